@@ -1,0 +1,33 @@
+# lodge: build, test, measure. `make` alone lists the targets.
+GO       ?= go
+BIN      := bin/lodge
+VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+
+.DEFAULT_GOAL := help
+.PHONY: help build demo test lint generate bench-home install
+
+help: ## list the targets
+	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: ## build bin/lodge
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-X main.version=$(VERSION)" -o $(BIN) ./cmd/lodge
+
+demo: build ## bring up examples/shop twice, side by side on the same ports
+	sh examples/demo.sh $(BIN)
+
+test: ## run all tests; as root it first installs what they need from Debian's packages
+	sh test/run
+
+lint: ## gofmt, go vet, staticcheck with the checks named in staticcheck.conf
+	@test -z "$$(gofmt -l cmd internal test bench examples)" || { gofmt -l cmd internal test bench examples; exit 1; }
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+
+generate: ## rebuild the eBPF objects from their C (needs clang, llvm, libbpf-dev)
+	$(GO) generate ./internal/bpf
+
+bench-home: build ## measure homes and start-up beside plain loopback and the peers
+	$(GO) run ./bench/home
+
+install: build ## copy lodge to /usr/local/bin
+	install -m 0755 $(BIN) /usr/local/bin/lodge

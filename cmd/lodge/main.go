@@ -1,0 +1,39 @@
+// Command lodge gives every project on a machine its own localhost.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	"lodge/internal/cli"
+	"lodge/internal/home/seccomphome"
+)
+
+// version is set when a release is built (-ldflags "-X main.version=...").
+var version = "dev"
+
+func main() {
+	if len(os.Args) > 0 && os.Args[0] == seccomphome.ShimName {
+		// Between fork and exec of a program inside: nothing else is set up.
+		if err := seccomphome.ShimMain(os.Args); err != nil {
+			fmt.Fprintln(os.Stderr, "lodge:", err)
+		}
+		os.Exit(127)
+	}
+	dir, err := os.Getwd()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "lodge: find working directory:", err, "(hint: it may have been removed; cd to another)")
+		os.Exit(1)
+	}
+	exe, err := os.Executable()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "lodge: find own program:", err)
+		os.Exit(1)
+	}
+	os.Exit(cli.Run(context.Background(), cli.Env{
+		Args: os.Args[1:], Environ: os.Environ(), Dir: dir,
+		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
+		Exe: exe, Version: version,
+	}))
+}

@@ -1,0 +1,3 @@
+package bpf
+
+//go:generate go tool bpf2go -target bpfel -cflags "-O2 -g -Wall -Werror" home src/home.c

@@ -1,0 +1,180 @@
+// Package cli is lodge's command line: one command a file, listed in commands.
+// It is a library that tests call. It and package project alone read the
+// environment, and only here is text made for people.
+//
+// What lodge prints, the rules: results go to standard output, everything else
+// to standard error. An error is one line, "lodge: verb object: cause", that
+// ends with a hint where there is one. Colour and spinners go to terminals
+// only, and not where NO_COLOR is set.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"lodge/internal/keeper"
+	"lodge/internal/project"
+)
+
+// Env is what a command line runs in.
+type Env struct {
+	Args    []string // without the program's name
+	Environ []string
+	Dir     string // the working directory, absolute
+	Stdin   *os.File
+	Stdout  *os.File
+	Stderr  *os.File
+	Exe     string // this program, to start the daemon with
+	Version string
+}
+
+// Exit statuses.
+const (
+	exitDone    = 0
+	exitNotDone = 1
+	exitUsage   = 2
+)
+
+// usageError is wrong usage.
+type usageError struct {
+	err  error
+	hint string
+}
+
+func (e *usageError) Error() string { return e.err.Error() }
+func (e *usageError) Unwrap() error { return e.err }
+
+// hinted is an error with a hint of what to do.
+type hinted struct {
+	err  error
+	hint string
+}
+
+func (e *hinted) Error() string { return e.err.Error() }
+func (e *hinted) Unwrap() error { return e.err }
+
+// exitError ends the program with the status of the command that it ran.
+type exitError struct{ code int }
+
+func (e *exitError) Error() string { return fmt.Sprintf("exit status %d", e.code) }
+
+// app is one run of the command line.
+type app struct {
+	env Env
+	out io.Writer
+	err io.Writer
+}
+
+// Run runs the command line and gives the exit status.
+func Run(ctx context.Context, env Env) int {
+	a := &app{env: env, out: env.Stdout, err: env.Stderr}
+	root := a.root()
+	root.SetArgs(env.Args)
+	root.SetOut(env.Stdout)
+	root.SetErr(env.Stderr)
+	return a.status(root.ExecuteContext(ctx))
+}
+
+func (a *app) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:           "lodge",
+		Short:         "Give every project on this machine its own localhost",
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return fmt.Errorf("unknown command %q", args[0])
+			}
+			return nil
+		},
+		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+	root.CompletionOptions.DisableDescriptions = true
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return &usageError{err: fmt.Errorf("read flags of %s: %w", c.CommandPath(), err), hint: c.CommandPath() + " --help"}
+	})
+	root.AddCommand(a.commands()...)
+	return root
+}
+
+// commands lists every command.
+func (a *app) commands() []*cobra.Command {
+	return []*cobra.Command{
+		a.upCommand(), a.downCommand(), a.restartCommand(),
+		a.runCommand(), a.execCommand(),
+		a.lsCommand(), a.logsCommand(),
+		a.doctorCommand(), a.versionCommand(),
+		a.daemonCommand(), a.keeperCommand(), a.helperCommand(),
+	}
+}
+
+// status prints the error, if there is one, and gives the exit status.
+func (a *app) status(err error) int {
+	if err == nil {
+		return exitDone
+	}
+	var ex *exitError
+	if errors.As(err, &ex) {
+		return ex.code
+	}
+	if errors.Is(err, context.Canceled) {
+		return 130
+	}
+	code, hint := exitNotDone, ""
+	var h *hinted
+	var u *usageError
+	var k *keeper.Error
+	var p *project.Error
+	switch {
+	case errors.As(err, &u):
+		code, hint = exitUsage, u.hint
+	case errors.As(err, &h):
+		hint = h.hint
+	case errors.As(err, &p):
+		code = exitUsage
+	case errors.As(err, &k):
+		hint = k.Hint
+		for _, l := range k.LastLines {
+			fmt.Fprintf(a.err, "%s | %s\n", k.Service, l)
+		}
+	case strings.HasPrefix(err.Error(), "unknown command"):
+		code = exitUsage
+		line, after, _ := strings.Cut(err.Error(), "\n") // cobra puts suggestions below
+		err = errors.New(line)
+		hint = "lodge --help"
+		if s := strings.Fields(strings.TrimPrefix(strings.TrimSpace(after), "Did you mean this?")); len(s) > 0 {
+			hint = "lodge " + s[0]
+		}
+	}
+	msg := strings.ReplaceAll(err.Error(), "\n", "; ")
+	if hint != "" {
+		msg += " (hint: " + hint + ")"
+	}
+	fmt.Fprintln(a.err, "lodge: "+msg)
+	return code
+}
+
+// args makes cobra's checks of arguments wrong usage.
+func args(check cobra.PositionalArgs) cobra.PositionalArgs {
+	return func(c *cobra.Command, got []string) error {
+		if err := check(c, got); err != nil {
+			return &usageError{err: fmt.Errorf("read arguments of %s: %w", c.CommandPath(), err), hint: "usage: " + c.UseLine()}
+		}
+		return nil
+	}
+}
+
+func (a *app) getenv(key string) string {
+	for i := len(a.env.Environ) - 1; i >= 0; i-- {
+		if v, ok := strings.CutPrefix(a.env.Environ[i], key+"="); ok {
+			return v
+		}
+	}
+	return ""
+}

@@ -1,0 +1,59 @@
+package cli
+
+import (
+	"fmt"
+	"os"
+	"os/user"
+	"path/filepath"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+
+	"lodge/internal/localapi"
+)
+
+// dirs gives the directories of this user's daemon, as the XDG base directory
+// specification names them. Where the environment says nothing: /run/lodge and
+// /var/lib/lodge for root, the places that logind makes for others, and a
+// private directory in /tmp where there is none.
+func (a *app) dirs() localapi.Dirs {
+	var d localapi.Dirs
+	uid := os.Getuid()
+	home := a.home()
+	switch x := a.getenv("XDG_RUNTIME_DIR"); {
+	case filepath.IsAbs(x): // a relative path must be ignored, says the specification
+		d.Runtime = filepath.Join(x, "lodge")
+	case uid == 0:
+		d.Runtime = "/run/lodge"
+	default:
+		d.Runtime = fmt.Sprintf("/run/user/%d", uid)
+		if unix.Access(d.Runtime, unix.W_OK) == nil {
+			d.Runtime = filepath.Join(d.Runtime, "lodge")
+		} else {
+			d.Runtime = filepath.Join("/tmp", "lodge-"+strconv.Itoa(uid))
+		}
+	}
+	switch x := a.getenv("XDG_STATE_HOME"); {
+	case filepath.IsAbs(x):
+		d.State = filepath.Join(x, "lodge")
+	case uid == 0:
+		d.State = "/var/lib/lodge"
+	default:
+		d.State = filepath.Join(home, ".local/state/lodge")
+		if home == "" || os.MkdirAll(d.State, 0o700) != nil {
+			d.State = filepath.Join("/var/tmp", "lodge-"+strconv.Itoa(uid))
+		}
+	}
+	return d
+}
+
+// home gives the user's home directory, or "".
+func (a *app) home() string {
+	if h := a.getenv("HOME"); filepath.IsAbs(h) {
+		return h
+	}
+	if u, err := user.Current(); err == nil && filepath.IsAbs(u.HomeDir) {
+		return u.HomeDir
+	}
+	return ""
+}

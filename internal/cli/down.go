@@ -1,0 +1,70 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"lodge/internal/keeper"
+	"lodge/internal/localapi"
+)
+
+func (a *app) downCommand() *cobra.Command {
+	var all bool
+	c := &cobra.Command{
+		Use:   "down [SERVICE...]",
+		Short: "Stop the project here, or single services",
+		Long:  "Stop every process inside the project here and give up its home, or stop only the services named.",
+		RunE:  func(c *cobra.Command, names []string) error { return a.down(c.Context(), names, all) },
+	}
+	c.Flags().BoolVar(&all, "all", false, "every project of this user")
+	return c
+}
+
+func (a *app) down(ctx context.Context, names []string, all bool) error {
+	c, err := a.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	if all {
+		if len(names) > 0 {
+			return &usageError{err: errors.New("stop services: --all stops whole projects"), hint: "lodge down --all"}
+		}
+		ps, err := c.Projects(ctx, false)
+		if err != nil {
+			return err
+		}
+		var errs []error
+		for _, p := range ps.Projects {
+			errs = append(errs, a.downOne(ctx, c, p))
+		}
+		return errors.Join(errs...)
+	}
+	p, err := a.find(ctx, c, false)
+	var h *hinted
+	if errors.As(err, &h) && len(names) == 0 {
+		fmt.Fprintln(a.err, "nothing is up here")
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if len(names) > 0 {
+		if err := localapi.NewSession(p).Stop(ctx, names); err != nil && !errors.Is(err, keeper.ErrGone) {
+			return err
+		}
+		return nil
+	}
+	return a.downOne(ctx, c, p)
+}
+
+func (a *app) downOne(ctx context.Context, c *localapi.Client, p localapi.Project) error {
+	if err := c.Down(ctx, p.ID); err != nil {
+		return err
+	}
+	fmt.Fprintf(a.err, "%s is down\n", p.Name)
+	return nil
+}

@@ -1,0 +1,136 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"os/signal"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
+
+	"lodge/internal/keeper"
+	"lodge/internal/localapi"
+	"lodge/internal/logs"
+)
+
+func (a *app) logsCommand() *cobra.Command {
+	var follow, asJSON bool
+	var since string
+	var tail int
+	c := &cobra.Command{
+		Use:   "logs [SERVICE...]",
+		Short: "What the services say, and said",
+		Long:  "Show the output of the project's services, also after everything has stopped.",
+		RunE: func(c *cobra.Command, names []string) error {
+			q := keeper.LogQuery{Services: names, Tail: tail}
+			if since != "" {
+				t, err := parseSince(since, time.Now())
+				if err != nil {
+					return &usageError{err: err, hint: "--since 10m, --since 2006-01-02T15:04:05Z or --since 15:04"}
+				}
+				q.Since = t
+			}
+			if tail < 0 {
+				return &usageError{err: errors.New("show logs: --tail is negative"), hint: "--tail 100"}
+			}
+			return a.logs(c.Context(), q, follow, asJSON)
+		},
+	}
+	c.Flags().BoolVarP(&follow, "follow", "f", false, "go on with what comes")
+	c.Flags().StringVar(&since, "since", "", "from then on: a duration such as 10m, or a time")
+	c.Flags().IntVarP(&tail, "tail", "n", 0, "only the last lines; 0 for all")
+	c.Flags().BoolVar(&asJSON, "json", false, "one JSON object a line: time, service, text")
+	return c
+}
+
+// parseSince reads a duration back from now, an RFC 3339 time, or a time of
+// today.
+func parseSince(s string, now time.Time) (time.Time, error) {
+	if d, err := time.ParseDuration(s); err == nil && d >= 0 {
+		return now.Add(-d), nil
+	}
+	if t, err := time.Parse(time.RFC3339Nano, s); err == nil {
+		return t, nil
+	}
+	for _, layout := range []string{"2006-01-02 15:04:05", "2006-01-02 15:04", "2006-01-02"} {
+		if t, err := time.ParseInLocation(layout, s, now.Location()); err == nil {
+			return t, nil
+		}
+	}
+	for _, layout := range []string{"15:04:05", "15:04"} {
+		if t, err := time.ParseInLocation(layout, s, now.Location()); err == nil {
+			y, m, d := now.Date()
+			return time.Date(y, m, d, t.Hour(), t.Minute(), t.Second(), 0, now.Location()), nil
+		}
+	}
+	return time.Time{}, fmt.Errorf("read time %q: neither a duration nor a time", s)
+}
+
+func (a *app) logs(ctx context.Context, q keeper.LogQuery, follow, asJSON bool) error {
+	ctx, stop := signal.NotifyContext(ctx, unix.SIGINT, unix.SIGTERM)
+	defer stop()
+	c, err := a.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	p, err := a.find(ctx, c, true)
+	if err != nil {
+		return err
+	}
+	each := a.linePrinter().print
+	if asJSON {
+		enc := json.NewEncoder(a.out)
+		enc.SetEscapeHTML(false)
+		each = func(l logs.Line) error { return enc.Encode(l) }
+	}
+	if p.State != "up" {
+		err = localapi.ReadLogs(p, q, each)
+	} else {
+		err = localapi.NewSession(p).Logs(ctx, q, follow, each)
+	}
+	if ctx.Err() != nil || errors.Is(err, keeper.ErrGone) && follow {
+		return nil // asked to end, or the project did
+	}
+	if errors.Is(err, unix.EPIPE) {
+		return nil
+	}
+	return err
+}
+
+// linePrinter prints lines of several services, each with its name in front.
+type linePrinter struct {
+	a     *app
+	color bool
+
+	mu    sync.Mutex // guards width and the order of lines
+	width int
+}
+
+func (a *app) linePrinter() *linePrinter {
+	return &linePrinter{a: a, color: isTerminal(a.env.Stdout) && a.getenv("NO_COLOR") == "" && a.getenv("TERM") != "dumb", width: 6}
+}
+
+// Colours that are legible on dark and on light: cyan, yellow, green, magenta,
+// blue and their bright forms (ECMA-48, SGR).
+var lineColors = [...]int{36, 33, 32, 35, 34, 96, 93, 92, 95, 94}
+
+func (p *linePrinter) print(l logs.Line) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.width = max(p.width, len(l.Service))
+	name := fmt.Sprintf("%-*s |", p.width, l.Service)
+	if p.color {
+		h := fnv.New32a()
+		_, _ = h.Write([]byte(l.Service))
+		name = fmt.Sprintf("\x1b[%dm%s\x1b[0m", lineColors[h.Sum32()%uint32(len(lineColors))], name)
+	}
+	_, err := fmt.Fprintf(p.a.out, "%s %s\n", name, strings.TrimRight(l.Text, "\r"))
+	return err
+}

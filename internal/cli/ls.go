@@ -1,0 +1,144 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"lodge/internal/localapi"
+	"lodge/internal/loopback"
+	"lodge/internal/service"
+)
+
+func (a *app) lsCommand() *cobra.Command {
+	var asJSON, all bool
+	c := &cobra.Command{
+		Use:     "ls",
+		Aliases: []string{"ps", "status"},
+		Short:   "What runs: projects, services, homes and ports",
+		Args:    args(cobra.NoArgs),
+		RunE: func(c *cobra.Command, _ []string) error {
+			return a.ls(c.Context(), asJSON, all)
+		},
+	}
+	c.Flags().BoolVar(&asJSON, "json", false, "as JSON")
+	c.Flags().BoolVarP(&all, "all", "a", false, "also projects that are not up, with the home that they will have")
+	return c
+}
+
+func (a *app) ls(ctx context.Context, asJSON, all bool) error {
+	c, err := a.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	ps, err := c.Projects(ctx, all)
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		return a.printJSON(ps)
+	}
+	for _, w := range ps.Warnings {
+		fmt.Fprintln(a.err, "lodge: "+w)
+	}
+	if len(ps.Projects) == 0 {
+		fmt.Fprintln(a.err, "nothing is up; start a project with `lodge up`, or one command with `lodge run -- CMD`")
+		return nil
+	}
+	a.listProjects(ps.Projects)
+	return nil
+}
+
+func (a *app) printJSON(v any) error {
+	enc := json.NewEncoder(a.out)
+	enc.SetIndent("", "  ")
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return fmt.Errorf("print: %w", err)
+	}
+	return nil
+}
+
+func (a *app) listProjects(ps []localapi.Project) { a.listProjectsTo(a.out, ps) }
+
+func (a *app) listProjectsTo(out io.Writer, ps []localapi.Project) {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "PROJECT\tSERVICE\tSTATE\tHOME\tPORTS\tENGINE\tPID\tUP")
+	for _, p := range ps {
+		if len(p.Services) == 0 {
+			fmt.Fprintf(w, "%s\t-\t%s\t%s\t%s\t%s\t-\t-\n", p.Name, p.State, p.Home, ports(p.Others), dash(string(p.Engine)))
+		}
+		for _, s := range p.Services {
+			pid, up := "-", "-"
+			if s.PID != 0 {
+				pid = strconv.Itoa(s.PID)
+			}
+			if s.StartedAt != nil && s.PID != 0 {
+				up = shortDuration(time.Since(*s.StartedAt))
+			}
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", p.Name, s.Name, s.State, p.Home, ports(s.Endpoints), p.Engine, pid, up)
+		}
+	}
+	_ = w.Flush()
+	for _, p := range ps {
+		for _, s := range p.Services {
+			if s.State == service.Failed || s.State == service.Backoff {
+				fmt.Fprintf(out, "%s/%s: %s\n", p.Name, s.Name, s.Reason)
+			}
+		}
+		if p.LogError != "" {
+			fmt.Fprintf(out, "%s: logs are not kept: %s\n", p.Name, p.LogError)
+		}
+	}
+}
+
+func dash(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return s
+}
+
+// ports gives a service's ports, TCP first, each once.
+func ports(eps []loopback.Endpoint) string {
+	var tcp, udp []uint16
+	for _, e := range eps {
+		if e.Protocol == loopback.UDP {
+			udp = append(udp, e.Port)
+		} else {
+			tcp = append(tcp, e.Port)
+		}
+	}
+	var out []string
+	for _, l := range []struct {
+		ports  []uint16
+		suffix string
+	}{{tcp, ""}, {udp, "/udp"}} {
+		slices.Sort(l.ports)
+		for _, n := range slices.Compact(l.ports) {
+			out = append(out, strconv.Itoa(int(n))+l.suffix)
+		}
+	}
+	return dash(strings.Join(out, ","))
+}
+
+func shortDuration(d time.Duration) string {
+	switch {
+	case d < time.Minute:
+		return fmt.Sprintf("%ds", int(d.Seconds()))
+	case d < time.Hour:
+		return fmt.Sprintf("%dm", int(d.Minutes()))
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%dh", int(d.Hours()))
+	}
+	return fmt.Sprintf("%dd", int(d.Hours()/24))
+}

@@ -1,0 +1,78 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
+
+	"lodge/internal/daemon"
+	"lodge/internal/keeper"
+)
+
+// daemonLinger is how long a daemon that a command started stays when nothing
+// is up.
+const daemonLinger = time.Second
+
+// daemonCommand is the daemon: in the foreground for a person who wants to see
+// it, in the background for every other command.
+func (a *app) daemonCommand() *cobra.Command {
+	var background bool
+	d := a.dirs()
+	c := &cobra.Command{
+		Use:   "daemon",
+		Short: "The daemon, in the foreground (other commands start it by themselves)",
+		Args:  args(cobra.NoArgs),
+		RunE: func(c *cobra.Command, _ []string) error {
+			ctx, stop := signal.NotifyContext(c.Context(), unix.SIGINT, unix.SIGTERM)
+			defer stop()
+			cfg := daemon.Config{
+				Dirs: d, Exe: a.env.Exe, Version: a.env.Version, Output: a.env.Stderr,
+				Log: slog.New(slog.NewTextHandler(a.env.Stderr, nil)),
+			}
+			say := func(string) {}
+			if background {
+				cfg.Linger = daemonLinger
+				ready := os.NewFile(3, "ready")
+				say = func(word string) {
+					_, _ = fmt.Fprintln(ready, word) // who started it may be gone
+					_ = ready.Close()
+				}
+			}
+			dm, err := daemon.New(ctx, cfg)
+			if errors.Is(err, daemon.ErrRunning) && background {
+				say("busy")
+				return nil
+			}
+			if err != nil {
+				say(err.Error())
+				return err
+			}
+			return dm.Run(ctx, func() { say("ok") })
+		},
+	}
+	c.Flags().StringVar(&d.Runtime, "runtime-dir", d.Runtime, "where its socket is")
+	c.Flags().StringVar(&d.State, "state-dir", d.State, "where its state and logs are")
+	c.Flags().BoolVar(&background, "background", false, "end when nothing is up")
+	_ = c.Flags().MarkHidden("background")
+	return c
+}
+
+// keeperCommand is what the daemon starts for each project.
+func (a *app) keeperCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:    "keeper",
+		Hidden: true,
+		Args:   args(cobra.NoArgs),
+		RunE: func(c *cobra.Command, _ []string) error {
+			ctx, stop := signal.NotifyContext(c.Context(), unix.SIGINT, unix.SIGTERM)
+			defer stop()
+			return keeper.Run(ctx)
+		},
+	}
+}

@@ -1,0 +1,39 @@
+package cli
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"lodge/internal/localapi"
+)
+
+func (a *app) restartCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "restart [SERVICE...]",
+		Short: "Restart services, and return when they are ready",
+		Long:  "Restart the services named, or all, with what lodge.toml says now, and return when they are ready again.",
+		RunE:  func(c *cobra.Command, names []string) error { return a.restart(c.Context(), names) },
+	}
+}
+
+func (a *app) restart(ctx context.Context, names []string) error {
+	c, err := a.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	st, err := a.find(ctx, c, false)
+	if err != nil {
+		return err
+	}
+	p, err := a.load()
+	if err != nil {
+		return err
+	}
+	s := localapi.NewSession(st)
+	if err := s.Define(ctx, specs(p), a.env.Environ); err != nil {
+		return err
+	}
+	return s.Restart(ctx, names)
+}

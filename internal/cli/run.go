@@ -1,0 +1,92 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"lodge/internal/keeper"
+	"lodge/internal/localapi"
+	"lodge/internal/project"
+)
+
+func (a *app) runCommand() *cobra.Command {
+	var ch choices
+	var name string
+	c := &cobra.Command{
+		Use:   "run [flags] [--] CMD [ARG...]",
+		Short: "Run one command in this project's localhost, named",
+		Long: "Run a command in the localhost of the project that the working directory belongs to, and wait for it.\n" +
+			"It needs no lodge.toml. It shows in `lodge ls`, its output is kept for `lodge logs`, and its exit status is lodge's.",
+		Args: args(cobra.MinimumNArgs(1)),
+		RunE: func(c *cobra.Command, argv []string) error { return a.runInside(c.Context(), argv, name, true, ch) },
+	}
+	c.Flags().SetInterspersed(false)
+	c.Flags().StringVar(&name, "name", "", "what it is called in `lodge ls` (default: the program's name)")
+	ch.flags(c)
+	return c
+}
+
+func (a *app) execCommand() *cobra.Command {
+	var ch choices
+	c := &cobra.Command{
+		Use:   "exec [flags] [--] CMD [ARG...]",
+		Short: "Run a command inside, such as psql, curl or npm test",
+		Long: "Run a command in the localhost of the project that the working directory belongs to: `lodge exec -- psql -h localhost`.\n" +
+			"It needs no lodge.toml and nothing that is up. Its exit status is lodge's.",
+		Args: args(cobra.MinimumNArgs(1)),
+		RunE: func(c *cobra.Command, argv []string) error { return a.runInside(c.Context(), argv, "", false, ch) },
+	}
+	c.Flags().SetInterspersed(false)
+	ch.flags(c)
+	return c
+}
+
+func (a *app) runInside(ctx context.Context, argv []string, name string, listed bool, ch choices) error {
+	p, err := a.load()
+	if err != nil {
+		return err
+	}
+	if name != "" && !project.ValidName(name) {
+		return &usageError{err: fmt.Errorf("name the command %q: not a name", name), hint: "lower-case letters, digits and hyphens"}
+	}
+	if name == "" {
+		name = project.MakeName(filepath.Base(argv[0]))
+	}
+	x := keeper.Exec{Argv: argv, Dir: a.env.Dir, Name: name, Command: strings.Join(argv, " "), Listed: listed}
+	code := 0
+	err = a.withSession(ctx, p, ch, func(_ *localapi.Client, s *localapi.Session) error {
+		var err error
+		code, err = a.attach(ctx, s, x)
+		return err
+	})
+	if err == nil && code != 0 {
+		err = &exitError{code: code}
+	}
+	return err
+}
+
+// attach runs the command with this process's own input and output, and gives
+// its exit status.
+func (a *app) attach(ctx context.Context, s *localapi.Session, x keeper.Exec) (int, error) {
+	if isTerminal(a.env.Stdin) && isTerminal(a.env.Stdout) {
+		return a.attachTerminal(ctx, s, x)
+	}
+	p, err := s.Exec(ctx, x, a.env.Environ, a.env.Stdin, a.env.Stdout, a.env.Stderr)
+	if err != nil {
+		return 0, err
+	}
+	defer passSignals(p)()
+	return wait(p)
+}
+
+func wait(p *keeper.Process) (int, error) {
+	st, err := p.Wait()
+	if err != nil {
+		return 0, fmt.Errorf("run %s: %w", p.Name, err)
+	}
+	return st.Code, nil
+}

@@ -1,0 +1,45 @@
+package cli
+
+import (
+	"path/filepath"
+	"syscall"
+
+	"lodge/internal/project"
+	"lodge/internal/service"
+)
+
+// specs turns what lodge.toml or the Procfile says into what is asked of the
+// supervisor.
+func specs(p *project.Project) []service.Spec {
+	out := make([]service.Spec, 0, len(p.Services))
+	for _, s := range p.Services {
+		argv, _ := s.Argv()
+		sp := service.Spec{
+			Name: s.Name, Argv: argv, Command: s.Command, Dir: s.Dir,
+			Env: s.Environ(), Needs: s.Needs,
+			Watch: s.Watch, WatchRoot: s.Dir,
+			HTTP:     s.HTTP,
+			AutoPort: s.Port.IsAuto() || s.Listen.IsAuto(), Port: s.Port.Number(), Listen: s.Listen.IsSet(),
+			Restart: string(s.Restart), StopGrace: s.StopGrace, ReadyTimeout: s.ReadyTimeout,
+		}
+		if n := s.Listen.Number(); n != 0 {
+			sp.Port = n
+		}
+		if n, ok := s.Signal().(syscall.Signal); ok {
+			sp.StopSignal = int(n)
+		}
+		sp.Ready.HTTP, sp.Ready.None = s.Ready.HTTP, s.Ready.None
+		if s.Ready.Command != "" {
+			sp.Ready.Command = []string{"/bin/sh", "-c", s.Ready.Command}
+		}
+		if s.Ready.Log != nil {
+			sp.Ready.Log = s.Ready.Log.String()
+		}
+		if filepath.Base(p.ConfigPath) == project.ProcfileName {
+			// A Procfile cannot say which processes listen.
+			sp.Ready.Soft, sp.ReadyTimeout = true, 0
+		}
+		out = append(out, sp)
+	}
+	return out
+}

@@ -1,0 +1,97 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+
+	"github.com/creack/pty"
+	"golang.org/x/sys/unix"
+	"golang.org/x/term"
+
+	"lodge/internal/keeper"
+	"lodge/internal/localapi"
+)
+
+func isTerminal(f *os.File) bool { return f != nil && term.IsTerminal(int(f.Fd())) }
+
+// passSignals hands the signals that this process gets to the command, until
+// the function that it gives is called.
+func passSignals(p *keeper.Process) func() {
+	ch := make(chan os.Signal, 8)
+	signal.Notify(ch, unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGQUIT, unix.SIGUSR1, unix.SIGUSR2)
+	done := make(chan struct{})
+	go func() {
+		for {
+			select {
+			case s := <-ch:
+				if n, ok := s.(unix.Signal); ok {
+					_ = p.Signal(n) // it may have ended just now
+				}
+			case <-done:
+				return
+			}
+		}
+	}()
+	return func() { signal.Stop(ch); close(done) }
+}
+
+// attachTerminal runs the command on a terminal of its own that looks like
+// this one.
+func (a *app) attachTerminal(ctx context.Context, s *localapi.Session, x keeper.Exec) (int, error) {
+	in, out := a.env.Stdin, a.env.Stdout
+	x.Terminal = true
+	if size, err := pty.GetsizeFull(in); err == nil {
+		x.Rows, x.Cols = size.Rows, size.Cols
+	}
+	var files []*os.File
+	if x.Listed {
+		files = []*os.File{out} // the keeper writes there, and to the log
+	}
+	p, err := s.Exec(ctx, x, a.env.Environ, files...)
+	if err != nil {
+		return 0, err
+	}
+	if p.Terminal == nil {
+		return 0, fmt.Errorf("run %s: the keeper gave no terminal", x.Command)
+	}
+	defer p.Terminal.Close()
+	defer passSignals(p)()
+	old, err := term.MakeRaw(int(in.Fd()))
+	if err != nil {
+		return 0, fmt.Errorf("set terminal: %w", err)
+	}
+	defer func() { _ = term.Restore(int(in.Fd()), old) }()
+
+	winch := make(chan os.Signal, 1)
+	signal.Notify(winch, unix.SIGWINCH)
+	defer signal.Stop(winch)
+	done := make(chan struct{})
+	defer close(done)
+	go func() {
+		for {
+			select {
+			case <-winch:
+				_ = pty.InheritSize(in, p.Terminal)
+			case <-done:
+				return
+			}
+		}
+	}()
+	// This one ends with the process: a read of the terminal cannot be undone.
+	go func() { _, _ = io.Copy(p.Terminal, in) }()
+	shown := make(chan struct{})
+	go func() {
+		defer close(shown)
+		if !x.Listed {
+			_, _ = io.Copy(out, p.Terminal) // ends with EIO, when no process has the terminal any more
+		}
+	}()
+	code, err := wait(p)
+	if err == nil && !x.Listed {
+		drain(p.Terminal, shown)
+	}
+	return code, err
+}

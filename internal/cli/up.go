@@ -1,0 +1,236 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
+
+	"lodge/internal/keeper"
+	"lodge/internal/localapi"
+	"lodge/internal/project"
+	"lodge/internal/service"
+)
+
+func (a *app) upCommand() *cobra.Command {
+	var detach bool
+	var ch choices
+	c := &cobra.Command{
+		Use:   "up [SERVICE...]",
+		Short: "Start the project here, in its own localhost",
+		Long: "Start the services of the project in the working directory, or those named and what they need.\n" +
+			"Attached, it shows their output, and Ctrl-C stops all. With -d it returns when all are ready.",
+		RunE: func(c *cobra.Command, names []string) error { return a.up(c.Context(), names, detach, ch) },
+	}
+	c.Flags().BoolVarP(&detach, "detach", "d", false, "return when all are ready, and leave them running")
+	ch.flags(c)
+	return c
+}
+
+func (ch *choices) flags(c *cobra.Command) {
+	c.Flags().StringVar(&ch.engine, "engine", "", "how the home is made: ebpf, seccomp or none (default: the first that works)")
+	c.Flags().StringVar(&ch.isolation, "isolation", "", "overlay: the machine's localhost shows through; strict: it does not")
+}
+
+func (a *app) up(ctx context.Context, names []string, detach bool, ch choices) error {
+	p, err := a.load()
+	if err != nil {
+		return err
+	}
+	if err := p.NeedConfig(); err != nil {
+		return &hinted{err: fmt.Errorf("start project: %w", err), hint: "write one, or run a single command: lodge run -- CMD"}
+	}
+	for _, n := range names {
+		if _, ok := p.Service(n); !ok {
+			return &usageError{err: fmt.Errorf("start service %s: %s has no such service", n, p.ConfigPath), hint: "there are: " + strings.Join(serviceNames(p), ", ")}
+		}
+	}
+	specs := specs(p)
+	return a.withSession(ctx, p, ch, func(c *localapi.Client, s *localapi.Session) error {
+		if ch.engine == "" && s.Project.Engine == "none" {
+			fmt.Fprintf(a.err, "lodge: no engine works here (%s): services get the address %s in LODGE_HOME, and no localhost of their own\n", s.Project.EngineReason, s.Project.Home)
+		}
+		before, err := s.Status(ctx)
+		if err != nil {
+			return err
+		}
+		running := runs(before, names)
+		if err := s.Define(ctx, specs, a.env.Environ); err != nil {
+			return err
+		}
+		if detach {
+			if err := s.Up(ctx, names); err != nil {
+				return err
+			}
+			return a.saidUp(ctx, s, names, running)
+		}
+		return a.upAttached(ctx, c, s, names, running)
+	})
+}
+
+// runs says whether all of the services run.
+func runs(p keeper.Project, names []string) bool {
+	n := 0
+	for _, s := range p.Services {
+		if s.Kind != service.KindService || len(names) > 0 && !slices.Contains(names, s.Name) {
+			continue
+		}
+		if s.State != service.Up && s.State != service.Starting {
+			return false
+		}
+		n++
+	}
+	return n > 0
+}
+
+// saidUp tells what is up now.
+func (a *app) saidUp(ctx context.Context, s *localapi.Session, names []string, before bool) error {
+	k, err := s.Status(ctx)
+	if err != nil {
+		return err
+	}
+	p := localapi.FromKeeper(k, s.Project.Socket, s.Project.LogDir)
+	if before {
+		fmt.Fprintf(a.err, "%s was up already\n", p.Name)
+	}
+	a.listProjects([]localapi.Project{p})
+	_ = names
+	return nil
+}
+
+// upAttached shows the services' output until they end, or Ctrl-C ends them.
+func (a *app) upAttached(ctx context.Context, c *localapi.Client, s *localapi.Session, names []string, running bool) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	sig := make(chan os.Signal, 2)
+	signal.Notify(sig, unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
+	defer signal.Stop(sig)
+
+	from := time.Now()
+	pr := a.linePrinter()
+	shown := make(chan struct{})
+	lctx, lcancel := context.WithCancel(ctx)
+	defer lcancel()
+	go func() {
+		defer close(shown)
+		_ = s.Logs(lctx, keeper.LogQuery{Services: names, Since: from}, true, pr.print)
+	}()
+	if running {
+		fmt.Fprintf(a.err, "%s is up already; this shows its output, and Ctrl-C leaves it running\n", s.Project.Name)
+	}
+	upped := make(chan error, 1)
+	go func() { upped <- s.Up(ctx, names) }()
+	ended := make(chan error, 1)
+	for {
+		select {
+		case <-sig:
+			if running {
+				return nil
+			}
+			fmt.Fprintln(a.err, "stopping; again to leave at once")
+			down := make(chan error, 1)
+			go func() { down <- a.downAll(context.WithoutCancel(ctx), c, s.Project.ID) }()
+			select {
+			case err := <-down:
+				lcancel()
+				<-shown
+				return err
+			case <-sig:
+				return &exitError{code: 130}
+			}
+		case err := <-upped:
+			upped = nil
+			if err != nil {
+				return a.giveUp(ctx, c, s, err, running, func() { lcancel(); <-shown })
+			}
+			a.listProjectsTo(a.err, a.current(ctx, s))
+			go func() { ended <- s.Watch(ctx, untilEnded(names)) }()
+		case err := <-ended:
+			lcancel()
+			<-shown
+			var e *keeper.Error
+			switch {
+			case errors.Is(err, errAllEnded):
+				return a.downAll(ctx, c, s.Project.ID)
+			case errors.Is(err, keeper.ErrGone):
+				fmt.Fprintf(a.err, "%s was stopped\n", s.Project.Name)
+				return nil
+			case errors.As(err, &e):
+				return errors.Join(err, a.downAll(ctx, c, s.Project.ID))
+			}
+			return err
+		}
+	}
+}
+
+// giveUp ends what was started beside a service that failed.
+func (a *app) giveUp(ctx context.Context, c *localapi.Client, s *localapi.Session, err error, running bool, quiet func()) error {
+	if running {
+		return err
+	}
+	derr := a.downAll(context.WithoutCancel(ctx), c, s.Project.ID)
+	quiet()
+	if e := (*keeper.Error)(nil); errors.As(err, &e) {
+		e.LastLines = nil // they were shown as they came
+	}
+	return errors.Join(err, derr)
+}
+
+func (a *app) downAll(ctx context.Context, c *localapi.Client, id string) error {
+	err := c.Down(ctx, id)
+	if err != nil && localapi.NotRunning(err) {
+		// The daemon was killed meanwhile: another one takes the keepers back.
+		if c, err = a.connect(ctx); err == nil {
+			err = c.Down(ctx, id)
+		}
+	}
+	return err
+}
+
+func (a *app) current(ctx context.Context, s *localapi.Session) []localapi.Project {
+	k, err := s.Status(ctx)
+	if err != nil {
+		return nil
+	}
+	return []localapi.Project{localapi.FromKeeper(k, s.Project.Socket, s.Project.LogDir)}
+}
+
+var errAllEnded = errors.New("all services ended")
+
+// untilEnded ends a watch when no service is left that runs or will.
+func untilEnded(names []string) func(keeper.Project) error {
+	return func(p keeper.Project) error {
+		var failed *keeper.Error
+		for _, s := range p.Services {
+			if len(names) > 0 && !slices.Contains(names, s.Name) {
+				continue
+			}
+			switch s.State {
+			case service.Failed:
+				failed = &keeper.Error{Message: fmt.Sprintf("run service %s: %s", s.Name, s.Reason), Service: s.Name}
+			case service.Exited, service.Stopped:
+			default:
+				return nil
+			}
+		}
+		if failed != nil {
+			return failed
+		}
+		return errAllEnded
+	}
+}
+
+func serviceNames(p *project.Project) []string {
+	out := make([]string, len(p.Services))
+	for i, s := range p.Services {
+		out[i] = s.Name
+	}
+	return out
+}

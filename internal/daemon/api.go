@@ -1,0 +1,107 @@
+package daemon
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+
+	"lodge/internal/localapi"
+	"lodge/internal/service"
+)
+
+// maxRequest bounds the body of a request, in bytes.
+const maxRequest = 1 << 20
+
+func (d *Daemon) handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /v1/info", func(w http.ResponseWriter, _ *http.Request) {
+		answer(w, localapi.Info{Version: d.cfg.Version, PID: os.Getpid(), StartedAt: d.started}, nil)
+	})
+	mux.HandleFunc("GET /v1/projects", d.listProjects)
+	mux.HandleFunc("POST /v1/projects", d.openProject)
+	mux.HandleFunc("POST /v1/projects/{id}/down", func(w http.ResponseWriter, r *http.Request) {
+		answer(w, struct{}{}, d.down(r.Context(), r.PathValue("id")))
+	})
+	mux.HandleFunc("GET /v1/doctor", func(w http.ResponseWriter, r *http.Request) {
+		answer(w, d.doctor(r.Context()), nil)
+	})
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		d.mu.Lock()
+		d.active++
+		d.mu.Unlock()
+		defer func() {
+			d.mu.Lock()
+			d.active--
+			d.mu.Unlock()
+			d.touch()
+		}()
+		mux.ServeHTTP(w, r)
+	})
+}
+
+// answer writes v, or the error as a body of its own.
+func answer(w http.ResponseWriter, v any, err error) {
+	w.Header().Set("Content-Type", "application/json")
+	if err != nil {
+		var e *localapi.Error
+		if !errors.As(err, &e) {
+			e = &localapi.Error{Message: err.Error()}
+		}
+		w.WriteHeader(http.StatusConflict)
+		v = e
+	}
+	_ = json.NewEncoder(w).Encode(v) // the client may be gone
+}
+
+func (d *Daemon) openProject(w http.ResponseWriter, r *http.Request) {
+	var req localapi.OpenRequest
+	dec := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxRequest))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&req); err != nil {
+		answer(w, nil, fmt.Errorf("read request: %w", err))
+		return
+	}
+	p, err := d.open(r.Context(), req)
+	if err != nil {
+		answer(w, nil, err)
+		return
+	}
+	answer(w, p.state(), nil)
+}
+
+func (d *Daemon) listProjects(w http.ResponseWriter, r *http.Request) {
+	out := localapi.Projects{Projects: []localapi.Project{}}
+	open := make(map[string]bool)
+	for _, p := range d.all() {
+		st := p.state()
+		// What the keeper says now counts more than what it said last.
+		if k, err := p.client().Status(r.Context()); err == nil {
+			st = localapi.FromKeeper(k, st.Socket, st.LogDir)
+		}
+		out.Projects = append(out.Projects, st)
+		open[st.Path] = true
+	}
+	known, warnings := d.store.list()
+	out.Warnings = warnings
+	if r.URL.Query().Get("all") == "true" {
+		for _, k := range known {
+			if !open[k.Path] {
+				out.Projects = append(out.Projects, localapi.Project{
+					ID: k.ID, Name: k.Name, Path: k.Path, Home: k.Home.String(), State: "down",
+					Services: []service.Status{}, LogDir: d.logDir(k.ID),
+				})
+			}
+		}
+	}
+	slices.SortFunc(out.Projects, func(a, b localapi.Project) int {
+		if c := strings.Compare(a.Name, b.Name); c != 0 {
+			return c
+		}
+		return strings.Compare(a.Path, b.Path)
+	})
+	answer(w, out, nil)
+}

@@ -1,0 +1,96 @@
+package daemon
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"os"
+
+	"golang.org/x/sys/unix"
+
+	"lodge/internal/home/seccomphome"
+	"lodge/internal/localapi"
+	"lodge/internal/loopback"
+)
+
+// doctor says what works here, each with its reason.
+func (d *Daemon) doctor(ctx context.Context) localapi.Doctor {
+	out := localapi.Doctor{Version: d.cfg.Version}
+	engine, why, err := d.engines.choose(ctx, "")
+	out.Engine, out.EngineReason = engine, why
+	if err != nil {
+		out.EngineReason = err.Error()
+	}
+	add := func(name, status, reason, hint string) {
+		out.Capabilities = append(out.Capabilities, localapi.Capability{Name: name, Status: status, Reason: reason, Hint: hint})
+	}
+	yes := func(ok bool) string {
+		if ok {
+			return "yes"
+		}
+		return "no"
+	}
+	if err := usableHome(loopback.HomeFor(d.cfg.Dirs.State, 0)); err != nil {
+		add("homes", "no", err.Error(), "the loopback interface must have 127.0.0.1/8: ip address show lo")
+	} else {
+		add("homes", "yes", "addresses in "+loopback.HomeRange.String()+" can be bound", "")
+	}
+
+	e := d.engines
+	e.mu.Lock()
+	ok, reason := e.ebpf(ctx)
+	hello := e.hello
+	connected := e.client != nil
+	e.mu.Unlock()
+	hint := ""
+	if !ok {
+		hint = "run lodge as root, or go on with seccomp, which needs nothing"
+	}
+	add("engine ebpf", yes(ok), reason, hint)
+	if connected {
+		add("helper", "yes", "it answers", "")
+		for _, f := range hello.Capabilities {
+			add("ebpf: "+f.Name, f.Status, f.Reason, "")
+		}
+	} else {
+		add("helper", "no", reason, "")
+	}
+	ok, reason = seccomphome.Probe()
+	add("engine seccomp", yes(ok), reason, "")
+	add("engine none", "yes", "an address and environment variables only", "")
+
+	add("ipv6 loopback", yes(bindable6(netip.IPv6Loopback())), "::1 on lo", "")
+	nnp, err := unix.PrctlRetInt(unix.PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0)
+	switch {
+	case err != nil:
+		add("set-user-id programs inside", "unknown", err.Error(), "")
+	case nnp == 1:
+		add("set-user-id programs inside", "no", "no_new_privs is set already, by what started lodge", "start lodge outside of that sandbox for sudo to work inside")
+	case engine == loopback.Seccomp:
+		add("set-user-id programs inside", "no", "the seccomp engine needs no_new_privs: sudo and the like do not work inside", "use the ebpf engine for that")
+	default:
+		add("set-user-id programs inside", "yes", "no_new_privs is not set", "")
+	}
+	add("ports below 1024 inside", yes(engine == loopback.EBPF || os.Geteuid() == 0), lowPorts(engine), "")
+	_, out.Warnings = d.store.list()
+	return out
+}
+
+func lowPorts(e loopback.Engine) string {
+	if e == loopback.EBPF {
+		return "any program inside may bind them"
+	}
+	if os.Geteuid() == 0 {
+		return "this is root"
+	}
+	return fmt.Sprintf("engine %s cannot give that right", e)
+}
+
+func bindable6(ip netip.Addr) bool {
+	fd, err := unix.Socket(unix.AF_INET6, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return false
+	}
+	defer unix.Close(fd)
+	return unix.Bind(fd, &unix.SockaddrInet6{Addr: ip.As16()}) == nil
+}

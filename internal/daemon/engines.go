@@ -1,0 +1,175 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"os"
+	"sync"
+	"time"
+
+	"lodge/internal/helper"
+	"lodge/internal/home/seccomphome"
+	"lodge/internal/keeper"
+	"lodge/internal/localapi"
+	"lodge/internal/loopback"
+)
+
+// engines knows which engines work here, and holds the connection to the
+// helper.
+type engines struct {
+	cfg Config
+
+	mu     sync.Mutex // guards what follows; held while the helper is asked
+	client *helper.Client
+	hello  *helper.Hello
+	// why the helper is not there, where it is not
+	unreachable error
+	asked       time.Time
+}
+
+// helperRetry is how long a missing helper is believed to be missing.
+const helperRetry = 2 * time.Second
+
+func newEngines(cfg Config) *engines { return &engines{cfg: cfg} }
+
+func (e *engines) close() error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.client == nil {
+		return nil
+	}
+	err := e.client.Close()
+	e.client = nil
+	return err
+}
+
+// helperClient gives the helper: as root a child of this daemon, else the
+// machine's. Call it with mu held.
+func (e *engines) helperClient(ctx context.Context) (*helper.Client, error) {
+	if e.client != nil {
+		if h, err := e.client.Hello(ctx); err == nil {
+			e.hello = h
+			return e.client, nil
+		}
+		_ = e.client.Close() // it was killed: another one takes over
+		e.client = nil
+	}
+	if e.unreachable != nil && time.Since(e.asked) < helperRetry {
+		return nil, e.unreachable
+	}
+	var c *helper.Client
+	var err error
+	if os.Geteuid() == 0 {
+		c, err = helper.Spawn(e.cfg.Exe, "helper")
+	} else {
+		c, err = helper.Dial(ctx, systemHelper)
+	}
+	if err == nil {
+		if e.hello, err = c.Hello(ctx); err != nil {
+			err = errors.Join(err, c.Close())
+		}
+	}
+	e.asked, e.unreachable = time.Now(), err
+	if err != nil {
+		return nil, err
+	}
+	e.client = c
+	return c, nil
+}
+
+// ebpf says whether the ebpf engine works here. Call it with mu held.
+func (e *engines) ebpf(ctx context.Context) (bool, string) {
+	if _, err := e.helperClient(ctx); err != nil {
+		if os.Geteuid() != 0 && (errors.Is(err, os.ErrNotExist) || localapi.NotRunning(err)) {
+			return false, "it needs root, or lodge's helper, which is not installed"
+		}
+		return false, "the helper cannot be used: " + err.Error()
+	}
+	ok, why := e.hello.CanMakeHomes()
+	if ok {
+		why = "the helper can attach eBPF programs to cgroups"
+	}
+	return ok, why
+}
+
+// choose gives the engine for a new home: the one that is wanted, or the first
+// that works, and why.
+func (e *engines) choose(ctx context.Context, want loopback.Engine) (loopback.Engine, string, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	no := ""
+	if want == "" || want == loopback.EBPF {
+		ok, why := e.ebpf(ctx)
+		if ok {
+			return loopback.EBPF, reason(want, why), nil
+		}
+		no = "ebpf: " + why
+		if want != "" {
+			return "", "", &localapi.Error{Message: "use engine ebpf: " + why, Hint: "lodge doctor, or --engine seccomp"}
+		}
+	}
+	if want == "" || want == loopback.Seccomp {
+		ok, why := seccomphome.Probe()
+		if ok {
+			if no != "" {
+				why = no
+			}
+			return loopback.Seccomp, reason(want, why), nil
+		}
+		if want != "" {
+			return "", "", &localapi.Error{Message: "use engine seccomp: " + why, Hint: "lodge doctor, or --engine none"}
+		}
+		no += "; seccomp: " + why
+	}
+	return loopback.None, reason(want, no), nil
+}
+
+func reason(want loopback.Engine, why string) string {
+	if want != "" {
+		return "asked for"
+	}
+	return why
+}
+
+// createHome has the helper make the home's cgroups and hand over what the
+// keeper needs; it fills in the configuration accordingly.
+func (e *engines) createHome(ctx context.Context, cfg *keeper.Config) ([]*os.File, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	c, err := e.helperClient(ctx)
+	if err != nil {
+		return nil, err
+	}
+	hf, err := c.CreateHome(ctx, cfg.Home.IP4, cfg.Home.Isolation == loopback.Strict)
+	if err != nil {
+		return nil, err
+	}
+	cfg.Home.IP6, cfg.Cgroup, cfg.EngineFiles = hf.IP6, hf.Path, len(hf.Files())
+	return hf.Files(), nil
+}
+
+// enter puts the keeper beside its home, where it may start processes inside.
+func (e *engines) enter(ctx context.Context, cfg keeper.Config, pid int) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	c, err := e.helperClient(ctx)
+	if err != nil {
+		return err
+	}
+	return c.Enter(ctx, cfg.Home.IP4, pid)
+}
+
+// removeHome takes down what createHome made, with the processes that a killed
+// keeper left.
+func (e *engines) removeHome(ctx context.Context, cfg keeper.Config) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	c, err := e.helperClient(ctx)
+	if err != nil {
+		return err
+	}
+	return c.RemoveHome(ctx, cfg.Cgroup, true)
+}
+
+// systemHelper is where a helper for all users listens, if one is installed.
+const systemHelper = "/run/lodge-helper.sock"

@@ -1,0 +1,111 @@
+package daemon
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"lodge/internal/keeper"
+	"lodge/internal/loopback"
+	"lodge/internal/procfs"
+)
+
+// launch starts a project's keeper in a home of its own and waits until it
+// serves.
+func (d *Daemon) launch(ctx context.Context, cfg keeper.Config) (*project, error) {
+	var files []*os.File
+	defer func() {
+		for _, f := range files {
+			_ = f.Close()
+		}
+	}()
+	if cfg.Engine == loopback.EBPF {
+		var err error
+		if files, err = d.engines.createHome(ctx, &cfg); err != nil {
+			return nil, err
+		}
+	}
+	rec, reap, err := d.spawn(ctx, cfg, files)
+	if err != nil {
+		if cfg.Engine == loopback.EBPF {
+			err = errors.Join(err, d.engines.removeHome(ctx, cfg))
+		}
+		return nil, err
+	}
+	return d.follow(rec, reap), nil
+}
+
+// spawn starts the keeper process. The configuration goes to it last, so that
+// it starts nothing before it is in its place.
+func (d *Daemon) spawn(ctx context.Context, cfg keeper.Config, files []*os.File) (keeper.Record, func(), error) {
+	fail := func(err error) (keeper.Record, func(), error) {
+		return keeper.Record{}, nil, fmt.Errorf("start keeper: %w", err)
+	}
+	conf, err := json.Marshal(cfg)
+	if err != nil {
+		return fail(err)
+	}
+	confR, confW, err := os.Pipe()
+	if err != nil {
+		return fail(err)
+	}
+	defer confW.Close()
+	readyR, readyW, err := os.Pipe()
+	if err != nil {
+		_ = confR.Close()
+		return fail(err)
+	}
+	defer readyR.Close()
+	cmd := exec.Command(d.cfg.Exe, "keeper")
+	cmd.Dir = "/"
+	cmd.Env = []string{"GOMAXPROCS=2", "GOGC=50"} // small: it mostly waits
+	cmd.Stdout, cmd.Stderr = d.cfg.Output, d.cfg.Output
+	cmd.ExtraFiles = append([]*os.File{confR, readyW}, files...)
+	cmd.SysProcAttr = &unix.SysProcAttr{Setsid: true}
+	err = cmd.Start()
+	_, _ = confR.Close(), readyW.Close()
+	if err != nil {
+		return fail(err)
+	}
+	reap := func() { _ = cmd.Wait() }
+	kill := func(err error) (keeper.Record, func(), error) {
+		_ = cmd.Process.Kill()
+		reap()
+		return fail(err)
+	}
+	if cfg.Engine == loopback.EBPF {
+		if err := d.engines.enter(ctx, cfg, cmd.Process.Pid); err != nil {
+			return kill(err)
+		}
+	}
+	if _, err := confW.Write(conf); err != nil {
+		return kill(err)
+	}
+	_ = confW.Close()
+	_ = readyR.SetReadDeadline(time.Now().Add(20 * time.Second))
+	b, err := io.ReadAll(readyR)
+	if err != nil {
+		return kill(fmt.Errorf("wait until it serves: %w", err))
+	}
+	var word keeper.Ready
+	if err := json.NewDecoder(bytes.NewReader(b)).Decode(&word); err != nil {
+		return kill(fmt.Errorf("it ended at once; see the daemon's log: %w", err))
+	}
+	if word.Error != nil {
+		reap()
+		return keeper.Record{}, nil, word.Error
+	}
+	start, err := procfs.StartTime(cmd.Process.Pid)
+	if err != nil {
+		return kill(err)
+	}
+	return keeper.Record{Config: cfg, PID: cmd.Process.Pid, StartTime: start, Started: time.Now()}, reap, nil
+}

@@ -1,0 +1,323 @@
+package daemon
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"lodge/internal/home"
+	"lodge/internal/keeper"
+	"lodge/internal/localapi"
+	"lodge/internal/loopback"
+	"lodge/internal/procfs"
+	"lodge/internal/sockets"
+)
+
+// project is one that has a keeper.
+type project struct {
+	rec  keeper.Record
+	gone chan struct{} // closed when the keeper has ended and all is cleared
+
+	mu   sync.Mutex // guards last
+	last keeper.Project
+}
+
+func (p *project) client() keeper.Client { return keeper.Client{Socket: p.rec.Config.Socket} }
+
+func (p *project) state() localapi.Project {
+	p.mu.Lock()
+	k := p.last
+	p.mu.Unlock()
+	c := p.rec.Config
+	if k.ID == "" {
+		k = keeper.Project{ID: c.ID, Name: c.Name, Dir: c.Dir, Home: c.Home, Engine: c.Engine, EngineReason: c.EngineReason, PID: p.rec.PID}
+	}
+	return localapi.FromKeeper(k, c.Socket, c.LogDir)
+}
+
+func (d *Daemon) recordPath(id string) string {
+	return filepath.Join(d.cfg.Dirs.Runtime, "k", id+".json")
+}
+
+func (d *Daemon) socketPath(id string) string {
+	return filepath.Join(d.cfg.Dirs.Runtime, "k", id+".sock")
+}
+
+func (d *Daemon) logDir(id string) string { return filepath.Join(d.cfg.Dirs.State, "logs", id) }
+
+// adopt takes back the keepers that outlived the daemon before this one, and
+// clears after those that did not.
+func (d *Daemon) adopt(ctx context.Context) {
+	names, _ := filepath.Glob(filepath.Join(d.cfg.Dirs.Runtime, "k", "*.json"))
+	for _, n := range names {
+		b, err := os.ReadFile(n)
+		if err != nil {
+			continue // it ended just now
+		}
+		var rec keeper.Record
+		if err := json.Unmarshal(b, &rec); err != nil || rec.Config.ID == "" {
+			d.cfg.Log.Warn("ignored a keeper's record that is not readable", "file", n, "err", err)
+			_ = os.Rename(n, n+".corrupt")
+			continue
+		}
+		if procfs.Alive(rec.PID, rec.StartTime) {
+			c := rec.Config
+			d.store.keep(remembered{ID: c.ID, Name: c.Name, Path: c.Dir, Home: c.Home.IP4, Used: rec.Started})
+			d.follow(rec, nil)
+			continue
+		}
+		if err := d.clear(ctx, rec); err != nil {
+			d.cfg.Log.Warn("clear after a keeper that died", "project", rec.Config.ID, "err", err)
+		}
+	}
+}
+
+// follow keeps a project's state until its keeper ends, then clears up.
+// reap, where it is given, waits for the keeper as its parent must.
+func (d *Daemon) follow(rec keeper.Record, reap func()) *project {
+	p := &project{rec: rec, gone: make(chan struct{})}
+	d.mu.Lock()
+	d.projects[rec.Config.ID] = p
+	d.mu.Unlock()
+	d.owned.Add(1)
+	go func() {
+		defer d.owned.Done()
+		err := p.client().Watch(d.ctx, func(k keeper.Project) error {
+			p.mu.Lock()
+			p.last = k
+			p.mu.Unlock()
+			return nil
+		})
+		if d.ctx.Err() != nil {
+			return // the daemon ends, the keeper does not
+		}
+		if reap != nil {
+			reap()
+		} else {
+			d.awaitEnd(rec)
+		}
+		if d.ctx.Err() != nil {
+			return
+		}
+		if cerr := d.clear(d.ctx, rec); cerr != nil {
+			d.cfg.Log.Warn("clear after a project", "project", rec.Config.ID, "err", cerr, "watch", err)
+		}
+		d.mu.Lock()
+		if d.projects[rec.Config.ID] == p {
+			delete(d.projects, rec.Config.ID)
+		}
+		d.mu.Unlock()
+		close(p.gone)
+		d.touch()
+	}()
+	return p
+}
+
+// awaitEnd waits for the end of a keeper that is no child of this process.
+func (d *Daemon) awaitEnd(rec keeper.Record) {
+	fd, err := unix.PidfdOpen(rec.PID, 0)
+	if err != nil {
+		return
+	}
+	f := os.NewFile(uintptr(fd), "pidfd")
+	defer f.Close()
+	for procfs.Alive(rec.PID, rec.StartTime) && d.ctx.Err() == nil {
+		fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+		if n, err := unix.Poll(fds, 200); n > 0 || (err != nil && !errors.Is(err, unix.EINTR)) {
+			return
+		}
+	}
+}
+
+// clear removes what a keeper that has ended left: processes, if it was
+// killed, its cgroup, its files.
+func (d *Daemon) clear(ctx context.Context, rec keeper.Record) error {
+	c := rec.Config
+	var errs []error
+	if c.Engine == loopback.EBPF {
+		errs = append(errs, d.engines.removeHome(ctx, c))
+	} else {
+		errs = append(errs, killStrays(c.Home.ID))
+	}
+	for _, f := range []string{c.Socket, c.Record} {
+		if err := os.Remove(f); err != nil && !errors.Is(err, os.ErrNotExist) {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// killStrays ends processes of a home whose keeper was killed, known by the
+// variable that the engine put in their environment.
+func killStrays(id string) error {
+	want := "LODGE_HOME_ID=" + id
+	for range 10 {
+		found := false
+		dirs, _ := filepath.Glob("/proc/[0-9]*")
+		for _, dir := range dirs {
+			b, err := os.ReadFile(dir + "/environ")
+			if err != nil || !slices.Contains(strings.Split(string(b), "\x00"), want) {
+				continue
+			}
+			var pid int
+			if _, err := fmt.Sscanf(filepath.Base(dir), "%d", &pid); err == nil && pid != os.Getpid() {
+				found = true
+				_ = unix.Kill(pid, unix.SIGKILL)
+			}
+		}
+		if !found {
+			return nil
+		}
+	}
+	return nil
+}
+
+// lockFor serializes opening and closing one project.
+func (d *Daemon) lockFor(id string) func() {
+	d.mu.Lock()
+	m, ok := d.opening[id]
+	if !ok {
+		m = &sync.Mutex{}
+		d.opening[id] = m
+	}
+	d.mu.Unlock()
+	m.Lock()
+	return m.Unlock
+}
+
+// get gives an open project.
+func (d *Daemon) get(id string) (*project, bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	p, ok := d.projects[id]
+	return p, ok
+}
+
+// open gives the project's keeper, started now if there is none.
+func (d *Daemon) open(ctx context.Context, r localapi.OpenRequest) (*project, error) {
+	if !filepath.IsAbs(r.Path) {
+		return nil, fmt.Errorf("open project %q: its path is not absolute", r.Path)
+	}
+	if fi, err := os.Stat(r.Path); err != nil || !fi.IsDir() {
+		return nil, &localapi.Error{Message: fmt.Sprintf("open project %s: there is no such directory", r.Path)}
+	}
+	unlock := d.lockFor(r.Path)
+	defer unlock()
+	for _, p := range d.all() {
+		if p.rec.Config.Dir != r.Path {
+			continue
+		}
+		if _, err := p.client().Status(ctx); errors.Is(err, keeper.ErrGone) {
+			// It is ending just now.
+			select {
+			case <-p.gone:
+				continue
+			case <-ctx.Done():
+				return nil, ctx.Err()
+			}
+		}
+		c := p.rec.Config
+		if r.Engine != "" && r.Engine != c.Engine {
+			return nil, &localapi.Error{
+				Message: fmt.Sprintf("use engine %s: project %s runs with %s", r.Engine, c.Name, c.Engine),
+				Hint:    "end it first: lodge down",
+			}
+		}
+		if r.Isolation != "" && r.Isolation != c.Home.Isolation {
+			return nil, &localapi.Error{
+				Message: fmt.Sprintf("use isolation %s: project %s runs with %s", r.Isolation, c.Name, c.Home.Isolation),
+				Hint:    "end it first: lodge down",
+			}
+		}
+		return p, nil
+	}
+	return d.start(ctx, r)
+}
+
+func (d *Daemon) all() []*project {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	out := make([]*project, 0, len(d.projects))
+	for _, p := range d.projects {
+		out = append(out, p)
+	}
+	return out
+}
+
+func (d *Daemon) start(ctx context.Context, r localapi.OpenRequest) (*project, error) {
+	engine, reason, err := d.engines.choose(ctx, r.Engine)
+	if err != nil {
+		return nil, err
+	}
+	p, err := d.store.home(r.Path, r.Name, usableHome)
+	if err != nil {
+		return nil, &localapi.Error{Message: err.Error(), Hint: "lodge needs 127.64.0.0/10 on the loopback interface: see `ip address show lo`, and: lodge doctor"}
+	}
+	iso := r.Isolation
+	if iso == "" {
+		iso = loopback.Overlay
+	}
+	cfg := keeper.Config{
+		ID: p.ID, Name: r.Name, Dir: r.Path,
+		Socket: d.socketPath(p.ID), Record: d.recordPath(p.ID),
+		LogDir: d.logDir(p.ID),
+		Home:   home.Spec{ID: p.ID, IP4: p.Home, Isolation: iso},
+		Engine: engine, EngineReason: reason, Exe: d.cfg.Exe, Version: d.cfg.Version,
+	}
+	return d.launch(ctx, cfg)
+}
+
+// usableHome says whether an address can be a home: it can be bound, and
+// nobody listens on it.
+func usableHome(ip netip.Addr) error {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return os.NewSyscallError("socket", err)
+	}
+	defer unix.Close(fd)
+	if err := unix.Bind(fd, &unix.SockaddrInet4{Addr: ip.As4()}); err != nil {
+		return os.NewSyscallError("bind "+ip.String(), err)
+	}
+	const listening = 1 << 10 // TCP_LISTEN, include/net/tcp_states.h
+	for _, family := range []int{unix.AF_INET, unix.AF_INET6} {
+		socks, err := sockets.Dump(loopback.TCP, family, listening)
+		if err != nil {
+			return nil
+		}
+		for _, s := range socks {
+			if s.Src.Addr().Unmap() == ip {
+				return fmt.Errorf("somebody listens on %s", s.Src)
+			}
+		}
+	}
+	return nil
+}
+
+// down ends a project and returns when nothing of it is left.
+func (d *Daemon) down(ctx context.Context, id string) error {
+	p, ok := d.get(id)
+	if !ok {
+		return nil
+	}
+	if err := p.client().Down(ctx); err != nil && !errors.Is(err, keeper.ErrGone) {
+		return err
+	}
+	select {
+	case <-p.gone:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("end project %s: %w", id, ctx.Err())
+	case <-time.After(5 * time.Minute):
+		return fmt.Errorf("end project %s: its keeper (process %d) does not end", id, p.rec.PID)
+	}
+}

@@ -1,0 +1,186 @@
+package daemon
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"lodge/internal/loopback"
+)
+
+// store remembers which project has which home. Homes follow from the
+// project's path, so only collisions and names would be lost with the file.
+type store struct {
+	path string
+	seed string // what tells this daemon's homes from another's
+
+	mu       sync.Mutex // guards all below, and the file
+	projects map[string]remembered
+	warnings []string
+}
+
+type remembered struct {
+	ID   string     `json:"id"`
+	Name string     `json:"name"`
+	Path string     `json:"path"`
+	Home netip.Addr `json:"home"`
+	Used time.Time  `json:"used_at"`
+}
+
+type stateFile struct {
+	Version  int          `json:"version"`
+	Projects []remembered `json:"projects"`
+}
+
+const stateVersion = 1
+
+// openStore reads the state. A file that cannot be read as one is set aside
+// under another name, with a warning.
+func openStore(dir string) (*store, error) {
+	s := &store{path: filepath.Join(dir, "state.json"), seed: dir, projects: make(map[string]remembered)}
+	b, err := os.ReadFile(s.path)
+	if errors.Is(err, os.ErrNotExist) {
+		return s, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read state: %w", err)
+	}
+	var f stateFile
+	err = json.Unmarshal(b, &f)
+	if err == nil && f.Version != stateVersion {
+		err = fmt.Errorf("it has version %d, this lodge reads %d", f.Version, stateVersion)
+	}
+	if err != nil {
+		aside := fmt.Sprintf("%s.corrupt-%s", s.path, time.Now().UTC().Format("20060102T150405.000Z"))
+		if rerr := os.Rename(s.path, aside); rerr != nil {
+			return nil, fmt.Errorf("set corrupt state aside: %w", rerr)
+		}
+		s.warnings = append(s.warnings, fmt.Sprintf("state file was not readable (%v): set aside as %s; homes follow from the projects' paths, so they stay the same", err, aside))
+		return s, nil
+	}
+	for _, p := range f.Projects {
+		if p.Path == "" || !loopback.HomeRange.Contains(p.Home) {
+			s.warnings = append(s.warnings, fmt.Sprintf("state file: entry for %q ignored (home %v)", p.Path, p.Home))
+			continue
+		}
+		s.projects[p.Path] = p
+	}
+	return s, nil
+}
+
+// home gives the project's home: the remembered one, else the first that its
+// path hashes to which no other project has and usable accepts.
+func (s *store) home(path, name string, usable func(netip.Addr) error) (remembered, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p, known := s.projects[path]
+	var last error
+	if known {
+		if last = usable(p.Home); last == nil {
+			if p.Name != name {
+				p.Name, p.Used = name, time.Now().UTC()
+				s.projects[path] = p
+				s.saveOrWarn()
+			}
+			return p, nil
+		}
+		s.warnings = append(s.warnings, fmt.Sprintf("home %s of %s is in use by something else (%v): another was taken", p.Home, path, last))
+	}
+	taken := make(map[netip.Addr]bool)
+	for _, o := range s.projects {
+		taken[o.Home] = true
+	}
+	for attempt := range 64 {
+		ip := loopback.HomeFor(s.seed+"\x00"+path, attempt)
+		if taken[ip] {
+			continue
+		}
+		if last = usable(ip); last != nil {
+			continue
+		}
+		p = remembered{ID: projectID(s.seed, path, name), Name: name, Path: path, Home: ip, Used: time.Now().UTC()}
+		if old, ok := s.projects[path]; ok {
+			p.ID = old.ID
+		}
+		s.projects[path] = p
+		s.saveOrWarn()
+		return p, nil
+	}
+	if last == nil {
+		last = errors.New("every address is taken by another project")
+	}
+	return remembered{}, fmt.Errorf("find a home in %s: %w", loopback.HomeRange, last)
+}
+
+// keep notes a home that is in use, as a keeper that still runs tells it.
+func (s *store) keep(p remembered) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if old, ok := s.projects[p.Path]; ok && old.Home == p.Home {
+		return
+	}
+	s.projects[p.Path] = p
+	s.saveOrWarn()
+}
+
+func (s *store) list() ([]remembered, []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := make([]remembered, 0, len(s.projects))
+	for _, p := range s.projects {
+		out = append(out, p)
+	}
+	return out, append([]string(nil), s.warnings...)
+}
+
+// saveOrWarn saves; a full disk is no reason to refuse a home, which follows
+// from the path. Call it with mu held.
+func (s *store) saveOrWarn() {
+	if err := s.save(); err != nil {
+		w := fmt.Sprintf("the list of homes was not saved (%v)", err)
+		if !slices.Contains(s.warnings, w) {
+			s.warnings = append(s.warnings, w)
+		}
+	}
+}
+
+// save writes the file anew, whole or not at all. Call it with mu held.
+func (s *store) save() error {
+	f := stateFile{Version: stateVersion, Projects: make([]remembered, 0, len(s.projects))}
+	for _, p := range s.projects {
+		f.Projects = append(f.Projects, p)
+	}
+	b, err := json.MarshalIndent(f, "", "\t")
+	if err != nil {
+		return err
+	}
+	return writeFile(s.path, append(b, '\n'))
+}
+
+// writeFile replaces a file in one step, after its content is on disk.
+func writeFile(path string, b []byte) error {
+	fail := func(err error) error { return fmt.Errorf("write %s: %w", path, err) }
+	tmp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
+	if err != nil {
+		return fail(err)
+	}
+	defer os.Remove(tmp.Name()) // fails after the rename, as it should
+	_, err = tmp.Write(b)
+	if err == nil {
+		err = tmp.Sync()
+	}
+	err = errors.Join(err, tmp.Close())
+	if err == nil {
+		err = os.Rename(tmp.Name(), path)
+	}
+	if err != nil {
+		return fail(err)
+	}
+	return nil
+}

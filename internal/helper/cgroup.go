@@ -1,0 +1,253 @@
+package helper
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"lodge/internal/loopback"
+)
+
+// place is where a home is, or was, in the cgroup hierarchy.
+type place struct {
+	mount string
+	base  string // lodge-<uid>-<random>
+	uid   uint32
+	ip4   netip.Addr
+}
+
+func (p place) basePath() string { return filepath.Join(p.mount, p.base) }
+func (p place) path() string     { return filepath.Join(p.basePath(), homeName(p.ip4)) }
+
+func baseName(uid uint32, random string) string { return fmt.Sprintf("lodge-%d-%s", uid, random) }
+func homeName(ip4 netip.Addr) string            { return "home-" + ip4.String() }
+
+// parseBase reads the name of a base. Nothing but what baseName writes passes.
+func parseBase(name string) (uid uint32, ok bool) {
+	rest, ok := strings.CutPrefix(name, "lodge-")
+	if !ok {
+		return 0, false
+	}
+	user, random, ok := strings.Cut(rest, "-")
+	n, err := strconv.ParseUint(user, 10, 32)
+	if !ok || err != nil || random == "" || strings.Trim(random, "0123456789abcdef") != "" {
+		return 0, false
+	}
+	return uint32(n), name == baseName(uint32(n), random)
+}
+
+func parseHome(name string) (netip.Addr, bool) {
+	rest, ok := strings.CutPrefix(name, "home-")
+	if !ok {
+		return netip.Addr{}, false
+	}
+	ip4, err := netip.ParseAddr(rest)
+	if err != nil || checkHome(ip4) != nil {
+		return netip.Addr{}, false
+	}
+	return ip4, name == homeName(ip4)
+}
+
+func checkHome(ip4 netip.Addr) error {
+	if !ip4.Is4() || !loopback.HomeRange.Contains(ip4) {
+		return fmt.Errorf("address %s: not in %s", ip4, loopback.HomeRange)
+	}
+	return nil
+}
+
+// parsePlace reads a path that CreateHome gave.
+func parsePlace(mount, path string) (place, error) {
+	dir, home := filepath.Split(path)
+	base := filepath.Base(dir)
+	uid, ok := parseBase(base)
+	ip4, ok4 := parseHome(home)
+	p := place{mount, base, uid, ip4}
+	if !ok || !ok4 || p.path() != path {
+		return place{}, fmt.Errorf("path %q: not that of a home under %s", path, mount)
+	}
+	return p, nil
+}
+
+// places lists every home under mount, of every user.
+func places(mount string) ([]place, error) {
+	bases, err := os.ReadDir(mount)
+	if err != nil {
+		return nil, fmt.Errorf("list homes: %w", err)
+	}
+	var out []place
+	for _, b := range bases {
+		uid, ok := parseBase(b.Name())
+		if !ok || !b.IsDir() {
+			continue
+		}
+		homes, err := os.ReadDir(filepath.Join(mount, b.Name()))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // removed meanwhile
+		}
+		if err != nil {
+			return nil, fmt.Errorf("list homes: %w", err)
+		}
+		for _, h := range homes {
+			if ip4, ok := parseHome(h.Name()); ok && h.IsDir() {
+				out = append(out, place{mount, b.Name(), uid, ip4})
+			}
+		}
+	}
+	return out, nil
+}
+
+// makeTree makes the cgroups of a home and gives them to the user: the
+// directories, and the files that cgroups(7) and the kernel's
+// admin-guide/cgroup-v2 ("Delegation") name. To start a process straight in a
+// child, the keeper must be able to write the cgroup.procs of the common
+// ancestor, which is the home's.
+func makeTree(p place, uid, gid uint32) error {
+	for _, dir := range []string{p.path(), filepath.Join(p.path(), "keeper"), filepath.Join(p.path(), "in")} {
+		if err := makeDir(dir); err != nil {
+			return err
+		}
+		for _, f := range []string{"", "cgroup.procs", "cgroup.subtree_control", "cgroup.threads", "cgroup.kill"} {
+			if err := os.Chown(filepath.Join(dir, f), int(uid), int(gid)); err != nil {
+				return fmt.Errorf("give cgroup to user %d: %w", uid, err)
+			}
+		}
+	}
+	return nil
+}
+
+// makeDir makes a cgroup that everybody may look into, whatever the umask.
+func makeDir(path string) error {
+	if err := os.Mkdir(path, 0o755); err != nil {
+		return fmt.Errorf("make cgroup: %w", err)
+	}
+	if err := os.Chmod(path, 0o755); err != nil {
+		return errors.Join(fmt.Errorf("make cgroup: %w", err), unix.Rmdir(path))
+	}
+	return nil
+}
+
+// writeFile writes to a file that exists.
+func writeFile(path, value string) error {
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(value)
+	return errors.Join(err, f.Close())
+}
+
+// isPopulated says whether a process is in the cgroup or below.
+func isPopulated(path string) (bool, error) {
+	b, err := os.ReadFile(filepath.Join(path, "cgroup.events"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("read cgroup: %w", err)
+	}
+	return bytes.Contains(b, []byte("populated 1")), nil
+}
+
+// killTree sends SIGKILL to all processes of the cgroup and waits until they
+// are gone, at most for ten seconds.
+func killTree(path string) error {
+	if err := writeFile(filepath.Join(path, "cgroup.kill"), "1"); err != nil {
+		return fmt.Errorf("kill cgroup: %w", err)
+	}
+	f, err := os.Open(filepath.Join(path, "cgroup.events"))
+	if err != nil {
+		return fmt.Errorf("kill cgroup: %w", err)
+	}
+	defer f.Close()
+	deadline := time.Now().Add(10 * time.Second)
+	buf := make([]byte, 256)
+	for {
+		// Reading arms the notification: a change after it wakes poll.
+		n, err := f.ReadAt(buf, 0)
+		if n == 0 && err != nil {
+			return fmt.Errorf("kill cgroup: %w", err)
+		}
+		if !bytes.Contains(buf[:n], []byte("populated 1")) {
+			return nil
+		}
+		left := time.Until(deadline)
+		if left <= 0 {
+			return fmt.Errorf("kill cgroup %s: processes are left after ten seconds", path)
+		}
+		_, err = unix.Poll([]unix.PollFd{{Fd: int32(f.Fd()), Events: unix.POLLPRI}}, int(left.Milliseconds())+1)
+		if err != nil && !errors.Is(err, unix.EINTR) {
+			return fmt.Errorf("kill cgroup: %w", err)
+		}
+	}
+}
+
+// removeTree removes a cgroup and those below it. It is not an error if it
+// is gone already.
+func removeTree(path string) error {
+	var dirs []string
+	err := filepath.WalkDir(path, func(p string, d fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		if err == nil && d.IsDir() {
+			dirs = append(dirs, p)
+		}
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("remove cgroup: %w", err)
+	}
+	for i := len(dirs) - 1; i >= 0; i-- {
+		err := unix.Rmdir(dirs[i])
+		if errors.Is(err, unix.EBUSY) {
+			return fmt.Errorf("remove cgroup %s: processes are in it", dirs[i])
+		}
+		if err != nil && !errors.Is(err, unix.ENOENT) {
+			return fmt.Errorf("remove cgroup %s: %w", dirs[i], err)
+		}
+	}
+	return nil
+}
+
+// lockBase takes the lock that says that a helper looks after this base. The
+// kernel drops it with the helper. held is false if another has it.
+func lockBase(path string) (f *os.File, held bool, err error) {
+	f, err = os.Open(path)
+	if err != nil {
+		return nil, false, fmt.Errorf("lock cgroup: %w", err)
+	}
+	err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	if err == nil {
+		return f, true, nil
+	}
+	closeErr := f.Close()
+	if errors.Is(err, unix.EWOULDBLOCK) {
+		return nil, false, closeErr
+	}
+	return nil, false, errors.Join(fmt.Errorf("lock cgroup %s: %w", path, err), closeErr)
+}
+
+// dropBase removes a base that has no home left, unless a helper has it.
+func dropBase(path string) error {
+	lock, held, err := lockBase(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil || !held {
+		return err
+	}
+	err = unix.Rmdir(path)
+	if errors.Is(err, unix.EBUSY) || errors.Is(err, unix.ENOTEMPTY) || errors.Is(err, unix.ENOENT) {
+		err = nil
+	}
+	return errors.Join(err, lock.Close())
+}

@@ -1,0 +1,236 @@
+package helper
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"os/exec"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Error is what the helper answered: that it could not do something.
+type Error struct {
+	// Op is what was asked for, such as "create home 127.83.20.7".
+	Op string
+	// Cause is the helper's one line.
+	Cause string
+}
+
+func (e *Error) Error() string { return e.Op + ": " + e.Cause }
+
+// Client talks to a helper. Its methods may be called from several
+// goroutines; the helper does one thing after the other.
+type Client struct {
+	conn *net.UnixConn
+	// child is the helper's process if Spawn started it.
+	child *exec.Cmd
+
+	// mu guards last and makes an exchange one.
+	mu   sync.Mutex
+	last uint64
+}
+
+// NewClient makes a client of a connected SOCK_SEQPACKET socket.
+func NewClient(conn *net.UnixConn) *Client { return &Client{conn: conn} }
+
+// Dial connects to the helper that listens at path.
+func Dial(ctx context.Context, path string) (*Client, error) {
+	var d net.Dialer
+	c, err := d.DialContext(ctx, "unixpacket", path)
+	if err != nil {
+		return nil, fmt.Errorf("connect to helper: %w", err)
+	}
+	return NewClient(c.(*net.UnixConn)), nil
+}
+
+// Spawn starts a helper: the executable exe with args (argv[0] excluded) and,
+// as its descriptor 3, one end of a socket pair. It has no environment, no
+// terminal, and a session of its own, so that what the terminal sends to the
+// caller's group does not reach it. It ends when the client is closed.
+func Spawn(exe string, args ...string) (*Client, error) {
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, fmt.Errorf("start helper: %w", os.NewSyscallError("socketpair", err))
+	}
+	theirs := os.NewFile(uintptr(fds[1]), "helper")
+	conn, err := FromFile(os.NewFile(uintptr(fds[0]), "helper"))
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("start helper: %w", err), theirs.Close())
+	}
+	cmd := exec.Command(exe, args...)
+	cmd.Env = []string{}
+	cmd.Dir = "/"
+	cmd.ExtraFiles = []*os.File{theirs}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	err = cmd.Start()
+	if err = errors.Join(err, theirs.Close()); err != nil {
+		return nil, errors.Join(fmt.Errorf("start helper %s: %w", exe, err), conn.Close())
+	}
+	return &Client{conn: conn, child: cmd}, nil
+}
+
+// Pid gives the process id of a helper that Spawn started, else 0.
+func (c *Client) Pid() int {
+	if c.child == nil {
+		return 0
+	}
+	return c.child.Process.Pid
+}
+
+// Close says good-bye. Homes go on: see Serve. A helper that Spawn started is
+// waited for; how it ended is not an error of the client.
+func (c *Client) Close() error {
+	err := c.conn.Close()
+	if c.child == nil {
+		return err
+	}
+	var exit *exec.ExitError
+	if werr := c.child.Wait(); werr != nil && !errors.As(werr, &exit) {
+		err = errors.Join(err, fmt.Errorf("wait for helper: %w", werr))
+	}
+	return err
+}
+
+// call sends one request and waits for its reply. op names it in errors.
+func (c *Client) call(ctx context.Context, op string, req request) (*reply, []*os.File, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := ctx.Err(); err != nil {
+		return nil, nil, fmt.Errorf("%s: %w", op, err)
+	}
+	if err := c.conn.SetDeadline(time.Time{}); err != nil {
+		return nil, nil, fmt.Errorf("%s: ask helper: %w", op, err)
+	}
+	expired := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		_ = c.conn.SetDeadline(time.Unix(1, 0))
+		close(expired)
+	})
+	defer func() {
+		if !stop() {
+			<-expired // so that it cannot hit the next call
+		}
+	}()
+	c.last++
+	req.ID = c.last
+	if err := send(c.conn, req, nil); err != nil {
+		return nil, nil, fmt.Errorf("%s: ask helper: %w", op, cause(ctx, err))
+	}
+	for {
+		var rep reply
+		files, err := receive(c.conn, &rep)
+		if err != nil {
+			return nil, nil, fmt.Errorf("%s: ask helper: %w", op, cause(ctx, err))
+		}
+		if rep.ID != req.ID {
+			// The reply to a call that was given up.
+			if err := closeAll(files); err != nil {
+				return nil, nil, fmt.Errorf("%s: %w", op, err)
+			}
+			continue
+		}
+		if rep.Error != "" {
+			return nil, nil, errors.Join(&Error{op, rep.Error}, closeAll(files))
+		}
+		return &rep, files, nil
+	}
+}
+
+func cause(ctx context.Context, err error) error {
+	if e := ctx.Err(); e != nil {
+		return e
+	}
+	return err
+}
+
+// Hello asks the helper what it is and what it can do here. It must be the
+// same version as this package's.
+func (c *Client) Hello(ctx context.Context) (*Hello, error) {
+	rep, files, err := c.call(ctx, "greet helper", request{Op: opHello})
+	if err == nil && (rep.Hello == nil || len(files) > 0) {
+		err = errors.Join(errors.New("greet helper: not a greeting"), closeAll(files))
+	}
+	if err != nil {
+		return nil, err
+	}
+	if rep.Hello.Version != Version {
+		return nil, fmt.Errorf("greet helper: it speaks version %d, this program %d; install the same version of both", rep.Hello.Version, Version)
+	}
+	return rep.Hello, nil
+}
+
+// HomeFiles is a home that the helper made, as descriptors. They are all that
+// a keeper needs; it needs no privilege.
+type HomeFiles struct {
+	// Path is the home's cgroup, for RemoveHome.
+	Path string
+	IP4  netip.Addr
+	// IP6 is the zero Addr where there is no IPv6, and IP6Reason says why.
+	IP6       netip.Addr
+	IP6Reason string
+	// In is the cgroup of those inside, Home the one above it.
+	In, Home *os.File
+	// Events is the ring of events, Leases the table of leased ports.
+	Events, Leases *os.File
+	// Links keep the hooks attached as long as anybody has them open.
+	Links []*os.File
+}
+
+// Files lists all descriptors, in the order that ebpfhome.FilesFrom reads.
+func (h *HomeFiles) Files() []*os.File {
+	return append([]*os.File{h.In, h.Home, h.Events, h.Leases}, h.Links...)
+}
+
+// Close closes the descriptors.
+func (h *HomeFiles) Close() error { return closeAll(h.Files()) }
+
+// CreateHome makes a home at ip4, from loopback.HomeRange. strict says that
+// localhost is the home's and nothing else.
+func (c *Client) CreateHome(ctx context.Context, ip4 netip.Addr, strict bool) (*HomeFiles, error) {
+	op := "create home " + ip4.String()
+	rep, files, err := c.call(ctx, op, request{Op: opCreateHome, IP4: ip4, Strict: strict})
+	if err != nil {
+		return nil, err
+	}
+	if rep.Home == nil || len(files) != 4+rep.Home.Links {
+		return nil, errors.Join(fmt.Errorf("%s: the helper's answer has %d descriptors", op, len(files)), closeAll(files))
+	}
+	return &HomeFiles{
+		Path: rep.Home.Path, IP4: rep.Home.IP4, IP6: rep.Home.IP6, IP6Reason: rep.Home.IP6Reason,
+		In: files[0], Home: files[1], Events: files[2], Leases: files[3], Links: files[4:],
+	}, nil
+}
+
+// Enter moves the process pid of the client's user into the cgroup of the
+// keeper of the home ip4. From there it can start processes inside.
+func (c *Client) Enter(ctx context.Context, ip4 netip.Addr, pid int) error {
+	_, files, err := c.call(ctx, "enter home "+ip4.String(), request{Op: opEnter, IP4: ip4, Pid: pid})
+	return errors.Join(err, closeAll(files))
+}
+
+// RemoveHome removes the home whose cgroup is path, also one that another
+// helper made. Processes that are in it are ended if kill says so, otherwise
+// they are an error.
+func (c *Client) RemoveHome(ctx context.Context, path string, kill bool) error {
+	_, files, err := c.call(ctx, "remove home "+path, request{Op: opRemoveHome, Path: path, Kill: kill})
+	return errors.Join(err, closeAll(files))
+}
+
+// Sweep removes what earlier helpers left behind and nobody uses.
+func (c *Client) Sweep(ctx context.Context) (*Swept, error) {
+	rep, files, err := c.call(ctx, "sweep homes", request{Op: opSweep})
+	if err = errors.Join(err, closeAll(files)); err != nil {
+		return nil, err
+	}
+	if rep.Swept == nil {
+		return nil, errors.New("sweep homes: the helper's answer is empty")
+	}
+	return rep.Swept, nil
+}

@@ -1,0 +1,202 @@
+package helper
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"lodge/internal/bpf"
+)
+
+// Hello is what a helper says of itself.
+type Hello struct {
+	Version int `json:"version"`
+	// UID is the user that the helper serves, Pid the helper's process.
+	UID          uint32       `json:"uid"`
+	Pid          int          `json:"pid"`
+	Capabilities []Capability `json:"capabilities"`
+}
+
+// Capability is one thing that the ebpf engine needs, and whether it is here.
+type Capability struct {
+	Name string `json:"name"`
+	// Status is yes, no or unknown.
+	Status string `json:"status"`
+	Reason string `json:"reason"`
+}
+
+// CanMakeHomes says whether nothing that the ebpf engine needs is missing,
+// and if not, what.
+func (h *Hello) CanMakeHomes() (bool, string) {
+	for _, c := range h.Capabilities {
+		if c.Status != string(bpf.Yes) {
+			return false, c.Name + ": " + c.Reason
+		}
+	}
+	return true, ""
+}
+
+// Serve serves one client, until it goes away or ctx ends. The client's
+// homes are those of the user uid; cgroups are given to uid and gid. conn is a
+// SOCK_SEQPACKET Unix socket, which Serve closes.
+//
+// When Serve returns, homes in which something runs stay, and their hooks with
+// them if a keeper holds the links.
+func Serve(ctx context.Context, conn *net.UnixConn, uid, gid uint32) (err error) {
+	stop := context.AfterFunc(ctx, func() { _ = conn.SetReadDeadline(time.Unix(1, 0)) })
+	defer stop()
+	s := newSession(uid, gid)
+	defer func() { err = errors.Join(err, s.close(), conn.Close()) }()
+	for {
+		var req request
+		files, err := receive(conn, &req)
+		if errors.Is(err, io.EOF) || errors.Is(err, unix.ECONNRESET) || ctx.Err() != nil {
+			return nil
+		}
+		if err == nil && len(files) > 0 {
+			err = errors.Join(errors.New("read message: descriptors were sent"), closeAll(files))
+		}
+		if err != nil {
+			return fmt.Errorf("serve user %d: %w", uid, err)
+		}
+		rep, out := s.answer(req)
+		err = errors.Join(send(conn, rep, out), closeAll(out))
+		if errors.Is(err, unix.EPIPE) || errors.Is(err, unix.ECONNRESET) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("serve user %d: %w", uid, err)
+		}
+	}
+}
+
+func (s *session) answer(req request) (rep *reply, files []*os.File) {
+	var err error
+	rep = &reply{ID: req.ID}
+	switch req.Op {
+	case opHello:
+		rep.Hello = s.hello()
+	case opCreateHome:
+		rep.Home, files, err = s.createHome(req.IP4, req.Strict)
+	case opEnter:
+		err = s.enter(req.IP4, req.Pid)
+	case opRemoveHome:
+		err = s.removeHome(req.Path, req.Kill)
+	case opSweep:
+		rep.Swept, err = s.sweep()
+	default:
+		err = fmt.Errorf("operation %q: unknown", req.Op)
+	}
+	if err != nil {
+		rep.Error = oneLine(err)
+	}
+	return rep, files
+}
+
+// hello probes once for each client: a probe loads programs, and a client may
+// greet only to see whether the helper is alive. What could not be told is
+// tried again.
+func (s *session) hello() *Hello {
+	if !s.probed {
+		s.probed, s.capabilities = true, nil
+		for _, f := range bpf.Probe() {
+			s.probed = s.probed && f.Status != bpf.Unknown
+			s.capabilities = append(s.capabilities, Capability{f.Name, string(f.Status), f.Reason})
+		}
+	}
+	return &Hello{Version: Version, UID: s.uid, Pid: os.Getpid(), Capabilities: s.capabilities}
+}
+
+// oneLine joins the lines of an error, as the verifier and errors.Join write
+// them, and bounds it.
+func oneLine(err error) string {
+	s := strings.Join(strings.FieldsFunc(err.Error(), func(r rune) bool { return r == '\n' }), "; ")
+	if len(s) > 2000 {
+		s = s[:2000] + "…"
+	}
+	return s
+}
+
+// maxClients bounds how many clients ServeListener serves at once.
+const maxClients = 256
+
+// ServeListener serves every user who connects, each with a session of its
+// own, until ctx ends; it then waits for all sessions. The user is the one
+// that the kernel names (SO_PEERCRED, unix(7)). Errors of single clients go to
+// report, which may be called from several goroutines.
+func ServeListener(ctx context.Context, ln *net.UnixListener, report func(error)) error {
+	stop := context.AfterFunc(ctx, func() { _ = ln.SetDeadline(time.Unix(1, 0)) })
+	defer stop()
+	var clients sync.WaitGroup
+	defer clients.Wait()
+	slots := make(chan struct{}, maxClients)
+	for {
+		select {
+		case slots <- struct{}{}:
+		case <-ctx.Done():
+			return nil
+		}
+		conn, err := ln.AcceptUnix()
+		if ctx.Err() != nil {
+			if err == nil {
+				err = conn.Close()
+				return err
+			}
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("accept client: %w", err)
+		}
+		clients.Go(func() {
+			defer func() { <-slots }()
+			uid, gid, err := Peer(conn)
+			if err != nil {
+				err = errors.Join(err, conn.Close())
+			} else {
+				err = Serve(ctx, conn, uid, gid)
+			}
+			if err != nil {
+				report(err)
+			}
+		})
+	}
+}
+
+// Peer gives the user and group of the process at the other end of a Unix
+// socket, as they were when it connected.
+func Peer(conn *net.UnixConn) (uid, gid uint32, err error) {
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return 0, 0, fmt.Errorf("find peer's user: %w", err)
+	}
+	var cred *unix.Ucred
+	var optErr error
+	err = raw.Control(func(fd uintptr) {
+		cred, optErr = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
+	})
+	if err = errors.Join(err, optErr); err != nil {
+		return 0, 0, fmt.Errorf("find peer's user: %w", err)
+	}
+	return cred.Uid, cred.Gid, nil
+}
+
+// FromFile makes a connection of an inherited socket. It closes f.
+func FromFile(f *os.File) (*net.UnixConn, error) {
+	c, err := net.FileConn(f)
+	if err = errors.Join(err, f.Close()); err != nil {
+		return nil, fmt.Errorf("take over socket: %w", err)
+	}
+	conn, ok := c.(*net.UnixConn)
+	if !ok {
+		return nil, errors.Join(fmt.Errorf("take over socket: a %s socket, not a Unix one", c.LocalAddr().Network()), c.Close())
+	}
+	return conn, nil
+}

@@ -1,0 +1,353 @@
+package helper
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+
+	"lodge/internal/bpf"
+	"lodge/internal/loopback"
+)
+
+// session is what one client's helper holds. It is used by one goroutine.
+type session struct {
+	uid, gid uint32
+	mount    string
+
+	// What the probes said, and whether they need not be asked again.
+	capabilities []Capability
+	probed       bool
+
+	// The base and its hooks exist while the client has a home.
+	base  string
+	lock  *os.File
+	hooks *bpf.Hooks
+	homes map[netip.Addr]uint64 // to the id of the cgroup in
+}
+
+func newSession(uid, gid uint32) *session {
+	return &session{uid: uid, gid: gid, homes: map[netip.Addr]uint64{}}
+}
+
+func (s *session) findMount() error {
+	if s.mount != "" {
+		return nil
+	}
+	mount, err := bpf.CgroupMount()
+	if err != nil {
+		return err
+	}
+	s.mount = mount
+	return nil
+}
+
+// open makes the base and attaches the hooks to it, if that was not done.
+func (s *session) open() (err error) {
+	if s.hooks != nil {
+		return nil
+	}
+	if err := s.findMount(); err != nil {
+		return err
+	}
+	root, err := os.Open(s.mount)
+	if err != nil {
+		return fmt.Errorf("open cgroup2: %w", err)
+	}
+	defer root.Close()
+	level, err := bpf.Level(root)
+	if err != nil {
+		return err
+	}
+	var random [4]byte
+	rand.Read(random[:]) // never fails (crypto/rand)
+	base := baseName(s.uid, hex.EncodeToString(random[:]))
+	path := filepath.Join(s.mount, base)
+	if err := makeDir(path); err != nil {
+		return err
+	}
+	lock, held, err := lockBase(path)
+	if err == nil && !held {
+		err = fmt.Errorf("lock cgroup %s: somebody else has it", path)
+	}
+	if err != nil {
+		return errors.Join(err, unix.Rmdir(path))
+	}
+	// The home is one below the base, the cgroup in one below the home.
+	hooks, err := bpf.Attach(lock, level+3)
+	if err != nil {
+		return errors.Join(err, unix.Rmdir(path), lock.Close())
+	}
+	s.base, s.lock, s.hooks = base, lock, hooks
+	return nil
+}
+
+// closeIfEmpty lets go of the hooks when there is no home left.
+func (s *session) closeIfEmpty() error {
+	if s.hooks == nil || len(s.homes) > 0 {
+		return nil
+	}
+	return s.drop()
+}
+
+// drop lets go of hooks and base. Homes that are in use go on without.
+func (s *session) drop() error {
+	if s.hooks == nil {
+		return nil
+	}
+	path := filepath.Join(s.mount, s.base)
+	errs := []error{s.hooks.Close(), s.lock.Close()}
+	s.base, s.lock, s.hooks = "", nil, nil
+	return errors.Join(append(errs, dropBase(path))...)
+}
+
+// close ends the session. Homes in which nothing runs are removed, the others
+// stay as they are.
+func (s *session) close() error {
+	var errs []error
+	for ip4 := range s.homes {
+		p := place{s.mount, s.base, s.uid, ip4}
+		used, err := isPopulated(p.path())
+		if err == nil && !used {
+			err = removePlace(p, false)
+		}
+		errs = append(errs, err)
+	}
+	clear(s.homes)
+	return errors.Join(append(errs, s.drop())...)
+}
+
+// createHome makes a home. The files are in the order of homeInfo and are
+// the caller's to close.
+func (s *session) createHome(ip4 netip.Addr, strict bool) (info *homeInfo, files []*os.File, err error) {
+	if err := checkHome(ip4); err != nil {
+		return nil, nil, err
+	}
+	if err := s.findMount(); err != nil {
+		return nil, nil, err
+	}
+	if err := s.free(ip4); err != nil {
+		return nil, nil, err
+	}
+	if err := s.open(); err != nil {
+		return nil, nil, err
+	}
+	p := place{s.mount, s.base, s.uid, ip4}
+	info = &homeInfo{Path: p.path(), IP4: ip4}
+	defer func() {
+		if err != nil {
+			delete(s.homes, ip4)
+			err = errors.Join(err, closeAll(files), removePlace(p, false), s.closeIfEmpty())
+			info, files = nil, nil
+		}
+	}()
+	if err := makeTree(p, s.uid, s.gid); err != nil {
+		return info, files, err
+	}
+	for _, dir := range []string{"in", "."} {
+		f, err := os.Open(filepath.Join(p.path(), dir))
+		if err != nil {
+			return info, files, fmt.Errorf("open cgroup: %w", err)
+		}
+		files = append(files, f)
+	}
+	id, err := bpf.CgroupID(files[0])
+	if err != nil {
+		return info, files, err
+	}
+	home := bpf.Home{IP4: ip4, IP6: loopback.Home6(ip4), Strict: strict}
+	if err := addAddress6(home.IP6); err != nil {
+		// A machine without IPv6 has no IPv6-only sockets either.
+		home.IP6, info.IP6Reason = netip.Addr{}, err.Error()
+	}
+	info.IP6 = home.IP6
+	events, leases, err := s.hooks.Add(id, home)
+	if err != nil {
+		return info, files, err
+	}
+	files = append(files, events, leases)
+	links, err := s.hooks.Links()
+	if err != nil {
+		return info, files, errors.Join(err, s.hooks.Remove(id))
+	}
+	s.homes[ip4] = id
+	info.Links = len(links)
+	return info, append(files, links...), nil
+}
+
+// free makes sure that nobody has the home ip4: what an earlier helper left
+// without a process is removed.
+func (s *session) free(ip4 netip.Addr) error {
+	if _, ok := s.homes[ip4]; ok {
+		return fmt.Errorf("home %s: exists", ip4)
+	}
+	all, err := places(s.mount)
+	if err != nil {
+		return err
+	}
+	for _, p := range all {
+		if p.ip4 != ip4 {
+			continue
+		}
+		removed, err := removeIfLeft(p)
+		if err != nil {
+			return err
+		}
+		if !removed {
+			return fmt.Errorf("home %s: in use by user %d (%s)", ip4, p.uid, p.path())
+		}
+	}
+	return nil
+}
+
+// removeIfLeft removes a home in which no process is and after which no
+// helper looks.
+func removeIfLeft(p place) (removed bool, err error) {
+	used, err := isPopulated(p.path())
+	if err != nil || used {
+		return false, err
+	}
+	lock, held, err := lockBase(p.basePath())
+	if err != nil || !held {
+		return false, err
+	}
+	err = errors.Join(removePlace(p, false), lock.Close())
+	return err == nil, errors.Join(err, dropBase(p.basePath()))
+}
+
+// removeHome removes a home of this client, also one that an earlier helper
+// made. The processes in it are ended first if kill says so.
+func (s *session) removeHome(path string, kill bool) error {
+	if err := s.findMount(); err != nil {
+		return err
+	}
+	p, err := parsePlace(s.mount, path)
+	if err != nil {
+		return err
+	}
+	if p.uid != s.uid && s.uid != 0 {
+		return fmt.Errorf("home %s: belongs to user %d", path, p.uid)
+	}
+	if err := removePlace(p, kill); err != nil {
+		return err
+	}
+	if p.base != s.base {
+		return dropBase(p.basePath())
+	}
+	if id, ok := s.homes[p.ip4]; ok {
+		err = s.hooks.Remove(id)
+		delete(s.homes, p.ip4)
+	}
+	return errors.Join(err, s.closeIfEmpty())
+}
+
+// removePlace removes the cgroups of a home, and its address if no other home
+// has the same.
+func removePlace(p place, kill bool) error {
+	if kill {
+		if err := killTree(p.path()); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+	}
+	if err := removeTree(p.path()); err != nil {
+		return err
+	}
+	all, err := places(p.mount)
+	if err != nil {
+		return err
+	}
+	for _, other := range all {
+		if other.ip4 == p.ip4 {
+			return nil
+		}
+	}
+	return removeAddress6(loopback.Home6(p.ip4))
+}
+
+// Swept is what Sweep removed.
+type Swept struct {
+	// Homes are the paths of cgroups, Addresses those taken off lo.
+	Homes     []string     `json:"homes,omitempty"`
+	Addresses []netip.Addr `json:"addresses,omitempty"`
+}
+
+// sweep removes what earlier helpers left: homes of this user (of every user,
+// if it is root) without a process and without a helper, and addresses that
+// belong to no home at all.
+func (s *session) sweep() (*Swept, error) {
+	out := &Swept{}
+	if err := s.findMount(); err != nil {
+		return nil, err
+	}
+	all, err := places(s.mount)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range all {
+		if p.uid != s.uid && s.uid != 0 {
+			continue
+		}
+		removed, err := removeIfLeft(p)
+		if err != nil {
+			return nil, err
+		}
+		if removed {
+			out.Homes = append(out.Homes, p.path())
+		}
+	}
+	if err := s.sweepBases(); err != nil {
+		return nil, err
+	}
+	out.Addresses, err = sweepAddresses(s.mount)
+	return out, err
+}
+
+func (s *session) sweepBases() error {
+	entries, err := os.ReadDir(s.mount)
+	if err != nil {
+		return fmt.Errorf("list homes: %w", err)
+	}
+	for _, e := range entries {
+		uid, ok := parseBase(e.Name())
+		if !ok || (uid != s.uid && s.uid != 0) {
+			continue
+		}
+		if err := dropBase(filepath.Join(s.mount, e.Name())); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func sweepAddresses(mount string) ([]netip.Addr, error) {
+	// The addresses are listed first: one that is added after its home was
+	// made is then never taken for a leftover.
+	addresses, err := homeAddresses6()
+	if err != nil || len(addresses) == 0 {
+		return nil, err
+	}
+	all, err := places(mount)
+	if err != nil {
+		return nil, err
+	}
+	homes := map[netip.Addr]bool{}
+	for _, p := range all {
+		homes[loopback.Home6(p.ip4)] = true
+	}
+	var removed []netip.Addr
+	for _, a := range addresses {
+		if homes[a] {
+			continue
+		}
+		if err := removeAddress6(a); err != nil {
+			return removed, err
+		}
+		removed = append(removed, a)
+	}
+	return removed, nil
+}

@@ -1,0 +1,157 @@
+package helper
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// Version is the version of the protocol. Both sides must speak the same.
+const Version = 1
+
+// The bounds of a message. A message is one packet (SOCK_SEQPACKET).
+const (
+	maxMessage = 16 << 10
+	maxFiles   = 64
+)
+
+// The operations.
+const (
+	opHello      = "hello"
+	opCreateHome = "create_home"
+	opEnter      = "enter"
+	opRemoveHome = "remove_home"
+	opSweep      = "sweep"
+)
+
+// request is what a client sends, always without descriptors.
+type request struct {
+	// ID is repeated in the reply, so that a client that gave up waiting can
+	// tell a late reply.
+	ID     uint64     `json:"id"`
+	Op     string     `json:"op"`
+	IP4    netip.Addr `json:"ip4,omitzero"`
+	Strict bool       `json:"strict,omitempty"`
+	Pid    int        `json:"pid,omitempty"`
+	Path   string     `json:"path,omitempty"`
+	Kill   bool       `json:"kill,omitempty"`
+}
+
+// reply is what the helper answers. Descriptors go with it for create_home.
+type reply struct {
+	ID    uint64    `json:"id"`
+	Error string    `json:"error,omitempty"`
+	Hello *Hello    `json:"hello,omitempty"`
+	Home  *homeInfo `json:"home,omitempty"`
+	Swept *Swept    `json:"swept,omitempty"`
+}
+
+// homeInfo describes the descriptors: the cgroup in, the cgroup of the home,
+// events, leases, and then the links.
+type homeInfo struct {
+	Path      string     `json:"path"`
+	IP4       netip.Addr `json:"ip4"`
+	IP6       netip.Addr `json:"ip6,omitzero"`
+	IP6Reason string     `json:"ip6_reason,omitempty"`
+	Links     int        `json:"links"`
+}
+
+// send writes v as one packet. The files stay the caller's.
+func send(conn *net.UnixConn, v any, files []*os.File) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Errorf("write message: %w", err)
+	}
+	if len(b) > maxMessage {
+		return fmt.Errorf("write message: %d bytes, more than %d", len(b), maxMessage)
+	}
+	var oob []byte
+	if len(files) > 0 {
+		fds := make([]int, len(files))
+		for i, f := range files {
+			fds[i] = int(f.Fd())
+		}
+		oob = unix.UnixRights(fds...)
+	}
+	if _, _, err := conn.WriteMsgUnix(b, oob, nil); err != nil {
+		return fmt.Errorf("write message: %w", err)
+	}
+	return nil
+}
+
+// receive reads one packet into v: strict JSON, and nothing after it. The
+// files are the caller's to close. At the end of the connection the error is
+// io.EOF.
+func receive(conn *net.UnixConn, v any) ([]*os.File, error) {
+	buf := make([]byte, maxMessage)
+	oob := make([]byte, unix.CmsgSpace(4*maxFiles))
+	n, oobn, flags, _, err := conn.ReadMsgUnix(buf, oob)
+	if err != nil {
+		return nil, fmt.Errorf("read message: %w", err)
+	}
+	files, err := takeFiles(oob[:oobn])
+	if err != nil {
+		return nil, fmt.Errorf("read message: %w", err)
+	}
+	if n == 0 && len(files) == 0 {
+		return nil, io.EOF
+	}
+	if flags&(unix.MSG_TRUNC|unix.MSG_CTRUNC) != 0 {
+		return nil, errors.Join(errors.New("read message: too long"), closeAll(files))
+	}
+	if err := decode(buf[:n], v); err != nil {
+		return nil, errors.Join(fmt.Errorf("read message: %w", err), closeAll(files))
+	}
+	return files, nil
+}
+
+func decode(b []byte, v any) error {
+	d := json.NewDecoder(bytes.NewReader(b))
+	d.DisallowUnknownFields()
+	if err := d.Decode(v); err != nil {
+		return err
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return errors.New("data after the message")
+	}
+	return nil
+}
+
+func takeFiles(oob []byte) ([]*os.File, error) {
+	messages, err := unix.ParseSocketControlMessage(oob)
+	if err != nil {
+		return nil, err
+	}
+	var files []*os.File
+	for _, m := range messages {
+		if m.Header.Level != unix.SOL_SOCKET || m.Header.Type != unix.SCM_RIGHTS {
+			continue
+		}
+		fds, err := unix.ParseUnixRights(&m)
+		if err != nil {
+			return nil, errors.Join(err, closeAll(files))
+		}
+		for _, fd := range fds {
+			unix.CloseOnExec(fd)
+			files = append(files, os.NewFile(uintptr(fd), "from helper"))
+		}
+	}
+	return files, nil
+}
+
+func closeAll(files []*os.File) error {
+	var errs []error
+	for _, f := range files {
+		if f != nil {
+			errs = append(errs, f.Close())
+		}
+	}
+	return errors.Join(errs...)
+}

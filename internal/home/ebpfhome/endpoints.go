@@ -1,0 +1,134 @@
+package ebpfhome
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"golang.org/x/sys/unix"
+
+	"lodge/internal/bpf"
+	"lodge/internal/loopback"
+	"lodge/internal/sockets"
+)
+
+// Endpoints asks the kernel for its sockets (sock_diag(7)) and takes those on
+// the home's addresses, and the listeners that a process inside never bound.
+// An IPv6 socket that serves IPv4 is listed under the IPv4 address. UDP
+// sockets that are connected, or on no address, are clients and not listed.
+func (in *inside) Endpoints() ([]loopback.Endpoint, error) {
+	services, err := in.services()
+	if err != nil {
+		return nil, fmt.Errorf("list endpoints of home %s: %w", in.spec.IP4, err)
+	}
+	conn, err := sockets.Open()
+	if err != nil {
+		return nil, fmt.Errorf("list endpoints of home %s: %w", in.spec.IP4, err)
+	}
+	var out []loopback.Endpoint
+	seen := map[loopback.Endpoint]bool{}
+	for _, q := range []struct {
+		proto  loopback.Protocol
+		family int
+		states uint32
+	}{
+		{loopback.TCP, unix.AF_INET, sockets.Listening},
+		{loopback.TCP, unix.AF_INET6, sockets.Listening},
+		{loopback.UDP, unix.AF_INET, 1 << sockets.StateClose},
+		{loopback.UDP, unix.AF_INET6, 1 << sockets.StateClose},
+	} {
+		var list []sockets.Socket
+		list, err = conn.Dump(q.proto, q.family, q.states)
+		if errors.Is(err, unix.ENOENT) {
+			err = nil // no IPv6
+		}
+		if err != nil {
+			break
+		}
+		for _, s := range list {
+			e, ok := in.endpoint(q.proto, s, services)
+			key := e
+			key.Inode = 0 // several sockets with SO_REUSEPORT are one endpoint
+			if ok && !seen[key] {
+				seen[key] = true
+				out = append(out, e)
+			}
+		}
+	}
+	if err = errors.Join(err, conn.Close()); err != nil {
+		return nil, fmt.Errorf("list endpoints of home %s: %w", in.spec.IP4, err)
+	}
+	return out, nil
+}
+
+func (in *inside) endpoint(proto loopback.Protocol, s sockets.Socket, services map[uint64]string) (loopback.Endpoint, bool) {
+	e := loopback.Endpoint{Protocol: proto, IP: s.Src.Addr().Unmap(), Port: s.Src.Port(), Inode: s.Inode}
+	service, isInside := services[s.CgroupID]
+	switch {
+	case in.isHome(e.IP):
+	case proto == loopback.TCP && e.IP.IsUnspecified() && isInside:
+		// On the device lo it is reached by the home's address as well.
+		e.IP = in.spec.IP4
+		if s.V6Only {
+			e.IP = in.spec.IP6
+		}
+	default:
+		return loopback.Endpoint{}, false
+	}
+	e.Service = service
+	if service == "" {
+		e.Service = in.leasedTo(e.Port)
+	}
+	return e, true
+}
+
+// leasedTo names the service that a port is leased to: the keeper may have
+// made its socket.
+func (in *inside) leasedTo(port uint16) string {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if l := in.leases[port]; l != nil {
+		return l.service
+	}
+	return ""
+}
+
+// services maps the id of every cgroup inside to its service.
+func (in *inside) services() (map[uint64]string, error) {
+	top, err := in.existing("")
+	if err != nil {
+		return nil, err
+	}
+	names, err := children(top)
+	if err != nil {
+		return nil, errors.Join(err, top.Close())
+	}
+	out := map[uint64]string{}
+	for _, name := range names {
+		service, ok := serviceName(name)
+		if !ok {
+			continue
+		}
+		dir, err := openDir(top, name)
+		if isGone(err) {
+			continue
+		}
+		if err != nil {
+			return nil, errors.Join(err, top.Close())
+		}
+		err = walk(dir, maxDepth, func(d *os.File) error {
+			id, err := bpf.CgroupID(d)
+			if err == nil {
+				out[id] = service
+			}
+			if isGone(err) {
+				err = nil
+			}
+			return err
+		})
+		if err = errors.Join(err, dir.Close()); err != nil {
+			return nil, errors.Join(err, top.Close())
+		}
+	}
+	return out, top.Close()
+}

@@ -1,0 +1,36 @@
+package ebpfhome
+
+import (
+	"errors"
+	"fmt"
+	"os"
+)
+
+// Files are the descriptors of a home that the helper made
+// (helper.HomeFiles, in the order of its Files).
+type Files struct {
+	// In is the cgroup of those inside, Home the one above it.
+	In, Home *os.File
+	// Events is the ring of events, Leases the table of leased ports.
+	Events, Leases *os.File
+	// Links keep the hooks attached while they are open.
+	Links []*os.File
+}
+
+// FilesFrom reads the order in which helper.HomeFiles.Files lists.
+func FilesFrom(files []*os.File) (Files, error) {
+	if len(files) < 5 {
+		return Files{}, fmt.Errorf("open home: %d descriptors, at least 5 are needed", len(files))
+	}
+	return Files{In: files[0], Home: files[1], Events: files[2], Leases: files[3], Links: files[4:]}, nil
+}
+
+func (f Files) close() error {
+	var errs []error
+	for _, f := range append([]*os.File{f.In, f.Home, f.Events, f.Leases}, f.Links...) {
+		if f != nil {
+			errs = append(errs, f.Close())
+		}
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,224 @@
+// Package ebpfhome is the home whose processes are in a cgroup with eBPF
+// hooks. It works on descriptors that the helper made and handed over, and
+// needs no privilege itself.
+//
+// It does not load or attach anything (packages bpf and helper). The hooks
+// stay as long as an open home holds their links.
+package ebpfhome
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"sync"
+	"syscall"
+
+	"lodge/internal/bpf"
+	"lodge/internal/home"
+	"lodge/internal/loopback"
+)
+
+// inside implements home.Inside.
+type inside struct {
+	spec      home.Spec
+	files     Files
+	events    *bpf.Events
+	table     *bpf.Leases
+	changes   chan struct{}
+	conflicts chan home.Conflict
+	watching  sync.WaitGroup
+
+	// mu guards what follows.
+	mu     sync.Mutex
+	groups map[string]*group
+	leases map[uint16]*lease
+	closed bool
+}
+
+// Open opens a home of which f are the descriptors, which it takes over, also
+// when it fails. The calling process must be in the home's cgroup keeper
+// (helper.Client.Enter) before Start.
+func Open(spec home.Spec, f Files) (home.Inside, error) {
+	events, err := bpf.ReadEvents(f.Events)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("open home %s: %w", spec.IP4, err), f.close())
+	}
+	table, err := bpf.OpenLeases(f.Leases)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("open home %s: %w", spec.IP4, err), events.Close(), f.close())
+	}
+	in := &inside{
+		spec: spec, files: f, events: events, table: table,
+		changes:   make(chan struct{}, 1),
+		conflicts: make(chan home.Conflict, 16),
+		groups:    map[string]*group{},
+		leases:    map[uint16]*lease{},
+	}
+	in.watch()
+	return in, nil
+}
+
+func (in *inside) Engine() loopback.Engine { return loopback.EBPF }
+
+func (in *inside) Changes() <-chan struct{} { return in.changes }
+
+func (in *inside) Conflicts() <-chan home.Conflict { return in.conflicts }
+
+// group gives the cgroup of a service and makes it if need be.
+func (in *inside) group(service string) (*group, error) {
+	if in.closed {
+		return nil, os.ErrClosed
+	}
+	if g := in.groups[service]; g != nil {
+		return g, nil
+	}
+	g, err := openGroup(in.files.In, service, true)
+	if err != nil {
+		return nil, err
+	}
+	// A lease names a cgroup, and this one is new.
+	for port, l := range in.leases {
+		if l.service != service {
+			continue
+		}
+		if err := in.table.Put(port, g.id); err != nil {
+			return nil, errors.Join(err, g.dir.Close())
+		}
+	}
+	in.groups[service] = g
+	return g, nil
+}
+
+func (in *inside) Start(c home.Command) (pid int, err error) {
+	// The lock keeps Forget and Close from the cgroup meanwhile.
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	g, err := in.group(c.Service)
+	if err != nil {
+		return 0, fmt.Errorf("start %s: %w", c.Path, err)
+	}
+	files := make([]uintptr, len(c.Files))
+	for i, f := range c.Files {
+		files[i] = ^uintptr(0) // closed
+		if f != nil {
+			files[i] = f.Fd()
+		}
+	}
+	pid, err = syscall.ForkExec(c.Path, c.Args, &syscall.ProcAttr{
+		Dir:   c.Dir,
+		Env:   c.Env,
+		Files: files,
+		Sys: &syscall.SysProcAttr{
+			Setsid:      true,
+			Setctty:     c.Terminal,
+			Ctty:        0,
+			UseCgroupFD: true,
+			CgroupFD:    int(g.dir.Fd()),
+		},
+	})
+	if err != nil {
+		return 0, fmt.Errorf("start %s: %w", c.Path, err)
+	}
+	return pid, nil
+}
+
+// existing opens the cgroup of a service, or that of all with "". It gives
+// nil if there is none.
+func (in *inside) existing(service string) (*os.File, error) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if in.closed {
+		return nil, os.ErrClosed
+	}
+	if service == "" {
+		return openDir(in.files.In, ".")
+	}
+	name, err := groupName(service)
+	if err != nil {
+		return nil, err
+	}
+	dir, err := openDir(in.files.In, name)
+	if isGone(err) {
+		return nil, nil
+	}
+	return dir, err
+}
+
+func (in *inside) Pids(service string) ([]int, error) {
+	dir, err := in.existing(service)
+	if err != nil || dir == nil {
+		return nil, err
+	}
+	var out []int
+	err = walk(dir, maxDepth, func(d *os.File) error {
+		p, err := pids(d)
+		out = append(out, p...)
+		return err
+	})
+	if err = errors.Join(err, dir.Close()); err != nil {
+		return nil, fmt.Errorf("list processes of home %s: %w", in.spec.IP4, err)
+	}
+	return out, nil
+}
+
+func (in *inside) Kill(service string) error {
+	dir, err := in.existing(service)
+	if err != nil || dir == nil {
+		return err
+	}
+	if err := errors.Join(kill(dir), dir.Close()); err != nil {
+		return fmt.Errorf("kill processes of home %s: %w", in.spec.IP4, err)
+	}
+	return nil
+}
+
+func (in *inside) Forget(service string) error {
+	name, err := groupName(service)
+	if err != nil {
+		return err
+	}
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if in.closed {
+		return os.ErrClosed
+	}
+	if g := in.groups[service]; g != nil {
+		delete(in.groups, service)
+		err = g.dir.Close()
+	}
+	if err = errors.Join(remove(in.files.In, name, maxDepth), err); err != nil {
+		return fmt.Errorf("forget service %s: %w", service, err)
+	}
+	return nil
+}
+
+// Close ends the watch and lets go of every descriptor: with the last keeper's
+// the hooks are gone. The cgroups of services are removed where that is
+// possible; the helper removes the home's.
+func (in *inside) Close() error {
+	in.mu.Lock()
+	if in.closed {
+		in.mu.Unlock()
+		return nil
+	}
+	in.closed = true
+	var errs []error
+	for port := range in.leases {
+		errs = append(errs, in.release(port))
+	}
+	for name, g := range in.groups {
+		errs = append(errs, g.dir.Close())
+		delete(in.groups, name)
+	}
+	in.mu.Unlock()
+	errs = append(errs, in.events.Close())
+	in.watching.Wait()
+	return errors.Join(append(errs, in.table.Close(), in.files.close())...)
+}
+
+// isHome says whether an address is one of the home's.
+func (in *inside) isHome(ip netip.Addr) bool {
+	ip = ip.Unmap()
+	return ip == in.spec.IP4 || (in.spec.IP6.IsValid() && ip == in.spec.IP6)
+}

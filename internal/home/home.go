@@ -1,0 +1,85 @@
+// Package home makes a project's own localhost: the engines behind one
+// interface. It starts processes inside a home, knows which of them belong to
+// which service, and tells who listens there.
+//
+// It does not decide what runs or when (package service), and it holds no
+// state that outlives its process: the keeper that opens a home keeps it.
+package home
+
+import (
+	"net/netip"
+	"os"
+
+	"lodge/internal/loopback"
+)
+
+// Spec says which home it is.
+type Spec struct {
+	// ID is the project's short stable name, of [a-z0-9-] only.
+	ID string
+	// IP4 is the home's address, from loopback.HomeRange.
+	IP4 netip.Addr
+	// IP6 is the address for IPv6-only sockets, or the zero Addr where the
+	// engine has none.
+	IP6       netip.Addr
+	Isolation loopback.Isolation
+}
+
+// Command is one process to start inside.
+type Command struct {
+	// Service names the service (or the exec) that the process, and all that
+	// it starts, belong to.
+	Service string
+	// Path is the executable, already looked up; Args starts with argv[0].
+	Path string
+	Args []string
+	// Env is the whole environment, "key=value".
+	Env []string
+	Dir string
+	// Files become the descriptors 0, 1, 2 and so on. A nil entry is closed.
+	Files []*os.File
+	// Terminal says that Files[0] is a terminal that becomes the controlling
+	// terminal of a new session. Otherwise the process leads a new session
+	// without a terminal.
+	Terminal bool
+}
+
+// Inside is an open home. Its methods may be called from several goroutines.
+type Inside interface {
+	Engine() loopback.Engine
+	// Start starts a process inside and returns its process id. The caller
+	// reaps it (wait4). Errors name the executable.
+	Start(Command) (pid int, err error)
+	// Pids lists the processes of a service that are alive now, daemonized
+	// grandchildren included; "" lists those of every service.
+	Pids(service string) ([]int, error)
+	// Kill ends every process of a service with SIGKILL, also those that are
+	// being forked meanwhile; "" means every service. It returns when the
+	// signal was sent to all, not when they are gone.
+	Kill(service string) error
+	// Endpoints lists who listens in the home now, as the kernel says.
+	Endpoints() ([]loopback.Endpoint, error)
+	// Changes delivers a value soon after an endpoint may have come or gone.
+	// Values coalesce.
+	Changes() <-chan struct{}
+	// Conflicts delivers binds that were refused because the port is taken
+	// inside the home. Values are dropped when nobody reads.
+	Conflicts() <-chan Conflict
+	// Lease keeps a port of the home for one service: nobody else inside can
+	// bind it until Release. Engines that cannot do so return
+	// errors.ErrUnsupported.
+	Lease(service string, port uint16) error
+	Release(port uint16) error
+	// Forget drops what the engine holds for a service that has no process
+	// left, such as its cgroup.
+	Forget(service string) error
+	// Close releases what the engine holds. Processes inside must have ended.
+	Close() error
+}
+
+// Conflict is a bind that failed because somebody inside has the port.
+type Conflict struct {
+	Service  string // who wanted it
+	Protocol loopback.Protocol
+	Port     uint16
+}

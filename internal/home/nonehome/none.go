@@ -1,0 +1,201 @@
+// Package nonehome is the engine for machines where no other works: a home is
+// an address in LODGE_HOME, and nothing is rewritten. It still knows which
+// processes belong to a service and where they listen, whatever the address.
+package nonehome
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"lodge/internal/home"
+	"lodge/internal/loopback"
+	"lodge/internal/procfs"
+	"lodge/internal/sockets"
+)
+
+// pollEvery is how often the sockets of services are looked at: without a hook
+// in the kernel nothing tells when one starts to listen.
+const pollEvery = 100 * time.Millisecond
+
+type none struct {
+	spec    home.Spec
+	changes chan struct{}
+	stop    chan struct{}
+	done    chan struct{}
+
+	mu    sync.Mutex // guards what follows
+	mains map[int]string
+	last  []loopback.Endpoint
+}
+
+// Open gives a home without an engine.
+func Open(spec home.Spec) (home.Inside, error) {
+	n := &none{spec: spec, changes: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{}), mains: make(map[int]string)}
+	go n.poll()
+	return n, nil
+}
+
+func (n *none) poll() {
+	defer close(n.done)
+	t := time.NewTicker(pollEvery)
+	defer t.Stop()
+	for {
+		select {
+		case <-n.stop:
+			return
+		case <-t.C:
+		}
+		n.mu.Lock()
+		some, before := len(n.mains) > 0, n.last
+		n.mu.Unlock()
+		if !some {
+			continue
+		}
+		eps, err := n.Endpoints()
+		if err != nil || slices.Equal(eps, before) {
+			continue
+		}
+		n.mu.Lock()
+		n.last = eps
+		n.mu.Unlock()
+		select {
+		case n.changes <- struct{}{}:
+		default:
+		}
+	}
+}
+
+func (n *none) Engine() loopback.Engine { return loopback.None }
+
+func (n *none) Start(c home.Command) (int, error) {
+	fds := make([]uintptr, len(c.Files))
+	for i, f := range c.Files {
+		fds[i] = ^uintptr(0)
+		if f != nil {
+			fds[i] = f.Fd()
+		}
+	}
+	attr := &syscall.ProcAttr{
+		Dir: c.Dir, Files: fds,
+		Env: append(slices.Clone(c.Env), "LODGE_SERVICE="+c.Service, "LODGE_HOME_ID="+n.spec.ID),
+		Sys: &syscall.SysProcAttr{Setsid: true, Setctty: c.Terminal},
+	}
+	pid, err := syscall.ForkExec(c.Path, c.Args, attr)
+	if err != nil {
+		return 0, fmt.Errorf("run %s: %w", c.Path, err)
+	}
+	n.mu.Lock()
+	n.mains[pid] = c.Service
+	n.mu.Unlock()
+	return pid, nil
+}
+
+func (n *none) Pids(service string) ([]int, error) {
+	tree, err := procfs.Children()
+	if err != nil {
+		return nil, err
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	var out []int
+	self := os.Getpid()
+	for _, child := range tree[self] {
+		owner, isMain := n.mains[child]
+		if !isMain {
+			// An orphan that came to this subreaper.
+			if procfs.Getenv(child, "LODGE_HOME_ID") == n.spec.ID {
+				owner = procfs.Getenv(child, "LODGE_SERVICE")
+			}
+		}
+		if service == "" || owner == service {
+			out = append(append(out, child), procfs.Below(tree, child)...)
+		}
+	}
+	for pid := range n.mains {
+		if !slices.Contains(tree[self], pid) {
+			delete(n.mains, pid)
+		}
+	}
+	return out, nil
+}
+
+func (n *none) Kill(service string) error {
+	for range 50 { // a fork may be faster than one look, not than fifty
+		pids, err := n.Pids(service)
+		if err != nil || len(pids) == 0 {
+			return err
+		}
+		for _, p := range pids {
+			_ = unix.Kill(p, unix.SIGKILL)
+		}
+	}
+	return nil
+}
+
+func (n *none) Endpoints() ([]loopback.Endpoint, error) {
+	n.mu.Lock()
+	services := make(map[string]bool)
+	for _, s := range n.mains {
+		services[s] = true
+	}
+	n.mu.Unlock()
+	owner := make(map[uint32]string)
+	for s := range services {
+		pids, err := n.Pids(s)
+		if err != nil {
+			return nil, err
+		}
+		for _, p := range pids {
+			inodes, err := sockets.ProcessSockets(p)
+			if err != nil {
+				continue // not ours to see, such as a set-user-id program
+			}
+			for i := range inodes {
+				owner[i] = s
+			}
+		}
+	}
+	var out []loopback.Endpoint
+	for _, proto := range []loopback.Protocol{loopback.TCP, loopback.UDP} {
+		states := uint32(1 << 10) // TCP_LISTEN
+		if proto == loopback.UDP {
+			states = 1 << 7 // TCP_CLOSE: bound, not connected
+		}
+		for _, family := range []int{unix.AF_INET, unix.AF_INET6} {
+			socks, err := sockets.Dump(proto, family, states)
+			if err != nil {
+				return nil, err
+			}
+			for _, s := range socks {
+				if svc, ok := owner[s.Inode]; ok && s.Inode != 0 {
+					out = append(out, loopback.Endpoint{Protocol: proto, IP: s.Src.Addr(), Port: s.Src.Port(), Service: svc, Inode: s.Inode})
+				}
+			}
+		}
+	}
+	slices.SortFunc(out, func(a, b loopback.Endpoint) int { return a.AddrPort().Compare(b.AddrPort()) })
+	return out, nil
+}
+
+func (n *none) Changes() <-chan struct{}        { return n.changes }
+func (n *none) Conflicts() <-chan home.Conflict { return nil }
+func (n *none) Forget(string) error             { return nil }
+
+func (n *none) Lease(_ string, port uint16) error {
+	return fmt.Errorf("lease port %s: %w", strconv.Itoa(int(port)), errors.ErrUnsupported)
+}
+func (n *none) Release(uint16) error { return nil }
+
+func (n *none) Close() error {
+	close(n.stop)
+	<-n.done
+	return nil
+}

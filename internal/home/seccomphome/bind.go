@@ -1,0 +1,207 @@
+package seccomphome
+
+import (
+	"net/netip"
+
+	"golang.org/x/sys/unix"
+
+	"lodge/internal/loopback"
+)
+
+// bind binds the duplicate: what asks for localhost or for every interface
+// goes to the home, anything else where it asks for.
+func (l *listener) bind(n *notification, s *socket) answer {
+	a, err := readAddress(n.tid, n.args[1], int32(n.args[2])) //nolint:gosec // a C int
+	if err != nil {
+		return fail(number(err))
+	}
+	if !valid(l.fd, n.id) {
+		return fail(unix.ESRCH) // nobody is there to read it
+	}
+	asked, ok := a.inet(s.domain, true, false)
+	if ok && a.family() == unix.AF_UNSPEC && !asked.Addr().IsUnspecified() {
+		ok = false // the kernel takes only this form of it (inet_bind)
+	}
+	if s.proto == "" || !ok || !loopback.IsLocalhost(asked.Addr()) {
+		return l.bound(n, s, netip.AddrPort{}, a.bind(s.fd))
+	}
+	if s.proto == loopback.UDP && asked.Addr().IsUnspecified() && asked.Port() == 0 {
+		// A client that wants a port. At the home it could only speak to this
+		// machine, and the table says that other addresses are untouched.
+		return l.bound(n, s, asked, a.bind(s.fd))
+	}
+	if errno := l.leased(s, asked.Port()); errno != 0 {
+		return l.bound(n, s, asked, errno)
+	}
+	if l.takeOver(n, s, asked) {
+		return l.bound(n, s, asked, 0)
+	}
+	if s.v6only() {
+		return l.bound(n, s, asked, l.bindSix(s, asked))
+	}
+	a.set(netip.AddrPortFrom(l.h.spec.IP4, asked.Port()))
+	errno := a.bind(s.fd)
+	if errno == unix.EADDRINUSE {
+		errno = l.bindAgain(s, asked, &a)
+	}
+	return l.bound(n, s, asked, errno)
+}
+
+// bindAgain finds out whether a bind was refused only because of what lodge
+// itself did.
+func (l *listener) bindAgain(s *socket, asked netip.AddrPort, a *address) unix.Errno {
+	if asked.Addr() == netip.IPv6Loopback() && l.onlyFour(s.proto, asked.Port()) {
+		// 127.0.0.1:P and ::1:P are two addresses to the program.
+		return l.bindSix(s, asked)
+	}
+	if l.yieldLease(s, asked.Port()) {
+		return a.bind(s.fd)
+	}
+	return unix.EADDRINUSE
+}
+
+// onlyFour says whether the port is taken in the home by an IPv4 socket and
+// by no IPv6 one.
+func (l *listener) onlyFour(proto loopback.Protocol, port uint16) bool {
+	at := netip.AddrPortFrom(l.h.spec.IP4, port)
+	got, found, err := l.h.conn.Lookup(proto, at)
+	return err == nil && found && got.Family == unix.AF_INET && got.Src == at
+}
+
+// bindSix binds a socket that serves IPv6 only: to ::1, the only such address
+// there is, at a port of the kernel's choice, which is kept in a table.
+func (l *listener) bindSix(s *socket, asked netip.AddrPort) unix.Errno {
+	h := l.h
+	key := portKey{s.proto, asked.Port()}
+	h.mu.Lock()
+	known, again := h.six[key]
+	h.mu.Unlock()
+	if asked.Port() != 0 && again {
+		// The kernel itself decides whether two may share it.
+		at := sixAddr(known.port)
+		errno := newAddress(unix.AF_INET6, at).bind(s.fd)
+		if errno != unix.EADDRINUSE || !h.stolen(s.proto, at, known) {
+			if errno == 0 {
+				h.putSix(key, s, known.port, l.service)
+			}
+			return errno
+		}
+	}
+	if errno := newAddress(unix.AF_INET6, sixAddr(0)).bind(s.fd); errno != 0 {
+		return errno
+	}
+	at, err := s.local()
+	if err != nil {
+		return number(err)
+	}
+	if key.port == 0 {
+		key.port = at.Port()
+	}
+	h.putSix(key, s, at.Port(), l.service)
+	return 0
+}
+
+func (h *Home) putSix(key portKey, s *socket, port uint16, service string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if old, ok := h.six[key]; ok {
+		delete(h.sixReal, portKey{key.proto, old.port})
+	}
+	h.six[key] = sixPort{port: port, cookie: s.cookie, service: service, multipath: s.raw == unix.IPPROTO_MPTCP}
+	h.sixReal[portKey{key.proto, port}] = key.port
+}
+
+// stolen says whether somebody else listens where one of ours once was.
+func (h *Home) stolen(proto loopback.Protocol, at netip.AddrPort, known sixPort) bool {
+	got, found, err := h.conn.Lookup(proto, at)
+	if err != nil || !found || got.Cookie == known.cookie || known.multipath {
+		return false
+	}
+	_, inside := h.remembered(got.Cookie)
+	return !inside
+}
+
+// bound does what follows a bind. asked is the zero value where the home has
+// nothing to do with it.
+func (l *listener) bound(n *notification, s *socket, asked netip.AddrPort, errno unix.Errno) answer {
+	if errno == unix.EADDRINUSE && asked.IsValid() {
+		l.h.conflict(l.service, s.proto, asked.Port())
+	}
+	if errno != 0 {
+		return fail(errno)
+	}
+	l.note(n.tid)
+	if asked.IsValid() {
+		l.h.remember(s, asked)
+	}
+	if s.proto == loopback.UDP {
+		l.register(s)
+	}
+	l.h.changed()
+	return answer{}
+}
+
+// listen makes a socket listen; one without an address gets the home's first.
+func (l *listener) listen(n *notification, s *socket) answer {
+	if s.proto == loopback.TCP {
+		at, err := s.local()
+		if err != nil {
+			return fail(number(err))
+		}
+		if at.Port() == 0 {
+			if errno := l.bindHere(s); errno != 0 {
+				return fail(errno)
+			}
+		}
+	}
+	_, _, errno := unix.Syscall(unix.SYS_LISTEN, uintptr(s.fd), uintptr(n.args[1]), 0)
+	if errno != 0 {
+		return fail(errno)
+	}
+	l.note(n.tid)
+	l.register(s)
+	l.h.changed()
+	return answer{}
+}
+
+// bindHere gives a socket without an address one of the home, at a port of
+// the kernel's choice.
+func (l *listener) bindHere(s *socket) unix.Errno {
+	if s.v6only() {
+		asked := netip.AddrPortFrom(netip.IPv6Unspecified(), 0)
+		errno := l.bindSix(s, asked)
+		if errno == 0 {
+			l.h.remember(s, asked)
+		}
+		return errno
+	}
+	return newAddress(s.domain, netip.AddrPortFrom(l.h.spec.IP4, 0)).bind(s.fd)
+}
+
+// register keeps whose the socket at an address is.
+func (l *listener) register(s *socket) {
+	at, err := s.local()
+	if err != nil || s.proto == "" || !l.h.isHere(s.proto, at) {
+		return
+	}
+	l.h.mu.Lock()
+	defer l.h.mu.Unlock()
+	l.h.bound[endKey{s.proto, at}] = l.service
+	if s.proto == loopback.TCP {
+		delete(l.h.away, at)
+	}
+}
+
+// isHere says whether an address, as the kernel shows it, is in this home.
+func (h *Home) isHere(proto loopback.Protocol, at netip.AddrPort) bool {
+	if at.Addr().Unmap() == h.spec.IP4 {
+		return true
+	}
+	if at.Addr() != netip.IPv6Loopback() {
+		return false
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	_, ok := h.sixReal[portKey{proto, at.Port()}]
+	return ok
+}

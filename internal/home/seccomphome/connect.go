@@ -1,0 +1,226 @@
+package seccomphome
+
+import (
+	"net/netip"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"lodge/internal/loopback"
+)
+
+// resolve says where localhost at a port is for somebody inside. from is the
+// caller's own address, where it has one. found is false where nobody inside
+// listens.
+func (h *Home) resolve(proto loopback.Protocol, asked, from netip.AddrPort) (to netip.AddrPort, found bool, err error) {
+	if pureSix(asked.Addr()) {
+		if to, found, err = h.resolveSix(proto, asked.Port()); found || err != nil {
+			return to, found, err
+		}
+	}
+	to = netip.AddrPortFrom(h.spec.IP4, asked.Port())
+	got, found, err := h.conn.Lookup(proto, to)
+	if err == nil && !found && proto == loopback.UDP && from.Port() != 0 {
+		// A socket that is connected to the caller hears nobody else.
+		got, found, err = h.conn.LookupPair(proto, to, netip.AddrPortFrom(from.Addr().Unmap(), from.Port()))
+	}
+	if err != nil {
+		return to, false, err
+	}
+	if found && got.Src.Addr().Unmap() == h.spec.IP4 {
+		return to, true, nil
+	}
+	if found && proto == loopback.UDP {
+		// Clients' sockets are at the wildcard address, ours too.
+		_, inside := h.remembered(got.Cookie)
+		return to, inside, nil
+	}
+	h.mu.Lock()
+	_, was := h.bound[endKey{proto, to}]
+	h.mu.Unlock()
+	if was {
+		h.changed() // it listened, and is gone
+	}
+	return to, false, nil
+}
+
+func (h *Home) resolveSix(proto loopback.Protocol, port uint16) (netip.AddrPort, bool, error) {
+	h.mu.Lock()
+	known, ok := h.six[portKey{proto, port}]
+	h.mu.Unlock()
+	if !ok {
+		return netip.AddrPort{}, false, nil
+	}
+	to := sixAddr(known.port)
+	got, found, err := h.conn.Lookup(proto, to)
+	if err != nil || !found || got.Src != to {
+		return to, false, err
+	}
+	if got.Cookie == known.cookie || known.multipath {
+		return to, true, nil
+	}
+	_, inside := h.remembered(got.Cookie)
+	return to, inside, nil
+}
+
+// connect connects the duplicate.
+func (l *listener) connect(n *notification, s *socket) answer {
+	a, err := readAddress(n.tid, n.args[1], int32(n.args[2])) //nolint:gosec // a C int
+	if err != nil {
+		return fail(number(err))
+	}
+	if !valid(l.fd, n.id) {
+		return fail(unix.ESRCH) // nobody is there to read it
+	}
+	asked, ok := a.inet(s.domain, false, s.proto == loopback.UDP)
+	if s.proto == "" || !ok {
+		return l.dial(n, s, &a, true)
+	}
+	if !loopback.IsLocalhost(asked.Addr()) {
+		if !asked.Addr().Unmap().IsLoopback() && s.proto == loopback.TCP {
+			if errno := l.leaveHome(n, s); errno != 0 {
+				return fail(errno)
+			}
+		}
+		return l.dial(n, s, &a, asked.Addr().Unmap().IsLoopback())
+	}
+	if errno := l.redirect(s, &a, asked); errno != 0 {
+		return fail(errno)
+	}
+	return l.dial(n, s, &a, true)
+}
+
+// redirect rewrites a connect to localhost to where it leads from inside, or
+// refuses it.
+func (l *listener) redirect(s *socket, a *address, asked netip.AddrPort) unix.Errno {
+	var from netip.AddrPort
+	if s.proto == loopback.UDP {
+		var err error
+		if from, err = s.local(); err != nil {
+			return number(err)
+		}
+	}
+	to, found, err := l.h.resolve(s.proto, asked, from)
+	switch {
+	case err != nil:
+		return number(err)
+	case !found && l.h.spec.Isolation == loopback.Strict:
+		return unix.ECONNREFUSED
+	case !found:
+		return 0
+	}
+	if s.domain == unix.AF_INET6 && to.Addr().Is4() && s.v6only() {
+		// Only an unbound socket can give the option up; another one gets the
+		// kernel's own error from the connect.
+		_ = unix.SetsockoptInt(s.fd, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, 0)
+	}
+	if s.proto == loopback.UDP && from.Port() == 0 && to.Addr().Is4() {
+		if errno := newAddress(s.domain, netip.AddrPortFrom(l.h.spec.IP4, 0)).bind(s.fd); errno != 0 {
+			return errno
+		}
+	}
+	if s.domain == unix.AF_INET6 {
+		l.h.remember(s, asked)
+	}
+	a.set(to)
+	return 0
+}
+
+// dial makes the connect. near says that the other end is this machine, so
+// that it answers at once or not at all.
+func (l *listener) dial(n *notification, s *socket, a *address, near bool) answer {
+	if !s.connects() || s.nonblocking() {
+		return fail(a.connect(s.fd))
+	}
+	if near {
+		return l.dialBlocking(n, s, a)
+	}
+	own, id := *s, *n
+	l.later.Go(func() {
+		if got := l.dialBlocking(&id, &own, a); !got.later {
+			own.close()
+			l.respond(id.id, got)
+		}
+	})
+	return answer{later: true}
+}
+
+// dialBlocking connects a socket whose program wants to wait, without waiting
+// itself. The connection goes on by itself, and the waiter tells when it is
+// there.
+func (l *listener) dialBlocking(n *notification, s *socket, a *address) answer {
+	errno, limit := l.h.connectShortly(s, a)
+	// EALREADY: an earlier connect was interrupted and this one goes on with it.
+	if errno != unix.EINPROGRESS && errno != unix.EALREADY {
+		return fail(errno)
+	}
+	w := &waiting{l: l, id: n.id, tid: n.tid, s: *s, late: errno}
+	if limit != 0 {
+		w.deadline = time.Now().Add(limit)
+	}
+	w.again = func() (answer, bool) {
+		// The connection is made or has failed: this tells which, and ends
+		// the connecting as the program's own call would have.
+		errno, _ := l.h.connectShortly(&w.s, a)
+		return fail(errno), errno != unix.EALREADY && errno != unix.EINPROGRESS
+	}
+	l.wait(w)
+	return answer{later: true}
+}
+
+// connectShortly connects a socket that its program left blocking and waits
+// for one tick of the kernel's clock at most. How long the kernel waits is the
+// socket's send timeout, so it is shortened for this one call; O_NONBLOCK,
+// which the program can see, stays as it is. limit is the timeout that the
+// program has set, zero for none.
+func (h *Home) connectShortly(s *socket, a *address) (errno unix.Errno, limit time.Duration) {
+	// Two threads may connect one socket.
+	lock := &h.dialing[s.cookie%uint64(len(h.dialing))]
+	lock.Lock()
+	defer lock.Unlock()
+	before, err := unix.GetsockoptTimeval(s.fd, unix.SOL_SOCKET, unix.SO_SNDTIMEO)
+	if err != nil {
+		return number(err), 0
+	}
+	short := unix.Timeval{Usec: 1}
+	if err := unix.SetsockoptTimeval(s.fd, unix.SOL_SOCKET, unix.SO_SNDTIMEO, &short); err != nil {
+		return number(err), 0
+	}
+	errno = a.connect(s.fd)
+	if err := unix.SetsockoptTimeval(s.fd, unix.SOL_SOCKET, unix.SO_SNDTIMEO, before); err != nil {
+		return number(err), 0
+	}
+	return errno, time.Duration(before.Nano())
+}
+
+// leaveHome is for a TCP client that bound to the wildcard address, and so to
+// the home, and now wants to go to another machine, which is impossible from
+// a loopback address. It gets a new socket that is bound as it asked for.
+func (l *listener) leaveHome(n *notification, s *socket) unix.Errno {
+	asked, ok := l.h.remembered(s.cookie)
+	if !ok || !asked.Addr().IsUnspecified() {
+		return 0
+	}
+	at, err := s.local()
+	if err != nil {
+		return number(err)
+	}
+	if at.Addr().Unmap() != l.h.spec.IP4 {
+		return 0
+	}
+	fd, err := unix.Socket(s.domain, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, s.raw)
+	if err != nil {
+		return number(err)
+	}
+	fresh := socket{fd: fd, domain: s.domain, proto: s.proto, raw: s.raw}
+	copyOptions(s.fd, fd)
+	errno := newAddress(s.domain, asked).bind(fd)
+	if errno == 0 {
+		errno = l.replace(n, s, &fresh)
+	}
+	if errno != 0 {
+		fresh.close()
+		return errno
+	}
+	return 0
+}

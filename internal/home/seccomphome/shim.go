@@ -1,0 +1,132 @@
+package seccomphome
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"runtime"
+	"strconv"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// ShimName is argv[0] of the executable when it is to be the shim. The main
+// function that sees it calls ShimMain before anything else.
+const ShimName = "lodge-shim"
+
+// ShimMain puts a filter on this process and then becomes the program that
+// the keeper names. It returns only if it cannot, and has told the keeper by
+// then: the caller has nothing to print, only to exit with a status that is
+// not 0. args is the whole argument list.
+func ShimMain(args []string) error {
+	// The filter is set on a thread, and exec keeps the thread that calls it.
+	runtime.LockOSThread()
+	if len(args) != 2 {
+		return fmt.Errorf("run %s: it is started by lodge only", ShimName)
+	}
+	fd, err := strconv.Atoi(args[1])
+	if err != nil || fd < 0 {
+		return fmt.Errorf("run %s: %q is not a descriptor", ShimName, args[1])
+	}
+	unix.CloseOnExec(fd)
+	at, err := become(fd)
+	var errno unix.Errno
+	if !errors.As(err, &errno) || errno == 0 {
+		errno = unix.EPROTO
+	}
+	told := writeAll(fd, reply{kind: replyError, stage: at, errno: errno}.encode())
+	return errors.Join(fmt.Errorf("%v: %w", at, err), told)
+}
+
+func become(fd int) (stage, error) {
+	var head [4]byte
+	if err := readAll(fd, head[:]); err != nil {
+		return stageOrder, err
+	}
+	n := binary.LittleEndian.Uint32(head[:])
+	if n > orderMax {
+		return stageOrder, errOrder
+	}
+	body := make([]byte, n)
+	if err := readAll(fd, body); err != nil {
+		return stageOrder, err
+	}
+	o, err := decodeOrder(body)
+	if err != nil {
+		return stageOrder, err
+	}
+	if o.dir != "" {
+		if err := unix.Chdir(o.dir); err != nil {
+			return stageDir, err
+		}
+	}
+	// The Go runtime opens /dev/null for the first three descriptors where
+	// they are closed.
+	for i := range 3 {
+		if o.closed&(1<<i) != 0 {
+			_ = unix.Close(i) // EBADF says that it is closed already
+		}
+	}
+	code, err := filter()
+	if err != nil {
+		return stageFilter, err
+	}
+	if err := noNewPrivs(); err != nil {
+		return stagePrivs, err
+	}
+	listener, err := install(code)
+	if err != nil {
+		return stageFilter, err
+	}
+	ready := reply{kind: replyReady}.encode()
+	for {
+		err = unix.Sendmsg(fd, ready, unix.UnixRights(listener), nil, unix.MSG_NOSIGNAL)
+		if !errors.Is(err, unix.EINTR) {
+			break
+		}
+	}
+	if err != nil {
+		return stageSend, err
+	}
+	// The program must never hold its own supervisor's end; it is
+	// close-on-exec, and closed here for the time until then.
+	if err := unix.Close(listener); err != nil {
+		return stageSend, err
+	}
+	// syscall.Exec and not unix.Exec's bare call: it gives back the soft limit
+	// of open files, which the Go runtime has raised.
+	return stageExec, syscall.Exec(o.path, o.args, o.env)
+}
+
+var errEnd = errors.New("the other side closed the socket")
+
+func readAll(fd int, b []byte) error {
+	for len(b) > 0 {
+		n, err := unix.Read(fd, b)
+		switch {
+		case errors.Is(err, unix.EINTR):
+		case err != nil:
+			return err
+		case n == 0:
+			return errEnd
+		default:
+			b = b[n:]
+		}
+	}
+	return nil
+}
+
+func writeAll(fd int, b []byte) error {
+	for len(b) > 0 {
+		n, err := unix.SendmsgN(fd, b, nil, nil, unix.MSG_NOSIGNAL)
+		switch {
+		case errors.Is(err, unix.EINTR):
+		case err != nil:
+			return err
+		default:
+			b = b[n:]
+		}
+	}
+	return nil
+}

@@ -1,0 +1,120 @@
+package seccomphome
+
+import (
+	"net/netip"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"lodge/internal/loopback"
+)
+
+// socket is our duplicate of a program's socket.
+type socket struct {
+	fd     int
+	domain int
+	// proto is loopback.TCP (Multipath TCP included), loopback.UDP, or "" for
+	// what a home does not know.
+	proto loopback.Protocol
+	// raw is the protocol's number.
+	raw    int
+	cookie uint64
+}
+
+// inspect asks the kernel what a duplicate is. A descriptor that is no socket
+// answers ENOTSOCK. ours is false if a home has nothing to do with it: another
+// family, or a socket of another network namespace.
+func (h *Home) inspect(fd int) (s socket, ours bool, err error) {
+	s.fd = fd
+	if s.domain, err = unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_DOMAIN); err != nil {
+		return s, false, err
+	}
+	if s.domain != unix.AF_INET && s.domain != unix.AF_INET6 {
+		return s, false, nil
+	}
+	if s.raw, err = unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_PROTOCOL); err != nil {
+		return s, false, err
+	}
+	switch s.raw {
+	case unix.IPPROTO_TCP, unix.IPPROTO_MPTCP:
+		s.proto = loopback.TCP
+	case unix.IPPROTO_UDP:
+		s.proto = loopback.UDP
+	}
+	if s.cookie, err = unix.GetsockoptUint64(fd, unix.SOL_SOCKET, unix.SO_COOKIE); err != nil {
+		return s, false, err
+	}
+	if h.netns != 0 {
+		netns, err := unix.GetsockoptUint64(fd, unix.SOL_SOCKET, unix.SO_NETNS_COOKIE)
+		if err == nil && netns != h.netns {
+			// The program made a network namespace of its own: its localhost is
+			// another one already. The address is still taken from our copy.
+			s.proto = ""
+		}
+	}
+	return s, true, nil
+}
+
+// connects says whether a connect of the socket can wait for the other end.
+func (s *socket) connects() bool {
+	switch s.raw {
+	case unix.IPPROTO_TCP, unix.IPPROTO_MPTCP, unix.IPPROTO_SCTP, unix.IPPROTO_DCCP:
+		return true
+	}
+	return false
+}
+
+func (s *socket) v6only() bool {
+	if s.domain != unix.AF_INET6 {
+		return false
+	}
+	v, err := unix.GetsockoptInt(s.fd, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY)
+	return err == nil && v != 0
+}
+
+func (s *socket) nonblocking() bool {
+	flags, err := unix.FcntlInt(uintptr(s.fd), unix.F_GETFL, 0)
+	return err == nil && flags&unix.O_NONBLOCK != 0
+}
+
+// local asks for the address that the socket has; port 0 is unbound.
+func (s *socket) local() (netip.AddrPort, error) {
+	var a address
+	if errno := a.ask(unix.SYS_GETSOCKNAME, s.fd); errno != 0 {
+		return netip.AddrPort{}, errno
+	}
+	to, ok := a.inet(s.domain, false, true)
+	if !ok {
+		return netip.AddrPort{}, unix.EAFNOSUPPORT
+	}
+	return to, nil
+}
+
+// ask makes getsockname or getpeername.
+func (a *address) ask(call uintptr, fd int) unix.Errno {
+	a.n = addressMax
+	_, _, errno := unix.Syscall(call, uintptr(fd), uintptr(unsafe.Pointer(&a.b)), uintptr(unsafe.Pointer(&a.n)))
+	return errno
+}
+
+// call makes bind or connect with the address as it is, its length included.
+func (a *address) call(nr uintptr, fd int) unix.Errno {
+	_, _, errno := unix.Syscall(nr, uintptr(fd), uintptr(unsafe.Pointer(&a.b)), uintptr(a.n))
+	return errno
+}
+
+func (a *address) bind(fd int) unix.Errno { return a.call(unix.SYS_BIND, fd) }
+
+// connect makes the call and makes it again where a signal to us, which is
+// none of the program's business, interrupts it.
+func (a *address) connect(fd int) unix.Errno {
+	for {
+		if errno := a.call(unix.SYS_CONNECT, fd); errno != unix.EINTR {
+			return errno
+		}
+	}
+}
+
+func (s *socket) close() {
+	_ = unix.Close(s.fd) // a duplicate: the program's own tells it of errors
+}

@@ -1,0 +1,191 @@
+package seccomphome
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"lodge/internal/home"
+)
+
+// The environment by which a process that lost its parents is recognised.
+const (
+	envHome    = "LODGE_HOME_ID"
+	envService = "LODGE_SERVICE"
+)
+
+// startLimit is how long the shim may take from one word to the next, in
+// seconds: an executable can be on a slow network disk.
+const startLimit = 60
+
+// Start starts a process inside. What the shim cannot do, and an executable
+// that cannot be executed, is an error that holds the errno.
+func (h *Home) Start(c home.Command) (int, error) {
+	pid, err := h.start(c)
+	if err != nil {
+		return 0, fmt.Errorf("start %s: %w", c.Path, err)
+	}
+	return pid, nil
+}
+
+func (h *Home) start(c home.Command) (int, error) {
+	o := order{dir: c.Dir, path: c.Path, args: c.Args, env: withEnv(c.Env, envHome, h.spec.ID, envService, c.Service)}
+	if o.path == "" || len(o.args) == 0 {
+		return 0, fmt.Errorf("no path or no arguments: %w", unix.EINVAL)
+	}
+	attr := syscall.ProcAttr{Sys: &syscall.SysProcAttr{Setsid: true, Setctty: c.Terminal}}
+	for i, f := range c.Files {
+		if f == nil {
+			if i < 3 {
+				o.closed |= 1 << i
+			}
+			attr.Files = append(attr.Files, ^uintptr(0))
+			continue
+		}
+		attr.Files = append(attr.Files, f.Fd())
+	}
+	for i := len(attr.Files); i < 3; i++ {
+		o.closed |= 1 << i
+		attr.Files = append(attr.Files, ^uintptr(0))
+	}
+	text, err := o.encode()
+	if err != nil {
+		return 0, err
+	}
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return 0, fmt.Errorf("make socket pair: %w", err)
+	}
+	defer func() { _ = unix.Close(pair[0]) }() // all was said
+	attr.Files = append(attr.Files, uintptr(pair[1]))
+	pid, err := syscall.ForkExec(h.exe, []string{ShimName, strconv.Itoa(len(attr.Files) - 1)}, &attr)
+	runtime.KeepAlive(c.Files)
+	_ = unix.Close(pair[1]) // the shim has it
+	if err != nil {
+		return 0, fmt.Errorf("run shim %s: %w", h.exe, err)
+	}
+	if err := h.guide(pair[0], text, c.Service); err != nil {
+		bury(pid)
+		return 0, err
+	}
+	h.startedMain(pid, c.Service)
+	return pid, nil
+}
+
+// guide tells the shim what to do, takes the listener from it, and waits until
+// it has become the program.
+func (h *Home) guide(fd int, text []byte, service string) error {
+	limit := unix.Timeval{Sec: startLimit}
+	err := errors.Join(
+		unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &limit),
+		unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_SNDTIMEO, &limit))
+	if err != nil {
+		return fmt.Errorf("set time limit: %w", err)
+	}
+	if err := writeAll(fd, text); err != nil {
+		return fmt.Errorf("tell shim: %w", err)
+	}
+	first, listener, err := readReply(fd)
+	if err != nil {
+		return fmt.Errorf("hear shim: %w", err)
+	}
+	if first.kind == replyError {
+		return first.err()
+	}
+	if listener < 0 {
+		return fmt.Errorf("hear shim: no descriptor came: %w", errReply)
+	}
+	if err := h.add(service, listener); err != nil {
+		return err
+	}
+	last, extra, err := readReply(fd)
+	if extra >= 0 {
+		_ = unix.Close(extra) // not in the protocol
+	}
+	switch {
+	case errors.Is(err, errEnd):
+		return nil // exec has closed it
+	case err != nil:
+		return fmt.Errorf("hear shim: %w", err)
+	case last.kind != replyError:
+		return fmt.Errorf("hear shim: %w", errReply)
+	}
+	return last.err()
+}
+
+func (r reply) err() error {
+	if r.stage == stageExec {
+		return r.errno
+	}
+	if r.stage == stageFilter && r.errno == unix.EBUSY {
+		return fmt.Errorf("%v: already inside a home or a sandbox that has a listener: %w", r.stage, r.errno)
+	}
+	return fmt.Errorf("%v: %w", r.stage, r.errno)
+}
+
+// readReply reads one reply and the descriptor that comes with it, or -1.
+func readReply(fd int) (reply, int, error) {
+	b := make([]byte, replySize)
+	control := make([]byte, unix.CmsgSpace(4))
+	var n, nc int
+	var err error
+	for {
+		n, nc, _, _, err = unix.Recvmsg(fd, b, control, unix.MSG_CMSG_CLOEXEC)
+		if !errors.Is(err, unix.EINTR) {
+			break
+		}
+	}
+	if err != nil {
+		return reply{}, -1, err
+	}
+	got := -1
+	if list, err := unix.ParseSocketControlMessage(control[:nc]); err == nil {
+		for _, m := range list {
+			if fds, err := unix.ParseUnixRights(&m); err == nil && len(fds) == 1 {
+				got = fds[0]
+			}
+		}
+	}
+	if n == 0 {
+		return reply{}, got, errEnd
+	}
+	if err := readAll(fd, b[n:]); err != nil {
+		return reply{}, got, err
+	}
+	r, err := decodeReply(b)
+	return r, got, err
+}
+
+// bury ends and reaps a shim that did not become a program. Somebody else may
+// have reaped it.
+func bury(pid int) {
+	_ = unix.Kill(pid, unix.SIGKILL) // it is our child and not reaped: no other process
+	for {
+		if _, err := unix.Wait4(pid, nil, 0, nil); !errors.Is(err, unix.EINTR) {
+			return
+		}
+	}
+}
+
+// withEnv sets variables, given as names and values, in an environment.
+func withEnv(env []string, pairs ...string) []string {
+	out := make([]string, 0, len(env)+len(pairs)/2)
+	for _, e := range env {
+		keep := true
+		for i := 0; i < len(pairs); i += 2 {
+			keep = keep && !strings.HasPrefix(e, pairs[i]+"=")
+		}
+		if keep {
+			out = append(out, e)
+		}
+	}
+	for i := 0; i < len(pairs); i += 2 {
+		out = append(out, pairs[i]+"="+pairs[i+1])
+	}
+	return out
+}

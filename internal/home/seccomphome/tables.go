@@ -1,0 +1,81 @@
+package seccomphome
+
+import (
+	"net/netip"
+
+	"lodge/internal/loopback"
+)
+
+// recentMax bounds each of the two generations of recent.
+const recentMax = 4096
+
+// recent remembers, by a socket's cookie, which localhost address its program
+// asked for, so that the program is shown that one. Sockets come and go
+// without a word, so the oldest are forgotten: a generation that is full
+// becomes the old one, and what is asked for again stays.
+type recent struct {
+	young, old map[uint64]netip.AddrPort
+}
+
+func (r *recent) put(cookie uint64, a netip.AddrPort) {
+	if len(r.young) >= recentMax {
+		r.old, r.young = r.young, nil
+	}
+	if r.young == nil {
+		r.young = make(map[uint64]netip.AddrPort)
+	}
+	r.young[cookie] = a
+}
+
+func (r *recent) get(cookie uint64) (netip.AddrPort, bool) {
+	a, ok := r.young[cookie]
+	if ok {
+		return a, true
+	}
+	if a, ok = r.old[cookie]; ok {
+		r.put(cookie, a)
+	}
+	return a, ok
+}
+
+func (h *Home) remember(s *socket, asked netip.AddrPort) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.asked.put(s.cookie, asked)
+}
+
+func (h *Home) remembered(cookie uint64) (netip.AddrPort, bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.asked.get(cookie)
+}
+
+// portKey is a port as programs inside know it.
+type portKey struct {
+	proto loopback.Protocol
+	port  uint16
+}
+
+// sixPort is where an IPv6-only socket really is: a port of ::1.
+type sixPort struct {
+	port    uint16
+	cookie  uint64
+	service string
+	// multipath: the kernel's table shows a subflow with a cookie of its own.
+	multipath bool
+	// listened: it was seen listening, so that its absence means that it is
+	// gone.
+	listened bool
+}
+
+// endKey is an address as the kernel shows it.
+type endKey struct {
+	proto loopback.Protocol
+	at    netip.AddrPort
+}
+
+// pureSix says whether an address means IPv6 localhost and not IPv4's.
+func pureSix(ip netip.Addr) bool { return ip.Is6() && !ip.Is4In6() }
+
+// sixAddr is a port of ::1.
+func sixAddr(port uint16) netip.AddrPort { return netip.AddrPortFrom(netip.IPv6Loopback(), port) }

@@ -1,0 +1,175 @@
+package keeper
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/creack/pty"
+	"golang.org/x/sys/unix"
+
+	"lodge/internal/home"
+	"lodge/internal/service"
+)
+
+// exec runs one command inside for a client that waits for it. The client's
+// own descriptors are the command's, or a new terminal whose other end the
+// client gets; a listed command's output also goes to its log.
+func (k *keeper) exec(w *wire, req Request, files []*os.File) {
+	defer closeAll(files)
+	if err := k.runExec(w, req, files); err != nil {
+		_ = w.write(Reply{Error: wireError(err)})
+	}
+}
+
+func (k *keeper) runExec(w *wire, req Request, files []*os.File) error {
+	x := req.Exec
+	if x == nil || len(x.Argv) == 0 {
+		return errors.New("run command: none given")
+	}
+	env := service.MergeEnv(req.Env, "LODGE_PROJECT="+k.cfg.Name, "LODGE_HOME="+k.cfg.Home.IP4.String())
+	if _, ok := service.Getenv(env, "PATH"); !ok {
+		env = append(env, "PATH="+service.DefaultPath)
+	}
+	path, err := service.LookPath(x.Argv[0], x.Dir, env)
+	if err != nil {
+		return &Error{Message: fmt.Sprintf("run %s: %v", x.Argv[0], err), Hint: "check the spelling, or give the path of the program"}
+	}
+	cmd := home.Command{Path: path, Args: x.Argv, Env: env, Dir: x.Dir}
+	var t tee
+	var share []*os.File // for the client
+	switch {
+	case x.Terminal:
+		master, slave, err := pty.Open()
+		if err != nil {
+			return fmt.Errorf("open terminal: %w", err)
+		}
+		defer slave.Close()
+		defer master.Close()
+		if x.Rows > 0 {
+			_ = pty.Setsize(master, &pty.Winsize{Rows: x.Rows, Cols: x.Cols})
+		}
+		cmd.Files, cmd.Terminal = []*os.File{slave, slave, slave}, true
+		share = []*os.File{master}
+		if x.Listed {
+			if len(files) != 1 {
+				return errors.New("run command: its output is missing")
+			}
+			t.add(master, files[0])
+		}
+	case len(files) != 3:
+		return errors.New("run command: its input and output are missing")
+	case x.Listed:
+		cmd.Files = []*os.File{files[0], nil, nil}
+		for i := 1; i <= 2; i++ {
+			r, wr, err := os.Pipe()
+			if err != nil {
+				return fmt.Errorf("open pipe: %w", err)
+			}
+			defer r.Close()
+			defer wr.Close()
+			cmd.Files[i] = wr
+			t.add(r, files[i])
+		}
+	default:
+		cmd.Files = files
+	}
+	run, err := k.sup.Start(cmd, x.Name, x.Listed, x.Command)
+	if err != nil {
+		return err
+	}
+	for _, f := range cmd.Files[1:] {
+		if x.Listed || x.Terminal {
+			_ = f.Close() // the command has them; without this copy their end can be seen
+		}
+	}
+	t.start(k, run.Name())
+	if err := w.write(Reply{PID: run.PID(), Name: run.Name()}, share...); err != nil {
+		return k.abandon(run)
+	}
+	lost := make(chan struct{})
+	go func() {
+		defer close(lost)
+		for {
+			var s Signal
+			if _, err := w.read(&s); err != nil {
+				return
+			}
+			if s.Signal > 0 && s.Signal < 65 {
+				_ = run.Signal(unix.Signal(s.Signal))
+			}
+		}
+	}()
+	select {
+	case <-run.Done():
+	case <-lost:
+		return k.abandon(run)
+	case <-k.quit:
+		// Everything is being stopped: the end of this command comes too.
+		<-run.Done()
+	}
+	t.finish()
+	res := run.Result()
+	return w.write(Reply{Exit: &res, Done: true})
+}
+
+// abandon ends a command whose client has gone, as a terminal that hangs up
+// does.
+func (k *keeper) abandon(run *service.Run) error {
+	_ = run.Signal(unix.SIGHUP)
+	t := time.NewTimer(2 * time.Second)
+	defer t.Stop()
+	select {
+	case <-run.Done():
+		return nil
+	case <-t.C:
+	case <-k.quit:
+	}
+	return run.Signal(unix.SIGKILL)
+}
+
+// tee copies a listed command's output to its client and to its log.
+type tee struct {
+	from, to []*os.File
+	wg       sync.WaitGroup
+}
+
+func (t *tee) add(from, to *os.File) {
+	t.from = append(t.from, from)
+	t.to = append(t.to, to)
+}
+
+func (t *tee) start(k *keeper, name string) {
+	for i := range t.from {
+		t.wg.Add(1)
+		go func() {
+			defer t.wg.Done()
+			lw := k.store.Writer(name)
+			defer lw.Close()
+			if _, err := io.Copy(io.MultiWriter(t.to[i], logOnly{lw}), t.from[i]); errors.Is(err, unix.EPIPE) {
+				// Nobody reads any more: the command learns it at its next write.
+				_ = t.from[i].Close()
+			}
+		}()
+	}
+}
+
+// logOnly never fails: a full disk must not stop what the person sees.
+type logOnly struct{ w io.Writer }
+
+func (l logOnly) Write(p []byte) (int, error) {
+	_, _ = l.w.Write(p) // logs.Store keeps its error and tells it
+	return len(p), nil
+}
+
+// finish waits for the rest of the output. Children that the command left
+// behind may hold its pipes open, so it does not wait long.
+func (t *tee) finish() {
+	for _, f := range t.from {
+		_ = f.SetReadDeadline(time.Now().Add(200 * time.Millisecond))
+	}
+	t.wg.Wait()
+}

@@ -1,0 +1,232 @@
+package keeper
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"lodge/internal/home"
+	"lodge/internal/logs"
+	"lodge/internal/procfs"
+	"lodge/internal/service"
+	"lodge/internal/unixsock"
+)
+
+// How the daemon and a new keeper meet: the numbers of inherited descriptors.
+const (
+	ConfigFD = 3 // read: Config as JSON, to the end of the file
+	ReadyFD  = 4 // write: Ready as JSON, once
+	EngineFD = 5 // first of Config.EngineFiles
+)
+
+// Ready is the keeper's first and only word on ReadyFD.
+type Ready struct {
+	Error *Error `json:"error,omitempty"`
+}
+
+// keeper is one project's keeper.
+type keeper struct {
+	cfg   Config
+	sup   *service.Supervisor
+	store *logs.Store
+
+	ln   *net.UnixListener
+	quit chan struct{} // closed when it should end
+	once sync.Once
+
+	// mu guards what follows.
+	mu     sync.Mutex
+	busy   int // requests under way that may start something
+	served bool
+	conns  map[*net.UnixConn]struct{}
+	wg     sync.WaitGroup
+	// logError is why output is not written to disk, or was not last.
+	logError string
+}
+
+// lingers: how long a keeper without anything to keep waits for a first
+// request, and after the last.
+const (
+	firstLinger = 10 * time.Second
+	lastLinger  = 100 * time.Millisecond
+)
+
+// Run is the whole life of a keeper process. It returns when the project has
+// ended. ctx ends it early, with everything that runs.
+func Run(ctx context.Context) error {
+	ready := os.NewFile(ReadyFD, "ready")
+	k, inside, reaper, err := open()
+	word := Ready{}
+	if err != nil {
+		word.Error = wireError(err)
+	}
+	_ = json.NewEncoder(ready).Encode(word) // the daemon may be gone: that is no reason to end
+	_ = ready.Close()
+	if err != nil {
+		return err
+	}
+	err = k.serve(ctx)
+	reaper.Close()
+	return errors.Join(err, inside.Close(), k.store.Close(), os.Remove(k.cfg.Socket), os.Remove(k.cfg.Record))
+}
+
+func open() (*keeper, home.Inside, *service.Reaper, error) {
+	// Nothing that is started later may inherit what this process was given
+	// (close_range(2)).
+	if err := unix.CloseRange(ConfigFD, ^uint(0), unix.CLOSE_RANGE_CLOEXEC); err != nil {
+		return nil, nil, nil, os.NewSyscallError("close_range", err)
+	}
+	f := os.NewFile(ConfigFD, "config")
+	b, err := io.ReadAll(f)
+	_ = f.Close()
+	if err != nil {
+		return nil, nil, nil, fmt.Errorf("read keeper configuration: %w", err)
+	}
+	var cfg Config
+	if err := json.Unmarshal(b, &cfg); err != nil {
+		return nil, nil, nil, fmt.Errorf("read keeper configuration: %w", err)
+	}
+	reaper, err := service.NewReaper()
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	inside, err := openHome(cfg)
+	if err != nil {
+		return nil, nil, nil, fmt.Errorf("open home %s: %w", cfg.Home.IP4, err)
+	}
+	store, err := logs.Open(cfg.LogDir, logs.Options{})
+	if err != nil {
+		return nil, nil, nil, errors.Join(fmt.Errorf("open logs: %w", err), inside.Close())
+	}
+	k := &keeper{cfg: cfg, store: store, quit: make(chan struct{}), conns: make(map[*net.UnixConn]struct{})}
+	if err := k.listen(); err != nil {
+		return nil, nil, nil, errors.Join(err, inside.Close())
+	}
+	k.sup = service.New(cfg.Name, cfg.Home, inside, reaper, store)
+	return k, inside, reaper, nil
+}
+
+// listen opens the keeper's socket and writes its record.
+func (k *keeper) listen() error {
+	ln, err := unixsock.Listen(k.cfg.Socket)
+	if err != nil {
+		return err
+	}
+	start, err := procfs.StartTime(os.Getpid())
+	if err != nil {
+		return errors.Join(err, ln.Close())
+	}
+	rec := Record{Config: k.cfg, PID: os.Getpid(), StartTime: start, Started: time.Now()}
+	if err := writeRecord(k.cfg.Record, rec); err != nil {
+		return errors.Join(err, ln.Close())
+	}
+	k.ln = ln
+	return nil
+}
+
+func writeRecord(path string, rec Record) error {
+	b, err := json.Marshal(rec)
+	if err != nil {
+		return err
+	}
+	tmp, err := os.CreateTemp(filepath.Dir(path), ".record-*")
+	if err != nil {
+		return fmt.Errorf("write keeper record: %w", err)
+	}
+	defer os.Remove(tmp.Name())
+	if _, err = tmp.Write(b); err == nil {
+		err = tmp.Close()
+	}
+	if err == nil {
+		err = os.Rename(tmp.Name(), path)
+	}
+	if err != nil {
+		return fmt.Errorf("write keeper record: %w", err)
+	}
+	return nil
+}
+
+func (k *keeper) stop() { k.once.Do(func() { close(k.quit) }) }
+
+// serve answers until there is nothing left to keep.
+func (k *keeper) serve(ctx context.Context) error {
+	k.wg.Add(3)
+	go func() { defer k.wg.Done(); k.tendLogs() }()
+	go func() { defer k.wg.Done(); k.accept() }()
+	go func() { defer k.wg.Done(); k.idle() }()
+	select {
+	case <-ctx.Done():
+		k.stop()
+	case <-k.quit:
+	}
+	_ = k.ln.Close()
+	// Ending takes at most the grace time of the slowest service; this bound is
+	// for a process that even SIGKILL does not end.
+	end, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
+	defer cancel()
+	err := k.sup.Close(end)
+	k.mu.Lock()
+	for c := range k.conns {
+		_ = c.CloseRead()
+	}
+	k.mu.Unlock()
+	k.wg.Wait()
+	return err
+}
+
+// tendLogs gives out lines that were left unfinished, such as a prompt, and
+// notes why the log cannot be written.
+func (k *keeper) tendLogs() {
+	t := time.NewTicker(250 * time.Millisecond)
+	defer t.Stop()
+	for {
+		select {
+		case <-k.quit:
+			return
+		case <-t.C:
+			k.store.Flush(200 * time.Millisecond)
+		case err := <-k.store.Err():
+			k.mu.Lock()
+			k.logError = err.Error()
+			k.mu.Unlock()
+		}
+	}
+}
+
+// idle ends the keeper when nothing runs and nobody asks for anything.
+func (k *keeper) idle() {
+	wait := time.NewTimer(firstLinger)
+	defer wait.Stop()
+	for {
+		ch := k.sup.Changed()
+		select {
+		case <-k.quit:
+			return
+		case <-wait.C:
+			k.mu.Lock()
+			busy := k.busy > 0
+			k.mu.Unlock()
+			if !busy && k.sup.Idle() {
+				k.stop()
+				return
+			}
+			wait.Reset(firstLinger)
+		case <-ch:
+			k.mu.Lock()
+			over := k.served && k.busy == 0
+			k.mu.Unlock()
+			if over && k.sup.Idle() {
+				wait.Reset(lastLinger)
+			}
+		}
+	}
+}

@@ -1,0 +1,169 @@
+package keeper
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"lodge/internal/logs"
+	"lodge/internal/unixsock"
+)
+
+func (k *keeper) accept() {
+	for {
+		c, err := k.ln.AcceptUnix()
+		if errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE) {
+			time.Sleep(50 * time.Millisecond) // descriptors come back by themselves, not as an event
+			continue
+		}
+		if err != nil {
+			return // closed
+		}
+		if !unixsock.SameUser(c) {
+			_ = c.Close()
+			continue
+		}
+		k.mu.Lock()
+		k.conns[c] = struct{}{}
+		k.mu.Unlock()
+		k.wg.Add(1)
+		go func() {
+			defer k.wg.Done()
+			k.handle(c)
+			_ = c.Close()
+			k.mu.Lock()
+			delete(k.conns, c)
+			k.mu.Unlock()
+		}()
+	}
+}
+
+// starts says whether an operation may start or end something, so that the
+// keeper must not end meanwhile.
+func starts(op string) bool {
+	switch op {
+	case "up", "restart", "exec", "define", "stop":
+		return true
+	}
+	return false
+}
+
+func (k *keeper) handle(c *net.UnixConn) {
+	w := &wire{conn: c}
+	var req Request
+	files, err := w.read(&req)
+	if err != nil {
+		return
+	}
+	if starts(req.Op) {
+		k.mu.Lock()
+		k.busy++
+		k.served = true
+		k.mu.Unlock()
+		defer func() {
+			k.mu.Lock()
+			k.busy--
+			k.mu.Unlock()
+			_ = k.sup.Refresh() // also wakes the watch for idleness
+		}()
+	}
+	if req.Op == "exec" {
+		k.exec(w, req, files)
+		return
+	}
+	closeAll(files)
+	// A client that goes away ends what it asked for.
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	go func() {
+		var rest Signal
+		_, _ = w.read(&rest)
+		cancel()
+	}()
+	err = k.answer(ctx, w, req)
+	last := Reply{Done: true}
+	if err != nil {
+		last.Error = wireError(err)
+	}
+	_ = w.write(last) // the client may be gone
+	if req.Op == "down" {
+		k.stop()
+	}
+}
+
+func (k *keeper) answer(ctx context.Context, w *wire, req Request) error {
+	switch req.Op {
+	case "status":
+		p := k.project()
+		return w.write(Reply{Project: &p})
+	case "watch":
+		return k.watch(ctx, w)
+	case "define":
+		return k.sup.Define(ctx, req.Specs, req.Env)
+	case "up":
+		return k.sup.Up(ctx, req.Services)
+	case "restart":
+		return k.sup.Restart(ctx, req.Services)
+	case "stop":
+		return k.sup.Stop(ctx, req.Services)
+	case "down":
+		return k.sup.Stop(ctx, nil)
+	case "logs":
+		return k.logs(ctx, w, req)
+	}
+	return fmt.Errorf("ask keeper: it does not know %q (version %s)", req.Op, k.cfg.Version)
+}
+
+// project is the state as it is told to others.
+func (k *keeper) project() Project {
+	p := Project{
+		ID: k.cfg.ID, Name: k.cfg.Name, Dir: k.cfg.Dir, Home: k.cfg.Home,
+		Engine: k.cfg.Engine, EngineReason: k.cfg.EngineReason,
+		PID: os.Getpid(), Version: k.cfg.Version, Services: k.sup.Status(),
+		Others: k.sup.Others(),
+	}
+	k.mu.Lock()
+	p.LogError = k.logError
+	k.mu.Unlock()
+	return p
+}
+
+// watch tells the state at every change, at most every 20 ms.
+func (k *keeper) watch(ctx context.Context, w *wire) error {
+	for {
+		ch := k.sup.Changed()
+		p := k.project()
+		if err := w.write(Reply{Project: &p}); err != nil {
+			return err
+		}
+		select {
+		case <-ch:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		quiet := time.NewTimer(20 * time.Millisecond)
+		select {
+		case <-quiet.C:
+		case <-ctx.Done():
+			quiet.Stop()
+			return ctx.Err()
+		}
+	}
+}
+
+func (k *keeper) logs(ctx context.Context, w *wire, req Request) error {
+	q := logs.Query{}
+	if req.Query != nil {
+		q = logs.Query{Services: req.Query.Services, Since: req.Query.Since, Tail: req.Query.Tail}
+	}
+	emit := func(l logs.Line) error { return w.write(Reply{Line: &l}) }
+	if !req.Follow {
+		return ReadLogs(k.cfg.LogDir, q, emit)
+	}
+	return followLogs(ctx, k.store, q, emit)
+}

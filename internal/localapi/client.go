@@ -1,0 +1,147 @@
+package localapi
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+
+	"lodge/internal/keeper"
+	"lodge/internal/logs"
+	"lodge/internal/service"
+	"lodge/internal/unixsock"
+)
+
+// Client talks to the daemon.
+type Client struct {
+	http *http.Client
+}
+
+// New gives a client of the daemon that listens on socket. It connects when it
+// is used.
+func New(socket string) *Client {
+	return &Client{http: &http.Client{Transport: &http.Transport{
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return unixsock.Dial(ctx, socket)
+		},
+	}}}
+}
+
+// Close drops idle connections.
+func (c *Client) Close() { c.http.CloseIdleConnections() }
+
+// NotRunning says whether the error means that no daemon listens.
+func NotRunning(err error) bool {
+	return errors.Is(err, os.ErrNotExist) || errors.Is(err, unix.ECONNREFUSED)
+}
+
+func (c *Client) call(ctx context.Context, method, path string, in, out any) error {
+	var body io.Reader
+	if in != nil {
+		b, err := json.Marshal(in)
+		if err != nil {
+			return err
+		}
+		body = bytes.NewReader(b)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, "http://lodge"+path, body)
+	if err != nil {
+		return err
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		var ue *url.Error
+		if errors.As(err, &ue) {
+			err = ue.Err
+		}
+		return fmt.Errorf("ask daemon: %w", err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode >= 300 {
+		var e Error
+		if err := json.NewDecoder(io.LimitReader(resp.Body, 1<<20)).Decode(&e); err != nil || e.Message == "" {
+			return fmt.Errorf("ask daemon: %s", resp.Status)
+		}
+		return &e
+	}
+	if out == nil {
+		return nil
+	}
+	if err := json.NewDecoder(resp.Body).Decode(out); err != nil {
+		return fmt.Errorf("read the daemon's answer: %w", err)
+	}
+	return nil
+}
+
+// Info asks who the daemon is.
+func (c *Client) Info(ctx context.Context) (Info, error) {
+	var i Info
+	return i, c.call(ctx, http.MethodGet, "/v1/info", nil, &i)
+}
+
+// Projects lists the projects that have a home now; with all, also those that
+// are only remembered.
+func (c *Client) Projects(ctx context.Context, all bool) (Projects, error) {
+	var p Projects
+	return p, c.call(ctx, http.MethodGet, "/v1/projects?all="+strconv.FormatBool(all), nil, &p)
+}
+
+// Open gives the project's home and keeper, made now if need be.
+func (c *Client) Open(ctx context.Context, r OpenRequest) (Project, error) {
+	var p Project
+	return p, c.call(ctx, http.MethodPost, "/v1/projects", r, &p)
+}
+
+// Down ends a project: every process inside, its home and its keeper.
+func (c *Client) Down(ctx context.Context, id string) error {
+	return c.call(ctx, http.MethodPost, "/v1/projects/"+url.PathEscape(id)+"/down", struct{}{}, nil)
+}
+
+// Doctor asks what works here.
+func (c *Client) Doctor(ctx context.Context) (Doctor, error) {
+	var d Doctor
+	return d, c.call(ctx, http.MethodGet, "/v1/doctor", nil, &d)
+}
+
+// Session is a project that is open: its services and commands. It talks to
+// the keeper itself, so that what it streams survives the daemon.
+type Session struct {
+	keeper.Client
+	Project Project
+}
+
+// NewSession gives the session of an open project.
+func NewSession(p Project) *Session {
+	return &Session{Client: keeper.Client{Socket: p.Socket}, Project: p}
+}
+
+// ReadLogs hands the past lines of a project that may have stopped to each.
+func ReadLogs(p Project, q keeper.LogQuery, each func(logs.Line) error) error {
+	return keeper.ReadLogs(p.LogDir, logs.Query{Services: q.Services, Since: q.Since, Tail: q.Tail}, each)
+}
+
+// FromKeeper turns a keeper's word into what the API says.
+func FromKeeper(k keeper.Project, socket, logDir string) Project {
+	p := Project{
+		ID: k.ID, Name: k.Name, Path: k.Dir, Home: k.Home.IP4.String(),
+		Engine: k.Engine, EngineReason: k.EngineReason, Isolation: k.Home.Isolation,
+		State: "up", KeeperPID: k.PID, Services: k.Services, Others: k.Others,
+		LogDir: logDir, LogError: k.LogError, Socket: socket,
+	}
+	if k.Home.IP6.IsValid() {
+		p.Home6 = k.Home.IP6.String()
+	}
+	if p.Services == nil {
+		p.Services = []service.Status{}
+	}
+	return p
+}

@@ -1,0 +1,87 @@
+// Package localapi is how lodge's faces talk to its daemon: the wire types of
+// the API, which are also what `--json` prints, and the client. It is HTTP and
+// JSON over a Unix socket.
+//
+// It formats nothing for people, and it starts no daemon.
+package localapi
+
+import (
+	"time"
+
+	"lodge/internal/keeper"
+	"lodge/internal/loopback"
+	"lodge/internal/service"
+)
+
+// Project is a project that has a home now.
+type Project struct {
+	ID   string `json:"id"`
+	Name string `json:"name"`
+	Path string `json:"path"`
+	// Home is the project's own localhost, an IPv4 address; Home6 is its
+	// address for IPv6-only sockets, where the engine has one.
+	Home         string              `json:"home"`
+	Home6        string              `json:"home6,omitempty"`
+	Engine       loopback.Engine     `json:"engine"`
+	EngineReason string              `json:"engine_reason"`
+	Isolation    loopback.Isolation  `json:"isolation"`
+	State        string              `json:"state"` // up, or down for one that only is remembered
+	KeeperPID    int                 `json:"keeper_pid,omitempty"`
+	Services     []service.Status    `json:"services"`
+	Others       []loopback.Endpoint `json:"other_endpoints,omitempty"`
+	LogDir       string              `json:"log_dir"`
+	LogError     string              `json:"log_error,omitempty"`
+	// Socket is where the project's keeper listens.
+	Socket string `json:"socket,omitempty"`
+}
+
+// Projects is the answer to "what runs".
+type Projects struct {
+	Projects []Project `json:"projects"`
+	Warnings []string  `json:"warnings,omitempty"`
+}
+
+// OpenRequest asks for a project's home and keeper.
+type OpenRequest struct {
+	Path      string             `json:"path"`
+	Name      string             `json:"name"`
+	Isolation loopback.Isolation `json:"isolation"`
+	// Engine is the one that must be used, or "" for the best there is.
+	Engine loopback.Engine `json:"engine,omitempty"`
+}
+
+// Capability is one thing that works here, or does not.
+type Capability struct {
+	Name   string `json:"name"`
+	Status string `json:"status"` // yes, no, unknown
+	Reason string `json:"reason"`
+	Hint   string `json:"hint,omitempty"`
+}
+
+// Doctor is what works here and why.
+type Doctor struct {
+	Version      string          `json:"version"`
+	Engine       loopback.Engine `json:"engine"`
+	EngineReason string          `json:"engine_reason"`
+	Capabilities []Capability    `json:"capabilities"`
+	Warnings     []string        `json:"warnings,omitempty"`
+}
+
+// Info is what the daemon says of itself.
+type Info struct {
+	Version   string    `json:"version"`
+	PID       int       `json:"pid"`
+	StartedAt time.Time `json:"started_at"`
+}
+
+// Error travels as the body of an answer that is no 2xx.
+type Error = keeper.Error
+
+// Dirs are the directories of one daemon.
+type Dirs struct {
+	Runtime string // the socket, the keepers' sockets and records
+	State   string // state.json, logs
+}
+
+// Socket is the daemon's.
+func (d Dirs) Socket() string { return d.Runtime + "/lodge.sock" }

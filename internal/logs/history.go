@@ -1,0 +1,209 @@
+package logs
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"syscall"
+	"time"
+)
+
+// history is the opened log of one service.
+type history struct {
+	service string
+	// parts are what is to be read, oldest first.
+	parts []part
+	files []*os.File // to close
+	// end is where the newest file ended when it was opened; nil if there was
+	// no file.
+	end *part
+}
+
+// part is the bytes from…to of a file, or of records in memory.
+type part struct {
+	r        io.ReaderAt
+	from, to int64
+}
+
+func (h *history) close() {
+	for _, f := range h.files {
+		_ = f.Close() // only read from
+	}
+}
+
+// openAll opens the logs of services, or of all, as they are now.
+func openAll(dir string, services []string) ([]*history, error) {
+	found, err := list(dir)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for service := range found {
+		if services == nil || slices.Contains(services, service) {
+			names = append(names, service)
+		}
+	}
+	slices.Sort(names)
+	var out []*history
+	for _, service := range names {
+		h, err := openHistory(dir, service, found[service])
+		if err != nil {
+			for _, h := range out {
+				h.close()
+			}
+			return nil, fmt.Errorf("read log of %s: %w", service, err)
+		}
+		out = append(out, h)
+	}
+	return out, nil
+}
+
+// openHistory opens the files of a service, of which those with the given
+// numbers were seen.
+//
+// The writer may be renaming them at this time. So the newest is opened first:
+// then a file that was opened can turn up a second time under a higher number,
+// but none can slip through downwards. Afterwards the names are looked at
+// again, and it is all done anew if they lead to other files by now.
+func openHistory(dir, service string, numbers []int) (*history, error) {
+	name := filepath.Join(dir, fileName(service))
+	for try := 0; ; try++ {
+		h, opened, err := openNumbers(name, numbers)
+		if err != nil {
+			return nil, err
+		}
+		h.service = service
+		top := 0
+		if len(numbers) > 0 {
+			top = numbers[len(numbers)-1]
+		}
+		// A writer that rotates without a pause is not waited for: nothing is
+		// missing but what it threw away.
+		if try == 8 || stable(name, opened, top+1) {
+			return h, nil
+		}
+		h.close()
+		numbers = numbers[:0:0]
+		for i := range top + 2 {
+			numbers = append(numbers, i)
+		}
+	}
+}
+
+func openNumbers(name string, numbers []int) (*history, map[int]os.FileInfo, error) {
+	h := &history{}
+	opened := map[int]os.FileInfo{}
+	for _, number := range numbers {
+		f, err := os.OpenFile(rotatedName(name, number), os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
+		if errors.Is(err, os.ErrNotExist) || errors.Is(err, syscall.ELOOP) {
+			continue
+		}
+		if err != nil {
+			h.close()
+			return nil, nil, err
+		}
+		info, err := f.Stat()
+		again := func() bool {
+			for _, o := range opened {
+				if os.SameFile(o, info) {
+					return true
+				}
+			}
+			return false
+		}
+		if err != nil || !info.Mode().IsRegular() || again() {
+			_ = f.Close()
+			continue
+		}
+		opened[number] = info
+		h.files = append(h.files, f)
+		h.parts = append(h.parts, part{f, 0, info.Size()})
+	}
+	slices.Reverse(h.parts)
+	if n := len(h.parts); n > 0 {
+		end := h.parts[n-1]
+		h.end = &end
+	}
+	return h, opened, nil
+}
+
+// stable says whether the names up to number top lead to what was opened.
+func stable(name string, opened map[int]os.FileInfo, top int) bool {
+	for i := range top + 1 {
+		info, err := os.Lstat(rotatedName(name, i))
+		o := opened[i]
+		if there := err == nil && info.Mode().IsRegular(); there != (o != nil) || there && !os.SameFile(info, o) {
+			return false
+		}
+	}
+	return true
+}
+
+// size is how many bytes there are to read.
+func (h *history) size() int64 {
+	var n int64
+	for _, p := range h.parts {
+		n += p.to - p.from
+	}
+	return n
+}
+
+// bookmark splits off what after needs: the newest file and how long it is. It
+// is closed on its own.
+func (h *history) bookmark() *history {
+	if h.end == nil {
+		return &history{}
+	}
+	newest := h.files[0]
+	h.files = h.files[1:]
+	return &history{files: []*os.File{newest}, end: h.end}
+}
+
+// after leaves what came after an earlier history ended. It is false if that
+// end is no longer there, so that lines between may be missing.
+func (h *history) after(earlier *history) bool {
+	if earlier == nil || earlier.end == nil {
+		return true
+	}
+	old, err := earlier.end.r.(*os.File).Stat()
+	if err != nil {
+		return false
+	}
+	for i, p := range h.parts {
+		info, err := p.r.(*os.File).Stat()
+		if err == nil && os.SameFile(old, info) {
+			h.parts = h.parts[i:]
+			h.parts[0].from = min(earlier.end.to, p.to)
+			return true
+		}
+	}
+	return len(h.parts) == 0
+}
+
+// since skips, by bisection, most of what is older than t.
+func (h *history) since(t time.Time) error {
+	c := &cursor{}
+	for i := range h.parts {
+		p := &h.parts[i]
+		lo, hi := p.from, p.to // a record begins at lo
+		for hi-lo > 2*int64(maxRecord) {
+			middle := lo + (hi-lo)/2
+			c.open(part{p.r, middle, hi})
+			c.skip = true // up to the next record
+			ok, err := c.step()
+			if err != nil {
+				return fmt.Errorf("read log of %s: %w", h.service, err)
+			}
+			if !ok || !c.at.Before(t) {
+				hi = middle
+			} else {
+				lo = c.begin
+			}
+		}
+		p.from = lo
+	}
+	return nil
+}

@@ -1,0 +1,132 @@
+package project
+
+import (
+	"bytes"
+	"fmt"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"lodge/internal/loopback"
+)
+
+// A Procfile (https://ddollar.github.io/foreman/#PROCFILE) has a line
+// "name: command" for each service. As foreman does it, every service gets the
+// variables of the .env file beside the Procfile, PORT (5000, 5100 and so on,
+// counted from the PORT in .env if there is one) and PS, and runs in the
+// Procfile's directory.
+//
+// A Procfile cannot say which services listen and which are workers that never
+// do, so Ready is as it is for a lodge.toml that does not set it. Whoever starts
+// them must not take a worker that listens nowhere for a failure.
+
+// What foreman gives as PORT to the first service, and the step to the next.
+const (
+	procfilePort     = 5000
+	procfilePortStep = 100
+)
+
+var procfileLine = regexp.MustCompile(`^([A-Za-z0-9_-]+)[ \t]*:[ \t]*(.*)$`)
+
+// parseProcfile reads the text of a Procfile. env is that of the .env file
+// beside it.
+func parseProcfile(path string, data []byte, env []variable) (*Project, error) {
+	src := source{path: path, data: data}
+	if err := src.checkText(); err != nil {
+		return nil, err
+	}
+	p := &Project{Dir: filepath.Dir(path), ConfigPath: path, Isolation: loopback.Overlay}
+	type origin struct {
+		written string
+		line    int
+	}
+	origins := map[string]origin{}
+	port := procfilePort
+	for _, v := range env {
+		if n, err := strconv.ParseUint(v.value, 10, 16); v.name == "PORT" && err == nil && n > 0 {
+			port = int(n)
+		}
+	}
+	for _, l := range src.lines() {
+		if l.text == "" || l.text[0] == '#' {
+			continue
+		}
+		m := procfileLine.FindStringSubmatchIndex(l.text)
+		if m == nil {
+			return nil, src.procfileProblem(l)
+		}
+		written, command := l.text[m[2]:m[3]], strings.TrimRight(l.text[m[4]:m[5]], " \t")
+		name := strings.ReplaceAll(strings.ToLower(written), "_", "-")
+		if problem := labelProblem(name); problem != "" {
+			return nil, src.fail(l.offset, written, "not a service name: "+problem, didYouMean(toLabel(name)))
+		}
+		if first, taken := origins[name]; taken {
+			message := fmt.Sprintf("already defined on line %d", first.line)
+			if first.written != written {
+				message = fmt.Sprintf("%s on line %d has the same name: both become %q", first.written, first.line, name)
+			}
+			return nil, src.fail(l.offset, written, message, "two services need two names")
+		}
+		origins[name] = origin{written, src.line(l.offset)}
+		problem := commandProblem(command)
+		if strings.ContainsRune(command, 0) {
+			problem = "the command has a NUL character in it"
+		}
+		if problem != "" {
+			return nil, src.fail(l.offset+m[4], written, problem, "")
+		}
+		s := newService(name, p.Dir)
+		s.Command = command
+		for _, v := range env {
+			s.setEnv(v.name, v.value)
+		}
+		// Past the last port foreman hands out numbers that are no ports.
+		if n := port + procfilePortStep*len(p.Services); n <= 65535 {
+			s.setEnv("PORT", strconv.Itoa(n))
+		}
+		s.setEnv("PS", written+".1")
+		p.Services = append(p.Services, s)
+	}
+	if len(p.Services) == 0 {
+		return nil, src.fail(0, "", "the project has no services", "add one: web: COMMAND")
+	}
+	return p, nil
+}
+
+// textLine is a line without its end and without the blanks around it. offset
+// is where its text begins in the file.
+type textLine struct {
+	text   string
+	offset int
+}
+
+// lines splits the text at LF or CR LF.
+func (s source) lines() []textLine {
+	var out []textLine
+	offset := 0
+	for line := range bytes.Lines(s.data) {
+		text := strings.TrimRight(string(line), "\r\n\t ")
+		trimmed := strings.TrimLeft(text, "\t ")
+		out = append(out, textLine{trimmed, offset + len(text) - len(trimmed)})
+		offset += len(line)
+	}
+	return out
+}
+
+// procfileProblem says what is wrong with a line that is not "name: command".
+func (s source) procfileProblem(l textLine) error {
+	name, _, colon := strings.Cut(l.text, ":")
+	name = strings.TrimSpace(name)
+	switch {
+	case !colon:
+		return s.fail(l.offset, "", fmt.Sprintf("found %s, want name: command", ellipsis(l.text)), "")
+	case name == "":
+		return s.fail(l.offset, "", "a service's name is missing before the colon", "")
+	}
+	hint := ""
+	if fixed := toLabel(name); fixed != "" {
+		hint = didYouMean(fixed)
+	}
+	return s.fail(l.offset, "", fmt.Sprintf("%s is not a service name: it has letters, digits, - and _", ellipsis(name)), hint)
+}

@@ -1,0 +1,215 @@
+package service
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"lodge/internal/home"
+	"lodge/internal/logs"
+)
+
+// process is one life of a service: its main process and all that it started.
+type process struct {
+	pid      int
+	exit     <-chan ExitStatus
+	started  time.Time
+	wasReady bool
+	gone     bool // the main process has ended
+
+	out  *logs.Writer
+	pipe *os.File
+	read sync.WaitGroup
+}
+
+// flush makes an unfinished last line of output visible.
+func (p *process) flush() { p.out.Flush() }
+
+// finish ends the reading of output, once no process can write any more.
+func (p *process) finish() {
+	// A process that left the home (sudo, a container engine's client) may
+	// still hold the pipe: what it says from now on is not the service's.
+	_ = p.pipe.SetReadDeadline(time.Now().Add(200 * time.Millisecond))
+	p.read.Wait()
+	_ = p.pipe.Close()
+	_ = p.out.Close()
+}
+
+// launch starts the service's main process.
+func (r *runner) launch() (*process, *Error) {
+	sp, base := r.definition()
+	r.sup.mu.Lock()
+	delete(r.sup.conflicts, r.name)
+	r.sup.mu.Unlock()
+
+	env := MergeEnv(base, "LODGE_PROJECT="+r.sup.name, "LODGE_SERVICE="+sp.Name, "LODGE_HOME="+r.sup.spec.IP4.String())
+	if _, ok := Getenv(env, "PYTHONUNBUFFERED"); !ok {
+		// Python keeps output back when it goes to a pipe.
+		env = append(env, "PYTHONUNBUFFERED=1")
+	}
+	if _, ok := Getenv(env, "PATH"); !ok {
+		env = append(env, "PATH="+DefaultPath)
+	}
+	files := []*os.File{nil, nil, nil}
+	argv := sp.Argv
+	if err := r.takeLease(sp); err != nil {
+		return nil, &Error{Service: r.name, Cause: err.Error()}
+	}
+	if l := r.currentLease(); l != nil {
+		env = MergeEnv(env, fmt.Sprintf("PORT=%d", l.port))
+		if l.listener != nil {
+			files = append(files, l.listener)
+			env = MergeEnv(env, "LISTEN_FDS=1", "LISTEN_FDNAMES="+sp.Name)
+			// LISTEN_PID must be the program's own (sd_listen_fds(3)); a shell knows
+			// it before it becomes the program.
+			argv = append([]string{"/bin/sh", "-c", `export LISTEN_PID=$$; exec "$@"`, sp.Name}, argv...)
+		}
+	} else if sp.Port != 0 {
+		env = MergeEnv(env, fmt.Sprintf("PORT=%d", sp.Port))
+	}
+	env = MergeEnv(env, sp.Env...)
+
+	if fi, err := os.Stat(sp.Dir); err != nil || !fi.IsDir() {
+		return nil, &Error{Service: r.name, Cause: fmt.Sprintf("its directory %s is not there", sp.Dir), Hint: "restore the directory, or: lodge down"}
+	}
+	if _, err := LookPath(sp.Argv[0], sp.Dir, env); err != nil {
+		return nil, &Error{Service: r.name, Cause: err.Error(), Hint: "install it, or correct the service's command"}
+	}
+	path, err := LookPath(argv[0], sp.Dir, env)
+	if err != nil {
+		return nil, &Error{Service: r.name, Cause: err.Error()}
+	}
+
+	null, err := os.OpenFile(os.DevNull, os.O_RDONLY, 0)
+	if err != nil {
+		return nil, &Error{Service: r.name, Cause: err.Error()}
+	}
+	defer null.Close()
+	pr, pw, err := os.Pipe()
+	if err != nil {
+		return nil, &Error{Service: r.name, Cause: err.Error()}
+	}
+	defer pw.Close()
+	files[0], files[1], files[2] = null, pw, pw
+
+	p := &process{out: r.sup.logs.Writer(sp.Name), pipe: pr, started: time.Now()}
+	pid, exit, err := r.sup.reaper.Start(func() (int, error) {
+		return r.sup.inside.Start(home.Command{Service: sp.Name, Path: path, Args: argv, Env: env, Dir: sp.Dir, Files: files})
+	})
+	if err != nil {
+		_ = pr.Close()
+		_ = p.out.Close()
+		return nil, &Error{Service: r.name, Cause: err.Error()}
+	}
+	p.pid, p.exit = pid, exit
+	r.breaker.Started(p.started)
+	p.read.Add(1)
+	go func() {
+		defer p.read.Done()
+		_, _ = io.Copy(p.out, pr) // ends with the last writer, or at finish
+	}()
+	r.set(func(st *Status) {
+		st.State, st.PID, st.StartedAt, st.Exit, st.Reason, st.ReadyMS = Starting, pid, &p.started, nil, "", 0
+	})
+	return p, nil
+}
+
+// halt ends every process of the service: its stop signal, a grace time, then
+// the whole cgroup or tree. It returns when none is left.
+func (r *runner) halt(p *process) {
+	sp, _ := r.definition()
+	grace := sp.StopGrace
+	if grace <= 0 {
+		grace = DefaultStopGrace
+	}
+	sig := unix.Signal(sp.StopSignal)
+	if sig == 0 {
+		sig = unix.SIGTERM
+	}
+	if !p.gone || len(r.pids()) > 0 {
+		r.set(func(st *Status) { st.State = Stopping })
+	}
+	halt(r.sup, r.name, p.pid, p.exit, p.gone, sig, grace)
+	p.gone = true
+	p.finish()
+	_ = r.sup.inside.Forget(r.name) // at worst an empty cgroup, which Close removes
+	_ = r.sup.Refresh()
+}
+
+func (r *runner) pids() []int {
+	pids, _ := r.sup.inside.Pids(r.name)
+	return pids
+}
+
+// halt is shared by services and runs.
+func halt(s *Supervisor, name string, pid int, exit <-chan ExitStatus, gone bool, sig unix.Signal, grace time.Duration) ExitStatus {
+	exits, done := s.reaper.Exits()
+	defer done()
+	var status ExitStatus
+	if !gone {
+		// The process leads a session, and so a process group, of its own.
+		if err := unix.Kill(-pid, sig); err != nil {
+			_ = unix.Kill(pid, sig)
+		}
+		_ = unix.Kill(-pid, unix.SIGCONT) // a stopped process cannot end
+	}
+	timer := time.NewTimer(grace)
+	defer timer.Stop()
+	told := make(map[int]bool)
+	killed := false
+	for {
+		if !gone {
+			select {
+			case status = <-exit:
+				gone = true
+			default:
+			}
+		}
+		pids, err := s.inside.Pids(name)
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
+			pids = nil
+		}
+		if gone && len(pids) == 0 {
+			return status
+		}
+		if killed {
+			_ = s.inside.Kill(name)
+		} else if gone {
+			// What is left moved to a session of its own: it gets the signal too.
+			for _, p := range pids {
+				if !told[p] && p != pid {
+					told[p] = true
+					_ = unix.Kill(p, sig)
+				}
+			}
+		}
+		if !gone {
+			select {
+			case status = <-exit:
+				gone = true
+			case <-exits:
+			case <-timer.C:
+				killed = true
+				_ = s.inside.Kill(name)
+				timer.Reset(time.Second)
+			}
+			continue
+		}
+		// A process whose parent is inside too is reaped by that parent, of which
+		// this process hears nothing: look again after a while.
+		again := time.NewTimer(20 * time.Millisecond)
+		select {
+		case <-exits:
+		case <-again.C:
+		case <-timer.C:
+			killed = true
+			timer.Reset(time.Second)
+		}
+		again.Stop()
+	}
+}

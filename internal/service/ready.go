@@ -1,0 +1,209 @@
+package service
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"regexp"
+	"strconv"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"lodge/internal/home"
+	"lodge/internal/loopback"
+)
+
+// readyEvery is how often a service is asked over HTTP, or by its command,
+// whether it is ready.
+const readyEvery = 50 * time.Millisecond
+
+// awaitReady returns nil when the service is ready, and an error when its time
+// is over. After ctx is done it returns at once.
+func (r *runner) awaitReady(ctx context.Context, sp Spec, pid int) error {
+	rd := sp.Ready
+	if rd.None {
+		return nil
+	}
+	limit := sp.ReadyTimeout
+	if limit <= 0 {
+		limit = DefaultReadyTimeout
+		if rd.Soft {
+			limit = softReadyTimeout
+		}
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	var ok bool
+	what := "it runs but listens nowhere inside its home"
+	switch {
+	case rd.HTTP != "":
+		ok, what = r.readyHTTP(ctx, sp)
+	case len(rd.Command) > 0:
+		ok, what = r.readyCommand(ctx, sp)
+	case rd.Log != "":
+		ok, what = r.readyLog(ctx, rd.Log), "no line of its output matches "+strconv.Quote(rd.Log)
+	default:
+		_, ok = r.readyListens(ctx, sp)
+		if p := r.wantedPort(sp); p != 0 {
+			what = fmt.Sprintf("it does not listen on port %d", p)
+		}
+	}
+	if ok || rd.Soft {
+		return nil
+	}
+	return fmt.Errorf("not ready after %s: %s", limit, what)
+}
+
+// wantedPort is the port on which the service is expected, if one is known.
+func (r *runner) wantedPort(sp Spec) uint16 {
+	if l := r.currentLease(); l != nil {
+		return l.port
+	}
+	return sp.HTTP
+}
+
+// readyListens waits until the service listens: on the port that is expected
+// of it, else on any.
+func (r *runner) readyListens(ctx context.Context, sp Spec) (loopback.Endpoint, bool) {
+	want := r.wantedPort(sp)
+	if l := r.currentLease(); l != nil && l.listener != nil {
+		// lodge itself listens: connections wait in the queue from now on.
+		return loopback.Endpoint{Protocol: loopback.TCP, IP: r.sup.spec.IP4, Port: l.port, Service: r.name}, true
+	}
+	for {
+		r.sup.mu.Lock()
+		ch, eps := r.sup.changed, r.sup.endpointsOf(r.name)
+		r.sup.mu.Unlock()
+		for _, e := range eps {
+			if want != 0 && e.Port != want {
+				continue
+			}
+			if e.Protocol == loopback.UDP && ephemeral(e.Port) && want == 0 {
+				continue // most likely the near end of a query of its own
+			}
+			return e, true
+		}
+		select {
+		case <-ch:
+		case <-ctx.Done():
+			return loopback.Endpoint{}, false
+		}
+	}
+}
+
+// ephemeral says whether the port is one that Linux hands out by default
+// (ip(7), ip_local_port_range).
+func ephemeral(p uint16) bool { return p >= 32768 }
+
+func (r *runner) readyHTTP(ctx context.Context, sp Spec) (bool, string) {
+	client := &http.Client{
+		Timeout:       5 * time.Second,
+		Transport:     &http.Transport{DisableKeepAlives: true, Proxy: nil},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	last := "it listens nowhere inside its home"
+	tick := time.NewTicker(readyEvery)
+	defer tick.Stop()
+	for {
+		e, ok := r.readyListens(ctx, sp)
+		if !ok {
+			return false, last
+		}
+		u := "http://" + net.JoinHostPort(e.IP.String(), strconv.Itoa(int(e.Port))) + sp.Ready.HTTP
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, u, nil)
+		if err != nil {
+			return false, err.Error()
+		}
+		req.Host = net.JoinHostPort("localhost", strconv.Itoa(int(e.Port)))
+		resp, err := client.Do(req)
+		if err == nil {
+			_ = resp.Body.Close()
+			if resp.StatusCode >= 200 && resp.StatusCode < 400 {
+				return true, ""
+			}
+			last = fmt.Sprintf("%s answers %s", sp.Ready.HTTP, resp.Status)
+		} else if ctx.Err() == nil {
+			last = err.Error()
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return false, last
+		}
+	}
+}
+
+func (r *runner) readyCommand(ctx context.Context, sp Spec) (bool, string) {
+	_, base := r.definition()
+	env := MergeEnv(MergeEnv(base, sp.Env...), "LODGE_PROJECT="+r.sup.name)
+	path, err := LookPath(sp.Ready.Command[0], sp.Dir, env)
+	if err != nil {
+		return false, "ready: " + err.Error()
+	}
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	if err != nil {
+		return false, err.Error()
+	}
+	defer null.Close()
+	name := r.name + ".ready"
+	last := "its ready command did not end"
+	tick := time.NewTicker(readyEvery)
+	defer tick.Stop()
+	for {
+		pid, exit, err := r.sup.reaper.Start(func() (int, error) {
+			return r.sup.inside.Start(home.Command{Service: name, Path: path, Args: sp.Ready.Command, Env: env, Dir: sp.Dir, Files: []*os.File{null, null, null}})
+		})
+		if err != nil {
+			return false, "ready: " + err.Error()
+		}
+		select {
+		case x := <-exit:
+			halt(r.sup, name, pid, exit, true, unix.SIGTERM, time.Second)
+			if x.Code == 0 {
+				_ = r.sup.inside.Forget(name)
+				return true, ""
+			}
+			last = fmt.Sprintf("its ready command ends with %s", exitText(x))
+		case <-ctx.Done():
+			halt(r.sup, name, pid, exit, false, unix.SIGTERM, time.Second)
+			_ = r.sup.inside.Forget(name)
+			return false, last
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			_ = r.sup.inside.Forget(name)
+			return false, last
+		}
+	}
+}
+
+func (r *runner) readyLog(ctx context.Context, expr string) bool {
+	re, err := regexp.Compile(expr)
+	if err != nil {
+		return false // checked when the file was read
+	}
+	r.mu.Lock()
+	since := r.st.StartedAt
+	r.mu.Unlock()
+	f := r.sup.logs.Follow([]string{r.name})
+	defer f.Close()
+	// Lines from before the follow began.
+	for _, l := range r.sup.logs.Tail(r.name, 1000) {
+		if since != nil && !l.Time.Before(*since) && re.MatchString(l.Text) {
+			return true
+		}
+	}
+	for {
+		l, err := f.Next(ctx)
+		if err != nil {
+			return false
+		}
+		if re.MatchString(l.Text) {
+			return true
+		}
+	}
+}

@@ -1,0 +1,157 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"lodge/internal/home"
+)
+
+// Run is one command that was started inside by hand.
+type Run struct {
+	sup    *Supervisor
+	name   string
+	pid    int
+	listed bool
+	status Status // guarded by sup.mu
+
+	// main is closed when the command itself has ended with result; gone when
+	// nothing that it started is left.
+	main   chan struct{}
+	gone   chan struct{}
+	result ExitStatus
+}
+
+// Start starts a command inside. A listed one shows among the services under
+// name, made unique by a number; another shows only if it leaves something
+// behind that goes on.
+func (s *Supervisor) Start(cmd home.Command, name string, listed bool, command string) (*Run, error) {
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return nil, errors.New("start command: the project is going down")
+	}
+	unique := name
+	for i := 2; s.taken(unique); i++ {
+		unique = fmt.Sprintf("%s-%d", name, i)
+	}
+	now := time.Now()
+	r := &Run{sup: s, name: unique, listed: listed, main: make(chan struct{}), gone: make(chan struct{})}
+	r.status = Status{Name: unique, Kind: KindRun, State: Starting, Command: command, Dir: cmd.Dir, StartedAt: &now}
+	s.runs[unique] = r
+	s.mu.Unlock()
+
+	cmd.Service = unique
+	pid, exit, err := s.reaper.Start(func() (int, error) { return s.inside.Start(cmd) })
+	if err != nil {
+		s.mu.Lock()
+		delete(s.runs, unique)
+		s.broadcast()
+		s.mu.Unlock()
+		_ = s.inside.Forget(unique)
+		return nil, fmt.Errorf("run %s: %w", filepath.Base(cmd.Path), err)
+	}
+	r.pid = pid
+	s.mu.Lock()
+	r.status.PID, r.status.State = pid, Up
+	s.broadcast()
+	s.mu.Unlock()
+	go r.wait(exit)
+	return r, nil
+}
+
+// taken says whether a name is in use. Call it with mu held.
+func (s *Supervisor) taken(name string) bool {
+	_, svc := s.runners[name]
+	_, run := s.runs[name]
+	return svc || run
+}
+
+// shows says whether the run is listed. Call it with sup.mu held.
+func (r *Run) shows() bool { return r.listed || r.status.Exit != nil }
+
+// Name is the name under which it shows.
+func (r *Run) Name() string { return r.name }
+
+// PID of the command's own process.
+func (r *Run) PID() int { return r.pid }
+
+// Done is closed when the command itself has ended; then Result is set.
+func (r *Run) Done() <-chan struct{} { return r.main }
+
+// Result is how the command ended.
+func (r *Run) Result() ExitStatus { return r.result }
+
+func (r *Run) wait(exit <-chan ExitStatus) {
+	s := r.sup
+	exits, done := s.reaper.Exits()
+	defer done()
+	r.result = <-exit
+	s.mu.Lock()
+	code := r.result.Code
+	r.status.PID, r.status.Exit, r.status.Reason = 0, &code, "its first process ended; others go on"
+	s.mu.Unlock()
+	close(r.main)
+	tick := time.NewTicker(daemonCheck)
+	defer tick.Stop()
+	for {
+		pids, err := s.inside.Pids(r.name)
+		if err != nil || len(pids) == 0 {
+			break
+		}
+		s.mu.Lock()
+		r.status.PID = pids[0]
+		s.mu.Unlock()
+		select {
+		case <-exits:
+		case <-tick.C:
+		}
+	}
+	s.mu.Lock()
+	delete(s.runs, r.name)
+	s.broadcast()
+	s.mu.Unlock()
+	_ = s.inside.Forget(r.name)
+	_ = s.Refresh()
+	close(r.gone)
+}
+
+// Signal sends a signal to the command's process group.
+func (r *Run) Signal(sig unix.Signal) error {
+	if err := unix.Kill(-r.pid, sig); err != nil && !errors.Is(err, unix.ESRCH) {
+		return err
+	}
+	return nil
+}
+
+// Stop ends the command and all that it started.
+func (r *Run) Stop(ctx context.Context) error {
+	halted := make(chan struct{})
+	go func() {
+		defer close(halted)
+		select {
+		case <-r.main:
+			halt(r.sup, r.name, r.pid, nil, true, unix.SIGTERM, DefaultStopGrace)
+		default:
+			// wait owns the exit status, so this only ends the processes.
+			never := make(chan ExitStatus, 1)
+			go func() {
+				<-r.main
+				never <- r.result
+			}()
+			halt(r.sup, r.name, r.pid, never, false, unix.SIGTERM, DefaultStopGrace)
+		}
+	}()
+	select {
+	case <-r.gone:
+		<-halted
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("stop %s: %w", r.name, ctx.Err())
+	}
+}

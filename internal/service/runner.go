@@ -1,0 +1,429 @@
+package service
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"lodge/internal/watch"
+)
+
+const hintNeeds = "see the service that it needs"
+
+type ask int
+
+const (
+	askStart ask = iota
+	askStop
+	askRestart
+)
+
+type command struct {
+	ask   ask
+	why   string
+	reply chan error // for askStop
+}
+
+// runner owns one service: one goroutine (loop) does all that happens to it,
+// in turn.
+type runner struct {
+	sup  *Supervisor
+	name string
+	cmds chan command
+	end  chan struct{} // closed by close
+
+	// giveUp says that a stop is on its way: no wait and no start any more.
+	giveUp atomic.Bool
+	poke   chan struct{} // wakes a wait after giveUp
+
+	// mu guards what follows; it is a leaf: nothing else is locked under it.
+	mu   sync.Mutex
+	spec Spec
+	env  []string
+	st   Status
+	err  *Error
+	// asked counts the commands that the loop has not taken yet, so that a
+	// state from before a command is not taken for its outcome.
+	asked int
+	lease *lease
+
+	// These belong to the loop alone.
+	held    bool
+	files   *watch.Watcher
+	breaker watch.Breaker
+}
+
+func newRunner(s *Supervisor, sp Spec, env []string) *runner {
+	r := &runner{
+		sup: s, name: sp.Name, spec: sp, env: env,
+		cmds: make(chan command, 16),
+		end:  make(chan struct{}),
+		poke: make(chan struct{}, 1),
+	}
+	r.st = Status{Name: sp.Name, Kind: KindService, State: Stopped, Command: sp.Command, Dir: sp.Dir}
+	return r
+}
+
+func (r *runner) needs() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.spec.Needs
+}
+
+func (r *runner) definition() (Spec, []string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.spec, r.env
+}
+
+// redefine takes another definition and says whether a running service must be
+// restarted for it. The environment of the person who types counts only for
+// the next start: it differs from terminal to terminal.
+func (r *runner) redefine(sp Spec, env []string) (restart bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	same := reflect.DeepEqual(r.spec, sp)
+	r.spec, r.env = sp, env
+	r.st.Command, r.st.Dir = sp.Command, sp.Dir
+	return !same && (r.st.State == Up || r.st.State == Starting || r.st.State == Backoff)
+}
+
+func (r *runner) status() Status {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	st := r.st
+	st.HTTP, st.Needs = r.spec.HTTP, r.spec.Needs
+	if r.lease != nil {
+		st.Port = r.lease.port
+	} else {
+		st.Port = r.spec.Port
+	}
+	return st
+}
+
+// settled says whether the service has come to rest after what was asked:
+// ready or ended well (nil), or failed (why).
+func (r *runner) settled() (bool, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.asked > 0 {
+		return false, nil
+	}
+	switch r.st.State {
+	case Up, Exited:
+		return true, nil
+	case Failed:
+		if r.err != nil {
+			return true, r.err
+		}
+		return true, &Error{Service: r.name, Cause: r.st.Reason}
+	case Stopped:
+		return true, &Error{Service: r.name, Cause: "stopped meanwhile"}
+	}
+	return false, nil
+}
+
+func (r *runner) set(f func(st *Status)) {
+	r.mu.Lock()
+	f(&r.st)
+	r.mu.Unlock()
+	r.sup.notify()
+}
+
+func (r *runner) fail(e *Error) {
+	r.mu.Lock()
+	r.st.State, r.st.Reason, r.st.PID = Failed, e.Cause, 0
+	r.err = e
+	r.mu.Unlock()
+	r.sup.notify()
+}
+
+// expect counts a command that will be sent: from now on the state of before
+// is not taken for its outcome.
+func (r *runner) expect() {
+	r.mu.Lock()
+	r.asked++
+	r.mu.Unlock()
+}
+
+// send gives a command, which was expected, to the loop.
+func (r *runner) send(c command) {
+	select {
+	case r.cmds <- c:
+	case <-r.end:
+		if c.reply != nil {
+			c.reply <- nil
+		}
+	}
+}
+
+// taken notes that the loop has taken a command up; call it once its first
+// effect on the state is made.
+func (r *runner) taken() {
+	r.mu.Lock()
+	r.asked--
+	r.mu.Unlock()
+	r.sup.notify()
+}
+
+// start and restart need a call of expect before.
+func (r *runner) start() { r.giveUp.Store(false); r.send(command{ask: askStart}) }
+
+func (r *runner) restart(why string) {
+	r.giveUp.Store(false)
+	r.send(command{ask: askRestart, why: why})
+}
+
+// abandon makes the loop start nothing more until it is asked to start again.
+func (r *runner) abandon() {
+	r.giveUp.Store(true)
+	select {
+	case r.poke <- struct{}{}:
+	default:
+	}
+}
+
+func (r *runner) stop(ctx context.Context) error {
+	reply := make(chan error, 1)
+	r.expect()
+	r.send(command{ask: askStop, reply: reply})
+	select {
+	case err := <-reply:
+		return err
+	case <-ctx.Done():
+		return fmt.Errorf("stop service %s: %w", r.name, ctx.Err())
+	}
+}
+
+func (r *runner) close() { close(r.end) }
+
+// loop waits, stopped, for a command; a session is all from a start until the
+// service rests again.
+func (r *runner) loop() {
+	for {
+		select {
+		case <-r.end:
+			r.dropLease()
+			return
+		case c := <-r.cmds:
+			if c.ask == askStop {
+				r.set(func(st *Status) { st.State, st.Reason, st.PID = Stopped, "", 0 })
+				r.taken()
+				r.dropLease()
+				c.reply <- nil
+				continue
+			}
+			if c.ask == askRestart && r.status().State == Stopped {
+				c.ask = askStart
+			}
+			r.mu.Lock()
+			r.st.State, r.st.Reason, r.st.Exit, r.err = Waiting, "", nil, nil
+			r.mu.Unlock()
+			r.taken()
+			if reply := r.session(); reply != nil {
+				r.dropLease()
+				reply <- nil
+			}
+		}
+	}
+}
+
+// verdict is what ended a stretch of a session.
+type verdict struct {
+	stop    chan error // asked to stop; answer there
+	restart bool       // asked to restart, or a file changed
+	why     string
+	exit    *ExitStatus // the process ended by itself
+	err     *Error      // it cannot be
+}
+
+// session starts the service again and again until it rests. It returns the
+// reply channel of the stop that ended it, if one did.
+func (r *runner) session() chan error {
+	defer r.endSession()
+	var back backoff
+	everReady := false
+	for tries := 1; ; tries++ {
+		if v := r.awaitNeeds(); v.stop != nil {
+			r.set(func(st *Status) { st.State, st.Reason = Stopped, "" })
+			r.taken()
+			return v.stop
+		} else if v.err != nil {
+			r.fail(v.err)
+			return nil
+		}
+		p, err := r.launch()
+		if err != nil {
+			r.fail(err)
+			return nil
+		}
+		v := r.watchOver(p)
+		ran := time.Since(p.started)
+		everReady = everReady || p.wasReady
+		if v.stop != nil {
+			r.halt(p)
+			r.set(func(st *Status) { st.State, st.Reason, st.PID = Stopped, "", 0 })
+			r.taken()
+			return v.stop
+		}
+		if v.restart {
+			// A restart that was asked for waits for nothing and counts for nothing.
+			r.exchange(p, v.why)
+			back.reset()
+			tries = 0
+			continue
+		}
+		if v.err != nil {
+			r.halt(p)
+			r.fail(v.err)
+			return nil
+		}
+		r.halt(p)
+		sp, _ := r.definition()
+		code := v.exit.Code
+		again := sp.Restart == "always" || sp.Restart != "never" && code != 0
+		if !again {
+			r.ended(code, p)
+			return nil
+		}
+		if ran >= ranWell {
+			back.reset()
+		}
+		if !everReady && tries >= earlyTries {
+			r.fail(r.failure(fmt.Sprintf("ended with %s before it was ready, %d times", exitText(*v.exit), tries), p))
+			return nil
+		}
+		wait := back.next()
+		r.set(func(st *Status) {
+			st.State, st.PID, st.Exit = Backoff, 0, &code
+			st.Reason = fmt.Sprintf("ended with %s; next start in %.1f s", exitText(*v.exit), wait.Seconds())
+			st.Restarts++
+		})
+		if v := r.pause(wait); v.stop != nil {
+			r.set(func(st *Status) { st.State, st.Reason = Stopped, "" })
+			r.taken()
+			return v.stop
+		} else if v.restart {
+			back.reset()
+			tries = 0
+		}
+	}
+}
+
+func (r *runner) ended(code int, p *process) {
+	if code == 0 {
+		r.mu.Lock()
+		r.st.State, r.st.PID, r.st.Exit, r.st.Reason = Exited, 0, &code, "ended with status 0"
+		r.mu.Unlock()
+		r.sup.notify()
+		return
+	}
+	e := r.failure(fmt.Sprintf("ended with status %d", code), p)
+	r.set(func(st *Status) { st.Exit = &code })
+	r.fail(e)
+}
+
+// awaitNeeds waits until every needed service is ready or ended well.
+func (r *runner) awaitNeeds() verdict {
+	for {
+		ch := r.sup.Changed()
+		sp, _ := r.definition()
+		waitFor := ""
+		for _, n := range sp.Needs {
+			r.sup.mu.Lock()
+			need := r.sup.runners[n]
+			r.sup.mu.Unlock()
+			if need == nil {
+				return verdict{err: &Error{Service: r.name, Cause: "it needs " + n + ", which is no service"}}
+			}
+			ok, err := need.settled()
+			if err != nil {
+				return verdict{err: &Error{Service: r.name, Cause: fmt.Sprintf("it needs %s, which is %s", n, need.status().State), Hint: hintNeeds}}
+			}
+			if !ok {
+				waitFor = n
+				break
+			}
+		}
+		if waitFor == "" && !r.giveUp.Load() {
+			return verdict{}
+		}
+		if waitFor != "" {
+			r.mu.Lock()
+			same := r.st.State == Waiting && r.st.Reason == "for "+waitFor
+			r.st.State, r.st.Reason = Waiting, "for "+waitFor
+			r.mu.Unlock()
+			if !same {
+				r.sup.notify()
+				continue // the channel is the one from before
+			}
+		}
+		select {
+		case <-ch:
+		case <-r.poke:
+		case c := <-r.cmds:
+			if c.ask == askStop {
+				return verdict{stop: c.reply}
+			}
+			r.taken()
+		}
+	}
+}
+
+// pause waits out a backoff.
+func (r *runner) pause(d time.Duration) verdict {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	for {
+		select {
+		case <-t.C:
+			return verdict{}
+		case c := <-r.cmds:
+			if c.ask == askStop {
+				return verdict{stop: c.reply}
+			}
+			r.set(func(st *Status) { st.State, st.Reason = Waiting, "" })
+			r.taken()
+			return verdict{restart: true}
+		}
+	}
+}
+
+// failure makes the error that a person reads: the cause, who has the port,
+// and the last lines.
+func (r *runner) failure(cause string, p *process) *Error {
+	e := &Error{Service: r.name, Cause: cause}
+	r.sup.mu.Lock()
+	c, ok := r.sup.conflicts[r.name]
+	owner := ""
+	if ok {
+		for _, ep := range r.sup.endpoints {
+			if ep.Port == c.Port && ep.Protocol == c.Protocol && ep.Service != r.name {
+				owner = ep.Service
+			}
+		}
+	}
+	r.sup.mu.Unlock()
+	if owner != "" {
+		e.Cause += fmt.Sprintf("; port %d is taken inside by service %s", c.Port, owner)
+		e.Hint = fmt.Sprintf("give one of them another port, or stop the other: lodge down %s", owner)
+	}
+	if p != nil {
+		p.flush()
+	}
+	for _, l := range r.sup.logs.Tail(r.name, 10) {
+		e.LastLines = append(e.LastLines, l.Text)
+	}
+	return e
+}
+
+func exitText(x ExitStatus) string {
+	if x.Signal != 0 {
+		return "signal " + strings.ToUpper(x.Signal.String())
+	}
+	return fmt.Sprintf("status %d", x.Code)
+}

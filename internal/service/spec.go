@@ -1,0 +1,113 @@
+// Package service supervises the services of one project: it starts them in
+// the order of their needs, tells when they are ready, restarts them, stops
+// them whole, and leases ports and listening sockets to them.
+//
+// It starts processes only through a home.Inside, so it does not know how a
+// home is made; and it knows nothing of files such as lodge.toml.
+package service
+
+import (
+	"fmt"
+	"time"
+
+	"lodge/internal/loopback"
+)
+
+// Spec is everything that is asked of one service.
+type Spec struct {
+	Name string `json:"name"`
+	// Argv is the command; Argv[0] is looked up in the PATH of Env.
+	Argv []string `json:"argv"`
+	// Command is the command as the person wrote it.
+	Command string   `json:"command"`
+	Dir     string   `json:"dir"`
+	Env     []string `json:"env,omitempty"` // the service's own, over the project's
+	Needs   []string `json:"needs,omitempty"`
+	Watch   []string `json:"watch,omitempty"`
+	// WatchRoot is the directory that Watch is relative to.
+	WatchRoot string `json:"watch_root,omitempty"`
+	// HTTP is the port that the service's name leads to; 0 for whichever it is.
+	HTTP uint16 `json:"http,omitempty"`
+	// Port is given as PORT. AutoPort leases one from the dynamic range.
+	Port     uint16 `json:"port,omitempty"`
+	AutoPort bool   `json:"auto_port,omitempty"`
+	// Listen says that lodge opens the listening socket on Port and passes it
+	// (sd_listen_fds(3)).
+	Listen bool  `json:"listen,omitempty"`
+	Ready  Ready `json:"ready"`
+	// Restart is on-failure, always or never.
+	Restart      string        `json:"restart,omitempty"`
+	StopSignal   int           `json:"stop_signal,omitempty"`
+	StopGrace    time.Duration `json:"stop_grace,omitempty"`
+	ReadyTimeout time.Duration `json:"ready_timeout,omitempty"`
+}
+
+// Ready says how it is known that a service serves. The zero value: it
+// listens.
+type Ready struct {
+	HTTP    string   `json:"http,omitempty"`    // a path that answers 2xx or 3xx
+	Command []string `json:"command,omitempty"` // a command that exits with 0
+	Log     string   `json:"log,omitempty"`     // a regular expression that a line of output matches
+	None    bool     `json:"none,omitempty"`    // it is, as soon as it runs
+	// Soft says that a service that runs but listens nowhere is taken for
+	// ready when its time is over: a Procfile cannot say which ones listen.
+	Soft bool `json:"soft,omitempty"`
+}
+
+// State is where a service is in its life.
+type State string
+
+// The states of a service.
+const (
+	Stopped  State = "stopped"  // not asked to run
+	Waiting  State = "waiting"  // for what it needs
+	Starting State = "starting" // runs, not ready yet
+	Up       State = "ready"
+	Stopping State = "stopping"
+	Backoff  State = "backoff" // will be started again
+	Failed   State = "failed"  // will not be started again by itself
+	Exited   State = "exited"  // ended with status 0, as one that is asked to run once
+)
+
+// Kind tells a service of lodge.toml from a command that `lodge run` started.
+const (
+	KindService = "service"
+	KindRun     = "run"
+)
+
+// Status is what is known of one service now.
+type Status struct {
+	Name      string              `json:"name"`
+	Kind      string              `json:"kind"`
+	State     State               `json:"state"`
+	Command   string              `json:"command"`
+	Dir       string              `json:"dir"`
+	PID       int                 `json:"pid,omitempty"`
+	StartedAt *time.Time          `json:"started_at,omitempty"`
+	ReadyMS   float64             `json:"ready_ms,omitempty"` // from its start until it was ready
+	Restarts  int                 `json:"restarts"`
+	Exit      *int                `json:"exit_status,omitempty"` // 128+signal where a signal ended it
+	Reason    string              `json:"reason,omitempty"`
+	HTTP      uint16              `json:"http,omitempty"`
+	Port      uint16              `json:"port,omitempty"`
+	Needs     []string            `json:"needs,omitempty"`
+	Endpoints []loopback.Endpoint `json:"endpoints"`
+}
+
+// Defaults for what a Spec leaves open.
+const (
+	DefaultStopGrace    = 10 * time.Second
+	DefaultReadyTimeout = 60 * time.Second
+	softReadyTimeout    = 3 * time.Second
+)
+
+// Error is a failure of a named service, with a hint of what to do.
+type Error struct {
+	Service string
+	Cause   string
+	Hint    string
+	// LastLines of the service's output, oldest first.
+	LastLines []string
+}
+
+func (e *Error) Error() string { return fmt.Sprintf("start service %s: %s", e.Service, e.Cause) }

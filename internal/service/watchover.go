@@ -1,0 +1,175 @@
+package service
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"lodge/internal/watch"
+)
+
+// holder is an engine that can keep a service's listening sockets open while
+// the service is exchanged, so that connections wait instead of being refused.
+type holder interface {
+	Hold(service string) (n int, err error)
+	Unhold(service string)
+}
+
+// watchOver waits, while a process lives, for what happens first: its end, a
+// command, or a changed file. Meanwhile it finds out when the service is ready.
+func (r *runner) watchOver(p *process) verdict {
+	sp, _ := r.definition()
+	ctx, cancel := context.WithCancel(context.Background())
+	ready := make(chan error, 1)
+	go func() { ready <- r.awaitReady(ctx, sp, p.pid) }()
+	readyDone := false
+	defer func() {
+		cancel()
+		if !readyDone {
+			<-ready
+		}
+	}()
+	exits, done := r.sup.reaper.Exits()
+	defer done()
+	changes, verr := r.watcher(sp)
+	if verr != nil {
+		return verdict{err: verr}
+	}
+	exit := p.exit
+	var last ExitStatus
+	var recheck <-chan time.Time // while a daemonized service is on its own
+	for {
+		select {
+		case x := <-exit:
+			exit, p.gone, last = nil, true, x
+			if x.Code != 0 || len(r.pids()) == 0 {
+				return verdict{exit: &last}
+			}
+			r.set(func(st *Status) { st.Reason = "runs on its own, daemonized" })
+			recheck = time.After(daemonCheck)
+		case <-exits:
+			if p.gone && len(r.pids()) == 0 {
+				return verdict{exit: &last}
+			}
+		case <-recheck:
+			if len(r.pids()) == 0 {
+				return verdict{exit: &last}
+			}
+			recheck = time.After(daemonCheck)
+		case err := <-ready:
+			readyDone = true
+			ready = nil
+			if err != nil {
+				return verdict{err: r.failure(err.Error(), p).withHint(r.readyHint(sp))}
+			}
+			p.wasReady = true
+			r.mu.Lock()
+			r.st.State = Up
+			r.st.ReadyMS = float64(time.Since(p.started).Microseconds()) / 1000
+			r.mu.Unlock()
+			r.unhold()
+			r.sup.notify()
+		case files := <-changes:
+			ok, reason := r.breaker.Allow(time.Now(), files)
+			if !ok {
+				r.note(p, "not restarted: "+reason)
+				r.set(func(st *Status) { st.Reason = reason })
+				continue
+			}
+			return verdict{restart: true, why: changedText(files)}
+		case c := <-r.cmds:
+			switch c.ask {
+			case askStop:
+				return verdict{stop: c.reply}
+			case askRestart:
+				r.mu.Lock()
+				r.st.State = Stopping // so that nobody takes the old life for the new one
+				r.asked--
+				r.mu.Unlock()
+				return verdict{restart: true, why: c.why}
+			case askStart:
+				r.taken() // it runs already
+			}
+		}
+	}
+}
+
+// daemonCheck is how often a daemonized service is looked after, besides when
+// the kernel reports a death: its parent may be the one that reaps it.
+const daemonCheck = time.Second
+
+func (e *Error) withHint(h string) *Error {
+	if e.Hint == "" {
+		e.Hint = h
+	}
+	return e
+}
+
+func (r *runner) readyHint(sp Spec) string {
+	if sp.Ready.HTTP == "" && sp.Ready.Log == "" && len(sp.Ready.Command) == 0 {
+		return "if it is not meant to listen, say so in lodge.toml: ready = false"
+	}
+	return ""
+}
+
+func changedText(files []string) string {
+	if len(files) == 1 {
+		return files[0] + " changed"
+	}
+	n := files
+	if len(n) > 3 {
+		n = n[:3]
+	}
+	return fmt.Sprintf("%d files changed: %s", len(files), strings.Join(n, ", "))
+}
+
+// exchange ends the old life for a new one, keeping its listening sockets
+// open where the engine can.
+func (r *runner) exchange(p *process, why string) {
+	r.note(p, "restarted: "+why)
+	if h, ok := r.sup.inside.(holder); ok && !r.leased() {
+		if n, err := h.Hold(r.name); err == nil && n > 0 {
+			r.held = true
+		}
+	}
+	r.halt(p)
+	r.set(func(st *Status) { st.State, st.PID, st.Reason = Starting, 0, why; st.Restarts++ })
+}
+
+func (r *runner) unhold() {
+	if h, ok := r.sup.inside.(holder); ok && r.held {
+		h.Unhold(r.name)
+		r.held = false
+	}
+}
+
+// note writes a line of lodge's own into the service's log.
+func (r *runner) note(p *process, text string) {
+	p.out.Flush()
+	_, _ = fmt.Fprintf(p.out, "[lodge] %s\n", text) // logs.Store keeps and tells its own errors
+}
+
+// watcher gives the changes of the files that the service watches; nil where
+// it watches none. One watcher lives as long as the session.
+func (r *runner) watcher(sp Spec) (<-chan []string, *Error) {
+	if len(sp.Watch) == 0 {
+		return nil, nil
+	}
+	if r.files == nil {
+		w, err := watch.New(watch.Options{Root: sp.WatchRoot, Patterns: sp.Watch})
+		if err != nil {
+			return nil, &Error{Service: r.name, Cause: err.Error()}
+		}
+		r.files = w
+	}
+	return r.files.Changes(), nil
+}
+
+func (r *runner) endSession() {
+	r.unhold()
+	if r.files != nil {
+		_ = r.files.Close()
+		r.files = nil
+	}
+}

@@ -1,0 +1,174 @@
+package sockets
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net/netip"
+
+	"golang.org/x/sys/unix"
+)
+
+// Sizes and numbers of linux/netlink.h and linux/inet_diag.h.
+const (
+	headerLen  = 16 // struct nlmsghdr
+	requestLen = 56 // struct inet_diag_req_v2
+	diagLen    = 72 // struct inet_diag_msg
+	attrLen    = 4  // struct nlattr
+
+	sockDiagByFamily = 20 // SOCK_DIAG_BY_FAMILY
+	attrV6Only       = 11 // INET_DIAG_SKV6ONLY
+	attrCgroupID     = 21 // INET_DIAG_CGROUP_ID
+	attrTypeMask     = 0x3fff
+)
+
+// errShort is an answer that ends before what it announces.
+var errShort = errors.New("message is cut short")
+
+// batch says what one datagram from the kernel held besides sockets.
+type batch struct {
+	// done: the dump is complete, or the request is answered.
+	done bool
+	// interrupted: the table changed during the dump (NLM_F_DUMP_INTR), so
+	// that sockets may be missing or double.
+	interrupted bool
+	// errno is the kernel's answer where it is an error.
+	errno unix.Errno
+}
+
+// parse reads one datagram of netlink messages and gives each socket in it to
+// add. Messages of another sequence number are answers to an earlier question
+// and are skipped.
+func parse(b []byte, seq uint32, add func(Socket)) (batch, error) {
+	var out batch
+	for len(b) > 0 {
+		if len(b) < headerLen {
+			return out, errShort
+		}
+		n := int(binary.NativeEndian.Uint32(b[0:4]))
+		if n < headerLen || n > len(b) {
+			return out, errShort
+		}
+		kind := binary.NativeEndian.Uint16(b[4:6])
+		flags := binary.NativeEndian.Uint16(b[6:8])
+		body := b[headerLen:n]
+		mine := binary.NativeEndian.Uint32(b[8:12]) == seq
+		b = b[min(align4(n), len(b)):]
+		if !mine {
+			continue
+		}
+		if flags&unix.NLM_F_DUMP_INTR != 0 {
+			out.interrupted = true
+		}
+		switch kind {
+		case unix.NLMSG_NOOP:
+		case unix.NLMSG_ERROR, unix.NLMSG_DONE:
+			// Both carry a negative errno; DONE may be empty.
+			if len(body) >= 4 {
+				code := int32(binary.NativeEndian.Uint32(body))
+				if code < 0 && code > -4096 {
+					out.errno = unix.Errno(-code)
+				}
+			} else if kind == unix.NLMSG_ERROR {
+				return out, errShort
+			}
+			out.done = true
+			return out, nil
+		case unix.NLMSG_OVERRUN:
+			return out, errors.New("messages were lost")
+		case sockDiagByFamily:
+			var s Socket
+			if err := parseSocket(body, &s); err != nil {
+				return out, err
+			}
+			add(s)
+			if flags&unix.NLM_F_MULTI == 0 {
+				out.done = true
+			}
+		default:
+			return out, fmt.Errorf("message type %d is not of sock_diag", kind)
+		}
+	}
+	return out, nil
+}
+
+// parseSocket reads a struct inet_diag_msg and the attributes after it.
+func parseSocket(b []byte, s *Socket) error {
+	if len(b) < diagLen {
+		return errShort
+	}
+	s.Family = int(b[0])
+	s.State = b[1]
+	sport := binary.BigEndian.Uint16(b[4:6])
+	dport := binary.BigEndian.Uint16(b[6:8])
+	switch s.Family {
+	case unix.AF_INET:
+		s.Src = netip.AddrPortFrom(netip.AddrFrom4([4]byte(b[8:12])), sport)
+		s.Dst = netip.AddrPortFrom(netip.AddrFrom4([4]byte(b[24:28])), dport)
+	case unix.AF_INET6:
+		s.Src = netip.AddrPortFrom(netip.AddrFrom16([16]byte(b[8:24])), sport)
+		s.Dst = netip.AddrPortFrom(netip.AddrFrom16([16]byte(b[24:40])), dport)
+	default:
+		return fmt.Errorf("address family %d is neither IPv4 nor IPv6", s.Family)
+	}
+	// The cookie is two 32-bit words, the low one first, on every machine.
+	s.Cookie = uint64(binary.NativeEndian.Uint32(b[44:48])) | uint64(binary.NativeEndian.Uint32(b[48:52]))<<32
+	s.RQueue = binary.NativeEndian.Uint32(b[56:60])
+	s.WQueue = binary.NativeEndian.Uint32(b[60:64])
+	s.UID = binary.NativeEndian.Uint32(b[64:68])
+	s.Inode = binary.NativeEndian.Uint32(b[68:72])
+	return parseAttributes(b[diagLen:], s)
+}
+
+func parseAttributes(b []byte, s *Socket) error {
+	for len(b) >= attrLen {
+		n := int(binary.NativeEndian.Uint16(b[0:2]))
+		if n < attrLen || n > len(b) {
+			return errShort
+		}
+		value := b[attrLen:n]
+		switch binary.NativeEndian.Uint16(b[2:4]) & attrTypeMask {
+		case attrV6Only:
+			s.V6Only = len(value) >= 1 && value[0] != 0
+		case attrCgroupID:
+			if len(value) >= 8 {
+				s.CgroupID = binary.NativeEndian.Uint64(value)
+			}
+		}
+		b = b[min(align4(n), len(b)):]
+	}
+	return nil
+}
+
+func align4(n int) int { return (n + 3) &^ 3 }
+
+// putRequest writes a nlmsghdr and an inet_diag_req_v2. id is left zero, and
+// the cookie as "any" (INET_DIAG_NOCOOKIE).
+func putRequest(b *[headerLen + requestLen]byte, seq uint32, flags uint16, family, protocol byte, states uint32) {
+	*b = [headerLen + requestLen]byte{}
+	binary.NativeEndian.PutUint32(b[0:4], headerLen+requestLen)
+	binary.NativeEndian.PutUint16(b[4:6], sockDiagByFamily)
+	binary.NativeEndian.PutUint16(b[6:8], unix.NLM_F_REQUEST|flags)
+	binary.NativeEndian.PutUint32(b[8:12], seq)
+	r := b[headerLen:]
+	r[0], r[1] = family, protocol
+	binary.NativeEndian.PutUint32(r[4:8], states)
+	for i := 48; i < 56; i++ {
+		r[i] = 0xff
+	}
+}
+
+// putAddress writes an address into an inet_diag_sockid: at 0 with its port
+// as the source, or at 1 as the destination.
+func putAddress(b *[headerLen + requestLen]byte, at int, a netip.AddrPort) {
+	r := b[headerLen+8:]
+	binary.BigEndian.PutUint16(r[2*at:], a.Port())
+	ip := r[4+16*at : 20+16*at]
+	if a.Addr().Is4() {
+		v := a.Addr().As4()
+		copy(ip, v[:])
+		return
+	}
+	v := a.Addr().As16()
+	copy(ip, v[:])
+}

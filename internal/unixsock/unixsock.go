@@ -1,0 +1,108 @@
+// Package unixsock opens Unix sockets in private directories: paths of any
+// length, stale files, and who is at the other end. It knows no protocol.
+package unixsock
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+)
+
+// maxPath is the longest path that fits in sockaddr_un with its final zero
+// (unix(7)).
+const maxPath = 107
+
+// short calls f with a path of path's file that fits in a socket address.
+// Longer ones go through the directory's descriptor in /proc/self/fd.
+func short(path string, f func(string) error) error {
+	if len(path) <= maxPath {
+		return f(path)
+	}
+	dir, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	return f(fmt.Sprintf("/proc/self/fd/%d/%s", dir.Fd(), filepath.Base(path)))
+}
+
+// Dial connects to a stream socket.
+func Dial(ctx context.Context, path string) (*net.UnixConn, error) {
+	var conn *net.UnixConn
+	err := short(path, func(p string) error {
+		var d net.Dialer
+		c, err := d.DialContext(ctx, "unix", p)
+		if err != nil {
+			return err
+		}
+		conn = c.(*net.UnixConn)
+		return nil
+	})
+	return conn, err
+}
+
+// ErrInUse says that somebody answers on the socket already.
+var ErrInUse = errors.New("somebody listens there already")
+
+// Listen opens a stream socket for this user only, in the place of a stale one
+// that nobody answers on. It removes nothing that is not a socket. The caller
+// removes the file when it ends.
+func Listen(path string) (*net.UnixListener, error) {
+	if fi, err := os.Lstat(path); err == nil {
+		if fi.Mode()&os.ModeSocket == 0 {
+			return nil, fmt.Errorf("listen on %s: a file that is no socket is there", path)
+		}
+		c, err := Dial(context.Background(), path)
+		if err == nil {
+			_ = c.Close()
+			return nil, fmt.Errorf("listen on %s: %w", path, ErrInUse)
+		}
+		if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return nil, fmt.Errorf("listen on %s: %w", path, err)
+		}
+	}
+	var ln *net.UnixListener
+	err := short(path, func(p string) error {
+		var err error
+		ln, err = net.ListenUnix("unix", &net.UnixAddr{Name: p, Net: "unix"})
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("listen on %s: %w", path, err)
+	}
+	ln.SetUnlinkOnClose(false)
+	if err := os.Chmod(path, 0o600); err != nil {
+		return nil, errors.Join(fmt.Errorf("listen on %s: %w", path, err), ln.Close())
+	}
+	return ln, nil
+}
+
+// Peer gives the other end's process and user (unix(7), SO_PEERCRED).
+func Peer(c *net.UnixConn) (unix.Ucred, error) {
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return unix.Ucred{}, err
+	}
+	var cred *unix.Ucred
+	var cerr error
+	if err := raw.Control(func(fd uintptr) {
+		cred, cerr = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
+	}); err != nil {
+		return unix.Ucred{}, err
+	}
+	if cerr != nil {
+		return unix.Ucred{}, os.NewSyscallError("getsockopt", cerr)
+	}
+	return *cred, nil
+}
+
+// SameUser says whether the other end is this user, or root.
+func SameUser(c *net.UnixConn) bool {
+	cred, err := Peer(c)
+	return err == nil && (int(cred.Uid) == os.Geteuid() || cred.Uid == 0)
+}

@@ -1,0 +1,301 @@
+// Package watch says which files of a project changed, a little after they
+// did and without repeating itself, and notices when a service is restarted
+// by its own writes.
+//
+// It knows what nobody wants to hear about: what git ignores, editors' swap
+// and backup files, changes of permissions. It does not restart anything, and
+// it does not look at the content of files. Linux only: it relies on
+// inotify(7), through fsnotify.
+package watch
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/fsnotify/fsnotify"
+)
+
+const (
+	defaultDebounce = 100 * time.Millisecond
+	// The longest wait after the first change is this many quiet times.
+	maxDebounces = 10
+	maxBatch     = 100
+	// maxPending is the number of changed files, not yet delivered, above
+	// which the answer is "everything may have changed".
+	maxPending = 2_000
+)
+
+// Everything is the single path of a batch that says that any file may have
+// changed: events were lost, or far too many came.
+const Everything = "."
+
+// ErrVanished says that the root was removed, renamed or replaced. No more
+// changes come after it.
+var ErrVanished = errors.New("the directory is gone")
+
+// ErrLost says that the kernel dropped events because its queue was full
+// (inotify(7), IN_Q_OVERFLOW).
+var ErrLost = errors.New("events were lost")
+
+// Options says what to watch.
+type Options struct {
+	// Root is a directory. A symbolic link to one is followed once, at New.
+	Root string
+	// Patterns are compared with paths relative to Root as in .gitignore:
+	// "*.py" matches in any directory, "src/*.py" in one, "src/" everything
+	// below any directory of that name, "**" any number of directories, and
+	// "!x" takes back. Without a pattern that adds, every file counts. A
+	// pattern without wildcards (".env") also names a file that git ignores.
+	Patterns []string
+	// Debounce is how long nothing must change until the changes are
+	// delivered; zero means 100 ms. They are delivered at the latest ten
+	// times as long after the first one.
+	Debounce time.Duration
+}
+
+// Watcher watches one directory and what is below it. Make it with New.
+type Watcher struct {
+	root     string
+	rootInfo os.FileInfo
+	quiet    time.Duration
+	wants    patterns
+	ignore   *ignorer
+
+	inotify *fsnotify.Watcher
+	pump    *pump
+	changes chan []string
+	errs    chan error
+	stop    chan struct{}
+	close   sync.Once
+	wait    sync.WaitGroup
+	err     error // of closing; written in close
+
+	// The rest belongs to the goroutine of run (and to New before it).
+
+	dirs map[string]*directory // by path relative to root
+	// pending are the changes that wait for quiet: whether the file was there
+	// before the first of them.
+	pending map[string]bool
+	// What flush has to do, and whether there was news since the timer was
+	// set: files that do not count must not put the delivery off.
+	lost, flood, rulesChanged, stirred bool
+	first                              time.Time // when the oldest of these came; zero if none
+	vanished                           bool
+	limited                            bool // the limit on watches was reported
+	timer                              *time.Timer
+	due                                []string // sorted, to be delivered now
+}
+
+// New starts to watch. Where the kernel's limit is hit the error is a
+// *LimitError. Directories that may not be read are left out and reported on
+// Err.
+func New(o Options) (*Watcher, error) {
+	wants, err := parsePatterns(o.Patterns)
+	if err != nil {
+		return nil, err
+	}
+	root, err := filepath.Abs(o.Root)
+	if err == nil {
+		root, err = filepath.EvalSymlinks(root)
+	}
+	if err != nil {
+		return nil, watchError(o.Root, err)
+	}
+	info, err := os.Lstat(root)
+	if err != nil {
+		return nil, watchError(o.Root, err)
+	}
+	if !info.IsDir() {
+		return nil, fmt.Errorf("watch %s: not a directory", o.Root)
+	}
+	inotify, err := fsnotify.NewWatcher()
+	if err != nil {
+		return nil, watchError(root, err)
+	}
+	w := &Watcher{
+		root:     root,
+		rootInfo: info,
+		quiet:    o.Debounce,
+		wants:    wants,
+		ignore:   newIgnorer(root),
+		inotify:  inotify,
+		changes:  make(chan []string),
+		errs:     make(chan error, 16),
+		stop:     make(chan struct{}),
+		dirs:     map[string]*directory{},
+		pending:  map[string]bool{},
+		timer:    time.NewTimer(time.Hour),
+	}
+	w.timer.Stop()
+	if w.quiet <= 0 {
+		w.quiet = defaultDebounce
+	}
+	w.pump = newPump(inotify)
+	if err := w.add(".", false, false); err != nil {
+		inotify.Close()
+		w.pump.wait()
+		return nil, err
+	}
+	w.wait.Go(w.run)
+	return w, nil
+}
+
+// Changes delivers batches of changed files: relative to the root, sorted,
+// none twice, at most 100 at a time. A batch of just Everything (".") says
+// that any file may have changed. While nobody reads, changes are gathered,
+// not lost. The channel is closed by Close.
+func (w *Watcher) Changes() <-chan []string { return w.changes }
+
+// Err delivers what went wrong without an end to the watching (ErrLost, a
+// *LimitError, a directory that may not be read), or with one (ErrVanished).
+// It holds some errors for a slow reader and drops those beyond. It is never
+// closed.
+func (w *Watcher) Err() <-chan error { return w.errs }
+
+// Close ends the watching and returns when all goroutines have ended.
+func (w *Watcher) Close() error {
+	w.close.Do(func() {
+		close(w.stop)
+		w.err = w.inotify.Close()
+		w.pump.wait()
+		w.wait.Wait()
+	})
+	return w.err
+}
+
+func (w *Watcher) run() {
+	defer close(w.changes)
+	defer w.timer.Stop()
+	for {
+		var out chan<- []string
+		var batch []string
+		if len(w.due) > 0 {
+			out = w.changes
+			batch = w.due[:min(maxBatch, len(w.due))]
+		}
+		select {
+		case <-w.stop:
+			return
+		case out <- slices.Clone(batch):
+			w.due = w.due[len(batch):]
+		case <-w.pump.ready:
+			events, overflow, errs := w.pump.take()
+			for _, err := range errs {
+				w.report(watchError(w.root, err))
+			}
+			if w.vanished {
+				continue
+			}
+			for _, e := range events {
+				w.handle(e)
+			}
+			if overflow {
+				w.lost, w.stirred = true, true
+				w.report(fmt.Errorf("watch %s: %w (fs.inotify.max_queued_events=%d)",
+					w.root, ErrLost, readSysctl("fs.inotify.max_queued_events")))
+			}
+			w.arm()
+		case <-w.timer.C:
+			w.flush()
+		}
+	}
+}
+
+// arm sets the timer if there is news to deliver.
+func (w *Watcher) arm() {
+	if !w.stirred {
+		return
+	}
+	w.stirred = false
+	now := time.Now()
+	if w.first.IsZero() {
+		w.first = now
+	}
+	latest := w.first.Add(maxDebounces * w.quiet)
+	w.timer.Reset(min(w.quiet, max(latest.Sub(now), 0)))
+}
+
+// flush makes what is pending due.
+func (w *Watcher) flush() {
+	w.first = time.Time{}
+	if !w.rootIsThere() {
+		w.vanish()
+	}
+	switch {
+	case w.vanished:
+	case w.lost:
+		w.rebuild()
+	case w.rulesChanged:
+		w.resync()
+	}
+	for rel, before := range w.pending {
+		if w.isNews(rel, before) {
+			w.due = append(w.due, rel)
+		}
+	}
+	slices.Sort(w.due)
+	w.due = slices.Compact(w.due)
+	if w.lost || w.flood || len(w.due) > maxPending || slices.Contains(w.due, Everything) {
+		w.due = []string{Everything}
+	}
+	w.lost, w.flood, w.rulesChanged, w.stirred = false, false, false, false
+	clear(w.pending)
+}
+
+// isNews leaves out files that came and went within one batch, such as those
+// that an editor renames over the real one, and those that a new .gitignore
+// ignores.
+func (w *Watcher) isNews(rel string, before bool) bool {
+	if w.rulesChanged && !w.counts(rel) {
+		return false
+	}
+	if before {
+		return true
+	}
+	_, err := os.Lstat(filepath.Join(w.root, rel))
+	return err == nil
+}
+
+// mark notes that a file changed; before says whether it was there.
+func (w *Watcher) mark(rel string, before bool) {
+	w.stirred = true
+	if w.flood {
+		return
+	}
+	if _, ok := w.pending[rel]; !ok {
+		w.pending[rel] = before
+	}
+	if len(w.pending) > maxPending {
+		w.flood = true
+		clear(w.pending)
+	}
+}
+
+func (w *Watcher) report(err error) {
+	select {
+	case w.errs <- err:
+	default: // somebody who does not read has heard enough
+	}
+}
+
+func (w *Watcher) rootIsThere() bool {
+	info, err := os.Lstat(w.root)
+	return err == nil && os.SameFile(info, w.rootInfo)
+}
+
+// vanish ends the watching, once.
+func (w *Watcher) vanish() {
+	if w.vanished {
+		return
+	}
+	w.vanished = true
+	for rel := range w.dirs {
+		w.unwatch(rel)
+	}
+	w.report(fmt.Errorf("watch %s: %w", w.root, ErrVanished))
+}
