@@ -1,6 +1,10 @@
 package cli
 
 import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
 	"os"
 	"os/signal"
 
@@ -10,21 +14,59 @@ import (
 	"lodge/internal/helper"
 )
 
+// inheritedFD is the first descriptor that a process is given beside its
+// input and output, by a daemon as by systemd (sd_listen_fds(3)).
+const inheritedFD = 3
+
 // helperCommand is the privileged process: a child of a daemon that runs as
-// root, on an inherited socket.
+// root, on an inherited socket; or the machine's, for all users.
 func (a *app) helperCommand() *cobra.Command {
-	return &cobra.Command{
+	var listen string
+	var systemd bool
+	c := &cobra.Command{
 		Use:    "helper",
+		Short:  "The privileged process (see lodge setup)",
 		Hidden: true,
 		Args:   args(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error {
 			ctx, stop := signal.NotifyContext(c.Context(), unix.SIGINT, unix.SIGTERM)
 			defer stop()
-			conn, err := helper.FromFile(os.NewFile(3, "socket"))
+			switch {
+			case systemd:
+				ln, err := net.FileListener(os.NewFile(inheritedFD, "socket"))
+				if err != nil {
+					return fmt.Errorf("take over systemd's socket: %w", err)
+				}
+				return a.helpAll(ctx, ln)
+			case listen != "":
+				if err := os.Remove(listen); err != nil && !errors.Is(err, os.ErrNotExist) {
+					return fmt.Errorf("replace %s: %w", listen, err)
+				}
+				ln, err := net.ListenUnix("unixpacket", &net.UnixAddr{Name: listen, Net: "unixpacket"})
+				if err != nil {
+					return fmt.Errorf("listen on %s: %w", listen, err)
+				}
+				if err := os.Chmod(listen, 0o666); err != nil {
+					return fmt.Errorf("listen on %s: %w", listen, err)
+				}
+				return a.helpAll(ctx, ln)
+			}
+			conn, err := helper.FromFile(os.NewFile(inheritedFD, "socket"))
 			if err != nil {
 				return err
 			}
 			return helper.Serve(ctx, conn, uint32(os.Getuid()), uint32(os.Getgid()))
 		},
 	}
+	c.Flags().StringVar(&listen, "listen", "", "serve all users on this socket")
+	c.Flags().BoolVar(&systemd, "systemd", false, "serve all users on the socket that systemd passes")
+	return c
+}
+
+func (a *app) helpAll(ctx context.Context, ln net.Listener) error {
+	u, ok := ln.(*net.UnixListener)
+	if !ok {
+		return fmt.Errorf("serve users: a %s socket is no Unix socket", ln.Addr().Network())
+	}
+	return helper.ServeListener(ctx, u, func(err error) { fmt.Fprintln(a.err, "lodge: helper:", err) })
 }

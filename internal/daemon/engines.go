@@ -62,7 +62,7 @@ func (e *engines) helperClient(ctx context.Context) (*helper.Client, error) {
 	if os.Geteuid() == 0 {
 		c, err = helper.Spawn(e.cfg.Exe, "helper")
 	} else {
-		c, err = helper.Dial(ctx, systemHelper)
+		c, err = helper.Dial(ctx, SystemHelper)
 	}
 	if err == nil {
 		if e.hello, err = c.Hello(ctx); err != nil {
@@ -171,5 +171,5 @@ func (e *engines) removeHome(ctx context.Context, cfg keeper.Config) error {
 	return c.RemoveHome(ctx, cfg.Cgroup, true)
 }
 
-// systemHelper is where a helper for all users listens, if one is installed.
-const systemHelper = "/run/lodge-helper.sock"
+// SystemHelper is where a helper for all users listens, if one is installed.
+const SystemHelper = "/run/lodge-helper.sock"

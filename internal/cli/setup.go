@@ -1,0 +1,177 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"lodge/internal/daemon"
+)
+
+// Where setup puts things, below --root.
+const (
+	setupBinary  = "/usr/local/libexec/lodge"
+	setupSocket  = "/etc/systemd/system/lodge-helper.socket"
+	setupService = "/etc/systemd/system/lodge-helper.service"
+)
+
+// systemd passes the listening socket (systemd.socket(5)); the helper works in
+// a cgroup of its own (Delegate=, systemd.resource-control(5)), and what runs
+// in homes outlives it.
+const (
+	socketUnit = `[Unit]
+Description=lodge's helper: homes for all users
+
+[Socket]
+ListenSequentialPacket=%s
+SocketMode=0666
+RemoveOnStop=yes
+
+[Install]
+WantedBy=sockets.target
+`
+	serviceUnit = `[Unit]
+Description=lodge's helper: homes for all users
+Requires=lodge-helper.socket
+
+[Service]
+ExecStart=%s helper --systemd
+Delegate=yes
+KillMode=process
+NoNewPrivileges=yes
+CapabilityBoundingSet=CAP_BPF CAP_NET_ADMIN CAP_PERFMON CAP_SYS_ADMIN CAP_DAC_OVERRIDE CAP_CHOWN CAP_FOWNER CAP_KILL CAP_SYS_PTRACE
+PrivateTmp=yes
+ProtectHome=yes
+RestrictAddressFamilies=AF_UNIX AF_NETLINK AF_INET AF_INET6
+`
+)
+
+func (a *app) setupCommand() *cobra.Command {
+	var uninstall bool
+	var root string
+	c := &cobra.Command{
+		Use:   "setup",
+		Short: "Install the helper, once, for all users (as root)",
+		Long: "Install lodge's helper as a systemd socket, so that every user gets the ebpf engine without being root.\n" +
+			"It writes " + setupBinary + ", " + setupSocket + " and " + setupService + ", and --uninstall removes them.",
+		Args: args(cobra.NoArgs),
+		RunE: func(c *cobra.Command, _ []string) error {
+			if os.Geteuid() != 0 {
+				return &hinted{err: errors.New("set up the helper: not root"), hint: "sudo lodge setup"}
+			}
+			if uninstall {
+				return a.unsetup(c.Context(), root)
+			}
+			return a.setup(c.Context(), root)
+		},
+	}
+	c.Flags().BoolVar(&uninstall, "uninstall", false, "take it away again")
+	c.Flags().StringVar(&root, "root", "/", "install below this directory, and tell systemd nothing")
+	return c
+}
+
+func (a *app) setup(ctx context.Context, root string) error {
+	systemd := filepath.Clean(root) == "/"
+	if systemd {
+		if _, err := os.Stat("/run/systemd/system"); err != nil { // sd_booted(3)
+			return &hinted{
+				err:  errors.New("set up the helper: this machine was not booted with systemd"),
+				hint: "run it by other means: lodge helper --listen " + daemon.SystemHelper,
+			}
+		}
+	}
+	bin, err := os.ReadFile(a.env.Exe)
+	if err != nil {
+		return fmt.Errorf("read own program: %w", err)
+	}
+	for _, f := range []struct {
+		path string
+		data []byte
+		mode os.FileMode
+	}{
+		{setupBinary, bin, 0o755},
+		{setupSocket, fmt.Appendf(nil, socketUnit, daemon.SystemHelper), 0o644},
+		{setupService, fmt.Appendf(nil, serviceUnit, setupBinary), 0o644},
+	} {
+		p := filepath.Join(root, f.path)
+		if err := install(p, f.data, f.mode); err != nil {
+			return fmt.Errorf("install %s: %w", p, err)
+		}
+		fmt.Fprintln(a.out, "wrote", p)
+	}
+	if !systemd {
+		return nil
+	}
+	for _, args := range [][]string{{"daemon-reload"}, {"stop", "lodge-helper.service"}, {"enable", "--now", "lodge-helper.socket"}} {
+		if err := a.systemctl(ctx, args...); err != nil {
+			return err
+		}
+	}
+	fmt.Fprintln(a.out, "every user has the ebpf engine now; see: lodge doctor")
+	return nil
+}
+
+// install writes a file that only root can change, in one step.
+func install(path string, data []byte, mode os.FileMode) error {
+	dir := filepath.Dir(path)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	fi, err := os.Stat(dir)
+	if err != nil {
+		return err
+	}
+	if st, ok := fi.Sys().(*syscall.Stat_t); ok && (st.Uid != 0 || fi.Mode().Perm()&0o022 != 0) {
+		return fmt.Errorf("%s can be changed by others than root", dir)
+	}
+	tmp, err := os.CreateTemp(dir, ".lodge-*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(tmp.Name()) // fails after the rename, as it should
+	_, err = tmp.Write(data)
+	if err == nil {
+		err = tmp.Chmod(mode)
+	}
+	if err = errors.Join(err, tmp.Close()); err != nil {
+		return err
+	}
+	return os.Rename(tmp.Name(), path)
+}
+
+func (a *app) unsetup(ctx context.Context, root string) error {
+	var errs []error
+	_, unitErr := os.Stat(filepath.Join(root, setupSocket))
+	systemd := filepath.Clean(root) == "/" && unitErr == nil
+	if systemd {
+		errs = append(errs, a.systemctl(ctx, "disable", "--now", "lodge-helper.socket", "lodge-helper.service"))
+	}
+	for _, f := range []string{setupSocket, setupService, setupBinary} {
+		p := filepath.Join(root, f)
+		err := os.Remove(p)
+		if err == nil {
+			fmt.Fprintln(a.out, "removed", p)
+		} else if !errors.Is(err, os.ErrNotExist) {
+			errs = append(errs, err)
+		}
+	}
+	if systemd {
+		errs = append(errs, a.systemctl(ctx, "daemon-reload"))
+	}
+	return errors.Join(errs...)
+}
+
+func (a *app) systemctl(ctx context.Context, args ...string) error {
+	out, err := exec.CommandContext(ctx, "systemctl", args...).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("systemctl %s: %w: %s", strings.Join(args, " "), err, strings.TrimSpace(string(out)))
+	}
+	return nil
+}
