@@ -58,6 +58,7 @@ const (
 	homeProgHomeGetpeername6 = "home_getpeername6"
 	homeProgHomeGetsockname4 = "home_getsockname4"
 	homeProgHomeGetsockname6 = "home_getsockname6"
+	homeProgHomeMigrate      = "home_migrate"
 	homeProgHomeRecvmsg4     = "home_recvmsg4"
 	homeProgHomeRecvmsg6     = "home_recvmsg6"
 	homeProgHomeRelease      = "home_release"
@@ -65,6 +66,7 @@ const (
 	homeProgHomeSendmsg6     = "home_sendmsg6"
 	homeProgHomeSockops      = "home_sockops"
 	homeVarHomeLevel         = "home_level"
+	homeVarSockopsMayAsk     = "sockops_may_ask"
 )
 
 // loadHome returns the embedded CollectionSpec for home.
@@ -119,6 +121,7 @@ type homeProgramSpecs struct {
 	HomeGetpeername6 *ebpf.ProgramSpec `ebpf:"home_getpeername6"`
 	HomeGetsockname4 *ebpf.ProgramSpec `ebpf:"home_getsockname4"`
 	HomeGetsockname6 *ebpf.ProgramSpec `ebpf:"home_getsockname6"`
+	HomeMigrate      *ebpf.ProgramSpec `ebpf:"home_migrate"`
 	HomeRecvmsg4     *ebpf.ProgramSpec `ebpf:"home_recvmsg4"`
 	HomeRecvmsg6     *ebpf.ProgramSpec `ebpf:"home_recvmsg6"`
 	HomeRelease      *ebpf.ProgramSpec `ebpf:"home_release"`
@@ -143,7 +146,8 @@ type homeMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type homeVariableSpecs struct {
-	HomeLevel *ebpf.VariableSpec `ebpf:"home_level"`
+	HomeLevel     *ebpf.VariableSpec `ebpf:"home_level"`
+	SockopsMayAsk *ebpf.VariableSpec `ebpf:"sockops_may_ask"`
 }
 
 // homeObjects contains all objects after they have been loaded into the kernel.
@@ -189,7 +193,8 @@ func (m *homeMaps) Close() error {
 //
 // It can be passed to loadHomeObjects or ebpf.CollectionSpec.LoadAndAssign.
 type homeVariables struct {
-	HomeLevel *ebpf.Variable `ebpf:"home_level"`
+	HomeLevel     *ebpf.Variable `ebpf:"home_level"`
+	SockopsMayAsk *ebpf.Variable `ebpf:"sockops_may_ask"`
 }
 
 // homePrograms contains all programs after they have been loaded into the kernel.
@@ -206,6 +211,7 @@ type homePrograms struct {
 	HomeGetpeername6 *ebpf.Program `ebpf:"home_getpeername6"`
 	HomeGetsockname4 *ebpf.Program `ebpf:"home_getsockname4"`
 	HomeGetsockname6 *ebpf.Program `ebpf:"home_getsockname6"`
+	HomeMigrate      *ebpf.Program `ebpf:"home_migrate"`
 	HomeRecvmsg4     *ebpf.Program `ebpf:"home_recvmsg4"`
 	HomeRecvmsg6     *ebpf.Program `ebpf:"home_recvmsg6"`
 	HomeRelease      *ebpf.Program `ebpf:"home_release"`
@@ -226,6 +232,7 @@ func (p *homePrograms) Close() error {
 		p.HomeGetpeername6,
 		p.HomeGetsockname4,
 		p.HomeGetsockname6,
+		p.HomeMigrate,
 		p.HomeRecvmsg4,
 		p.HomeRecvmsg6,
 		p.HomeRelease,

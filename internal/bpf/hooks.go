@@ -8,6 +8,8 @@ import (
 	"os"
 
 	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/asm"
+	"github.com/cilium/ebpf/features"
 	"github.com/cilium/ebpf/link"
 	"golang.org/x/sys/unix"
 )
@@ -41,8 +43,18 @@ type Hooks struct {
 // the hierarchy is 0); services are one deeper. It needs CAP_BPF and
 // CAP_NET_ADMIN. On error nothing stays attached.
 func Attach(base *os.File, level uint32) (*Hooks, error) {
+	return attach(base, level, sockOpsMayAsk())
+}
+
+// sockOpsMayAsk says whether a sock_ops program may ask for the current
+// process's cgroup. Older kernels than 6.16 need a longer way.
+func sockOpsMayAsk() bool {
+	return features.HaveProgramHelper(ebpf.SockOps, asm.FnGetCurrentAncestorCgroupId) == nil
+}
+
+func attach(base *os.File, level uint32, mayAsk bool) (*Hooks, error) {
 	h := &Hooks{}
-	if err := h.load(level); err != nil {
+	if err := h.load(level, mayAsk); err != nil {
 		return nil, err
 	}
 	for _, p := range h.programs() {
@@ -59,13 +71,19 @@ func Attach(base *os.File, level uint32) (*Hooks, error) {
 	return h, nil
 }
 
-func (h *Hooks) load(level uint32) error {
+func (h *Hooks) load(level uint32, sockOpsMayAsk bool) error {
 	spec, err := loadHome()
 	if err != nil {
 		return fmt.Errorf("read eBPF object: %w", err)
 	}
-	if err := spec.Variables["home_level"].Set(level); err != nil {
-		return fmt.Errorf("set eBPF variable home_level: %w", err)
+	var mayAsk uint32
+	if sockOpsMayAsk {
+		mayAsk = 1
+	}
+	for name, value := range map[string]uint32{"home_level": level, "sockops_may_ask": mayAsk} {
+		if err := spec.Variables[name].Set(value); err != nil {
+			return fmt.Errorf("set eBPF variable %s: %w", name, err)
+		}
 	}
 	if err := spec.LoadAndAssign(&h.objects, nil); err != nil {
 		return fmt.Errorf("load eBPF programs: %w", err)
@@ -99,6 +117,12 @@ func (h *Hooks) programs() []hook {
 		{o.HomeRelease, ebpf.AttachCgroupInetSockRelease},
 	}
 }
+
+// Migrate gives a descriptor of the program that a keeper attaches to a group
+// of SO_REUSEPORT sockets (socket(7), SO_ATTACH_REUSEPORT_EBPF) so that
+// connections in the queue of one that is closed go to another. It needs Linux
+// 5.14.
+func (h *Hooks) Migrate() (*os.File, error) { return dup(h.objects.HomeMigrate.FD(), "migrate") }
 
 // Add makes the cgroup with that id a home. It gives the home's ring of
 // events (ReadEvents) and its table of leases (OpenLeases); the caller closes
@@ -147,15 +171,17 @@ func (h *Hooks) inner(outer *ebpf.Map, spec *ebpf.MapSpec, id uint64) (*os.File,
 	return dup(m.FD(), spec.Name)
 }
 
-// The sizes must be those of struct ring and struct lease_table in src/home.h.
+// ringSpec is a ring of 16 KiB, or of a page where pages are larger. It may
+// overflow without harm: an event only says that it is time to look.
 func ringSpec() *ebpf.MapSpec {
-	return &ebpf.MapSpec{Name: "lodge_events", Type: ebpf.RingBuf, MaxEntries: 65536}
+	return &ebpf.MapSpec{Name: "lodge_events", Type: ebpf.RingBuf, MaxEntries: uint32(max(16<<10, os.Getpagesize()))}
 }
 
+// leaseSpec must be as struct lease_table in src/home.h.
 func leaseSpec() *ebpf.MapSpec {
 	return &ebpf.MapSpec{
 		Name: "lodge_leases", Type: ebpf.Hash, KeySize: 2, ValueSize: 8,
-		MaxEntries: 16384, Flags: unix.BPF_F_NO_PREALLOC,
+		MaxEntries: 1024, Flags: unix.BPF_F_NO_PREALLOC,
 	}
 }
 
@@ -209,3 +235,22 @@ func dup(fd int, name string) (*os.File, error) {
 
 // word is an address in the byte order of the wire, as the programs hold it.
 func word(b [4]byte) uint32 { return binary.NativeEndian.Uint32(b[:]) }
+
+// Attached counts the programs of a home that are attached to the cgroup at
+// path: all of Hooks' or, once every link is closed, none.
+func Attached(path string) (int, error) {
+	dir, err := os.Open(path)
+	if err != nil {
+		return 0, fmt.Errorf("count hooks: %w", err)
+	}
+	defer dir.Close()
+	count := 0
+	for _, p := range new(Hooks).programs() {
+		r, err := link.QueryPrograms(link.QueryOptions{Target: int(dir.Fd()), Attach: p.attach})
+		if err != nil {
+			return 0, fmt.Errorf("count hooks of %s: %s: %w", path, p.attach, err)
+		}
+		count += len(r.Programs)
+	}
+	return count, nil
+}

@@ -51,6 +51,7 @@ func Probe() []Feature {
 	} {
 		out = append(out, feature(m.name, "can be made", features.HaveMapType(m.typ)))
 	}
+	permitted := mayLoad()
 	for _, p := range []struct {
 		name   string
 		typ    ebpf.ProgramType
@@ -58,9 +59,12 @@ func Probe() []Feature {
 	}{
 		{"prog_cgroup_sock_addr", ebpf.CGroupSockAddr, asm.FnSetRetval},
 		{"prog_cgroup_sock", ebpf.CGroupSock, asm.FnSkStorageGet},
-		{"prog_sock_ops", ebpf.SockOps, asm.FnGetCurrentAncestorCgroupId},
+		{"prog_sock_ops", ebpf.SockOps, asm.FnSkStorageGet},
 	} {
-		err := features.HaveProgramType(p.typ)
+		err := permitted
+		if err == nil {
+			err = features.HaveProgramType(p.typ)
+		}
 		if err == nil {
 			if err = features.HaveProgramHelper(p.typ, p.helper); err != nil {
 				err = fmt.Errorf("helper %s: %w", p.helper, err)
@@ -71,10 +75,24 @@ func Probe() []Feature {
 	return append(out, feature("prog_home", "the programs of a home load", tryLoad()))
 }
 
+// mayLoad says whether this process may load programs at all, with one that
+// every kernel takes. Without it cilium/ebpf takes a refusal for a lack.
+func mayLoad() error {
+	p, err := ebpf.NewProgram(&ebpf.ProgramSpec{
+		Type:         ebpf.CGroupSKB,
+		Instructions: asm.Instructions{asm.Mov.Imm(asm.R0, 1), asm.Return()},
+		License:      "Dual MIT/GPL",
+	})
+	if err != nil {
+		return err
+	}
+	return p.Close()
+}
+
 // tryLoad is the proof: the verifier takes the whole collection.
 func tryLoad() error {
 	var h Hooks
-	if err := h.load(1); err != nil {
+	if err := h.load(1, sockOpsMayAsk()); err != nil {
 		return err
 	}
 	return h.Close()
@@ -88,10 +106,10 @@ func feature(name, yes string, err error) Feature {
 	case errors.As(err, &verifier):
 		// It answers EACCES, which is no lack of permission.
 		return Feature{name, No, oneLine(err)}
-	case errors.Is(err, ebpf.ErrNotSupported), errors.Is(err, ErrNoCgroup2):
-		return Feature{name, No, oneLine(err)}
 	case errors.Is(err, os.ErrPermission):
 		return Feature{name, Unknown, "not permitted to look: needs root or the helper"}
+	case errors.Is(err, ebpf.ErrNotSupported), errors.Is(err, ErrNoCgroup2):
+		return Feature{name, No, oneLine(err)}
 	default:
 		return Feature{name, Unknown, oneLine(err)}
 	}

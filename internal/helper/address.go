@@ -3,6 +3,7 @@ package helper
 import (
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"net/netip"
 
@@ -14,13 +15,20 @@ import (
 
 // address6 makes the netlink form of a home's IPv6 address: a /128 that is
 // usable at once (no duplicate address detection) and makes no route beyond
-// itself.
+// itself. Its preferred lifetime is zero, so that no program on the machine
+// gets it as its source unless it asks for it or talks to it (RFC 6724,
+// section 5, rules 1 and 3).
 func address6(ip6 netip.Addr) *netlink.Addr {
 	return &netlink.Addr{
-		IPNet: &net.IPNet{IP: ip6.AsSlice(), Mask: net.CIDRMask(128, 128)},
-		Flags: unix.IFA_F_NODAD | unix.IFA_F_NOPREFIXROUTE,
+		IPNet:       &net.IPNet{IP: ip6.AsSlice(), Mask: net.CIDRMask(128, 128)},
+		Flags:       unix.IFA_F_NODAD | unix.IFA_F_NOPREFIXROUTE,
+		ValidLft:    forever,
+		PreferedLft: 0,
 	}
 }
+
+// forever is the kernel's INFINITY_LIFE_TIME (linux/addrconf.h), in seconds.
+const forever = math.MaxUint32
 
 // addAddress6 puts ip6 on lo. It is not an error if it is there.
 func addAddress6(ip6 netip.Addr) error {

@@ -111,9 +111,20 @@ func places(mount string) ([]place, error) {
 // child, the keeper must be able to write the cgroup.procs of the common
 // ancestor, which is the home's.
 func makeTree(p place, uid, gid uint32) error {
+	if err := makeDir(p.path()); err != nil {
+		return err
+	}
+	// The user cannot write these. They bound what removing has to walk.
+	for name, limit := range map[string]string{"cgroup.max.descendants": "4096", "cgroup.max.depth": "16"} {
+		if err := writeFile(filepath.Join(p.path(), name), limit); err != nil {
+			return fmt.Errorf("limit cgroup: %w", err)
+		}
+	}
 	for _, dir := range []string{p.path(), filepath.Join(p.path(), "keeper"), filepath.Join(p.path(), "in")} {
-		if err := makeDir(dir); err != nil {
-			return err
+		if dir != p.path() {
+			if err := makeDir(dir); err != nil {
+				return err
+			}
 		}
 		for _, f := range []string{"", "cgroup.procs", "cgroup.subtree_control", "cgroup.threads", "cgroup.kill"} {
 			if err := os.Chown(filepath.Join(dir, f), int(uid), int(gid)); err != nil {

@@ -179,13 +179,15 @@ type HomeFiles struct {
 	In, Home *os.File
 	// Events is the ring of events, Leases the table of leased ports.
 	Events, Leases *os.File
+	// Migrate is a program for groups of SO_REUSEPORT sockets (bpf.Hooks).
+	Migrate *os.File
 	// Links keep the hooks attached as long as anybody has them open.
 	Links []*os.File
 }
 
 // Files lists all descriptors, in the order that ebpfhome.FilesFrom reads.
 func (h *HomeFiles) Files() []*os.File {
-	return append([]*os.File{h.In, h.Home, h.Events, h.Leases}, h.Links...)
+	return append([]*os.File{h.In, h.Home, h.Events, h.Leases, h.Migrate}, h.Links...)
 }
 
 // Close closes the descriptors.
@@ -199,12 +201,12 @@ func (c *Client) CreateHome(ctx context.Context, ip4 netip.Addr, strict bool) (*
 	if err != nil {
 		return nil, err
 	}
-	if rep.Home == nil || len(files) != 4+rep.Home.Links {
+	if rep.Home == nil || len(files) != 5+rep.Home.Links {
 		return nil, errors.Join(fmt.Errorf("%s: the helper's answer has %d descriptors", op, len(files)), closeAll(files))
 	}
 	return &HomeFiles{
 		Path: rep.Home.Path, IP4: rep.Home.IP4, IP6: rep.Home.IP6, IP6Reason: rep.Home.IP6Reason,
-		In: files[0], Home: files[1], Events: files[2], Leases: files[3], Links: files[4:],
+		In: files[0], Home: files[1], Events: files[2], Leases: files[3], Migrate: files[4], Links: files[5:],
 	}, nil
 }
 

@@ -8,7 +8,6 @@ import (
 	"net"
 	"os"
 	"strings"
-	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -123,80 +122,4 @@ func oneLine(err error) string {
 		s = s[:2000] + "…"
 	}
 	return s
-}
-
-// maxClients bounds how many clients ServeListener serves at once.
-const maxClients = 256
-
-// ServeListener serves every user who connects, each with a session of its
-// own, until ctx ends; it then waits for all sessions. The user is the one
-// that the kernel names (SO_PEERCRED, unix(7)). Errors of single clients go to
-// report, which may be called from several goroutines.
-func ServeListener(ctx context.Context, ln *net.UnixListener, report func(error)) error {
-	stop := context.AfterFunc(ctx, func() { _ = ln.SetDeadline(time.Unix(1, 0)) })
-	defer stop()
-	var clients sync.WaitGroup
-	defer clients.Wait()
-	slots := make(chan struct{}, maxClients)
-	for {
-		select {
-		case slots <- struct{}{}:
-		case <-ctx.Done():
-			return nil
-		}
-		conn, err := ln.AcceptUnix()
-		if ctx.Err() != nil {
-			if err == nil {
-				err = conn.Close()
-				return err
-			}
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("accept client: %w", err)
-		}
-		clients.Go(func() {
-			defer func() { <-slots }()
-			uid, gid, err := Peer(conn)
-			if err != nil {
-				err = errors.Join(err, conn.Close())
-			} else {
-				err = Serve(ctx, conn, uid, gid)
-			}
-			if err != nil {
-				report(err)
-			}
-		})
-	}
-}
-
-// Peer gives the user and group of the process at the other end of a Unix
-// socket, as they were when it connected.
-func Peer(conn *net.UnixConn) (uid, gid uint32, err error) {
-	raw, err := conn.SyscallConn()
-	if err != nil {
-		return 0, 0, fmt.Errorf("find peer's user: %w", err)
-	}
-	var cred *unix.Ucred
-	var optErr error
-	err = raw.Control(func(fd uintptr) {
-		cred, optErr = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
-	})
-	if err = errors.Join(err, optErr); err != nil {
-		return 0, 0, fmt.Errorf("find peer's user: %w", err)
-	}
-	return cred.Uid, cred.Gid, nil
-}
-
-// FromFile makes a connection of an inherited socket. It closes f.
-func FromFile(f *os.File) (*net.UnixConn, error) {
-	c, err := net.FileConn(f)
-	if err = errors.Join(err, f.Close()); err != nil {
-		return nil, fmt.Errorf("take over socket: %w", err)
-	}
-	conn, ok := c.(*net.UnixConn)
-	if !ok {
-		return nil, errors.Join(fmt.Errorf("take over socket: a %s socket, not a Unix one", c.LocalAddr().Network()), c.Close())
-	}
-	return conn, nil
 }

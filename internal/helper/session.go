@@ -170,7 +170,11 @@ func (s *session) createHome(ip4 netip.Addr, strict bool) (info *homeInfo, files
 	if err != nil {
 		return info, files, err
 	}
-	files = append(files, events, leases)
+	migrate, err := s.hooks.Migrate()
+	if err != nil {
+		return info, append(files, events, leases), errors.Join(err, s.hooks.Remove(id))
+	}
+	files = append(files, events, leases, migrate)
 	links, err := s.hooks.Links()
 	if err != nil {
 		return info, files, errors.Join(err, s.hooks.Remove(id))

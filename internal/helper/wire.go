@@ -54,7 +54,7 @@ type reply struct {
 }
 
 // homeInfo describes the descriptors: the cgroup in, the cgroup of the home,
-// events, leases, and then the links.
+// events, leases, migrate, and then the links.
 type homeInfo struct {
 	Path      string     `json:"path"`
 	IP4       netip.Addr `json:"ip4"`

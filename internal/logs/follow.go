@@ -1,13 +1,13 @@
 package logs
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"slices"
-	"strings"
 	"sync"
 )
 
@@ -31,7 +31,7 @@ type Follow struct {
 	mu          sync.Mutex
 	queue       []Line
 	head, count int
-	bytes       int
+	size        int // of the texts, in bytes
 	lost        int
 	ended       bool // nothing is added any more
 	closed      bool // nor given out
@@ -80,6 +80,12 @@ func (st *Store) attach(f *Follow) {
 		f.end()
 		return
 	}
+	f.mu.Lock()
+	closed := f.closed
+	f.mu.Unlock()
+	if closed { // while it was reading; Close has been here already
+		return
+	}
 	var list []*Follow
 	if old := st.follows.Load(); old != nil {
 		list = append(list, *old...)
@@ -104,13 +110,13 @@ func (f *Follow) push(lines []Line) {
 		f.queue = make([]Line, followLines)
 	}
 	for _, l := range lines {
-		for f.count == followLines || f.count > 0 && f.bytes+len(l.Text) > followBytes {
+		for f.count == followLines || f.count > 0 && f.size+len(l.Text) > followBytes {
 			f.pop()
 			f.lost++
 		}
 		f.queue[(f.head+f.count)%followLines] = l
 		f.count++
-		f.bytes += len(l.Text)
+		f.size += len(l.Text)
 	}
 	f.signal()
 }
@@ -120,7 +126,7 @@ func (f *Follow) pop() Line {
 	f.queue[f.head] = Line{}
 	f.head = (f.head + 1) % followLines
 	f.count--
-	f.bytes -= len(l.Text)
+	f.size -= len(l.Text)
 	return l
 }
 
@@ -261,45 +267,31 @@ func (f *Follow) nextOld(ctx context.Context) (Line, bool, error) {
 // that the lines that are written meanwhile go into the queue: with all
 // streams locked, so that a line is either in what was opened or is queued.
 //
-// It is called with past held, or before anybody else knows f.
+// It is called with past held, or before anybody else knows f. After an error
+// there is something new to read, or f is live.
 func (f *Follow) advance() error {
+	hs, q, err := f.look()
+	if err != nil {
+		return err
+	}
+	f.reader, err = newReader(hs, q)
+	return err
+}
+
+// look is the part of advance that locks.
+func (f *Follow) look() ([]*history, Query, error) {
 	st := f.st
 	st.mu.Lock()
 	defer st.mu.Unlock()
-	names := f.services
-	if names == nil {
-		found, err := list(st.dir)
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
-		for name := range found {
-			names = append(names, name)
-		}
-		for name := range st.streams {
-			names = append(names, name)
-		}
-	}
-	names = slices.Clone(names)
-	slices.Sort(names)
-	names = slices.Compact(names)
-	var streams []*stream
-	for _, name := range names {
-		s := st.stream(name)
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		streams = append(streams, s)
-	}
-	return f.look(names, streams)
-}
-
-// look is the part of advance with all locks held.
-func (f *Follow) look(names []string, streams []*stream) error {
+	hs, streams, err := st.openLocked(f.services)
 	for _, s := range streams {
-		s.mend()
+		defer s.mu.Unlock()
 	}
-	hs, err := openAll(f.st.dir, names)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
+	if err != nil {
+		f.forget()
+		f.live = true
+		st.attach(f)
+		return nil, f.q, err
 	}
 	var left int64
 	f.gaps = nil
@@ -311,34 +303,69 @@ func (f *Follow) look(names []string, streams []*stream) error {
 		left += h.size()
 		seen[h.service] = h.bookmark()
 	}
-	f.rounds++
-	q := f.q
-	if f.rounds > 1 {
-		q.Tail = 0
-		f.live = left <= liveBytes || f.rounds >= maxRounds
-	}
-	if f.live {
-		// Lines that could not be written are in memory only.
-		byService := map[string]*history{}
-		for _, h := range hs {
-			byService[h.service] = h
-		}
-		for _, s := range streams {
-			records, _ := s.ring.last(s.unsaved)
-			if len(records) == 0 {
-				continue
-			}
-			h := byService[s.service]
-			if h == nil {
-				h = &history{service: s.service}
-				hs = append(hs, h)
-			}
-			h.parts = append(h.parts, part{strings.NewReader(string(records)), 0, int64(len(records))})
-		}
-		f.st.attach(f)
-	}
 	f.forget()
 	f.seen = seen
-	f.reader, err = newReader(hs, q)
-	return err
+	f.rounds++
+	q := f.q
+	if f.rounds == 1 {
+		return hs, q, nil
+	}
+	q.Tail = 0
+	if left <= liveBytes || f.rounds >= maxRounds {
+		f.live = true
+		st.attach(f)
+		hs = addUnsaved(hs, streams)
+	}
+	return hs, q, nil
+}
+
+// openLocked opens the logs of services (nil: of all) and gives their streams,
+// locked. It needs st.mu.
+func (st *Store) openLocked(services []string) ([]*history, []*stream, error) {
+	names := slices.Clone(services)
+	if services == nil {
+		found, err := list(st.dir)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, nil, err
+		}
+		names = []string{}
+		for name := range found {
+			names = append(names, name)
+		}
+		for name := range st.streams {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	names = slices.Compact(names)
+	var streams []*stream
+	for _, name := range names {
+		s := st.stream(name)
+		s.mu.Lock()
+		s.mend()
+		streams = append(streams, s)
+	}
+	hs, err := openAll(st.dir, names)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = nil
+	}
+	return hs, streams, err
+}
+
+// addUnsaved adds the lines that could not be written, which are in memory
+// only.
+func addUnsaved(hs []*history, streams []*stream) []*history {
+	for _, s := range streams {
+		records, _ := s.ring.last(s.unsaved)
+		if len(records) == 0 {
+			continue
+		}
+		i := slices.IndexFunc(hs, func(h *history) bool { return h.service == s.service })
+		if i < 0 {
+			i = len(hs)
+			hs = append(hs, &history{service: s.service})
+		}
+		hs[i].parts = append(hs[i].parts, part{bytes.NewReader(records), 0, int64(len(records))})
+	}
+	return hs
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -36,6 +37,8 @@ func (h *history) close() {
 
 // openAll opens the logs of services, or of all, as they are now.
 func openAll(dir string, services []string) ([]*history, error) {
+	unlock, _ := lockDir(dir, syscall.LOCK_SH)
+	defer unlock()
 	found, err := list(dir)
 	if err != nil {
 		return nil, err
@@ -61,64 +64,36 @@ func openAll(dir string, services []string) ([]*history, error) {
 	return out, nil
 }
 
-// openHistory opens the files of a service, of which those with the given
-// numbers were seen.
+// openHistory opens the files of a service, whose highest number was top. The
+// directory's lock is held, so that the writer does not rename them meanwhile.
 //
-// The writer may be renaming them at this time. So the newest is opened first:
-// then a file that was opened can turn up a second time under a higher number,
-// but none can slip through downwards. Afterwards the names are looked at
-// again, and it is all done anew if they lead to other files by now.
-func openHistory(dir, service string, numbers []int) (*history, error) {
+// Where there is no such lock, the writer may be moving each file to the next
+// number. So the newest is opened first: then a file that was opened can turn
+// up again under a higher number, which is noticed, but none can slip by to a
+// lower one.
+func openHistory(dir, service string, top int) (*history, error) {
+	const missingInARow = 4
+	h := &history{service: service}
 	name := filepath.Join(dir, fileName(service))
-	for try := 0; ; try++ {
-		h, opened, err := openNumbers(name, numbers)
-		if err != nil {
-			return nil, err
-		}
-		h.service = service
-		top := 0
-		if len(numbers) > 0 {
-			top = numbers[len(numbers)-1]
-		}
-		// A writer that rotates without a pause is not waited for: nothing is
-		// missing but what it threw away.
-		if try == 8 || stable(name, opened, top+1) {
-			return h, nil
-		}
-		h.close()
-		numbers = numbers[:0:0]
-		for i := range top + 2 {
-			numbers = append(numbers, i)
-		}
-	}
-}
-
-func openNumbers(name string, numbers []int) (*history, map[int]os.FileInfo, error) {
-	h := &history{}
-	opened := map[int]os.FileInfo{}
-	for _, number := range numbers {
+	var infos []os.FileInfo
+	for number, missing := 0, 0; number <= top || missing < missingInARow; number++ {
 		f, err := os.OpenFile(rotatedName(name, number), os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
-		if errors.Is(err, os.ErrNotExist) || errors.Is(err, syscall.ELOOP) {
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ELOOP) {
+			missing++
 			continue
 		}
 		if err != nil {
 			h.close()
-			return nil, nil, err
+			return nil, err
 		}
+		missing = 0
 		info, err := f.Stat()
-		again := func() bool {
-			for _, o := range opened {
-				if os.SameFile(o, info) {
-					return true
-				}
-			}
-			return false
-		}
-		if err != nil || !info.Mode().IsRegular() || again() {
+		again := func(o os.FileInfo) bool { return os.SameFile(o, info) }
+		if err != nil || !info.Mode().IsRegular() || slices.ContainsFunc(infos, again) {
 			_ = f.Close()
 			continue
 		}
-		opened[number] = info
+		infos = append(infos, info)
 		h.files = append(h.files, f)
 		h.parts = append(h.parts, part{f, 0, info.Size()})
 	}
@@ -127,19 +102,7 @@ func openNumbers(name string, numbers []int) (*history, map[int]os.FileInfo, err
 		end := h.parts[n-1]
 		h.end = &end
 	}
-	return h, opened, nil
-}
-
-// stable says whether the names up to number top lead to what was opened.
-func stable(name string, opened map[int]os.FileInfo, top int) bool {
-	for i := range top + 1 {
-		info, err := os.Lstat(rotatedName(name, i))
-		o := opened[i]
-		if there := err == nil && info.Mode().IsRegular(); there != (o != nil) || there && !os.SameFile(info, o) {
-			return false
-		}
-	}
-	return true
+	return h, nil
 }
 
 // size is how many bytes there are to read.

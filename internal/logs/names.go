@@ -77,20 +77,18 @@ func rotatedName(file string, number int) string {
 	return file + "." + strconv.Itoa(number)
 }
 
-// list gives the numbers of the files of each service in dir.
-func list(dir string) (map[string][]int, error) {
+// list gives the services that have files in dir, and the highest number of
+// these.
+func list(dir string) (map[string]int, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return nil, fmt.Errorf("read logs: %w", err)
 	}
-	out := map[string][]int{}
+	out := map[string]int{}
 	for _, e := range entries {
 		if service, number, ok := serviceOf(e.Name()); ok {
-			out[service] = append(out[service], number)
+			out[service] = max(out[service], number)
 		}
-	}
-	for _, numbers := range out {
-		slices.Sort(numbers)
 	}
 	return out, nil
 }

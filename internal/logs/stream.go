@@ -16,6 +16,10 @@ import (
 // doing so too.
 const maxBackstep = 2 * time.Second
 
+// rotateSlack is how many bytes a file may at least grow beyond its size while
+// readers keep it from being rotated.
+const rotateSlack = 1 << 20
+
 // stream is the log of one service: what is in memory and the file that is
 // written.
 type stream struct {
@@ -270,9 +274,14 @@ func (s *stream) mend() {
 	}
 }
 
-// rotate renames the files, the oldest first, and opens a new one. A reader in
-// another process notices (see openHistory).
+// rotate renames the files, the oldest first, and opens a new one. While a
+// reader is opening them it is put off, but not for ever.
 func (s *stream) rotate(now time.Time) error {
+	unlock, busy := lockDir(s.st.dir, syscall.LOCK_EX|syscall.LOCK_NB)
+	defer unlock()
+	if busy && s.size < s.st.maxBytes+max(s.st.maxBytes, rotateSlack) {
+		return nil
+	}
 	if s.st.keep == 0 {
 		if err := os.Remove(s.path); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return err

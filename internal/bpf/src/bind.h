@@ -25,7 +25,7 @@ INLINE void tell_conflict(struct bpf_sock_addr *ctx, __u64 id, __u64 service, __
 	e.family = ctx->family;
 	e.port = port;
 	e.service = service;
-	tell(id, &e);
+	tell(id, &e, current_pid());
 }
 
 /* Says whether the port is leased to somebody else. If it is leased to this
@@ -114,12 +114,12 @@ int home_bind4(struct bpf_sock_addr *ctx)
 	h = current_home(&id);
 	if (!h)
 		return 1;
-	n = note_of(ctx->sk, id);
+	service = current_service();
+	n = note_of(ctx->sk, id, service);
 	/* A client's socket, which may send to the network as well: like one
 	 * that was not bound at all. */
 	if (udp && !asked && !port)
 		return 1;
-	service = current_service();
 	if (port) {
 		if (is_leased_away(ctx, id, service, port, udp, &flags)) {
 			tell_conflict(ctx, id, service, port, udp);
@@ -155,7 +155,8 @@ int home_bind6(struct bpf_sock_addr *ctx)
 	h = current_home(&id);
 	if (!h)
 		return 1;
-	n = note_of(ctx->sk, id);
+	service = current_service();
+	n = note_of(ctx->sk, id, service);
 	if (udp && !ip[3] && !port)
 		return 1;
 	if (six && is_v6only(ctx->sk, udp)) {
@@ -170,7 +171,6 @@ int home_bind6(struct bpf_sock_addr *ctx)
 		 * 127.0.0.1 as well. */
 		to6 = udp || (port && find4(ctx, id, 0, 0, 0, h->ip4, dport) == INSIDE);
 	}
-	service = current_service();
 	if (port) {
 		if (is_leased_away(ctx, id, service, port, udp, &flags)) {
 			tell_conflict(ctx, id, service, port, udp);
@@ -220,7 +220,7 @@ INLINE int told_bound(struct bpf_sock *sk, __u32 family, const __u32 addr[4], __
 	e.addr[2] = addr[2];
 	e.addr[3] = addr[3];
 	e.service = n->service;
-	tell(n->home, &e);
+	tell(n->home, &e, current_pid());
 	return 1;
 }
 

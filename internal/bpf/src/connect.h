@@ -162,9 +162,14 @@ int home_connect6(struct bpf_sock_addr *ctx)
 		to[3] = h->ip4;
 	}
 	if (way != TO_HOME6 && six) {
-		n = note_of(ctx->sk, id);
+		n = note_of(ctx->sk, id, current_service());
 		if (n)
 			n->flags |= NOTE_PEER6;
+	} else {
+		/* A UDP socket may be connected again. */
+		n = bpf_sk_storage_get(&notes, ctx->sk, 0, 0);
+		if (n)
+			n->flags &= ~NOTE_PEER6;
 	}
 	if (way != TO_MACHINE4 && udp && !ctx->sk->src_port) {
 		from.family = AF_INET6;

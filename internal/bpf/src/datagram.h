@@ -21,7 +21,7 @@ int home_sendmsg4(struct bpf_sock_addr *ctx)
 	case TO_HOME4:
 		/* The note lets the answer find a socket without an address. */
 		if (!ctx->sk->src_ip4)
-			note_of(ctx->sk, id);
+			note_of(ctx->sk, id, current_service());
 		if (is_local4(ctx->msg_src_ip4))
 			ctx->msg_src_ip4 = h->ip4;
 		ctx->user_ip4 = h->ip4;
@@ -61,7 +61,7 @@ int home_sendmsg6(struct bpf_sock_addr *ctx)
 			return refuse(ECONNREFUSED);
 	}
 	if (any)
-		note_of(ctx->sk, id);
+		note_of(ctx->sk, id, current_service());
 	if (is_local6(from)) {
 		ctx->msg_src_ip6[0] = h->ip6[0];
 		ctx->msg_src_ip6[1] = h->ip6[1];

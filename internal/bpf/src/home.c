@@ -8,6 +8,7 @@
 #include "connect.h"
 #include "datagram.h"
 #include "lifetime.h"
+#include "migrate.h"
 #include "names.h"
 
 char _license[] SEC("license") = "Dual MIT/GPL";

@@ -6,6 +6,9 @@
 /* Level of HOME/in in the cgroup tree; services are one below. Set at load. */
 const volatile __u32 home_level = 0;
 
+/* Whether sock_ops programs may ask who is running (since Linux 6.16). */
+const volatile __u32 sockops_may_ask = 1;
+
 /* How the kernel names lo in every network namespace. */
 #define LOOPBACK4 htonl(0x7f000001)
 #define MAPPED htonl(0xffff)
@@ -61,7 +64,7 @@ struct port_key {
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 65536);
+	__uint(max_entries, 4096);
 	__type(key, __u64);
 	__type(value, struct home);
 } homes SEC(".maps");
@@ -78,7 +81,7 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 65536);
+	__uint(max_entries, 4096);
 	__type(key, struct port_key);
 	__type(value, __u32);
 } unfindable SEC(".maps");
@@ -100,7 +103,7 @@ struct ring {
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH_OF_MAPS);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 65536);
+	__uint(max_entries, 4096);
 	__type(key, __u64);
 	__array(values, struct ring);
 } events_of SEC(".maps");
@@ -109,7 +112,7 @@ struct {
 struct lease_table {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 16384);
+	__uint(max_entries, 1024);
 	__type(key, __u16);
 	__type(value, __u64);
 };
@@ -117,7 +120,7 @@ struct lease_table {
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH_OF_MAPS);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 65536);
+	__uint(max_entries, 4096);
 	__type(key, __u64);
 	__array(values, struct lease_table);
 } leases_of SEC(".maps");
@@ -189,24 +192,29 @@ INLINE int is_v6only(struct bpf_sock *sk, int udp)
 	return c ? v6only_bit(c) : 0;
 }
 
-INLINE void tell(__u64 home, struct event *e)
+INLINE void tell(__u64 home, struct event *e, __u32 pid)
 {
 	void *ring = bpf_map_lookup_elem(&events_of, &home);
 
 	if (!ring)
 		return;
-	e->pid = bpf_get_current_pid_tgid() >> 32;
+	e->pid = pid;
 	bpf_ringbuf_output(ring, e, sizeof(*e), 0);
 }
 
+INLINE __u32 current_pid(void)
+{
+	return bpf_get_current_pid_tgid() >> 32;
+}
+
 /* The note of a socket, made now if there is none. */
-INLINE struct note *note_of(void *sk, __u64 home)
+INLINE struct note *note_of(void *sk, __u64 home, __u64 service)
 {
 	struct note *n = bpf_sk_storage_get(&notes, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
 
 	if (n && n->home != home) {
 		n->home = home;
-		n->service = current_service();
+		n->service = service;
 	}
 	return n;
 }

@@ -158,6 +158,25 @@ struct sock_common {
 	unsigned char skc_ipv6only : 1;
 } __attribute__((preserve_access_index));
 
+/* How a task leads to its cgroups. */
+struct kernfs_node {
+	__u64 id;
+} __attribute__((preserve_access_index));
+
+struct cgroup {
+	int level;
+	struct kernfs_node *kn;
+	struct cgroup *ancestors[1]; /* since Linux 6.1 */
+} __attribute__((preserve_access_index));
+
+struct css_set {
+	struct cgroup *dfl_cgrp;
+} __attribute__((preserve_access_index));
+
+struct task_struct {
+	struct css_set *cgroups;
+} __attribute__((preserve_access_index));
+
 /* The kinds of __builtin_preserve_field_info. */
 enum { FIELD_BYTE_OFFSET = 0, FIELD_LSHIFT_U64 = 4, FIELD_RSHIFT_U64 = 5 };
 
@@ -174,6 +193,8 @@ static long (*bpf_sk_release)(void *sk) = (void *)86;
 static void *(*bpf_sk_storage_get)(void *map, void *sk, void *value, __u64 flags) = (void *)107;
 static __u64 (*bpf_get_current_ancestor_cgroup_id)(int level) = (void *)123;
 static long (*bpf_ringbuf_output)(void *ring, void *data, __u64 size, __u64 flags) = (void *)130;
+static long (*bpf_probe_read_kernel)(void *to, __u32 size, const void *from) = (void *)113;
 static void *(*bpf_skc_to_tcp6_sock)(void *sk) = (void *)136;
 static void *(*bpf_skc_to_udp6_sock)(void *sk) = (void *)140;
+static struct task_struct *(*bpf_get_current_task_btf)(void) = (void *)158;
 static int (*bpf_set_retval)(int retval) = (void *)187;

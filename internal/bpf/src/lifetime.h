@@ -3,28 +3,52 @@
 #pragma once
 #include "home.h"
 
+/* The id of the current process's cgroup at a level, for kernels that do not
+ * let sock_ops ask: what bpf_get_current_ancestor_cgroup_id does. */
+INLINE __u64 read_ancestor(__u32 level)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct cgroup *group, *at = 0;
+	struct kernfs_node *kn = 0;
+	__u64 id = 0;
+
+	group = task->cgroups->dfl_cgrp;
+	if (level > (__u32)group->level)
+		return 0;
+	bpf_probe_read_kernel(&at, sizeof(at), (const void *)group->ancestors + level * sizeof(at));
+	bpf_probe_read_kernel(&kn, sizeof(kn), &at->kn);
+	bpf_probe_read_kernel(&id, sizeof(id), &kn->id);
+	return id;
+}
+
 SEC("sockops")
 int home_sockops(struct bpf_sock_ops *ctx)
 {
 	struct port_key k = {};
 	struct event e = {};
 	struct bpf_sock *sk;
-	struct home *h;
 	struct note *n;
-	__u32 families;
+	__u32 families, pid = 0;
 	int any, zero = 0;
 	char lo[4] = "lo";
-	__u64 id;
+	__u64 id, service;
 
 	if (ctx->op != BPF_SOCK_OPS_TCP_LISTEN_CB)
 		return 1;
-	h = current_home(&id);
-	if (!h)
+	if (sockops_may_ask) {
+		id = bpf_get_current_ancestor_cgroup_id(home_level);
+		service = current_service();
+		pid = current_pid();
+	} else {
+		id = read_ancestor(home_level);
+		service = read_ancestor(home_level + 1);
+	}
+	if (!id || !bpf_map_lookup_elem(&homes, &id))
 		return 1;
 	sk = ctx->sk;
 	if (!sk)
 		return 1;
-	n = note_of(sk, id);
+	n = note_of(sk, id, service);
 	if (!n)
 		return 1;
 	n->port = sk->src_port;
@@ -65,7 +89,7 @@ int home_sockops(struct bpf_sock_ops *ctx)
 	e.addr[2] = n->addr[2];
 	e.addr[3] = n->addr[3];
 	e.service = n->service;
-	tell(id, &e);
+	tell(id, &e, pid);
 	return 1;
 }
 
@@ -90,7 +114,7 @@ int home_release(struct bpf_sock *sk)
 		e.proto = IPPROTO_TCP;
 		e.family = sk->family;
 		e.service = current_service();
-		tell(id, &e);
+		tell(id, &e, current_pid());
 		return 1;
 	}
 	if (!(n->flags & (NOTE_LISTENS | NOTE_BOUND)))
@@ -108,6 +132,6 @@ int home_release(struct bpf_sock *sk)
 	e.addr[2] = n->addr[2];
 	e.addr[3] = n->addr[3];
 	e.service = n->service;
-	tell(n->home, &e);
+	tell(n->home, &e, current_pid());
 	return 1;
 }

@@ -76,6 +76,9 @@ func (in *inside) endpoint(proto loopback.Protocol, s sockets.Socket, services m
 		return loopback.Endpoint{}, false
 	}
 	e.Service = service
+	if service == "" && in.holds(e.Inode) {
+		return loopback.Endpoint{}, false // kept open for the next process of a service
+	}
 	if service == "" {
 		e.Service = in.leasedTo(e.Port)
 	}

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+
+	"golang.org/x/sys/unix"
 )
 
 // Files are the descriptors of a home that the helper made
@@ -13,21 +15,23 @@ type Files struct {
 	In, Home *os.File
 	// Events is the ring of events, Leases the table of leased ports.
 	Events, Leases *os.File
+	// Migrate is the program that lets a queue be handed on.
+	Migrate *os.File
 	// Links keep the hooks attached while they are open.
 	Links []*os.File
 }
 
 // FilesFrom reads the order in which helper.HomeFiles.Files lists.
 func FilesFrom(files []*os.File) (Files, error) {
-	if len(files) < 5 {
-		return Files{}, fmt.Errorf("open home: %d descriptors, at least 5 are needed", len(files))
+	if len(files) < 6 {
+		return Files{}, fmt.Errorf("open home: %d descriptors, at least 6 are needed", len(files))
 	}
-	return Files{In: files[0], Home: files[1], Events: files[2], Leases: files[3], Links: files[4:]}, nil
+	return Files{In: files[0], Home: files[1], Events: files[2], Leases: files[3], Migrate: files[4], Links: files[5:]}, nil
 }
 
 func (f Files) close() error {
 	var errs []error
-	for _, f := range append([]*os.File{f.In, f.Home, f.Events, f.Leases}, f.Links...) {
+	for _, f := range append([]*os.File{f.In, f.Home, f.Events, f.Leases, f.Migrate}, f.Links...) {
 		if f != nil {
 			errs = append(errs, f.Close())
 		}

@@ -33,6 +33,7 @@ type inside struct {
 	mu     sync.Mutex
 	groups map[string]*group
 	leases map[uint16]*lease
+	held   map[string][]*held
 	closed bool
 }
 
@@ -40,6 +41,7 @@ type inside struct {
 // when it fails. The calling process must be in the home's cgroup keeper
 // (helper.Client.Enter) before Start.
 func Open(spec home.Spec, f Files) (home.Inside, error) {
+	f.closeOnExec()
 	events, err := bpf.ReadEvents(f.Events)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open home %s: %w", spec.IP4, err), f.close())
@@ -54,6 +56,7 @@ func Open(spec home.Spec, f Files) (home.Inside, error) {
 		conflicts: make(chan home.Conflict, 16),
 		groups:    map[string]*group{},
 		leases:    map[uint16]*lease{},
+		held:      map[string][]*held{},
 	}
 	in.watch()
 	return in, nil
@@ -83,6 +86,11 @@ func (in *inside) group(service string) (*group, error) {
 			continue
 		}
 		if err := in.table.Put(port, g.id); err != nil {
+			return nil, errors.Join(err, g.dir.Close())
+		}
+	}
+	for _, k := range in.held[service] {
+		if err := in.table.Put(k.at.Port(), g.id); err != nil {
 			return nil, errors.Join(err, g.dir.Close())
 		}
 	}
@@ -193,9 +201,8 @@ func (in *inside) Forget(service string) error {
 	return nil
 }
 
-// Close ends the watch and lets go of every descriptor: with the last keeper's
-// the hooks are gone. The cgroups of services are removed where that is
-// possible; the helper removes the home's.
+// Close ends the watch and lets go of every descriptor: with the last ones the
+// hooks are gone. The cgroups stay, for the helper to remove.
 func (in *inside) Close() error {
 	in.mu.Lock()
 	if in.closed {
@@ -206,6 +213,9 @@ func (in *inside) Close() error {
 	var errs []error
 	for port := range in.leases {
 		errs = append(errs, in.release(port))
+	}
+	for service := range in.held {
+		in.letGo(service, func(*held) bool { return true })
 	}
 	for name, g := range in.groups {
 		errs = append(errs, g.dir.Close())

@@ -260,10 +260,6 @@ func beKeeper() error {
 	if err != nil {
 		return err
 	}
-	// The descriptors must not go on to the services.
-	for _, f := range files {
-		syscall.CloseOnExec(int(f.Fd()))
-	}
 	h, err := Open(o.Spec, hf)
 	if err != nil {
 		return err

@@ -68,7 +68,16 @@ func beOther(role string) error {
 		return beHelper()
 	case "keeper":
 		return beKeeper()
+	case "connector":
+		return beConnector()
 	case "serve":
+		// Descriptors beyond the first three would be the keeper's.
+		for fd := 3; fd < 40; fd++ {
+			path, err := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", fd))
+			if err == nil && (strings.Contains(path, "bpf") || strings.Contains(path, "cgroup")) {
+				return fmt.Errorf("a service has the keeper's descriptor %d: %s", fd, path)
+			}
+		}
 		l, err := net.Listen("tcp", "localhost:51004")
 		if err != nil {
 			return err

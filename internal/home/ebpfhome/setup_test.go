@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
+	"net"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -125,7 +126,9 @@ func newHome(t testing.TB, c *helper.Client, isolation loopback.Isolation) *test
 			must(t, err)
 		}
 		must(t, in.Close())
-		must(t, c.RemoveHome(context.Background(), hf.Path, true))
+		if _, err := os.Stat(hf.Path); err == nil {
+			must(t, c.RemoveHome(context.Background(), hf.Path, true))
+		}
 	})
 	return &testHome{in, spec, hf.Path, hf}
 }
@@ -136,4 +139,17 @@ func run(t testing.TB, name string, args ...string) {
 	if err != nil {
 		t.Fatalf("%s %v: %v: %s", name, args, err, bytes.TrimSpace(out))
 	}
+}
+
+// hasAddress says whether the machine has the address, which is not zero.
+func hasAddress(t testing.TB, ip string) bool {
+	t.Helper()
+	all, err := net.InterfaceAddrs()
+	must(t, err)
+	for _, a := range all {
+		if n, ok := a.(*net.IPNet); ok && n.IP.String() == ip {
+			return true
+		}
+	}
+	return false
 }

@@ -38,6 +38,8 @@ func (in *inside) read(closes chan<- struct{}) {
 			continue
 		case bpf.EventClose:
 			poke(closes)
+		case bpf.EventListen:
+			in.handOver(e.Addr.Port())
 		}
 		poke(in.changes)
 	}

@@ -117,7 +117,7 @@ func (l *listener) fastOpen(n *notification, s *socket, m *message, flags int) a
 		case unix.EALREADY, unix.EINPROGRESS:
 			return 0, unix.EAGAIN
 		case 0, unix.EISCONN:
-			plain := message{data: m.data, flags: m.flags &^ unix.MSG_FASTOPEN}
+			plain := message{data: m.data, flags: m.flags &^ unix.MSG_FASTOPEN, bare: true}
 			return plain.send(fd)
 		}
 		return 0, errno
@@ -140,9 +140,11 @@ func (l *listener) sendLater(n *notification, s *socket, m message, send func(*m
 	return answer{later: true}
 }
 
-// message is what one send sends. Without a length the address is none.
+// message is what one send sends.
 type message struct {
-	data  []byte
+	data []byte
+	// bare is without an address; an address of no bytes is another thing.
+	bare  bool
 	to    address
 	flags int
 	// source is the IPv4 address to send from, or the zero value.
@@ -156,7 +158,7 @@ func (m *message) send(fd int) (int64, unix.Errno) {
 	}
 	if !m.source.IsValid() {
 		to := unsafe.Pointer(&m.to.b)
-		if m.flags&unix.MSG_FASTOPEN == 0 && m.to.n == 0 {
+		if m.bare {
 			to = nil
 		}
 		n, _, errno := unix.Syscall6(unix.SYS_SENDTO, uintptr(fd), uintptr(data), uintptr(len(m.data)), uintptr(m.flags), uintptr(to), uintptr(m.to.n))

@@ -1,0 +1,302 @@
+package helper
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"lodge/internal/bpf"
+)
+
+// serve serves uid within this process. The client and the helper are closed
+// after the test.
+func serve(t *testing.T, uid uint32) *Client {
+	t.Helper()
+	a, b := pair(t)
+	done := make(chan error, 1)
+	go func() { done <- Serve(context.Background(), b, uid, uid) }()
+	c := NewClient(a)
+	t.Cleanup(func() {
+		if err := errors.Join(c.Close(), <-done); err != nil {
+			t.Error(err)
+		}
+	})
+	return c
+}
+
+func needRoot(t *testing.T) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("needs root: makes cgroups and loads eBPF programs")
+	}
+}
+
+// testIP gives a home's address that no other test of this package uses.
+func testIP(n byte) netip.Addr { return netip.AddrFrom4([4]byte{127, 127, 254, n}) }
+
+func TestHello(t *testing.T) {
+	c := serve(t, 1000)
+	for range 2 {
+		h, err := c.Hello(t.Context())
+		if err != nil || h.UID != 1000 || h.Pid != os.Getpid() || len(h.Capabilities) == 0 {
+			t.Fatalf("%+v, %v", h, err)
+		}
+		ok, why := h.CanMakeHomes()
+		t.Logf("can make homes: %v %s", ok, why)
+		if ok == (why != "") {
+			t.Errorf("%v and %q", ok, why)
+		}
+	}
+}
+
+// What a client may not ask for, and the helper's one line.
+func TestRefusals(t *testing.T) {
+	needRoot(t)
+	c := serve(t, 65534)
+	root := serve(t, 0)
+	ctx := t.Context()
+	hf, err := root.CreateHome(ctx, testIP(1), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer hf.Close()
+	mount, err := bpf.CgroupMount()
+	if err != nil {
+		t.Fatal(err)
+	}
+	create := func(ip string) error { _, err := c.CreateHome(ctx, netip.MustParseAddr(ip), false); return err }
+	for _, tc := range []struct {
+		name string
+		err  error
+		want string
+	}{
+		{"not loopback", create("10.0.0.1"), "not in 127.64.0.0/10"},
+		{"localhost itself", create("127.0.0.1"), "not in 127.64.0.0/10"},
+		{"IPv6", create("::1"), "not in"},
+		{"mapped", create("::ffff:127.83.20.7"), "not in"},
+		{"taken", create(testIP(1).String()), "in use by user 0"},
+		{"somebody else's home", c.RemoveHome(ctx, hf.Path, true), "belongs to user 0"},
+		{"the root cgroup", c.RemoveHome(ctx, mount, true), "not that of a home"},
+		{"up and down", c.RemoveHome(ctx, mount+"/lodge-65534-ab/../lodge-0-cd/home-127.83.20.7", true), "not that of a home"},
+		{"process 1", c.Enter(ctx, testIP(1), 1), "not one that can enter"},
+		{"no process", c.Enter(ctx, testIP(1), -5), "not one that can enter"},
+		{"no home", c.Enter(ctx, testIP(9), os.Getppid()), "no such home of user 65534"},
+		{"somebody else's home to enter", c.Enter(ctx, testIP(1), os.Getppid()), "no such home of user 65534"},
+	} {
+		var e *Error
+		if !errors.As(tc.err, &e) || !strings.Contains(e.Cause, tc.want) || strings.Contains(tc.err.Error(), "\n") {
+			t.Errorf("%s: %v, want %q", tc.name, tc.err, tc.want)
+		}
+	}
+	// Removing what is not there is done already.
+	if err := c.RemoveHome(ctx, mount+"/lodge-65534-abcd/home-"+testIP(8).String(), true); err != nil {
+		t.Error(err)
+	}
+	if err := root.RemoveHome(ctx, hf.Path, false); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestUnknownOperation(t *testing.T) {
+	c := serve(t, 1000)
+	_, _, err := c.call(t.Context(), "dance", request{Op: "dance"})
+	var e *Error
+	if !errors.As(err, &e) || e.Cause != `operation "dance": unknown` {
+		t.Errorf("%v", err)
+	}
+	if _, err := c.Hello(t.Context()); err != nil {
+		t.Errorf("after it: %v", err)
+	}
+}
+
+func TestOwnership(t *testing.T) {
+	needRoot(t)
+	c := serve(t, 65534)
+	hf, err := c.CreateHome(t.Context(), testIP(2), true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer hf.Close()
+	if base := filepath.Base(filepath.Dir(hf.Path)); !strings.HasPrefix(base, "lodge-65534-") {
+		t.Errorf("base %s", base)
+	}
+	for name, own := range map[string]bool{
+		"..": false, ".": true, "cgroup.procs": true, "cgroup.threads": true, "cgroup.subtree_control": true,
+		"keeper": true, "keeper/cgroup.procs": true, "in": true, "in/cgroup.procs": true, "in/cgroup.kill": true,
+		"cgroup.freeze": false,
+	} {
+		st, err := os.Stat(filepath.Join(hf.Path, name))
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		uid, gid := owner(st)
+		if (uid == 65534) != own || uid != gid {
+			t.Errorf("%s: owned by %d:%d", name, uid, gid)
+		}
+	}
+	if len(hf.Links) != 16 || len(hf.Files()) != 21 {
+		t.Errorf("%d links, %d files", len(hf.Links), len(hf.Files()))
+	}
+	if err := c.RemoveHome(t.Context(), hf.Path, false); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(filepath.Dir(hf.Path)); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("base: %v", err)
+	}
+}
+
+func TestGivenUpCall(t *testing.T) {
+	a, b := pair(t)
+	c := NewClient(a)
+	ctx, cancel := context.WithCancel(t.Context())
+	result := make(chan error, 1)
+	go func() {
+		_, err := c.Hello(ctx)
+		result <- err
+	}()
+	var first request
+	if _, err := receive(b, &first); err != nil {
+		t.Fatal(err)
+	}
+	cancel()
+	if err := <-result; !errors.Is(err, context.Canceled) {
+		t.Fatalf("given up: %v", err)
+	}
+	// The late answer, with a descriptor, does not reach the next call.
+	null, err := os.Open(os.DevNull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer null.Close()
+	if err := send(b, reply{ID: first.ID, Error: "late"}, []*os.File{null}); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		_, err := c.Hello(t.Context())
+		result <- err
+	}()
+	var second request
+	if _, err := receive(b, &second); err != nil {
+		t.Fatal(err)
+	}
+	if err := send(b, reply{ID: second.ID, Hello: &Hello{Version: Version}}, nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-result; err != nil {
+		t.Errorf("next call: %v", err)
+	}
+}
+
+func TestOtherVersion(t *testing.T) {
+	a, b := pair(t)
+	c := NewClient(a)
+	go func() {
+		var req request
+		_, _ = receive(b, &req)
+		_ = send(b, reply{ID: req.ID, Hello: &Hello{Version: Version + 1}}, nil)
+	}()
+	if _, err := c.Hello(t.Context()); err == nil || !strings.Contains(err.Error(), "version") {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestServeListener(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "helper.sock")
+	ln, err := net.ListenUnix("unixpacket", &net.UnixAddr{Name: path, Net: "unixpacket"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- ServeListener(ctx, ln, func(err error) { t.Error(err) }) }()
+	var clients []*Client
+	for range 3 {
+		c, err := Dial(t.Context(), path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		h, err := c.Hello(t.Context())
+		if err != nil || h.UID != uint32(os.Getuid()) {
+			t.Errorf("%+v, %v: the user is that of the peer", h, err)
+		}
+		clients = append(clients, c)
+	}
+	if err := clients[0].Close(); err != nil {
+		t.Error(err)
+	}
+	cancel()
+	select {
+	case err := <-done:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(10 * time.Second):
+		t.Fatal("ServeListener does not end")
+	}
+	if _, err := clients[1].Hello(t.Context()); err == nil {
+		t.Error("a session goes on after the end")
+	}
+	for _, c := range clients[1:] {
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestDialNobody(t *testing.T) {
+	if _, err := Dial(t.Context(), filepath.Join(t.TempDir(), "none")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("%v", err)
+	}
+	if _, err := Spawn("/nonexistent/lodge"); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestSweepAddresses(t *testing.T) {
+	needRoot(t)
+	ip6 := netip.MustParseAddr("fd6c:6f64:6765::7f7f:fe63")
+	if err := addAddress6(ip6); err != nil {
+		t.Skip("no IPv6: " + err.Error())
+	}
+	c := serve(t, 65534)
+	hf, err := c.CreateHome(t.Context(), testIP(3), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer hf.Close()
+	swept, err := serve(t, 0).Sweep(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	has := func(ip netip.Addr) bool {
+		all, err := homeAddresses6()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, a := range all {
+			if a == ip {
+				return true
+			}
+		}
+		return false
+	}
+	if has(ip6) {
+		t.Errorf("%s is left; swept %+v", ip6, swept)
+	}
+	if !has(hf.IP6) {
+		t.Errorf("the address of a home in use was swept: %+v", swept)
+	}
+	for _, h := range swept.Homes {
+		if h == hf.Path {
+			t.Error("an empty home of a helper that lives was swept")
+		}
+	}
+}
