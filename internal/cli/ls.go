@@ -89,7 +89,12 @@ func (a *app) listProjectsTo(out io.Writer, ps []localapi.Project) {
 		}
 	}
 	_ = w.Flush()
+	said := ""
 	for _, p := range ps {
+		if p.Engine != "" && p.Engine != loopback.EBPF && p.EngineReason != said && p.EngineReason != "asked for" {
+			said = p.EngineReason
+			fmt.Fprintf(out, "engine %s: %s\n", p.Engine, said)
+		}
 		for _, s := range p.Services {
 			if s.State == service.Failed || s.State == service.Backoff {
 				fmt.Fprintf(out, "%s/%s: %s\n", p.Name, s.Name, s.Reason)

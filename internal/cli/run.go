@@ -11,6 +11,7 @@ import (
 	"lodge/internal/keeper"
 	"lodge/internal/localapi"
 	"lodge/internal/project"
+	"lodge/internal/service"
 )
 
 func (a *app) runCommand() *cobra.Command {
@@ -75,7 +76,12 @@ func (a *app) attach(ctx context.Context, s *localapi.Session, x keeper.Exec) (i
 	if isTerminal(a.env.Stdin) && isTerminal(a.env.Stdout) {
 		return a.attachTerminal(ctx, s, x)
 	}
-	p, err := s.Exec(ctx, x, a.env.Environ, a.env.Stdin, a.env.Stdout, a.env.Stderr)
+	env := a.env.Environ
+	if x.Listed {
+		// Its output goes through a pipe, where Python keeps it back.
+		env = service.MergeEnv([]string{"PYTHONUNBUFFERED=1"}, env...)
+	}
+	p, err := s.Exec(ctx, x, env, a.env.Stdin, a.env.Stdout, a.env.Stderr)
 	if err != nil {
 		return 0, err
 	}
