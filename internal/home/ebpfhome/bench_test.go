@@ -14,8 +14,7 @@ import (
 	"lodge/internal/loopback"
 )
 
-// connectRounds and connectEach bound the comparison of
-// TestConnectCost.
+// connectRounds and connectEach bound the comparison of BenchmarkConnectCost.
 const (
 	connectRounds = 201
 	connectEach   = 300
@@ -87,12 +86,11 @@ func threadTime() (int64, error) {
 	return ts.Nano(), err
 }
 
-// TestConnectCost prints what a connection costs inside, beside the same
-// program outside, in interleaved pairs. It asserts nothing about time.
-func TestConnectCost(t *testing.T) {
-	if testing.Short() {
-		t.Skip("measures for some seconds")
-	}
+// BenchmarkConnectCost compares a connection inside with one of the same
+// program outside, in interleaved pairs, and reports the ratio. One run is
+// enough: go test -run - -bench ConnectCost -benchtime 1x.
+func BenchmarkConnectCost(b *testing.B) {
+	t := b
 	c := spawn(t)
 	h := newHome(t, c, loopback.Overlay)
 
@@ -153,7 +151,7 @@ func TestConnectCost(t *testing.T) {
 	slices.Sort(plain)
 	slices.Sort(inside)
 	slices.Sort(ratios)
-	t.Logf("connect+accept+close: inside / plain = %.3f (median of %d pairs; %.3f to %.3f); medians' ratio %.3f",
-		ratios[len(ratios)/2], len(ratios), ratios[len(ratios)/4], ratios[3*len(ratios)/4],
-		float64(inside[len(inside)/2])/float64(plain[len(plain)/2]))
+	b.ReportMetric(ratios[len(ratios)/2], "inside/plain")
+	b.ReportMetric(float64(inside[len(inside)/2])/float64(plain[len(plain)/2]), "medians")
+	b.ReportMetric(0, "ns/op")
 }

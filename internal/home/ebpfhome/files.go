@@ -29,12 +29,22 @@ func FilesFrom(files []*os.File) (Files, error) {
 	return Files{In: files[0], Home: files[1], Events: files[2], Leases: files[3], Migrate: files[4], Links: files[5:]}, nil
 }
 
+func (f Files) all() []*os.File {
+	return append([]*os.File{f.In, f.Home, f.Events, f.Leases, f.Migrate}, f.Links...)
+}
+
+// closeOnExec keeps inherited descriptors from going on to the services, which
+// could use them to leave the home or to keep it alive.
+func (f Files) closeOnExec() {
+	for _, f := range f.all() {
+		unix.CloseOnExec(int(f.Fd()))
+	}
+}
+
 func (f Files) close() error {
 	var errs []error
-	for _, f := range append([]*os.File{f.In, f.Home, f.Events, f.Leases, f.Migrate}, f.Links...) {
-		if f != nil {
-			errs = append(errs, f.Close())
-		}
+	for _, f := range f.all() {
+		errs = append(errs, f.Close())
 	}
 	return errors.Join(errs...)
 }

@@ -332,7 +332,7 @@ func TestUnprivilegedKeeper(t *testing.T) {
 	must(t, cmd.Start())
 	must(t, hf.Close())
 	enc := json.NewEncoder(in)
-	must(t, enc.Encode(keeperOrders{home.Spec{ID: bin, IP4: ip4, IP6: hf.IP6, Isolation: loopback.Overlay}, 4 + len(hf.Links)}))
+	must(t, enc.Encode(keeperOrders{home.Spec{ID: bin, IP4: ip4, IP6: hf.IP6, Isolation: loopback.Overlay}, len(hf.Files())}))
 	must(t, c.Enter(t.Context(), ip4, cmd.Process.Pid))
 	// Not anybody's process.
 	if err := c.Enter(t.Context(), ip4, outside(t).pid); err == nil || !strings.Contains(err.Error(), "belongs to user 0") {

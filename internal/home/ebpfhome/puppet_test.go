@@ -74,7 +74,7 @@ func beOther(role string) error {
 		// Descriptors beyond the first three would be the keeper's.
 		for fd := 3; fd < 40; fd++ {
 			path, err := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", fd))
-			if err == nil && (strings.Contains(path, "bpf") || strings.Contains(path, "cgroup")) {
+			if err == nil && (strings.Contains(path, "bpf") || strings.Contains(path, "/lodge-")) {
 				return fmt.Errorf("a service has the keeper's descriptor %d: %s", fd, path)
 			}
 		}

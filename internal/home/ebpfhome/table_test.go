@@ -298,4 +298,55 @@ func TestBothLocalhosts(t *testing.T) {
 	p.mustServe("udp6", "[::1]:24503")
 }
 
+// A client that binds before it connects.
+func TestBoundClient(t *testing.T) {
+	c := spawn(t)
+	machine := outside(t)
+	machine.ok(order{Op: "unshare"})
+	for _, isolation := range []loopback.Isolation{loopback.Overlay, loopback.Strict} {
+		h := newHome(t, c, isolation)
+		p := puppetIn(t, h, "web")
+		p.ok(order{Op: "setns", Data: fmt.Sprintf("/proc/%d/ns/net", machine.pid)})
+		inside4 := p.mustServe("tcp4", "0.0.0.0:24600")
+		inside6 := p.mustServe("tcp6", "[::]:24601")
+		machine4 := machine.mustServe("tcp6", "[::]:24602")
+		for _, tc := range []struct {
+			network, from, to string
+			overlay, strict   string
+		}{
+			{"tcp4", "127.0.0.1:0", "127.0.0.1:24600", "", ""},
+			{"tcp4", "0.0.0.0:0", "127.0.0.1:24601", "", ""},
+			{"tcp6", "[::]:0", "[::1]:24601", "", ""},
+			{"tcp6", "[::]:0", "[::ffff:127.0.0.1]:24600", "", ""},
+			{"tcp6", "[::ffff:127.0.0.1]:0", "[::ffff:127.0.0.1]:24601", "", ""},
+			{"tcp4", "0.0.0.0:0", "127.0.0.1:24602", "", "ECONNREFUSED"},
+			{"tcp6", "[::]:0", "[::1]:24602", "", "ECONNREFUSED"},
+			{"tcp6", "[::ffff:0.0.0.0]:0", "[::ffff:127.0.0.1]:24602", "", "ECONNREFUSED"},
+		} {
+			want := tc.overlay
+			if isolation == loopback.Strict {
+				want = tc.strict
+			}
+			family, typ := familyOf(tc.network)
+			fd := p.socket(family, typ)
+			if r := p.bind(fd, family, tc.from); r.Err != "" {
+				t.Fatalf("bind %s: %s", tc.from, r.Err)
+			}
+			r := p.connect(fd, family, tc.to)
+			if r.Err != want {
+				t.Errorf("%s: bound to %s, connect %s: %q, want %q", isolation, tc.from, tc.to, r.Err, want)
+			}
+			if r.Err == "" {
+				if got := p.peername(fd); got != tc.to {
+					t.Errorf("%s: bound to %s: getpeername %s, want %s", isolation, tc.from, got, tc.to)
+				}
+			}
+			p.close(fd)
+		}
+		p.close(inside4)
+		p.close(inside6)
+		machine.close(machine4)
+	}
+}
+
 var _ home.Inside = (*inside)(nil)

@@ -70,6 +70,13 @@ func (h *Home) Hold(service string) (n int, err error) {
 	return n, nil
 }
 
+// holds says whether we keep a socket open at an address of the home.
+func (h *Home) holds(at netip.AddrPort) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return len(h.held[at]) > 0 || len(h.held[netip.AddrPortFrom(mapped(at.Addr()), at.Port())]) > 0
+}
+
 // Unhold lets go of what Hold kept for a service and nobody took.
 func (h *Home) Unhold(service string) {
 	h.mu.Lock()

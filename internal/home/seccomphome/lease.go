@@ -87,6 +87,17 @@ func (l *listener) leased(s *socket, port uint16) unix.Errno {
 	case had.service != l.service:
 		return unix.EADDRINUSE
 	}
+	own, err := unix.GetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_REUSEPORT)
+	if err != nil {
+		return number(err)
+	}
+	if own != 0 {
+		return 0
+	}
+	// The program did not ask to share the port with itself.
+	if to, taken, err := l.h.resolve(s.proto, netip.AddrPortFrom(l.h.spec.IP4, port), netip.AddrPort{}); err == nil && taken && !l.h.holds(to) {
+		return unix.EADDRINUSE
+	}
 	return number(unix.SetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_REUSEPORT, 1))
 }
 

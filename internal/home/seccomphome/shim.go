@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"runtime"
 	"strconv"
 	"syscall"
@@ -30,6 +31,9 @@ func ShimMain(args []string) error {
 		return fmt.Errorf("run %s: %q is not a descriptor", ShimName, args[1])
 	}
 	unix.CloseOnExec(fd)
+	// The socket comes after the program's descriptors; whatever else the
+	// keeper has let through is not the program's. Before Linux 5.11 it stays.
+	_ = unix.CloseRange(uint(fd), math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC)
 	at, err := become(fd)
 	var errno unix.Errno
 	if !errors.As(err, &errno) || errno == 0 {

@@ -198,7 +198,7 @@ os.read(r, 1); os.wait(); print('ready')`
 	for i, script := range []string{daemon("pass"), daemon(clear)} {
 		p := py(t, h, fmt.Sprint("d", i), script, fmt.Sprint(3000+i))
 		p.expect("ready")
-		p.rest()
+		p.wait() // the daemon keeps the output open
 	}
 	threads := py(t, h, "tree", `
 for _ in range(3):
@@ -264,7 +264,7 @@ if os.fork() == 0:
     os._exit(0)
 os.wait(); os.read(r, 1); print('ready')`)
 	p.expect("ready")
-	p.rest()
+	p.wait()
 	if pids, err := h.Pids("web"); err != nil || len(pids) != 0 {
 		t.Errorf("web: %v, %v", pids, err)
 	}
