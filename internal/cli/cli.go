@@ -85,17 +85,24 @@ func (a *app) root() *cobra.Command {
 	root := &cobra.Command{
 		Use:           "lodge",
 		Short:         "Give every project on this machine its own localhost",
+		Version:       a.env.Version,
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return fmt.Errorf("unknown command %q", args[0])
+		Args: func(c *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return nil
 			}
-			return nil
+			hint := "lodge --help"
+			if s := c.SuggestionsFor(args[0]); len(s) > 0 {
+				hint = "lodge " + s[0]
+			}
+			return &usageError{err: fmt.Errorf("unknown command %q", args[0]), hint: hint}
 		},
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
+	root.SetVersionTemplate("lodge {{.Version}}\n")
 	root.CompletionOptions.DisableDescriptions = true
+	root.SuggestionsMinimumDistance = 2
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return &usageError{err: fmt.Errorf("read flags of %s: %w", c.CommandPath(), err), hint: c.CommandPath() + " --help"}
 	})
@@ -142,14 +149,6 @@ func (a *app) status(err error) int {
 		hint = k.Hint
 		for _, l := range k.LastLines {
 			fmt.Fprintf(a.err, "%s | %s\n", k.Service, l)
-		}
-	case strings.HasPrefix(err.Error(), "unknown command"):
-		code = exitUsage
-		line, after, _ := strings.Cut(err.Error(), "\n") // cobra puts suggestions below
-		err = errors.New(line)
-		hint = "lodge --help"
-		if s := strings.Fields(strings.TrimPrefix(strings.TrimSpace(after), "Did you mean this?")); len(s) > 0 {
-			hint = "lodge " + s[0]
 		}
 	}
 	msg := strings.ReplaceAll(err.Error(), "\n", "; ")
