@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"os/signal"
 	"path/filepath"
 	"strings"
 
@@ -81,11 +82,13 @@ func (a *app) attach(ctx context.Context, s *localapi.Session, x keeper.Exec) (i
 		// Its output goes through a pipe, where Python keeps it back.
 		env = service.MergeEnv([]string{"PYTHONUNBUFFERED=1"}, env...)
 	}
+	sig := catchSignals()
+	defer signal.Stop(sig)
 	p, err := s.Exec(ctx, x, env, a.env.Stdin, a.env.Stdout, a.env.Stderr)
 	if err != nil {
 		return 0, err
 	}
-	defer passSignals(p)()
+	defer passSignals(sig, p)()
 	return wait(p)
 }
 

@@ -17,11 +17,17 @@ import (
 
 func isTerminal(f *os.File) bool { return f != nil && term.IsTerminal(int(f.Fd())) }
 
-// passSignals hands the signals that this process gets to the command, until
-// the function that it gives is called.
-func passSignals(p *keeper.Process) func() {
+// catchSignals keeps the signals that this process gets for the command. It
+// begins before the command does, which may be sent one as soon as it is seen.
+func catchSignals() chan os.Signal {
 	ch := make(chan os.Signal, 8)
 	signal.Notify(ch, unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGQUIT, unix.SIGUSR1, unix.SIGUSR2)
+	return ch
+}
+
+// passSignals hands the signals that were caught to the command, until the
+// function that it gives is called.
+func passSignals(ch chan os.Signal, p *keeper.Process) func() {
 	done := make(chan struct{})
 	go func() {
 		for {
@@ -35,7 +41,7 @@ func passSignals(p *keeper.Process) func() {
 			}
 		}
 	}()
-	return func() { signal.Stop(ch); close(done) }
+	return func() { close(done) }
 }
 
 // attachTerminal runs the command on a terminal of its own that looks like
@@ -50,6 +56,14 @@ func (a *app) attachTerminal(ctx context.Context, s *localapi.Session, x keeper.
 	if x.Listed {
 		files = []*os.File{out} // the keeper writes there, and to the log
 	}
+	sig := catchSignals()
+	defer signal.Stop(sig)
+	// The command's first line must find this terminal raw already.
+	old, err := term.MakeRaw(int(in.Fd()))
+	if err != nil {
+		return 0, fmt.Errorf("set terminal: %w", err)
+	}
+	defer func() { _ = term.Restore(int(in.Fd()), old) }()
 	p, err := s.Exec(ctx, x, a.env.Environ, files...)
 	if err != nil {
 		return 0, err
@@ -58,12 +72,7 @@ func (a *app) attachTerminal(ctx context.Context, s *localapi.Session, x keeper.
 		return 0, fmt.Errorf("run %s: the keeper gave no terminal", x.Command)
 	}
 	defer p.Terminal.Close()
-	defer passSignals(p)()
-	old, err := term.MakeRaw(int(in.Fd()))
-	if err != nil {
-		return 0, fmt.Errorf("set terminal: %w", err)
-	}
-	defer func() { _ = term.Restore(int(in.Fd()), old) }()
+	defer passSignals(sig, p)()
 
 	winch := make(chan os.Signal, 1)
 	signal.Notify(winch, unix.SIGWINCH)

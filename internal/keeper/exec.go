@@ -20,7 +20,8 @@ import (
 // client gets; a listed command's output also goes to its log.
 func (k *keeper) exec(w *wire, req Request, files []*os.File) {
 	defer closeAll(files)
-	if err := k.runExec(w, req, files); err != nil {
+	err := k.runExec(w, req, files)
+	if err != nil && !errors.Is(err, service.ErrClosed) { // the next keeper may do it
 		_ = w.write(Reply{Error: wireError(err)})
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"lodge/internal/logs"
+	"lodge/internal/service"
 	"lodge/internal/unixsock"
 )
 
@@ -86,11 +87,13 @@ func (k *keeper) handle(c *net.UnixConn) {
 		cancel()
 	}()
 	err = k.answer(ctx, w, req)
-	last := Reply{Done: true}
-	if err != nil {
-		last.Error = wireError(err)
-	}
-	_ = w.write(last) // the client may be gone
+	if !errors.Is(err, context.Canceled) && !errors.Is(err, service.ErrClosed) {
+		last := Reply{Done: true}
+		if err != nil {
+			last.Error = wireError(err)
+		}
+		_ = w.write(last) // the client may be gone
+	} // else it is gone, or this keeper ends: the end of the connection says so
 	if req.Op == "down" {
 		k.stop()
 	}

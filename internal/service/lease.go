@@ -51,6 +51,9 @@ func (r *runner) takeLease(sp Spec) error {
 	r.mu.Lock()
 	r.lease = l
 	r.mu.Unlock()
+	if l.listener != nil {
+		_ = r.sup.Refresh() // no hook sees a socket that this process made
+	}
 	return nil
 }
 

@@ -47,32 +47,19 @@ func (r *runner) launch() (*process, *Error) {
 	delete(r.sup.conflicts, r.name)
 	r.sup.mu.Unlock()
 
-	env := MergeEnv(base, "LODGE_PROJECT="+r.sup.name, "LODGE_SERVICE="+sp.Name, "LODGE_HOME="+r.sup.spec.IP4.String())
-	if _, ok := Getenv(env, "PYTHONUNBUFFERED"); !ok {
-		// Python keeps output back when it goes to a pipe.
-		env = append(env, "PYTHONUNBUFFERED=1")
-	}
-	if _, ok := Getenv(env, "PATH"); !ok {
-		env = append(env, "PATH="+DefaultPath)
-	}
 	files := []*os.File{nil, nil, nil}
 	argv := sp.Argv
 	if err := r.takeLease(sp); err != nil {
 		return nil, &Error{Service: r.name, Cause: err.Error()}
 	}
-	if l := r.currentLease(); l != nil {
-		env = MergeEnv(env, fmt.Sprintf("PORT=%d", l.port))
-		if l.listener != nil {
-			files = append(files, l.listener)
-			env = MergeEnv(env, "LISTEN_FDS=1", "LISTEN_FDNAMES="+sp.Name)
-			// LISTEN_PID must be the program's own (sd_listen_fds(3)); a shell knows
-			// it before it becomes the program.
-			argv = append([]string{"/bin/sh", "-c", `export LISTEN_PID=$$; exec "$@"`, sp.Name}, argv...)
-		}
-	} else if sp.Port != 0 {
-		env = MergeEnv(env, fmt.Sprintf("PORT=%d", sp.Port))
+	env := r.environ(sp, base)
+	if l := r.currentLease(); l != nil && l.listener != nil {
+		files = append(files, l.listener)
+		env = MergeEnv(env, "LISTEN_FDS=1", "LISTEN_FDNAMES="+sp.Name)
+		// LISTEN_PID must be the program's own (sd_listen_fds(3)); a shell knows
+		// it before it becomes the program.
+		argv = append([]string{"/bin/sh", "-c", `export LISTEN_PID=$$; exec "$@"`, sp.Name}, argv...)
 	}
-	env = MergeEnv(env, sp.Env...)
 
 	if fi, err := os.Stat(sp.Dir); err != nil || !fi.IsDir() {
 		return nil, &Error{Service: r.name, Cause: fmt.Sprintf("its directory %s is not there", sp.Dir), Hint: "restore the directory, or: lodge down"}
@@ -97,7 +84,7 @@ func (r *runner) launch() (*process, *Error) {
 	defer pw.Close()
 	files[0], files[1], files[2] = null, pw, pw
 
-	p := &process{out: r.sup.logs.Writer(sp.Name), pipe: pr, started: time.Now()}
+	p := &process{out: r.sup.logs.Writer(sp.Name), pipe: pr, started: time.Now(), wasReady: sp.Ready.None}
 	pid, exit, err := r.sup.reaper.Start(func() (int, error) {
 		return r.sup.inside.Start(home.Command{Service: sp.Name, Path: path, Args: argv, Env: env, Dir: sp.Dir, Files: files})
 	})
@@ -119,6 +106,27 @@ func (r *runner) launch() (*process, *Error) {
 	return p, nil
 }
 
+// environ is the environment of a service's programs: what was given with its
+// definition, what lodge knows, and over both what the service itself asks for.
+func (r *runner) environ(sp Spec, base []string) []string {
+	env := MergeEnv(base, "LODGE_PROJECT="+r.sup.name, "LODGE_SERVICE="+sp.Name, "LODGE_HOME="+r.sup.spec.IP4.String())
+	if _, ok := Getenv(env, "PYTHONUNBUFFERED"); !ok {
+		// Python keeps output back when it goes to a pipe.
+		env = append(env, "PYTHONUNBUFFERED=1")
+	}
+	if _, ok := Getenv(env, "PATH"); !ok {
+		env = append(env, "PATH="+DefaultPath)
+	}
+	port := sp.Port
+	if l := r.currentLease(); l != nil {
+		port = l.port
+	}
+	if port != 0 {
+		env = MergeEnv(env, fmt.Sprintf("PORT=%d", port))
+	}
+	return MergeEnv(env, sp.Env...)
+}
+
 // halt ends every process of the service: its stop signal, a grace time, then
 // the whole cgroup or tree. It returns when none is left.
 func (r *runner) halt(p *process) {
@@ -137,7 +145,9 @@ func (r *runner) halt(p *process) {
 	halt(r.sup, r.name, p.pid, p.exit, p.gone, sig, grace)
 	p.gone = true
 	p.finish()
-	_ = r.sup.inside.Forget(r.name) // at worst an empty cgroup, which Close removes
+	if !r.held {
+		_ = r.sup.inside.Forget(r.name) // at worst an empty cgroup, which Close removes
+	}
 	_ = r.sup.Refresh()
 }
 
@@ -145,6 +155,10 @@ func (r *runner) pids() []int {
 	pids, _ := r.sup.inside.Pids(r.name)
 	return pids
 }
+
+// blindMost is how often halt looks for processes, 20 ms apart, when it cannot
+// see.
+const blindMost = 100
 
 // halt is shared by services and runs.
 func halt(s *Supervisor, name string, pid int, exit <-chan ExitStatus, gone bool, sig unix.Signal, grace time.Duration) ExitStatus {
@@ -162,6 +176,7 @@ func halt(s *Supervisor, name string, pid int, exit <-chan ExitStatus, gone bool
 	defer timer.Stop()
 	told := make(map[int]bool)
 	killed := false
+	blind := 0 // looks in a row that failed
 	for {
 		if !gone {
 			select {
@@ -171,10 +186,12 @@ func halt(s *Supervisor, name string, pid int, exit <-chan ExitStatus, gone bool
 			}
 		}
 		pids, err := s.inside.Pids(name)
-		if err != nil && !errors.Is(err, os.ErrNotExist) {
-			pids = nil
+		if err == nil || errors.Is(err, os.ErrNotExist) || errors.Is(err, os.ErrClosed) {
+			blind = 0
+		} else {
+			blind++ // such as no descriptor free just now: that is not "nobody"
 		}
-		if gone && len(pids) == 0 {
+		if gone && len(pids) == 0 && (blind == 0 || blind > blindMost) {
 			return status
 		}
 		if killed {

@@ -78,7 +78,7 @@ func (r *runner) readyListens(ctx context.Context, sp Spec) (loopback.Endpoint, 
 		ch, eps := r.sup.changed, r.sup.endpointsOf(r.name)
 		r.sup.mu.Unlock()
 		for _, e := range eps {
-			if want != 0 && e.Port != want {
+			if want != 0 && e.Port != want || e.Protocol == loopback.UDP && sp.Ready.HTTP != "" {
 				continue
 			}
 			if e.Protocol == loopback.UDP && ephemeral(e.Port) && want == 0 {
@@ -138,7 +138,7 @@ func (r *runner) readyHTTP(ctx context.Context, sp Spec) (bool, string) {
 
 func (r *runner) readyCommand(ctx context.Context, sp Spec) (bool, string) {
 	_, base := r.definition()
-	env := MergeEnv(MergeEnv(base, sp.Env...), "LODGE_PROJECT="+r.sup.name)
+	env := r.environ(sp, base)
 	path, err := LookPath(sp.Ready.Command[0], sp.Dir, env)
 	if err != nil {
 		return false, "ready: " + err.Error()

@@ -16,12 +16,14 @@ import (
 type Run struct {
 	sup    *Supervisor
 	name   string
-	pid    int
 	listed bool
 	status Status // guarded by sup.mu
 
-	// main is closed when the command itself has ended with result; gone when
-	// nothing that it started is left.
+	// begun is closed when pid is known, or that there is none: 0. main is closed
+	// when the command itself has ended with result; gone when nothing that it
+	// started is left.
+	begun  chan struct{}
+	pid    int
 	main   chan struct{}
 	gone   chan struct{}
 	result ExitStatus
@@ -34,29 +36,34 @@ func (s *Supervisor) Start(cmd home.Command, name string, listed bool, command s
 	s.mu.Lock()
 	if s.closed {
 		s.mu.Unlock()
-		return nil, errors.New("start command: the project is going down")
+		return nil, fmt.Errorf("start command: %w", ErrClosed)
 	}
 	unique := name
 	for i := 2; s.taken(unique); i++ {
 		unique = fmt.Sprintf("%s-%d", name, i)
 	}
 	now := time.Now()
-	r := &Run{sup: s, name: unique, listed: listed, main: make(chan struct{}), gone: make(chan struct{})}
+	r := &Run{sup: s, name: unique, listed: listed, begun: make(chan struct{}), main: make(chan struct{}), gone: make(chan struct{})}
 	r.status = Status{Name: unique, Kind: KindRun, State: Starting, Command: command, Dir: cmd.Dir, StartedAt: &now}
 	s.runs[unique] = r
+	s.owned.Add(1) // not after closed, so not while Close waits
 	s.mu.Unlock()
 
 	cmd.Service = unique
 	pid, exit, err := s.reaper.Start(func() (int, error) { return s.inside.Start(cmd) })
 	if err != nil {
+		_ = s.inside.Forget(unique) // at worst an empty cgroup, which Close removes
 		s.mu.Lock()
 		delete(s.runs, unique)
 		s.broadcast()
 		s.mu.Unlock()
-		_ = s.inside.Forget(unique)
+		s.owned.Done()
+		close(r.begun)
+		close(r.gone)
 		return nil, fmt.Errorf("run %s: %w", filepath.Base(cmd.Path), err)
 	}
 	r.pid = pid
+	close(r.begun)
 	s.mu.Lock()
 	r.status.PID, r.status.State = pid, Up
 	s.broadcast()
@@ -89,34 +96,43 @@ func (r *Run) Result() ExitStatus { return r.result }
 
 func (r *Run) wait(exit <-chan ExitStatus) {
 	s := r.sup
+	defer s.owned.Done()
 	exits, done := s.reaper.Exits()
 	defer done()
 	r.result = <-exit
-	s.mu.Lock()
 	code := r.result.Code
-	r.status.PID, r.status.Exit, r.status.Reason = 0, &code, "its first process ended; others go on"
-	s.mu.Unlock()
-	close(r.main)
 	tick := time.NewTicker(daemonCheck)
 	defer tick.Stop()
+	ended := false
 	for {
 		pids, err := s.inside.Pids(r.name)
 		if err != nil || len(pids) == 0 {
 			break
 		}
 		s.mu.Lock()
-		r.status.PID = pids[0]
+		r.status.PID, r.status.Exit, r.status.Reason = pids[0], &code, "its first process ended; others go on"
+		if !ended {
+			s.broadcast()
+		}
 		s.mu.Unlock()
+		if !ended {
+			ended = true
+			close(r.main)
+		}
 		select {
 		case <-exits:
 		case <-tick.C:
 		}
 	}
+	// Before the name is free: not what the next command of this name has.
+	_ = s.inside.Forget(r.name)
 	s.mu.Lock()
 	delete(s.runs, r.name)
 	s.broadcast()
 	s.mu.Unlock()
-	_ = s.inside.Forget(r.name)
+	if !ended {
+		close(r.main) // only now: whoever waited for it finds it gone from the list
+	}
 	_ = s.Refresh()
 	close(r.gone)
 }
@@ -131,6 +147,14 @@ func (r *Run) Signal(sig unix.Signal) error {
 
 // Stop ends the command and all that it started.
 func (r *Run) Stop(ctx context.Context) error {
+	select {
+	case <-r.begun:
+	case <-ctx.Done():
+		return fmt.Errorf("stop %s: %w", r.name, ctx.Err())
+	}
+	if r.pid == 0 {
+		return nil // it did not start
+	}
 	halted := make(chan struct{})
 	go func() {
 		defer close(halted)

@@ -4,10 +4,11 @@ import (
 	"context"
 	"fmt"
 	"reflect"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"lodge/internal/watch"
 )
@@ -35,6 +36,8 @@ type runner struct {
 	name string
 	cmds chan command
 	end  chan struct{} // closed by close
+	over chan struct{} // closed when the loop has ended
+	shut sync.Once
 
 	// giveUp says that a stop is on its way: no wait and no start any more.
 	giveUp atomic.Bool
@@ -49,11 +52,13 @@ type runner struct {
 	// asked counts the commands that the loop has not taken yet, so that a
 	// state from before a command is not taken for its outcome.
 	asked int
+	dead  bool // the loop takes nothing any more
 	lease *lease
 
 	// These belong to the loop alone.
 	held    bool
 	files   *watch.Watcher
+	watched Spec // what files was made for
 	breaker watch.Breaker
 }
 
@@ -62,6 +67,7 @@ func newRunner(s *Supervisor, sp Spec, env []string) *runner {
 		sup: s, name: sp.Name, spec: sp, env: env,
 		cmds: make(chan command, 16),
 		end:  make(chan struct{}),
+		over: make(chan struct{}),
 		poke: make(chan struct{}, 1),
 	}
 	r.st = Status{Name: sp.Name, Kind: KindService, State: Stopped, Command: sp.Command, Dir: sp.Dir}
@@ -110,6 +116,9 @@ func (r *runner) status() Status {
 func (r *runner) settled() (bool, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.dead {
+		return true, &Error{Service: r.name, Cause: "it was removed, or the project is going down"}
+	}
 	if r.asked > 0 {
 		return false, nil
 	}
@@ -154,10 +163,7 @@ func (r *runner) expect() {
 func (r *runner) send(c command) {
 	select {
 	case r.cmds <- c:
-	case <-r.end:
-		if c.reply != nil {
-			c.reply <- nil
-		}
+	case <-r.over:
 	}
 }
 
@@ -194,16 +200,32 @@ func (r *runner) stop(ctx context.Context) error {
 	select {
 	case err := <-reply:
 		return err
+	case <-r.over: // nothing is left of it either
+		return nil
 	case <-ctx.Done():
 		return fmt.Errorf("stop service %s: %w", r.name, ctx.Err())
 	}
 }
 
-func (r *runner) close() { close(r.end) }
+// close ends the loop, and what it runs; over tells when that is done.
+func (r *runner) close() { r.shut.Do(func() { close(r.end) }) }
+
+// ending is the verdict after close: a stop that nobody waits for.
+func (r *runner) ending() verdict {
+	r.expect()
+	return verdict{stop: make(chan error, 1)}
+}
 
 // loop waits, stopped, for a command; a session is all from a start until the
 // service rests again.
 func (r *runner) loop() {
+	defer r.sup.notify() // whoever waits for it learns that it is over
+	defer close(r.over)
+	defer func() {
+		r.mu.Lock()
+		r.dead = true
+		r.mu.Unlock()
+	}()
 	for {
 		select {
 		case <-r.end:
@@ -224,9 +246,13 @@ func (r *runner) loop() {
 			r.st.State, r.st.Reason, r.st.Exit, r.err = Waiting, "", nil, nil
 			r.mu.Unlock()
 			r.taken()
-			if reply := r.session(); reply != nil {
+			reply := r.session()
+			if reply != nil {
 				r.dropLease()
 				reply <- nil
+			} else if r.status().State == Failed && r.leased() {
+				// Nobody will accept what waits in the queue: let it be refused.
+				r.dropLease()
 			}
 		}
 	}
@@ -236,6 +262,7 @@ func (r *runner) loop() {
 type verdict struct {
 	stop    chan error // asked to stop; answer there
 	restart bool       // asked to restart, or a file changed
+	asked   bool       // by a person
 	why     string
 	exit    *ExitStatus // the process ended by itself
 	err     *Error      // it cannot be
@@ -271,10 +298,11 @@ func (r *runner) session() chan error {
 			return v.stop
 		}
 		if v.restart {
-			// A restart that was asked for waits for nothing and counts for nothing.
+			// A restart waits for nothing and counts for nothing. After one that a
+			// person asked for, somebody wants to hear that it is not ready.
 			r.exchange(p, v.why)
 			back.reset()
-			tries = 0
+			tries, everReady = 0, everReady && !v.asked
 			continue
 		}
 		if v.err != nil {
@@ -309,7 +337,7 @@ func (r *runner) session() chan error {
 			return v.stop
 		} else if v.restart {
 			back.reset()
-			tries = 0
+			tries, everReady = 0, everReady && !v.asked
 		}
 	}
 }
@@ -330,6 +358,11 @@ func (r *runner) ended(code int, p *process) {
 // awaitNeeds waits until every needed service is ready or ended well.
 func (r *runner) awaitNeeds() verdict {
 	for {
+		select {
+		case <-r.end:
+			return r.ending()
+		default:
+		}
 		ch := r.sup.Changed()
 		sp, _ := r.definition()
 		waitFor := ""
@@ -365,6 +398,7 @@ func (r *runner) awaitNeeds() verdict {
 		select {
 		case <-ch:
 		case <-r.poke:
+		case <-r.end:
 		case c := <-r.cmds:
 			if c.ask == askStop {
 				return verdict{stop: c.reply}
@@ -374,21 +408,33 @@ func (r *runner) awaitNeeds() verdict {
 	}
 }
 
-// pause waits out a backoff.
+// pause waits out a backoff. A changed file may be the mend: it ends the wait.
 func (r *runner) pause(d time.Duration) verdict {
 	t := time.NewTimer(d)
 	defer t.Stop()
+	var changes <-chan []string
+	if r.files != nil {
+		changes = r.files.Changes()
+	}
 	for {
 		select {
 		case <-t.C:
 			return verdict{}
+		case <-r.end:
+			return r.ending()
+		case files := <-changes:
+			if ok, _ := r.breaker.Allow(time.Now(), files); !ok {
+				continue // the wait goes on as it would without a change
+			}
+			r.set(func(st *Status) { st.State, st.Reason = Waiting, "" })
+			return verdict{restart: true}
 		case c := <-r.cmds:
 			if c.ask == askStop {
 				return verdict{stop: c.reply}
 			}
 			r.set(func(st *Status) { st.State, st.Reason = Waiting, "" })
 			r.taken()
-			return verdict{restart: true}
+			return verdict{restart: true, asked: true}
 		}
 	}
 }
@@ -423,7 +469,7 @@ func (r *runner) failure(cause string, p *process) *Error {
 
 func exitText(x ExitStatus) string {
 	if x.Signal != 0 {
-		return "signal " + strings.ToUpper(x.Signal.String())
+		return "signal " + unix.SignalName(x.Signal)
 	}
 	return fmt.Sprintf("status %d", x.Code)
 }

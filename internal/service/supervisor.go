@@ -32,11 +32,13 @@ type Supervisor struct {
 	closed    bool
 
 	// refreshing serializes reads of the endpoints, so that an older answer
-	// never replaces a newer one. It is taken before mu.
+	// never replaces a newer one. defining serializes definitions, each of
+	// which stops and starts. Both are taken before mu.
 	refreshing sync.Mutex
+	defining   sync.Mutex
 
 	cancel context.CancelFunc
-	owned  sync.WaitGroup // the watcher of endpoints and the runners
+	owned  sync.WaitGroup // the watcher of endpoints, and one for each run
 }
 
 // New gives a supervisor without services. Close ends it.
@@ -89,9 +91,26 @@ func (s *Supervisor) Refresh() error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	for i := range eps {
+		if eps[i].Service == "" && eps[i].Protocol == loopback.TCP && eps[i].IP == s.spec.IP4 {
+			eps[i].Service = s.leasedTo(eps[i].Port)
+		}
+	}
 	s.endpoints = eps
 	s.broadcast()
 	return nil
+}
+
+// leasedTo names the service that has a listening socket of lodge's own on the
+// port: no process inside made it, so the engine cannot tell. Call it with mu
+// held.
+func (s *Supervisor) leasedTo(port uint16) string {
+	for name, r := range s.runners {
+		if l := r.currentLease(); l != nil && l.listener != nil && l.port == port {
+			return name
+		}
+	}
+	return ""
 }
 
 // broadcast tells everyone that something changed. Call it with mu held.
@@ -149,66 +168,14 @@ func (s *Supervisor) Status() []Status {
 	return out
 }
 
-// Define says which services there are, in order, with the environment that
-// they get. Services that run with another definition are restarted; ones that
-// are no longer named are stopped and dropped.
-func (s *Supervisor) Define(ctx context.Context, specs []Spec, env []string) error {
-	s.mu.Lock()
-	if s.closed {
-		s.mu.Unlock()
-		return errors.New("define services: the project is going down")
-	}
-	var drop []*runner
-	named := make(map[string]bool)
-	for _, sp := range specs {
-		named[sp.Name] = true
-	}
-	for n, r := range s.runners {
-		if !named[n] {
-			drop = append(drop, r)
-		}
-	}
-	s.mu.Unlock()
-	for _, r := range drop {
-		if err := r.stop(ctx); err != nil {
-			return err
-		}
-		s.mu.Lock()
-		delete(s.runners, r.spec.Name)
-		s.mu.Unlock()
-		r.close()
-	}
-	var restart []*runner
-	s.mu.Lock()
-	s.order = s.order[:0]
-	for _, sp := range specs {
-		s.order = append(s.order, sp.Name)
-		r, ok := s.runners[sp.Name]
-		if !ok {
-			r = newRunner(s, sp, env)
-			s.runners[sp.Name] = r
-			s.owned.Add(1)
-			go func() { defer s.owned.Done(); r.loop() }()
-			continue
-		}
-		if r.redefine(sp, env) {
-			restart = append(restart, r)
-		}
-	}
-	s.broadcast()
-	s.mu.Unlock()
-	for _, r := range restart {
-		r.expect()
-		r.restart("its configuration changed")
-	}
-	return nil
-}
-
 // withNeeds gives the named services (all where none is named) and what they
 // need, in the order in which they were defined.
 func (s *Supervisor) withNeeds(names []string) ([]*runner, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.closed {
+		return nil, fmt.Errorf("start services: %w", ErrClosed)
+	}
 	want := make(map[string]bool)
 	var add func(n string) error
 	add = func(n string) error {
@@ -245,7 +212,8 @@ func (s *Supervisor) withNeeds(names []string) ([]*runner, error) {
 }
 
 // Up starts the named services, or all, and what they need, and returns when
-// all are ready or one has failed.
+// each is ready or has failed. The error is that of one that failed by itself,
+// with the last lines of its output.
 func (s *Supervisor) Up(ctx context.Context, names []string) error {
 	rs, err := s.withNeeds(names)
 	if err != nil {
@@ -291,12 +259,15 @@ func (s *Supervisor) waitReady(ctx context.Context, rs []*runner) error {
 	}
 }
 
-// Restart restarts the named services, or all that run, and returns when they
-// are ready again.
+// Restart restarts the named services, or all that are not stopped, and returns
+// when they are ready again.
 func (s *Supervisor) Restart(ctx context.Context, names []string) error {
 	rs, err := s.named(names)
 	if err != nil {
 		return err
+	}
+	if len(names) == 0 {
+		rs = slices.DeleteFunc(rs, func(r *runner) bool { return r.status().State == Stopped })
 	}
 	for _, r := range rs {
 		r.expect()
@@ -319,113 +290,11 @@ func (s *Supervisor) named(names []string) ([]*runner, error) {
 		if !ok {
 			return nil, fmt.Errorf("find service %s: no such service (there are: %v)", n, s.order)
 		}
-		out = append(out, r)
+		if !slices.Contains(out, r) {
+			out = append(out, r)
+		}
 	}
 	return out, nil
-}
-
-// Stop stops the named services, or all and every run, those that need
-// another before the other.
-func (s *Supervisor) Stop(ctx context.Context, names []string) error {
-	all := len(names) == 0
-	var runs []*Run
-	if !all {
-		s.mu.Lock()
-		names = slices.DeleteFunc(slices.Clone(names), func(n string) bool {
-			r, ok := s.runs[n]
-			if ok {
-				runs = append(runs, r)
-			}
-			return ok
-		})
-		s.mu.Unlock()
-	}
-	var rs []*runner
-	if all || len(names) > 0 {
-		var err error
-		if rs, err = s.named(names); err != nil {
-			return err
-		}
-	}
-	if all {
-		s.mu.Lock()
-		for _, r := range s.runs {
-			runs = append(runs, r)
-		}
-		s.mu.Unlock()
-	}
-	errs := make(chan error, len(rs)+len(runs))
-	// Each waits for those among them that need it.
-	stopped := make(map[string]chan struct{})
-	for _, r := range rs {
-		stopped[r.name] = make(chan struct{})
-	}
-	for _, r := range rs {
-		var after []chan struct{}
-		for _, o := range rs {
-			if slices.Contains(o.needs(), r.name) {
-				after = append(after, stopped[o.name])
-			}
-		}
-		go func() {
-			defer close(stopped[r.name])
-			r.abandon() // no new start while it waits for its turn
-			for _, ch := range after {
-				<-ch
-			}
-			errs <- r.stop(ctx)
-		}()
-	}
-	for _, r := range runs {
-		go func() { errs <- r.Stop(ctx) }()
-	}
-	var all2 []error
-	for range len(rs) + len(runs) {
-		all2 = append(all2, <-errs)
-	}
-	return errors.Join(all2...)
-}
-
-// Close stops everything and ends the supervisor. Nothing that it started
-// survives, whatever ctx says of the grace time.
-func (s *Supervisor) Close(ctx context.Context) error {
-	s.mu.Lock()
-	s.closed = true
-	s.mu.Unlock()
-	err := s.Stop(ctx, nil)
-	s.mu.Lock()
-	rs := make([]*runner, 0, len(s.runners))
-	for _, r := range s.runners {
-		rs = append(rs, r)
-	}
-	s.mu.Unlock()
-	for _, r := range rs {
-		r.close()
-	}
-	err = errors.Join(err, s.killRest(ctx))
-	s.cancel()
-	s.owned.Wait()
-	return err
-}
-
-// killRest ends what belongs to no service that is known any more.
-func (s *Supervisor) killRest(ctx context.Context) error {
-	exits, done := s.reaper.Exits()
-	defer done()
-	for {
-		pids, err := s.inside.Pids("")
-		if err != nil || len(pids) == 0 {
-			return err
-		}
-		if err := s.inside.Kill(""); err != nil {
-			return err
-		}
-		select {
-		case <-exits:
-		case <-ctx.Done():
-			return fmt.Errorf("end processes %v: %w", pids, ctx.Err())
-		}
-	}
 }
 
 // Idle says that no service and no run is there that has a process or will

@@ -3,6 +3,7 @@ package service
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -39,6 +40,7 @@ func (r *runner) watchOver(p *process) verdict {
 	exit := p.exit
 	var last ExitStatus
 	var recheck <-chan time.Time // while a daemonized service is on its own
+	var quiet <-chan time.Time   // until a loop of restarts may have ended
 	for {
 		select {
 		case x := <-exit:
@@ -75,9 +77,19 @@ func (r *runner) watchOver(p *process) verdict {
 			if !ok {
 				r.note(p, "not restarted: "+reason)
 				r.set(func(st *Status) { st.Reason = reason })
+				quiet = time.After(watch.LoopQuiet)
 				continue
 			}
 			return verdict{restart: true, why: changedText(files)}
+		case <-quiet:
+			quiet = nil
+			if ok, _ := r.breaker.Allow(time.Now(), nil); ok {
+				return verdict{restart: true, why: "the files that it changes by itself are quiet"}
+			}
+		case err := <-r.watchErrors():
+			r.note(p, err.Error())
+		case <-r.end:
+			return r.ending()
 		case c := <-r.cmds:
 			switch c.ask {
 			case askStop:
@@ -87,7 +99,7 @@ func (r *runner) watchOver(p *process) verdict {
 				r.st.State = Stopping // so that nobody takes the old life for the new one
 				r.asked--
 				r.mu.Unlock()
-				return verdict{restart: true, why: c.why}
+				return verdict{restart: true, asked: true, why: c.why}
 			case askStart:
 				r.taken() // it runs already
 			}
@@ -129,8 +141,10 @@ func changedText(files []string) string {
 func (r *runner) exchange(p *process, why string) {
 	r.note(p, "restarted: "+why)
 	if h, ok := r.sup.inside.(holder); ok && !r.leased() {
-		if n, err := h.Hold(r.name); err == nil && n > 0 {
-			r.held = true
+		n, err := h.Hold(r.name)
+		r.held = n > 0
+		if err != nil {
+			r.note(p, "connections may be refused for a moment: "+err.Error())
 		}
 	}
 	r.halt(p)
@@ -151,8 +165,13 @@ func (r *runner) note(p *process, text string) {
 }
 
 // watcher gives the changes of the files that the service watches; nil where
-// it watches none. One watcher lives as long as the session.
+// it watches none. One watcher lives as long as the session, or until the
+// definition says something else.
 func (r *runner) watcher(sp Spec) (<-chan []string, *Error) {
+	if r.files != nil && (sp.WatchRoot != r.watched.WatchRoot || !slices.Equal(sp.Watch, r.watched.Watch)) {
+		_ = r.files.Close()
+		r.files = nil
+	}
 	if len(sp.Watch) == 0 {
 		return nil, nil
 	}
@@ -161,9 +180,16 @@ func (r *runner) watcher(sp Spec) (<-chan []string, *Error) {
 		if err != nil {
 			return nil, &Error{Service: r.name, Cause: err.Error()}
 		}
-		r.files = w
+		r.files, r.watched = w, sp
 	}
 	return r.files.Changes(), nil
+}
+
+func (r *runner) watchErrors() <-chan error {
+	if r.files == nil {
+		return nil
+	}
+	return r.files.Err()
 }
 
 func (r *runner) endSession() {

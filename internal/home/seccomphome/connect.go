@@ -214,13 +214,15 @@ func (l *listener) leaveHome(n *notification, s *socket) unix.Errno {
 	}
 	fresh := socket{fd: fd, domain: s.domain, proto: s.proto, raw: s.raw}
 	copyOptions(s.fd, fd)
-	errno := newAddress(s.domain, asked).bind(fd)
-	if errno == 0 {
-		errno = l.replace(n, s, &fresh)
-	}
-	if errno != 0 {
+	// The old socket goes first, for it has the port that the new one is to
+	// have: the one that the program may have been shown.
+	if errno := l.replace(n, s, &fresh); errno != 0 {
 		fresh.close()
 		return errno
 	}
-	return 0
+	errno := newAddress(s.domain, netip.AddrPortFrom(asked.Addr(), at.Port())).bind(s.fd)
+	if errno == unix.EADDRINUSE && asked.Port() == 0 {
+		errno = newAddress(s.domain, asked).bind(s.fd)
+	}
+	return errno
 }

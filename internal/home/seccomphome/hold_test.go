@@ -41,13 +41,11 @@ flags = [s.getblocking(), os.get_inheritable(s.fileno())]
 s.bind(('::' if s.family == AF_INET6 else '0.0.0.0', 3000))
 s.listen(200)
 print('ready', show(s.getsockname()), s.getblocking() == flags[0], os.get_inheritable(s.fileno()) == flags[1])
-def run():
-    while True:
-        select.select([s], [], [])
-        c, a = s.accept(); c.send(sys.argv[1].encode()); c.close()
-threading.Thread(target=run, daemon=True).start()
-sys.stdin.readline()
-os._exit(0)`
+while True:
+    r, _, _ = select.select([s, sys.stdin], [], [])
+    if sys.stdin in r: break
+    c, a = s.accept(); c.send(sys.argv[1].encode()); c.close()
+print('end')`
 	old := py(t, h, "web", script, "old")
 	ready := old.line()
 	other := py(t, h, "other", "s = socket(); s.bind(('127.0.0.1', 4000)); s.listen(); print('ready'); sys.stdin.readline()")
@@ -110,7 +108,8 @@ os._exit(0)`
 	select {
 	case <-both:
 	case <-time.After(deadline):
-		t.Error("no answer from the new server")
+		fresh.say("")
+		t.Error("no answer from the new server: ", fresh.rest())
 	}
 	close(stop)
 	wg.Wait()

@@ -1,0 +1,335 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"os"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"lodge/internal/home"
+	"lodge/internal/loopback"
+)
+
+func TestReadyWhenItListens(t *testing.T) {
+	r := newRig(t)
+	r.define(r.spec("web", forever, listens))
+	done := make(chan error, 1)
+	go func() { done <- r.Up(r.ctx, nil) }()
+	r.awaitState("web", Starting)
+	r.fake.listen("other", 3000) // somebody else's
+	select {
+	case err := <-done:
+		t.Fatalf("ready although it listens nowhere: %v", err)
+	default:
+	}
+	r.fake.listen("web", 3000)
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	st := r.get("web")
+	if st.State != Up || st.PID == 0 || st.StartedAt == nil || len(st.Endpoints) != 1 || st.Endpoints[0].Port != 3000 {
+		t.Errorf("got %+v", st)
+	}
+	if others := r.Others(); len(others) != 0 {
+		t.Errorf("others: %v", others)
+	}
+}
+
+// A real process and a real socket: what the fake stands for.
+func TestReadyWithARealSocket(t *testing.T) {
+	r := newRig(t)
+	r.fake.mu.Lock()
+	r.fake.real = true
+	r.fake.mu.Unlock()
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.define(r.spec("web", "", listens, func(s *Spec) { s.Argv = []string{exe, "listen", "127.0.0.1:0"} }))
+	// nonehome tells of changes; the fake does not pass them on.
+	go func() {
+		for {
+			select {
+			case <-r.fake.Inside.Changes():
+				r.fake.poke()
+			case <-r.ctx.Done():
+				return
+			}
+		}
+	}()
+	r.up()
+	if eps := r.get("web").Endpoints; len(eps) != 1 || eps[0].Port == 0 {
+		t.Errorf("endpoints: %v", eps)
+	}
+}
+
+func TestReadyOnThePortThatIsExpected(t *testing.T) {
+	r := newRig(t)
+	r.fake.listen("web", 9229)
+	r.define(r.spec("web", forever, listens, func(s *Spec) { s.HTTP = 5173 }))
+	done := make(chan error, 1)
+	go func() { done <- r.Up(r.ctx, nil) }()
+	r.await("web", "listening on the other port", func(st Status) bool { return len(st.Endpoints) == 1 })
+	select {
+	case err := <-done:
+		t.Fatalf("ready with another port: %v", err)
+	default:
+	}
+	r.fake.listen("web", 9229, 5173)
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestAnEphemeralUDPPortIsNoService(t *testing.T) {
+	r := newRig(t)
+	udp := func(port uint16) loopback.Endpoint {
+		return loopback.Endpoint{Protocol: loopback.UDP, IP: netip.MustParseAddr("127.0.0.1"), Port: port, Service: "dns"}
+	}
+	set := func(eps ...loopback.Endpoint) {
+		r.fake.mu.Lock()
+		r.fake.ports["dns"] = eps
+		r.fake.mu.Unlock()
+		r.fake.changes <- struct{}{}
+	}
+	r.define(r.spec("dns", forever, listens))
+	done := make(chan error, 1)
+	go func() { done <- r.Up(r.ctx, nil) }()
+	r.awaitState("dns", Starting)
+	set(udp(40000))
+	r.await("dns", "bound", func(st Status) bool { return len(st.Endpoints) == 1 })
+	select {
+	case err := <-done:
+		t.Fatalf("ready: %v", err)
+	default:
+	}
+	set(udp(40000), udp(5353))
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestNotReadyInItsTime(t *testing.T) {
+	const talk = "echo one; echo two; printf 'no line end'; " + forever
+	for _, c := range []struct {
+		name, script string
+		change       func(*Spec)
+		cause, hint  string
+	}{
+		{"listens nowhere", talk, listens, "it runs but listens nowhere inside its home", "ready = false"},
+		{"not on its port", talk, func(s *Spec) { s.Ready, s.HTTP = Ready{}, 81 }, "it does not listen on port 81", "ready = false"},
+		{"http, nothing listens", talk, ready(Ready{HTTP: "/"}), "it listens nowhere inside its home", ""},
+		{"a line that does not come", talk, ready(Ready{Log: "^ready$"}), `no line of its output matches "^ready$"`, ""},
+		{"a command that fails", talk, ready(Ready{Command: []string{"sh", "-c", "exit 3"}}), "its ready command ends with status 3", ""},
+		{"a command that hangs", talk, ready(Ready{Command: []string{"sleep", "1000"}}), "its ready command did not end", ""},
+		{"a command that is not there", talk, ready(Ready{Command: []string{"lodge-no-such"}}), `command "lodge-no-such" not found in PATH`, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := newRig(t)
+			r.define(r.spec("web", c.script, c.change, timeout(300*time.Millisecond)))
+			e := fails(t, r.Up(r.ctx, nil), "web", c.cause)
+			if !strings.Contains(e.Cause, "not ready after 300ms") || !strings.Contains(e.Hint, c.hint) {
+				t.Errorf("got %q, hint %q", e.Cause, e.Hint)
+			}
+			if got := lines(e.LastLines); got != "one|two|no line end" {
+				t.Errorf("last lines: %q", got)
+			}
+			if st := r.get("web"); st.State != Failed || st.PID != 0 {
+				t.Errorf("got %+v", st)
+			}
+			if pids, err := r.inside.Pids(""); err != nil || len(pids) > 0 {
+				t.Errorf("it still runs: %v, %v", pids, err)
+			}
+		})
+	}
+}
+
+func TestSoftReadiness(t *testing.T) {
+	r := newRig(t)
+	r.define(r.spec("worker", forever, ready(Ready{Soft: true}), timeout(50*time.Millisecond)))
+	r.up()
+	if st := r.get("worker"); st.State != Up {
+		t.Errorf("got %+v", st)
+	}
+}
+
+func TestReadyByHTTP(t *testing.T) {
+	r := newRig(t)
+	var asked, healthy atomic.Int32
+	var host atomic.Value
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		host.Store(req.Host)
+		if req.URL.Path != "/healthz" {
+			w.WriteHeader(http.StatusTeapot)
+			return
+		}
+		asked.Add(1)
+		if healthy.Load() == 0 {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			return
+		}
+		http.Redirect(w, req, "/login", http.StatusFound) // is an answer
+	}))
+	defer srv.Close()
+	_, port, _ := net.SplitHostPort(srv.Listener.Addr().String())
+	n, _ := strconv.Atoi(port)
+	r.fake.listen("web", uint16(n))
+	r.define(r.spec("web", forever, ready(Ready{HTTP: "/healthz"})))
+	done := make(chan error, 1)
+	go func() { done <- r.Up(r.ctx, nil) }()
+	if !within(func() bool { return asked.Load() >= 3 }) {
+		t.Fatal("not asked again")
+	}
+	select {
+	case err := <-done:
+		t.Fatalf("ready although it answers 503: %v", err)
+	default:
+	}
+	healthy.Store(1)
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	if got := host.Load(); got != "localhost:"+port {
+		t.Errorf("Host: %v", got)
+	}
+}
+
+func TestReadyByHTTPTellsTheLastAnswer(t *testing.T) {
+	r := newRig(t)
+	srv := httptest.NewServer(http.NotFoundHandler())
+	defer srv.Close()
+	_, port, _ := net.SplitHostPort(srv.Listener.Addr().String())
+	n, _ := strconv.Atoi(port)
+	r.fake.listen("web", uint16(n))
+	r.define(r.spec("web", forever, ready(Ready{HTTP: "/up"}), timeout(time.Second)))
+	fails(t, r.Up(r.ctx, nil), "web", "/up answers 404 Not Found")
+}
+
+func TestReadyByCommand(t *testing.T) {
+	r := newRig(t)
+	r.define(r.spec("db", forever, ready(Ready{Command: []string{"sh", "-c", `echo "$PORT $LODGE_PROJECT $EXTRA" >> asked; test -e go`}}),
+		func(s *Spec) { s.Port, s.Env = 5432, []string{"EXTRA=more"} }))
+	done := make(chan error, 1)
+	go func() { done <- r.Up(r.ctx, nil) }()
+	if got := strings.Fields(r.file("asked")); strings.Join(got[:3], " ") != "5432 shop more" {
+		t.Errorf("its environment: %q", got)
+	}
+	r.write("go", "")
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestReadyByLogLine(t *testing.T) {
+	r := newRig(t)
+	// The line of an earlier life does not count.
+	r.define(r.spec("job", `test -e again || echo ready to serve; while ! test -e go; do sleep 0.01; done; echo now ready to serve; `+forever,
+		ready(Ready{Log: "ready to .*"})))
+	r.up()
+	r.write("again", "")
+	done := make(chan error, 1)
+	go func() { done <- r.Restart(r.ctx, []string{"job"}) }()
+	r.await("job", "started anew", func(st Status) bool { return st.Restarts == 1 && st.State == Starting && st.PID != 0 })
+	select {
+	case err := <-done:
+		t.Fatalf("ready by the line of its earlier life: %v", err)
+	default:
+	}
+	r.write("go", "")
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestALostPortIsNamed(t *testing.T) {
+	r := newRig(t)
+	r.fake.listen("one", 3000)
+	r.define(r.spec("one", forever, listens), r.spec("two", "while ! test -e go; do sleep 0.01; done; echo EADDRINUSE; exit 1", listens, needs("one"), restarts("never")))
+	done := make(chan error, 1)
+	go func() { done <- r.Up(r.ctx, nil) }()
+	r.awaitState("two", Starting)
+	r.fake.conflicts <- home.Conflict{Service: "two", Protocol: loopback.TCP, Port: 3000}
+	if !within(func() bool { r.mu.Lock(); defer r.mu.Unlock(); return len(r.conflicts) == 1 }) {
+		t.Fatal("the conflict was not noted")
+	}
+	r.write("go", "")
+	e := fails(t, <-done, "two", "ended with status 1; port 3000 is taken inside by service one")
+	if !strings.Contains(e.Hint, "lodge down one") || lines(e.LastLines) != "EADDRINUSE" {
+		t.Errorf("hint %q, last lines %q", e.Hint, e.LastLines)
+	}
+}
+
+func TestUpWaitsNoLongerThanItsContext(t *testing.T) {
+	r := newRig(t)
+	r.define(r.spec("web", forever, listens))
+	ctx, cancel := context.WithCancel(r.ctx)
+	done := make(chan error, 1)
+	go func() { done <- r.Up(ctx, nil) }()
+	r.awaitState("web", Starting)
+	cancel()
+	if err := <-done; !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+	r.fake.listen("web", 80) // it goes on
+	r.awaitState("web", Up)
+}
+
+func TestUnknownServices(t *testing.T) {
+	r := newRig(t)
+	r.define(r.spec("web", forever), r.spec("api", forever, needs("nothing")))
+	for name, call := range map[string]func(context.Context, []string) error{"up": r.Up, "restart": r.Restart, "stop": r.Stop} {
+		err := call(r.ctx, []string{"wbe"})
+		if err == nil || !strings.Contains(err.Error(), "wbe: no such service (there are: [web api])") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if err := r.Up(r.ctx, []string{"api"}); err == nil || !strings.Contains(err.Error(), "nothing: no such service") {
+		t.Errorf("a need that is not there: %v", err)
+	}
+	// Asked for by another way, it says so as well.
+	if err := r.Restart(r.ctx, []string{"api"}); err == nil || !strings.Contains(err.Error(), "it needs nothing, which is no service") {
+		t.Errorf("a need that is not there: %v", err)
+	}
+}
+
+func TestCannotStart(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		change func(*Spec)
+		cause  string
+		hint   string
+	}{
+		{"no program", func(s *Spec) { s.Argv = []string{"lodge-no-such"} }, `command "lodge-no-such" not found in PATH (`, "install it"},
+		{"a PATH of its own", func(s *Spec) { s.Env = []string{"PATH=/nowhere:/else"} }, `command "sh" not found in PATH (/nowhere:/else)`, "install it"},
+		{"no directory", func(s *Spec) { s.Dir = "/nowhere/at/all" }, "its directory /nowhere/at/all is not there", "lodge down"},
+		{"watches nothing", func(s *Spec) { s.Watch, s.WatchRoot = []string{"*.py"}, "/nowhere/at/all" }, "/nowhere/at/all", ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := newRig(t)
+			r.define(r.spec("web", forever, c.change))
+			e := fails(t, r.Up(r.ctx, nil), "web", c.cause)
+			if !strings.Contains(e.Hint, c.hint) {
+				t.Errorf("hint: %q", e.Hint)
+			}
+		})
+	}
+	t.Run("the engine fails", func(t *testing.T) {
+		r := newRig(t)
+		r.fake.failing = fmt.Errorf("no more cgroups")
+		r.define(r.spec("web", forever))
+		fails(t, r.Up(r.ctx, nil), "web", "no more cgroups")
+		r.fake.mu.Lock()
+		r.fake.failing = nil
+		r.fake.mu.Unlock()
+		r.up() // and is well again
+	})
+}
