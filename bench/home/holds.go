@@ -1,0 +1,91 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+)
+
+// verdicts.
+const (
+	yes        = "yes"
+	no         = "NO"
+	cannotTell = "cannot tell"
+)
+
+// within says whether a ratio lies between lo and hi. Where the range that
+// surely has the true median reaches over a bound, a median outside of it tells
+// nothing.
+func within(s spread, lo, hi float64) string {
+	switch {
+	case s.Rounds == 0:
+		return cannotTell
+	case s.Median >= lo && s.Median <= hi:
+		return yes
+	case s.Low <= hi && s.High >= lo:
+		return cannotTell
+	}
+	return no
+}
+
+// hold looks at what was measured and says what holds.
+func (b *bench) hold() {
+	r := &b.out
+	if r.Path != nil {
+		r.holdPath()
+	}
+	if r.Start != nil {
+		for _, a := range r.Start.Ahead {
+			r.add(fmt.Sprintf("%s ahead of %s, %d services", a.Lodge, a.Peer, a.Services), ratio(a.Ratio), within(a.Ratio, 0, 1))
+		}
+	}
+	if r.Memory != nil {
+		for _, m := range r.Memory.Rows {
+			if m.Services != 10 {
+				continue
+			}
+			v := yes
+			if m.DaemonPSS >= 40<<20 {
+				v = no
+			}
+			r.add("daemon under 40 MiB: "+m.What, mib(m.DaemonPSS)+" MiB", v)
+		}
+	}
+	if r.Soak != nil {
+		var grown []string
+		for _, g := range r.Soak.Rows {
+			if g.Grows {
+				grown = append(grown, g.What)
+			}
+		}
+		r.list("nothing grows", grown)
+		r.list("nothing is left over", r.Soak.LeftOver)
+	}
+}
+
+func (r *report) holdPath() {
+	for _, row := range r.Path.Rows {
+		for _, p := range []string{ebpfName, seccompName} {
+			s, ok := row.Ratios[p]
+			if !ok {
+				continue
+			}
+			if !strings.HasPrefix(row.Cell, "connect") {
+				r.add(fmt.Sprintf("%s, %s: 0.98 to 1.02", p, row.Cell), ratio(s), within(s, 0.98, 1.02))
+			} else if p == ebpfName {
+				r.add(fmt.Sprintf("%s, %s: at most 1.05", p, row.Cell), ratio(s), within(s, 0, 1.05))
+			}
+		}
+	}
+}
+
+func (r *report) add(what, found, verdict string) {
+	r.Holds = append(r.Holds, held{what, found, verdict})
+}
+
+func (r *report) list(what string, bad []string) {
+	if len(bad) == 0 {
+		r.add(what, "nothing", yes)
+		return
+	}
+	r.add(what, strings.Join(bad, "; "), no)
+}

@@ -1,0 +1,102 @@
+package main
+
+// report is all that a run found, and what -json prints. Ratios are to plain
+// loopback and to the shell loop of the same round.
+type report struct {
+	Machine string       `json:"machine"`
+	Path    *pathTable   `json:"path,omitempty"`
+	Start   *startTable  `json:"start,omitempty"`
+	Memory  *memoryTable `json:"memory,omitempty"`
+	Many    []manyTable  `json:"many,omitempty"`
+	Soak    *soakTable   `json:"soak,omitempty"`
+	Holds   []held       `json:"holds"`
+}
+
+// missing is a row that could not be measured here.
+type missing struct {
+	Name string `json:"name"`
+	Why  string `json:"why"`
+}
+
+type pathTable struct {
+	Rounds  int       `json:"rounds"`
+	Places  []string  `json:"places"`
+	Rows    []pathRow `json:"rows"`
+	Missing []missing `json:"missing,omitempty"`
+}
+
+type pathRow struct {
+	Cell   string            `json:"cell"`
+	Ratios map[string]spread `json:"ratios"` // by place, of times: more is slower
+}
+
+type startTable struct {
+	Rounds  int        `json:"rounds"`
+	Sizes   []int      `json:"sizes"`
+	Rows    []startRow `json:"rows"`
+	Ahead   []ahead    `json:"lodge_to_peers"`
+	Missing []missing  `json:"missing,omitempty"`
+}
+
+type startRow struct {
+	Name  string      `json:"name"`
+	Peer  bool        `json:"peer,omitempty"`
+	Lodge bool        `json:"lodge,omitempty"`
+	Cells []startCell `json:"cells"`
+}
+
+type startCell struct {
+	Services int     `json:"services"`
+	Ratio    spread  `json:"ratio"`
+	AddedMS  float64 `json:"added_per_service_ms"`
+}
+
+// ahead is the time until lodge's `up -d` returned, to the time until a peer's
+// services listened.
+type ahead struct {
+	Lodge    string `json:"lodge"`
+	Peer     string `json:"peer"`
+	Services int    `json:"services"`
+	Ratio    spread `json:"ratio"`
+}
+
+type memoryTable struct {
+	Rows    []memoryRow `json:"rows"`
+	Missing []missing   `json:"missing,omitempty"`
+}
+
+type memoryRow struct {
+	What       string  `json:"what,omitempty"`
+	Services   int     `json:"services"`
+	DaemonPSS  float64 `json:"daemon_pss_bytes"`
+	DaemonRSS  float64 `json:"daemon_rss_bytes"`
+	HelperPSS  float64 `json:"helper_pss_bytes"`
+	Keepers    int     `json:"keepers"`
+	KeepersPSS float64 `json:"keepers_pss_bytes"`
+	KeepersRSS float64 `json:"keepers_rss_bytes"`
+}
+
+type manyTable struct {
+	Engine      string    `json:"engine"`
+	Missing     string    `json:"missing,omitempty"`
+	Projects    int       `json:"projects"`
+	Services    int       `json:"services_each"`
+	Seconds     float64   `json:"seconds"`
+	DownSeconds float64   `json:"down_seconds"`
+	Memory      memoryRow `json:"memory"`
+}
+
+type soakTable struct {
+	Engine   string   `json:"engine"`
+	Seconds  float64  `json:"seconds"`
+	Rounds   int      `json:"rounds"`
+	Rows     []growth `json:"rows"`
+	LeftOver []string `json:"left_over"`
+}
+
+// held is one thing that must hold, and whether it did in this run.
+type held struct {
+	What    string `json:"what"`
+	Found   string `json:"found"`
+	Verdict string `json:"verdict"` // yes, no, cannot tell
+}
