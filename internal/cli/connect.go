@@ -52,19 +52,14 @@ var errDaemonBusy = errors.New("another daemon starts or ends just now")
 // startDaemon starts the daemon in the background and returns when it answers.
 func (a *app) startDaemon(ctx context.Context, d localapi.Dirs) error {
 	fail := func(err error) error {
-		h := ""
-		switch {
-		case errors.Is(err, unix.EACCES), errors.Is(err, unix.EPERM), errors.Is(err, unix.EROFS):
-			h = "set XDG_RUNTIME_DIR and XDG_STATE_HOME to directories of your own"
-		case errors.Is(err, unix.ENOSPC):
+		h := "set XDG_RUNTIME_DIR and XDG_STATE_HOME to directories of your own"
+		if errors.Is(err, unix.ENOSPC) {
 			h = "make room there, or set XDG_STATE_HOME to a directory that has some"
 		}
 		return &hinted{err: fmt.Errorf("start daemon: %w", err), hint: h}
 	}
-	for _, p := range []string{d.Runtime, d.State} {
-		if err := os.MkdirAll(p, 0o700); err != nil {
-			return fail(err)
-		}
+	if err := d.Make(); err != nil {
+		return fail(err)
 	}
 	logfile, err := os.OpenFile(filepath.Join(d.State, "daemon.log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {

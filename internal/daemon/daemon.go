@@ -62,7 +62,7 @@ type Daemon struct {
 // New opens the directories, takes back the keepers that still run, and clears
 // what those left that do not.
 func New(ctx context.Context, cfg Config) (*Daemon, error) {
-	if err := makeDirs(cfg.Dirs); err != nil {
+	if err := MakeDirs(cfg.Dirs); err != nil {
 		return nil, err
 	}
 	lock, err := takeLock(filepath.Join(cfg.Dirs.Runtime, "lodge.lock"))
@@ -83,28 +83,6 @@ func New(ctx context.Context, cfg Config) (*Daemon, error) {
 	d.engines = newEngines(cfg)
 	d.adopt(ctx)
 	return d, nil
-}
-
-func makeDirs(dirs localapi.Dirs) error {
-	for _, p := range []string{dirs.Runtime, dirs.State, filepath.Join(dirs.Runtime, "k"), filepath.Join(dirs.State, "logs")} {
-		if err := os.MkdirAll(p, 0o700); err != nil {
-			return fmt.Errorf("make directory: %w", err)
-		}
-	}
-	fi, err := os.Lstat(dirs.Runtime)
-	if err != nil {
-		return fmt.Errorf("look at runtime directory: %w", err)
-	}
-	if st, ok := fi.Sys().(*unix.Stat_t); ok && int(st.Uid) != os.Geteuid() {
-		return fmt.Errorf("use runtime directory %s: it belongs to user %d", dirs.Runtime, st.Uid)
-	}
-	if fi.Mode()&os.ModeSymlink != 0 || fi.Mode().Perm()&0o077 != 0 {
-		// An XDG directory is private already (basedir-spec); make ours so too.
-		if err := os.Chmod(dirs.Runtime, 0o700); err != nil {
-			return fmt.Errorf("make runtime directory private: %w", err)
-		}
-	}
-	return nil
 }
 
 func takeLock(path string) (*os.File, error) {

@@ -44,7 +44,7 @@ func (d *Daemon) doctor(ctx context.Context) localapi.Doctor {
 	e.mu.Unlock()
 	hint := ""
 	if !ok {
-		hint = "run lodge as root, or go on with seccomp, which needs nothing"
+		hint = "sudo lodge setup, once; or go on with seccomp, which needs nothing"
 	}
 	add("engine ebpf", yes(ok), reason, hint)
 	if connected {
@@ -53,9 +53,15 @@ func (d *Daemon) doctor(ctx context.Context) localapi.Doctor {
 			add("ebpf: "+f.Name, f.Status, f.Reason, "")
 		}
 	} else {
-		add("helper", "no", reason, "")
+		hint := "sudo lodge setup"
+		if os.Geteuid() == 0 {
+			hint = ""
+		}
+		add("helper", "no", "nothing listens on "+SystemHelper, hint)
 	}
-	ok, reason = seccomphome.Probe()
+	if ok, reason = seccomphome.Probe(); ok {
+		reason = "the kernel hands bind, connect and listen to the keeper"
+	}
 	add("engine seccomp", yes(ok), reason, "")
 	add("engine none", "yes", "an address and environment variables only", "")
 

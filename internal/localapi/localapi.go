@@ -76,12 +76,3 @@ type Info struct {
 
 // Error travels as the body of an answer that is no 2xx.
 type Error = keeper.Error
-
-// Dirs are the directories of one daemon.
-type Dirs struct {
-	Runtime string // the socket, the keepers' sockets and records
-	State   string // state.json, logs
-}
-
-// Socket is the daemon's.
-func (d Dirs) Socket() string { return d.Runtime + "/lodge.sock" }
