@@ -181,12 +181,3 @@ func (p *process) wait() result {
 	}
 	return result{args: p.cmd.Args, stdout: p.stdout(), stderr: p.stderr(), code: exitCode(p.cmd.ProcessState)}
 }
-
-func (p *process) running() bool {
-	select {
-	case <-p.done:
-		return false
-	default:
-		return true
-	}
-}

@@ -101,6 +101,9 @@ func linksOf(t *testing.T, e *env) []uint32 {
 // noLinks waits until none of the links is there any more.
 func noLinks(t *testing.T, ids []uint32) {
 	t.Helper()
+	if len(ids) == 0 {
+		return // only root may list them
+	}
 	eventually(t, func() string {
 		now := links(t)
 		for _, id := range ids {

@@ -45,7 +45,7 @@ func buildAndRun(m *testing.M) (int, error) {
 	}
 	lodgeBin, peerBin = filepath.Join(dir, "lodge"), filepath.Join(dir, "peer")
 	for _, b := range [][2]string{{lodgeBin, "../cmd/lodge"}, {peerBin, "./testdata/peer"}} {
-		cmd := exec.Command("go", "build", "-trimpath", "-o", b[0], b[1])
+		cmd := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-o", b[0], b[1])
 		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 		if out, err := cmd.CombinedOutput(); err != nil {
 			return 1, fmt.Errorf("build %s: %w\n%s", b[1], err, out)

@@ -252,7 +252,7 @@ func TestDemonstration(t *testing.T) {
 		if out, err := exec.Command("cp", "-r", "../examples", repo).CombinedOutput(); err != nil {
 			t.Fatalf("copy examples: %v\n%s", err, out)
 		}
-		build := exec.Command("go", "build", "-o", filepath.Join(bin, "shop"), "./cmd/shop")
+		build := exec.Command("go", "build", "-buildvcs=false", "-o", filepath.Join(bin, "shop"), "./cmd/shop")
 		build.Dir = "../examples/shop"
 		build.Env = append(os.Environ(), "CGO_ENABLED=0")
 		if out, err := build.CombinedOutput(); err != nil {

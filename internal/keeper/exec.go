@@ -35,6 +35,9 @@ func (k *keeper) runExec(w *wire, req Request, files []*os.File) error {
 	if _, ok := service.Getenv(env, "PATH"); !ok {
 		env = append(env, "PATH="+service.DefaultPath)
 	}
+	if fi, err := os.Stat(x.Dir); err != nil || !fi.IsDir() {
+		return &Error{Message: fmt.Sprintf("run %s: the directory %s is not there", x.Argv[0], x.Dir), Hint: "cd to one that is"}
+	}
 	path, err := service.LookPath(x.Argv[0], x.Dir, env)
 	if err != nil {
 		return &Error{Message: fmt.Sprintf("run %s: %v", x.Argv[0], err), Hint: "check the spelling, or give the path of the program"}
@@ -91,18 +94,14 @@ func (k *keeper) runExec(w *wire, req Request, files []*os.File) error {
 	if err := w.write(Reply{PID: run.PID(), Name: run.Name()}, share...); err != nil {
 		return k.abandon(run)
 	}
-	lost := make(chan struct{})
-	go func() {
-		defer close(lost)
-		for {
-			var s Signal
-			if _, err := w.read(&s); err != nil {
-				return
-			}
-			if s.Signal > 0 && s.Signal < 65 {
-				_ = run.Signal(unix.Signal(s.Signal))
-			}
+	lost := w.listen(func(s Signal) {
+		if s.Signal > 0 && s.Signal < 65 {
+			_ = run.Signal(unix.Signal(s.Signal)) // it may have ended just now
 		}
+	}, func() {})
+	defer func() {
+		_ = w.conn.Close()
+		<-lost
 	}()
 	select {
 	case <-run.Done():

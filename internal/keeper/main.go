@@ -45,8 +45,10 @@ type keeper struct {
 
 	// mu guards what follows.
 	mu     sync.Mutex
-	busy   int // requests under way that may start something
-	served bool
+	busy   int  // requests under way that may start something
+	served bool // there was one
+	ending bool // nothing is begun any more
+	hungUp bool // nor heard
 	conns  map[*net.UnixConn]struct{}
 	wg     sync.WaitGroup
 	// logError is why output is not written to disk, or was not last.
@@ -155,7 +157,13 @@ func writeRecord(path string, rec Record) error {
 	return nil
 }
 
-func (k *keeper) stop() { k.once.Do(func() { close(k.quit) }) }
+// stop makes the keeper end.
+func (k *keeper) stop() {
+	k.mu.Lock()
+	k.ending = true
+	k.mu.Unlock()
+	k.once.Do(func() { close(k.quit) })
+}
 
 // serve answers until there is nothing left to keep.
 func (k *keeper) serve(ctx context.Context) error {
@@ -175,6 +183,7 @@ func (k *keeper) serve(ctx context.Context) error {
 	defer cancel()
 	err := k.sup.Close(end)
 	k.mu.Lock()
+	k.hungUp = true
 	for c := range k.conns {
 		_ = c.CloseRead()
 	}
@@ -212,11 +221,7 @@ func (k *keeper) idle() {
 		case <-k.quit:
 			return
 		case <-wait.C:
-			k.mu.Lock()
-			busy := k.busy > 0
-			k.mu.Unlock()
-			if !busy && k.sup.Idle() {
-				k.stop()
+			if k.endIfIdle() {
 				return
 			}
 			wait.Reset(firstLinger)
@@ -229,4 +234,17 @@ func (k *keeper) idle() {
 			}
 		}
 	}
+}
+
+// endIfIdle decides on the end: whatever is begun before it counts, and
+// nothing is begun after it.
+func (k *keeper) endIfIdle() bool {
+	k.mu.Lock()
+	end := k.busy == 0 && k.sup.Idle()
+	k.ending = k.ending || end
+	k.mu.Unlock()
+	if end {
+		k.stop()
+	}
+	return end
 }

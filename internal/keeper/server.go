@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"time"
@@ -30,13 +31,19 @@ func (k *keeper) accept() {
 			continue
 		}
 		k.mu.Lock()
-		k.conns[c] = struct{}{}
+		late := k.hungUp
+		if !late {
+			k.conns[c] = struct{}{}
+		}
 		k.mu.Unlock()
+		if late {
+			_ = c.Close()
+			continue
+		}
 		k.wg.Add(1)
 		go func() {
 			defer k.wg.Done()
 			k.handle(c)
-			_ = c.Close()
 			k.mu.Lock()
 			delete(k.conns, c)
 			k.mu.Unlock()
@@ -54,25 +61,52 @@ func starts(op string) bool {
 	return false
 }
 
+// begin notes a request. It refuses one that comes when the end is decided:
+// the client sees the connection end, and asks the next keeper. What only
+// reads is answered to the last.
+func (k *keeper) begin(op string) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if op == "down" {
+		k.ending = true
+	}
+	if !starts(op) {
+		return op != "status" || !k.ending
+	}
+	if k.ending {
+		return false
+	}
+	k.busy++
+	k.served = true
+	return true
+}
+
+func (k *keeper) finish(op string) {
+	if !starts(op) {
+		return
+	}
+	k.mu.Lock()
+	k.busy--
+	k.mu.Unlock()
+	_ = k.sup.Refresh() // also wakes the watch for idleness
+}
+
 func (k *keeper) handle(c *net.UnixConn) {
 	w := &wire{conn: c}
+	defer w.close()
 	var req Request
 	files, err := w.read(&req)
 	if err != nil {
+		if !errors.Is(err, io.EOF) {
+			_ = w.write(Reply{Error: wireError(err)}) // the client may be gone
+		}
 		return
 	}
-	if starts(req.Op) {
-		k.mu.Lock()
-		k.busy++
-		k.served = true
-		k.mu.Unlock()
-		defer func() {
-			k.mu.Lock()
-			k.busy--
-			k.mu.Unlock()
-			_ = k.sup.Refresh() // also wakes the watch for idleness
-		}()
+	if !k.begin(req.Op) {
+		closeAll(files)
+		return
 	}
+	defer k.finish(req.Op)
 	if req.Op == "exec" {
 		k.exec(w, req, files)
 		return
@@ -80,12 +114,7 @@ func (k *keeper) handle(c *net.UnixConn) {
 	closeAll(files)
 	// A client that goes away ends what it asked for.
 	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	go func() {
-		var rest Signal
-		_, _ = w.read(&rest)
-		cancel()
-	}()
+	gone := w.listen(func(Signal) {}, cancel)
 	err = k.answer(ctx, w, req)
 	if !errors.Is(err, context.Canceled) && !errors.Is(err, service.ErrClosed) {
 		last := Reply{Done: true}
@@ -97,6 +126,8 @@ func (k *keeper) handle(c *net.UnixConn) {
 	if req.Op == "down" {
 		k.stop()
 	}
+	_ = c.Close()
+	<-gone
 }
 
 func (k *keeper) answer(ctx context.Context, w *wire, req Request) error {

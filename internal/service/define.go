@@ -19,19 +19,30 @@ func (s *Supervisor) Define(ctx context.Context, specs []Spec, env []string) err
 	}
 	s.defining.Lock()
 	defer s.defining.Unlock()
-	if err := s.drop(ctx, specs); err != nil {
+	drop, restart, err := s.redefine(specs, env)
+	if err != nil {
 		return err
 	}
-	var restart []*runner
+	// First what goes: it may have the ports of what comes.
+	err = s.drop(ctx, drop)
+	for _, r := range restart {
+		r.expect()
+		r.restart("its configuration changed")
+	}
+	return err
+}
+
+// redefine takes the definitions, and says which services must go and which
+// must be restarted.
+func (s *Supervisor) redefine(specs []Spec, env []string) (drop, restart []*runner, err error) {
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.closed {
-		s.mu.Unlock()
-		return fmt.Errorf("define services: %w", ErrClosed)
+		return nil, nil, fmt.Errorf("define services: %w", ErrClosed)
 	}
 	for _, sp := range specs {
 		if _, ok := s.runs[sp.Name]; ok {
-			s.mu.Unlock()
-			return &Error{Service: sp.Name, Cause: "a command that runs has its name", Hint: "end that first: lodge down " + sp.Name}
+			return nil, nil, &Error{Service: sp.Name, Cause: "a command that runs has its name", Hint: "end that first: lodge down " + sp.Name}
 		}
 	}
 	s.order = s.order[:0]
@@ -45,39 +56,26 @@ func (s *Supervisor) Define(ctx context.Context, specs []Spec, env []string) err
 			continue
 		}
 		if r.redefine(sp, env) {
-			r.expect()
 			restart = append(restart, r)
 		}
 	}
-	s.broadcast()
-	s.mu.Unlock()
-	for _, r := range restart {
-		r.restart("its configuration changed")
-	}
-	return nil
-}
-
-// drop stops the services that specs does not name, and forgets them.
-func (s *Supervisor) drop(ctx context.Context, specs []Spec) error {
-	s.mu.Lock()
-	if s.closed {
-		s.mu.Unlock()
-		return fmt.Errorf("define services: %w", ErrClosed)
-	}
-	var drop []*runner
 	for n, r := range s.runners {
-		if !slices.ContainsFunc(specs, func(sp Spec) bool { return sp.Name == n }) {
+		if !slices.Contains(s.order, n) {
 			drop = append(drop, r)
 		}
 	}
-	s.mu.Unlock()
+	s.broadcast()
+	return drop, restart, nil
+}
+
+// drop stops services and forgets them. One whose stop is not awaited is
+// dropped by the next definition.
+func (s *Supervisor) drop(ctx context.Context, drop []*runner) error {
 	if err := stopAll(ctx, drop, nil); err != nil {
 		return err
 	}
 	s.mu.Lock()
 	for _, r := range drop {
-		// What is in order is in runners, whenever somebody looks.
-		s.order = slices.DeleteFunc(s.order, func(n string) bool { return n == r.name })
 		delete(s.runners, r.name)
 		r.close()
 	}

@@ -19,7 +19,7 @@ func TestHammer(t *testing.T) {
 			short := grace(50 * time.Millisecond)
 			specs := []Spec{
 				r.spec("db", forever, listens, short),
-				r.spec("job", "exit 0", needs("db"), short),
+				r.spec("job", "exit 0", needs("db"), short, listens),
 				r.spec("web", `trap '' TERM; while :; do sleep 0.01; done`, listens, needs("db", "job"), short),
 				r.spec("bad", "exit 3", needs("web"), short),
 			}

@@ -24,6 +24,7 @@ func TestALeasedPortIsGivenAndKept(t *testing.T) {
 	if st.Port < loopback.DynamicFirst || r.fake.leases[st.Port] != "web" {
 		t.Fatalf("port %d, leases %v", st.Port, r.fake.leases)
 	}
+	r.file("ports")
 	if err := r.Restart(r.ctx, nil); err != nil {
 		t.Fatal(err)
 	}

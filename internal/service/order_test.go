@@ -13,7 +13,7 @@ func TestNeedsComeFirst(t *testing.T) {
 	r.define(
 		r.spec("web", say("web"), needs("api")),
 		r.spec("api", say("api"), needs("db", "migrate")),
-		r.spec("migrate", "echo migrate >> order", needs("db")), // runs once
+		r.spec("migrate", "echo migrate >> order", needs("db"), listens), // runs once
 		r.spec("db", say("db"), listens),
 		r.spec("other", say("other")),
 	)

@@ -54,6 +54,9 @@ func (r *runner) awaitReady(ctx context.Context, sp Spec, pid int) error {
 	if ok || rd.Soft {
 		return nil
 	}
+	if ctx.Err() == nil {
+		return fmt.Errorf("not ready: %s", what) // nor will it be
+	}
 	return fmt.Errorf("not ready after %s: %s", limit, what)
 }
 

@@ -74,6 +74,7 @@ func (s *Supervisor) watchEndpoints(ctx context.Context) {
 		case c := <-s.inside.Conflicts():
 			s.mu.Lock()
 			s.conflicts[c.Service] = c
+			s.broadcast()
 			s.mu.Unlock()
 			continue
 		}

@@ -31,7 +31,12 @@ func short(path string, f func(string) error) error {
 	return f(fmt.Sprintf("/proc/self/fd/%d/%s", dir.Fd(), filepath.Base(path)))
 }
 
-// Dial connects to a stream socket.
+// ErrForeign says that another user listens on the socket.
+var ErrForeign = errors.New("another user listens there")
+
+// Dial connects to a stream socket on which this user or root listens. In a
+// directory that anybody can make, such as one in /tmp, anybody may listen:
+// that is ErrForeign.
 func Dial(ctx context.Context, path string) (*net.UnixConn, error) {
 	var conn *net.UnixConn
 	err := short(path, func(p string) error {
@@ -43,7 +48,18 @@ func Dial(ctx context.Context, path string) (*net.UnixConn, error) {
 		conn = c.(*net.UnixConn)
 		return nil
 	})
-	return conn, err
+	if err != nil {
+		return nil, err
+	}
+	cred, err := Peer(conn)
+	if err == nil && !trusted(cred) {
+		err = fmt.Errorf("connect to %s: %w (user %d)", path, ErrForeign, cred.Uid)
+	}
+	if err != nil {
+		_ = conn.Close()
+		return nil, err
+	}
+	return conn, nil
 }
 
 // ErrInUse says that somebody answers on the socket already.
@@ -61,6 +77,10 @@ func Listen(path string) (*net.UnixListener, error) {
 		if err == nil {
 			_ = c.Close()
 			return nil, fmt.Errorf("listen on %s: %w", path, ErrInUse)
+		}
+		if !errors.Is(err, unix.ECONNREFUSED) && !errors.Is(err, os.ErrNotExist) {
+			// It may be alive: another user's, or one too busy to answer.
+			return nil, fmt.Errorf("listen on %s: see who does already: %w", path, err)
 		}
 		if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return nil, fmt.Errorf("listen on %s: %w", path, err)
@@ -104,5 +124,7 @@ func Peer(c *net.UnixConn) (unix.Ucred, error) {
 // SameUser says whether the other end is this user, or root.
 func SameUser(c *net.UnixConn) bool {
 	cred, err := Peer(c)
-	return err == nil && (int(cred.Uid) == os.Geteuid() || cred.Uid == 0)
+	return err == nil && trusted(cred)
 }
+
+func trusted(c unix.Ucred) bool { return int(c.Uid) == os.Geteuid() || c.Uid == 0 }

@@ -34,6 +34,9 @@ type inside struct {
 	groups map[string]*group
 	leases map[uint16]*lease
 	held   map[string][]*held
+	// names has the service of every cgroup that there was: the ring may tell
+	// of one that is gone.
+	names  map[uint64]string
 	closed bool
 }
 
@@ -57,6 +60,7 @@ func Open(spec home.Spec, f Files) (home.Inside, error) {
 		groups:    map[string]*group{},
 		leases:    map[uint16]*lease{},
 		held:      map[string][]*held{},
+		names:     map[uint64]string{},
 	}
 	in.watch()
 	return in, nil
@@ -95,6 +99,7 @@ func (in *inside) group(service string) (*group, error) {
 		}
 	}
 	in.groups[service] = g
+	in.names[g.id] = service
 	return g, nil
 }
 

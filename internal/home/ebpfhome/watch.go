@@ -82,11 +82,7 @@ func (in *inside) tellConflict(e bpf.Event) {
 		c.Protocol = loopback.UDP
 	}
 	in.mu.Lock()
-	for _, g := range in.groups {
-		if g.id == e.Service {
-			c.Service = g.service
-		}
-	}
+	c.Service = in.names[e.Service]
 	in.mu.Unlock()
 	select {
 	case in.conflicts <- c:

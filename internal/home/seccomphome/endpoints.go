@@ -3,6 +3,7 @@ package seccomphome
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 
 	"golang.org/x/sys/unix"
@@ -18,6 +19,10 @@ import (
 func (h *Home) Endpoints() ([]loopback.Endpoint, error) {
 	var out []loopback.Endpoint
 	here := make(map[endKey]bool)
+	// What starts to listen while the kernel's list is read may not be in it.
+	h.mu.Lock()
+	before := maps.Clone(h.bound)
+	h.mu.Unlock()
 	for _, q := range []struct {
 		proto  loopback.Protocol
 		states uint32
@@ -40,7 +45,7 @@ func (h *Home) Endpoints() ([]loopback.Endpoint, error) {
 			}
 		}
 	}
-	h.forgetGone(here)
+	h.forgetGone(before, here)
 	slices.SortFunc(out, func(a, b loopback.Endpoint) int {
 		return cmp.Or(cmp.Compare(a.Port, b.Port), cmp.Compare(a.Protocol, b.Protocol), a.IP.Compare(b.IP))
 	})
@@ -62,10 +67,10 @@ func (h *Home) endpoint(key endKey, inode uint32) (loopback.Endpoint, bool) {
 
 // forgetGone drops what the tables say of sockets that are not there any more.
 // An IPv6-only socket that has not listened yet is not in the kernel's list.
-func (h *Home) forgetGone(here map[endKey]bool) {
+func (h *Home) forgetGone(before map[endKey]string, here map[endKey]bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for key := range h.bound {
+	for key := range before {
 		// A UDP socket that is connected leaves the list and stays bound; its
 		// entry is one of at most as many as there are ports.
 		if key.proto == loopback.TCP && !here[key] {

@@ -81,6 +81,20 @@ func (l *listener) note(tid uint32) {
 // before, or by what it bound. One that cleared its environment before anybody
 // saw it is listed for "" only.
 func (h *Home) Pids(service string) ([]int, error) {
+	// A process that forks and ends while /proc is read can be missed, and its
+	// child too: nobody is left only where several looks say so.
+	for range pidsLooks {
+		if out, err := h.pids(service); err != nil || len(out) > 0 {
+			return out, err
+		}
+	}
+	return nil, nil
+}
+
+// pidsLooks is how often Pids looks before it says that nobody is there.
+const pidsLooks = 3
+
+func (h *Home) pids(service string) ([]int, error) {
 	all, err := readProcesses()
 	if err != nil {
 		return nil, fmt.Errorf("list processes of home %s: %w", h.spec.ID, err)

@@ -1,0 +1,139 @@
+// Package keeper is the small process that outlives the daemon: the parent and
+// subreaper of one project's services. It holds their home, their logs, their
+// terminals and their leased sockets, and answers on a Unix socket of its own.
+//
+// It does not choose homes or engines and knows no other project: the daemon
+// gives it its Config.
+package keeper
+
+import (
+	"errors"
+	"time"
+
+	"lodge/internal/home"
+	"lodge/internal/logs"
+	"lodge/internal/loopback"
+	"lodge/internal/service"
+)
+
+// Config is what the daemon gives a new keeper, as JSON on descriptor 3.
+type Config struct {
+	ID           string          `json:"id"`
+	Name         string          `json:"name"`
+	Dir          string          `json:"dir"`
+	Socket       string          `json:"socket"`
+	Record       string          `json:"record"`
+	LogDir       string          `json:"log_dir"`
+	Home         home.Spec       `json:"home"`
+	Engine       loopback.Engine `json:"engine"`
+	EngineReason string          `json:"engine_reason"`
+	// EngineFiles is how many descriptors from EngineFD on the engine has.
+	EngineFiles int `json:"engine_files,omitempty"`
+	// Cgroup is the home's, where the engine makes one.
+	Cgroup  string `json:"cgroup,omitempty"`
+	Exe     string `json:"exe"`
+	Version string `json:"version"`
+}
+
+// Record is what a keeper leaves on disk while it runs, so that a daemon that
+// comes back finds it.
+type Record struct {
+	Config Config `json:"config"`
+	PID    int    `json:"pid"`
+	// StartTime is the process's start in clock ticks since boot (proc(5),
+	// field 22 of stat): a process id may be used again, this pair is not.
+	StartTime uint64    `json:"start_time"`
+	Started   time.Time `json:"started"`
+}
+
+// Project is the state of a project as its keeper tells it.
+type Project struct {
+	ID           string              `json:"id"`
+	Name         string              `json:"name"`
+	Dir          string              `json:"dir"`
+	Home         home.Spec           `json:"home"`
+	Engine       loopback.Engine     `json:"engine"`
+	EngineReason string              `json:"engine_reason"`
+	PID          int                 `json:"pid"`
+	Version      string              `json:"version"`
+	LogError     string              `json:"log_error,omitempty"`
+	Services     []service.Status    `json:"services"`
+	Others       []loopback.Endpoint `json:"others,omitempty"`
+}
+
+// Request is one call, the first line on a connection. Descriptors that belong
+// to it travel with its first byte (unix(7), SCM_RIGHTS).
+type Request struct {
+	Op string `json:"op"` // status, watch, define, up, restart, stop, down, logs, exec
+
+	Services []string       `json:"services,omitempty"`
+	Specs    []service.Spec `json:"specs,omitempty"`
+	Env      []string       `json:"env,omitempty"`
+
+	Query  *LogQuery `json:"query,omitempty"`
+	Follow bool      `json:"follow,omitempty"`
+
+	Exec *Exec `json:"exec,omitempty"`
+}
+
+// LogQuery says which lines are wanted.
+type LogQuery struct {
+	Services []string  `json:"services,omitempty"`
+	Since    time.Time `json:"since,omitzero"`
+	Tail     int       `json:"tail,omitempty"` // 0: all
+}
+
+// Exec is one command to run inside. Its descriptors: standard input, output
+// and error; with Terminal only the output, for a listed one.
+type Exec struct {
+	Argv    []string `json:"argv"`
+	Dir     string   `json:"dir"`
+	Name    string   `json:"name"`
+	Command string   `json:"command"`
+	// Listed makes it a run: it shows among the services and its output is kept.
+	Listed   bool   `json:"listed,omitempty"`
+	Terminal bool   `json:"terminal,omitempty"`
+	Rows     uint16 `json:"rows,omitempty"`
+	Cols     uint16 `json:"cols,omitempty"`
+}
+
+// Reply is one line of the answer. The last one has Done or Error.
+type Reply struct {
+	Done    bool       `json:"done,omitempty"`
+	Error   *Error     `json:"error,omitempty"`
+	Project *Project   `json:"project,omitempty"`
+	Line    *logs.Line `json:"line,omitempty"`
+	// PID and Name of a command that was started; its terminal travels with
+	// the line.
+	PID  int    `json:"pid,omitempty"`
+	Name string `json:"name,omitempty"`
+	// Exit is how the command ended.
+	Exit *service.ExitStatus `json:"exit,omitempty"`
+}
+
+// Error is a failure as it travels between keeper, daemon and client.
+type Error struct {
+	Message   string   `json:"message"`
+	Hint      string   `json:"hint,omitempty"`
+	Service   string   `json:"service,omitempty"`
+	LastLines []string `json:"last_lines,omitempty"`
+}
+
+func (e *Error) Error() string { return e.Message }
+
+func wireError(err error) *Error {
+	var se *service.Error
+	if errors.As(err, &se) {
+		return &Error{Message: se.Error(), Hint: se.Hint, Service: se.Service, LastLines: se.LastLines}
+	}
+	var we *Error
+	if errors.As(err, &we) {
+		return we
+	}
+	return &Error{Message: err.Error()}
+}
+
+// Signal is what a client may send while its command runs.
+type Signal struct {
+	Signal int `json:"signal"`
+}
