@@ -25,8 +25,12 @@ func (s *samples) add(name string, v float64) {
 	s.of[name] = append(s.of[name], v)
 }
 
-// sizeSuffix marks what is a size in MiB, and no count.
-const sizeSuffix = " (MiB)"
+// sizeSuffix marks what is a size in MiB, and no count; threadsSuffix what is
+// a Go program's threads.
+const (
+	sizeSuffix    = " (MiB)"
+	threadsSuffix = ": threads"
+)
 
 // slack is how much more the last quarter may have than the first and still be
 // called steady.
@@ -34,10 +38,12 @@ type slack struct{ absolute, relative float64 }
 
 // A count that grows does so by one a round, or by one in some rounds: half of
 // one over a whole run is chance. A Go program's memory moves with its
-// collector.
+// collector; its runtime keeps every thread that it ever started, and starts
+// one more when by chance all others wait in the kernel.
 var (
-	slackOfCount = slack{absolute: 0.75, relative: 0.02}
-	slackOfSize  = slack{absolute: 1, relative: 0.05}
+	slackOfCount   = slack{absolute: 0.75, relative: 0.02}
+	slackOfThreads = slack{absolute: 3}
+	slackOfSize    = slack{absolute: 1, relative: 0.05}
 )
 
 // growth compares the mean of the first quarter of samples with that of the
@@ -64,15 +70,13 @@ func groupOf(pid int) string {
 	if err != nil {
 		return ""
 	}
-	for l := range strings.Lines(string(b)) {
-		rest, ok := strings.CutPrefix(strings.TrimSpace(l), "0::/") // cgroups(7)
-		if !ok || !strings.HasPrefix(rest, "lodge-") {
-			continue
-		}
-		top, _, _ := strings.Cut(rest, "/")
-		if m := cgroupMount(); m != "" {
-			return filepath.Join(m, top)
-		}
+	rest, ok := strings.CutPrefix(ownGroup(string(b)), "/")
+	if !ok || !strings.HasPrefix(rest, "lodge-") {
+		return ""
+	}
+	top, _, _ := strings.Cut(rest, "/")
+	if m := cgroupMount(); m != "" {
+		return filepath.Join(m, top)
 	}
 	return ""
 }
@@ -98,14 +102,7 @@ func countGroups(dir string) int {
 	if dir == "" {
 		return 0
 	}
-	n := 0
-	_ = filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error {
-		if err == nil && d.IsDir() {
-			n++
-		}
-		return nil // one that went meanwhile is not counted
-	})
-	return n
+	return len(groupsBelow(dir))
 }
 
 func countFiles(dir string) int {

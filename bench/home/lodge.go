@@ -159,7 +159,7 @@ func (l *lodge) stopDaemon(ctx context.Context) error {
 	}
 	err := endAndWait(ctx, pid)
 	if helper != 0 {
-		err = errors.Join(err, endAndWait(ctx, helper))
+		err = errors.Join(err, waitForEnd(ctx, helper)) // it follows, once it has tidied up
 	}
 	return err
 }

@@ -162,7 +162,7 @@ func (b *bench) build(ctx context.Context) (tools, error) {
 		t.lodge = abs
 	}
 	for to, pkg := range from {
-		cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", to, pkg)
+		cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-o", to, pkg)
 		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 		if out, err := cmd.CombinedOutput(); err != nil {
 			return t, fmt.Errorf("build %s: %w: %s", pkg, err, strings.TrimSpace(string(out)))

@@ -49,6 +49,7 @@ const slice = 20 * time.Millisecond
 const (
 	plainName   = "plain loopback"
 	againName   = "plain loopback again"
+	groupsName  = "plain, in cgroups"
 	ebpfName    = "home/ebpf"
 	seccompName = "home/seccomp"
 	vethName    = "veth namespaces"
@@ -56,7 +57,7 @@ const (
 
 // path measures the data path in every place.
 func (b *bench) path(ctx context.Context) error {
-	ports, err := freePorts(ctx, 2)
+	ports, err := freePorts(ctx, 3)
 	if err != nil {
 		return err
 	}
@@ -96,6 +97,10 @@ func (b *bench) path(ctx context.Context) error {
 				row.Ratios[p.name] = spreadOf(ratios(found[c.name][p.name], found[c.name][plainName]))
 			}
 		}
+		if v := ratios(found[c.name][ebpfName], found[c.name][groupsName]); len(v) > 0 {
+			s := spreadOf(v)
+			row.Lodge = &s
+		}
 		t.Rows = append(t.Rows, row)
 	}
 	for _, p := range places {
@@ -122,6 +127,13 @@ func (b *bench) places(ctx context.Context, l *lodge, ports []int) ([]*place, er
 		dir, err := b.w.mkdir("path/" + e)
 		if err != nil {
 			return nil, err
+		}
+		if e == "ebpf" {
+			g := &place{name: groupsName, env: l.env, dir: b.w.dir, addr: fmt.Sprintf("127.0.0.1:%d", ports[2])}
+			out = append(out, g)
+			if err := b.inGroups(ctx, l, dir, g); err != nil {
+				return nil, err
+			}
 		}
 		inside := []string{l.exe, "exec", "--engine", e, "--"}
 		// Both homes have the port that the plain server has.

@@ -103,6 +103,12 @@ func (c *child) close() error {
 	return errors.Join(err, c.outEnd.Close())
 }
 
+// waitForEnd waits until a process has ended by itself; after a time limit it
+// is ended.
+func waitForEnd(ctx context.Context, pid int) error {
+	return signalAndWait(ctx, pid, 0, 20*time.Second)
+}
+
 // endAndWait asks a process to end and waits until it has; after the time
 // limit it is killed. It need not be a child of the bench.
 func endAndWait(ctx context.Context, pid int) error {

@@ -28,6 +28,9 @@ type pathTable struct {
 type pathRow struct {
 	Cell   string            `json:"cell"`
 	Ratios map[string]spread `json:"ratios"` // by place, of times: more is slower
+	// Lodge is home/ebpf to plain programs in cgroups as deep: what lodge itself
+	// adds.
+	Lodge *spread `json:"ebpf_to_plain_in_cgroups,omitempty"`
 }
 
 type startTable struct {

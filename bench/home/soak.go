@@ -64,8 +64,11 @@ func (b *bench) soak(ctx context.Context) error {
 	t := soakTable{Engine: engine, Seconds: time.Since(begin).Seconds(), Rounds: s.rounds}
 	for _, name := range s.samples.names {
 		slack := slackOfCount
-		if strings.HasSuffix(name, sizeSuffix) {
+		switch {
+		case strings.HasSuffix(name, sizeSuffix):
 			slack = slackOfSize
+		case strings.HasSuffix(name, threadsSuffix):
+			slack = slackOfThreads
 		}
 		t.Rows = append(t.Rows, growthOf(name, s.samples.of[name], slack))
 	}
@@ -168,7 +171,7 @@ func (s *soaking) sample(ctx context.Context) error {
 		}
 		s.samples.add(who.name+": descriptors", float64(fds))
 		s.samples.add(who.name+": of eBPF", float64(bpf))
-		s.samples.add(who.name+": threads", float64(th))
+		s.samples.add(who.name+threadsSuffix, float64(th))
 		s.samples.add(who.name+": children", float64(len(children(who.pid))))
 		s.samples.add(who.name+": memory"+sizeSuffix, m.pss/(1<<20))
 	}

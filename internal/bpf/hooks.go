@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"sync"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
@@ -144,13 +145,20 @@ func (h *Hooks) Add(id uint64, home Home) (events, leases *os.File, err error) {
 			err = errors.Join(err, h.Remove(id))
 		}
 	}()
-	events, err = h.inner(h.objects.EventsOf, ringSpec(), id)
-	if err != nil {
-		return nil, nil, fmt.Errorf("make ring of events: %w", err)
-	}
-	leases, err = h.inner(h.objects.LeasesOf, leaseSpec(), id)
-	if err != nil {
-		return nil, nil, errors.Join(fmt.Errorf("make table of leases: %w", err), events.Close())
+	// The kernel waits for a grace period of RCU at each change of a map of maps:
+	// both wait for the same one.
+	var ringErr, tableErr error
+	var both sync.WaitGroup
+	both.Go(func() { events, ringErr = h.inner(h.objects.EventsOf, ringSpec(), id) })
+	both.Go(func() { leases, tableErr = h.inner(h.objects.LeasesOf, leaseSpec(), id) })
+	both.Wait()
+	if ringErr != nil || tableErr != nil {
+		for _, f := range []*os.File{events, leases} {
+			if f != nil {
+				err = errors.Join(err, f.Close())
+			}
+		}
+		return nil, nil, errors.Join(fmt.Errorf("make ring of events and table of leases: %w", errors.Join(ringErr, tableErr)), err)
 	}
 	if err := h.objects.Homes.Put(id, value); err != nil {
 		return nil, nil, errors.Join(fmt.Errorf("add home %s: %w", home.IP4, err), events.Close(), leases.Close())
@@ -188,13 +196,17 @@ func leaseSpec() *ebpf.MapSpec {
 // Remove makes the cgroup with that id an ordinary one. It is not an error if
 // it was no home.
 func (h *Hooks) Remove(id uint64) error {
-	var errs []error
-	for _, m := range []*ebpf.Map{h.objects.Homes, h.objects.EventsOf, h.objects.LeasesOf} {
-		if err := m.Delete(id); err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
-			errs = append(errs, fmt.Errorf("remove home from map: %w", err))
-		}
+	var errs [3]error
+	var all sync.WaitGroup // see Add
+	for i, m := range []*ebpf.Map{h.objects.Homes, h.objects.EventsOf, h.objects.LeasesOf} {
+		all.Go(func() {
+			if err := m.Delete(id); err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
+				errs[i] = fmt.Errorf("remove home from map: %w", err)
+			}
+		})
 	}
-	return errors.Join(errs...)
+	all.Wait()
+	return errors.Join(errs[:]...)
 }
 
 // Links gives a descriptor of each link. The programs stay attached as long

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 
 	"github.com/spf13/cobra"
 
@@ -37,10 +38,12 @@ func (a *app) down(ctx context.Context, names []string, all bool) error {
 		if err != nil {
 			return err
 		}
-		var errs []error
-		for _, p := range ps.Projects {
-			errs = append(errs, a.downOne(ctx, c, p))
+		errs := make([]error, len(ps.Projects))
+		var all sync.WaitGroup
+		for i, p := range ps.Projects {
+			all.Go(func() { errs[i] = a.downOne(ctx, c, p) })
 		}
+		all.Wait()
 		return errors.Join(errs...)
 	}
 	p, err := a.find(ctx, c, false)

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -8,10 +9,15 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"lodge/internal/localapi"
 	"lodge/internal/service"
 )
+
+// askKeeper bounds how long a list waits for one keeper, which may be stopped
+// by a debugger.
+const askKeeper = 2 * time.Second
 
 // maxRequest bounds the body of a request, in bytes.
 const maxRequest = 1 << 20
@@ -45,24 +51,34 @@ func (d *Daemon) handler() http.Handler {
 
 // answer writes v, or the error as a body of its own.
 func answer(w http.ResponseWriter, v any, err error) {
-	w.Header().Set("Content-Type", "application/json")
 	if err != nil {
-		var e *localapi.Error
-		if !errors.As(err, &e) {
-			e = &localapi.Error{Message: err.Error()}
-		}
-		w.WriteHeader(http.StatusConflict)
-		v = e
+		refuse(w, http.StatusConflict, err)
+		return
 	}
+	w.Header().Set("Content-Type", "application/json")
 	_ = json.NewEncoder(w).Encode(v) // the client may be gone
+}
+
+func refuse(w http.ResponseWriter, status int, err error) {
+	var e *localapi.Error
+	if !errors.As(err, &e) {
+		e = &localapi.Error{Message: err.Error()}
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(e) // the client may be gone
 }
 
 func (d *Daemon) openProject(w http.ResponseWriter, r *http.Request) {
 	var req localapi.OpenRequest
 	dec := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxRequest))
 	dec.DisallowUnknownFields()
-	if err := dec.Decode(&req); err != nil {
-		answer(w, nil, fmt.Errorf("read request: %w", err))
+	err := dec.Decode(&req)
+	if err == nil && dec.More() {
+		err = errors.New("more than one value")
+	}
+	if err != nil {
+		refuse(w, http.StatusBadRequest, fmt.Errorf("read request: %w", err))
 		return
 	}
 	p, err := d.open(r.Context(), req)
@@ -79,9 +95,11 @@ func (d *Daemon) listProjects(w http.ResponseWriter, r *http.Request) {
 	for _, p := range d.all() {
 		st := p.state()
 		// What the keeper says now counts more than what it said last.
-		if k, err := p.client().Status(r.Context()); err == nil {
+		ctx, cancel := context.WithTimeout(r.Context(), askKeeper)
+		if k, err := p.client().Status(ctx); err == nil {
 			st = localapi.FromKeeper(k, st.Socket, st.LogDir)
 		}
+		cancel()
 		out.Projects = append(out.Projects, st)
 		open[st.Path] = true
 	}

@@ -62,8 +62,13 @@ type Daemon struct {
 // New opens the directories, takes back the keepers that still run, and clears
 // what those left that do not.
 func New(ctx context.Context, cfg Config) (*Daemon, error) {
-	if err := MakeDirs(cfg.Dirs); err != nil {
+	if err := cfg.Dirs.Make(); err != nil {
 		return nil, err
+	}
+	for _, p := range []string{filepath.Join(cfg.Dirs.Runtime, "k"), filepath.Join(cfg.Dirs.State, "logs")} {
+		if err := os.MkdirAll(p, 0o700); err != nil {
+			return nil, fmt.Errorf("make directory: %w", err)
+		}
 	}
 	lock, err := takeLock(filepath.Join(cfg.Dirs.Runtime, "lodge.lock"))
 	if err != nil {
@@ -105,7 +110,7 @@ func takeLock(path string) (*os.File, error) {
 func (d *Daemon) Run(ctx context.Context, opened func()) error {
 	ln, err := unixsock.Listen(d.cfg.Dirs.Socket())
 	if err != nil {
-		return err
+		return errors.Join(err, d.close())
 	}
 	srv := &http.Server{Handler: d.handler(), ReadHeaderTimeout: 10 * time.Second, ErrorLog: slog.NewLogLogger(d.cfg.Log.Handler(), slog.LevelWarn)}
 	served := make(chan error, 1)
@@ -127,10 +132,14 @@ func (d *Daemon) Run(ctx context.Context, opened func()) error {
 	if serr := srv.Shutdown(end); serr != nil && err == nil && !errors.Is(serr, context.DeadlineExceeded) {
 		err = serr
 	}
+	return errors.Join(err, d.close())
+}
+
+// close lets go of everything. The keepers go on.
+func (d *Daemon) close() error {
 	d.cancel()
 	d.owned.Wait()
-	err = errors.Join(err, d.engines.close())
-	return errors.Join(err, d.lock.Close())
+	return errors.Join(d.engines.close(), d.lock.Close())
 }
 
 // idle gives a channel that is closed when no project has been up, and nobody

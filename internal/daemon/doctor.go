@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"os"
@@ -16,7 +17,11 @@ import (
 // doctor says what works here, each with its reason.
 func (d *Daemon) doctor(ctx context.Context) localapi.Doctor {
 	out := localapi.Doctor{Version: d.cfg.Version}
-	engine, why, err := d.engines.choose(ctx, "")
+	e := d.engines
+	e.mu.Lock()
+	capabilities := e.probe(ctx)
+	e.mu.Unlock()
+	engine, why, err := e.choose(ctx, "")
 	out.Engine, out.EngineReason = engine, why
 	if err != nil {
 		out.EngineReason = err.Error()
@@ -36,11 +41,9 @@ func (d *Daemon) doctor(ctx context.Context) localapi.Doctor {
 		add("homes", "yes", "addresses in "+loopback.HomeRange.String()+" can be bound", "")
 	}
 
-	e := d.engines
 	e.mu.Lock()
 	ok, reason := e.ebpf(ctx)
-	hello := e.hello
-	connected := e.client != nil
+	connected, missing := e.client != nil, e.unreachable
 	e.mu.Unlock()
 	hint := ""
 	if !ok {
@@ -49,15 +52,12 @@ func (d *Daemon) doctor(ctx context.Context) localapi.Doctor {
 	add("engine ebpf", yes(ok), reason, hint)
 	if connected {
 		add("helper", "yes", "it answers", "")
-		for _, f := range hello.Capabilities {
+		for _, f := range capabilities {
 			add("ebpf: "+f.Name, f.Status, f.Reason, "")
 		}
 	} else {
-		hint := "sudo lodge setup"
-		if os.Geteuid() == 0 {
-			hint = ""
-		}
-		add("helper", "no", "nothing listens on "+SystemHelper, hint)
+		why, hint := noHelper(missing, os.Geteuid() == 0)
+		add("helper", "no", why, hint)
 	}
 	if ok, reason = seccomphome.Probe(); ok {
 		reason = "the kernel hands bind, connect and listen to the keeper"
@@ -80,6 +80,19 @@ func (d *Daemon) doctor(ctx context.Context) localapi.Doctor {
 	add("ports below 1024 inside", yes(engine == loopback.EBPF || os.Geteuid() == 0), lowPorts(engine), "")
 	_, out.Warnings = d.store.list()
 	return out
+}
+
+// noHelper says why there is no helper, and what to do.
+func noHelper(err error, root bool) (reason, hint string) {
+	switch {
+	case root:
+		return fmt.Sprintf("it cannot be started: %v", err), ""
+	case err == nil, errors.Is(err, os.ErrNotExist):
+		return "not installed: it would listen on " + SystemHelper, "sudo lodge setup"
+	case localapi.NotRunning(err):
+		return "nothing listens on " + SystemHelper, "sudo lodge setup"
+	}
+	return err.Error(), ""
 }
 
 func lowPorts(e loopback.Engine) string {

@@ -21,7 +21,8 @@ type engines struct {
 
 	mu     sync.Mutex // guards what follows; held while the helper is asked
 	client *helper.Client
-	hello  *helper.Hello
+	// cannot is why the helper, which is there, could make no home.
+	cannot string
 	// why the helper is not there, where it is not
 	unreachable error
 	asked       time.Time
@@ -47,8 +48,7 @@ func (e *engines) close() error {
 // machine's. Call it with mu held.
 func (e *engines) helperClient(ctx context.Context) (*helper.Client, error) {
 	if e.client != nil {
-		if h, err := e.client.Hello(ctx); err == nil {
-			e.hello = h
+		if _, err := e.client.Hello(ctx); err == nil {
 			return e.client, nil
 		}
 		_ = e.client.Close() // it was killed: another one takes over
@@ -65,7 +65,7 @@ func (e *engines) helperClient(ctx context.Context) (*helper.Client, error) {
 		c, err = helper.Dial(ctx, SystemHelper)
 	}
 	if err == nil {
-		if e.hello, err = c.Hello(ctx); err != nil {
+		if _, err = c.Hello(ctx); err != nil {
 			err = errors.Join(err, c.Close())
 		}
 	}
@@ -77,7 +77,8 @@ func (e *engines) helperClient(ctx context.Context) (*helper.Client, error) {
 	return c, nil
 }
 
-// ebpf says whether the ebpf engine works here. Call it with mu held.
+// ebpf says whether the ebpf engine works here, as far as is known: the proof
+// is a home that is made. Call it with mu held.
 func (e *engines) ebpf(ctx context.Context) (bool, string) {
 	if _, err := e.helperClient(ctx); err != nil {
 		if os.Geteuid() != 0 && (errors.Is(err, os.ErrNotExist) || localapi.NotRunning(err)) {
@@ -85,11 +86,35 @@ func (e *engines) ebpf(ctx context.Context) (bool, string) {
 		}
 		return false, "the helper cannot be used: " + err.Error()
 	}
-	ok, why := e.hello.CanMakeHomes()
-	if ok {
-		why = "the helper can attach eBPF programs to cgroups"
+	if e.cannot != "" {
+		return false, e.cannot
 	}
-	return ok, why
+	return true, "the helper can attach eBPF programs to cgroups"
+}
+
+// probe asks the helper for everything that the ebpf engine needs. Call it
+// with mu held.
+func (e *engines) probe(ctx context.Context) []helper.Capability {
+	c, err := e.helperClient(ctx)
+	if err != nil {
+		return nil
+	}
+	h, err := c.Probe(ctx)
+	if err != nil {
+		return nil
+	}
+	if ok, why := h.CanMakeHomes(); !ok {
+		e.cannot = why
+	}
+	return h.Capabilities
+}
+
+// failed notes that no home could be made, so that the next choice is another
+// engine.
+func (e *engines) failed(err error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.cannot = err.Error()
 }
 
 // choose gives the engine for a new home: the one that is wanted, or the first

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -17,6 +18,12 @@ import (
 	"lodge/internal/loopback"
 	"lodge/internal/procfs"
 )
+
+// noHomeError says that the engine could make no home, as another might.
+type noHomeError struct{ err error }
+
+func (e *noHomeError) Error() string { return e.err.Error() }
+func (e *noHomeError) Unwrap() error { return e.err }
 
 // launch starts a project's keeper in a home of its own and waits until it
 // serves.
@@ -30,7 +37,7 @@ func (d *Daemon) launch(ctx context.Context, cfg keeper.Config) (*project, error
 	if cfg.Engine == loopback.EBPF {
 		var err error
 		if files, err = d.engines.createHome(ctx, &cfg); err != nil {
-			return nil, err
+			return nil, &noHomeError{err}
 		}
 	}
 	rec, reap, err := d.spawn(ctx, cfg, files)
@@ -70,6 +77,17 @@ func (d *Daemon) spawn(ctx context.Context, cfg keeper.Config, files []*os.File)
 	cmd.Stdout, cmd.Stderr = d.cfg.Output, d.cfg.Output
 	cmd.ExtraFiles = append([]*os.File{confR, readyW}, files...)
 	cmd.SysProcAttr = &unix.SysProcAttr{Setsid: true}
+	inPlace := false
+	if cfg.Engine == loopback.EBPF && os.Geteuid() == 0 {
+		// Root may start it where it belongs; moving a process is slow, since the
+		// kernel waits for all that look at cgroups.
+		dir, err := os.Open(filepath.Join(cfg.Cgroup, "keeper"))
+		if err != nil {
+			return fail(err)
+		}
+		defer dir.Close()
+		cmd.SysProcAttr.UseCgroupFD, cmd.SysProcAttr.CgroupFD, inPlace = true, int(dir.Fd()), true
+	}
 	err = cmd.Start()
 	_, _ = confR.Close(), readyW.Close()
 	if err != nil {
@@ -81,12 +99,13 @@ func (d *Daemon) spawn(ctx context.Context, cfg keeper.Config, files []*os.File)
 		reap()
 		return fail(err)
 	}
-	if cfg.Engine == loopback.EBPF {
+	if cfg.Engine == loopback.EBPF && !inPlace {
 		if err := d.engines.enter(ctx, cfg, cmd.Process.Pid); err != nil {
 			return kill(err)
 		}
 	}
-	if _, err := confW.Write(conf); err != nil {
+	// One that has ended already does not read it; what it says comes next.
+	if _, err := confW.Write(conf); err != nil && !errors.Is(err, unix.EPIPE) {
 		return kill(err)
 	}
 	_ = confW.Close()

@@ -65,7 +65,7 @@ func (d *Daemon) adopt(ctx context.Context) {
 			continue // it ended just now
 		}
 		var rec keeper.Record
-		if err := json.Unmarshal(b, &rec); err != nil || rec.Config.ID == "" {
+		if err := json.Unmarshal(b, &rec); err != nil || !validID(rec.Config.ID) {
 			d.cfg.Log.Warn("ignored a keeper's record that is not readable", "file", n, "err", err)
 			_ = os.Rename(n, n+".corrupt")
 			continue
@@ -208,6 +208,20 @@ func (d *Daemon) open(ctx context.Context, r localapi.OpenRequest) (*project, er
 	if !filepath.IsAbs(r.Path) {
 		return nil, fmt.Errorf("open project %q: its path is not absolute", r.Path)
 	}
+	if r.Engine != "" {
+		if _, err := loopback.ParseEngine(string(r.Engine)); err != nil {
+			return nil, fmt.Errorf("open project %s: %w", r.Path, err)
+		}
+	}
+	if r.Isolation != "" {
+		if _, err := loopback.ParseIsolation(string(r.Isolation)); err != nil {
+			return nil, fmt.Errorf("open project %s: %w", r.Path, err)
+		}
+	}
+	r.Path = filepath.Clean(r.Path)
+	if r.Name == "" {
+		r.Name = filepath.Base(r.Path)
+	}
 	if fi, err := os.Stat(r.Path); err != nil || !fi.IsDir() {
 		return nil, &localapi.Error{Message: fmt.Sprintf("open project %s: there is no such directory", r.Path)}
 	}
@@ -273,6 +287,18 @@ func (d *Daemon) start(ctx context.Context, r localapi.OpenRequest) (*project, e
 		LogDir: d.logDir(p.ID),
 		Home:   home.Spec{ID: p.ID, IP4: p.Home, Isolation: iso},
 		Engine: engine, EngineReason: reason, Exe: d.cfg.Exe, Version: d.cfg.Version,
+	}
+	started, err := d.launch(ctx, cfg)
+	var none *noHomeError
+	if !errors.As(err, &none) {
+		return started, err
+	}
+	if r.Engine != "" {
+		return nil, &localapi.Error{Message: fmt.Sprintf("use engine %s: %v", engine, err), Hint: "lodge doctor, or --engine seccomp"}
+	}
+	d.engines.failed(err)
+	if cfg.Engine, cfg.EngineReason, err = d.engines.choose(ctx, ""); err != nil {
+		return nil, err
 	}
 	return d.launch(ctx, cfg)
 }

@@ -64,14 +64,23 @@ func openStore(dir string) (*store, error) {
 		s.warnings = append(s.warnings, fmt.Sprintf("state file was not readable (%v): set aside as %s; homes follow from the projects' paths, so they stay the same", err, aside))
 		return s, nil
 	}
+	taken := make(map[netip.Addr]bool)
 	for _, p := range f.Projects {
-		if p.Path == "" || !loopback.HomeRange.Contains(p.Home) {
-			s.warnings = append(s.warnings, fmt.Sprintf("state file: entry for %q ignored (home %v)", p.Path, p.Home))
+		if !filepath.IsAbs(p.Path) || !validID(p.ID) || !loopback.HomeRange.Contains(p.Home) || taken[p.Home] {
+			s.warn(fmt.Sprintf("state file: entry for %q ignored (id %q, home %v)", p.Path, p.ID, p.Home))
 			continue
 		}
+		taken[p.Home] = true
 		s.projects[p.Path] = p
 	}
 	return s, nil
+}
+
+// warn keeps a warning, once. Call it with mu held.
+func (s *store) warn(w string) {
+	if !slices.Contains(s.warnings, w) {
+		s.warnings = append(s.warnings, w)
+	}
 }
 
 // home gives the project's home: the remembered one, else the first that its
@@ -90,7 +99,7 @@ func (s *store) home(path, name string, usable func(netip.Addr) error) (remember
 			}
 			return p, nil
 		}
-		s.warnings = append(s.warnings, fmt.Sprintf("home %s of %s is in use by something else (%v): another was taken", p.Home, path, last))
+		s.warn(fmt.Sprintf("home %s of %s is in use by something else (%v): another was taken", p.Home, path, last))
 	}
 	taken := make(map[netip.Addr]bool)
 	for _, o := range s.projects {
@@ -143,10 +152,7 @@ func (s *store) list() ([]remembered, []string) {
 // from the path. Call it with mu held.
 func (s *store) saveOrWarn() {
 	if err := s.save(); err != nil {
-		w := fmt.Sprintf("the list of homes was not saved (%v)", err)
-		if !slices.Contains(s.warnings, w) {
-			s.warnings = append(s.warnings, w)
-		}
+		s.warn(fmt.Sprintf("the list of homes was not saved (%v)", err))
 	}
 }
 
@@ -165,7 +171,13 @@ func (s *store) save() error {
 
 // writeFile replaces a file in one step, after its content is on disk.
 func writeFile(path string, b []byte) error {
-	fail := func(err error) error { return fmt.Errorf("write %s: %w", path, err) }
+	fail := func(err error) error {
+		var pe *os.PathError // names a file that is there for a moment only
+		if errors.As(err, &pe) {
+			err = pe.Err
+		}
+		return fmt.Errorf("write %s: %w", path, err)
+	}
 	tmp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
 	if err != nil {
 		return fail(err)

@@ -143,6 +143,9 @@ func makeDir(path string) error {
 	if err := os.Chmod(path, 0o755); err != nil {
 		return errors.Join(fmt.Errorf("make cgroup: %w", err), unix.Rmdir(path))
 	}
+	// Pressure stall accounting costs each wake-up a little at every level of the
+	// tree, which a home must not. Older kernels than 6.1 cannot do without.
+	_ = writeFile(filepath.Join(path, "cgroup.pressure"), "0")
 	return nil
 }
 

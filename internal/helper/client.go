@@ -150,10 +150,16 @@ func cause(ctx context.Context, err error) error {
 	return err
 }
 
-// Hello asks the helper what it is and what it can do here. It must be the
-// same version as this package's.
-func (c *Client) Hello(ctx context.Context) (*Hello, error) {
-	rep, files, err := c.call(ctx, "greet helper", request{Op: opHello})
+// Hello asks the helper what it is. It must be the same version as this
+// package's. The answer has no capabilities: finding them takes longer than
+// making a home.
+func (c *Client) Hello(ctx context.Context) (*Hello, error) { return c.greet(ctx, false) }
+
+// Probe is Hello with what the helper can do here.
+func (c *Client) Probe(ctx context.Context) (*Hello, error) { return c.greet(ctx, true) }
+
+func (c *Client) greet(ctx context.Context, probe bool) (*Hello, error) {
+	rep, files, err := c.call(ctx, "greet helper", request{Op: opHello, Probe: probe})
 	if err == nil && (rep.Hello == nil || len(files) > 0) {
 		err = errors.Join(errors.New("greet helper: not a greeting"), closeAll(files))
 	}

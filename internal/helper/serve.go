@@ -82,7 +82,7 @@ func (s *session) answer(req request) (rep *reply, files []*os.File) {
 	rep = &reply{ID: req.ID}
 	switch req.Op {
 	case opHello:
-		rep.Hello = s.hello()
+		rep.Hello = s.hello(req.Probe)
 	case opCreateHome:
 		rep.Home, files, err = s.createHome(req.IP4, req.Strict)
 	case opEnter:
@@ -100,11 +100,11 @@ func (s *session) answer(req request) (rep *reply, files []*os.File) {
 	return rep, files
 }
 
-// hello probes once for each client: a probe loads programs, and a client may
-// greet only to see whether the helper is alive. What could not be told is
-// tried again.
-func (s *session) hello() *Hello {
-	if !s.probed {
+// hello probes when it is asked to, once for each client: a probe loads
+// programs, and a client may greet only to see whether the helper is alive.
+// What could not be told is tried again.
+func (s *session) hello(probe bool) *Hello {
+	if probe && !s.probed {
 		s.probed, s.capabilities = true, nil
 		for _, f := range bpf.Probe() {
 			s.probed = s.probed && f.Status != bpf.Unknown

@@ -43,7 +43,7 @@ func testIP(n byte) netip.Addr { return netip.AddrFrom4([4]byte{127, 127, 254, n
 func TestHello(t *testing.T) {
 	c := serve(t, 1000)
 	for range 2 {
-		h, err := c.Hello(t.Context())
+		h, err := c.Probe(t.Context())
 		if err != nil || h.UID != 1000 || h.Pid != os.Getpid() || len(h.Capabilities) == 0 {
 			t.Fatalf("%+v, %v", h, err)
 		}

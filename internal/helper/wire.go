@@ -42,6 +42,7 @@ type request struct {
 	Pid    int        `json:"pid,omitempty"`
 	Path   string     `json:"path,omitempty"`
 	Kill   bool       `json:"kill,omitempty"`
+	Probe  bool       `json:"probe,omitempty"` // with hello: say what works here
 }
 
 // reply is what the helper answers. Descriptors go with it for create_home.

@@ -41,7 +41,7 @@ func (c *Client) Close() { c.http.CloseIdleConnections() }
 
 // NotRunning says whether the error means that no daemon listens.
 func NotRunning(err error) bool {
-	return errors.Is(err, os.ErrNotExist) || errors.Is(err, unix.ECONNREFUSED)
+	return errors.Is(err, os.ErrNotExist) || errors.Is(err, unix.ECONNREFUSED) || errors.Is(err, unix.ENOTDIR)
 }
 
 func (c *Client) call(ctx context.Context, method, path string, in, out any) error {

@@ -16,29 +16,54 @@ type Dirs struct {
 func (d Dirs) Socket() string { return d.Runtime + "/lodge.sock" }
 
 // Make makes the directories, private to this user. One that belongs to
-// another user, or is a symbolic link, is an error: some are in /tmp and
-// /var/tmp, where anybody may come first.
+// another user, or a symbolic link that neither this user nor root made, is an
+// error: some are in /tmp and /var/tmp, where anybody may come first. Nothing
+// may be opened in them before.
 func (d Dirs) Make() error {
 	for _, dir := range []string{d.Runtime, d.State} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return fmt.Errorf("make directory: %w", err)
 		}
-		fi, err := os.Lstat(dir)
+		owner, err := makePrivate(dir)
 		if err != nil {
-			return fmt.Errorf("look at directory: %w", err)
+			return fmt.Errorf("use directory %s: %w", dir, err)
 		}
-		st, ok := fi.Sys().(*syscall.Stat_t)
-		if !ok || !fi.IsDir() {
-			return fmt.Errorf("use directory %s: it is none (a symbolic link?)", dir)
-		}
-		if int(st.Uid) != os.Geteuid() {
-			return fmt.Errorf("use directory %s: it belongs to user %d", dir, st.Uid)
-		}
-		if fi.Mode().Perm()&0o077 != 0 {
-			if err := os.Chmod(dir, 0o700); err != nil {
-				return fmt.Errorf("make directory private: %w", err)
-			}
+		if owner != os.Geteuid() {
+			return fmt.Errorf("use directory %s: it belongs to user %d", dir, owner)
 		}
 	}
 	return nil
+}
+
+// makePrivate takes the rights of others to a directory away, if it is this
+// user's, and says whose it is: for a symbolic link the link's owner, unless
+// that is root or this user, and then the directory's.
+func makePrivate(path string) (owner int, err error) {
+	me := os.Geteuid()
+	fi, err := os.Lstat(path)
+	if err != nil {
+		return -1, err
+	}
+	if fi.Mode()&os.ModeSymlink != 0 {
+		if uid := ownerOf(fi); uid != 0 && uid != me {
+			return uid, nil
+		}
+		if fi, err = os.Stat(path); err != nil {
+			return -1, err
+		}
+	}
+	if uid := ownerOf(fi); uid != me {
+		return uid, nil
+	}
+	if fi.Mode().Perm()&0o077 != 0 {
+		err = os.Chmod(path, 0o700)
+	}
+	return me, err
+}
+
+func ownerOf(fi os.FileInfo) int {
+	if st, ok := fi.Sys().(*syscall.Stat_t); ok {
+		return int(st.Uid)
+	}
+	return -1 // nobody's: it will be refused
 }

@@ -34,7 +34,7 @@ func LookPath(name, dir string, env []string) (string, error) {
 		if !filepath.IsAbs(p) {
 			p = filepath.Join(dir, p)
 		}
-		if err := executable(p); err != nil {
+		if _, err := executable(p); err != nil {
 			return "", fmt.Errorf("run %s: %w", p, err)
 		}
 		return p, nil
@@ -52,11 +52,11 @@ func LookPath(name, dir string, env []string) (string, error) {
 			d = filepath.Join(dir, d)
 		}
 		p := filepath.Join(d, name)
-		err := executable(p)
+		there, err := executable(p)
 		if err == nil {
 			return p, nil
 		}
-		if errors.Is(err, unix.EACCES) && denied == "" {
+		if there && errors.Is(err, unix.EACCES) && denied == "" {
 			denied = p
 		}
 	}
@@ -66,15 +66,17 @@ func LookPath(name, dir string, env []string) (string, error) {
 	return "", fmt.Errorf("command %q not found in PATH (%s)", name, path)
 }
 
-func executable(p string) error {
+// executable says whether something is there, and why it cannot be run. What
+// is in a directory that this user may not search is not there.
+func executable(p string) (there bool, err error) {
 	fi, err := os.Stat(p)
 	if err != nil {
-		return errors.Unwrap(err)
+		return false, errors.Unwrap(err)
 	}
 	if fi.IsDir() {
-		return errors.New("is a directory")
+		return true, errors.New("is a directory")
 	}
-	return unix.Access(p, unix.X_OK)
+	return true, unix.Access(p, unix.X_OK)
 }
 
 // MergeEnv puts over on top of base; a later value of a key replaces an

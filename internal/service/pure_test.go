@@ -108,6 +108,19 @@ func TestLookPath(t *testing.T) {
 	if _, err := LookPath("sh", dir, nil); err != nil {
 		t.Errorf("without a PATH: %v", err)
 	}
+	// A directory that may not be searched hides what is in it.
+	if os.Geteuid() != 0 {
+		shut := filepath.Join(dir, "shut")
+		if err := os.Mkdir(shut, 0); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := LookPath("prog", dir, []string{"PATH=shut:b"}); err != nil {
+			t.Error(err)
+		}
+		if _, err := LookPath("nothing", dir, []string{"PATH=shut"}); err == nil || !strings.Contains(err.Error(), "not found in PATH (shut)") {
+			t.Errorf("got %v", err)
+		}
+	}
 	abs := filepath.Join(dir, "here")
 	if got, err := LookPath(abs, "/", nil); got != abs || err != nil {
 		t.Errorf("absolute: %q, %v", got, err)

@@ -191,8 +191,9 @@ func TestWatchedFilesRestart(t *testing.T) {
 func TestAChangeEndsABackoff(t *testing.T) {
 	r := newRig(t)
 	r.write("app.py", "1")
-	r.define(r.spec("web", "test -e go || "+forever+"; test -e ok || exit 1; "+forever, func(s *Spec) { s.Watch, s.WatchRoot = []string{"*.py"}, r.dir }))
+	r.define(r.spec("web", "test -e go || { echo on > on; "+forever+"; }; test -e ok || exit 1; "+forever, func(s *Spec) { s.Watch, s.WatchRoot = []string{"*.py"}, r.dir }))
 	r.up()
+	r.file("on")
 	r.write("go", "")
 	r.crash("web")
 	r.await("web", "in a long backoff", func(st Status) bool { return st.State == Backoff && st.Restarts >= 5 })
@@ -208,7 +209,11 @@ func TestAChangeEndsABackoff(t *testing.T) {
 // crash kills the main process of a service.
 func (r *rig) crash(name string) {
 	r.t.Helper()
-	if err := unix.Kill(r.get(name).PID, unix.SIGKILL); err != nil {
+	pid := r.get(name).PID
+	if pid == 0 { // which would be everything in this group
+		r.t.Fatalf("%s does not run", name)
+	}
+	if err := unix.Kill(pid, unix.SIGKILL); err != nil {
 		r.t.Fatal(err)
 	}
 }

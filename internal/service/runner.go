@@ -284,6 +284,13 @@ func (r *runner) session() chan error {
 			r.fail(v.err)
 			return nil
 		}
+		// Files are watched from before the start: what is changed while the
+		// program reads them is not missed.
+		sp, _ := r.definition()
+		if _, err := r.watcher(sp); err != nil {
+			r.fail(err)
+			return nil
+		}
 		p, err := r.launch()
 		if err != nil {
 			r.fail(err)
@@ -312,7 +319,7 @@ func (r *runner) session() chan error {
 			return nil
 		}
 		r.halt(p)
-		sp, _ := r.definition()
+		sp, _ = r.definition()
 		code := v.exit.Code
 		again := sp.Restart == "always" || sp.Restart != "never" && code != 0
 		if !again {

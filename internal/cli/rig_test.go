@@ -1,0 +1,190 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"lodge/internal/home/seccomphome"
+	"lodge/internal/procfs"
+)
+
+const patience = 60 * time.Second
+
+// TestMain also is lodge, for the daemon, the keepers and the helper that the
+// command lines under test start.
+func TestMain(m *testing.M) {
+	if os.Args[0] == seccomphome.ShimName {
+		fmt.Fprintln(os.Stderr, seccomphome.ShimMain(os.Args))
+		os.Exit(127)
+	}
+	if len(os.Args) > 1 && (os.Args[1] == "daemon" || os.Args[1] == "keeper" || os.Args[1] == "helper") {
+		exe, err := os.Executable()
+		if err != nil {
+			panic(err)
+		}
+		os.Exit(Run(context.Background(), Env{
+			Args: os.Args[1:], Environ: os.Environ(), Dir: "/", Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Exe: exe, Version: "test",
+		}))
+	}
+	os.Exit(m.Run())
+}
+
+// shell runs command lines as a person in a directory would.
+type shell struct {
+	t    *testing.T
+	base string // has run, state and the projects
+	dir  string
+	env  []string
+}
+
+// newShell gives a shell with directories of its own, so a daemon of its own,
+// and the project shop. At the end nothing of it may be left.
+func newShell(t *testing.T) *shell {
+	t.Helper()
+	base, err := os.MkdirTemp("", "lc") // short: it is part of a socket's address
+	if err != nil {
+		t.Fatal(err)
+	}
+	sh := &shell{t: t, base: base, dir: filepath.Join(base, "shop"), env: []string{
+		"PATH=" + os.Getenv("PATH"), "HOME=" + base,
+		"XDG_RUNTIME_DIR=" + filepath.Join(base, "run"), "XDG_STATE_HOME=" + filepath.Join(base, "state"),
+	}}
+	if err := os.Mkdir(sh.dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if _, err := os.Lstat(sh.socket()); err == nil {
+			if code, _, stderr := sh.run("down", "--all"); code != 0 {
+				t.Errorf("down --all: %d, %s", code, stderr)
+			}
+		}
+		// With nothing up the daemon ends by itself.
+		if !within(func() bool { _, err := os.Lstat(sh.socket()); return errors.Is(err, os.ErrNotExist) }) {
+			t.Error("the daemon goes on")
+		}
+		if left, _ := filepath.Glob(filepath.Join(base, "run/lodge/k/*")); len(left) > 0 {
+			t.Errorf("left: %v", left)
+		}
+		if t.Failed() {
+			b, _ := os.ReadFile(filepath.Join(base, "state/lodge/daemon.log"))
+			t.Logf("the daemon's log:\n%s", b)
+		}
+		_ = os.RemoveAll(base)
+	})
+	return sh
+}
+
+func (sh *shell) socket() string { return filepath.Join(sh.base, "run/lodge/lodge.sock") }
+
+func (sh *shell) write(name, text string) {
+	sh.t.Helper()
+	if err := os.WriteFile(filepath.Join(sh.dir, name), []byte(text), 0o600); err != nil {
+		sh.t.Fatal(err)
+	}
+}
+
+// environ is what the command line runs in, its output going to the files.
+func (sh *shell) environ(stdin, stdout, stderr *os.File, args []string) Env {
+	exe, err := os.Executable()
+	if err != nil {
+		sh.t.Fatal(err)
+	}
+	return Env{Args: append([]string{}, args...), Environ: sh.env, Dir: sh.dir, Stdin: stdin, Stdout: stdout, Stderr: stderr, Exe: exe, Version: "v1.2.3"}
+}
+
+// run gives the exit status and what was printed.
+func (sh *shell) run(args ...string) (code int, stdout, stderr string) {
+	return sh.runInput("", args...)
+}
+
+func (sh *shell) runInput(input string, args ...string) (code int, stdout, stderr string) {
+	sh.t.Helper()
+	in, err := os.CreateTemp(sh.base, "in")
+	if err == nil {
+		_, err = io.WriteString(in, input)
+	}
+	if err == nil {
+		_, err = in.Seek(0, io.SeekStart)
+	}
+	if err != nil {
+		sh.t.Fatal(err)
+	}
+	defer in.Close()
+	var wg sync.WaitGroup
+	var ends [2]*os.File
+	var out [2]string
+	for i := range ends {
+		r, w, err := os.Pipe()
+		if err != nil {
+			sh.t.Fatal(err)
+		}
+		ends[i] = w
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			defer r.Close()
+			b, _ := io.ReadAll(r)
+			out[i] = string(b)
+		}()
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	code = Run(ctx, sh.environ(in, ends[0], ends[1], args))
+	_, _ = ends[0].Close(), ends[1].Close()
+	wg.Wait()
+	return code, out[0], out[1]
+}
+
+// ok runs what must succeed and gives what it prints.
+func (sh *shell) ok(args ...string) string {
+	sh.t.Helper()
+	code, stdout, stderr := sh.run(args...)
+	if code != 0 {
+		sh.t.Fatalf("lodge %s: %d\n%s%s", strings.Join(args, " "), code, stdout, stderr)
+	}
+	return stdout
+}
+
+func within(ok func() bool) bool {
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	end := time.NewTimer(patience)
+	defer end.Stop()
+	for {
+		if ok() {
+			return true
+		}
+		select {
+		case <-tick.C:
+		case <-end.C:
+			return ok()
+		}
+	}
+}
+
+func gone(pid int) bool {
+	return within(func() bool {
+		n, err := procfs.StartTime(pid)
+		return err != nil || !procfs.Alive(pid, n)
+	})
+}
+
+// one checks that an error is one line of the usual form.
+func one(t *testing.T, stderr, want, hint string) {
+	t.Helper()
+	line, rest, ok := strings.Cut(stderr, "\n")
+	if !ok || rest != "" || !strings.HasPrefix(line, "lodge: ") || !strings.Contains(line, want) {
+		t.Errorf("got %q, want one line with %q", stderr, want)
+	}
+	if hint != "" && (!strings.Contains(line, "(hint: ") || !strings.Contains(line, hint) || !strings.HasSuffix(line, ")")) {
+		t.Errorf("got %q, want the hint %q", line, hint)
+	}
+}
