@@ -1,0 +1,68 @@
+package service
+
+import (
+	"fmt"
+	"regexp"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// failure makes the error that a person reads: the cause, who has the port,
+// and the last lines.
+func (r *runner) failure(cause string, p *process) *Error {
+	e := &Error{Service: r.name, Cause: cause}
+	if p != nil {
+		p.flush()
+	}
+	inUse := false
+	for _, l := range r.sup.logs.Tail(r.name, 10) {
+		e.LastLines = append(e.LastLines, l.Text)
+		inUse = inUse || addressInUse.MatchString(l.Text)
+	}
+	if port, owner := r.conflict(inUse); owner != "" {
+		e.Cause += fmt.Sprintf("; port %d is taken inside by service %s", port, owner)
+		e.Hint = fmt.Sprintf("give one of them another port, or stop the other: lodge down %s", owner)
+	}
+	return e
+}
+
+// addressInUse is how programs say EADDRINUSE.
+var addressInUse = regexp.MustCompile(`(?i)address (is )?already in use|address in use|EADDRINUSE`)
+
+// conflictLater is how long the kernel's word of a refused bind may take to
+// arrive after the program's own.
+const conflictLater = 500 * time.Millisecond
+
+// conflict says which port of the service somebody else inside has. With
+// expected it waits for the kernel to say so.
+func (r *runner) conflict(expected bool) (port uint16, owner string) {
+	late := time.NewTimer(conflictLater)
+	defer late.Stop()
+	for {
+		r.sup.mu.Lock()
+		ch := r.sup.changed
+		c, ok := r.sup.conflicts[r.name]
+		for _, ep := range r.sup.endpoints {
+			if ok && ep.Port == c.Port && ep.Protocol == c.Protocol && ep.Service != r.name {
+				owner = ep.Service
+			}
+		}
+		r.sup.mu.Unlock()
+		if ok || !expected {
+			return c.Port, owner
+		}
+		select {
+		case <-ch:
+		case <-late.C:
+			return 0, ""
+		}
+	}
+}
+
+func exitText(x ExitStatus) string {
+	if x.Signal != 0 {
+		return "signal " + unix.SignalName(x.Signal)
+	}
+	return fmt.Sprintf("status %d", x.Code)
+}
