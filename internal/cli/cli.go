@@ -17,6 +17,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
 
 	"lodge/internal/keeper"
 	"lodge/internal/project"
@@ -73,12 +74,32 @@ type app struct {
 
 // Run runs the command line and gives the exit status.
 func Run(ctx context.Context, env Env) int {
-	a := &app{env: env, out: env.Stdout, err: env.Stderr}
+	out := &results{w: env.Stdout}
+	a := &app{env: env, out: out, err: env.Stderr}
 	root := a.root()
-	root.SetArgs(env.Args)
-	root.SetOut(env.Stdout)
+	root.SetArgs(append([]string{}, env.Args...)) // with nil, cobra reads os.Args
+	root.SetOut(out)
 	root.SetErr(env.Stderr)
-	return a.status(root.ExecuteContext(ctx))
+	err := root.ExecuteContext(ctx)
+	if err == nil && out.err != nil && !errors.Is(out.err, unix.EPIPE) {
+		err = fmt.Errorf("print: %w", out.err)
+	}
+	return a.status(err)
+}
+
+// results is standard output that remembers the first error: a result that
+// could not be printed is no success.
+type results struct {
+	w   io.Writer
+	err error
+}
+
+func (r *results) Write(p []byte) (int, error) {
+	n, err := r.w.Write(p)
+	if err != nil && r.err == nil {
+		r.err = err
+	}
+	return n, err
 }
 
 func (a *app) root() *cobra.Command {

@@ -35,7 +35,7 @@ func LookPath(name, dir string, env []string) (string, error) {
 			p = filepath.Join(dir, p)
 		}
 		if _, err := executable(p); err != nil {
-			return "", fmt.Errorf("run %s: %w", p, err)
+			return "", fmt.Errorf("%s: %w", p, err)
 		}
 		return p, nil
 	}
@@ -61,7 +61,7 @@ func LookPath(name, dir string, env []string) (string, error) {
 		}
 	}
 	if denied != "" {
-		return "", fmt.Errorf("run %s: permission denied (not executable)", denied)
+		return "", fmt.Errorf("%s: permission denied (not executable)", denied)
 	}
 	return "", fmt.Errorf("command %q not found in PATH (%s)", name, path)
 }

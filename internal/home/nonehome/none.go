@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -85,7 +86,7 @@ func (n *none) Start(c home.Command) (int, error) {
 	}
 	attr := &syscall.ProcAttr{
 		Dir: c.Dir, Files: fds,
-		Env: append(slices.Clone(c.Env), "LODGE_SERVICE="+c.Service, "LODGE_HOME_ID="+n.spec.ID),
+		Env: n.environ(c),
 		Sys: &syscall.SysProcAttr{Setsid: true, Setctty: c.Terminal},
 	}
 	pid, err := syscall.ForkExec(c.Path, c.Args, attr)
@@ -96,6 +97,15 @@ func (n *none) Start(c home.Command) (int, error) {
 	n.mains[pid] = c.Service
 	n.mu.Unlock()
 	return pid, nil
+}
+
+// environ marks the process as the service's, and takes away what an outer
+// home may have marked it with.
+func (n *none) environ(c home.Command) []string {
+	env := slices.DeleteFunc(slices.Clone(c.Env), func(kv string) bool {
+		return strings.HasPrefix(kv, "LODGE_SERVICE=") || strings.HasPrefix(kv, "LODGE_HOME_ID=")
+	})
+	return append(env, "LODGE_SERVICE="+c.Service, "LODGE_HOME_ID="+n.spec.ID)
 }
 
 func (n *none) Pids(service string) ([]int, error) {
