@@ -4,7 +4,7 @@
 # own API and store. It needs Go and nothing else, leaves nothing behind, and
 # exits with 1 where a page shows anything but its own checkout.
 #
-# usage: examples/demo.sh [LODGE]    LODGE is the lodge program, bin/lodge by default
+# usage: examples/demo.sh [LODGE]    LODGE is the lodge program; without it bin/lodge is built
 set -eu
 
 fail() {
@@ -15,10 +15,15 @@ fail() {
 say() { printf '\n\033[1m%s\033[0m\n' "$*"; }
 [ -t 1 ] || say() { printf '\n%s\n' "$*"; }
 
-lodge=${1:-bin/lodge}
+examples=$(cd "$(dirname "$0")" && pwd -P)
+lodge=${1:-}
+if [ -z "$lodge" ]; then
+	echo "building bin/lodge"
+	lodge=$(dirname "$examples")/bin/lodge
+	(cd "$examples" && CGO_ENABLED=0 go build -buildvcs=false -trimpath -o "$lodge" ../cmd/lodge) || fail "build lodge"
+fi
 [ -x "$lodge" ] || fail "run $lodge: no such program (build it: go build -o bin/lodge ./cmd/lodge)"
 lodge=$(cd "$(dirname "$lodge")" && pwd -P)/$(basename "$lodge")
-examples=$(cd "$(dirname "$0")" && pwd -P)
 
 # A lodge of its own beside the one that may run already.
 tmp=$(mktemp -d "${TMPDIR:-/tmp}/lodge-demo.XXXXXX")
