@@ -6,7 +6,6 @@ import (
 	"net/netip"
 	"os"
 	"strconv"
-	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -142,18 +141,13 @@ func duplicates(pid int, service string, want map[uint32]netip.AddrPort) []*held
 	return out
 }
 
-// socketInode reads "socket:[123]" (proc(5)).
-func socketInode(link string) (uint32, bool) {
-	s, err := os.Readlink(link)
+// socketInode reads a link in /proc/PID/fd.
+func socketInode(path string) (uint32, bool) {
+	link, err := os.Readlink(path)
 	if err != nil {
 		return 0, false
 	}
-	s, ok := strings.CutPrefix(s, "socket:[")
-	if !ok {
-		return 0, false
-	}
-	n, err := strconv.ParseUint(strings.TrimSuffix(s, "]"), 10, 32)
-	return uint32(n), err == nil
+	return sockets.ParseLink(link)
 }
 
 func (in *inside) holds(inode uint32) bool {
