@@ -158,13 +158,21 @@ func (a *app) withSession(ctx context.Context, p *project.Project, ch choices, d
 
 // find gives the project of the working directory as the daemon knows it.
 func (a *app) find(ctx context.Context, c *localapi.Client, all bool) (localapi.Project, error) {
-	p, err := a.load()
-	if err != nil {
-		return localapi.Project{}, err
+	p, loadErr := a.load()
+	var broken *project.Error
+	if loadErr != nil && !errors.As(loadErr, &broken) {
+		return localapi.Project{}, loadErr
 	}
 	ps, err := c.Projects(ctx, all)
 	if err != nil {
 		return localapi.Project{}, err
+	}
+	if broken != nil {
+		// What is up can be looked at and stopped, whatever its file says by now.
+		if q, ok := above(ps.Projects, a.env.Dir); ok {
+			return q, nil
+		}
+		return localapi.Project{}, loadErr
 	}
 	for _, q := range ps.Projects {
 		if q.Path == p.Dir {
@@ -172,4 +180,23 @@ func (a *app) find(ctx context.Context, c *localapi.Client, all bool) (localapi.
 		}
 	}
 	return localapi.Project{}, &hinted{err: fmt.Errorf("find project %s: it is not up", p.Dir), hint: "lodge up, or: lodge ls --all"}
+}
+
+// above gives the project whose directory is dir, or the nearest above it.
+func above(ps []localapi.Project, dir string) (localapi.Project, bool) {
+	if real, err := filepath.EvalSymlinks(dir); err == nil {
+		dir = real
+	}
+	for {
+		for _, p := range ps {
+			if p.Path == dir {
+				return p, true
+			}
+		}
+		up := filepath.Dir(dir)
+		if up == dir {
+			return localapi.Project{}, false
+		}
+		dir = up
+	}
 }
