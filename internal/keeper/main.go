@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"sync"
 	"time"
@@ -61,6 +62,19 @@ const (
 	firstLinger = 10 * time.Second
 	lastLinger  = 100 * time.Millisecond
 )
+
+// defaultSignals makes what is started here have the usual dispositions of
+// signals, also where this process was started with some ignored (nohup, or a
+// shell's background): an ignored signal stays ignored over execve(2), one that
+// is caught is not. It holds for the life of the process.
+func defaultSignals() {
+	caught := make(chan os.Signal, 1)
+	for n := unix.Signal(1); n < 32; n++ {
+		if signal.Ignored(n) {
+			signal.Notify(caught, n)
+		}
+	}
+}
 
 // Run is the whole life of a keeper process. It returns when the project has
 // ended. ctx ends it early, with everything that runs.
@@ -167,6 +181,7 @@ func (k *keeper) stop() {
 
 // serve answers until there is nothing left to keep.
 func (k *keeper) serve(ctx context.Context) error {
+	defaultSignals()
 	k.wg.Add(3)
 	go func() { defer k.wg.Done(); k.tendLogs() }()
 	go func() { defer k.wg.Done(); k.accept() }()
