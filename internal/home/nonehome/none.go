@@ -108,7 +108,26 @@ func (n *none) environ(c home.Command) []string {
 	return append(env, "LODGE_SERVICE="+c.Service, "LODGE_HOME_ID="+n.spec.ID)
 }
 
+// Pids looks again a few times before it says that there is nobody: a list of
+// /proc is no snapshot, and a process that forks and ends while it is read can
+// be missing together with its child, or be seen without the environment that
+// names its service while it becomes another program.
 func (n *none) Pids(service string) ([]int, error) {
+	for look := 1; ; look++ {
+		pids, err := n.look(service)
+		if err != nil || len(pids) > 0 || look == looks {
+			return pids, err
+		}
+		time.Sleep(lookAgain) // for a system call of others to end, which tells nobody
+	}
+}
+
+const (
+	looks     = 4
+	lookAgain = 2 * time.Millisecond
+)
+
+func (n *none) look(service string) ([]int, error) {
 	tree, err := procfs.Children()
 	if err != nil {
 		return nil, err

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -82,8 +83,13 @@ func (l *listener) note(tid uint32) {
 // saw it is listed for "" only.
 func (h *Home) Pids(service string) ([]int, error) {
 	// A process that forks and ends while /proc is read can be missed, and its
-	// child too: nobody is left only where several looks say so.
-	for range pidsLooks {
+	// child too; one that becomes another program has no environment for a
+	// moment. Nobody is left only where several looks say so, a little apart,
+	// since nothing tells when others are done with their system calls.
+	for look := range pidsLooks {
+		if look > 0 {
+			time.Sleep(2 * time.Millisecond)
+		}
 		if out, err := h.pids(service); err != nil || len(out) > 0 {
 			return out, err
 		}
