@@ -19,7 +19,8 @@ var allowed = map[string][]string{
 	"loopback":         {},
 	"procfs":           {},
 	"unixsock":         {},
-	"project":          {"loopback"},
+	"project":          {"loopback", "refs"},
+	"refs":             {},
 	"watch":            {},
 	"logs":             {},
 	"sockets":          {"loopback"},
@@ -29,11 +30,11 @@ var allowed = map[string][]string{
 	"home/ebpfhome":    {"home", "loopback", "sockets", "helper", "bpf", "procfs"},
 	"home/seccomphome": {"home", "loopback", "sockets", "procfs"},
 	"home/nonehome":    {"home", "loopback", "sockets", "procfs"},
-	"service":          {"home", "loopback", "logs", "watch", "procfs"},
+	"service":          {"home", "loopback", "logs", "watch", "procfs", "refs"},
 	"keeper":           {"home", "home/ebpfhome", "home/seccomphome", "home/nonehome", "loopback", "logs", "procfs", "service", "unixsock"},
 	"localapi":         {"keeper", "logs", "loopback", "service", "unixsock"},
 	"daemon":           {"helper", "home", "home/ebpfhome", "home/seccomphome", "keeper", "localapi", "loopback", "procfs", "service", "sockets", "unixsock"},
-	"cli":              {"daemon", "helper", "keeper", "localapi", "logs", "loopback", "project", "service"},
+	"cli":              {"daemon", "helper", "keeper", "localapi", "logs", "loopback", "project", "refs", "service"},
 }
 
 type pkg struct {

@@ -5,6 +5,7 @@ import (
 	"syscall"
 
 	"lodge/internal/project"
+	"lodge/internal/refs"
 	"lodge/internal/service"
 )
 
@@ -38,6 +39,10 @@ func specs(p *project.Project) []service.Spec {
 		if filepath.Base(p.ConfigPath) == project.ProcfileName {
 			// A Procfile cannot say which processes listen.
 			sp.Ready.Soft, sp.ReadyTimeout = true, 0
+			// Nor does foreman's .env refer to services.
+			for i := range sp.Env {
+				sp.Env[i] = refs.Quote(sp.Env[i])
+			}
 		}
 		out = append(out, sp)
 	}

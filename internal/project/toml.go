@@ -11,6 +11,7 @@ import (
 	"github.com/pelletier/go-toml/v2/unstable"
 
 	"lodge/internal/loopback"
+	"lodge/internal/refs"
 )
 
 // reader turns the tree of a lodge.toml into a Project.
@@ -20,6 +21,7 @@ type reader struct {
 	// at holds where things were written that are checked against each other
 	// once everything was read.
 	needs       map[string][]int
+	refs        []reference
 	ports       map[Port]string
 	defaultItem *item
 }
@@ -110,7 +112,10 @@ func (r *reader) read() error {
 			return r.noService(it.value.offset, "default", r.project.Default)
 		}
 	}
-	return r.checkNeeds()
+	if err := r.checkNeeds(); err != nil {
+		return err
+	}
+	return r.checkRefs()
 }
 
 func (r *reader) version(it *item) error {
@@ -287,6 +292,9 @@ func (r *reader) env(s *Service, it *item, key string) error {
 			return err
 		}
 		s.setEnv(name, text)
+		for _, ref := range refs.Find(text) {
+			r.refs = append(r.refs, reference{s.Name, key + "." + name, sub.value.offset, ref})
+		}
 	}
 	return nil
 }

@@ -52,7 +52,10 @@ func (r *runner) launch() (*process, *Error) {
 	if err := r.takeLease(sp); err != nil {
 		return nil, &Error{Service: r.name, Cause: err.Error()}
 	}
-	env := r.environ(sp, base)
+	env, err := r.environ(sp, base)
+	if err != nil {
+		return nil, &Error{Service: r.name, Cause: err.Error()}
+	}
 	if l := r.currentLease(); l != nil && l.listener != nil {
 		files = append(files, l.listener)
 		env = MergeEnv(env, "LISTEN_FDS=1", "LISTEN_FDNAMES="+sp.Name)
@@ -108,8 +111,14 @@ func (r *runner) launch() (*process, *Error) {
 
 // environ is the environment of a service's programs: what was given with its
 // definition, what lodge knows, and over both what the service itself asks for.
-func (r *runner) environ(sp Spec, base []string) []string {
+func (r *runner) environ(sp Spec, base []string) ([]string, error) {
 	env := MergeEnv(base, "LODGE_PROJECT="+r.sup.name, "LODGE_SERVICE="+sp.Name, "LODGE_HOME="+r.sup.spec.IP4.String())
+	if sp.URL != "" {
+		env = MergeEnv(env, "LODGE_URL="+sp.URL)
+	}
+	// Over what the shell has: an API_URL that was meant for another checkout
+	// would lead there. What the file says counts more than either.
+	env = MergeEnv(env, r.peerEnv(sp)...)
 	if _, ok := Getenv(env, "PYTHONUNBUFFERED"); !ok {
 		// Python keeps output back when it goes to a pipe.
 		env = append(env, "PYTHONUNBUFFERED=1")
@@ -124,7 +133,11 @@ func (r *runner) environ(sp Spec, base []string) []string {
 	if port != 0 {
 		env = MergeEnv(env, fmt.Sprintf("PORT=%d", port))
 	}
-	return MergeEnv(env, sp.Env...)
+	own, err := r.expand(sp.Env)
+	if err != nil {
+		return nil, err
+	}
+	return MergeEnv(env, own...), nil
 }
 
 // halt ends every process of the service: its stop signal, a grace time, then

@@ -141,7 +141,10 @@ func (r *runner) readyHTTP(ctx context.Context, sp Spec) (bool, string) {
 
 func (r *runner) readyCommand(ctx context.Context, sp Spec) (bool, string) {
 	_, base := r.definition()
-	env := r.environ(sp, base)
+	env, err := r.environ(sp, base)
+	if err != nil {
+		return false, "ready: " + err.Error()
+	}
 	path, err := LookPath(sp.Ready.Command[0], sp.Dir, env)
 	if err != nil {
 		return false, "ready: " + err.Error()

@@ -19,15 +19,19 @@ type Spec struct {
 	// Argv is the command; Argv[0] is looked up in the PATH of Env.
 	Argv []string `json:"argv"`
 	// Command is the command as the person wrote it.
-	Command string   `json:"command"`
-	Dir     string   `json:"dir"`
-	Env     []string `json:"env,omitempty"` // the service's own, over the project's
-	Needs   []string `json:"needs,omitempty"`
-	Watch   []string `json:"watch,omitempty"`
+	Command string `json:"command"`
+	Dir     string `json:"dir"`
+	// Env is the service's own, over the project's. Its values may refer to
+	// services that are needed: ${db.port} (package refs).
+	Env   []string `json:"env,omitempty"`
+	Needs []string `json:"needs,omitempty"`
+	Watch []string `json:"watch,omitempty"`
 	// WatchRoot is the directory that Watch is relative to.
 	WatchRoot string `json:"watch_root,omitempty"`
 	// HTTP is the port that the service's name leads to; 0 for whichever it is.
 	HTTP uint16 `json:"http,omitempty"`
+	// URL is the service's address for people, given as LODGE_URL.
+	URL string `json:"url,omitempty"`
 	// Port is given as PORT. AutoPort leases one from the dynamic range.
 	Port     uint16 `json:"port,omitempty"`
 	AutoPort bool   `json:"auto_port,omitempty"`

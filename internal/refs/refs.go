@@ -1,0 +1,107 @@
+// Package refs reads references to services in a text, such as the ${db.port}
+// of env in lodge.toml, and puts values in their place. It does not know which
+// services there are.
+package refs
+
+import (
+	"fmt"
+	"strings"
+)
+
+// The facts that a reference may name.
+const (
+	Host = "host" // the address under which the service is reached
+	Port = "port"
+	URL  = "url"
+)
+
+// Facts lists what a reference may name.
+func Facts() []string { return []string{Host, Port, URL} }
+
+// Ref is one reference.
+type Ref struct {
+	// Offset is where "${" stands in the text, in bytes.
+	Offset  int
+	Service string
+	Fact    string
+}
+
+// String gives the reference as it is written.
+func (r Ref) String() string { return "${" + r.Service + "." + r.Fact + "}" }
+
+// Find lists the references of a text, in their order. "${" without a dot
+// before its "}" is no reference but text, as a shell's ${HOME} is; "$${" is a
+// literal "${".
+func Find(text string) []Ref {
+	var out []Ref
+	_, _ = walk(text, func(r Ref) (string, error) {
+		out = append(out, r)
+		return "", nil
+	})
+	return out
+}
+
+// Expand replaces every reference by what value gives for it, and "$${" by
+// "${". The error is the first that value gives.
+func Expand(text string, value func(Ref) (string, error)) (string, error) {
+	return walk(text, value)
+}
+
+// Quote gives the text that Expand turns into s.
+func Quote(s string) string { return strings.ReplaceAll(s, "${", "$${") }
+
+func walk(text string, value func(Ref) (string, error)) (string, error) {
+	if !strings.Contains(text, "${") {
+		return text, nil
+	}
+	var b strings.Builder
+	for i := 0; i < len(text); {
+		rest := text[i:]
+		if strings.HasPrefix(rest, "$${") {
+			b.WriteString("${")
+			i += len("$${")
+			continue
+		}
+		r, n := parse(rest)
+		if n == 0 {
+			b.WriteByte(text[i])
+			i++
+			continue
+		}
+		r.Offset = i
+		v, err := value(r)
+		if err != nil {
+			return "", fmt.Errorf("expand %s: %w", r, err)
+		}
+		b.WriteString(v)
+		i += n
+	}
+	return b.String(), nil
+}
+
+// parse reads the reference at the start of s and says how long it is; 0 where
+// there is none.
+func parse(s string) (Ref, int) {
+	if !strings.HasPrefix(s, "${") {
+		return Ref{}, 0
+	}
+	end := strings.IndexByte(s, '}')
+	if end < 0 {
+		return Ref{}, 0
+	}
+	service, fact, ok := strings.Cut(s[2:end], ".")
+	if !ok || !isWord(service) || !isWord(fact) {
+		return Ref{}, 0
+	}
+	return Ref{Service: service, Fact: fact}, end + 1
+}
+
+func isWord(s string) bool {
+	for i := range len(s) {
+		c := s[i]
+		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '-' && c != '_' {
+			return false
+		}
+	}
+	return s != ""
+}

@@ -1,0 +1,192 @@
+package service
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"lodge/internal/loopback"
+	"lodge/internal/refs"
+)
+
+// peer is where a service is reached from inside the home.
+type peer struct {
+	host   string // as an address without brackets
+	port   uint16
+	scheme string
+}
+
+func (p peer) url() string {
+	return p.scheme + "://" + net.JoinHostPort(p.host, strconv.Itoa(int(p.port)))
+}
+
+func (p peer) fact(name string) (string, error) {
+	switch name {
+	case refs.Host:
+		return p.host, nil
+	case refs.Port:
+		return strconv.Itoa(int(p.port)), nil
+	case refs.URL:
+		return p.url(), nil
+	}
+	return "", fmt.Errorf("no such fact: %s", name)
+}
+
+// errNoPort says that a service has no port by which it could be named.
+var errNoPort = errors.New("it listens nowhere inside the home")
+
+// peerEnv gives what a service is told of those that it needs: NAME_HOST,
+// NAME_PORT and NAME_URL. One that listens nowhere, such as one that ran once,
+// has none.
+func (r *runner) peerEnv(sp Spec) []string {
+	var out []string
+	for _, n := range sp.Needs {
+		p, err := r.sup.peerOf(n)
+		if err != nil {
+			continue
+		}
+		name := envName(n)
+		out = append(out, name+"_HOST="+p.host, fmt.Sprintf("%s_PORT=%d", name, p.port), name+"_URL="+p.url())
+	}
+	return out
+}
+
+// expand puts facts of services in the place of the references in a service's
+// own variables.
+func (r *runner) expand(env []string) ([]string, error) {
+	out := make([]string, 0, len(env))
+	for _, kv := range env {
+		v, err := refs.Expand(kv, func(ref refs.Ref) (string, error) {
+			p, err := r.sup.peerOf(ref.Service)
+			if err != nil {
+				return "", err
+			}
+			return p.fact(ref.Fact)
+		})
+		if err != nil {
+			name, _, _ := strings.Cut(kv, "=")
+			return nil, fmt.Errorf("set %s: %w", name, err)
+		}
+		out = append(out, v)
+	}
+	return out, nil
+}
+
+// peerOf says where a service of this project is reached.
+func (s *Supervisor) peerOf(name string) (peer, error) {
+	s.mu.Lock()
+	r := s.runners[name]
+	eps := s.endpointsOf(name)
+	s.mu.Unlock()
+	if r == nil {
+		return peer{}, errors.New("no such service")
+	}
+	sp, _ := r.definition()
+	want := r.wantedPort(sp)
+	if want == 0 {
+		want = sp.Port
+	}
+	e, ok := chooseEndpoint(eps, want)
+	switch {
+	case ok:
+	case want != 0: // not yet there, but known
+		e = loopback.Endpoint{Protocol: loopback.TCP, IP: s.spec.IP4, Port: want}
+		if s.inside.Engine() == loopback.None {
+			e.IP = netip.AddrFrom4([4]byte{127, 0, 0, 1})
+		}
+	default:
+		return peer{}, errNoPort
+	}
+	return peer{host: s.insideHost(e.IP), port: e.Port, scheme: scheme(sp, e.Port)}, nil
+}
+
+// chooseEndpoint gives the endpoint that stands for a service: the one on the
+// wanted port, else the first TCP one that Linux did not choose itself.
+func chooseEndpoint(eps []loopback.Endpoint, want uint16) (loopback.Endpoint, bool) {
+	best, found := loopback.Endpoint{}, false
+	rank := func(e loopback.Endpoint) int {
+		n := int(e.Port)
+		if e.Protocol == loopback.UDP {
+			n += 1 << 20
+		}
+		if ephemeral(e.Port) {
+			n += 1 << 18
+		}
+		if e.IP.Is6() {
+			n += 1 << 17 // an IPv4 client cannot reach it
+		}
+		return n
+	}
+	for _, e := range eps {
+		if want != 0 && e.Port != want {
+			continue
+		}
+		if !found || rank(e) < rank(best) {
+			best, found = e, true
+		}
+	}
+	return best, found
+}
+
+// insideHost gives the address under which a program inside reaches ip: in a
+// home that is localhost, as it would be without lodge.
+func (s *Supervisor) insideHost(ip netip.Addr) string {
+	switch {
+	case s.inside.Engine() == loopback.None && !ip.IsUnspecified():
+		return ip.String()
+	case ip.Is6() && !ip.Is4In6() && !ip.IsUnspecified():
+		return "::1"
+	}
+	return "127.0.0.1"
+}
+
+// envName gives the name of a service as variables have it.
+func envName(service string) string {
+	return strings.ToUpper(strings.Map(func(c rune) rune {
+		if c == '-' || c == '.' {
+			return '_'
+		}
+		return c
+	}, service))
+}
+
+// schemes are the URL schemes of servers that are no HTTP servers, by the
+// program's name and by the port that they are known for. Nobody writes to it.
+var schemes = []struct {
+	scheme, program string
+	port            uint16
+}{
+	{"postgres", "postgres", 5432},
+	{"redis", "redis-server", 6379},
+	{"redis", "valkey-server", 0},
+	{"mysql", "mysqld", 3306},
+	{"mysql", "mariadbd", 0},
+	{"mongodb", "mongod", 27017},
+	{"amqp", "rabbitmq-server", 5672},
+	{"nats", "nats-server", 4222},
+	{"memcached", "memcached", 11211},
+}
+
+// scheme guesses the scheme of a service's URL: http, unless its command or
+// its port says otherwise.
+func scheme(sp Spec, port uint16) string {
+	if sp.HTTP != 0 || sp.Ready.HTTP != "" {
+		return "http"
+	}
+	words := strings.Fields(sp.Command)
+	for _, s := range schemes {
+		if s.port == port {
+			return s.scheme
+		}
+		for _, w := range words {
+			if filepath.Base(w) == s.program {
+				return s.scheme
+			}
+		}
+	}
+	return "http"
+}
