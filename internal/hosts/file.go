@@ -1,0 +1,144 @@
+package hosts
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// maxSize bounds what is read of a hosts file, in bytes: lists of ten thousands
+// of blocked names are usual, much more is a mistake.
+const maxSize = 64 << 20
+
+// File is a hosts file on disk. Several processes may change it at once.
+type File struct {
+	// Path is the file, such as /etc/hosts. It must be there.
+	Path string
+}
+
+// Set replaces the owner's block; no entries removes it. The file is replaced
+// in one step, with its mode and owner; where that cannot be, as with a file
+// that is a mount point of its own (as in containers), it is written in place.
+func (f File) Set(owner string, entries []Entry) error {
+	return f.change(func(text []byte) ([]byte, error) { return Set(text, owner, entries) })
+}
+
+// Remove removes the blocks of all owners whom gone names.
+func (f File) Remove(gone func(owner string) bool) error {
+	return f.change(func(text []byte) ([]byte, error) {
+		for _, owner := range Owners(text) {
+			if !gone(owner) {
+				continue
+			}
+			var err error
+			if text, err = Set(text, owner, nil); err != nil {
+				return nil, err
+			}
+		}
+		return text, nil
+	})
+}
+
+func (f File) change(edit func([]byte) ([]byte, error)) error {
+	err := f.locked(func(path string, file *os.File) error {
+		text, err := io.ReadAll(io.LimitReader(file, maxSize+1))
+		if err == nil && len(text) > maxSize {
+			err = fmt.Errorf("it has more than %d bytes", maxSize)
+		}
+		if err != nil {
+			return err
+		}
+		changed, err := edit(text)
+		if err != nil || bytes.Equal(text, changed) {
+			return err
+		}
+		return write(path, file, text, changed)
+	})
+	if err != nil {
+		return fmt.Errorf("change %s: %w", f.Path, err)
+	}
+	return nil
+}
+
+// locked calls do with the file open, while no other lodge changes it. The
+// lock (flock(2)) is on the directory, since the file is replaced.
+func (f File) locked(do func(path string, file *os.File) error) error {
+	path, err := filepath.EvalSymlinks(f.Path)
+	if err != nil {
+		return err
+	}
+	dir, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	defer dir.Close() // also gives up the lock
+	for {
+		err := unix.Flock(int(dir.Fd()), unix.LOCK_EX)
+		if err == nil {
+			break
+		}
+		if !errors.Is(err, unix.EINTR) {
+			return os.NewSyscallError("flock", err)
+		}
+	}
+	file, err := os.OpenFile(path, os.O_RDWR|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	return errors.Join(do(path, file), file.Close())
+}
+
+func write(path string, file *os.File, before, after []byte) error {
+	err := replace(path, file, after)
+	if err == nil || !errors.Is(err, unix.EBUSY) && !errors.Is(err, unix.EXDEV) && !errors.Is(err, unix.EROFS) && !errors.Is(err, unix.EACCES) {
+		return err
+	}
+	// A mount point, or a directory that takes no files. Half a hosts file is
+	// worse than an old one: what was there comes back if it does not fit.
+	if werr := overwrite(file, after); werr != nil {
+		return errors.Join(werr, overwrite(file, before))
+	}
+	return nil
+}
+
+func replace(path string, like *os.File, data []byte) error {
+	fi, err := like.Stat()
+	if err != nil {
+		return err
+	}
+	tmp, err := os.CreateTemp(filepath.Dir(path), ".hosts-lodge-*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(tmp.Name()) // fails after the rename, as it should
+	_, err = tmp.Write(data)
+	if err == nil {
+		err = tmp.Chmod(fi.Mode().Perm())
+	}
+	if st, ok := fi.Sys().(*syscall.Stat_t); ok && err == nil {
+		err = tmp.Chown(int(st.Uid), int(st.Gid))
+	}
+	if err == nil {
+		err = tmp.Sync()
+	}
+	if err = errors.Join(err, tmp.Close()); err != nil {
+		return err
+	}
+	return os.Rename(tmp.Name(), path)
+}
+
+func overwrite(file *os.File, data []byte) error {
+	if _, err := file.WriteAt(data, 0); err != nil {
+		return err
+	}
+	if err := file.Truncate(int64(len(data))); err != nil {
+		return err
+	}
+	return file.Sync()
+}
