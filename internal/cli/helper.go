@@ -22,6 +22,7 @@ const inheritedFD = 3
 // root, on an inherited socket; or the machine's, for all users.
 func (a *app) helperCommand() *cobra.Command {
 	var listen string
+	var opts helper.Options
 	var systemd bool
 	c := &cobra.Command{
 		Use:    "helper",
@@ -37,7 +38,7 @@ func (a *app) helperCommand() *cobra.Command {
 				if err != nil {
 					return fmt.Errorf("take over systemd's socket: %w", err)
 				}
-				return a.helpAll(ctx, ln)
+				return a.helpAll(ctx, ln, opts)
 			case listen != "":
 				if err := os.Remove(listen); err != nil && !errors.Is(err, os.ErrNotExist) {
 					return fmt.Errorf("replace %s: %w", listen, err)
@@ -49,24 +50,25 @@ func (a *app) helperCommand() *cobra.Command {
 				if err := os.Chmod(listen, 0o666); err != nil {
 					return fmt.Errorf("listen on %s: %w", listen, err)
 				}
-				return a.helpAll(ctx, ln)
+				return a.helpAll(ctx, ln, opts)
 			}
 			conn, err := helper.FromFile(os.NewFile(inheritedFD, "socket"))
 			if err != nil {
 				return err
 			}
-			return helper.Serve(ctx, conn, uint32(os.Getuid()), uint32(os.Getgid()))
+			return helper.Serve(ctx, conn, uint32(os.Getuid()), uint32(os.Getgid()), opts)
 		},
 	}
 	c.Flags().StringVar(&listen, "listen", "", "serve all users on this socket")
 	c.Flags().BoolVar(&systemd, "systemd", false, "serve all users on the socket that systemd passes")
+	c.Flags().StringVar(&opts.HostsFile, "hosts", "", "keep the names below .test in this hosts file")
 	return c
 }
 
-func (a *app) helpAll(ctx context.Context, ln net.Listener) error {
+func (a *app) helpAll(ctx context.Context, ln net.Listener, opts helper.Options) error {
 	u, ok := ln.(*net.UnixListener)
 	if !ok {
 		return fmt.Errorf("serve users: a %s socket is no Unix socket", ln.Addr().Network())
 	}
-	return helper.ServeListener(ctx, u, func(err error) { fmt.Fprintln(a.err, "lodge: helper:", err) })
+	return helper.ServeListener(ctx, u, opts, func(err error) { fmt.Fprintln(a.err, "lodge: helper:", err) })
 }

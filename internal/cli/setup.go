@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"lodge/internal/daemon"
+	"lodge/internal/helper"
 )
 
 // Where setup puts things, below --root.
@@ -20,6 +21,7 @@ const (
 	setupBinary  = "/usr/local/libexec/lodge"
 	setupSocket  = "/etc/systemd/system/lodge-helper.socket"
 	setupService = "/etc/systemd/system/lodge-helper.service"
+	setupHosts   = "/etc/hosts"
 )
 
 // systemd passes the listening socket (systemd.socket(5)); the helper works in
@@ -42,11 +44,11 @@ Description=lodge's helper: homes for all users
 Requires=lodge-helper.socket
 
 [Service]
-ExecStart=%s helper --systemd
+ExecStart=%s helper --systemd --hosts %s
 Delegate=yes
 KillMode=process
 NoNewPrivileges=yes
-CapabilityBoundingSet=CAP_BPF CAP_NET_ADMIN CAP_PERFMON CAP_SYS_ADMIN CAP_DAC_OVERRIDE CAP_CHOWN CAP_FOWNER CAP_KILL CAP_SYS_PTRACE
+CapabilityBoundingSet=CAP_BPF CAP_NET_ADMIN CAP_PERFMON CAP_SYS_ADMIN CAP_DAC_OVERRIDE CAP_CHOWN CAP_FOWNER CAP_KILL CAP_SYS_PTRACE CAP_NET_BIND_SERVICE
 PrivateTmp=yes
 ProtectHome=yes
 RestrictAddressFamilies=AF_UNIX AF_NETLINK AF_INET AF_INET6
@@ -59,8 +61,9 @@ func (a *app) setupCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "setup",
 		Short: "Install the helper, once, for all users (as root)",
-		Long: "Install lodge's helper as a systemd socket, so that every user gets the ebpf engine without being root.\n" +
-			"It writes " + setupBinary + ", " + setupSocket + " and " + setupService + ", and --uninstall removes them.",
+		Long: "Install lodge's helper as a systemd socket, so that every user gets the ebpf engine, ports 80 and 443 for names, and\n" +
+			"names below .test in " + setupHosts + ", without being root. It writes " + setupBinary + ",\n" +
+			setupSocket + " and " + setupService + "; --uninstall removes them, and all names.",
 		Args: args(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error {
 			if os.Geteuid() != 0 {
@@ -98,7 +101,7 @@ func (a *app) setup(ctx context.Context, root string) error {
 	}{
 		{setupBinary, bin, 0o755},
 		{setupSocket, fmt.Appendf(nil, socketUnit, daemon.SystemHelper), 0o644},
-		{setupService, fmt.Appendf(nil, serviceUnit, setupBinary), 0o644},
+		{setupService, fmt.Appendf(nil, serviceUnit, setupBinary, setupHosts), 0o644},
 	} {
 		p := filepath.Join(root, f.path)
 		if err := install(p, f.data, f.mode); err != nil {
@@ -162,6 +165,7 @@ func (a *app) unsetup(ctx context.Context, root string) error {
 			errs = append(errs, err)
 		}
 	}
+	errs = append(errs, helper.RemoveHosts(filepath.Join(root, setupHosts)))
 	if systemd {
 		errs = append(errs, a.systemctl(ctx, "daemon-reload"))
 	}

@@ -48,7 +48,7 @@ func (u *users) remove(uid uint32) {
 // own, until ctx ends; it then waits for all sessions. The user is the one
 // that the kernel names (SO_PEERCRED, unix(7)). Errors of single clients go to
 // report, which may be called from several goroutines.
-func ServeListener(ctx context.Context, ln *net.UnixListener, report func(error)) error {
+func ServeListener(ctx context.Context, ln *net.UnixListener, o Options, report func(error)) error {
 	stop := context.AfterFunc(ctx, func() { _ = ln.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
 	var clients sync.WaitGroup
@@ -73,14 +73,14 @@ func ServeListener(ctx context.Context, ln *net.UnixListener, report func(error)
 		}
 		clients.Go(func() {
 			defer func() { <-slots }()
-			if err := serveOne(ctx, conn, &users); err != nil {
+			if err := serveOne(ctx, conn, &users, o); err != nil {
 				report(err)
 			}
 		})
 	}
 }
 
-func serveOne(ctx context.Context, conn *net.UnixConn, users *users) error {
+func serveOne(ctx context.Context, conn *net.UnixConn, users *users, o Options) error {
 	uid, gid, err := Peer(conn)
 	if err != nil {
 		return errors.Join(err, conn.Close())
@@ -89,7 +89,7 @@ func serveOne(ctx context.Context, conn *net.UnixConn, users *users) error {
 		return errors.Join(fmt.Errorf("serve user %d: it has %d clients already", uid, maxUserClients), conn.Close())
 	}
 	defer users.remove(uid)
-	return Serve(ctx, conn, uid, gid)
+	return Serve(ctx, conn, uid, gid, o)
 }
 
 // Peer gives the user and group of the process at the other end of a Unix

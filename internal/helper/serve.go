@@ -49,10 +49,10 @@ func (h *Hello) CanMakeHomes() (bool, string) {
 //
 // When Serve returns, homes in which something runs stay, and their hooks with
 // them if a keeper holds the links.
-func Serve(ctx context.Context, conn *net.UnixConn, uid, gid uint32) (err error) {
+func Serve(ctx context.Context, conn *net.UnixConn, uid, gid uint32, o Options) (err error) {
 	stop := context.AfterFunc(ctx, func() { _ = conn.SetReadDeadline(time.Unix(1, 0)) })
 	defer stop()
-	s := newSession(uid, gid)
+	s := newSession(uid, gid, o)
 	defer func() { err = errors.Join(err, s.close(), conn.Close()) }()
 	for {
 		var req request
@@ -91,6 +91,10 @@ func (s *session) answer(req request) (rep *reply, files []*os.File) {
 		err = s.removeHome(req.Path, req.Kill)
 	case opSweep:
 		rep.Swept, err = s.sweep()
+	case opListenWeb:
+		rep.Listening, files, err = listenWeb(req.Port)
+	case opSetHosts:
+		err = s.setHosts(req.Hosts)
 	default:
 		err = fmt.Errorf("operation %q: unknown", req.Op)
 	}

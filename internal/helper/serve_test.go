@@ -16,11 +16,13 @@ import (
 
 // serve serves uid within this process. The client and the helper are closed
 // after the test.
-func serve(t *testing.T, uid uint32) *Client {
+func serve(t *testing.T, uid uint32) *Client { return serveWith(t, uid, Options{}) }
+
+func serveWith(t *testing.T, uid uint32, o Options) *Client {
 	t.Helper()
 	a, b := pair(t)
 	done := make(chan error, 1)
-	go func() { done <- Serve(context.Background(), b, uid, uid) }()
+	go func() { done <- Serve(context.Background(), b, uid, uid, o) }()
 	c := NewClient(a)
 	t.Cleanup(func() {
 		if err := errors.Join(c.Close(), <-done); err != nil {
@@ -216,7 +218,7 @@ func TestServeListener(t *testing.T) {
 	defer ln.Close()
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
-	go func() { done <- ServeListener(ctx, ln, func(err error) { t.Error(err) }) }()
+	go func() { done <- ServeListener(ctx, ln, Options{}, func(err error) { t.Error(err) }) }()
 	var clients []*Client
 	for range 3 {
 		c, err := Dial(t.Context(), path)

@@ -18,6 +18,7 @@ import (
 // session is what one client's helper holds. It is used by one goroutine.
 type session struct {
 	uid, gid uint32
+	options  Options
 	mount    string
 
 	// What the probes said, and whether they need not be asked again.
@@ -29,10 +30,13 @@ type session struct {
 	lock  *os.File
 	hooks *bpf.Hooks
 	homes map[netip.Addr]uint64 // to the id of the cgroup in
+
+	// hostsOwner is the mark of the client's names, or "" where it has none.
+	hostsOwner string
 }
 
-func newSession(uid, gid uint32) *session {
-	return &session{uid: uid, gid: gid, homes: map[netip.Addr]uint64{}}
+func newSession(uid, gid uint32, o Options) *session {
+	return &session{uid: uid, gid: gid, options: o, homes: map[netip.Addr]uint64{}}
 }
 
 func (s *session) findMount() error {
@@ -109,7 +113,7 @@ func (s *session) drop() error {
 // close ends the session. Homes in which nothing runs are removed, the others
 // stay as they are.
 func (s *session) close() error {
-	var errs []error
+	errs := []error{s.dropHosts()}
 	for ip4 := range s.homes {
 		p := place{s.mount, s.base, s.uid, ip4}
 		used, err := isPopulated(p.path())

@@ -11,6 +11,8 @@ import (
 	"os"
 
 	"golang.org/x/sys/unix"
+
+	"lodge/internal/hosts"
 )
 
 // Version is the version of the protocol. Both sides must speak the same.
@@ -18,7 +20,7 @@ const Version = 1
 
 // The bounds of a message. A message is one packet (SOCK_SEQPACKET).
 const (
-	maxMessage = 16 << 10
+	maxMessage = 96 << 10
 	maxFiles   = 64
 )
 
@@ -29,6 +31,8 @@ const (
 	opEnter      = "enter"
 	opRemoveHome = "remove_home"
 	opSweep      = "sweep"
+	opListenWeb  = "listen_web"
+	opSetHosts   = "set_hosts"
 )
 
 // request is what a client sends, always without descriptors.
@@ -43,15 +47,21 @@ type request struct {
 	Path   string     `json:"path,omitempty"`
 	Kill   bool       `json:"kill,omitempty"`
 	Probe  bool       `json:"probe,omitempty"` // with hello: say what works here
+	Port   uint16     `json:"port,omitempty"`
+	// Hosts are all names that the client wants in the hosts file.
+	Hosts []hosts.Entry `json:"hosts,omitempty"`
 }
 
-// reply is what the helper answers. Descriptors go with it for create_home.
+// reply is what the helper answers. Descriptors go with it for create_home and
+// listen_web.
 type reply struct {
 	ID    uint64    `json:"id"`
 	Error string    `json:"error,omitempty"`
 	Hello *Hello    `json:"hello,omitempty"`
 	Home  *homeInfo `json:"home,omitempty"`
 	Swept *Swept    `json:"swept,omitempty"`
+	// Listening are the addresses of the descriptors.
+	Listening []netip.AddrPort `json:"listening,omitempty"`
 }
 
 // homeInfo describes the descriptors: the cgroup in, the cgroup of the home,

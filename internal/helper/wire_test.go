@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -92,7 +93,7 @@ func TestServeRefusesDescriptors(t *testing.T) {
 		t.Fatal(err)
 	}
 	done := make(chan error, 1)
-	go func() { done <- Serve(t.Context(), b, 65534, 65534) }()
+	go func() { done <- Serve(t.Context(), b, 65534, 65534, Options{}) }()
 	if err := errors.Join(send(a, request{ID: 1, Op: opHello}, []*os.File{w}), w.Close()); err != nil {
 		t.Fatal(err)
 	}
@@ -117,7 +118,7 @@ func FuzzRequest(f *testing.F) {
 			t.Fatal(err)
 		}
 		var second request
-		if err := decode(again, &second); err != nil || second != req {
+		if err := decode(again, &second); err != nil || !reflect.DeepEqual(second, req) {
 			t.Errorf("%+v, %v, want %+v", second, err, req)
 		}
 	})

@@ -401,5 +401,5 @@ func beHelper() error {
 	if err != nil {
 		return err
 	}
-	return helper.Serve(helperContext(), conn, uid, gid)
+	return helper.Serve(helperContext(), conn, uid, gid, helper.Options{})
 }

@@ -69,7 +69,7 @@ func spawnFor(t testing.TB, uid, gid uint32) *helper.Client {
 	theirs, err := helper.FromFile(os.NewFile(uintptr(fds[1]), "helper"))
 	must(t, err)
 	done := make(chan error, 1)
-	go func() { done <- helper.Serve(context.Background(), theirs, uid, gid) }()
+	go func() { done <- helper.Serve(context.Background(), theirs, uid, gid, helper.Options{}) }()
 	c := helper.NewClient(ours)
 	t.Cleanup(func() {
 		must(t, c.Close())
