@@ -26,6 +26,7 @@ var allowed = map[string][]string{
 	"sockets":          {"loopback"},
 	"bpf":              {"loopback"},
 	"hosts":            {},
+	"names":            {"loopback", "service"},
 	"helper":           {"bpf", "hosts", "loopback", "procfs", "unixsock"},
 	"home":             {"loopback"},
 	"home/ebpfhome":    {"home", "loopback", "sockets", "helper", "bpf", "procfs"},

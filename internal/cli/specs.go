@@ -23,6 +23,10 @@ func specs(p *project.Project) []service.Spec {
 			AutoPort: s.Port.IsAuto() || s.Listen.IsAuto(), Port: s.Port.Number(), Listen: s.Listen.IsSet(),
 			Restart: string(s.Restart), StopGrace: s.StopGrace, ReadyTimeout: s.ReadyTimeout,
 		}
+		sp.Naming = service.Naming{
+			Default: s.Name == p.Default, CrossSite: string(s.CrossSite), PlainHTTP: string(s.PlainHTTP),
+			OnRequest: s.OnRequest, IdleMS: s.Idle.Milliseconds(),
+		}
 		if n := s.Listen.Number(); n != 0 {
 			sp.Port = n
 		}

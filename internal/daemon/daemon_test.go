@@ -53,7 +53,7 @@ func TestMain(m *testing.M) {
 			if err != nil {
 				fail(err)
 			}
-			fail(helper.Serve(context.Background(), conn, uint32(os.Getuid()), uint32(os.Getgid())))
+			fail(helper.Serve(context.Background(), conn, uint32(os.Getuid()), uint32(os.Getgid()), helper.Options{}))
 		}
 	}
 	signal.Notify(make(chan os.Signal, 1), unix.SIGWINCH) // its one goroutine stays

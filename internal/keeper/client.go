@@ -118,6 +118,11 @@ func (c Client) Stop(ctx context.Context, services []string) error {
 	return c.call(ctx, Request{Op: "stop", Services: services}, nil)
 }
 
+// Rest stops services that the next request for their name starts again.
+func (c Client) Rest(ctx context.Context, services []string) error {
+	return c.call(ctx, Request{Op: "rest", Services: services}, nil)
+}
+
 // Down stops everything and ends the keeper.
 func (c Client) Down(ctx context.Context) error {
 	return c.call(ctx, Request{Op: "down"}, nil)

@@ -64,7 +64,7 @@ type Project struct {
 // Request is one call, the first line on a connection. Descriptors that belong
 // to it travel with its first byte (unix(7), SCM_RIGHTS).
 type Request struct {
-	Op string `json:"op"` // status, watch, define, up, restart, stop, down, logs, exec
+	Op string `json:"op"` // status, watch, define, up, restart, stop, rest, down, logs, exec
 
 	Services []string       `json:"services,omitempty"`
 	Specs    []service.Spec `json:"specs,omitempty"`

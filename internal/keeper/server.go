@@ -55,7 +55,7 @@ func (k *keeper) accept() {
 // keeper must not end meanwhile.
 func starts(op string) bool {
 	switch op {
-	case "up", "restart", "exec", "define", "stop":
+	case "up", "restart", "exec", "define", "stop", "rest":
 		return true
 	}
 	return false
@@ -145,6 +145,8 @@ func (k *keeper) answer(ctx context.Context, w *wire, req Request) error {
 		return k.sup.Restart(ctx, req.Services)
 	case "stop":
 		return k.sup.Stop(ctx, req.Services)
+	case "rest":
+		return k.sup.Rest(ctx, req.Services)
 	case "down":
 		return k.sup.Stop(ctx, nil)
 	case "logs":

@@ -74,6 +74,15 @@ type Service struct {
 	Watch []string
 	// HTTP is the port that the service's name leads to; 0 is not set.
 	HTTP uint16
+	// CrossSite says what is done with a request that a page of another site
+	// makes, by the service's name.
+	CrossSite CrossSite `json:",omitempty"`
+	// PlainHTTP says what http:// names do.
+	PlainHTTP PlainHTTP `json:",omitempty"`
+	// OnRequest says that the first request for its name starts it.
+	OnRequest bool `json:",omitempty"`
+	// Idle is after how long without a request it is stopped again; 0 is never.
+	Idle time.Duration `json:",omitempty"`
 	// Port is leased, and given to the service as PORT.
 	Port Port
 	// Listen is the port on which lodge itself opens the listening socket,
@@ -123,6 +132,24 @@ type Ready struct {
 	// None says that the service is ready as soon as it has started.
 	None bool `json:",omitempty"`
 }
+
+// CrossSite says what is done with requests from other sites.
+type CrossSite string
+
+// The choices for requests from other sites; not set is CrossSiteRefuse.
+const (
+	CrossSiteRefuse CrossSite = "refuse"
+	CrossSiteAllow  CrossSite = "allow"
+)
+
+// PlainHTTP says what is done with requests over http.
+type PlainHTTP string
+
+// The choices for http; not set is PlainServe.
+const (
+	PlainServe    PlainHTTP = "serve"
+	PlainRedirect PlainHTTP = "redirect"
+)
 
 // Restart says what happens when a service ends by itself.
 type Restart string

@@ -30,19 +30,20 @@ var (
 	topKeys     = []string{"version", "name", "isolation", "default", "services"}
 	serviceKeys = []string{
 		"command", "dir", "needs", "env", "watch", "http", "port", "listen", "ready", "restart",
-		"stop_signal", "stop_grace", "ready_timeout",
+		"stop_signal", "stop_grace", "ready_timeout", "start", "idle", "cross_site", "plain_http",
 	}
 	readyKeys = []string{"http", "command", "log"}
 )
 
 // synonyms are the words that other tools use for a key of a service.
 var synonyms = map[string]string{
-	"cmd": "command", "run": "command", "exec": "command", "start": "command", "script": "command", "args": "command", "entrypoint": "command",
+	"cmd": "command", "run": "command", "exec": "command", "script": "command", "args": "command", "entrypoint": "command",
 	"cwd": "dir", "directory": "dir", "working_dir": "dir", "workdir": "dir", "path": "dir", "root": "dir",
 	"depends_on": "needs", "depends": "needs", "after": "needs", "requires": "needs", "dependencies": "needs",
 	"environment": "env", "vars": "env", "reload": "watch", "watches": "watch",
 	"health": "ready", "healthcheck": "ready", "health_check": "ready", "wait_for": "ready", "readiness": "ready",
 	"ports": "port", "socket": "listen", "http_port": "http", "signal": "stop_signal", "kill_signal": "stop_signal",
+	"cors": "cross_site", "origins": "cross_site", "https": "plain_http", "redirect": "plain_http", "idle_timeout": "idle", "lazy": "start", "on_request": "start",
 	"grace": "stop_grace", "stop_timeout": "stop_grace", "stop_grace_period": "stop_grace", "timeout": "ready_timeout", "start_timeout": "ready_timeout",
 }
 
@@ -184,6 +185,9 @@ func (r *reader) service(it *item) error {
 	if s.Command == "" {
 		return r.fail(it.offset, key, "command is missing", `add command = "…"`)
 	}
+	if s.Idle != 0 && !s.OnRequest {
+		return r.fail(v.table.items["idle"].offset, key, "idle is set, and nothing would start the service again", `add start = "on-request"`)
+	}
 	r.project.Services = append(r.project.Services, s)
 	return nil
 }
@@ -214,6 +218,18 @@ func (r *reader) serviceKey(s *Service, it *item, key, parent string) (err error
 		}
 	case "http":
 		s.HTTP, err = r.portNumber(it, key, "")
+	case "cross_site":
+		var v string
+		v, err = r.oneOf(it, key, []string{string(CrossSiteRefuse), string(CrossSiteAllow)})
+		s.CrossSite = CrossSite(v)
+	case "plain_http":
+		var v string
+		v, err = r.oneOf(it, key, []string{string(PlainServe), string(PlainRedirect)})
+		s.PlainHTTP = PlainHTTP(v)
+	case "start":
+		s.OnRequest, err = r.start(it, key)
+	case "idle":
+		s.Idle, err = r.duration(it, key, 1)
 	case "port":
 		s.Port, err = r.port(s, it, key, s.Listen)
 	case "listen":
@@ -409,4 +425,20 @@ func (r *reader) ready(it *item, key string) (ready Ready, err error) {
 		}
 	}
 	return ready, nil
+}
+
+// The choices for start.
+const (
+	startUp        = "up"
+	startOnRequest = "on-request"
+)
+
+// start reads when a service is started: true for by the first request.
+func (r *reader) start(it *item, key string) (bool, error) {
+	v, err := r.oneOf(it, key, []string{startUp, startOnRequest})
+	var e *Error
+	if errors.As(err, &e) && e.Hint == "" && it.value.kind == unstable.String && strings.ContainsAny(it.value.text, " ./") {
+		e.Hint = didYouMean("command")
+	}
+	return v == startOnRequest, err
 }

@@ -113,7 +113,7 @@ func chooseEndpoint(eps []loopback.Endpoint, want uint16) (loopback.Endpoint, bo
 		if e.Protocol == loopback.UDP {
 			n += 1 << 20
 		}
-		if ephemeral(e.Port) {
+		if Ephemeral(e.Port) {
 			n += 1 << 18
 		}
 		if e.IP.Is6() {
@@ -177,9 +177,26 @@ func scheme(sp Spec, port uint16) string {
 	if sp.HTTP != 0 || sp.Ready.HTTP != "" {
 		return "http"
 	}
-	words := strings.Fields(sp.Command)
+	return schemeFor(sp.Command, port)
+}
+
+// schemeOf is scheme for what a status tells; "" where nothing is known yet.
+func schemeOf(st *Status) string {
+	if st.HTTP != 0 {
+		return "http"
+	}
+	e, ok := chooseEndpoint(st.Endpoints, 0)
+	s := schemeFor(st.Command, e.Port)
+	if !ok && s == "http" {
+		return ""
+	}
+	return s
+}
+
+func schemeFor(command string, port uint16) string {
+	words := strings.Fields(command)
 	for _, s := range schemes {
-		if s.port == port {
+		if s.port == port && port != 0 {
 			return s.scheme
 		}
 		for _, w := range words {

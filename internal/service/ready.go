@@ -84,7 +84,7 @@ func (r *runner) readyListens(ctx context.Context, sp Spec) (loopback.Endpoint, 
 			if want != 0 && e.Port != want || e.Protocol == loopback.UDP && sp.Ready.HTTP != "" {
 				continue
 			}
-			if e.Protocol == loopback.UDP && ephemeral(e.Port) && want == 0 {
+			if e.Protocol == loopback.UDP && Ephemeral(e.Port) && want == 0 {
 				continue // most likely the near end of a query of its own
 			}
 			return e, true
@@ -97,9 +97,9 @@ func (r *runner) readyListens(ctx context.Context, sp Spec) (loopback.Endpoint, 
 	}
 }
 
-// ephemeral says whether the port is one that Linux hands out by default
+// Ephemeral says whether the port is one that Linux hands out by default
 // (ip(7), ip_local_port_range).
-func ephemeral(p uint16) bool { return p >= 32768 }
+func Ephemeral(p uint16) bool { return p >= 32768 }
 
 func (r *runner) readyHTTP(ctx context.Context, sp Spec) (bool, string) {
 	client := &http.Client{

@@ -39,7 +39,9 @@ type runner struct {
 
 	// giveUp says that a stop is on its way: no wait and no start any more.
 	giveUp atomic.Bool
-	poke   chan struct{} // wakes a wait after giveUp
+	// rests says that it is Idle, and not Stopped, while it does not run.
+	rests atomic.Bool
+	poke  chan struct{} // wakes a wait after giveUp
 
 	// mu guards what follows; it is a leaf: nothing else is locked under it.
 	mu   sync.Mutex
@@ -100,7 +102,7 @@ func (r *runner) status() Status {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	st := r.st
-	st.HTTP, st.Needs = r.spec.HTTP, r.spec.Needs
+	st.HTTP, st.Needs, st.Naming = r.spec.HTTP, r.spec.Needs, r.spec.Naming
 	if r.lease != nil {
 		st.Port = r.lease.port
 	} else {
@@ -121,7 +123,7 @@ func (r *runner) settled() (bool, error) {
 		return false, nil
 	}
 	switch r.st.State {
-	case Up, Exited:
+	case Up, Exited, Idle:
 		return true, nil
 	case Failed:
 		if r.err != nil {
@@ -147,6 +149,26 @@ func (r *runner) fail(e *Error) {
 	r.err = e
 	r.mu.Unlock()
 	r.sup.notify()
+}
+
+// atRest is the state of a service that does not run and was not asked to.
+func (r *runner) atRest() State {
+	if r.rests.Load() {
+		return Idle
+	}
+	return Stopped
+}
+
+func isAtRest(s State) bool { return s == Stopped || s == Idle }
+
+// arm lets the first request start the service, if it does not run.
+func (r *runner) arm() {
+	r.rests.Store(true)
+	r.set(func(st *Status) {
+		if st.State == Stopped || st.State == Failed || st.State == Exited {
+			st.State, st.Reason, st.PID = Idle, "", 0
+		}
+	})
 }
 
 // expect counts a command that will be sent: from now on the state of before
@@ -231,13 +253,13 @@ func (r *runner) loop() {
 			return
 		case c := <-r.cmds:
 			if c.ask == askStop {
-				r.set(func(st *Status) { st.State, st.Reason, st.PID = Stopped, "", 0 })
+				r.set(func(st *Status) { st.State, st.Reason, st.PID = r.atRest(), "", 0 })
 				r.taken()
 				r.dropLease()
 				c.reply <- nil
 				continue
 			}
-			if c.ask == askRestart && r.status().State == Stopped {
+			if c.ask == askRestart && isAtRest(r.status().State) {
 				c.ask = askStart
 			}
 			r.mu.Lock()
@@ -274,7 +296,7 @@ func (r *runner) session() chan error {
 	everReady := false
 	for tries := 1; ; tries++ {
 		if v := r.awaitNeeds(); v.stop != nil {
-			r.set(func(st *Status) { st.State, st.Reason = Stopped, "" })
+			r.set(func(st *Status) { st.State, st.Reason = r.atRest(), "" })
 			r.taken()
 			return v.stop
 		} else if v.err != nil {
@@ -298,7 +320,7 @@ func (r *runner) session() chan error {
 		everReady = everReady || p.wasReady
 		if v.stop != nil {
 			r.halt(p)
-			r.set(func(st *Status) { st.State, st.Reason, st.PID = Stopped, "", 0 })
+			r.set(func(st *Status) { st.State, st.Reason, st.PID = r.atRest(), "", 0 })
 			r.taken()
 			return v.stop
 		}
@@ -337,7 +359,7 @@ func (r *runner) session() chan error {
 			st.Restarts++
 		})
 		if v := r.pause(wait); v.stop != nil {
-			r.set(func(st *Status) { st.State, st.Reason = Stopped, "" })
+			r.set(func(st *Status) { st.State, st.Reason = r.atRest(), "" })
 			r.taken()
 			return v.stop
 		} else if v.restart {

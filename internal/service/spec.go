@@ -32,6 +32,7 @@ type Spec struct {
 	HTTP uint16 `json:"http,omitempty"`
 	// URL is the service's address for people, given as LODGE_URL.
 	URL string `json:"url,omitempty"`
+	Naming
 	// Port is given as PORT. AutoPort leases one from the dynamic range.
 	Port     uint16 `json:"port,omitempty"`
 	AutoPort bool   `json:"auto_port,omitempty"`
@@ -58,12 +59,30 @@ type Ready struct {
 	Soft bool `json:"soft,omitempty"`
 }
 
+// Naming is what is asked of the names that lead to a service; the supervisor
+// only passes it on, but for OnRequest.
+type Naming struct {
+	// Default says that the project's own name leads to it.
+	Default bool `json:"default,omitempty"`
+	// CrossSite is allow or refuse (the default): what is done with requests
+	// that a page of another site makes.
+	CrossSite string `json:"cross_site,omitempty"`
+	// PlainHTTP is serve (the default) or redirect, to HTTPS.
+	PlainHTTP string `json:"plain_http,omitempty"`
+	// OnRequest says that the service is not started with the others, but by
+	// the first request for its name, and IdleMS after how long without one it is
+	// stopped again; zero is never.
+	OnRequest bool  `json:"on_request,omitempty"`
+	IdleMS    int64 `json:"idle_ms,omitempty"`
+}
+
 // State is where a service is in its life.
 type State string
 
 // The states of a service.
 const (
 	Stopped  State = "stopped"  // not asked to run
+	Idle     State = "idle"     // not running; the first request for its name starts it
 	Waiting  State = "waiting"  // for what it needs
 	Starting State = "starting" // runs, not ready yet
 	Up       State = "ready"
@@ -81,19 +100,23 @@ const (
 
 // Status is what is known of one service now.
 type Status struct {
-	Name      string              `json:"name"`
-	Kind      string              `json:"kind"`
-	State     State               `json:"state"`
-	Command   string              `json:"command"`
-	Dir       string              `json:"dir"`
-	PID       int                 `json:"pid,omitempty"`
-	StartedAt *time.Time          `json:"started_at,omitempty"`
-	ReadyMS   float64             `json:"ready_ms,omitempty"` // from its start until it was ready
-	Restarts  int                 `json:"restarts"`
-	Exit      *int                `json:"exit_status,omitempty"` // 128+signal where a signal ended it
-	Reason    string              `json:"reason,omitempty"`
-	HTTP      uint16              `json:"http,omitempty"`
-	Port      uint16              `json:"port,omitempty"`
+	Name      string     `json:"name"`
+	Kind      string     `json:"kind"`
+	State     State      `json:"state"`
+	Command   string     `json:"command"`
+	Dir       string     `json:"dir"`
+	PID       int        `json:"pid,omitempty"`
+	StartedAt *time.Time `json:"started_at,omitempty"`
+	ReadyMS   float64    `json:"ready_ms,omitempty"` // from its start until it was ready
+	Restarts  int        `json:"restarts"`
+	Exit      *int       `json:"exit_status,omitempty"` // 128+signal where a signal ended it
+	Reason    string     `json:"reason,omitempty"`
+	HTTP      uint16     `json:"http,omitempty"`
+	Port      uint16     `json:"port,omitempty"`
+	// Scheme is how the service is spoken to, as far as its command or port
+	// tells: http, postgres, redis.
+	Scheme string `json:"scheme,omitempty"`
+	Naming
 	Needs     []string            `json:"needs,omitempty"`
 	Endpoints []loopback.Endpoint `json:"endpoints"`
 }

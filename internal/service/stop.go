@@ -12,6 +12,18 @@ import (
 // another before the other. It returns when no process of theirs is left; what
 // ctx ends is only the wait.
 func (s *Supervisor) Stop(ctx context.Context, names []string) error {
+	return s.stop(ctx, names, false)
+}
+
+// Rest stops the named services until somebody asks for them by their name.
+func (s *Supervisor) Rest(ctx context.Context, names []string) error {
+	if len(names) == 0 {
+		return nil
+	}
+	return s.stop(ctx, names, true)
+}
+
+func (s *Supervisor) stop(ctx context.Context, names []string, rest bool) error {
 	var runs []*Run
 	s.mu.Lock()
 	all := len(names) == 0
@@ -34,6 +46,9 @@ func (s *Supervisor) Stop(ctx context.Context, names []string) error {
 		if rs, err = s.named(names); err != nil {
 			return err
 		}
+	}
+	for _, r := range rs {
+		r.rests.Store(rest)
 	}
 	return stopAll(ctx, rs, runs)
 }

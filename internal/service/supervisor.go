@@ -152,6 +152,7 @@ func (s *Supervisor) Status() []Status {
 	for _, n := range s.order {
 		st := s.runners[n].status()
 		st.Endpoints = s.endpointsOf(n)
+		st.Scheme = schemeOf(&st)
 		out = append(out, st)
 	}
 	names := make([]string, 0, len(s.runs))
@@ -164,6 +165,7 @@ func (s *Supervisor) Status() []Status {
 	for _, n := range names {
 		st := s.runs[n].status
 		st.Endpoints = s.endpointsOf(n)
+		st.Scheme = schemeOf(&st)
 		out = append(out, st)
 	}
 	return out
@@ -220,6 +222,9 @@ func (s *Supervisor) Up(ctx context.Context, names []string) error {
 	if err != nil {
 		return err
 	}
+	if len(names) == 0 {
+		rs = armed(rs)
+	}
 	// All are expected before the first is told: one that needs another must
 	// not see the other's state of before.
 	for _, r := range rs {
@@ -229,6 +234,35 @@ func (s *Supervisor) Up(ctx context.Context, names []string) error {
 		r.start()
 	}
 	return s.waitReady(ctx, rs)
+}
+
+// armed arms the services that start on request and that none of the others
+// needs, and gives the others.
+func armed(rs []*runner) []*runner {
+	needed := make(map[string]bool)
+	// What needs a service comes after it, or before: look until nothing is new.
+	for more := true; more; {
+		more = false
+		for _, r := range rs {
+			sp, _ := r.definition()
+			if sp.OnRequest && !needed[r.name] {
+				continue
+			}
+			for _, n := range sp.Needs {
+				more = more || !needed[n]
+				needed[n] = true
+			}
+		}
+	}
+	var out []*runner
+	for _, r := range rs {
+		if sp, _ := r.definition(); sp.OnRequest && !needed[r.name] {
+			r.arm()
+			continue
+		}
+		out = append(out, r)
+	}
+	return out
 }
 
 func (s *Supervisor) waitReady(ctx context.Context, rs []*runner) error {
@@ -268,7 +302,7 @@ func (s *Supervisor) Restart(ctx context.Context, names []string) error {
 		return err
 	}
 	if len(names) == 0 {
-		rs = slices.DeleteFunc(rs, func(r *runner) bool { return r.status().State == Stopped })
+		rs = slices.DeleteFunc(rs, func(r *runner) bool { return isAtRest(r.status().State) })
 	}
 	for _, r := range rs {
 		r.expect()

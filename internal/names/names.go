@@ -1,0 +1,257 @@
+// Package names says what services are called: which host names lead to which
+// service of which project. It is pure: it knows no socket, no proxy and no
+// resolver, and it is made anew whenever the services change.
+package names
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"lodge/internal/loopback"
+	"lodge/internal/service"
+)
+
+// The domains that names are in. localhost is this machine by definition
+// (RFC 6761, section 6.3), so those names need no resolver: HTTP goes through
+// the proxy there. test is free for local use (section 6.2): those names are
+// resolved to homes, for any protocol on its usual port.
+const (
+	HTTPDomain = "localhost"
+	TCPDomain  = "test"
+)
+
+// Project is one project with the services that names may lead to.
+type Project struct {
+	ID   string
+	Name string
+	// Label is what the project is called in host names: one DNS label that no
+	// other project has.
+	Label    string
+	Path     string
+	Home     netip.Addr
+	Services []service.Status
+}
+
+// Kind says what a host name is.
+type Kind int
+
+// The kinds of host names.
+const (
+	// Foreign is a name that is none of lodge's, such as one that an attacker's
+	// resolver points at this machine.
+	Foreign Kind = iota
+	// Index is localhost itself, where all names are listed.
+	Index
+	// Unknown is below localhost, and leads nowhere.
+	Unknown
+	// NoDefault is a project's own name where it is not clear which service
+	// is meant.
+	NoDefault
+	// Service is the name of a service.
+	Service
+)
+
+// Match is what a host name leads to.
+type Match struct {
+	Kind    Kind
+	Project *Project
+	Service *service.Status
+	// Candidates are the services that a project's own name could mean, for
+	// Kind NoDefault; who speaks HTTP decides.
+	Candidates []*service.Status
+}
+
+// Table is all names at one moment. It is not changed after New.
+type Table struct {
+	projects []Project
+	labels   map[string]*Project
+}
+
+// New makes the table. Labels must differ; of two with one label the first has it.
+func New(projects []Project) *Table {
+	t := &Table{projects: slices.Clone(projects), labels: make(map[string]*Project, len(projects))}
+	slices.SortStableFunc(t.projects, func(a, b Project) int { return strings.Compare(a.Label, b.Label) })
+	for i := range t.projects {
+		p := &t.projects[i]
+		if _, taken := t.labels[p.Label]; !taken {
+			t.labels[p.Label] = p
+		}
+	}
+	return t
+}
+
+// Normalize gives a host name as the table has it: lower case, without the
+// port, the root's dot or brackets. host is as the Host header (RFC 9110,
+// section 7.2), the :authority or the SNI have it.
+func Normalize(host string) string {
+	if strings.HasPrefix(host, "[") {
+		if end := strings.IndexByte(host, ']'); end > 0 {
+			return strings.ToLower(host[1:end])
+		}
+		return host
+	}
+	if i := strings.LastIndexByte(host, ':'); i >= 0 && strings.IndexByte(host, ':') == i {
+		host = host[:i]
+	}
+	return strings.ToLower(strings.TrimSuffix(host, "."))
+}
+
+// Find says what a host name, which Normalize gave, leads to.
+func (t *Table) Find(host string) Match {
+	if host == HTTPDomain {
+		return Match{Kind: Index}
+	}
+	rest, ok := strings.CutSuffix(host, "."+HTTPDomain)
+	if !ok || rest == "" {
+		return Match{Kind: Foreign}
+	}
+	labels := strings.Split(rest, ".")
+	last := len(labels) - 1
+	p := t.labels[labels[last]]
+	if p == nil {
+		return Match{Kind: Unknown}
+	}
+	if last == 0 {
+		return p.bare()
+	}
+	// Whatever stands in front of a service's name leads to it as well.
+	if s := p.service(labels[last-1]); s != nil && !slices.Contains(labels, "") {
+		return Match{Kind: Service, Project: p, Service: s}
+	}
+	return Match{Kind: Unknown, Project: p}
+}
+
+// service finds a service by its name as host names have it.
+func (p *Project) service(label string) *service.Status {
+	for i := range p.Services {
+		if p.Services[i].Name == label {
+			return &p.Services[i]
+		}
+	}
+	return nil
+}
+
+// bare says what the project's own name leads to: the service that the file
+// names, else the only one that could speak HTTP.
+func (p *Project) bare() Match {
+	var could []*service.Status
+	for i := range p.Services {
+		s := &p.Services[i]
+		if s.Default {
+			return Match{Kind: Service, Project: p, Service: s}
+		}
+		if MaySpeakHTTP(s) {
+			could = append(could, s)
+		}
+	}
+	if len(could) == 1 {
+		return Match{Kind: Service, Project: p, Service: could[0]}
+	}
+	return Match{Kind: NoDefault, Project: p, Candidates: could}
+}
+
+// MaySpeakHTTP says whether a service could be meant by an HTTP name: it is
+// not known as a server of another protocol, and it has an endpoint or may yet
+// get one.
+func MaySpeakHTTP(s *service.Status) bool {
+	if s.HTTP != 0 {
+		return true
+	}
+	if s.Scheme != "" && s.Scheme != "http" && s.Scheme != "https" {
+		return false
+	}
+	if s.State == service.Exited {
+		return false
+	}
+	if len(s.Endpoints) == 0 {
+		return s.State != service.Up // ready without listening: it never will
+	}
+	return len(HTTPEndpoints(s)) > 0
+}
+
+// HTTPEndpoints lists the endpoints at which an HTTP name may lead to the
+// service, the likeliest first: the port that the file gives, and no other; or
+// TCP ports, those that a program chose before those that Linux did.
+func HTTPEndpoints(s *service.Status) []loopback.Endpoint {
+	var out []loopback.Endpoint
+	for _, e := range s.Endpoints {
+		if e.Protocol == loopback.TCP && (s.HTTP == 0 || e.Port == s.HTTP) {
+			out = append(out, e)
+		}
+	}
+	slices.SortStableFunc(out, func(a, b loopback.Endpoint) int { return rank(s, a) - rank(s, b) })
+	return out
+}
+
+func rank(s *service.Status, e loopback.Endpoint) int {
+	n := int(e.Port)
+	if e.Port != s.Port && service.Ephemeral(e.Port) {
+		n += 1 << 17
+	}
+	if e.Port == s.Port {
+		n -= 1 << 18
+	}
+	return n
+}
+
+// HTTPName gives the name of a service, without a port.
+func (p *Project) HTTPName(service string) string {
+	return service + "." + p.Label + "." + HTTPDomain
+}
+
+// TCPName gives the name of a service for any protocol.
+func (p *Project) TCPName(service string) string { return service + "." + p.Label + "." + TCPDomain }
+
+// BareName gives the project's own HTTP name.
+func (p *Project) BareName() string { return p.Label + "." + HTTPDomain }
+
+// Projects lists the projects by their labels.
+func (t *Table) Projects() []Project { return t.projects }
+
+// HTTPNames lists the names that lead somewhere, for a page that helps.
+func (t *Table) HTTPNames() []string {
+	var out []string
+	for i := range t.projects {
+		p := &t.projects[i]
+		if m := p.bare(); m.Kind == Service || len(m.Candidates) > 0 {
+			out = append(out, p.BareName())
+		}
+		for j := range p.Services {
+			if MaySpeakHTTP(&p.Services[j]) {
+				out = append(out, p.HTTPName(p.Services[j].Name))
+			}
+		}
+	}
+	return out
+}
+
+// TCPNames lists the names of one project that are resolved to its home.
+func (p *Project) TCPNames() []string {
+	out := []string{p.Label + "." + TCPDomain}
+	for _, s := range p.Services {
+		if s.State != service.Exited {
+			out = append(out, p.TCPName(s.Name))
+		}
+	}
+	return out
+}
+
+// Label gives the first label after want that is not taken: want itself, then
+// want with a number.
+func Label(want string, taken func(string) bool) string {
+	if !taken(want) {
+		return want
+	}
+	for i := 2; ; i++ {
+		suffix := fmt.Sprintf("-%d", i)
+		l := want
+		if len(l)+len(suffix) > 63 { // RFC 1035, section 2.3.4
+			l = strings.TrimRight(l[:63-len(suffix)], "-")
+		}
+		if l += suffix; !taken(l) {
+			return l
+		}
+	}
+}
