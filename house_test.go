@@ -35,7 +35,7 @@ var allowed = map[string][]string{
 	"service":          {"home", "loopback", "logs", "watch", "procfs", "refs"},
 	"keeper":           {"home", "home/ebpfhome", "home/seccomphome", "home/nonehome", "loopback", "logs", "procfs", "service", "unixsock"},
 	"localapi":         {"keeper", "logs", "loopback", "service", "unixsock"},
-	"daemon":           {"helper", "home", "home/ebpfhome", "home/seccomphome", "keeper", "localapi", "loopback", "procfs", "service", "sockets", "unixsock"},
+	"daemon":           {"helper", "hosts", "names", "home", "home/ebpfhome", "home/seccomphome", "keeper", "localapi", "loopback", "procfs", "service", "sockets", "unixsock"},
 	"cli":              {"daemon", "helper", "keeper", "localapi", "logs", "loopback", "project", "refs", "service"},
 }
 

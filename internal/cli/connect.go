@@ -74,6 +74,9 @@ func (a *app) startDaemon(ctx context.Context, d localapi.Dirs) error {
 	cmd := exec.Command(a.env.Exe, "daemon", "--background", "--runtime-dir", d.Runtime, "--state-dir", d.State)
 	cmd.Dir = "/"
 	cmd.Env = []string{"PATH=" + a.getenv("PATH")}
+	if h := a.getenv("LODGE_HOSTS"); h != "" {
+		cmd.Env = append(cmd.Env, "LODGE_HOSTS="+h)
+	}
 	cmd.Stdout, cmd.Stderr = logfile, logfile
 	cmd.ExtraFiles = []*os.File{w}
 	cmd.SysProcAttr = &unix.SysProcAttr{Setsid: true}

@@ -72,10 +72,10 @@ func (a *app) listProjects(ps []localapi.Project) { a.listProjectsTo(a.out, ps) 
 
 func (a *app) listProjectsTo(out io.Writer, ps []localapi.Project) {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "PROJECT\tSERVICE\tSTATE\tHOME\tPORTS\tENGINE\tPID\tUP")
+	fmt.Fprintln(w, "PROJECT\tSERVICE\tSTATE\tHOME\tPORTS\tENGINE\tPID\tUP\tNAME")
 	for _, p := range ps {
 		if len(p.Services) == 0 {
-			fmt.Fprintf(w, "%s\t-\t%s\t%s\t%s\t%s\t-\t-\n", p.Name, p.State, p.Home, ports(p.Others), dash(string(p.Engine)))
+			fmt.Fprintf(w, "%s\t-\t%s\t%s\t%s\t%s\t-\t-\t-\n", p.Name, p.State, p.Home, ports(p.Others), dash(string(p.Engine)))
 		}
 		for _, s := range p.Services {
 			pid, up := "-", "-"
@@ -85,7 +85,7 @@ func (a *app) listProjectsTo(out io.Writer, ps []localapi.Project) {
 			if s.StartedAt != nil && s.PID != 0 {
 				up = shortDuration(time.Since(*s.StartedAt))
 			}
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", p.Name, s.Name, s.State, p.Home, ports(s.Endpoints), p.Engine, pid, up)
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", p.Name, s.Name, s.State, p.Home, ports(s.Endpoints), p.Engine, pid, up, shownName(s))
 		}
 	}
 	_ = w.Flush()
@@ -104,6 +104,15 @@ func (a *app) listProjectsTo(out io.Writer, ps []localapi.Project) {
 			fmt.Fprintf(out, "%s: logs are not kept: %s\n", p.Name, p.LogError)
 		}
 	}
+}
+
+// shownName is what a person types to reach the service: its HTTPS name, or
+// its name for any protocol.
+func shownName(s service.Status) string {
+	if s.URL != "" {
+		return s.URL
+	}
+	return dash(s.HostName)
 }
 
 func dash(s string) string {

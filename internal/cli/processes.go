@@ -24,6 +24,7 @@ const daemonLinger = time.Second
 func (a *app) daemonCommand() *cobra.Command {
 	var background bool
 	d := a.dirs()
+	hostsFile := a.getenv("LODGE_HOSTS")
 	c := &cobra.Command{
 		Use:   "daemon",
 		Short: "The daemon, in the foreground (other commands start it by themselves)",
@@ -33,7 +34,8 @@ func (a *app) daemonCommand() *cobra.Command {
 			defer stop()
 			cfg := daemon.Config{
 				Dirs: d, Exe: a.env.Exe, Version: a.env.Version, Output: a.env.Stderr,
-				Log: slog.New(slog.NewTextHandler(a.env.Stderr, nil)),
+				HostsFile: hostsFile,
+				Log:       slog.New(slog.NewTextHandler(a.env.Stderr, nil)),
 			}
 			say := func(string) {}
 			if background {
@@ -58,6 +60,7 @@ func (a *app) daemonCommand() *cobra.Command {
 	}
 	c.Flags().StringVar(&d.Runtime, "runtime-dir", d.Runtime, "where its socket is")
 	c.Flags().StringVar(&d.State, "state-dir", d.State, "where its state and logs are")
+	c.Flags().StringVar(&hostsFile, "hosts", hostsFile, "as root: keep the names below .test in this hosts file")
 	c.Flags().BoolVar(&background, "background", false, "end when nothing is up")
 	_ = c.Flags().MarkHidden("background")
 	return c

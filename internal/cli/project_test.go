@@ -40,7 +40,7 @@ func TestAProjectsLife(t *testing.T) {
 	sh.write("lodge.toml", shopConfig)
 	out := sh.ok("up", "-d", "--engine", "none")
 	lines := strings.Split(strings.TrimRight(out, "\n"), "\n")
-	if len(lines) != 3 || strings.Join(strings.Fields(lines[0]), " ") != "PROJECT SERVICE STATE HOME PORTS ENGINE PID UP" ||
+	if len(lines) != 3 || strings.Join(strings.Fields(lines[0]), " ") != "PROJECT SERVICE STATE HOME PORTS ENGINE PID UP NAME" ||
 		!strings.HasPrefix(strings.Join(strings.Fields(lines[1]), " "), "shop db ready 127.") || !strings.Contains(lines[2], "none") {
 		t.Errorf("up -d: %q", out)
 	}

@@ -4,14 +4,15 @@ import (
 	"path/filepath"
 	"syscall"
 
+	"lodge/internal/localapi"
 	"lodge/internal/project"
 	"lodge/internal/refs"
 	"lodge/internal/service"
 )
 
 // specs turns what lodge.toml or the Procfile says into what is asked of the
-// supervisor.
-func specs(p *project.Project) []service.Spec {
+// supervisor. st is the project as the daemon has it.
+func specs(p *project.Project, st localapi.Project) []service.Spec {
 	out := make([]service.Spec, 0, len(p.Services))
 	for _, s := range p.Services {
 		argv, _ := s.Argv()
@@ -19,7 +20,7 @@ func specs(p *project.Project) []service.Spec {
 			Name: s.Name, Argv: argv, Command: s.Command, Dir: s.Dir,
 			Env: s.Environ(), Needs: s.Needs,
 			Watch: s.Watch, WatchRoot: s.Dir,
-			HTTP:     s.HTTP,
+			HTTP: s.HTTP, URL: st.URLOf(s.Name),
 			AutoPort: s.Port.IsAuto() || s.Listen.IsAuto(), Port: s.Port.Number(), Listen: s.Listen.IsSet(),
 			Restart: string(s.Restart), StopGrace: s.StopGrace, ReadyTimeout: s.ReadyTimeout,
 		}

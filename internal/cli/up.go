@@ -52,7 +52,6 @@ func (a *app) up(ctx context.Context, names []string, detach bool, ch choices) e
 			return &usageError{err: fmt.Errorf("start service %s: %s has no such service", n, p.ConfigPath), hint: "there are: " + strings.Join(serviceNames(p), ", ")}
 		}
 	}
-	specs := specs(p)
 	return a.withSession(ctx, p, ch, func(c *localapi.Client, s *localapi.Session) error {
 		if ch.engine == "" && s.Project.Engine == "none" {
 			fmt.Fprintf(a.err, "lodge: no engine works here (%s): services get the address %s in LODGE_HOME, and no localhost of their own\n", s.Project.EngineReason, s.Project.Home)
@@ -62,14 +61,14 @@ func (a *app) up(ctx context.Context, names []string, detach bool, ch choices) e
 			return err
 		}
 		running := runs(before, names)
-		if err := s.Define(ctx, specs, a.env.Environ); err != nil {
+		if err := s.Define(ctx, specs(p, s.Project), a.env.Environ); err != nil {
 			return err
 		}
 		if detach {
 			if err := s.Up(ctx, names); err != nil {
 				return err
 			}
-			return a.saidUp(ctx, s, names, running)
+			return a.saidUp(ctx, c, s, running)
 		}
 		return a.upAttached(ctx, c, s, names, running)
 	})
@@ -91,17 +90,15 @@ func runs(p keeper.Project, names []string) bool {
 }
 
 // saidUp tells what is up now.
-func (a *app) saidUp(ctx context.Context, s *localapi.Session, names []string, before bool) error {
-	k, err := s.Status(ctx)
+func (a *app) saidUp(ctx context.Context, c *localapi.Client, s *localapi.Session, before bool) error {
+	ps, err := current(ctx, c, s)
 	if err != nil {
 		return err
 	}
-	p := localapi.FromKeeper(k, s.Project.Socket, s.Project.LogDir)
 	if before {
-		fmt.Fprintf(a.err, "%s was up already\n", p.Name)
+		fmt.Fprintf(a.err, "%s was up already\n", s.Project.Name)
 	}
-	a.listProjects([]localapi.Project{p})
-	_ = names
+	a.listProjects(ps)
 	return nil
 }
 
@@ -150,7 +147,9 @@ func (a *app) upAttached(ctx context.Context, c *localapi.Client, s *localapi.Se
 			if err != nil {
 				return a.giveUp(ctx, c, s, err, running, func() { lcancel(); <-shown })
 			}
-			a.listProjectsTo(a.err, a.current(ctx, s))
+			if ps, err := current(ctx, c, s); err == nil {
+				a.listProjectsTo(a.err, ps)
+			}
 			go func() { ended <- s.Watch(ctx, untilEnded(names)) }()
 		case err := <-ended:
 			lcancel()
@@ -194,12 +193,13 @@ func (a *app) downAll(ctx context.Context, c *localapi.Client, id string) error 
 	return err
 }
 
-func (a *app) current(ctx context.Context, s *localapi.Session) []localapi.Project {
-	k, err := s.Status(ctx)
+// current gives the session's project as it is now, alone in a list.
+func current(ctx context.Context, c *localapi.Client, s *localapi.Session) ([]localapi.Project, error) {
+	ps, err := c.Projects(ctx, false)
 	if err != nil {
-		return nil
+		return nil, err
 	}
-	return []localapi.Project{localapi.FromKeeper(k, s.Project.Socket, s.Project.LogDir)}
+	return slices.DeleteFunc(ps.Projects, func(p localapi.Project) bool { return p.ID != s.Project.ID }), nil
 }
 
 var errAllEnded = errors.New("all services ended")

@@ -86,7 +86,9 @@ func (d *Daemon) openProject(w http.ResponseWriter, r *http.Request) {
 		answer(w, nil, err)
 		return
 	}
-	answer(w, p.state(), nil)
+	st := p.state()
+	d.address(&st)
+	answer(w, st, nil)
 }
 
 func (d *Daemon) listProjects(w http.ResponseWriter, r *http.Request) {
@@ -100,6 +102,7 @@ func (d *Daemon) listProjects(w http.ResponseWriter, r *http.Request) {
 			st = localapi.FromKeeper(k, st.Socket, st.LogDir)
 		}
 		cancel()
+		d.address(&st)
 		out.Projects = append(out.Projects, st)
 		open[st.Path] = true
 	}

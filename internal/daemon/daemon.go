@@ -30,8 +30,20 @@ type Config struct {
 	// less: never.
 	Linger time.Duration
 	Log    *slog.Logger
+	// HostsFile is where a helper that this daemon starts itself keeps the
+	// names below .test, or "" for nowhere.
+	HostsFile string
 	// Output takes what keepers and the helper write to their standard error.
 	Output *os.File
+}
+
+// helperArgs is the command line of a helper that the daemon starts itself.
+func (c Config) helperArgs() []string {
+	args := []string{"helper"}
+	if c.HostsFile != "" {
+		args = append(args, "--hosts", c.HostsFile)
+	}
+	return args
 }
 
 // ErrRunning says that another daemon has these directories.
@@ -42,6 +54,8 @@ type Daemon struct {
 	cfg     Config
 	store   *store
 	engines *engines
+	naming  *naming
+	web     *web // set by Run
 	started time.Time
 	lock    *os.File
 
@@ -85,7 +99,7 @@ func New(ctx context.Context, cfg Config) (*Daemon, error) {
 		idleFrom: time.Now(),
 		ctx:      dctx, cancel: cancel, poke: make(chan struct{}, 1),
 	}
-	d.engines = newEngines(cfg)
+	d.engines, d.naming = newEngines(cfg), newNaming()
 	d.adopt(ctx)
 	return d, nil
 }
@@ -112,6 +126,8 @@ func (d *Daemon) Run(ctx context.Context, opened func()) error {
 	if err != nil {
 		return errors.Join(err, d.close())
 	}
+	d.web = d.openWeb(ctx)
+	d.owned.Go(d.keepHosts)
 	srv := &http.Server{Handler: d.handler(), ReadHeaderTimeout: 10 * time.Second, ErrorLog: slog.NewLogLogger(d.cfg.Log.Handler(), slog.LevelWarn)}
 	served := make(chan error, 1)
 	go func() { served <- srv.Serve(onlySameUser{ln}) }()
@@ -139,7 +155,11 @@ func (d *Daemon) Run(ctx context.Context, opened func()) error {
 func (d *Daemon) close() error {
 	d.cancel()
 	d.owned.Wait()
-	return errors.Join(d.engines.close(), d.lock.Close())
+	var web error
+	if d.web != nil {
+		web = d.web.close()
+	}
+	return errors.Join(web, d.engines.close(), d.lock.Close())
 }
 
 // idle gives a channel that is closed when no project has been up, and nobody

@@ -3,12 +3,14 @@ package daemon
 import (
 	"context"
 	"errors"
+	"net"
 	"os"
 	"sync"
 	"time"
 
 	"lodge/internal/helper"
 	"lodge/internal/home/seccomphome"
+	"lodge/internal/hosts"
 	"lodge/internal/keeper"
 	"lodge/internal/localapi"
 	"lodge/internal/loopback"
@@ -60,7 +62,7 @@ func (e *engines) helperClient(ctx context.Context) (*helper.Client, error) {
 	var c *helper.Client
 	var err error
 	if os.Geteuid() == 0 {
-		c, err = helper.Spawn(e.cfg.Exe, "helper")
+		c, err = helper.Spawn(e.cfg.Exe, e.cfg.helperArgs()...)
 	} else {
 		c, err = helper.Dial(ctx, SystemHelper)
 	}
@@ -171,6 +173,31 @@ func (e *engines) createHome(ctx context.Context, cfg *keeper.Config) ([]*os.Fil
 	}
 	cfg.Home.IP6, cfg.Cgroup, cfg.EngineFiles = hf.IP6, hf.Path, len(hf.Files())
 	return hf.Files(), nil
+}
+
+// setHosts has the helper write names to the machine's hosts file.
+func (e *engines) setHosts(ctx context.Context, entries []hosts.Entry) error {
+	if os.Geteuid() == 0 && e.cfg.HostsFile == "" {
+		return errors.New("this daemon was not told which hosts file it may change (LODGE_HOSTS=/etc/hosts)")
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	c, err := e.helperClient(ctx)
+	if err != nil {
+		return err
+	}
+	return c.SetHosts(ctx, entries)
+}
+
+// listenWeb has the helper open port 80 or 443.
+func (e *engines) listenWeb(ctx context.Context, port uint16) ([]net.Listener, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	c, err := e.helperClient(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return c.ListenWeb(ctx, port)
 }
 
 // enter puts the keeper beside its home, where it may start processes inside.

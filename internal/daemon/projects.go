@@ -96,6 +96,7 @@ func (d *Daemon) follow(rec keeper.Record, reap func()) *project {
 			p.mu.Lock()
 			p.last = k
 			p.mu.Unlock()
+			d.rename()
 			return nil
 		})
 		if d.ctx.Err() != nil {
@@ -117,6 +118,7 @@ func (d *Daemon) follow(rec keeper.Record, reap func()) *project {
 			delete(d.projects, rec.Config.ID)
 		}
 		d.mu.Unlock()
+		d.rename()
 		close(p.gone)
 		d.touch()
 	}()

@@ -1,6 +1,8 @@
 package daemon
 
 import (
+	"crypto/sha256"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,6 +14,7 @@ import (
 	"time"
 
 	"lodge/internal/loopback"
+	"lodge/internal/names"
 )
 
 // store remembers which project has which home. Homes follow from the
@@ -22,6 +25,7 @@ type store struct {
 
 	mu       sync.Mutex // guards all below, and the file
 	projects map[string]remembered
+	webPort  uint16
 	warnings []string
 }
 
@@ -31,11 +35,15 @@ type remembered struct {
 	Path string     `json:"path"`
 	Home netip.Addr `json:"home"`
 	Used time.Time  `json:"used_at"`
+	// Label is what the project is called in host names.
+	Label string `json:"label,omitempty"`
 }
 
 type stateFile struct {
 	Version  int          `json:"version"`
 	Projects []remembered `json:"projects"`
+	// WebPort is the port of names where 443 cannot be had; 0 is not chosen.
+	WebPort uint16 `json:"web_port,omitempty"`
 }
 
 const stateVersion = 1
@@ -64,6 +72,7 @@ func openStore(dir string) (*store, error) {
 		s.warnings = append(s.warnings, fmt.Sprintf("state file was not readable (%v): set aside as %s; homes follow from the projects' paths, so they stay the same", err, aside))
 		return s, nil
 	}
+	s.webPort = f.WebPort
 	taken := make(map[netip.Addr]bool)
 	for _, p := range f.Projects {
 		if !filepath.IsAbs(p.Path) || !validID(p.ID) || !loopback.HomeRange.Contains(p.Home) || taken[p.Home] {
@@ -92,8 +101,9 @@ func (s *store) home(path, name string, usable func(netip.Addr) error) (remember
 	var last error
 	if known {
 		if last = usable(p.Home); last == nil {
-			if p.Name != name {
+			if p.Name != name || p.Label == "" {
 				p.Name, p.Used = name, time.Now().UTC()
+				p.Label = s.label(path, name)
 				s.projects[path] = p
 				s.saveOrWarn()
 			}
@@ -117,6 +127,7 @@ func (s *store) home(path, name string, usable func(netip.Addr) error) (remember
 		if old, ok := s.projects[path]; ok {
 			p.ID = old.ID
 		}
+		p.Label = s.label(path, name)
 		s.projects[path] = p
 		s.saveOrWarn()
 		return p, nil
@@ -127,6 +138,62 @@ func (s *store) home(path, name string, usable func(netip.Addr) error) (remember
 	return remembered{}, fmt.Errorf("find a home in %s: %w", loopback.HomeRange, last)
 }
 
+// label gives the project's name in host names: its own, unless another
+// project that still is on disk has that. Call it with mu held.
+func (s *store) label(path, name string) string {
+	return names.Label(names.Clean(name), func(l string) bool {
+		for _, o := range s.projects {
+			if o.Label == l && o.Path != path {
+				if _, err := os.Stat(o.Path); err == nil {
+					return true
+				}
+			}
+		}
+		return false
+	})
+}
+
+// labelOf gives the label of a project that has a home.
+func (s *store) labelOf(path string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.projects[path].Label
+}
+
+// The ports of names where 443 cannot be had: below those that Linux hands
+// out (ip(7), ip_local_port_range), and not those of usual servers.
+const (
+	webFirst = 20000
+	webCount = 8000
+)
+
+// web gives the port of names, the same every time: the one that was chosen
+// before, or the first from where the directory's hash points that is free.
+// With every port taken it is 0.
+func (s *store) web(free func(uint16) bool) uint16 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.webPort != 0 && free(s.webPort) {
+		return s.webPort
+	}
+	sum := sha256.Sum256([]byte(s.seed))
+	first := binary.BigEndian.Uint32(sum[:4])
+	for i := range uint32(64) {
+		p := uint16(webFirst + (first+i)%webCount)
+		if !free(p) {
+			continue
+		}
+		if s.webPort == 0 {
+			s.webPort = p
+			s.saveOrWarn()
+		} else {
+			s.warn(fmt.Sprintf("port %d of the names is in use by something else: port %d was taken", s.webPort, p))
+		}
+		return p
+	}
+	return 0
+}
+
 // keep notes a home that is in use, as a keeper that still runs tells it.
 func (s *store) keep(p remembered) {
 	s.mu.Lock()
@@ -134,6 +201,7 @@ func (s *store) keep(p remembered) {
 	if old, ok := s.projects[p.Path]; ok && old.Home == p.Home {
 		return
 	}
+	p.Label = s.label(p.Path, p.Name)
 	s.projects[p.Path] = p
 	s.saveOrWarn()
 }
@@ -158,7 +226,7 @@ func (s *store) saveOrWarn() {
 
 // save writes the file anew, whole or not at all. Call it with mu held.
 func (s *store) save() error {
-	f := stateFile{Version: stateVersion, Projects: make([]remembered, 0, len(s.projects))}
+	f := stateFile{Version: stateVersion, WebPort: s.webPort, Projects: make([]remembered, 0, len(s.projects))}
 	for _, p := range s.projects {
 		f.Projects = append(f.Projects, p)
 	}

@@ -240,3 +240,58 @@ func TestProjectIDs(t *testing.T) {
 		}
 	}
 }
+
+func TestLabelsAreEachOnes(t *testing.T) {
+	dir, src := t.TempDir(), t.TempDir()
+	paths := []string{filepath.Join(src, "a", "shop"), filepath.Join(src, "b", "shop"), filepath.Join(src, "c", "shop")}
+	for _, p := range paths {
+		if err := os.MkdirAll(p, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s := mustOpen(t, dir)
+	for i, want := range []string{"shop", "shop-2", "shop-3"} {
+		if got := mustHome(t, s, paths[i]).Label; got != want {
+			t.Errorf("%s is called %s, want %s", paths[i], got, want)
+		}
+	}
+	// The same tomorrow, in whatever order.
+	s = mustOpen(t, dir)
+	if got := mustHome(t, s, paths[2]).Label; got != "shop-3" {
+		t.Errorf("got %s", got)
+	}
+	// What is no more on disk keeps no name from others.
+	if err := os.RemoveAll(paths[0]); err != nil {
+		t.Fatal(err)
+	}
+	if p, err := s.home(filepath.Join(src, "d"), "Shop!", anyHome); err != nil || p.Label != "shop" {
+		t.Errorf("got %+v, %v", p, err)
+	}
+	if got := s.labelOf(paths[1]); got != "shop-2" {
+		t.Errorf("got %s", got)
+	}
+}
+
+func TestTheWebPortIsTheSame(t *testing.T) {
+	dir := t.TempDir()
+	s := mustOpen(t, dir)
+	all := func(uint16) bool { return true }
+	first := s.web(all)
+	if first < webFirst || first >= webFirst+webCount {
+		t.Fatalf("got %d", first)
+	}
+	if got := mustOpen(t, dir).web(all); got != first {
+		t.Errorf("got %d tomorrow, want %d", got, first)
+	}
+	// While somebody else has it another one is taken, and then it is back.
+	s = mustOpen(t, dir)
+	if got := s.web(func(p uint16) bool { return p != first }); got == first || got == 0 || len(s.warnings) != 1 {
+		t.Errorf("got %d, %v", got, s.warnings)
+	}
+	if got := mustOpen(t, dir).web(all); got != first {
+		t.Errorf("got %d, want %d", got, first)
+	}
+	if got := s.web(func(uint16) bool { return false }); got != 0 {
+		t.Errorf("got %d", got)
+	}
+}

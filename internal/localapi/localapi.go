@@ -6,6 +6,7 @@
 package localapi
 
 import (
+	"strings"
 	"time"
 
 	"lodge/internal/keeper"
@@ -30,9 +31,22 @@ type Project struct {
 	Services     []service.Status    `json:"services"`
 	Others       []loopback.Endpoint `json:"other_endpoints,omitempty"`
 	LogDir       string              `json:"log_dir"`
-	LogError     string              `json:"log_error,omitempty"`
+	// Label is what the project is called in host names, URL its own HTTPS
+	// name.
+	Label    string `json:"label,omitempty"`
+	URL      string `json:"url,omitempty"`
+	LogError string `json:"log_error,omitempty"`
 	// Socket is where the project's keeper listens.
 	Socket string `json:"socket,omitempty"`
+}
+
+// URLOf gives the HTTPS name of a service of the project, or "" where names are
+// not served.
+func (p Project) URLOf(service string) string {
+	if rest, ok := strings.CutPrefix(p.URL, "https://"); ok {
+		return "https://" + service + "." + rest
+	}
+	return ""
 }
 
 // Projects is the answer to "what runs".

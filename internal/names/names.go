@@ -238,6 +238,27 @@ func (p *Project) TCPNames() []string {
 	return out
 }
 
+// Clean makes a DNS label (RFC 1123, section 2.1) of a project's name, which
+// mostly is one.
+func Clean(name string) string {
+	var b strings.Builder
+	for _, c := range strings.ToLower(name) {
+		switch {
+		case c >= 'a' && c <= 'z', c >= '0' && c <= '9':
+			b.WriteRune(c)
+		case b.Len() > 0 && !strings.HasSuffix(b.String(), "-"):
+			b.WriteByte('-')
+		}
+		if b.Len() == 63 {
+			break
+		}
+	}
+	if l := strings.Trim(b.String(), "-"); l != "" {
+		return l
+	}
+	return "project"
+}
+
 // Label gives the first label after want that is not taken: want itself, then
 // want with a number.
 func Label(want string, taken func(string) bool) string {

@@ -136,6 +136,17 @@ func TestLabel(t *testing.T) {
 	}
 }
 
+func TestClean(t *testing.T) {
+	for in, want := range map[string]string{
+		"shop": "shop", "My Shop": "my-shop", "--": "project", "": "project", "a__b": "a-b", "Ünïcode": "n-code",
+		strings.Repeat("ab-", 40): strings.Repeat("ab-", 20) + "ab",
+	} {
+		if got := Clean(in); got != want {
+			t.Errorf("%q: %q, want %q", in, got, want)
+		}
+	}
+}
+
 func FuzzFind(f *testing.F) {
 	tab := table()
 	for _, h := range []string{"web.shop.localhost", "[::1]:80", "a.b.c:1", "..localhost", "localhost."} {

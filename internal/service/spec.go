@@ -116,6 +116,10 @@ type Status struct {
 	// Scheme is how the service is spoken to, as far as its command or port
 	// tells: http, postgres, redis.
 	Scheme string `json:"scheme,omitempty"`
+	// URL is the service's HTTPS name, and HostName its name for any protocol
+	// on its own port. The daemon knows them.
+	URL      string `json:"url,omitempty"`
+	HostName string `json:"host_name,omitempty"`
 	Naming
 	Needs     []string            `json:"needs,omitempty"`
 	Endpoints []loopback.Endpoint `json:"endpoints"`

@@ -1,0 +1,151 @@
+package daemon
+
+import (
+	"context"
+	"net/netip"
+	"reflect"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"lodge/internal/hosts"
+	"lodge/internal/keeper"
+	"lodge/internal/localapi"
+	"lodge/internal/names"
+)
+
+// naming keeps the table of names as the projects change, and the names below
+// .test in the hosts file where the helper keeps one.
+type naming struct {
+	table atomic.Pointer[names.Table]
+
+	mu      sync.Mutex // guards what follows
+	changed chan struct{}
+	reason  string // why names below .test are not resolved; "" where they are
+	told    bool   // the hosts file was tried
+}
+
+func newNaming() *naming {
+	n := &naming{changed: make(chan struct{})}
+	n.table.Store(names.New(nil))
+	return n
+}
+
+// await gives a channel that is closed at the next change of the table. Take it
+// before the table is read.
+func (n *naming) await() <-chan struct{} {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.changed
+}
+
+func (n *naming) set(t *names.Table) {
+	n.table.Store(t)
+	n.mu.Lock()
+	close(n.changed)
+	n.changed = make(chan struct{})
+	n.mu.Unlock()
+}
+
+// status says whether names below .test are resolved on this machine, and if
+// not, why.
+func (n *naming) status() (bool, string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if !n.told {
+		return false, "no project is up, so it was not tried"
+	}
+	return n.reason == "", n.reason
+}
+
+// rename makes the table anew from what the keepers said last.
+func (d *Daemon) rename() {
+	var list []names.Project
+	for _, p := range d.all() {
+		p.mu.Lock()
+		k := p.last
+		p.mu.Unlock()
+		if k.ID != "" {
+			list = append(list, d.named(k))
+		}
+	}
+	d.naming.set(names.New(list))
+}
+
+func (d *Daemon) named(k keeper.Project) names.Project {
+	label := d.store.labelOf(k.Dir)
+	if label == "" {
+		label = names.Clean(k.Name)
+	}
+	return names.Project{ID: k.ID, Name: k.Name, Label: label, Path: k.Dir, Home: k.Home.IP4, Services: k.Services}
+}
+
+// hostsQuiet gathers changes of the names, so that a project's start writes the
+// hosts file once or twice and not for each service.
+const hostsQuiet = 50 * time.Millisecond
+
+// keepHosts writes the names below .test to the hosts file whenever they
+// change, until the daemon ends.
+func (d *Daemon) keepHosts() {
+	var last []hosts.Entry
+	for {
+		ch := d.naming.await()
+		entries := hostEntries(d.naming.table.Load())
+		if !reflect.DeepEqual(entries, last) {
+			ctx, cancel := context.WithTimeout(d.ctx, 10*time.Second)
+			err := d.engines.setHosts(ctx, entries)
+			cancel()
+			d.naming.mu.Lock()
+			d.naming.told, d.naming.reason = true, ""
+			if err != nil {
+				d.naming.reason = err.Error()
+			}
+			d.naming.mu.Unlock()
+			last = entries // an error is not tried again before the names change
+		}
+		select {
+		case <-ch:
+		case <-d.ctx.Done():
+			return
+		}
+		quiet := time.NewTimer(hostsQuiet)
+		select {
+		case <-quiet.C:
+		case <-d.ctx.Done():
+			quiet.Stop()
+			return
+		}
+	}
+}
+
+// hostEntries gives the lines of the hosts file: each project's names lead to
+// its home.
+func hostEntries(t *names.Table) []hosts.Entry {
+	var out []hosts.Entry
+	for _, p := range t.Projects() {
+		if p.Home.IsValid() {
+			out = append(out, hosts.Entry{IP: p.Home, Names: p.TCPNames()})
+		}
+	}
+	return out
+}
+
+// address puts what is known of names into a project's state.
+func (d *Daemon) address(p *localapi.Project) {
+	p.Label = d.store.labelOf(p.Path)
+	if p.Label == "" {
+		p.Label = names.Clean(p.Name)
+	}
+	n := names.Project{Label: p.Label}
+	if ip, err := netip.ParseAddr(p.Home); err == nil {
+		n.Home = ip
+	}
+	p.URL = d.web.url(n.BareName())
+	for i := range p.Services {
+		s := &p.Services[i]
+		if names.MaySpeakHTTP(s) {
+			s.URL = d.web.url(n.HTTPName(s.Name))
+		}
+		s.HostName = n.TCPName(s.Name)
+	}
+}
