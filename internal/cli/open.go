@@ -1,0 +1,113 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"os/exec"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
+
+	"lodge/internal/localapi"
+	"lodge/internal/service"
+)
+
+func (a *app) openCommand() *cobra.Command {
+	var only, asJSON bool
+	c := &cobra.Command{
+		Use:   "open [SERVICE]",
+		Short: "Show a service's page: by its name, in the browser",
+		Long: "Print the HTTPS name of a service, or of the project, and open it in the browser where there is one\n" +
+			"(BROWSER, or xdg-open in a graphical session).",
+		Args: args(cobra.MaximumNArgs(1)),
+		RunE: func(c *cobra.Command, names []string) error { return a.openName(c.Context(), names, only, asJSON) },
+	}
+	c.Flags().BoolVar(&only, "print", false, "only print it")
+	c.Flags().BoolVar(&asJSON, "json", false, "as JSON, and open nothing")
+	return c
+}
+
+// opened is what `lodge open --json` prints.
+type opened struct {
+	URL      string `json:"url"`
+	Project  string `json:"project"`
+	Service  string `json:"service,omitempty"`
+	HostName string `json:"host_name,omitempty"`
+	Home     string `json:"home"`
+}
+
+func (a *app) openName(ctx context.Context, names []string, only, asJSON bool) error {
+	c, err := a.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	p, err := a.find(ctx, c, false)
+	if err != nil {
+		return err
+	}
+	o := opened{URL: p.URL, Project: p.Name, Home: p.Home}
+	if len(names) > 0 {
+		s, err := serviceOf(p, names[0])
+		if err != nil {
+			return err
+		}
+		o.URL, o.Service, o.HostName = s.URL, s.Name, s.HostName
+		if o.URL == "" {
+			return &hinted{
+				err:  fmt.Errorf("open %s: it is no web service", s.Name),
+				hint: fmt.Sprintf("connect to %s, ports %s", s.HostName, ports(s.Endpoints)),
+			}
+		}
+	}
+	if o.URL == "" {
+		return &hinted{err: fmt.Errorf("open %s: no port for names could be opened", p.Name), hint: "lodge doctor"}
+	}
+	if asJSON {
+		return a.printJSON(o)
+	}
+	fmt.Fprintln(a.out, o.URL)
+	if only {
+		return nil
+	}
+	return a.browse(o.URL)
+}
+
+// serviceOf finds a service of a project that is up.
+func serviceOf(p localapi.Project, name string) (service.Status, error) {
+	var names []string
+	for _, s := range p.Services {
+		if s.Name == name {
+			return s, nil
+		}
+		names = append(names, s.Name)
+	}
+	return service.Status{}, &hinted{
+		err:  fmt.Errorf("find service %s: %s has no such service", name, p.Name),
+		hint: "there are: " + strings.Join(names, ", "),
+	}
+}
+
+// browse opens a page in the person's browser, if there seems to be one: not
+// where the output goes to a program, nor over ssh.
+func (a *app) browse(url string) error {
+	browser := a.getenv("BROWSER")
+	if browser == "" && (a.getenv("DISPLAY") != "" || a.getenv("WAYLAND_DISPLAY") != "") {
+		browser = "xdg-open"
+	}
+	if browser == "" || !isTerminal(a.env.Stdout) {
+		return nil
+	}
+	path, err := service.LookPath(browser, a.env.Dir, a.env.Environ)
+	if err != nil {
+		return &hinted{err: fmt.Errorf("open browser: %w", err), hint: "set BROWSER, or: lodge open --print"}
+	}
+	cmd := exec.Command(path, url)
+	cmd.Env, cmd.Dir = a.env.Environ, a.env.Dir
+	cmd.SysProcAttr = &unix.SysProcAttr{Setsid: true} // it outlives the terminal's signals
+	if err := cmd.Start(); err != nil {
+		return fmt.Errorf("open browser: %w", err)
+	}
+	return cmd.Process.Release()
+}
