@@ -7,6 +7,7 @@ import (
 	"os"
 
 	"lodge/internal/cli"
+	"lodge/internal/home/hostsview"
 	"lodge/internal/home/seccomphome"
 )
 
@@ -19,6 +20,10 @@ func main() {
 		if err := seccomphome.ShimMain(os.Args); err != nil {
 			fmt.Fprintln(os.Stderr, "lodge:", err)
 		}
+		os.Exit(127)
+	}
+	if len(os.Args) > 0 && os.Args[0] == hostsview.ShimName {
+		fmt.Fprintln(os.Stderr, "lodge:", hostsview.ShimMain(os.Args))
 		os.Exit(127)
 	}
 	dir, err := os.Getwd()

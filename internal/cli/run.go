@@ -60,8 +60,14 @@ func (a *app) runInside(ctx context.Context, argv []string, name string, listed 
 	}
 	x := keeper.Exec{Argv: argv, Dir: a.env.Dir, Name: name, Command: strings.Join(argv, " "), Listed: listed}
 	code := 0
-	err = a.withSession(ctx, p, ch, func(_ *localapi.Client, s *localapi.Session) error {
-		var err error
+	err = a.withSession(ctx, p, ch, func(c *localapi.Client, s *localapi.Session) error {
+		n, err := c.HostNames(ctx)
+		if err != nil {
+			return err
+		}
+		if !n.Resolved {
+			x.Hosts = n.Lines
+		}
 		code, err = a.attach(ctx, s, x)
 		return err
 	})

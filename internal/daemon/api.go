@@ -28,6 +28,7 @@ func (d *Daemon) handler() http.Handler {
 		answer(w, localapi.Info{Version: d.cfg.Version, PID: os.Getpid(), StartedAt: d.started}, nil)
 	})
 	mux.HandleFunc("GET /v1/projects", d.listProjects)
+	mux.HandleFunc("GET /v1/hosts", func(w http.ResponseWriter, _ *http.Request) { answer(w, d.hostNames(), nil) })
 	mux.HandleFunc("POST /v1/projects", d.openProject)
 	mux.HandleFunc("POST /v1/projects/{id}/down", func(w http.ResponseWriter, r *http.Request) {
 		answer(w, struct{}{}, d.down(r.Context(), r.PathValue("id")))

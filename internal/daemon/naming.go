@@ -2,8 +2,10 @@ package daemon
 
 import (
 	"context"
+	"fmt"
 	"net/netip"
 	"reflect"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -127,6 +129,21 @@ func hostEntries(t *names.Table) []hosts.Entry {
 			out = append(out, hosts.Entry{IP: p.Home, Names: p.TCPNames()})
 		}
 	}
+	return out
+}
+
+// hostNames gives the names below .test, for those who must resolve them
+// themselves.
+func (d *Daemon) hostNames() localapi.HostNames {
+	var out localapi.HostNames
+	out.Resolved, out.Reason = d.naming.status()
+	var b strings.Builder
+	for _, e := range hostEntries(d.naming.table.Load()) {
+		for _, n := range e.Names {
+			fmt.Fprintf(&b, "%s %s\n", e.IP, n)
+		}
+	}
+	out.Lines = b.String()
 	return out
 }
 

@@ -151,7 +151,7 @@ func (d *Daemon) clear(ctx context.Context, rec keeper.Record) error {
 	} else {
 		errs = append(errs, killStrays(c.Home.ID))
 	}
-	for _, f := range []string{c.Socket, c.Record} {
+	for _, f := range []string{c.Socket, c.Record, keeper.HostsPath(c.Record)} {
 		if err := os.Remove(f); err != nil && !errors.Is(err, os.ErrNotExist) {
 			errs = append(errs, err)
 		}

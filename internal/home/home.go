@@ -38,6 +38,9 @@ type Command struct {
 	Dir string
 	// Files become the descriptors 0, 1, 2 and so on. A nil entry is closed.
 	Files []*os.File
+	// Hosts is a file that the process, and all that it starts, see as
+	// /etc/hosts, or "" for the machine's.
+	Hosts string
 	// Terminal says that Files[0] is a terminal that becomes the controlling
 	// terminal of a new session. Otherwise the process leads a new session
 	// without a terminal.

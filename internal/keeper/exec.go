@@ -43,6 +43,9 @@ func (k *keeper) runExec(w *wire, req Request, files []*os.File) error {
 		return &Error{Message: fmt.Sprintf("run %s: %v", x.Argv[0], err), Hint: "check the spelling, or give the path of the program"}
 	}
 	cmd := home.Command{Path: path, Args: x.Argv, Env: env, Dir: x.Dir}
+	if cmd.Hosts, err = k.hosts.with(x.Hosts); err != nil {
+		return err
+	}
 	var t tee
 	var share []*os.File // for the client
 	switch {

@@ -29,6 +29,9 @@ const (
 	EngineFD = 5 // first of Config.EngineFiles
 )
 
+// self is the program that runs, also after its file was replaced (proc(5)).
+const self = "/proc/self/exe"
+
 // Ready is the keeper's first and only word on ReadyFD.
 type Ready struct {
 	Error *Error `json:"error,omitempty"`
@@ -39,6 +42,7 @@ type keeper struct {
 	cfg   Config
 	sup   *service.Supervisor
 	store *logs.Store
+	hosts *hostsFile
 
 	ln   *net.UnixListener
 	quit chan struct{} // closed when it should end
@@ -92,6 +96,7 @@ func Run(ctx context.Context) error {
 	}
 	err = k.serve(ctx)
 	reaper.Close()
+	_ = os.Remove(k.hosts.path) // most have none
 	return errors.Join(err, inside.Close(), k.store.Close(), os.Remove(k.cfg.Socket), os.Remove(k.cfg.Record))
 }
 
@@ -123,7 +128,7 @@ func open() (*keeper, home.Inside, *service.Reaper, error) {
 	if err != nil {
 		return nil, nil, nil, errors.Join(fmt.Errorf("open logs: %w", err), inside.Close())
 	}
-	k := &keeper{cfg: cfg, store: store, quit: make(chan struct{}), conns: make(map[*net.UnixConn]struct{})}
+	k := &keeper{cfg: cfg, store: store, hosts: newHostsFile(cfg.Record, self), quit: make(chan struct{}), conns: make(map[*net.UnixConn]struct{})}
 	if err := k.listen(); err != nil {
 		return nil, nil, nil, errors.Join(err, inside.Close())
 	}

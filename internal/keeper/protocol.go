@@ -91,10 +91,13 @@ type Exec struct {
 	Name    string   `json:"name"`
 	Command string   `json:"command"`
 	// Listed makes it a run: it shows among the services and its output is kept.
-	Listed   bool   `json:"listed,omitempty"`
-	Terminal bool   `json:"terminal,omitempty"`
-	Rows     uint16 `json:"rows,omitempty"`
-	Cols     uint16 `json:"cols,omitempty"`
+	Listed   bool `json:"listed,omitempty"`
+	Terminal bool `json:"terminal,omitempty"`
+	// Hosts are lines that the command sees below those of /etc/hosts
+	// (hosts(5)), where the machine allows it.
+	Hosts string `json:"hosts,omitempty"`
+	Rows  uint16 `json:"rows,omitempty"`
+	Cols  uint16 `json:"cols,omitempty"`
 }
 
 // Reply is one line of the answer. The last one has Done or Error.

@@ -95,6 +95,12 @@ func (c *Client) Projects(ctx context.Context, all bool) (Projects, error) {
 	return p, c.call(ctx, http.MethodGet, "/v1/projects?all="+strconv.FormatBool(all), nil, &p)
 }
 
+// HostNames asks for the names below .test.
+func (c *Client) HostNames(ctx context.Context) (HostNames, error) {
+	var h HostNames
+	return h, c.call(ctx, http.MethodGet, "/v1/hosts", nil, &h)
+}
+
 // Open gives the project's home and keeper, made now if need be.
 func (c *Client) Open(ctx context.Context, r OpenRequest) (Project, error) {
 	var p Project

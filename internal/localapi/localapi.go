@@ -55,6 +55,15 @@ type Projects struct {
 	Warnings []string  `json:"warnings,omitempty"`
 }
 
+// HostNames is the answer to "which names are there below .test".
+type HostNames struct {
+	// Resolved says that the machine resolves them; if not, Reason says why.
+	Resolved bool   `json:"resolved"`
+	Reason   string `json:"reason,omitempty"`
+	// Lines are the names as a hosts file has them (hosts(5)).
+	Lines string `json:"lines"`
+}
+
 // OpenRequest asks for a project's home and keeper.
 type OpenRequest struct {
 	Path      string             `json:"path"`

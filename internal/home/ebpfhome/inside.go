@@ -16,6 +16,7 @@ import (
 
 	"lodge/internal/bpf"
 	"lodge/internal/home"
+	"lodge/internal/home/hostsview"
 	"lodge/internal/loopback"
 )
 
@@ -103,6 +104,9 @@ func (in *inside) group(service string) (*group, error) {
 	return g, nil
 }
 
+// self is the program that runs, also after its file was replaced (proc(5)).
+const self = "/proc/self/exe"
+
 func (in *inside) Start(c home.Command) (pid int, err error) {
 	// The lock keeps Forget and Close from the cgroup meanwhile.
 	in.mu.Lock()
@@ -118,18 +122,15 @@ func (in *inside) Start(c home.Command) (pid int, err error) {
 			files[i] = f.Fd()
 		}
 	}
-	pid, err = syscall.ForkExec(c.Path, c.Args, &syscall.ProcAttr{
-		Dir:   c.Dir,
-		Env:   c.Env,
-		Files: files,
-		Sys: &syscall.SysProcAttr{
-			Setsid:      true,
-			Setctty:     c.Terminal,
-			Ctty:        0,
-			UseCgroupFD: true,
-			CgroupFD:    int(g.dir.Fd()),
-		},
-	})
+	sys := &syscall.SysProcAttr{
+		Setsid:      true,
+		Setctty:     c.Terminal,
+		Ctty:        0,
+		UseCgroupFD: true,
+		CgroupFD:    int(g.dir.Fd()),
+	}
+	w := hostsview.Wrap(c, self, sys)
+	pid, err = syscall.ForkExec(w.Path, w.Args, &syscall.ProcAttr{Dir: c.Dir, Env: c.Env, Files: files, Sys: sys})
 	if err != nil {
 		return 0, fmt.Errorf("start %s: %w", c.Path, err)
 	}

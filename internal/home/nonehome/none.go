@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"lodge/internal/home"
+	"lodge/internal/home/hostsview"
 	"lodge/internal/loopback"
 	"lodge/internal/procfs"
 	"lodge/internal/sockets"
@@ -89,7 +90,8 @@ func (n *none) Start(c home.Command) (int, error) {
 		Env: n.environ(c),
 		Sys: &syscall.SysProcAttr{Setsid: true, Setctty: c.Terminal},
 	}
-	pid, err := syscall.ForkExec(c.Path, c.Args, attr)
+	w := hostsview.Wrap(c, "/proc/self/exe", attr.Sys)
+	pid, err := syscall.ForkExec(w.Path, w.Args, attr)
 	if err != nil {
 		return 0, fmt.Errorf("run %s: %w", c.Path, err)
 	}

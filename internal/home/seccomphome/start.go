@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"lodge/internal/home"
+	"lodge/internal/home/hostsview"
 )
 
 // The environment by which a process that lost its parents is recognised.
@@ -34,11 +35,14 @@ func (h *Home) Start(c home.Command) (int, error) {
 }
 
 func (h *Home) start(c home.Command) (int, error) {
-	o := order{dir: c.Dir, path: c.Path, args: c.Args, env: withEnv(c.Env, envHome, h.spec.ID, envService, c.Service)}
-	if o.path == "" || len(o.args) == 0 {
+	if c.Path == "" || len(c.Args) == 0 {
 		return 0, fmt.Errorf("no path or no arguments: %w", unix.EINVAL)
 	}
 	attr := syscall.ProcAttr{Sys: &syscall.SysProcAttr{Setsid: true, Setctty: c.Terminal}}
+	// The shim of this engine becomes the one that mounts: the right to do so
+	// survives both.
+	c = hostsview.Wrap(c, h.exe, attr.Sys)
+	o := order{dir: c.Dir, path: c.Path, args: c.Args, env: withEnv(c.Env, envHome, h.spec.ID, envService, c.Service)}
 	for i, f := range c.Files {
 		if f == nil {
 			if i < 3 {

@@ -1,0 +1,67 @@
+package keeper
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"lodge/internal/home/hostsview"
+)
+
+// hostsFile is the file that commands see as /etc/hosts, beside the keeper's
+// record.
+type hostsFile struct {
+	path string
+	exe  string
+	// probe says once whether commands can be shown one.
+	probe func() error
+	mu    sync.Mutex // guards the file
+}
+
+func newHostsFile(record, exe string) *hostsFile {
+	return &hostsFile{path: HostsPath(record), exe: exe, probe: sync.OnceValue(func() error { return hostsview.Probe(exe) })}
+}
+
+// HostsPath is where a keeper with that record keeps its hosts file.
+func HostsPath(record string) string {
+	return strings.TrimSuffix(record, filepath.Ext(record)) + ".hosts"
+}
+
+// with gives the path of a file with the machine's hosts and these lines, or ""
+// where commands cannot be shown one. Commands that run already see the new
+// lines too: the file stays the same one.
+func (h *hostsFile) with(lines string) (string, error) {
+	if lines == "" || h.probe() != nil {
+		return "", nil
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	text, err := os.ReadFile("/etc/hosts")
+	if err != nil {
+		text = []byte("127.0.0.1 localhost\n::1 localhost\n")
+	}
+	if len(text) > 0 && !bytes.HasSuffix(text, []byte("\n")) {
+		text = append(text, '\n')
+	}
+	text = append(text, lines...)
+	if old, err := os.ReadFile(h.path); err == nil && bytes.Equal(old, text) {
+		return h.path, nil
+	}
+	f, err := os.OpenFile(h.path, os.O_WRONLY|os.O_CREATE, 0o644)
+	if err == nil {
+		_, err = f.WriteAt(text, 0)
+		if err == nil {
+			err = f.Truncate(int64(len(text)))
+		}
+		if cerr := f.Close(); err == nil {
+			err = cerr
+		}
+	}
+	if err != nil {
+		return "", fmt.Errorf("write names: %w", err)
+	}
+	return h.path, nil
+}
