@@ -32,8 +32,11 @@ var allowed = map[string][]string{
 	"service":          {"home", "loopback", "logs", "watch", "procfs"},
 	"keeper":           {"home", "home/ebpfhome", "home/seccomphome", "home/nonehome", "loopback", "logs", "procfs", "service", "unixsock"},
 	"localapi":         {"keeper", "logs", "loopback", "service", "unixsock"},
+	"trust":            {},
+	"trust/stores":     {"trust"},
+	"trust/proof":      {"trust"},
 	"daemon":           {"helper", "home", "home/ebpfhome", "home/seccomphome", "keeper", "localapi", "loopback", "procfs", "service", "sockets", "unixsock"},
-	"cli":              {"daemon", "helper", "keeper", "localapi", "logs", "loopback", "project", "service"},
+	"cli":              {"daemon", "helper", "keeper", "localapi", "logs", "loopback", "project", "service", "trust", "trust/proof", "trust/stores"},
 }
 
 type pkg struct {
