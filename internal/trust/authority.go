@@ -204,11 +204,11 @@ type unusableError struct {
 func (e *unusableError) Error() string { return fmt.Sprintf("read authority %s: %v", e.path, e.err) }
 func (e *unusableError) Unwrap() error { return e.err }
 
-// expiredError is an authority that is not valid at this time.
-type expiredError struct{ notBefore, notAfter time.Time }
+// expiredError is an authority whose time is over.
+type expiredError struct{ notAfter time.Time }
 
 func (e *expiredError) Error() string {
-	return fmt.Sprintf("the authority was valid from %s to %s", e.notBefore.Format(time.DateOnly), e.notAfter.Format(time.DateOnly))
+	return fmt.Sprintf("the authority expired on %s", e.notAfter.Format(time.DateOnly))
 }
 
 func (e *expiredError) Is(target error) bool { return target == ErrNone }
@@ -227,8 +227,9 @@ func (a *Authority) load() (*loaded, error) {
 	if err != nil {
 		return nil, &unusableError{path: path, err: err}
 	}
-	if now := a.now(); now.After(m.signer.NotAfter) || now.Before(m.root.NotBefore) {
-		return nil, &expiredError{notBefore: m.root.NotBefore, notAfter: m.signer.NotAfter}
+	// One that is not valid yet stays: it is the clock that is wrong.
+	if a.now().After(m.signer.NotAfter) {
+		return nil, &expiredError{notAfter: m.signer.NotAfter}
 	}
 	return &loaded{material: m, stamp: s}, nil
 }

@@ -145,7 +145,7 @@ func newLeaf(m *material, name string, now time.Time) (*leaf, error) {
 	t := &x509.Certificate{
 		SerialNumber: serial(),
 		DNSNames:     []string{name},
-		NotBefore:    later(now.Add(-skew), m.signer.NotBefore),
+		NotBefore:    later(now.Add(-leafSkew), m.signer.NotBefore),
 		NotAfter:     earlier(now.Add(leafLife), m.signer.NotAfter),
 		KeyUsage:     x509.KeyUsageDigitalSignature,
 		ExtKeyUsage:  []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
@@ -159,7 +159,7 @@ func newLeaf(m *material, name string, now time.Time) (*leaf, error) {
 	}
 	f := &leaf{
 		cert: &tls.Certificate{Certificate: [][]byte{c.Raw, m.signer.Raw}, PrivateKey: key, Leaf: c},
-		from: c.NotBefore.Unix(), renewAt: c.NotAfter.Add(-leafRenew).Unix(), of: m,
+		from: min(c.NotBefore.Unix(), now.Unix()), renewAt: c.NotAfter.Add(-leafRenew).Unix(), of: m,
 	}
 	if left := c.NotAfter.Sub(now); left <= leafRenew { // the signer ends soon, and no leaf outlives it
 		f.renewAt = c.NotAfter.Unix()

@@ -24,8 +24,10 @@ const (
 	// authorityLife is how long root and signer are valid. What browsers limit
 	// is the life of leaves; those of roots that a user installed are free.
 	authorityLife = 10 * 365 * 24 * time.Hour
-	// skew is how far a certificate reaches back, for clocks that are behind.
-	skew = time.Hour
+	// How far the authority's certificates and leaves reach back, for clocks
+	// that are behind.
+	authoritySkew = 24 * time.Hour
+	leafSkew      = time.Hour
 )
 
 // material is an authority's certificates and its key.
@@ -74,7 +76,7 @@ func authorityTemplate(name, id string, pathLen int, now time.Time) *x509.Certif
 	return &x509.Certificate{
 		SerialNumber:          serial(),
 		Subject:               pkix.Name{Organization: []string{Marker}, OrganizationalUnit: []string{id}, CommonName: name},
-		NotBefore:             now.Add(-skew),
+		NotBefore:             now.Add(-authoritySkew),
 		NotAfter:              now.Add(authorityLife),
 		IsCA:                  true,
 		BasicConstraintsValid: true,
