@@ -36,8 +36,11 @@ var allowed = map[string][]string{
 	"service":          {"home", "loopback", "logs", "watch", "procfs", "refs"},
 	"keeper":           {"home", "home/hostsview", "home/ebpfhome", "home/seccomphome", "home/nonehome", "loopback", "logs", "procfs", "service", "unixsock"},
 	"localapi":         {"keeper", "logs", "loopback", "service", "unixsock"},
+	"trust":            {},
+	"trust/stores":     {"trust"},
+	"trust/proof":      {"trust"},
 	"daemon":           {"helper", "hosts", "names", "home", "home/ebpfhome", "home/seccomphome", "keeper", "localapi", "loopback", "procfs", "service", "sockets", "unixsock"},
-	"cli":              {"daemon", "helper", "keeper", "localapi", "logs", "loopback", "project", "refs", "service"},
+	"cli":              {"daemon", "helper", "keeper", "localapi", "logs", "loopback", "project", "refs", "service", "trust", "trust/proof", "trust/stores"},
 }
 
 type pkg struct {

@@ -1,0 +1,318 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"lodge/internal/trust"
+	"lodge/internal/trust/proof"
+	"lodge/internal/trust/stores"
+)
+
+// renewEarly is how long before its end `lodge trust` replaces an authority.
+const renewEarly = 30 * 24 * time.Hour
+
+type trustFlags struct {
+	uninstall, status, check, pem, renew, json bool
+	only                                       []string
+	root                                       string
+}
+
+func (a *app) trustCommand() *cobra.Command {
+	var f trustFlags
+	c := &cobra.Command{
+		Use:   "trust",
+		Short: "Make programs on this machine trust lodge's HTTPS names",
+		Long: "Install the certificate of your own local authority into the system's store, the databases of Chromium and Firefox, and Java's key stores.\n" +
+			"The authority can sign for localhost, test and the names below them, and for nothing else. What needs root is printed as a command.",
+		Args: args(cobra.NoArgs),
+		RunE: func(c *cobra.Command, _ []string) error { return a.trust(c.Context(), f) },
+	}
+	c.Flags().BoolVar(&f.uninstall, "uninstall", false, "take it out of all stores, and remove the authority")
+	c.Flags().BoolVar(&f.status, "status", false, "say in which stores it is")
+	c.Flags().BoolVar(&f.check, "check", false, "let each installed program make an HTTPS request, and say which trust it")
+	c.Flags().BoolVar(&f.pem, "pem", false, "print the authority's certificate")
+	c.Flags().BoolVar(&f.renew, "renew", false, "make a new authority, install it, and take the old one out")
+	c.Flags().StringSliceVar(&f.only, "only", nil, "only these stores: system, nss, java")
+	c.Flags().StringVar(&f.root, "root", "/", "look for system paths below this directory")
+	c.Flags().BoolVar(&f.json, "json", false, "as JSON")
+	return c
+}
+
+func (a *app) trust(ctx context.Context, f trustFlags) error {
+	kinds, err := trustKinds(f)
+	if err != nil {
+		return err
+	}
+	dir := filepath.Join(a.dirs().State, "trust")
+	if os.Geteuid() == 0 && a.getenv("SUDO_UID") != "" && a.getenv("SUDO_UID") != "0" && !f.status && !f.check {
+		fmt.Fprintln(a.err, "lodge: this is root's authority, not yours: run lodge trust without sudo, and it prints what needs root")
+	}
+	switch {
+	case f.uninstall:
+		return a.distrust(ctx, f, dir, kinds)
+	case f.status:
+		return a.trustStatus(ctx, f, dir, kinds)
+	}
+	authority, err := trust.Open(trust.Options{Dir: dir})
+	if err != nil {
+		return trustError(err)
+	}
+	if f.renew || time.Until(authority.Root().NotAfter) < renewEarly {
+		if err := authority.Renew(); err != nil {
+			return trustError(err)
+		}
+	}
+	for _, w := range authority.Warnings() {
+		fmt.Fprintln(a.err, "lodge: "+w)
+	}
+	switch {
+	case f.pem:
+		_, err := a.out.Write(authority.PEM())
+		if err != nil {
+			return fmt.Errorf("print: %w", err)
+		}
+		return nil
+	case f.check:
+		return a.proveTrust(ctx, f, authority)
+	}
+	results := stores.Install(ctx, a.machine(f.root), anchorOf(authority), kinds)
+	if err := a.printStores(f.json, authority, results); err != nil {
+		return err
+	}
+	if slices.ContainsFunc(results, func(r stores.Result) bool { return r.Kind == stores.NSS && r.State == stores.Done }) {
+		fmt.Fprintln(a.err, "browsers that are running see it after a restart")
+	}
+	return undone("install the authority", results)
+}
+
+// trustKinds checks the flags and gives the kinds of stores that are meant.
+func trustKinds(f trustFlags) ([]stores.Kind, error) {
+	verbs := 0
+	for _, set := range []bool{f.uninstall, f.status, f.check, f.pem, f.renew} {
+		if set {
+			verbs++
+		}
+	}
+	switch {
+	case verbs > 1:
+		return nil, &usageError{err: errors.New("trust: --uninstall, --status, --check, --pem and --renew exclude each other"), hint: "lodge trust --help"}
+	case f.pem && f.json:
+		return nil, &usageError{err: errors.New("trust: --pem prints PEM, not JSON"), hint: "lodge trust --status --json"}
+	case len(f.only) > 0 && (f.pem || f.check):
+		return nil, &usageError{err: errors.New("trust: --only is about stores"), hint: "lodge trust --only system"}
+	case !filepath.IsAbs(f.root):
+		return nil, &usageError{err: fmt.Errorf("trust: --root %q is not an absolute path", f.root), hint: "--root /"}
+	}
+	if len(f.only) == 0 {
+		return stores.Kinds(), nil
+	}
+	var kinds []stores.Kind
+	for _, o := range f.only {
+		if !slices.Contains(stores.Kinds(), stores.Kind(o)) {
+			return nil, &usageError{err: fmt.Errorf("trust: store %q: not one of system, nss, java", o), hint: "lodge trust --only system"}
+		}
+		kinds = append(kinds, stores.Kind(o))
+	}
+	return kinds, nil
+}
+
+func trustError(err error) error {
+	if errors.Is(err, trust.ErrForeign) {
+		return &hinted{err: err, hint: "set XDG_STATE_HOME to a directory of your own"}
+	}
+	return err
+}
+
+// machine says where programs and stores are.
+func (a *app) machine(root string) stores.Machine {
+	return stores.Machine{
+		SysRoot: root, Home: a.home(), DataHome: a.getenv("XDG_DATA_HOME"), ConfigHome: a.getenv("XDG_CONFIG_HOME"),
+		JavaHome: a.getenv("JAVA_HOME"), Path: a.getenv("PATH"), Environ: a.env.Environ,
+	}
+}
+
+func anchorOf(authority *trust.Authority) stores.Anchor {
+	return stores.Anchor{Root: authority.Root(), File: authority.RootPath(), Record: trust.ReadRecord(authority.Dir()), Dir: authority.Dir()}
+}
+
+func (a *app) trustStatus(ctx context.Context, f trustFlags, dir string, kinds []stores.Kind) error {
+	authority, err := trust.Look(trust.Options{Dir: dir})
+	if errors.Is(err, trust.ErrNone) {
+		if f.json {
+			if err := a.printStores(true, nil, nil); err != nil {
+				return err
+			}
+		}
+		return &hinted{err: err, hint: "lodge trust"}
+	}
+	if err != nil {
+		return trustError(err)
+	}
+	results := stores.Status(ctx, a.machine(f.root), anchorOf(authority), kinds)
+	if err := a.printStores(f.json, authority, results); err != nil {
+		return err
+	}
+	missing := 0
+	for _, r := range results {
+		if r.State == stores.Missing || r.State == stores.Failed {
+			missing++
+		}
+	}
+	if missing > 0 {
+		return &hinted{err: fmt.Errorf("look at the stores: %s", plural(missing, "does not have the authority", "do not have the authority")), hint: "lodge trust"}
+	}
+	return nil
+}
+
+// distrust takes the authority out of the stores, and removes it when it is in
+// none any more.
+func (a *app) distrust(ctx context.Context, f trustFlags, dir string, kinds []stores.Kind) error {
+	anchor := stores.Anchor{Record: trust.ReadRecord(dir), Dir: dir}
+	authority, err := trust.Look(trust.Options{Dir: dir})
+	if errors.Is(err, trust.ErrForeign) {
+		return trustError(err)
+	}
+	if err == nil { // what cannot be read is still known by the record
+		anchor.Root, anchor.File = authority.Root(), authority.RootPath()
+	}
+	results := stores.Uninstall(ctx, a.machine(f.root), anchor, kinds)
+	if err := a.printStores(f.json, nil, results); err != nil {
+		return err
+	}
+	if err := undone("take the authority out", results); err != nil {
+		return err
+	}
+	if len(f.only) > 0 {
+		return nil
+	}
+	return trust.Forget(dir)
+}
+
+// undone is the error of stores that still need something.
+func undone(verb string, results []stores.Result) error {
+	var needRoot, failed int
+	for _, r := range results {
+		switch r.State {
+		case stores.NeedsRoot:
+			needRoot++
+		case stores.Failed:
+			failed++
+		}
+	}
+	switch {
+	case failed > 0:
+		return fmt.Errorf("%s: %s", verb, plural(failed, "store failed", "stores failed"))
+	case needRoot > 0:
+		return &hinted{err: fmt.Errorf("%s: %s", verb, plural(needRoot, "store needs root", "stores need root")), hint: "run the commands above"}
+	}
+	return nil
+}
+
+func plural(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}
+
+// proveTrust lets the installed programs ask a server with a leaf.
+func (a *app) proveTrust(ctx context.Context, f trustFlags, authority *trust.Authority) error {
+	inside, err := authority.Env(a.env.Environ)
+	if err != nil {
+		return err
+	}
+	results, err := proof.Run(ctx, proof.Options{Authority: authority, Home: a.home(), Path: a.getenv("PATH"), Environ: a.env.Environ, Inside: inside})
+	if err != nil {
+		return err
+	}
+	if err := a.printProof(f.json, results); err != nil {
+		return err
+	}
+	bad := 0
+	for _, r := range results {
+		if r.State == proof.NotTrusted {
+			bad++
+		}
+	}
+	if bad > 0 {
+		return &hinted{err: fmt.Errorf("check trust: %s", plural(bad, "program does not trust the authority", "programs do not trust the authority")), hint: "run the commands above"}
+	}
+	return nil
+}
+
+// printStores prints what came of the stores.
+func (a *app) printStores(asJSON bool, authority *trust.Authority, results []stores.Result) error {
+	if asJSON {
+		return a.printJSON(trustReport(authority, results))
+	}
+	if authority != nil {
+		root := authority.Root()
+		fmt.Fprintf(a.out, "%s, valid until %s\n", root.Subject.CommonName, root.NotAfter.Format(time.DateOnly))
+	}
+	w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
+	for _, r := range results {
+		where := r.Name
+		if r.Path != "" {
+			where += ": " + a.tilde(r.Path)
+		}
+		state := string(r.State)
+		if r.Reason != "" {
+			state += ": " + r.Reason
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\n", r.Kind, where, state)
+	}
+	if err := w.Flush(); err != nil {
+		return fmt.Errorf("print: %w", err)
+	}
+	for _, r := range results {
+		if r.Command != "" {
+			fmt.Fprintln(a.out, "-> "+r.Command)
+		}
+	}
+	return nil
+}
+
+// printProof prints which programs trust the authority.
+func (a *app) printProof(asJSON bool, results []proof.Result) error {
+	if asJSON {
+		return a.printJSON(proofReport(results))
+	}
+	w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
+	for _, r := range results {
+		state := string(r.State)
+		switch {
+		case r.State == proof.NotTrusted && r.Inside == proof.Trusted:
+			state += " outside projects, trusted inside: " + r.Reason
+		case r.Reason != "":
+			state += ": " + r.Reason
+		}
+		fmt.Fprintf(w, "%s\t%s\n", r.Client, state)
+		if r.Hint != "" {
+			fmt.Fprintf(w, "\t-> %s\n", r.Hint)
+		}
+	}
+	if err := w.Flush(); err != nil {
+		return fmt.Errorf("print: %w", err)
+	}
+	return nil
+}
+
+// tilde writes a path as people do.
+func (a *app) tilde(path string) string {
+	if h := a.home(); h != "" && h != "/" {
+		if rest, ok := strings.CutPrefix(path, h+"/"); ok {
+			return "~/" + rest
+		}
+	}
+	return path
+}

@@ -1,0 +1,144 @@
+package sockets
+
+import (
+	"net/netip"
+	"time"
+
+	"lodge/internal/loopback"
+)
+
+// Row is one socket as people and programs are told of it: what the kernel
+// says, who holds it, and who is at the other end. Its JSON is what
+// `lodge ports --json` prints.
+type Row struct {
+	// Protocol is tcp, udp or unix.
+	Protocol loopback.Protocol `json:"protocol"`
+	// Family is ipv4, ipv6 or unix: of the socket, not of the address. An
+	// IPv4-mapped address is shown as the IPv4 address that it stands for.
+	Family string `json:"family"`
+	// State is listen, established, syn_sent, syn_recv, fin_wait_1,
+	// fin_wait_2, time_wait, close, close_wait, last_ack, closing (RFC 9293,
+	// section 3.3.2), bound (a port taken, not listening; an unconnected UDP
+	// socket) or connected (Unix and UDP sockets with a peer: established).
+	State string `json:"state"`
+	// Local is the socket's own address, Remote its peer's; Remote is nil
+	// where there is none.
+	Local  *Address `json:"local,omitempty"`
+	Remote *Address `json:"remote,omitempty"`
+	// Path is a Unix socket's, with @ in front of an abstract name.
+	Path string `json:"path,omitempty"`
+	// Type is stream, datagram or seqpacket; Unix sockets only.
+	Type string `json:"type,omitempty"`
+	// Scope says from where Local can be reached: see loopback.Scope.
+	Scope loopback.Scope `json:"scope,omitempty"`
+	// V6Only is told for listening IPv6 sockets.
+	V6Only bool `json:"v6_only,omitempty"`
+
+	UID    uint32 `json:"uid"`
+	User   string `json:"user,omitempty"`
+	Inode  uint32 `json:"inode,omitempty"`
+	Cookie uint64 `json:"cookie,omitempty"`
+	// CgroupID is the inode number of the cgroup2 directory in which the
+	// socket was made.
+	CgroupID uint64 `json:"cgroup_id,omitempty"`
+	// Namespace is the inode number of the network namespace, zero for the
+	// one that lodge runs in; NamespaceName is its container or file name.
+	Namespace     uint32 `json:"network_namespace,omitempty"`
+	NamespaceName string `json:"network_namespace_name,omitempty"`
+
+	// Processes are all that hold the socket, by pid. Empty with Unknown
+	// false means that nobody holds it (TIME_WAIT and the like); a socket
+	// that such a state has left keeps who closed it in Closed.
+	Processes []*Process `json:"processes"`
+	// Unknown says that there are holders that may not be seen from here.
+	Unknown bool `json:"owner_unknown,omitempty"`
+	// Closed is who had a socket that no process holds any more, where the
+	// live map saw it.
+	Closed *Process `json:"closed_by,omitempty"`
+	// Project and Service are lodge's.
+	Project string `json:"project,omitempty"`
+	Service string `json:"service,omitempty"`
+
+	// Peer is the other end of a connection whose both ends are on this
+	// machine.
+	Peer *Peer `json:"peer,omitempty"`
+
+	// RecvQueue and SendQueue are in bytes. A TCP listener has Backlog and
+	// BacklogLimit instead: connections that wait for accept, and how many may.
+	RecvQueue    uint32  `json:"receive_queue_bytes"`
+	SendQueue    uint32  `json:"send_queue_bytes"`
+	Backlog      *uint32 `json:"backlog,omitempty"`
+	BacklogLimit *uint32 `json:"backlog_limit,omitempty"`
+
+	// TCP is told where it was asked for: see Query.TCPInfo.
+	TCP *TCPInfo `json:"tcp_info,omitempty"`
+}
+
+// Address is an IP address and a port.
+type Address struct {
+	IP   netip.Addr `json:"ip"`
+	Port uint16     `json:"port"`
+}
+
+// AddrPort gives the address as net/netip writes it.
+func (a Address) AddrPort() netip.AddrPort { return netip.AddrPortFrom(a.IP, a.Port) }
+
+// Peer is the other end of a connection.
+type Peer struct {
+	Inode     uint32     `json:"inode,omitempty"`
+	Processes []*Process `json:"processes"`
+	Unknown   bool       `json:"owner_unknown,omitempty"`
+	Project   string     `json:"project,omitempty"`
+	Service   string     `json:"service,omitempty"`
+}
+
+// Process is what is known of a process that holds a socket. A fact that may
+// not be read is left out.
+type Process struct {
+	PID int `json:"pid"`
+	// Start is its start in clock ticks since boot (proc(5)): with PID it
+	// names one process for ever.
+	Start uint64 `json:"-"`
+	// Name is the kernel's name of the main thread, up to 15 bytes.
+	Name string `json:"name"`
+	// Command is the command line, its arguments quoted where need be.
+	Command    string     `json:"command,omitempty"`
+	Executable string     `json:"executable,omitempty"`
+	Directory  string     `json:"directory,omitempty"`
+	UID        uint32     `json:"uid"`
+	User       string     `json:"user,omitempty"`
+	StartedAt  *time.Time `json:"started_at,omitempty"`
+	ParentPID  int        `json:"parent_pid,omitempty"`
+	// ParentName is the name of the nearest ancestor that explains the
+	// process: the shell, the supervisor, the editor that started it.
+	ParentName string `json:"parent_name,omitempty"`
+	Cgroup     string `json:"cgroup,omitempty"`
+	// Unit is systemd's (a .service or .scope), Container a container's id or
+	// name, both read from the cgroup's path.
+	Unit      string `json:"unit,omitempty"`
+	Container string `json:"container,omitempty"`
+	Project   string `json:"project,omitempty"`
+	Service   string `json:"service,omitempty"`
+}
+
+// TCPInfo is part of the kernel's struct tcp_info (linux/tcp.h).
+type TCPInfo struct {
+	// RTT and RTTVar are smoothed round-trip time and its deviation.
+	RTT    uint32 `json:"rtt_us"`
+	RTTVar uint32 `json:"rtt_var_us"`
+	// Sent counts bytes sent and acknowledged, Received bytes received.
+	Sent        uint64 `json:"sent_bytes"`
+	Received    uint64 `json:"received_bytes"`
+	Retransmits uint32 `json:"retransmits"`
+	// IdleSend and IdleReceive are the times since data was last sent, received.
+	IdleSend    uint32 `json:"idle_send_ms"`
+	IdleReceive uint32 `json:"idle_receive_ms"`
+	CongestionW uint32 `json:"congestion_window_segments"`
+}
+
+// Home is what a caller knows of a project: its address, and whose it is.
+type Home struct {
+	IP4, IP6 netip.Addr
+	Project  string
+	ID       string
+}

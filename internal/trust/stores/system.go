@@ -1,0 +1,244 @@
+package stores
+
+import (
+	"bytes"
+	"context"
+	"crypto/x509"
+	"encoding/pem"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"lodge/internal/trust"
+)
+
+// layout is how a family of distributions keeps what the system trusts.
+type layout struct {
+	name    string
+	anchors string   // where a certificate is put
+	ext     string   // how its file must end
+	update  []string // what makes the rest from it
+	fresh   []string // the same after a certificate was taken away
+	bundle  string   // the file that the rest is, mostly
+	proof   string   // a path that only this family has, where anchors is not enough
+}
+
+// layouts has what the distributions' manuals say: update-ca-trust(8) of
+// Fedora and Arch, update-ca-certificates(8) of Debian and openSUSE. Debian's
+// looks for what has gone only with --fresh: without it, dead links stay behind
+// in /etc/ssl/certs, and its hooks, Java's among them, hear of nothing.
+func layouts() []layout {
+	return []layout{
+		{name: "Fedora, RHEL", anchors: "/etc/pki/ca-trust/source/anchors", ext: ".pem", update: []string{"update-ca-trust", "extract"}, bundle: "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem"},
+		{name: "Arch", anchors: "/etc/ca-certificates/trust-source/anchors", ext: ".crt", update: []string{"update-ca-trust"}, bundle: "/etc/ssl/certs/ca-certificates.crt"},
+		{name: "openSUSE", anchors: "/etc/pki/trust/anchors", ext: ".pem", update: []string{"update-ca-certificates"}, bundle: "/etc/ssl/ca-bundle.pem"},
+		{name: "Alpine", anchors: "/usr/local/share/ca-certificates", ext: ".crt", update: []string{"update-ca-certificates"}, bundle: "/etc/ssl/certs/ca-certificates.crt", proof: "/etc/alpine-release"},
+		{name: "Debian", anchors: "/usr/local/share/ca-certificates", ext: ".crt", update: []string{"update-ca-certificates"}, fresh: []string{"update-ca-certificates", "--fresh"}, bundle: "/etc/ssl/certs/ca-certificates.crt", proof: "/etc/ca-certificates.conf"},
+	}
+}
+
+// layout finds this machine's, or nil.
+func (w *work) layout() *layout {
+	for _, l := range layouts() {
+		look := l.anchors
+		if l.proof != "" {
+			look = l.proof
+		}
+		if _, err := os.Stat(w.below(look)); err == nil {
+			return &l
+		}
+	}
+	return nil
+}
+
+// below gives a system path below the root directory.
+func (m *Machine) below(path string) string { return filepath.Join("/", m.SysRoot, path) }
+
+// own reports whether system paths are the machine's own.
+func (m *Machine) own() bool { return filepath.Clean("/"+m.SysRoot) == "/" }
+
+// system works on the system's store.
+func (w *work) system(ctx context.Context) Result {
+	l := w.layout()
+	if l == nil {
+		r := Result{Kind: System, Name: "system", State: Absent, Reason: "this distribution keeps its certificates in a way that lodge does not know"}
+		if _, err := os.Stat(w.below("/etc/NIXOS")); err == nil {
+			r.Name, r.Reason = "NixOS", "the system is made from its configuration: give the output of lodge trust --pem to security.pki.certificates"
+		}
+		return r
+	}
+	dir := w.below(l.anchors)
+	r := Result{Kind: System, Name: l.name, Path: dir}
+	var file string
+	if w.Root != nil {
+		file = filepath.Join(dir, "lodge-"+trust.Fingerprint(w.Root)[:16]+l.ext)
+		r.Path = file
+	}
+	have, others := w.anchors(dir, l.ext)
+	trusted := w.inBundle(w.below(l.bundle))
+
+	switch w.act {
+	case status:
+		r.State = Missing
+		if w.Root != nil && trusted(w.Root) {
+			r.State = Already
+		} else if have {
+			r.Reason = fmt.Sprintf("the certificate is there, but not in %s", l.bundle)
+		}
+		return r
+	case install:
+		if have && trusted(w.Root) && len(others) == 0 {
+			r.State = Already
+			return r
+		}
+	case uninstall:
+		if have {
+			others = append(others, file)
+		}
+		if len(others) == 0 {
+			r.State = Already
+			return r
+		}
+		r.Path = strings.Join(others, " ")
+	}
+
+	update := l.update
+	if len(others) > 0 && l.fresh != nil {
+		update = l.fresh
+	}
+	program := w.find(update[0])
+	if program == "" && w.own() {
+		r.State, r.Reason = Failed, update[0]+" is missing: install the package ca-certificates"
+		return r
+	}
+	var commands []string // the same by hand
+	if len(others) > 0 {
+		quoted := make([]string, len(others))
+		for i, o := range others {
+			quoted[i] = quote(o)
+		}
+		commands = append(commands, "sudo rm -f "+strings.Join(quoted, " "))
+	}
+	if w.act == install {
+		commands = append(commands, "lodge trust --pem | sudo tee "+quote(file)+" >/dev/null")
+	}
+	commands = append(commands, "sudo "+strings.Join(update, " "))
+	if !writable(dir) {
+		r.State, r.Command = NeedsRoot, strings.Join(commands, " && ")
+		return r
+	}
+
+	if err := w.changeAnchors(dir, file, others); err != nil {
+		r.State, r.Reason = Failed, err.Error()
+		return r
+	}
+	if err := w.update(ctx, l, program, update[1:]); err != nil {
+		r.State, r.Reason, r.Command = Failed, err.Error(), "sudo "+strings.Join(update, " ")
+		return r
+	}
+	r.State = Done
+	if !w.own() && l.name != "Debian" {
+		r.Reason = update[0] + " was not run, since this is another root"
+		return r
+	}
+	trusted = w.inBundle(w.below(l.bundle))
+	if w.Root != nil && trusted(w.Root) != (w.act == install) {
+		r.State, r.Reason = Failed, fmt.Sprintf("%s ran, but %s did not change as it should", update[0], w.below(l.bundle))
+	}
+	return r
+}
+
+// anchors reports whether the root's file is in the directory as it should be,
+// and gives the files of lodge's that should not be there.
+func (w *work) anchors(dir, ext string) (have bool, others []string) {
+	files, _ := filepath.Glob(filepath.Join(dir, "lodge-*"+ext))
+	for _, f := range files {
+		b, err := readSmall(f)
+		if err != nil {
+			continue
+		}
+		certs := trust.Certificates(b)
+		if len(certs) != 1 {
+			continue
+		}
+		switch {
+		case w.Root != nil && certs[0].Equal(w.Root) && filepath.Base(f) == "lodge-"+trust.Fingerprint(w.Root)[:16]+ext:
+			have = true
+		case w.Record.Ours(certs[0]):
+			others = append(others, f)
+		}
+	}
+	return have, others
+}
+
+// changeAnchors puts the root's file there, for Install, and takes others away.
+func (w *work) changeAnchors(dir, file string, others []string) error {
+	for _, f := range others {
+		if err := ignoreMissing(os.Remove(f)); err != nil {
+			return unpath("remove", f, err)
+		}
+	}
+	if w.act == uninstall {
+		w.made.rmdir(dir)
+		return nil
+	}
+	if err := w.made.mkdir(dir, 0o755); err != nil {
+		return unpath("make", dir, err)
+	}
+	// Debian's script reads whatever ends in .crt, so it must not see a half.
+	return replace(file, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: w.Root.Raw}), 0o644)
+}
+
+// update runs the distribution's command. Below another root only Debian's
+// knows how to work there, and its hooks stay out of it.
+func (w *work) update(ctx context.Context, l *layout, program string, args []string) error {
+	if !w.own() {
+		if l.name != "Debian" || program == "" {
+			return nil
+		}
+		args = append(args,
+			"--certsconf", w.below("/etc/ca-certificates.conf"), "--certsdir", w.below("/usr/share/ca-certificates"),
+			"--localcertsdir", w.below(l.anchors), "--etccertsdir", w.below("/etc/ssl/certs"), "--hooksdir", w.below("/etc/ca-certificates/update.d"))
+	}
+	_, err := w.run(ctx, program, args...)
+	return err
+}
+
+// inBundle gives a question: is this certificate in the file?
+func (w *work) inBundle(path string) func(*x509.Certificate) bool {
+	b, err := readSmall(path)
+	if err != nil {
+		b = nil
+	}
+	var all [][]byte
+	for {
+		block, rest := pem.Decode(b)
+		if block == nil {
+			break
+		}
+		all, b = append(all, block.Bytes), rest
+	}
+	return func(c *x509.Certificate) bool {
+		for _, der := range all {
+			if bytes.Equal(der, c.Raw) {
+				return true
+			}
+		}
+		return false
+	}
+}
+
+// writable reports whether a file can be made in the directory, or in the
+// nearest one above that there is.
+func writable(dir string) bool {
+	for {
+		err := unix.Access(dir, unix.W_OK|unix.X_OK)
+		if err != unix.ENOENT {
+			return err == nil
+		}
+		dir = filepath.Dir(dir)
+	}
+}
