@@ -20,7 +20,7 @@ func specs(p *project.Project, st localapi.Project) []service.Spec {
 			Name: s.Name, Argv: argv, Command: s.Command, Dir: s.Dir,
 			Env: s.Environ(), Needs: s.Needs,
 			Watch: s.Watch, WatchRoot: s.Dir,
-			HTTP: s.HTTP, URL: st.URLOf(s.Name),
+			HTTP: s.HTTP, HTTPSocket: s.HTTPSocket, URL: st.URLOf(s.Name),
 			AutoPort: s.Port.IsAuto() || s.Listen.IsAuto(), Port: s.Port.Number(), Listen: s.Listen.IsSet(),
 			Restart: string(s.Restart), StopGrace: s.StopGrace, ReadyTimeout: s.ReadyTimeout,
 		}

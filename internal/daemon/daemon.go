@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -55,7 +56,8 @@ type Daemon struct {
 	store   *store
 	engines *engines
 	naming  *naming
-	web     *web // set by Run
+	web     *web                    // set by Run
+	serving atomic.Pointer[serving] // set by Run
 	started time.Time
 	lock    *os.File
 
@@ -127,7 +129,14 @@ func (d *Daemon) Run(ctx context.Context, opened func()) error {
 		return errors.Join(err, d.close())
 	}
 	d.web = d.openWeb(ctx)
+	s, err := d.serveNames()
+	if err != nil {
+		return errors.Join(err, ln.Close(), d.close())
+	}
+	d.serving.Store(s)
+	d.rename()
 	d.owned.Go(d.keepHosts)
+	d.owned.Go(s.restIdle)
 	srv := &http.Server{Handler: d.handler(), ReadHeaderTimeout: 10 * time.Second, ErrorLog: slog.NewLogLogger(d.cfg.Log.Handler(), slog.LevelWarn)}
 	served := make(chan error, 1)
 	go func() { served <- srv.Serve(onlySameUser{ln}) }()
@@ -155,11 +164,12 @@ func (d *Daemon) Run(ctx context.Context, opened func()) error {
 func (d *Daemon) close() error {
 	d.cancel()
 	d.owned.Wait()
+	serr := d.serving.Load().close()
 	var web error
 	if d.web != nil {
 		web = d.web.close()
 	}
-	return errors.Join(web, d.engines.close(), d.lock.Close())
+	return errors.Join(serr, web, d.engines.close(), d.lock.Close())
 }
 
 // idle gives a channel that is closed when no project has been up, and nobody

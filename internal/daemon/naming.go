@@ -20,6 +20,9 @@ import (
 // .test in the hosts file where the helper keeps one.
 type naming struct {
 	table atomic.Pointer[names.Table]
+	// renaming makes a new table of what is known one; it is taken before every
+	// other lock here.
+	renaming sync.Mutex
 
 	mu      sync.Mutex // guards what follows
 	changed chan struct{}
@@ -62,6 +65,8 @@ func (n *naming) status() (bool, string) {
 
 // rename makes the table anew from what the keepers said last.
 func (d *Daemon) rename() {
+	d.naming.renaming.Lock()
+	defer d.naming.renaming.Unlock()
 	var list []names.Project
 	for _, p := range d.all() {
 		p.mu.Lock()
@@ -72,6 +77,9 @@ func (d *Daemon) rename() {
 		}
 	}
 	d.naming.set(names.New(list))
+	if s := d.serving.Load(); s != nil {
+		s.update()
+	}
 }
 
 func (d *Daemon) named(k keeper.Project) names.Project {

@@ -63,6 +63,10 @@ type Match struct {
 	Candidates []*service.Status
 }
 
+// Named says whether the host name is one of lodge's, for which there may be
+// a certificate.
+func (m Match) Named() bool { return m.Kind == Service || m.Kind == NoDefault || m.Kind == Index }
+
 // Table is all names at one moment. It is not changed after New.
 type Table struct {
 	projects []Project
@@ -156,7 +160,7 @@ func (p *Project) bare() Match {
 // not known as a server of another protocol, and it has an endpoint or may yet
 // get one.
 func MaySpeakHTTP(s *service.Status) bool {
-	if s.HTTP != 0 {
+	if s.HTTP != 0 || s.HTTPSocket != "" {
 		return true
 	}
 	if s.Scheme != "" && s.Scheme != "http" && s.Scheme != "https" {

@@ -74,6 +74,8 @@ type Service struct {
 	Watch []string
 	// HTTP is the port that the service's name leads to; 0 is not set.
 	HTTP uint16
+	// HTTPSocket is the Unix socket that it leads to instead, absolute, or "".
+	HTTPSocket string `json:",omitempty"`
 	// CrossSite says what is done with a request that a page of another site
 	// makes, by the service's name.
 	CrossSite CrossSite `json:",omitempty"`

@@ -217,7 +217,7 @@ func (r *reader) serviceKey(s *Service, it *item, key, parent string) (err error
 			}
 		}
 	case "http":
-		s.HTTP, err = r.portNumber(it, key, "")
+		err = r.http(s, it, key)
 	case "cross_site":
 		var v string
 		v, err = r.oneOf(it, key, []string{string(CrossSiteRefuse), string(CrossSiteAllow)})
@@ -425,20 +425,4 @@ func (r *reader) ready(it *item, key string) (ready Ready, err error) {
 		}
 	}
 	return ready, nil
-}
-
-// The choices for start.
-const (
-	startUp        = "up"
-	startOnRequest = "on-request"
-)
-
-// start reads when a service is started: true for by the first request.
-func (r *reader) start(it *item, key string) (bool, error) {
-	v, err := r.oneOf(it, key, []string{startUp, startOnRequest})
-	var e *Error
-	if errors.As(err, &e) && e.Hint == "" && it.value.kind == unstable.String && strings.ContainsAny(it.value.text, " ./") {
-		e.Hint = didYouMean("command")
-	}
-	return v == startOnRequest, err
 }

@@ -45,6 +45,8 @@ func (r *runner) awaitReady(ctx context.Context, sp Spec, pid int) error {
 		ok, what = r.readyCommand(ctx, sp)
 	case rd.Log != "":
 		ok, what = r.readyLog(ctx, rd.Log), "no line of its output matches "+strconv.Quote(rd.Log)
+	case sp.HTTPSocket != "":
+		ok, what = r.readySocket(ctx, sp.HTTPSocket), "nothing listens on "+sp.HTTPSocket
 	default:
 		_, ok = r.readyListens(ctx, sp)
 		if p := r.wantedPort(sp); p != 0 {
@@ -100,6 +102,24 @@ func (r *runner) readyListens(ctx context.Context, sp Spec) (loopback.Endpoint, 
 // Ephemeral says whether the port is one that Linux hands out by default
 // (ip(7), ip_local_port_range).
 func Ephemeral(p uint16) bool { return p >= 32768 }
+
+// readySocket waits until somebody listens on a Unix socket, of which no engine
+// tells.
+func (r *runner) readySocket(ctx context.Context, path string) bool {
+	tick := time.NewTicker(readyEvery)
+	defer tick.Stop()
+	for {
+		if c, err := net.Dial("unix", path); err == nil {
+			_ = c.Close()
+			return true
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return false
+		}
+	}
+}
 
 func (r *runner) readyHTTP(ctx context.Context, sp Spec) (bool, string) {
 	client := &http.Client{

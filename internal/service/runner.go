@@ -102,7 +102,7 @@ func (r *runner) status() Status {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	st := r.st
-	st.HTTP, st.Needs, st.Naming = r.spec.HTTP, r.spec.Needs, r.spec.Naming
+	st.HTTP, st.HTTPSocket, st.Needs, st.Naming = r.spec.HTTP, r.spec.HTTPSocket, r.spec.Needs, r.spec.Naming
 	if r.lease != nil {
 		st.Port = r.lease.port
 	} else {

@@ -30,6 +30,9 @@ type Spec struct {
 	WatchRoot string `json:"watch_root,omitempty"`
 	// HTTP is the port that the service's name leads to; 0 for whichever it is.
 	HTTP uint16 `json:"http,omitempty"`
+	// HTTPSocket is the Unix socket that the service's name leads to, absolute,
+	// or "" for a port.
+	HTTPSocket string `json:"http_socket,omitempty"`
 	// URL is the service's address for people, given as LODGE_URL.
 	URL string `json:"url,omitempty"`
 	Naming
@@ -100,19 +103,20 @@ const (
 
 // Status is what is known of one service now.
 type Status struct {
-	Name      string     `json:"name"`
-	Kind      string     `json:"kind"`
-	State     State      `json:"state"`
-	Command   string     `json:"command"`
-	Dir       string     `json:"dir"`
-	PID       int        `json:"pid,omitempty"`
-	StartedAt *time.Time `json:"started_at,omitempty"`
-	ReadyMS   float64    `json:"ready_ms,omitempty"` // from its start until it was ready
-	Restarts  int        `json:"restarts"`
-	Exit      *int       `json:"exit_status,omitempty"` // 128+signal where a signal ended it
-	Reason    string     `json:"reason,omitempty"`
-	HTTP      uint16     `json:"http,omitempty"`
-	Port      uint16     `json:"port,omitempty"`
+	Name       string     `json:"name"`
+	Kind       string     `json:"kind"`
+	State      State      `json:"state"`
+	Command    string     `json:"command"`
+	Dir        string     `json:"dir"`
+	PID        int        `json:"pid,omitempty"`
+	StartedAt  *time.Time `json:"started_at,omitempty"`
+	ReadyMS    float64    `json:"ready_ms,omitempty"` // from its start until it was ready
+	Restarts   int        `json:"restarts"`
+	Exit       *int       `json:"exit_status,omitempty"` // 128+signal where a signal ended it
+	Reason     string     `json:"reason,omitempty"`
+	HTTP       uint16     `json:"http,omitempty"`
+	Port       uint16     `json:"port,omitempty"`
+	HTTPSocket string     `json:"http_socket,omitempty"`
 	// Scheme is how the service is spoken to, as far as its command or port
 	// tells: http, postgres, redis.
 	Scheme string `json:"scheme,omitempty"`

@@ -1,0 +1,98 @@
+package daemon
+
+import (
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"lodge/internal/loopback"
+	"lodge/internal/names"
+	"lodge/internal/service"
+	"lodge/internal/sockets"
+)
+
+// idleLook is how often services that may rest are looked at.
+const idleLook = time.Second
+
+// restIdle stops services that start on request when nobody has used them for
+// as long as they ask, until the daemon ends.
+func (s *serving) restIdle() {
+	lastUse := make(map[string]time.Time)
+	tick := time.NewTicker(idleLook)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+		case <-s.d.ctx.Done():
+			return
+		}
+		seen := make(map[string]bool)
+		for _, p := range s.d.naming.table.Load().Projects() {
+			for i := range p.Services {
+				st := &p.Services[i]
+				if !st.OnRequest || st.IdleMS <= 0 || st.State != service.Up {
+					continue
+				}
+				id := p.ID + "/" + st.Name
+				seen[id] = true
+				if last := s.used(id, st, lastUse[id]); time.Since(last) < time.Duration(st.IdleMS)*time.Millisecond {
+					lastUse[id] = last
+					continue
+				}
+				delete(lastUse, id)
+				s.rest(&p, st)
+			}
+		}
+		for id := range lastUse {
+			if !seen[id] {
+				delete(lastUse, id)
+			}
+		}
+	}
+}
+
+// used says when a service was used last, as far as is known: by requests for
+// its name, or by connections straight to where it listens.
+func (s *serving) used(id string, st *service.Status, before time.Time) time.Time {
+	u := s.engine.Usage(id)
+	if u.Open > 0 || connected(st) {
+		return time.Now()
+	}
+	last := u.Last
+	if st.StartedAt != nil && st.StartedAt.After(last) {
+		last = *st.StartedAt
+	}
+	if before.After(last) {
+		last = before
+	}
+	return last
+}
+
+// connected says whether somebody has a connection to the service.
+func connected(st *service.Status) bool {
+	for _, e := range st.Endpoints {
+		if e.Protocol != loopback.TCP {
+			continue
+		}
+		for _, family := range []int{unix.AF_INET, unix.AF_INET6} {
+			list, err := sockets.Dump(loopback.TCP, family, 1<<sockets.StateEstablished)
+			if err != nil {
+				return true // not known: better let it run
+			}
+			for _, c := range list {
+				if c.Src.Port() == e.Port && c.Src.Addr().Unmap() == e.IP.Unmap() {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
+func (s *serving) rest(p *names.Project, st *service.Status) {
+	if pr, ok := s.d.get(p.ID); ok {
+		if err := pr.client().Rest(s.d.ctx, []string{st.Name}); err != nil && s.d.ctx.Err() == nil {
+			s.d.cfg.Log.Warn("let a service rest", "service", st.Name, "project", p.ID, "err", err)
+		}
+	}
+}

@@ -1,0 +1,250 @@
+package daemon
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"lodge/internal/keeper"
+	"lodge/internal/localapi"
+	"lodge/internal/logs"
+	"lodge/internal/names"
+	"lodge/internal/proxy"
+	"lodge/internal/service"
+	"lodge/internal/trust"
+)
+
+// tailLines is how much of its output the page of a service that is down shows.
+const tailLines = 20
+
+// serving carries requests for names to services.
+type serving struct {
+	d      *Daemon
+	engine *proxy.Engine
+	// leaves opens the authority at the first handshake: many daemons never
+	// see one.
+	leaves func() (*trust.Leaves, error)
+	spoken *spoken
+	served sync.WaitGroup
+
+	updating sync.Mutex // an older table never replaces a newer one
+}
+
+// TrustDir is where a daemon with that state directory has its authority.
+func TrustDir(state string) string { return filepath.Join(state, "trust") }
+
+// serveNames begins to serve names on the ports that were opened.
+func (d *Daemon) serveNames() (*serving, error) {
+	s := &serving{d: d, spoken: newSpoken()}
+	s.leaves = sync.OnceValues(func() (*trust.Leaves, error) {
+		a, err := trust.Open(trust.Options{Dir: TrustDir(d.cfg.Dirs.State)})
+		if err != nil {
+			d.cfg.Log.Warn("open authority", "err", err)
+			return nil, err
+		}
+		return a.Leaves(func(name string) bool { return d.naming.table.Load().Find(name).Named() }), nil
+	})
+	engine, err := proxy.New(proxy.Config{
+		TLS: &tls.Config{GetCertificate: func(h *tls.ClientHelloInfo) (*tls.Certificate, error) {
+			l, err := s.leaves()
+			if err != nil {
+				return nil, err
+			}
+			return l.GetCertificate(h)
+		}},
+		HTTPSPort: int(d.web.httpsPort),
+		Start:     s.start,
+		Tail:      s.tail,
+		Log:       d.cfg.Log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.engine = engine
+	for _, ln := range d.web.listeners() {
+		s.served.Go(func() {
+			if err := engine.Serve(ln); !errors.Is(err, proxy.ErrClosed) {
+				d.cfg.Log.Warn("serve names", "listener", ln.Addr().String(), "err", err)
+			}
+		})
+	}
+	return s, nil
+}
+
+// listeners gives the listening sockets as the proxy takes them: 443 is TLS,
+// 80 is not, and any other port is both.
+func (w *web) listeners() []proxy.Listener {
+	var out []proxy.Listener
+	add := func(lns []net.Listener, scheme proxy.Scheme) {
+		for _, ln := range lns {
+			out = append(out, proxy.Listener{Listener: ln, Scheme: scheme})
+		}
+	}
+	if w.httpsPort == w.httpPort {
+		add(w.https, proxy.Both)
+		return out
+	}
+	add(w.https, proxy.TLS)
+	add(w.http, proxy.Plain)
+	return out
+}
+
+// close lets requests that are under way end, for a while.
+func (s *serving) close() error {
+	if s == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	err := s.engine.Shutdown(ctx)
+	s.served.Wait()
+	if errors.Is(err, context.DeadlineExceeded) {
+		return nil // a stream that does not end is no failure
+	}
+	return err
+}
+
+// update gives the proxy the names as they are now.
+func (s *serving) update() {
+	s.updating.Lock()
+	defer s.updating.Unlock()
+	t := s.d.naming.table.Load()
+	var list []proxy.Service
+	for _, p := range t.Projects() {
+		m := t.Find(p.BareName())
+		bare := m.Service
+		if m.Kind == names.NoDefault {
+			bare = s.spoken.only(m.Candidates, s.d.rename)
+		}
+		for i := range p.Services {
+			st := &p.Services[i]
+			if names.MaySpeakHTTP(st) {
+				list = append(list, routed(&p, st, bare != nil && bare.Name == st.Name))
+			}
+		}
+	}
+	table, err := proxy.NewTable(list)
+	if err != nil {
+		// Names are checked where they are given, so this is a mistake of ours.
+		s.d.cfg.Log.Error("make table of names", "err", err)
+		return
+	}
+	s.engine.SetTable(table)
+}
+
+// routed is a service as the proxy has it.
+func routed(p *names.Project, st *service.Status, isDefault bool) proxy.Service {
+	out := proxy.Service{
+		ID: p.ID + "/" + st.Name, Project: p.ID,
+		Names:          []proxy.Name{{Host: p.HTTPName(st.Name), Wildcard: true}},
+		OnRequest:      st.OnRequest,
+		Exit:           st.Reason,
+		StartWith:      "lodge up " + st.Name,
+		AllowCrossSite: st.CrossSite == "allow",
+		RedirectPlain:  st.PlainHTTP == "redirect",
+	}
+	if isDefault {
+		out.Names = append(out.Names, proxy.Name{Host: p.BareName()})
+	}
+	if st.Kind == service.KindRun {
+		out.StartWith = "lodge run -- " + st.Command
+	}
+	if st.HTTPSocket != "" {
+		out.Endpoints = []proxy.Endpoint{{Path: st.HTTPSocket}}
+	}
+	for _, e := range names.HTTPEndpoints(st) {
+		out.Endpoints = append(out.Endpoints, proxy.Endpoint{Addr: e.AddrPort()})
+	}
+	switch st.State {
+	case service.Up:
+		if len(out.Endpoints) == 0 {
+			out.State, out.Exit = proxy.Down, "it runs, and listens nowhere"
+		}
+	case service.Starting, service.Waiting, service.Backoff, service.Stopping:
+		out.State = proxy.Starting
+	default:
+		out.State = proxy.Down
+	}
+	return out
+}
+
+// find gives the project and the name of a service by its identifier.
+func (s *serving) find(id string) (*project, string, error) {
+	for _, p := range s.d.all() {
+		if rest, ok := cutID(id, p.rec.Config.ID); ok {
+			return p, rest, nil
+		}
+	}
+	return nil, "", fmt.Errorf("find service %s: its project is down", id)
+}
+
+func cutID(id, project string) (string, bool) {
+	if len(id) > len(project)+1 && id[:len(project)] == project && id[len(project)] == '/' {
+		return id[len(project)+1:], true
+	}
+	return "", false
+}
+
+// start starts a service for a request, and returns when the table says that it
+// starts.
+func (s *serving) start(ctx context.Context, id string) error {
+	p, name, err := s.find(id)
+	if err != nil {
+		return err
+	}
+	failed := make(chan error, 1)
+	s.served.Go(func() {
+		// It goes on when the client that asked has gone: the next one comes.
+		failed <- p.client().Up(s.d.ctx, []string{name})
+	})
+	for {
+		ch := s.d.naming.await()
+		if st := s.state(p.rec.Config.ID, name); st != service.Idle && st != service.Stopped && st != service.Failed && st != service.Exited {
+			return nil
+		}
+		select {
+		case err := <-failed:
+			if err != nil {
+				return err
+			}
+			failed = nil // it is up, and the table will say so
+		case <-ch:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// state gives a service's state in the table.
+func (s *serving) state(project, name string) service.State {
+	for _, p := range s.d.naming.table.Load().Projects() {
+		if p.ID != project {
+			continue
+		}
+		i := slices.IndexFunc(p.Services, func(st service.Status) bool { return st.Name == name })
+		if i >= 0 {
+			return p.Services[i].State
+		}
+	}
+	return service.Stopped
+}
+
+// tail gives the last lines of a service's output.
+func (s *serving) tail(id string) []string {
+	p, name, err := s.find(id)
+	if err != nil {
+		return nil
+	}
+	var out []string
+	_ = localapi.ReadLogs(p.state(), keeper.LogQuery{Services: []string{name}, Tail: tailLines}, func(l logs.Line) error {
+		out = append(out, l.Text)
+		return nil
+	}) // what cannot be read is not shown
+	return out
+}
