@@ -23,6 +23,7 @@ var allowed = map[string][]string{
 	"watch":            {},
 	"logs":             {},
 	"sockets":          {"loopback"},
+	"proxy":            {},
 	"bpf":              {"loopback"},
 	"helper":           {"bpf", "loopback", "procfs", "unixsock"},
 	"home":             {"loopback"},
