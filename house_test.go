@@ -24,6 +24,7 @@ var allowed = map[string][]string{
 	"watch":            {},
 	"logs":             {},
 	"sockets":          {"loopback"},
+	"proxy":            {},
 	"bpf":              {"loopback"},
 	"hosts":            {},
 	"names":            {"loopback", "service"},

@@ -1,0 +1,310 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// exchange is a request that came by net/http.
+type exchange struct {
+	facts
+	nameBuf [maxHost]byte
+	low     *lowConn
+}
+
+// newExchange fills the facts and checks them: net/http has read the head and
+// its framing, but what HTTP/2 allows in a path or a field may be none in
+// HTTP/1 (RFC 9113, section 10.3).
+func newExchange(r *http.Request, low *lowConn, maxFields int) (*exchange, *page) {
+	x := &exchange{low: low}
+	x.facts.reset(&x.nameBuf)
+	x.tls = low.client.tls
+	x.minor = r.ProtoMinor
+	if r.ProtoMajor == 2 {
+		x.minor = 2
+	}
+	x.method, x.target = bytesOf(r.Method), bytesOf(r.RequestURI)
+	for k, vv := range r.Header {
+		for _, v := range vv {
+			if !validField(bytesOf(k), bytesOf(v)) {
+				return x, badRequest(http.StatusBadRequest, "a header field that is malformed")
+			}
+			x.add(bytesOf(k), bytesOf(v))
+		}
+	}
+	if x.fields > maxFields {
+		return x, badRequest(http.StatusRequestHeaderFieldsTooLarge, errFields.Error())
+	}
+	// These net/http has taken out of the header, or has decided on. It answers
+	// Expect when the body is read.
+	x.hosts, x.host, x.codings, x.expect = 1, bytesOf(r.Host), 0, false
+	x.length, x.chunked, x.lengths = r.ContentLength, r.ContentLength < 0, min(x.lengths, 1)
+	if x.length > 0 {
+		x.lengths = 1
+	}
+	if len(r.Trailer) > 0 {
+		names := make([]string, 0, len(r.Trailer))
+		for k := range r.Trailer {
+			names = append(names, k)
+		}
+		x.trailer = []byte(strings.Join(names, ", "))
+	}
+	if err := x.finish(); err != nil {
+		return x, badRequest(http.StatusBadRequest, err.Error())
+	}
+	if x.minor == 2 {
+		x.upgrade = nil
+	}
+	if !x.originForm() {
+		return x, badRequest(http.StatusBadRequest, "its target is no path")
+	}
+	return x, nil
+}
+
+// answer writes a page.
+func (x *exchange) answer(w http.ResponseWriter, p *page) {
+	if p.status == 499 {
+		panic(http.ErrAbortHandler)
+	}
+	ctype, body := p.render(x.accept)
+	h := w.Header()
+	p.headers(h.Set)
+	h.Set("Content-Type", ctype)
+	h.Set("Content-Length", itoa(len(body)))
+	w.WriteHeader(p.status)
+	w.Write(body) // a client that does not take it has gone
+}
+
+// carry takes the request to a service that speaks HTTP/1 in the clear, and
+// its answer to the client. An error means that nothing was sent to the client
+// yet.
+func (x *exchange) carry(e *Engine, w http.ResponseWriter, r *http.Request, rt *route) error {
+	scratch := e.buffers.collected()
+	defer e.buffers.putCollected(scratch)
+	head := startHead((*scratch)[:0], &x.facts, rt.Host)
+	for k, vv := range r.Header {
+		for _, v := range vv {
+			head = addField(head, &x.facts, bytesOf(k), bytesOf(v))
+		}
+	}
+	head = endHead(head, &x.facts, &x.low.client)
+	*scratch = head
+
+	var body *sender
+	var sent func(*upConn)
+	if x.hasBody {
+		body = &sender{e: e, r: r, chunked: x.chunked, done: make(chan struct{})}
+		sent = body.start
+		defer body.stop(w)
+	}
+	stop := func() bool { return true }
+	use := func(u *upConn) bool {
+		if u != nil {
+			stop = context.AfterFunc(r.Context(), func() { u.c.Close() })
+		} else {
+			stop()
+		}
+		return true
+	}
+	u, err := e.exchange(r.Context(), rt, head, body == nil && x.replayable(), nil, use, sent)
+	if err != nil {
+		return err
+	}
+	a, err := x.interim(w, u)
+	if err == nil && a.status == http.StatusSwitchingProtocols {
+		err = errors.New("it changed to a protocol that was not asked for")
+	}
+	if err != nil {
+		stop()
+		u.close()
+		return &upError{u.pool.to, "read the answer of", err}
+	}
+	whole := x.relay(e, w, u, &a)
+	kept := stop() && whole && a.reusable && (body == nil || body.ended())
+	if kept {
+		u.pool.put(u)
+	} else {
+		u.close()
+	}
+	if !whole {
+		panic(http.ErrAbortHandler) // nothing else tells the client that this is not all
+	}
+	return nil
+}
+
+// interim is h1conn's: it hands 1xx answers on.
+func (x *exchange) interim(w http.ResponseWriter, u *upConn) (answer, error) {
+	for range maxInterim {
+		status := u.head.StatusCode()
+		if status >= 200 || status == http.StatusSwitchingProtocols {
+			return u.look(x.method), nil
+		}
+		if status != http.StatusContinue { // net/http has sent that
+			h := w.Header()
+			copyHead(h, u, nil)
+			w.WriteHeader(status)
+			clear(h)
+		}
+		if err := u.readHead(); err != nil {
+			return answer{}, err
+		}
+	}
+	return answer{}, errors.New("it sends 1xx answers and no other")
+}
+
+func copyHead(h http.Header, u *upConn, connection [][]byte) {
+	for k, v := range u.head.All() {
+		if !endsHere(k, connection) && validField(k, v) {
+			h.Add(string(k), string(v))
+		}
+	}
+}
+
+// relay writes the answer as it comes, and says whether all of it was read and
+// written.
+func (x *exchange) relay(e *Engine, w http.ResponseWriter, u *upConn, a *answer) bool {
+	h := w.Header()
+	copyHead(h, u, a.connection)
+	if n := u.head.ContentLength(); n >= 0 && a.status != http.StatusNoContent {
+		h.Set("Content-Length", strconv.Itoa(n))
+	}
+	if a.length == -1 && a.trailer != nil {
+		h.Set("Trailer", string(a.trailer))
+	}
+	if _, ok := h["Date"]; !ok {
+		h["Date"] = nil // none of lodge's making
+	}
+	w.WriteHeader(a.status)
+	var src io.Reader
+	switch a.length {
+	case 0:
+		return true
+	case -1:
+		src = newChunks(u.br)
+	case -2:
+		src = u.br
+	default:
+		src = &io.LimitedReader{R: u.br, N: a.length}
+	}
+	flush := http.NewResponseController(w).Flush
+	if !begins(u.br, a.length == -1) && flush() != nil {
+		return false
+	}
+	block := e.buffers.block()
+	defer e.buffers.putBlock(block)
+	for left := a.length; ; {
+		n, err := src.Read(block[:])
+		if n > 0 {
+			if _, werr := w.Write(block[:n]); werr != nil {
+				return false
+			}
+			if left -= int64(n); left == 0 && a.length > 0 {
+				return true // the end of the handler flushes
+			}
+			if u.br.Buffered() == 0 && err == nil && flush() != nil {
+				return false
+			}
+		}
+		if err == nil {
+			continue
+		}
+		if err != io.EOF || a.length > 0 {
+			return false
+		}
+		if a.length == -1 {
+			trailer, err := readTrailer(u.br)
+			if err != nil {
+				return false
+			}
+			for k, vv := range trailer {
+				h[http.TrailerPrefix+k] = vv // announced or not
+			}
+		}
+		return true
+	}
+}
+
+// sender is upload for a body that net/http reads.
+type sender struct {
+	e       *Engine
+	r       *http.Request
+	chunked bool
+	begun   bool
+	done    chan struct{}
+	whole   bool
+}
+
+func (b *sender) start(u *upConn) {
+	b.begun = true
+	go func() { // carry waits for it, by stop
+		defer close(b.done)
+		err := b.run(u)
+		b.whole = err == nil
+		if errors.Is(err, errBody) {
+			u.c.Close()
+		}
+	}()
+}
+
+func (b *sender) run(u *upConn) error {
+	block := b.e.buffers.block()
+	defer b.e.buffers.putBlock(block)
+	p := piece{block: block[:], chunked: b.chunked}
+	for {
+		n, err := b.r.Body.Read(p.room())
+		if n > 0 {
+			if _, err := u.c.Write(p.frame(n)); err != nil {
+				return err
+			}
+		}
+		switch {
+		case err == nil:
+			continue
+		case err != io.EOF:
+			return errBody
+		case !b.chunked:
+			return nil
+		}
+		for k, vv := range b.r.Trailer {
+			for _, v := range vv {
+				if !trailerField(k) || !validField(bytesOf(k), bytesOf(v)) {
+					delete(b.r.Trailer, k)
+					break
+				}
+			}
+		}
+		_, err = u.c.Write(appendTrailer([]byte("0\r\n"), b.r.Trailer))
+		return err
+	}
+}
+
+// ended says whether all of the body has been sent.
+func (b *sender) ended() bool {
+	select {
+	case <-b.done:
+		return b.whole
+	default:
+		return false
+	}
+}
+
+// stop ends it, if it began.
+func (b *sender) stop(w http.ResponseWriter) {
+	if !b.begun {
+		return
+	}
+	select {
+	case <-b.done:
+		return
+	default:
+	}
+	if err := http.NewResponseController(w).SetReadDeadline(time.Unix(1, 0)); err != nil {
+		b.r.Body.Close()
+	}
+	<-b.done
+}

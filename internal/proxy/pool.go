@@ -1,0 +1,140 @@
+package proxy
+
+import (
+	"context"
+	"net"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// pool has the connections to one endpoint that nothing uses at the moment.
+// There is no bound on those in use other than that on clients.
+type pool struct {
+	e  *Engine
+	to Endpoint
+
+	mu      sync.Mutex // guards what follows
+	idle    []*upConn  // the one used last is at the end, and is used next
+	retired bool       // no table has the endpoint any more
+}
+
+func newPool(e *Engine, to Endpoint) *pool { return &pool{e: e, to: to} }
+
+// take gives a kept connection, or nil. One that the service has closed, or on
+// which it has said something unasked, is of no use to anyone: the next
+// request would get an answer that is not its own.
+func (p *pool) take() *upConn {
+	for {
+		p.mu.Lock()
+		n := len(p.idle)
+		if n == 0 {
+			p.mu.Unlock()
+			return nil
+		}
+		u := p.idle[n-1]
+		p.idle[n-1] = nil
+		p.idle = p.idle[:n-1]
+		p.mu.Unlock()
+		if u.quiet() {
+			return u
+		}
+		u.close()
+	}
+}
+
+// put keeps a connection whose answer was read to its end.
+func (p *pool) put(u *upConn) {
+	if u.br.Buffered() > 0 {
+		u.close()
+		return
+	}
+	u.until = p.e.now.Load() + int64(u.keep)
+	u.reused = true
+	p.mu.Lock()
+	if p.retired || len(p.idle) >= p.e.lim.Idle {
+		p.mu.Unlock()
+		u.close()
+		return
+	}
+	p.idle = append(p.idle, u)
+	p.mu.Unlock()
+}
+
+// dropIdle closes all kept connections: where one of them was closed by the
+// service, the others are likely to be.
+func (p *pool) dropIdle() {
+	p.mu.Lock()
+	old := p.idle
+	p.idle = nil
+	p.mu.Unlock()
+	for _, u := range old {
+		u.close()
+	}
+}
+
+// expire closes what was kept for long enough.
+func (p *pool) expire(now int64) {
+	var old []*upConn
+	p.mu.Lock()
+	kept := p.idle[:0]
+	for _, u := range p.idle {
+		if u.until < now {
+			old = append(old, u)
+		} else {
+			kept = append(kept, u)
+		}
+	}
+	clear(p.idle[len(kept):])
+	p.idle = kept
+	p.mu.Unlock()
+	for _, u := range old {
+		u.close()
+	}
+}
+
+func (p *pool) retire() {
+	p.mu.Lock()
+	p.retired = true
+	p.mu.Unlock()
+	p.dropIdle()
+}
+
+// dial makes a new connection.
+func (p *pool) dial(ctx context.Context) (*upConn, error) {
+	c, err := p.to.dial(ctx, p.e.lim.DialTime)
+	if err != nil {
+		return nil, err
+	}
+	u := &upConn{e: p.e, pool: p, c: c, keep: p.e.lim.KeepTime, br: p.e.buffers.reader(c)}
+	if sc, ok := c.(syscall.Conn); ok {
+		u.raw, err = sc.SyscallConn()
+	}
+	if err != nil {
+		u.close()
+		return nil, err
+	}
+	return u, nil
+}
+
+func (p Endpoint) dial(ctx context.Context, limit time.Duration) (net.Conn, error) {
+	d := net.Dialer{Timeout: limit}
+	if p.Path != "" {
+		return d.DialContext(ctx, "unix", p.Path)
+	}
+	return d.DialContext(ctx, "tcp", p.Addr.String())
+}
+
+// quiet says whether a kept connection is open and nothing was said on it.
+func (u *upConn) quiet() bool {
+	ok := false
+	err := u.raw.Read(func(fd uintptr) bool {
+		var b [1]byte
+		_, _, err := unix.Recvfrom(int(fd), b[:], unix.MSG_PEEK|unix.MSG_DONTWAIT)
+		ok = err == unix.EAGAIN
+		return true
+	})
+	return ok && err == nil
+}

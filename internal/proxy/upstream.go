@@ -1,0 +1,251 @@
+package proxy
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strconv"
+	"syscall"
+	"time"
+
+	"github.com/valyala/fasthttp"
+)
+
+// upConn is a connection to a service, used for one request at a time.
+type upConn struct {
+	e      *Engine
+	pool   *pool
+	c      net.Conn
+	raw    syscall.RawConn
+	br     *bufio.Reader
+	head   fasthttp.ResponseHeader
+	reused bool
+	keep   time.Duration // how long it may be kept idle
+	until  int64         // when it is closed, on the engine's clock
+}
+
+func (u *upConn) close() {
+	u.c.Close() // nothing can be done about what it says
+	u.e.buffers.putReader(u.br)
+	u.br = nil
+}
+
+// maxInterim is how many 1xx heads may come before the one that counts.
+const maxInterim = 100
+
+// readHead reads the next head of the answer.
+func (u *upConn) readHead() error {
+	u.head.DisableNormalizing()
+	u.head.SetNoDefaultContentType(true)
+	err := u.head.Read(u.br)
+	var small *fasthttp.ErrSmallBuffer
+	if errors.As(err, &small) && u.br.Size() < u.e.lim.Head {
+		u.br = grow(&u.e.buffers, u.br, u.c, u.e.lim.Head)
+		err = u.head.Read(u.br)
+	}
+	return err
+}
+
+// grow puts what a reader of r has buffered into one with more room.
+func grow(b *buffers, br *bufio.Reader, r io.Reader, size int) *bufio.Reader {
+	had, _ := br.Peek(br.Buffered()) // all of it is there
+	big := bufio.NewReaderSize(&prefixed{append([]byte(nil), had...), r}, size)
+	b.putReader(br)
+	return big
+}
+
+// prefixed reads bytes that were read already, and then the rest.
+type prefixed struct {
+	first []byte
+	rest  io.Reader
+}
+
+func (p *prefixed) Read(b []byte) (int, error) {
+	if len(p.first) > 0 {
+		n := copy(b, p.first)
+		p.first = p.first[n:]
+		if len(p.first) == 0 {
+			p.first = nil
+		}
+		return n, nil
+	}
+	return p.rest.Read(b)
+}
+
+// answer is how the body of an answer is framed.
+type answer struct {
+	status     int
+	length     int64 // -1: chunked, -2: until the connection ends
+	connection [][]byte
+	upgrade    []byte
+	trailer    []byte
+	reusable   bool // the connection, when the body was read
+}
+
+// look reads framing and connection fields of the head that was read.
+func (u *upConn) look(method []byte) answer {
+	a := answer{status: u.head.StatusCode(), length: int64(u.head.ContentLength()), reusable: !u.head.ConnectionClose()}
+	u.keep = u.e.lim.KeepTime
+	for k, v := range u.head.All() {
+		switch fieldOf(k) {
+		case fieldConnection:
+			a.connection = append(a.connection, v)
+		case fieldUpgrade:
+			a.upgrade = v
+		case fieldTrailer:
+			a.trailer = append([]byte(nil), v...) // it is in a buffer of All
+		case fieldKeepAlive:
+			u.heed(v)
+		}
+	}
+	if stringOf(method) == "HEAD" || a.status == 204 || a.status == 304 {
+		a.length = 0
+	}
+	if a.length == -2 {
+		a.reusable = false
+	}
+	return a
+}
+
+// heed keeps the connection for a second less than the service says that it
+// does: "Keep-Alive: timeout=5" (RFC 2068, section 19.7.1.1).
+func (u *upConn) heed(v []byte) {
+	tokens(v, func(t []byte) bool {
+		if len(t) > 8 && foldEqual(t[:8], "timeout=") {
+			if n, err := strconv.ParseUint(string(t[8:]), 10, 20); err == nil {
+				u.keep = min(u.keep, max(0, time.Duration(n)*time.Second-time.Second))
+			}
+		}
+		return true
+	})
+}
+
+// upError is a service that did not do its part.
+type upError struct {
+	to    Endpoint
+	what  string
+	cause error
+}
+
+func (u *upError) Error() string {
+	c := u.cause
+	var op *net.OpError
+	if errors.As(c, &op) {
+		c = op.Err // without the addresses, of which one is said below
+	}
+	if errors.Is(c, io.EOF) || errors.Is(c, io.ErrUnexpectedEOF) {
+		return fmt.Sprintf("%s %s: it closed the connection without an answer", u.what, u.to)
+	}
+	return fmt.Sprintf("%s %s: %v", u.what, u.to, c)
+}
+
+func (u *upError) Unwrap() error { return u.cause }
+
+// refused says whether nobody listened at the endpoint.
+func (u *upError) refused() bool {
+	return errors.Is(u.cause, syscall.ECONNREFUSED) || errors.Is(u.cause, syscall.ENOENT)
+}
+
+// connect gives a connection to the route's service: a kept one if fresh is
+// false and there is one, else a new one to the first endpoint that takes it.
+func (e *Engine) connect(ctx context.Context, r *route, fresh bool, gone func() <-chan struct{}) (*upConn, error) {
+	if !fresh {
+		for _, p := range r.pools {
+			if u := p.take(); u != nil {
+				return u, nil
+			}
+		}
+	}
+	var first *upError
+	for _, p := range r.pools {
+		u, err := p.dial(ctx)
+		if err == nil {
+			return u, nil
+		}
+		if first == nil {
+			first = &upError{p.to, "connect to", err}
+		}
+	}
+	switch {
+	case first == nil:
+		return nil, errors.New("it listens on no address that lodge knows of")
+	case first.refused():
+		return nil, e.await(ctx, r, first, gone)
+	}
+	return nil, first
+}
+
+// await is for a service that refuses though it is ready: it has ended or moved
+// a moment ago, and the table that says so is under way. It gives errMoved when
+// the table has changed, and the cause if it does not.
+func (e *Engine) await(ctx context.Context, r *route, cause error, gone func() <-chan struct{}) error {
+	s := e.snap.Load()
+	if s.byID[r.ID] != r { // another table is there already
+		return errMoved
+	}
+	var left <-chan struct{}
+	if gone != nil {
+		left = gone()
+	}
+	wait := time.NewTimer(e.lim.RefuseTime)
+	defer wait.Stop()
+	select {
+	case <-s.changed:
+		return errMoved
+	case <-wait.C:
+	case <-left:
+	case <-ctx.Done():
+	}
+	return cause
+}
+
+// errMoved asks for another decision: the table has changed meanwhile.
+var errMoved = errors.New("the service has moved")
+
+// exchange sends a head, with whatever follows it in the same write, and reads
+// the first head of the answer. use is called with the connection before it is
+// written to, so that it can be closed when the client goes, and may start to
+// send the body.
+//
+// A kept connection may have been closed by the service just now. If nothing
+// was read from it and the request may be sent twice, a new one is tried.
+func (e *Engine) exchange(ctx context.Context, r *route, head []byte, replay bool, gone func() <-chan struct{}, use func(*upConn) bool, sent func(*upConn)) (*upConn, error) {
+	fresh := false
+	for {
+		u, err := e.connect(ctx, r, fresh, gone)
+		if err != nil {
+			return nil, err
+		}
+		if !use(u) {
+			u.close()
+			return nil, context.Canceled
+		}
+		what := "send to"
+		if _, err = u.c.Write(head); err == nil {
+			if sent != nil {
+				sent(u)
+			}
+			what = "read the answer of"
+			if err = u.readHead(); err == nil {
+				return u, nil
+			}
+		}
+		again := u.reused && replay && u.br.Buffered() == 0 && closed(err)
+		to, p := u.pool.to, u.pool
+		use(nil)
+		u.close()
+		if !again {
+			return nil, &upError{to, what, err}
+		}
+		p.dropIdle()
+		fresh = true
+	}
+}
+
+// closed says whether an error means that the other side has closed.
+func closed(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
+}
