@@ -33,7 +33,7 @@ func (s *serving) restIdle() {
 				if !st.OnRequest || st.IdleMS <= 0 || st.State != service.Up {
 					continue
 				}
-				id := p.ID + "/" + st.Name
+				id := p.Label + "/" + st.Name
 				seen[id] = true
 				if last := s.used(id, st, lastUse[id]); time.Since(last) < time.Duration(st.IdleMS)*time.Millisecond {
 					lastUse[id] = last

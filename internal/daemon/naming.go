@@ -44,8 +44,8 @@ func (n *naming) await() <-chan struct{} {
 	return n.changed
 }
 
-func (n *naming) set(t *names.Table) {
-	n.table.Store(t)
+// broadcast says that the table has changed, to those who await it.
+func (n *naming) broadcast() {
 	n.mu.Lock()
 	close(n.changed)
 	n.changed = make(chan struct{})
@@ -76,10 +76,11 @@ func (d *Daemon) rename() {
 			list = append(list, d.named(k))
 		}
 	}
-	d.naming.set(names.New(list))
+	d.naming.table.Store(names.New(list))
 	if s := d.serving.Load(); s != nil {
 		s.update()
 	}
+	d.naming.broadcast() // who hears it finds the proxy knowing it too
 }
 
 func (d *Daemon) named(k keeper.Project) names.Project {

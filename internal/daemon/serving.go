@@ -8,6 +8,7 @@ import (
 	"net"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -141,7 +142,7 @@ func (s *serving) update() {
 // routed is a service as the proxy has it.
 func routed(p *names.Project, st *service.Status, isDefault bool) proxy.Service {
 	out := proxy.Service{
-		ID: p.ID + "/" + st.Name, Project: p.ID,
+		ID: p.Label + "/" + st.Name, Project: p.ID,
 		Names:          []proxy.Name{{Host: p.HTTPName(st.Name), Wildcard: true}},
 		OnRequest:      st.OnRequest,
 		Exit:           st.Reason,
@@ -176,19 +177,13 @@ func routed(p *names.Project, st *service.Status, isDefault bool) proxy.Service 
 
 // find gives the project and the name of a service by its identifier.
 func (s *serving) find(id string) (*project, string, error) {
-	for _, p := range s.d.all() {
-		if rest, ok := cutID(id, p.rec.Config.ID); ok {
-			return p, rest, nil
+	label, name, _ := strings.Cut(id, "/")
+	for _, p := range s.d.naming.table.Load().Projects() {
+		if pr, ok := s.d.get(p.ID); ok && p.Label == label {
+			return pr, name, nil
 		}
 	}
 	return nil, "", fmt.Errorf("find service %s: its project is down", id)
-}
-
-func cutID(id, project string) (string, bool) {
-	if len(id) > len(project)+1 && id[:len(project)] == project && id[len(project)] == '/' {
-		return id[len(project)+1:], true
-	}
-	return "", false
 }
 
 // start starts a service for a request, and returns when the table says that it
