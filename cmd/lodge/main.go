@@ -23,7 +23,7 @@ func main() {
 		os.Exit(127)
 	}
 	if len(os.Args) > 0 && os.Args[0] == hostsview.ShimName {
-		fmt.Fprintln(os.Stderr, "lodge:", hostsview.ShimMain(os.Args))
+		fmt.Fprintln(os.Stderr, "lodge:", hostsview.ShimMain(os.Args, os.Environ()))
 		os.Exit(127)
 	}
 	dir, err := os.Getwd()

@@ -54,9 +54,9 @@ func Wrap(c home.Command, exe string, attr *syscall.SysProcAttr) home.Command {
 }
 
 // ShimMain mounts and becomes the program. args are ShimName, the file, the
-// program's path, and its arguments from argv[0] on. It returns only if it
+// program's path, and its arguments from argv[0] on; env is its environment. It returns only if it
 // cannot.
-func ShimMain(args []string) error {
+func ShimMain(args, env []string) error {
 	if len(args) == 2 && args[1] == show {
 		b, err := os.ReadFile(target)
 		if err == nil {
@@ -79,7 +79,7 @@ func ShimMain(args []string) error {
 	}
 	// syscall.Exec and not unix.Exec's bare call: it gives back the soft limit
 	// of open files, which the Go runtime has raised.
-	return fmt.Errorf("run %s: %w", args[2], syscall.Exec(args[2], args[3:], os.Environ()))
+	return fmt.Errorf("run %s: %w", args[2], syscall.Exec(args[2], args[3:], env))
 }
 
 func mount(file string) error {

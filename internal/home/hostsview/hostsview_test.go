@@ -14,7 +14,7 @@ import (
 
 func TestMain(m *testing.M) {
 	if os.Args[0] == ShimName {
-		fmt.Fprintln(os.Stderr, "lodge:", ShimMain(os.Args))
+		fmt.Fprintln(os.Stderr, "lodge:", ShimMain(os.Args, os.Environ()))
 		os.Exit(127)
 	}
 	os.Exit(m.Run())
@@ -81,7 +81,7 @@ func TestWithoutHostsNothingChanges(t *testing.T) {
 
 func TestTheShimSaysWhatIsWrong(t *testing.T) {
 	for _, args := range [][]string{{ShimName}, {ShimName, "a", "b"}} {
-		if err := ShimMain(args); err == nil || !strings.Contains(err.Error(), "started by lodge only") {
+		if err := ShimMain(args, nil); err == nil || !strings.Contains(err.Error(), "started by lodge only") {
 			t.Errorf("%q: %v", args, err)
 		}
 	}
