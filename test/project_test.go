@@ -26,6 +26,8 @@ type lsProject struct {
 	KeeperPID    int          `json:"keeper_pid"`
 	LogDir       string       `json:"log_dir"`
 	LogError     string       `json:"log_error"`
+	Label        string       `json:"label"`
+	URL          string       `json:"url"`
 	Services     []lsService  `json:"services"`
 	Others       []lsEndpoint `json:"other_endpoints"`
 }
@@ -39,6 +41,8 @@ type lsService struct {
 	Exit      *int         `json:"exit_status"`
 	Reason    string       `json:"reason"`
 	Port      uint16       `json:"port"`
+	URL       string       `json:"url"`
+	HostName  string       `json:"host_name"`
 	Endpoints []lsEndpoint `json:"endpoints"`
 }
 

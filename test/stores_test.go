@@ -18,31 +18,40 @@ func postgresBin(t *testing.T) string {
 	return filepath.Dir(all[len(all)-1])
 }
 
+// databases makes two projects with a database each, both on port 5432.
+func (e *env) databases(bin string) [2]*project {
+	e.t.Helper()
+	as := ""
+	if e.uid == 0 {
+		need(e.t, "setpriv")
+		as = fmt.Sprintf("setpriv --reuid=%d --regid=%d --clear-groups ", nobody, nobody)
+	}
+	// The server's working directory is its data directory, so -k is relative
+	// to that.
+	ps := e.pair("lodge.toml", config("db", as+bin+"/postgres -D data -k ../sock -p 5432",
+		// It listens before it takes anybody.
+		`ready = { command = "`+bin+`/pg_isready -q -h 127.0.0.1" }`))
+	for _, p := range ps {
+		for _, d := range []string{"data", "sock"} {
+			p.mkdir(filepath.Join(p.dir, d))
+			if e.uid == 0 {
+				if err := os.Chown(filepath.Join(p.dir, d), nobody, nobody); err != nil {
+					e.t.Fatal(err)
+				}
+			}
+		}
+		initdb := append(strings.Fields(as), bin+"/initdb", "-D", "data", "-A", "trust", "-U", "me", "--no-sync", "--locale=C", "-E", "UTF8")
+		p.as(append([]string{"PATH=" + testPath}, e.environ...), p.dir, initdb...).ok(e.t)
+	}
+	return ps
+}
+
 // PostgreSQL refuses to run as root, and initdb wants a user with a passwd
 // entry.
 func TestPostgreSQL(t *testing.T) {
 	bin := postgresBin(t)
 	eachEngine(t, func(t *testing.T, e *env) {
-		as := ""
-		if e.uid == 0 {
-			need(t, "setpriv")
-			as = fmt.Sprintf("setpriv --reuid=%d --regid=%d --clear-groups ", nobody, nobody)
-		}
-		// The server's working directory is its data directory, so -k is relative
-		// to that.
-		ps := e.pair("lodge.toml", config("db", as+bin+"/postgres -D data -k ../sock -p 5432"))
-		for _, p := range ps {
-			for _, d := range []string{"data", "sock"} {
-				p.mkdir(filepath.Join(p.dir, d))
-				if e.uid == 0 {
-					if err := os.Chown(filepath.Join(p.dir, d), nobody, nobody); err != nil {
-						t.Fatal(err)
-					}
-				}
-			}
-			initdb := append(strings.Fields(as), bin+"/initdb", "-D", "data", "-A", "trust", "-U", "me", "--no-sync", "--locale=C", "-E", "UTF8")
-			p.as(append([]string{"PATH=" + testPath}, e.environ...), p.dir, initdb...).ok(t)
-		}
+		ps := e.databases(bin)
 		for _, p := range ps {
 			p.up()
 		}
