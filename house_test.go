@@ -40,7 +40,7 @@ var allowed = map[string][]string{
 	"trust":            {},
 	"trust/stores":     {"trust"},
 	"trust/proof":      {"trust"},
-	"daemon":           {"logs", "proxy", "trust", "helper", "hosts", "names", "home", "home/ebpfhome", "home/seccomphome", "keeper", "localapi", "loopback", "procfs", "service", "sockets", "unixsock"},
+	"daemon":           {"logs", "proxy", "trust", "helper", "hosts", "names", "home", "home/hostsview", "home/ebpfhome", "home/seccomphome", "keeper", "localapi", "loopback", "procfs", "service", "sockets", "unixsock"},
 	"cli":              {"daemon", "helper", "keeper", "localapi", "logs", "loopback", "project", "refs", "service", "trust", "trust/proof", "trust/stores"},
 }
 

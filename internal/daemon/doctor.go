@@ -78,6 +78,7 @@ func (d *Daemon) doctor(ctx context.Context) localapi.Doctor {
 		add("set-user-id programs inside", "yes", "no_new_privs is not set", "")
 	}
 	add("ports below 1024 inside", yes(engine == loopback.EBPF || os.Geteuid() == 0), lowPorts(engine), "")
+	out.Capabilities = append(out.Capabilities, d.nameCapabilities()...)
 	_, out.Warnings = d.store.list()
 	return out
 }
