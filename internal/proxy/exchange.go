@@ -15,6 +15,7 @@ type exchange struct {
 	facts
 	nameBuf [maxHost]byte
 	low     *lowConn
+	body    []byte // if it is short: see inlineSize
 }
 
 // newExchange fills the facts and checks them: net/http has read the head and
@@ -80,6 +81,10 @@ func (x *exchange) answer(w http.ResponseWriter, p *page) {
 	w.Write(body) // a client that does not take it has gone
 }
 
+// inlineSize is the longest body that is read before the request is sent, in
+// bytes.
+const inlineSize = 2 << 10
+
 // carry takes the request to a service that speaks HTTP/1 in the clear, and
 // its answer to the client. An error means that nothing was sent to the client
 // yet.
@@ -93,15 +98,25 @@ func (x *exchange) carry(e *Engine, w http.ResponseWriter, r *http.Request, rt *
 		}
 	}
 	head = endHead(head, &x.facts, &x.low.client)
-	*scratch = head
-
 	var body *sender
 	var sent func(*upConn)
-	if x.hasBody {
+	switch {
+	case !x.hasBody:
+	case x.length > 0 && x.length <= inlineSize:
+		// All of it in the head's write, so that it can be sent again.
+		if x.body == nil {
+			x.body = make([]byte, x.length)
+			if _, err := io.ReadFull(r.Body, x.body); err != nil {
+				panic(http.ErrAbortHandler) // the client has gone
+			}
+		}
+		head = append(head, x.body...)
+	default:
 		body = &sender{e: e, r: r, chunked: x.chunked, done: make(chan struct{})}
 		sent = body.start
 		defer body.stop(w)
 	}
+	*scratch = head
 	stop := func() bool { return true }
 	use := func(u *upConn) bool {
 		if u != nil {

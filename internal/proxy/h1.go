@@ -44,7 +44,6 @@ func (c *h1conn) deadline(d time.Duration) { c.due.Store(c.e.now.Load() + int64(
 func (c *h1conn) serve() {
 	c.br = c.e.buffers.reader(c.c)
 	c.req.DisableNormalizing()
-	c.req.DisableSpecialHeader()
 	for c.next() {
 	}
 }
@@ -214,7 +213,7 @@ func (c *h1conn) appendConnection(out []byte) []byte {
 func (c *h1conn) handOver() {
 	var first []byte
 	if c.minor == 2 {
-		first = append(first, h2Preface...)
+		first = append(first, h2Line...)
 	} else {
 		first = append(first, c.method...)
 		first = append(first, ' ')

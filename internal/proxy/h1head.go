@@ -7,10 +7,8 @@ import (
 	"net/http"
 )
 
-// h2Preface begins a connection of HTTP/2 without TLS (RFC 9113, section 3.4).
-const h2Preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-
-// h2Line is what of it looks like the head of a request.
+// h2Line is the part of the preface of HTTP/2 without TLS (RFC 9113, section
+// 3.4) that looks like a whole head.
 const h2Line = "PRI * HTTP/2.0\r\n\r\n"
 
 // readHead reads the next head into c.req and c.facts. An error means that the
