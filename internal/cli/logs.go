@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"os"
 	"os/signal"
 	"strings"
 	"sync"
@@ -113,8 +114,13 @@ type linePrinter struct {
 	width int
 }
 
+// colourful says whether colours may go to f.
+func (a *app) colourful(f *os.File) bool {
+	return isTerminal(f) && a.getenv("NO_COLOR") == "" && a.getenv("TERM") != "dumb"
+}
+
 func (a *app) linePrinter() *linePrinter {
-	return &linePrinter{a: a, color: isTerminal(a.env.Stdout) && a.getenv("NO_COLOR") == "" && a.getenv("TERM") != "dumb", width: 6}
+	return &linePrinter{a: a, color: a.colourful(a.env.Stdout), width: 6}
 }
 
 // Colours that are legible on dark and on light: cyan, yellow, green, magenta,

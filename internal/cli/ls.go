@@ -96,6 +96,10 @@ func (a *app) listProjectsTo(out io.Writer, ps []localapi.Project) {
 			fmt.Fprintf(out, "engine %s: %s\n", p.Engine, said)
 		}
 		for _, s := range p.Services {
+			if s.SharedURL != "" {
+				// What others may reach must not be overlooked.
+				fmt.Fprintln(out, a.red(out, fmt.Sprintf("%s/%s: shared with the network: %s", p.Name, s.Name, s.SharedURL)))
+			}
 			if s.State == service.Failed || s.State == service.Backoff {
 				fmt.Fprintf(out, "%s/%s: %s\n", p.Name, s.Name, s.Reason)
 			}
@@ -104,6 +108,14 @@ func (a *app) listProjectsTo(out io.Writer, ps []localapi.Project) {
 			fmt.Fprintf(out, "%s: logs are not kept: %s\n", p.Name, p.LogError)
 		}
 	}
+}
+
+// red colours a line on a terminal (ECMA-48, SGR).
+func (a *app) red(out io.Writer, line string) string {
+	if out != a.out && out != io.Writer(a.env.Stderr) || !a.colourful(a.env.Stdout) {
+		return line
+	}
+	return "\x1b[1;31m" + line + "\x1b[0m"
 }
 
 // shownName is what a person types to reach the service: its HTTPS name, or

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os/exec"
 	"strings"
@@ -14,16 +15,28 @@ import (
 )
 
 func (a *app) openCommand() *cobra.Command {
-	var only, asJSON bool
+	var only, asJSON, lan bool
+	var ip string
 	c := &cobra.Command{
 		Use:   "open [SERVICE]",
 		Short: "Show a service's page: by its name, in the browser",
 		Long: "Print the HTTPS name of a service, or of the project, and open it in the browser where there is one\n" +
-			"(BROWSER, or xdg-open in a graphical session).",
+			"(BROWSER, or xdg-open in a graphical session).\n" +
+			"With --lan other devices in this machine's network reach the service, over plain HTTP, until Ctrl-C.",
 		Args: args(cobra.MaximumNArgs(1)),
-		RunE: func(c *cobra.Command, names []string) error { return a.openName(c.Context(), names, only, asJSON) },
+		RunE: func(c *cobra.Command, names []string) error {
+			if lan {
+				return a.shareName(c.Context(), names, ip, asJSON)
+			}
+			if ip != "" {
+				return &usageError{err: errors.New("open name: --ip is an address to share at"), hint: "lodge open --lan --ip " + ip}
+			}
+			return a.openName(c.Context(), names, only, asJSON)
+		},
 	}
 	c.Flags().BoolVar(&only, "print", false, "only print it")
+	c.Flags().BoolVar(&lan, "lan", false, "share the service with this machine's network until Ctrl-C")
+	c.Flags().StringVar(&ip, "ip", "", "with --lan: at this address of the machine")
 	c.Flags().BoolVar(&asJSON, "json", false, "as JSON, and open nothing")
 	return c
 }

@@ -33,6 +33,8 @@ func (d *Daemon) handler() http.Handler {
 	mux.HandleFunc("POST /v1/projects/{id}/down", func(w http.ResponseWriter, r *http.Request) {
 		answer(w, struct{}{}, d.down(r.Context(), r.PathValue("id")))
 	})
+	mux.HandleFunc("POST /v1/projects/{id}/share", d.share)
+	mux.HandleFunc("POST /v1/projects/{id}/services/{service}/share", d.share)
 	mux.HandleFunc("GET /v1/doctor", func(w http.ResponseWriter, r *http.Request) {
 		answer(w, d.doctor(r.Context()), nil)
 	})

@@ -56,6 +56,7 @@ type Daemon struct {
 	store   *store
 	engines *engines
 	naming  *naming
+	shares  shares
 	web     *web                    // set by Run
 	serving atomic.Pointer[serving] // set by Run
 	started time.Time

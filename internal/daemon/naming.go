@@ -173,5 +173,8 @@ func (d *Daemon) address(p *localapi.Project) {
 			s.URL = d.web.url(n.HTTPName(s.Name))
 		}
 		s.HostName = n.TCPName(s.Name)
+		if sh, ok := d.shares.of(p.Label + "/" + s.Name); ok {
+			s.SharedURL = sh.URL
+		}
 	}
 }

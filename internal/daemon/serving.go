@@ -125,8 +125,16 @@ func (s *serving) update() {
 		}
 		for i := range p.Services {
 			st := &p.Services[i]
-			if names.MaySpeakHTTP(st) {
-				list = append(list, routed(&p, st, bare != nil && bare.Name == st.Name))
+			if !names.MaySpeakHTTP(st) {
+				continue
+			}
+			r := routed(&p, st, bare != nil && bare.Name == st.Name)
+			list = append(list, r)
+			if _, ok := s.d.shares.of(r.ID); ok {
+				// Servers that look at Host (Vite, Django) take the name that they
+				// have on this machine.
+				r.Host, r.ID, r.Names = r.Names[0].Host, sharedID(r.ID), nil
+				list = append(list, r)
 			}
 		}
 	}
@@ -177,7 +185,7 @@ func routed(p *names.Project, st *service.Status, isDefault bool) proxy.Service 
 
 // find gives the project and the name of a service by its identifier.
 func (s *serving) find(id string) (*project, string, error) {
-	label, name, _ := strings.Cut(id, "/")
+	label, name, _ := strings.Cut(strings.TrimSuffix(id, sharedID("")), "/")
 	for _, p := range s.d.naming.table.Load().Projects() {
 		if pr, ok := s.d.get(p.ID); ok && p.Label == label {
 			return pr, name, nil

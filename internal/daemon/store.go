@@ -167,6 +167,16 @@ const (
 	webCount = 8000
 )
 
+// webPortOr gives the port of names that was chosen once, or other.
+func (s *store) webPortOr(other uint16) uint16 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.webPort != 0 {
+		return s.webPort
+	}
+	return other
+}
+
 // web gives the port of names, the same every time: the one that was chosen
 // before, or the first from where the directory's hash points that is free.
 // With every port taken it is 0.

@@ -53,26 +53,11 @@ func (c *Client) call(ctx context.Context, method, path string, in, out any) err
 		}
 		body = bytes.NewReader(b)
 	}
-	req, err := http.NewRequestWithContext(ctx, method, "http://lodge"+path, body)
+	resp, err := c.do(ctx, method, path, body)
 	if err != nil {
 		return err
 	}
-	resp, err := c.http.Do(req)
-	if err != nil {
-		var ue *url.Error
-		if errors.As(err, &ue) {
-			err = ue.Err
-		}
-		return fmt.Errorf("ask daemon: %w", err)
-	}
 	defer resp.Body.Close()
-	if resp.StatusCode >= 300 {
-		var e Error
-		if err := json.NewDecoder(io.LimitReader(resp.Body, 1<<20)).Decode(&e); err != nil || e.Message == "" {
-			return fmt.Errorf("ask daemon: %s", resp.Status)
-		}
-		return &e
-	}
 	if out == nil {
 		return nil
 	}
@@ -80,6 +65,31 @@ func (c *Client) call(ctx context.Context, method, path string, in, out any) err
 		return fmt.Errorf("read the daemon's answer: %w", err)
 	}
 	return nil
+}
+
+// do sends a request and gives an answer that is no error.
+func (c *Client) do(ctx context.Context, method, path string, body io.Reader) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, method, "http://lodge"+path, body)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		var ue *url.Error
+		if errors.As(err, &ue) {
+			err = ue.Err
+		}
+		return nil, fmt.Errorf("ask daemon: %w", err)
+	}
+	if resp.StatusCode < 300 {
+		return resp, nil
+	}
+	defer resp.Body.Close()
+	var e Error
+	if err := json.NewDecoder(io.LimitReader(resp.Body, 1<<20)).Decode(&e); err != nil || e.Message == "" {
+		return nil, fmt.Errorf("ask daemon: %s", resp.Status)
+	}
+	return nil, &e
 }
 
 // Info asks who the daemon is.
@@ -110,6 +120,31 @@ func (c *Client) Open(ctx context.Context, r OpenRequest) (Project, error) {
 // Down ends a project: every process inside, its home and its keeper.
 func (c *Client) Down(ctx context.Context, id string) error {
 	return c.call(ctx, http.MethodPost, "/v1/projects/"+url.PathEscape(id)+"/down", struct{}{}, nil)
+}
+
+// Share lets the network reach a service, or with "" the project's default
+// one, at the address ip, or "" for the likeliest. It calls started once it
+// does, and returns when ctx ends, or nil when the project has.
+func (c *Client) Share(ctx context.Context, id, service, ip string, started func(Share)) error {
+	path := "/v1/projects/" + url.PathEscape(id) + "/share"
+	if service != "" {
+		path = "/v1/projects/" + url.PathEscape(id) + "/services/" + url.PathEscape(service) + "/share"
+	}
+	resp, err := c.do(ctx, http.MethodPost, path+"?ip="+url.QueryEscape(ip), nil)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	var s Share
+	if err := json.NewDecoder(resp.Body).Decode(&s); err != nil {
+		return fmt.Errorf("read the daemon's answer: %w", err)
+	}
+	started(s)
+	_, err = io.Copy(io.Discard, resp.Body)
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return err
 }
 
 // Doctor asks what works here.

@@ -64,6 +64,18 @@ type HostNames struct {
 	Lines string `json:"lines"`
 }
 
+// Share is a service that the network may reach.
+type Share struct {
+	// URL has the address in the network, NameURL a name that is announced there
+	// by multicast DNS; where that cannot be, NameReason says why.
+	URL        string `json:"url"`
+	NameURL    string `json:"name_url,omitempty"`
+	NameReason string `json:"name_reason,omitempty"`
+	IP         string `json:"ip"`
+	Port       uint16 `json:"port"`
+	Interface  string `json:"interface"`
+}
+
 // OpenRequest asks for a project's home and keeper.
 type OpenRequest struct {
 	Path      string             `json:"path"`

@@ -124,6 +124,8 @@ type Status struct {
 	// on its own port. The daemon knows them.
 	URL      string `json:"url,omitempty"`
 	HostName string `json:"host_name,omitempty"`
+	// SharedURL is where the network reaches it while it is shared.
+	SharedURL string `json:"shared_url,omitempty"`
 	Naming
 	Needs     []string            `json:"needs,omitempty"`
 	Endpoints []loopback.Endpoint `json:"endpoints"`
