@@ -131,7 +131,7 @@ func TestWhatNeedsRoot(t *testing.T) {
 	}
 	obey(as(true))
 	for _, x := range as(true) {
-		if x.State != Already {
+		if x.State != Missing {
 			t.Errorf("after its command: %+v", x)
 		}
 	}

@@ -195,8 +195,8 @@ func TestSystemOfDebian(t *testing.T) {
 	r.debian()
 	before := tree(t, r.m.SysRoot)
 
-	r.expect("status", r.status(System), "system Debian: missing")
-	r.expect("uninstall", r.uninstall(System), "system Debian: already")
+	r.expect("status", r.status(System), "system Debian: not there")
+	r.expect("uninstall", r.uninstall(System), "system Debian: not there")
 	same(t, before, tree(t, r.m.SysRoot))
 
 	results := r.expect("install", r.install(System), "system Debian: done")
@@ -213,14 +213,14 @@ func TestSystemOfDebian(t *testing.T) {
 	}
 	installed := tree(t, r.m.SysRoot)
 	r.expect("again", r.install(System), "system Debian: already")
-	r.expect("status", r.status(System), "system Debian: already")
+	r.expect("status", r.status(System), "system Debian: installed")
 	same(t, installed, tree(t, r.m.SysRoot))
 
 	// An authority that is renewed takes the place of the old one.
 	if err := r.authority.Renew(); err != nil {
 		t.Fatal(err)
 	}
-	r.expect("status", r.status(System), "system Debian: missing")
+	r.expect("status", r.status(System), "system Debian: not there")
 	r.expect("install", r.install(System), "system Debian: done")
 	if b, _ := os.ReadFile(r.m.below("/etc/ssl/certs/ca-certificates.crt")); len(trust.Certificates(b)) != 2 {
 		t.Errorf("the bundle has %d certificates", len(trust.Certificates(b)))
@@ -228,7 +228,7 @@ func TestSystemOfDebian(t *testing.T) {
 
 	r.expect("uninstall", r.uninstall(System), "system Debian: done")
 	same(t, before, tree(t, r.m.SysRoot))
-	r.expect("uninstall", r.uninstall(System), "system Debian: already")
+	r.expect("uninstall", r.uninstall(System), "system Debian: not there")
 }
 
 // TestSystemLayouts holds the paths and names of the distributions whose
@@ -295,7 +295,7 @@ func TestNSS(t *testing.T) {
 	same(t, before, tree(t, r.m.Home))
 	r.expect("install", r.install(NSS), each(Done)...)
 	r.expect("again", r.install(NSS), each(Already)...)
-	r.expect("status", r.status(NSS), each(Already)...)
+	r.expect("status", r.status(NSS), each(Installed)...)
 	if out := r.certutil(firefox, "-V", "-u", "L", "-n", r.authority.Root().Subject.CommonName); !strings.Contains(out, "certificate is valid") {
 		t.Error(out)
 	}
@@ -309,7 +309,7 @@ func TestNSS(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 	r.install(NSS)()
-	r.expect("status", r.status(NSS), each(Already)...)
+	r.expect("status", r.status(NSS), each(Installed)...)
 
 	if err := r.authority.Renew(); err != nil {
 		t.Fatal(err)
@@ -418,7 +418,7 @@ func TestNSSThatCannotBeChanged(t *testing.T) {
 		if x[0].Command != "sudo apt-get install libnss3-tools" {
 			t.Error(x[0].Command)
 		}
-		r.expect("uninstall", r.uninstall(NSS), "nss Firefox: already")
+		r.expect("uninstall", r.uninstall(NSS), "nss Firefox: not there")
 	})
 }
 
@@ -435,10 +435,10 @@ func TestJava(t *testing.T) {
 			other := filepath.Join(t.TempDir(), "other.pem")
 			r.write(other, r.another())
 			keytool(t, "-importcert", "-noprompt", "-alias", "first", "-file", other, "-keystore", store, "-storepass", storePassword, "-storetype", format)
-			r.expect("status", r.status(Java), "java Java: missing")
+			r.expect("status", r.status(Java), "java Java: not there")
 			r.expect("install", r.install(Java), "java Java: done")
 			r.expect("again", r.install(Java), "java Java: already")
-			r.expect("status", r.status(Java), "java Java: already")
+			r.expect("status", r.status(Java), "java Java: installed")
 			if out := keytool(t, "-list", "-keystore", store, "-storepass", storePassword); !strings.Contains(out, "2 entries") || !strings.Contains(out, alias(r.authority.Root())) {
 				t.Error(out)
 			}
@@ -453,7 +453,7 @@ func TestJava(t *testing.T) {
 			if out := keytool(t, "-list", "-keystore", store, "-storepass", storePassword); !strings.Contains(out, "1 entry") || !strings.Contains(out, "first") {
 				t.Error(out)
 			}
-			r.expect("uninstall", r.uninstall(Java), "java Java: already")
+			r.expect("uninstall", r.uninstall(Java), "java Java: not there")
 		})
 	}
 	t.Run("other password", func(t *testing.T) {

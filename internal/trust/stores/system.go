@@ -85,7 +85,7 @@ func (w *work) system(ctx context.Context) Result {
 	case status:
 		r.State = Missing
 		if w.Root != nil && trusted(w.Root) {
-			r.State = Already
+			r.State = Installed
 		} else if have {
 			r.Reason = fmt.Sprintf("the certificate is there, but not in %s", l.bundle)
 		}
@@ -100,7 +100,7 @@ func (w *work) system(ctx context.Context) Result {
 			others = append(others, file)
 		}
 		if len(others) == 0 {
-			r.State = Already
+			r.State = Missing
 			return r
 		}
 		r.Path = strings.Join(others, " ")
