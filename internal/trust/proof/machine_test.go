@@ -50,7 +50,18 @@ func TestThisMachine(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir := t.TempDir()
+	dir, err := os.MkdirTemp("", "proof") // t.TempDir is root's alone
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+	})
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
 	c := exec.Command("sh", "-ec", disguise, "sh", dir, exe)
 	c.Env = []string{"PATH=" + searchPath, "HOME=" + filepath.Join(dir, "home"), "TMPDIR=" + filepath.Join(dir, "tmp"), "PROOF_TEST_DIR=" + dir}
 	c.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS} // private: see syscall.forkAndExecInChild
@@ -79,13 +90,20 @@ func TestInDisguise(t *testing.T) {
 		t.Fatalf("%v: %s", err, out)
 	}
 	before := snapshot(t, "/etc/ssl", "/usr/local/share/ca-certificates", home)
+	// Where every user may look, so that services of root's get all variables.
+	if err := os.Mkdir(filepath.Join(dir, "trust"), 0o755); err != nil {
+		t.Fatal(err)
+	}
 	authority, err := trust.Open(trust.Options{Dir: filepath.Join(dir, "trust")})
 	if err != nil {
 		t.Fatal(err)
 	}
 	machine := stores.Machine{SysRoot: "/", Home: home, Path: searchPath, Environ: os.Environ()}
 	anchor := stores.Anchor{Root: authority.Root(), File: authority.RootPath(), Record: trust.ReadRecord(authority.Dir()), Dir: authority.Dir()}
-	inside := []string{"NODE_EXTRA_CA_CERTS=" + authority.RootPath()}
+	inside, err := authority.Env(os.Environ())
+	if err != nil {
+		t.Fatal(err)
+	}
 	options := Options{Authority: authority, Home: home, Path: searchPath, Environ: os.Environ(), Inside: inside}
 
 	expect := func(when string, want func(client string) (State, State)) {
@@ -108,8 +126,9 @@ func TestInDisguise(t *testing.T) {
 		}
 	}
 	none := func(client string) (State, State) {
-		if client == "node" {
-			return NotTrusted, Trusted // a project's services trust it anyway
+		switch client {
+		case "curl", "openssl", "python3", "python3 requests", "node": // a project's services trust it anyway
+			return NotTrusted, Trusted
 		}
 		return NotTrusted, NotTrusted
 	}
