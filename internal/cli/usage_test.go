@@ -27,6 +27,12 @@ func TestWrongUsage(t *testing.T) {
 		{"ls more", "read arguments of lodge ls: ", "usage: lodge ls"},
 		{"version more", "read arguments of lodge version: ", "usage: lodge version"},
 		{"doctor more", "read arguments of lodge doctor: ", "usage: lodge doctor"},
+		{"trust more", "read arguments of lodge trust: ", "usage: lodge trust"},
+		{"trust --pem --check", "exclude each other", "lodge trust --help"},
+		{"trust --pem --json", "--pem prints PEM", "lodge trust --status --json"},
+		{"trust --check --only nss", "--only is about stores", "lodge trust --only system"},
+		{"trust --only system,windows", `store "windows": not one of system, nss, java`, "lodge trust --only system"},
+		{"trust --root here", `--root "here" is not an absolute path`, "--root /"},
 		{"setup more", "read arguments of lodge setup: ", "usage: lodge setup"},
 		{"up --engine magic", `engine "magic": not one of ebpf, seccomp, none`, "--engine ebpf, seccomp or none"},
 		{"exec --engine EBPF -- true", `engine "EBPF": not one of`, "--engine ebpf, seccomp or none"},
@@ -113,7 +119,7 @@ func TestVersionAndHelp(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 	help := sh.ok()
-	for _, cmd := range []string{"up", "down", "restart", "run", "exec", "ls", "logs", "setup", "doctor", "version", "completion", "daemon"} {
+	for _, cmd := range []string{"up", "down", "restart", "run", "exec", "ls", "logs", "trust", "setup", "doctor", "version", "completion", "daemon"} {
 		if !strings.Contains(help, "\n  "+cmd+" ") {
 			t.Errorf("help does not name %s", cmd)
 		}

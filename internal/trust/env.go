@@ -25,7 +25,7 @@ func systemBundles() []string {
 
 // Env gives the variables, as KEY=value, that make a child process trust the
 // authority; have is the environment that the child has otherwise, and what is
-// set there is never set again. docs/trust.md says why these and no others.
+// set there, if only to nothing, is never set again. docs/trust.md says why these and no others.
 //
 // Variables that add to what a program trusts are always given. Those that
 // replace it get a file with the system's certificates and the root: it is
@@ -40,8 +40,8 @@ func (a *Authority) Env(have []string) ([]string, error) {
 func (a *Authority) env(have, bundles []string) ([]string, error) {
 	set := func(keys ...string) bool {
 		return slices.ContainsFunc(have, func(kv string) bool {
-			key, value, _ := strings.Cut(kv, "=")
-			return value != "" && slices.Contains(keys, key)
+			key, _, _ := strings.Cut(kv, "=")
+			return slices.Contains(keys, key)
 		})
 	}
 	m := a.material()

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"lodge/internal/trust"
 )
@@ -25,6 +26,8 @@ type client struct {
 	words   []string // of its complaint about a certificate
 	// resolves: it cannot be told the address of a name.
 	resolves bool
+	// stays: it does not end by itself where it refuses a certificate.
+	stays bool
 }
 
 // store says what makes a client trust the authority.
@@ -55,7 +58,13 @@ func (c *client) hint(a *trust.Authority) string {
 }
 
 // why gives the client's own words about what is wrong.
-func (c *client) why(said string) string { return lastOf(said, c.words...) }
+func (c *client) why(said string) string {
+	line := lastOf(said, c.words...)
+	if _, rest, ok := strings.Cut(line, ".cc:"); ok { // Chromium's log: [pid:tid:time:ERROR:file.cc:line] words
+		_, line, _ = strings.Cut(rest, "] ")
+	}
+	return line
+}
 
 func clients() []client {
 	request := func(t target) string { return "GET " + t.path + " HTTP/1.0\r\nHost: " + t.host + "\r\n\r\n" }
@@ -80,7 +89,7 @@ func clients() []client {
 		{name: "node", programs: []string{"node", "nodejs"}, store: nodeStore, words: []string{"certificate", "CERT"}, command: script("request.cjs")},
 		{name: "java", programs: []string{"java"}, store: javaStore, words: []string{"Exception"}, command: java},
 		{name: "chromium", programs: []string{"chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "brave-browser", "microsoft-edge"}, store: nssStore, words: []string{"net_error"}, command: chromium},
-		{name: "firefox", programs: []string{"firefox", "firefox-esr"}, store: nssStore, words: []string{"CERT", "SEC_ERROR"}, command: firefox},
+		{name: "firefox", programs: []string{"firefox", "firefox-esr"}, stays: true, store: nssStore, words: []string{"SEC_ERROR"}, command: firefox},
 	}
 }
 
@@ -121,9 +130,11 @@ func chromium(t target) ([]string, string, []string, error) {
 	if t.root {
 		args = append([]string{"--no-sandbox"}, args...) // its sandbox refuses root
 	}
-	env := []string{"HOME=" + t.home}
+	env := []string{"XDG_CONFIG_HOME=" + filepath.Join(t.dir, "config"), "XDG_CACHE_HOME=" + filepath.Join(t.dir, "cache")}
 	if t.home == "" || !hasDatabase(t.home) {
-		env = []string{"HOME=" + t.dir, "XDG_DATA_HOME=" + filepath.Join(t.dir, "data")}
+		env = append(env, "HOME="+t.dir, "XDG_DATA_HOME="+filepath.Join(t.dir, "data"))
+	} else {
+		env = append(env, "HOME="+t.home)
 	}
 	return args, "", env, nil
 }

@@ -27,9 +27,13 @@ type server struct {
 	ctx    context.Context
 	stop   context.CancelFunc
 
+	done chan struct{} // closed with the first request
+	left chan struct{} // closed when a client first went without one
+
 	mu        sync.Mutex // guards what follows
 	offered   bool       // the client was given a certificate
 	requested bool       // and made its request
+	gone      bool       // or went without one
 }
 
 // newServer listens on 127.0.0.1, and on ::1 where that is possible: a client
@@ -45,6 +49,8 @@ func newServer(ctx context.Context, a *trust.Authority) (*server, error) {
 		port: ln.Addr().(*net.TCPAddr).Port,
 		path: "/" + hex.EncodeToString(secret),
 		lns:  []net.Listener{ln},
+		done: make(chan struct{}),
+		left: make(chan struct{}),
 	}
 	leaves := a.Leaves(func(name string) bool { return name == dotted || name == plain })
 	s.config = leaves.TLSConfig("http/1.1")
@@ -83,10 +89,21 @@ func (s *server) serve(c net.Conn) {
 	// under a key that the server has no more, and some just close.
 	req, err := http.ReadRequest(bufio.NewReader(io.LimitReader(conn, 64<<10)))
 	if err != nil {
+		s.note(func() {
+			if s.offered && !s.gone {
+				s.gone = true
+				close(s.left)
+			}
+		})
 		return
 	}
 	if strings.HasPrefix(req.URL.Path, s.path) { // git adds to it
-		s.note(func() { s.requested = true })
+		s.note(func() {
+			if !s.requested {
+				s.requested = true
+				close(s.done)
+			}
+		})
 	}
 	_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 6\r\nConnection: close\r\n\r\nlodge\n")
 	_ = conn.Close()

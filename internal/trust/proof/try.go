@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -46,7 +47,7 @@ func try(ctx context.Context, o Options, c client, program, base string, inside 
 	t.host = net.JoinHostPort(t.name, port)
 	t.url = "https://" + t.host + t.path
 
-	said, code, err := c.start(ctx, o, program, t, append(plainEnviron(o.Environ), inside...))
+	said, code, err := c.start(ctx, o, program, t, append(plainEnviron(o.Environ), inside...), s)
 	offered, requested := s.close()
 	switch {
 	case ctx.Err() != nil:
@@ -61,9 +62,12 @@ func try(ctx context.Context, o Options, c client, program, base string, inside 
 	why := c.why(said)
 	if offered {
 		if why == "" {
-			why = fmt.Sprintf("it made no request when it saw the certificate, and ended with status %d", code)
+			why = "it made no request when it saw the certificate"
 		}
 		return NotTrusted, why
+	}
+	if why == "" {
+		why = lastLine(said)
 	}
 	if why == "" {
 		why = fmt.Sprintf("it made no connection, and ended with status %d", code)
@@ -90,15 +94,21 @@ func plainEnviron(env []string) []string {
 // not installed.
 const codeMissing = 79
 
-// start runs the client to its end, or until patience is over.
-func (c *client) start(ctx context.Context, o Options, program string, t target, env []string) (said string, code int, err error) {
+// again is how long a browser that stays may take to try once more.
+const again = 3 * time.Second
+
+// start runs the client to its end, or until patience is over. One that would
+// stay is ended when the server has seen what it does.
+func (c *client) start(ctx context.Context, o Options, program string, t target, env []string, s *server) (said string, code int, err error) {
 	ctx, cancel := context.WithTimeout(ctx, o.Patience)
 	defer cancel()
 	args, stdin, extra, err := c.command(t)
 	if err != nil {
 		return "", 0, err
 	}
-	cmd := exec.CommandContext(ctx, program, args...)
+	run, end := context.WithCancel(ctx)
+	defer end()
+	cmd := exec.CommandContext(run, program, args...)
 	cmd.Env = append(env, extra...)
 	cmd.Dir = t.dir
 	cmd.Stdin = strings.NewReader(stdin)
@@ -107,12 +117,41 @@ func (c *client) start(ctx context.Context, o Options, program string, t target,
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // no terminal to ask for a password on
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = time.Second
-	err = cmd.Run()
-	if cmd.Process != nil {
-		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // what a browser leaves behind
+	if err := cmd.Start(); err != nil {
+		return "", 0, err
 	}
-	if ctx.Err() != nil {
+	waited := make(chan struct{})
+	watched := make(chan struct{})
+	go func() {
+		defer close(watched)
+		if !c.stays {
+			return
+		}
+		select {
+		case <-waited:
+			return
+		case <-s.done:
+		case <-s.left:
+			late := time.NewTimer(again)
+			defer late.Stop()
+			select {
+			case <-waited:
+				return
+			case <-s.done:
+			case <-late.C:
+			}
+		}
+		end()
+	}()
+	err = cmd.Wait()
+	close(waited)
+	<-watched
+	_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // what a browser leaves behind
+	switch {
+	case ctx.Err() != nil:
 		return out.String(), 0, fmt.Errorf("%s did not end within %s", filepath.Base(program), o.Patience)
+	case run.Err() != nil:
+		return out.String(), 0, nil
 	}
 	if ee, ok := err.(*exec.ExitError); ok {
 		return out.String(), ee.ExitCode(), nil
@@ -143,26 +182,26 @@ func find(path string, names ...string) string {
 	return ""
 }
 
-// lastOf gives the last line that has one of the words, or the last line.
+// lastOf gives the last line that has one of the words, or "".
 func lastOf(said string, words ...string) string {
-	var last, match string
+	var match string
 	for line := range strings.Lines(said) {
-		line = strings.TrimSpace(line)
-		if line == "" {
-			continue
-		}
-		last = line
-		for _, w := range words {
-			if strings.Contains(line, w) {
-				match = line
-			}
+		if slices.ContainsFunc(words, func(w string) bool { return strings.Contains(line, w) }) {
+			match = strings.TrimSpace(line)
 		}
 	}
-	if match == "" {
-		match = last
+	return short(match)
+}
+
+// lastLine gives the last line that has anything.
+func lastLine(said string) string {
+	said = strings.TrimSpace(said)
+	return short(strings.TrimSpace(said[strings.LastIndexByte(said, '\n')+1:]))
+}
+
+func short(line string) string {
+	if len(line) > 200 {
+		line = line[:200] + "…"
 	}
-	if len(match) > 200 {
-		match = match[:200] + "…"
-	}
-	return strings.ToValidUTF8(match, "?")
+	return strings.ToValidUTF8(line, "?")
 }

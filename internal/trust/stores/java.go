@@ -57,7 +57,7 @@ func (w *work) keyStore(ctx context.Context, k keyStore) Result {
 	if k.keytool == "" {
 		r.State, r.Reason = Failed, "keytool is missing"
 		if w.act == uninstall && !slices.Contains(w.made.In, k.path) {
-			r.State, r.Reason = Already, ""
+			r.State, r.Reason = Missing, ""
 		}
 		return r
 	}
@@ -72,7 +72,7 @@ func (w *work) keyStore(ctx context.Context, k keyStore) Result {
 	case status:
 		r.State = Missing
 		if have {
-			r.State = Already
+			r.State = Installed
 		}
 		return r
 	case install:
@@ -82,7 +82,7 @@ func (w *work) keyStore(ctx context.Context, k keyStore) Result {
 		}
 	case uninstall:
 		if len(others) == 0 {
-			r.State = Already
+			r.State = Missing
 			if err := w.made.gone(k.path); err != nil {
 				return fail(err)
 			}

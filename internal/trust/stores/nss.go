@@ -45,7 +45,7 @@ func (w *work) nss(ctx context.Context) []Result {
 		r := Result{Kind: NSS, Name: db.app, Path: db.dir}
 		switch {
 		case certutil == "" && w.act == uninstall && !slices.Contains(w.made.In, db.dir):
-			r.State = Already
+			r.State = Missing
 		case certutil == "":
 			r.State, r.Reason, r.Command = Failed, "certutil is missing", w.packageCommand("libnss3-tools", "nss-tools", "nss", "mozilla-nss-tools")
 		default:
@@ -96,7 +96,7 @@ func (w *work) database(ctx context.Context, certutil string, db database, r *Re
 	case status:
 		r.State = Missing
 		if have != nil && have.trusted() {
-			r.State = Already
+			r.State = Installed
 		}
 		return
 	case install:
@@ -110,7 +110,7 @@ func (w *work) database(ctx context.Context, certutil string, db database, r *Re
 		}
 		r.State = Done
 	case uninstall:
-		r.State = Already
+		r.State = Missing
 	}
 	for _, e := range others {
 		if _, err := cert("-D", "-n", e.name); err != nil {

@@ -37,8 +37,9 @@ type State string
 
 const (
 	Done      State = "done"       // it was changed as asked
-	Already   State = "already"    // there was nothing to do
-	Missing   State = "missing"    // Status: the root is not there
+	Already   State = "already"    // Install had nothing to do
+	Installed State = "installed"  // Status found the root
+	Missing   State = "not there"  // Status or Uninstall found none
 	Absent    State = "not here"   // there is no such store on this machine
 	NeedsRoot State = "needs root" // Command does it
 	Failed    State = "failed"     // Reason says why; Command, where there is one, mends it

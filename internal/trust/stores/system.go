@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -84,7 +85,7 @@ func (w *work) system(ctx context.Context) Result {
 	case status:
 		r.State = Missing
 		if w.Root != nil && trusted(w.Root) {
-			r.State = Already
+			r.State = Installed
 		} else if have {
 			r.Reason = fmt.Sprintf("the certificate is there, but not in %s", l.bundle)
 		}
@@ -99,19 +100,15 @@ func (w *work) system(ctx context.Context) Result {
 			others = append(others, file)
 		}
 		if len(others) == 0 {
-			r.State = Already
+			r.State = Missing
 			return r
 		}
 		r.Path = strings.Join(others, " ")
 	}
 
-	update := l.update
-	if len(others) > 0 && l.fresh != nil {
-		update = l.fresh
-	}
-	program := w.find(update[0])
-	if program == "" && w.own() {
-		r.State, r.Reason = Failed, update[0]+" is missing: install the package ca-certificates"
+	update := w.command(l, len(others) > 0)
+	if w.find(l.update[0]) == "" && w.own() {
+		r.State, r.Reason = Failed, l.update[0]+" is missing: install the package ca-certificates"
 		return r
 	}
 	var commands []string // the same by hand
@@ -125,7 +122,9 @@ func (w *work) system(ctx context.Context) Result {
 	if w.act == install {
 		commands = append(commands, "lodge trust --pem | sudo tee "+quote(file)+" >/dev/null")
 	}
-	commands = append(commands, "sudo "+strings.Join(update, " "))
+	if len(update) > 0 {
+		commands = append(commands, byHand(update))
+	}
 	if !writable(dir) {
 		r.State, r.Command = NeedsRoot, strings.Join(commands, " && ")
 		return r
@@ -135,18 +134,18 @@ func (w *work) system(ctx context.Context) Result {
 		r.State, r.Reason = Failed, err.Error()
 		return r
 	}
-	if err := w.update(ctx, l, program, update[1:]); err != nil {
-		r.State, r.Reason, r.Command = Failed, err.Error(), "sudo "+strings.Join(update, " ")
+	r.State = Done
+	if len(update) == 0 {
+		r.Reason = l.update[0] + " was not run, since this is another root"
 		return r
 	}
-	r.State = Done
-	if !w.own() && l.name != "Debian" {
-		r.Reason = update[0] + " was not run, since this is another root"
+	if _, err := w.run(ctx, w.find(update[0]), update[1:]...); err != nil {
+		r.State, r.Reason, r.Command = Failed, err.Error(), byHand(update)
 		return r
 	}
 	trusted = w.inBundle(w.below(l.bundle))
 	if w.Root != nil && trusted(w.Root) != (w.act == install) {
-		r.State, r.Reason = Failed, fmt.Sprintf("%s ran, but %s did not change as it should", update[0], w.below(l.bundle))
+		r.State, r.Reason = Failed, fmt.Sprintf("%s ran, but %s did not change as it should", l.update[0], w.below(l.bundle))
 	}
 	return r
 }
@@ -192,19 +191,32 @@ func (w *work) changeAnchors(dir, file string, others []string) error {
 	return replace(file, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: w.Root.Raw}), 0o644)
 }
 
-// update runs the distribution's command. Below another root only Debian's
-// knows how to work there, and its hooks stay out of it.
-func (w *work) update(ctx context.Context, l *layout, program string, args []string) error {
-	if !w.own() {
-		if l.name != "Debian" || program == "" {
-			return nil
-		}
-		args = append(args,
-			"--certsconf", w.below("/etc/ca-certificates.conf"), "--certsdir", w.below("/usr/share/ca-certificates"),
-			"--localcertsdir", w.below(l.anchors), "--etccertsdir", w.below("/etc/ssl/certs"), "--hooksdir", w.below("/etc/ca-certificates/update.d"))
+// command gives the distribution's command. Below another root only Debian's
+// knows how to work there, and its hooks stay out of it; of others it is empty.
+func (w *work) command(l *layout, gone bool) []string {
+	c := l.update
+	if gone && l.fresh != nil {
+		c = l.fresh
 	}
-	_, err := w.run(ctx, program, args...)
-	return err
+	switch {
+	case w.own():
+		return c
+	case l.name != "Debian" || w.find(c[0]) == "":
+		return nil
+	}
+	return slices.Concat(c, []string{
+		"--certsconf", w.below("/etc/ca-certificates.conf"), "--certsdir", w.below("/usr/share/ca-certificates"),
+		"--localcertsdir", w.below(l.anchors), "--etccertsdir", w.below("/etc/ssl/certs"), "--hooksdir", w.below("/etc/ca-certificates/update.d"),
+	})
+}
+
+// byHand writes a command as a person gives it to a shell.
+func byHand(command []string) string {
+	line := "sudo"
+	for _, c := range command {
+		line += " " + quote(c)
+	}
+	return line
 }
 
 // inBundle gives a question: is this certificate in the file?
