@@ -168,15 +168,6 @@ func (r *Report) askStreams(ctx context.Context, t Target, ips []netip.Addr, opt
 	return nil
 }
 
-// Failed says whether nothing was connected to, or nobody answers a datagram.
-func (r *Report) Failed() bool {
-	switch r.Result {
-	case Answered, Silent, Closed:
-		return false
-	}
-	return true
-}
-
 // cause gives the innermost error: "connection refused" without the address.
 func cause(err error) string {
 	for {

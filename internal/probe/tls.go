@@ -124,7 +124,7 @@ func (p *prober) handshake(ctx context.Context, s *session, alpn []string) (*TLS
 	if err != nil {
 		return facts, err
 	}
-	s.handshake = time.Now().Sub(start)
+	s.handshake = time.Since(start)
 	s.Conn = c
 	s.received, s.firstByte = 0, 0
 	return facts, nil
