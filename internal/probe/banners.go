@@ -85,8 +85,8 @@ func readPOP3(r reply) (*Answer, bool) {
 		return nil, maybe
 	}
 	first, _, whole := line(r.data)
-	if r.sent != nil && whole && first == "+OK" {
-		return nil, false // Redis says this to many commands
+	if len(r.sent) > 0 && strings.TrimRight(first, "\r") == "+OK" {
+		return nil, !whole && !r.final // Redis says this to many commands
 	}
 	return &Answer{Protocol: "pop3", Product: plain(first[3:])}, !whole
 }

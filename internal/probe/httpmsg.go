@@ -20,26 +20,31 @@ func readHTTP(r reply) (*Answer, bool) {
 	head, _, ended := cutHead(r.data)
 	if !ended {
 		if len(r.data) >= maxHead || r.final {
-			// The status line tells enough.
-			first, _, _ := line(r.data)
-			resp, err := http.ReadResponse(bufio.NewReader(strings.NewReader(first+"\r\n\r\n")), nil)
-			if err != nil {
-				return nil, false
-			}
-			_ = resp.Body.Close()
-			return httpAnswer(resp, r, nil), false
+			return statusLine(r), false
 		}
 		return nil, true
 	}
 	resp, err := http.ReadResponse(bufio.NewReader(bytes.NewReader(r.data)), nil)
 	if err != nil {
-		return nil, false
+		return statusLine(r), false
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxBody))
 	measured := resp.ContentLength >= 0 || len(resp.TransferEncoding) > 0 // else it ends with the connection
 	whole := err == nil && measured || len(body) == maxBody || len(r.data)-len(head) >= 2*maxBody
 	return httpAnswer(resp, r, body), !whole
+}
+
+// statusLine takes what it says from the first line alone, where the headers
+// are broken, or too long.
+func statusLine(r reply) *Answer {
+	first, _, _ := line(r.data)
+	resp, err := http.ReadResponse(bufio.NewReader(strings.NewReader(first+"\r\n\r\n")), nil)
+	if err != nil {
+		return nil
+	}
+	_ = resp.Body.Close()
+	return httpAnswer(resp, r, nil)
 }
 
 // maxBody is how much of a page is looked at.

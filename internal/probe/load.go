@@ -69,6 +69,7 @@ type Load struct {
 	tally *tally
 	begun atomic.Int64
 	start time.Time // guarded by mu until Do has set it
+	end   time.Time // when no more is begun; set with start
 }
 
 // NewLoad checks the options and finds the address, and sends nothing.
@@ -149,7 +150,8 @@ func (l *Load) Do(ctx context.Context) *Summary {
 	l.mu.Lock()
 	l.start = time.Now()
 	l.mu.Unlock()
-	starting, stop := context.WithDeadline(ctx, l.start.Add(l.opts.Duration))
+	l.end = l.start.Add(l.opts.Duration)
+	starting, stop := context.WithDeadline(ctx, l.end)
 	defer stop()
 	var jobs chan job
 	var all sync.WaitGroup
@@ -198,7 +200,7 @@ func (l *Load) next(starting context.Context, jobs <-chan job) (job, bool) {
 		j, ok := <-jobs
 		return j, ok
 	}
-	if starting.Err() != nil {
+	if starting.Err() != nil || !time.Now().Before(l.end) { // a context's timer may be late
 		return job{}, false
 	}
 	if n := l.begun.Add(1); l.opts.Count > 0 && n > int64(l.opts.Count) {

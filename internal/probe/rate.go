@@ -21,7 +21,7 @@ func (l *Load) dispatch(starting context.Context, jobs chan<- job) {
 	interval := float64(time.Second) / l.opts.Rate
 	for i := 0; l.opts.Count <= 0 || i < l.opts.Count; i++ {
 		at := l.start.Add(time.Duration(float64(i) * interval))
-		if !waitUntil(starting, at) {
+		if !at.Before(l.end) || !waitUntil(starting, at) {
 			return
 		}
 		select {

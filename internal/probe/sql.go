@@ -39,9 +39,10 @@ func readPostgres(r reply) (*Answer, bool) {
 		n := binary.BigEndian.Uint32(rest[1:])
 		if n < 4 || n > 64<<10 {
 			// Servers before version 14 refuse in the form of protocol 2: E, text, zero.
-			if rest[0] == 'E' && a.Auth == "" && bytes.IndexByte(rest, 0) > 1 {
-				a.Refusal = plain(string(rest[1:bytes.IndexByte(rest, 0)]))
-				return a, false
+			text, _, ended := bytes.Cut(rest[1:], []byte{0})
+			if rest[0] == 'E' && a.Auth == "" && printable(text) && len(text) < 1024 {
+				a.Refusal = plain(string(text))
+				return orNil(a, ended), !ended && !r.final
 			}
 			return orNil(a, a.Auth != ""), false
 		}

@@ -104,7 +104,11 @@ func parseTarget(text string) (Target, error) {
 	if isDigits(text) {
 		return t, errors.New("a port is 1 to 65535")
 	}
-	if ip, err := netip.ParseAddr(strings.Trim(text, "[]")); err == nil {
+	bare := text
+	if strings.HasPrefix(text, "[") && strings.HasSuffix(text, "]") {
+		bare = text[1 : len(text)-1]
+	}
+	if ip, err := netip.ParseAddr(bare); err == nil {
 		t.Host = ip.String()
 		return t, errNoPort
 	}
