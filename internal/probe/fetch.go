@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/textproto"
 	"strconv"
 	"strings"
 )
@@ -177,6 +178,8 @@ func (w *worker) response() (*http.Response, error) {
 		switch {
 		case err != nil && w.limit.N <= 0:
 			return nil, &errBad{BadAnswer, "the headers have no end"}
+		case errors.As(err, new(textproto.ProtocolError)) && w.ended():
+			return nil, io.ErrUnexpectedEOF // a header was cut off
 		case err != nil && !isNetwork(err):
 			return nil, &errBad{BadAnswer, "not an HTTP response: " + err.Error()}
 		case err != nil:
@@ -186,6 +189,12 @@ func (w *worker) response() (*http.Response, error) {
 		}
 	}
 	return nil, &errBad{BadAnswer, "only interim responses came"}
+}
+
+// ended says whether the connection ended where the reader is.
+func (w *worker) ended() bool {
+	_, err := w.read.Peek(1)
+	return errors.Is(err, io.EOF)
 }
 
 // isNetwork tells a connection's failure from what could not be understood.
