@@ -40,7 +40,7 @@ func (a *app) probeCommand() *cobra.Command {
 			"  lodge probe -n 10000 -c 50 http://localhost:3000/\n" +
 			"  lodge probe --rate 500 --duration 10s --http=/health :8080\n" +
 			"  lodge exec -- lodge probe 5432        # from inside the project's home",
-		Args: args(cobra.RangeArgs(1, 2)),
+		Args: args(cobra.MinimumNArgs(1)),
 		RunE: func(c *cobra.Command, argv []string) error { return a.probe(c, argv, f) },
 	}
 	fl := c.Flags()
@@ -223,9 +223,13 @@ func (a *app) probeOne(ctx context.Context, t probe.Target, opts probe.Options, 
 // probeError gives the error its hint.
 func probeError(t probe.Target, err error) error {
 	var remote *probe.Remote
+	var option *probe.OptionError
 	err = fmt.Errorf("probe %s: %w", t.Text, err)
 	if errors.As(err, &remote) {
 		return &hinted{err: err, hint: "nothing was sent there; to do it nevertheless add --remote"}
+	}
+	if errors.As(err, &option) {
+		return &usageError{err: err, hint: "lodge probe --help"}
 	}
 	return err
 }

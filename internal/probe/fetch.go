@@ -36,10 +36,10 @@ func (q *Request) build(t Target, closing bool) ([]byte, error) {
 		q.Path = "/"
 	}
 	if !isToken(q.Method) {
-		return nil, fmt.Errorf("method %q: not a word of HTTP", q.Method)
+		return nil, wrong("method %q: not a word of HTTP", q.Method)
 	}
 	if q.Path[0] != '/' && q.Path != "*" || strings.ContainsFunc(q.Path, func(r rune) bool { return r <= ' ' || r == 0x7f }) {
-		return nil, fmt.Errorf("path %q: it begins with / and has no blanks", q.Path)
+		return nil, wrong("path %q: it begins with / and has no blanks", q.Path)
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s %s HTTP/1.1\r\n", q.Method, q.Path)
@@ -47,7 +47,7 @@ func (q *Request) build(t Target, closing bool) ([]byte, error) {
 	for _, h := range q.Header {
 		name, value, ok := strings.Cut(h, ":")
 		if value = strings.TrimSpace(value); !ok || !isToken(name) || strings.ContainsAny(value, "\r\n\x00") {
-			return nil, fmt.Errorf("header %q: not of the form \"Name: value\"", h)
+			return nil, wrong("header %q: not of the form \"Name: value\"", h)
 		}
 		has[strings.ToLower(name)] = true
 		fmt.Fprintf(&b, "%s: %s\r\n", name, value)
