@@ -121,7 +121,7 @@ func TestProbeUnanswered(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	code, _, stderr = sh.run("probe", "--timeout", "200ms", l.Addr().String())
+	code, _, stderr = sh.run("probe", "--timeout", "2s", l.Addr().String())
 	if code != exitNotDone {
 		t.Error(code)
 	}

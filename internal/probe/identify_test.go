@@ -137,7 +137,7 @@ func TestNobodyAnswers(t *testing.T) {
 		t.Errorf("closing: %+v", r)
 	}
 	silent := serve(t, func(c net.Conn) { _, _ = io.Copy(io.Discard, c) })
-	r := find(t, silent.target(""), Options{Timeout: 200 * time.Millisecond})
+	r := find(t, silent.target(""), Options{Timeout: 2 * time.Second})
 	if r.Result != Silent || r.Answer != nil || len(r.Exchanges) == 0 || r.Exchanges[0].Result != "silent" {
 		t.Errorf("silence: %+v", r)
 	}
