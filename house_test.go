@@ -18,6 +18,7 @@ import (
 var allowed = map[string][]string{
 	"loopback":         {},
 	"procfs":           {},
+	"probe":            {"loopback"},
 	"unixsock":         {},
 	"project":          {"loopback", "refs"},
 	"refs":             {},
@@ -42,7 +43,7 @@ var allowed = map[string][]string{
 	"trust/proof":      {"trust"},
 	"lan":              {"loopback"},
 	"daemon":           {"lan", "logs", "proxy", "trust", "helper", "hosts", "names", "home", "home/hostsview", "home/ebpfhome", "home/seccomphome", "keeper", "localapi", "loopback", "procfs", "service", "sockets", "unixsock"},
-	"cli":              {"daemon", "helper", "keeper", "localapi", "logs", "loopback", "project", "refs", "service", "trust", "trust/proof", "trust/stores"},
+	"cli":              {"daemon", "helper", "keeper", "localapi", "logs", "loopback", "project", "refs", "service", "trust", "trust/proof", "trust/stores", "probe"},
 }
 
 type pkg struct {

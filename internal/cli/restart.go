@@ -32,7 +32,7 @@ func (a *app) restart(ctx context.Context, names []string) error {
 		return err
 	}
 	s := localapi.NewSession(st)
-	if err := s.Define(ctx, specs(p, st), a.env.Environ); err != nil {
+	if err := s.Define(ctx, specs(p, st), a.childEnviron()); err != nil {
 		return err
 	}
 	return s.Restart(ctx, names)

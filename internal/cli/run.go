@@ -83,7 +83,7 @@ func (a *app) attach(ctx context.Context, s *localapi.Session, x keeper.Exec) (i
 	if isTerminal(a.env.Stdin) && isTerminal(a.env.Stdout) {
 		return a.attachTerminal(ctx, s, x)
 	}
-	env := a.env.Environ
+	env := a.childEnviron()
 	if x.Listed {
 		// Its output goes through a pipe, where Python keeps it back.
 		env = service.MergeEnv([]string{"PYTHONUNBUFFERED=1"}, env...)

@@ -64,7 +64,7 @@ func (a *app) attachTerminal(ctx context.Context, s *localapi.Session, x keeper.
 		return 0, fmt.Errorf("set terminal: %w", err)
 	}
 	defer func() { _ = term.Restore(int(in.Fd()), old) }()
-	p, err := s.Exec(ctx, x, a.env.Environ, files...)
+	p, err := s.Exec(ctx, x, a.childEnviron(), files...)
 	if err != nil {
 		return 0, err
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"lodge/internal/daemon"
 	"lodge/internal/trust"
 	"lodge/internal/trust/proof"
 	"lodge/internal/trust/stores"
@@ -53,7 +54,7 @@ func (a *app) trust(ctx context.Context, f trustFlags) error {
 	if err != nil {
 		return err
 	}
-	dir := filepath.Join(a.dirs().State, "trust")
+	dir := daemon.TrustDir(a.dirs().State)
 	if os.Geteuid() == 0 && a.getenv("SUDO_UID") != "" && a.getenv("SUDO_UID") != "0" && !f.status && !f.check {
 		fmt.Fprintln(a.err, "lodge: this is root's authority, not yours: run lodge trust without sudo, and it prints what needs root")
 	}
@@ -225,13 +226,18 @@ func plural(n int, one, many string) string {
 	return fmt.Sprintf("%d %s", n, many)
 }
 
-// proveTrust lets the installed programs ask a server with a leaf.
-func (a *app) proveTrust(ctx context.Context, f trustFlags, authority *trust.Authority) error {
+// handshakes lets each installed program make an HTTPS request.
+func (a *app) handshakes(ctx context.Context, authority *trust.Authority) ([]proof.Result, error) {
 	inside, err := authority.Env(a.env.Environ)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	results, err := proof.Run(ctx, proof.Options{Authority: authority, Home: a.home(), Path: a.getenv("PATH"), Environ: a.env.Environ, Inside: inside})
+	return proof.Run(ctx, proof.Options{Authority: authority, Home: a.home(), Path: a.getenv("PATH"), Environ: a.env.Environ, Inside: inside})
+}
+
+// proveTrust lets the installed programs ask a server with a leaf.
+func (a *app) proveTrust(ctx context.Context, f trustFlags, authority *trust.Authority) error {
+	results, err := a.handshakes(ctx, authority)
 	if err != nil {
 		return err
 	}

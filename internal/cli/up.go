@@ -61,7 +61,7 @@ func (a *app) up(ctx context.Context, names []string, detach bool, ch choices) e
 			return err
 		}
 		running := runs(before, names)
-		if err := s.Define(ctx, specs(p, s.Project), a.env.Environ); err != nil {
+		if err := s.Define(ctx, specs(p, s.Project), a.childEnviron()); err != nil {
 			return err
 		}
 		if detach {
