@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"lodge/internal/home/hostsview"
 	"lodge/internal/home/seccomphome"
 	"lodge/internal/procfs"
 )
@@ -21,6 +22,10 @@ const patience = 60 * time.Second
 // TestMain also is lodge, for the daemon, the keepers and the helper that the
 // command lines under test start.
 func TestMain(m *testing.M) {
+	if os.Args[0] == hostsview.ShimName {
+		fmt.Fprintln(os.Stderr, "lodge:", hostsview.ShimMain(os.Args, os.Environ()))
+		os.Exit(127)
+	}
 	if os.Args[0] == seccomphome.ShimName {
 		fmt.Fprintln(os.Stderr, seccomphome.ShimMain(os.Args))
 		os.Exit(127)

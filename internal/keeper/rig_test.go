@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"lodge/internal/home"
+	"lodge/internal/home/hostsview"
 	"lodge/internal/home/nonehome"
 	"lodge/internal/logs"
 	"lodge/internal/loopback"
@@ -28,6 +29,10 @@ const patience = 30 * time.Second
 
 // TestMain also is the keeper that TestRun starts.
 func TestMain(m *testing.M) {
+	if os.Args[0] == hostsview.ShimName {
+		fmt.Fprintln(os.Stderr, "lodge:", hostsview.ShimMain(os.Args, os.Environ()))
+		os.Exit(127)
+	}
 	if len(os.Args) > 1 && os.Args[1] == "keeper" {
 		if err := Run(context.Background()); err != nil {
 			fmt.Fprintln(os.Stderr, err)
