@@ -3,9 +3,6 @@ package sockets
 import (
 	"context"
 	"errors"
-	"net/netip"
-
-	"lodge/internal/loopback"
 )
 
 // Query says which sockets are wanted and what about them. The zero Query is
@@ -48,23 +45,6 @@ type Table struct {
 	UnknownOwners int `json:"unknown_owners"`
 	// Warnings say what could not be read, one line each.
 	Warnings []string `json:"warnings,omitempty"`
-}
-
-// Owners is what a Live map says: for each socket inode the processes that
-// hold it, and who had the sockets that are gone.
-type Owners struct {
-	// Holders gives indexes into Processes.
-	Holders   map[uint32][]int
-	Processes []*Process
-	// Closed are the last owners of connections that no process holds, by
-	// protocol and both ends as the owner saw them.
-	Closed map[Ends]*Process
-}
-
-// Ends are the two ends of a connection, with IPv4-mapped addresses unmapped.
-type Ends struct {
-	Protocol      loopback.Protocol
-	Local, Remote netip.AddrPort
 }
 
 // List reads the sockets that q asks for.
