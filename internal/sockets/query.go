@@ -2,7 +2,6 @@ package sockets
 
 import (
 	"context"
-	"errors"
 )
 
 // Query says which sockets are wanted and what about them. The zero Query is
@@ -45,9 +44,4 @@ type Table struct {
 	UnknownOwners int `json:"unknown_owners"`
 	// Warnings say what could not be read, one line each.
 	Warnings []string `json:"warnings,omitempty"`
-}
-
-// List reads the sockets that q asks for.
-func List(ctx context.Context, q Query) (*Table, error) {
-	return nil, errors.New("list sockets: not built yet")
 }
