@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/*
+ * When connections are opened, and who had those that no process holds any
+ * more. The transitions used are made by the process itself, in connect,
+ * listen, shutdown, close and exit; what the other side's packets do happens
+ * in whatever process was interrupted.
+ */
+#pragma once
+#include "commands.h"
+#include "sock.h"
+
+#define MAX_OPENED 262144
+#define MAX_CLOSED 65536
+
+/* struct sock * to ns since boot, while the socket is not closed. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, MAX_OPENED);
+	__type(key, __u64);
+	__type(value, __u64);
+} opened_at SEC(".maps");
+
+struct ends {
+	__u32 netns; /* its inode number */
+	__u16 family;
+	__u16 pad;
+	__u16 lport, rport; /* network byte order */
+	__u32 local[4], remote[4];
+};
+
+struct closed {
+	__u64 at; /* ns since boot */
+	struct process by;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, MAX_CLOSED);
+	__type(key, struct ends);
+	__type(value, struct closed);
+} closed_by SEC(".maps");
+
+/* What was lost, or put into closed_by, since the start. */
+enum counter { OPENED_LOST, CLOSED_LOST, CLOSED_PUT, CLOSED_DROPPED, COUNTERS };
+
+__u64 counters[COUNTERS];
+
+INLINE void count(enum counter c)
+{
+	__sync_fetch_and_add(&counters[c], 1);
+}
+
+INLINE void read_ends(struct ends *e, struct sock *sk)
+{
+	struct sock_common___ends *c = (void *)sk;
+	struct net *net = READ(c, skc_net.net);
+
+	e->netns = READ(net, ns.inum);
+	e->family = READ(c, skc_family);
+	e->lport = READ((struct inet_sock *)sk, inet_sport);
+	e->rport = READ(c, skc_dport);
+	if (e->family == AF_INET) {
+		e->local[0] = READ(c, skc_rcv_saddr);
+		e->remote[0] = READ(c, skc_daddr);
+		return;
+	}
+	bpf_probe_read_kernel(e->local, sizeof(e->local), &c->skc_v6_rcv_saddr);
+	bpf_probe_read_kernel(e->remote, sizeof(e->remote), &c->skc_v6_daddr);
+}
+
+INLINE void opened(struct sock *sk)
+{
+	__u64 now = bpf_ktime_get_boot_ns();
+
+	if (bpf_map_update_elem(&opened_at, &sk, &now, BPF_ANY))
+		count(OPENED_LOST);
+}
+
+/* The current process says that it sends no more. */
+INLINE void closing(struct sock *sk)
+{
+	struct task_struct *task = bpf_get_current_task();
+	struct task_struct *leader;
+	struct closed c = {};
+	struct ends e = {};
+	long err;
+
+	/* A worker of the kernel that closes what a process left to it. */
+	if (READ(task, flags) & PF_KTHREAD)
+		return;
+	leader = READ(task, group_leader);
+	read_ends(&e, sk);
+	c.at = bpf_ktime_get_boot_ns();
+	describe(&c.by, leader);
+	remember_command(task, c.by.pid, c.by.start);
+	err = bpf_map_update_elem(&closed_by, &e, &c, BPF_NOEXIST);
+	if (!err)
+		count(CLOSED_PUT);
+	else if (err != -EEXIST || bpf_map_update_elem(&closed_by, &e, &c, BPF_ANY))
+		count(CLOSED_LOST);
+}
+
+SEC("raw_tp/inet_sock_set_state")
+int live_state(__u64 *ctx)
+{
+	struct sock *sk = (void *)ctx[0];
+	int from = ctx[1], to = ctx[2];
+	struct ends e = {};
+
+	if (READ(sk, sk_protocol) != IPPROTO_TCP)
+		return 0;
+	switch (to) {
+	case TCP_SYN_SENT:
+	case TCP_LISTEN:
+		opened(sk);
+		break;
+	case TCP_ESTABLISHED:
+		if (from != TCP_SYN_SENT)
+			opened(sk);
+		break;
+	case TCP_FIN_WAIT1:
+	case TCP_LAST_ACK:
+		closing(sk);
+		break;
+	case TCP_CLOSE:
+		bpf_map_delete_elem(&opened_at, &sk);
+		/* The side that closes last leaves nothing behind. */
+		if (from == TCP_LAST_ACK) {
+			read_ends(&e, sk);
+			if (!bpf_map_delete_elem(&closed_by, &e))
+				count(CLOSED_DROPPED);
+		}
+		break;
+	}
+	return 0;
+}
