@@ -1,143 +1,95 @@
 package sockets
 
 import (
-	"math/bits"
-	"net/netip"
+	"context"
+	"strconv"
 	"time"
 
-	"lodge/internal/loopback"
+	"golang.org/x/sys/unix"
 )
 
-// Owners is what a Live map says: for each socket inode the processes that
-// hold it, and who had the sockets that are gone. It is made by NewOwners and
-// not changed after; any number of goroutines may ask.
-//
-// It is two flat tables and no Go map, since a map of 200,000 entries takes
-// longer to fill than the kernel to list the sockets.
-type Owners struct {
-	// Processes are those that hold a socket. PID, Start, Name, UID and
-	// ParentPID are told; the rest is the reader's to find, with his own
-	// rights, in /proc.
-	Processes []*Process
-	// Closed are the last owners of connections that no process holds. Of
-	// these the command line is told as well, where the map saw it.
-	Closed map[Ends]Closed
-	// Warnings say what the map may have missed, one line each.
-	Warnings []string
-
-	slots   []slot  // open addressing, a power of two, at most half full
-	shift   uint    // 32 less the power
-	holders []int32 // of each inode together, indexes into Processes
-}
-
-// slot is an inode's place in the table. An empty one has inode 0, which no
-// socket has.
-type slot struct {
-	inode, at, n uint32
-	opened       int64
-}
-
-// Holding says that a process holds a socket.
-type Holding struct {
-	Inode uint32
-	// Process is an index into Owners.Processes.
-	Process uint32
-	// Opened is the time at which the connection was made or the socket began
-	// to listen, in nanoseconds since 1970; zero where it is not known.
-	Opened int64
-}
-
-// Ends are the two ends of a connection, with IPv4-mapped addresses unmapped.
-type Ends struct {
-	Protocol loopback.Protocol
-	// Namespace is the inode number of the network namespace.
-	Namespace     uint32
-	Local, Remote netip.AddrPort
-}
-
-// Closed is the last owner of a connection, and since when it has none.
-type Closed struct {
-	Process *Process
-	At      time.Time
-}
-
-// NewOwners makes the table of holdings, in which a pair may be double.
-// Holdings of inode 0 and of processes that are not there are left out.
-func NewOwners(processes []*Process, holdings []Holding) *Owners {
-	o := &Owners{Processes: processes}
-	size := bits.Len(uint(2*len(holdings) + 1))
-	o.slots, o.shift = make([]slot, 1<<size), uint(32-size)
-	valid := func(h *Holding) bool { return h.Inode != 0 && int64(h.Process) < int64(len(processes)) }
-	for i := range holdings {
-		if h := &holdings[i]; valid(h) {
-			s := o.slot(h.Inode)
-			s.inode = h.Inode
-			s.n++
-			if h.Opened != 0 {
-				s.opened = h.Opened
-			}
-		}
+// takeLive takes over the owners that a live map knows.
+func (s *Snapshot) takeLive(ctx context.Context, q *Query, owners *Owners) error {
+	s.owners = owners
+	// They are copied, since more is told of them here.
+	s.processes = make([]*Process, len(owners.Processes))
+	var st unix.Stat_t
+	if unix.Stat("/proc/thread-self/ns/net", &st) == nil {
+		s.namespace = uint32(st.Ino)
 	}
-	var at uint32
-	for i := range o.slots {
-		s := &o.slots[i]
-		s.at, at, s.n = at, at+s.n, 0
-	}
-	o.holders = make([]int32, at)
-	for i := range holdings {
-		h := &holdings[i]
-		if !valid(h) {
+	slots := make(map[int][]uint32)
+	for _, h := range owners.Holdings {
+		slot, ok := s.set.slot(h.Inode)
+		if !ok {
 			continue
 		}
-		s := o.slot(h.Inode)
-		if !contains(o.holders[s.at:s.at+s.n], int32(h.Process)) {
-			o.holders[s.at+s.n] = int32(h.Process)
-			s.n++
+		p := int(h.Process)
+		if s.processes[p] == nil {
+			c := *owners.Processes[p]
+			s.processes[p] = &c
+		}
+		s.set.link([]found{{slot, h.Process}})
+		if s.set.homes != nil && s.set.homes[slot] {
+			slots[p] = append(slots[p], slot)
 		}
 	}
-	return o
-}
-
-func contains(list []int32, x int32) bool {
-	for _, y := range list {
-		if x == y {
-			return true
+	if err := s.describeLive(ctx, q, slots); err != nil {
+		return err
+	}
+	for i := range s.recs {
+		r := &s.recs[i]
+		if r.inode == 0 || !s.sought(r) || s.set.held(r.inode) {
+			continue
+		}
+		if err := s.refresh(r); err != nil {
+			return err
+		}
+		if owners.Unreadable > 0 && r.inode != 0 {
+			r.flags |= flagUnknown
 		}
 	}
-	return false
+	if q.Details {
+		nameParents(s.processes)
+	}
+	return nil
 }
 
-// slot gives the inode's place, or the empty one where it would go.
-func (o *Owners) slot(inode uint32) *slot {
-	mask := uint32(len(o.slots) - 1)
-	// Inode numbers come one after the other: Fibonacci hashing spreads them.
-	for i := inode * 2654435769 >> o.shift; ; i++ {
-		s := &o.slots[i&mask]
-		if s.inode == inode || s.inode == 0 {
-			return s
+// describeLive adds what the map does not say of the processes, but asks who
+// they are by their start first.
+func (s *Snapshot) describeLive(ctx context.Context, q *Query, home map[int][]uint32) error {
+	proc, err := openProc()
+	if err != nil {
+		return err
+	}
+	defer func() { _ = unix.Close(proc) }() // only read from
+	w := &searcher{search: &search{searchFor: searchFor{want: s.set, details: q.details(), homes: q.Homes, boot: bootTime()}, proc: proc}}
+	for i, p := range s.processes {
+		if p == nil {
+			continue
 		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if p.StartedAt == nil && p.Start != 0 && !w.boot.IsZero() {
+			at := w.startedAt(p.Start)
+			p.StartedAt = &at
+		}
+		if p.Command != "" && w.details == 0 && len(home[i]) == 0 {
+			continue
+		}
+		dir, err := unix.Openat(proc, strconv.Itoa(p.PID), unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+		if err != nil {
+			continue // gone, and still the one that the map saw
+		}
+		if now := w.describe(dir, p.PID, len(home[i]) > 0); now != nil && now.Start == p.Start {
+			*p = *now
+		}
+		_ = unix.Close(dir) // only read from
 	}
+	return nil
 }
 
-// Holders gives the processes that hold the socket with that inode number, as
-// indexes into Processes. The caller does not change it.
-func (o *Owners) Holders(inode uint32) []int32 {
-	if inode == 0 || len(o.slots) == 0 {
-		return nil
-	}
-	s := o.slot(inode)
-	return o.holders[s.at : s.at+s.n : s.at+s.n]
-}
-
-// OpenedAt says when the connection was made or the socket began to listen,
-// where the map saw it.
-func (o *Owners) OpenedAt(inode uint32) (time.Time, bool) {
-	if inode == 0 || len(o.slots) == 0 {
-		return time.Time{}, false
-	}
-	s := o.slot(inode)
-	if s.inode == 0 || s.opened == 0 {
-		return time.Time{}, false
-	}
-	return time.Unix(0, s.opened), true
+// startedAt makes a time of a start in clock ticks since boot.
+func (w *searcher) startedAt(start uint64) time.Time {
+	return w.boot.Add(time.Duration(start) * (time.Second / ticks)).Round(time.Second / ticks)
 }

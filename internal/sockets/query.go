@@ -32,7 +32,8 @@ type Query struct {
 	Live Live
 }
 
-// Live answers who holds the sockets, without /proc being read.
+// Live answers who holds the sockets, without /proc being read. Where there is
+// no such map the error is ErrNoLive, and nobody needs to be told.
 type Live interface {
 	Owners(ctx context.Context) (*Owners, error)
 }

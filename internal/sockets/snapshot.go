@@ -1,7 +1,6 @@
 package sockets
 
 import (
-	"context"
 	"iter"
 	"slices"
 	"time"
@@ -24,7 +23,6 @@ type Snapshot struct {
 	namespace uint32
 	homes     []Home
 	users     users
-	scopes    []scopes // by space
 	shown     []uint32 // indexes into recs
 	unknown   int
 	warnings  []string
@@ -62,16 +60,6 @@ func (s *Snapshot) Table() *Table {
 	return t
 }
 
-// List reads the sockets that q asks for. Its rows take about 600 bytes each:
-// for very many there is Scan.
-func List(ctx context.Context, q Query) (*Table, error) {
-	s, err := Scan(ctx, q)
-	if err != nil {
-		return nil, err
-	}
-	return s.Table(), nil
-}
-
 // rowMaker makes rows. What a row points to is in it, so that one after the
 // other costs no memory.
 type rowMaker struct {
@@ -100,9 +88,9 @@ func (m *rowMaker) fill(s *Snapshot, i uint32) *Row {
 	} else {
 		m.inet(s, r)
 	}
-	if r.state != StateTimeWait && r.state != StateSynRecv && r.state != stateNewSynRecv {
+	if r.flags&flagUID != 0 {
 		m.uid = r.uid
-		row.UID, row.User = &m.uid, s.users.name(r.uid)
+		row.UID, row.User = &m.uid, s.users[r.uid]
 	}
 	row.Processes = s.holders(r, &m.holders[0])
 	row.Project, row.Service = s.project(r, row.Processes)
@@ -130,7 +118,7 @@ func (m *rowMaker) inet(s *Snapshot, r *record) {
 	if r.family == familyIPv6 {
 		row.Family = "ipv6"
 	}
-	names := &s.scopes[r.space]
+	names := &s.spaces[r.space].scopes
 	m.local = Address{IP: names.zoned(address(&r.local), r.iface), Port: r.localPort}
 	row.Local, row.Scope = &m.local, names.scope(m.local.IP)
 	if r.connected() {
@@ -162,6 +150,10 @@ func (m *rowMaker) unix(s *Snapshot, r *record) {
 
 // live adds what only a live map knows.
 func (m *rowMaker) live(s *Snapshot, r *record) {
+	if at, ok := s.owners.OpenedAt(r.inode); ok {
+		m.opened = at
+		m.row.OpenedAt = &m.opened
+	}
 	if len(m.row.Processes) == 0 && r.proto != protoUnix && len(s.owners.Closed) > 0 {
 		e := Ends{Protocol: m.row.Protocol, Namespace: m.row.Namespace, Local: unzoned(&r.local, r.localPort)}
 		if e.Namespace == 0 {
@@ -171,10 +163,6 @@ func (m *rowMaker) live(s *Snapshot, r *record) {
 			e.Remote = unzoned(&r.remote, r.remotePort)
 		}
 		m.row.Closed = s.owners.Closed[e].Process
-	}
-	if at, ok := s.owners.OpenedAt(r.inode); ok {
-		m.opened = at
-		m.row.OpenedAt = &m.opened
 	}
 }
 
