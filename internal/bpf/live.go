@@ -161,7 +161,6 @@ func (l *Live) walk(ctx context.Context, t *owners.Table) (bool, error) {
 	if _, err := l.area.WriteAt(header, 0); err != nil {
 		return false, fmt.Errorf("write the walk's area: %w", err)
 	}
-	hidden := 0
 	for range maxRuns {
 		if err := ctx.Err(); err != nil {
 			return false, err
@@ -176,30 +175,25 @@ func (l *Live) walk(ctx context.Context, t *owners.Table) (bool, error) {
 		if state == scanLost {
 			return false, nil
 		}
-		n, err := l.take(t, binary.NativeEndian.Uint32(header[16:]), binary.NativeEndian.Uint32(header[20:]))
+		err := l.take(t, binary.NativeEndian.Uint32(header[16:]), binary.NativeEndian.Uint32(header[20:]))
 		if err != nil {
 			return false, err
 		}
-		hidden += n
 		if state == scanDone {
-			if hidden > 0 {
-				t.Warnings = append(t.Warnings, fmt.Sprintf("%d sockets are held by processes outside the helper's pid namespace", hidden))
-			}
 			return true, nil
 		}
 	}
 	return false, errors.New("no end of it")
 }
 
-// take adds what one run found. It counts the holdings of processes that have
-// no id here.
-func (l *Live) take(t *owners.Table, processes, holdings uint32) (hidden int, err error) {
+// take adds what one run found.
+func (l *Live) take(t *owners.Table, processes, holdings uint32) error {
 	if processes > maxProcesses || holdings > maxHoldings {
-		return 0, fmt.Errorf("the walk found %d processes and %d sockets in one run", processes, holdings)
+		return fmt.Errorf("the walk found %d processes and %d sockets in one run", processes, holdings)
 	}
 	b := l.buf[:processes*scanProcess]
 	if _, err := l.area.ReadAt(b, scanProcesses); err != nil {
-		return 0, fmt.Errorf("read the walk's area: %w", err)
+		return fmt.Errorf("read the walk's area: %w", err)
 	}
 	// Where each process of this run is in the table.
 	places := make([]uint32, 0, maxProcesses)
@@ -218,22 +212,22 @@ func (l *Live) take(t *owners.Table, processes, holdings uint32) (hidden int, er
 	}
 	b = l.buf[:holdings*scanHolding]
 	if _, err := l.area.ReadAt(b, scanHoldings); err != nil {
-		return 0, fmt.Errorf("read the walk's area: %w", err)
+		return fmt.Errorf("read the walk's area: %w", err)
 	}
 	for ; len(b) > 0; b = b[scanHolding:] {
 		p := binary.NativeEndian.Uint32(b[4:])
 		if p >= uint32(len(places)) {
-			return 0, fmt.Errorf("the walk found a socket of process %d of %d", p, len(places))
+			return fmt.Errorf("the walk found a socket of process %d of %d", p, len(places))
 		}
 		if places[p] == nowhere {
-			hidden++
+			t.Hidden++
 			continue
 		}
 		t.Holdings = append(t.Holdings, owners.Holding{
 			Inode: binary.NativeEndian.Uint32(b), Process: places[p], Opened: binary.NativeEndian.Uint64(b[8:]),
 		})
 	}
-	return hidden, nil
+	return nil
 }
 
 // nowhere is the place of a process that has no id in this pid namespace.

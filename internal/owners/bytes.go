@@ -11,8 +11,8 @@ import (
 // The bytes of a table, all numbers little-endian. Both ends are the same
 // version of lodge (the greetings see to it), so that nothing is optional.
 //
-//	magic, processes, holdings, opened, closed, warnings   u32 each
-//	boot                                                   u64
+//	magic, processes, holdings, opened, closed, warnings, hidden   u32 each
+//	boot                                                           u64
 //	process: pid, parent, uid  u32; start u64; cut u8; name, command: text
 //	holding: inode, process    u32
 //	opened:  holding u32; when u64          for the few where that is known
@@ -21,7 +21,7 @@ import (
 //	text:    length u16, bytes
 const (
 	magic       = 0x31776f6c // "low1"
-	headerLen   = 6*4 + 8
+	headerLen   = 7*4 + 8
 	processLen  = 3*4 + 8 + 1 + 2 + 2 // at least
 	holdingLen  = 8
 	openedLen   = 12
@@ -42,6 +42,7 @@ func (t *Table) Append(b []byte) []byte {
 	for _, n := range []int{magic, len(t.Processes), len(t.Holdings), opened, len(t.Closed), len(t.Warnings)} {
 		b = le.AppendUint32(b, uint32(n))
 	}
+	b = le.AppendUint32(b, t.Hidden)
 	b = le.AppendUint64(b, t.Boot)
 	for i := range t.Processes {
 		p := &t.Processes[i]
@@ -158,7 +159,7 @@ func (r *reader) table() (*Table, error) {
 		return nil, errors.New("it is none")
 	}
 	processes, holdings, opened, closed, warnings := r.u32(), r.u32(), r.u32(), r.u32(), r.u32()
-	t := &Table{Boot: r.u64()}
+	t := &Table{Hidden: r.u32(), Boot: r.u64()}
 	// No more is made than there are bytes for.
 	need := uint64(processes)*processLen + uint64(holdings)*holdingLen + uint64(opened)*openedLen +
 		uint64(closed)*closedLen + uint64(warnings)*warningLen

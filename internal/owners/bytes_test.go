@@ -11,7 +11,8 @@ import (
 
 func sample() *Table {
 	return &Table{
-		Boot: 5e9,
+		Boot:   5e9,
+		Hidden: 3,
 		Processes: []Process{
 			{PID: 7, Parent: 1, UID: 1000, Start: 42, Name: "curl", Command: "curl\x00-s\x00", Cut: true},
 			{PID: 9, UID: 1<<32 - 1, Start: 1 << 63, Name: ""},
@@ -36,7 +37,7 @@ func TestBytes(t *testing.T) {
 
 // The literal bytes of a table with one process and one socket.
 func TestLiteralBytes(t *testing.T) {
-	want := "low1" + "\x01\x00\x00\x00" + "\x01\x00\x00\x00" + "\x00\x00\x00\x00" + "\x00\x00\x00\x00" + "\x00\x00\x00\x00" +
+	want := "low1" + "\x01\x00\x00\x00" + "\x01\x00\x00\x00" + "\x00\x00\x00\x00" + "\x00\x00\x00\x00" + "\x00\x00\x00\x00" + "\x00\x00\x00\x00" +
 		"\x00\xca\x9a\x3b\x00\x00\x00\x00" +
 		"\x02\x01\x00\x00" + "\x01\x00\x00\x00" + "\xe8\x03\x00\x00" + "\x2a\x00\x00\x00\x00\x00\x00\x00" + "\x00" + "\x02\x00sh" + "\x00\x00" +
 		"\x67\x12\x00\x00" + "\x00\x00\x00\x00"

@@ -15,6 +15,9 @@ type Table struct {
 	Processes []Process
 	Holdings  []Holding
 	Closed    []Closed
+	// Hidden counts the descriptors of sockets that processes hold which have
+	// no id in the helper's pid namespace; they are in none of the lists.
+	Hidden uint32
 	// Warnings say what may be missing, one line each.
 	Warnings []string
 }
