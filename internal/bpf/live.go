@@ -64,6 +64,10 @@ func (l *Live) open() error {
 	if err := l.load(); err != nil {
 		return err
 	}
+	return l.attach()
+}
+
+func (l *Live) attach() error {
 	for _, p := range []struct {
 		name    string
 		program *ebpf.Program
@@ -104,14 +108,18 @@ func (l *Live) load() error {
 	return nil
 }
 
-// Close ends all of it.
-func (l *Live) Close() error {
+func (l *Live) detach() error {
 	var errs []error
 	for _, t := range l.links {
 		errs = append(errs, t.Close())
 	}
 	l.links = nil
-	return errors.Join(append(errs, l.objects.Close())...)
+	return errors.Join(errs...)
+}
+
+// Close ends all of it.
+func (l *Live) Close() error {
+	return errors.Join(l.detach(), l.objects.Close())
 }
 
 // Remember keeps the command line of a process that runs already, for the time

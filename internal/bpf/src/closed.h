@@ -80,19 +80,17 @@ INLINE void opened(struct sock *sk)
 /* The current process says that it sends no more. */
 INLINE void closing(struct sock *sk)
 {
-	struct task_struct *task = bpf_get_current_task();
-	struct task_struct *leader;
+	struct task_struct *task = bpf_get_current_task_btf();
 	struct closed c = {};
 	struct ends e = {};
 	long err;
 
 	/* A worker of the kernel that closes what a process left to it. */
-	if (READ(task, flags) & PF_KTHREAD)
+	if (task->flags & PF_KTHREAD)
 		return;
-	leader = READ(task, group_leader);
 	read_ends(&e, sk);
 	c.at = bpf_ktime_get_boot_ns();
-	describe(&c.by, leader);
+	describe_current(&c.by);
 	remember_command(task, c.by.pid, c.by.start);
 	err = bpf_map_update_elem(&closed_by, &e, &c, BPF_NOEXIST);
 	if (!err)
@@ -108,16 +106,16 @@ int live_state(__u64 *ctx)
 	int from = ctx[1], to = ctx[2];
 	struct ends e = {};
 
-	if (READ(sk, sk_protocol) != IPPROTO_TCP)
+	/* Half of all transitions are none of those below. */
+	if (!(1 << to & (1 << TCP_SYN_SENT | 1 << TCP_LISTEN | 1 << TCP_ESTABLISHED | 1 << TCP_FIN_WAIT1 |
+			 1 << TCP_LAST_ACK | 1 << TCP_CLOSE)) ||
+	    (to == TCP_ESTABLISHED && from == TCP_SYN_SENT) || READ(sk, sk_protocol) != IPPROTO_TCP)
 		return 0;
 	switch (to) {
 	case TCP_SYN_SENT:
 	case TCP_LISTEN:
-		opened(sk);
-		break;
 	case TCP_ESTABLISHED:
-		if (from != TCP_SYN_SENT)
-			opened(sk);
+		opened(sk);
 		break;
 	case TCP_FIN_WAIT1:
 	case TCP_LAST_ACK:

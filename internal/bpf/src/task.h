@@ -63,6 +63,7 @@ struct task_struct {
 	char comm[16];
 	struct list_head tasks, thread_node;
 	struct task_struct *group_leader, *real_parent;
+	struct pid *thread_pid; /* since Linux 4.19 */
 	struct signal_struct *signal;
 	struct cred *cred;
 	struct files_struct *files;

@@ -1,0 +1,128 @@
+package bpf
+
+import (
+	"net"
+	"os"
+	"os/exec"
+	"slices"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// BenchmarkLiveTax says what everybody else pays while the live map runs, as a
+// ratio to without: with and without take turns, and the medians count. Run it
+// with -benchtime 40x or more.
+func BenchmarkLiveTax(b *testing.B) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer ln.Close()
+	pair := func() (net.Conn, net.Conn) {
+		a, err := net.Dial("tcp", ln.Addr().String())
+		if err != nil {
+			b.Fatal(err)
+		}
+		c, err := ln.Accept()
+		if err != nil {
+			b.Fatal(err)
+		}
+		return a, c
+	}
+	x, y := pair()
+	defer x.Close()
+	defer y.Close()
+	fds := [2]int{fdOf(b, x), fdOf(b, y)}
+	buf := make([]byte, 64)
+	for _, work := range []struct {
+		name string
+		n    int
+		f    func()
+	}{
+		{"system_call", 200000, func() { unix.Getppid() }},
+		{"round_trip", 4000, func() { roundTrip(b, fds, buf) }},
+		{"connection", 1000, func() {
+			a, c := pair()
+			_ = a.Close()
+			_ = c.Close()
+		}},
+		{"program", 60, func() {
+			if err := exec.Command("/bin/true").Run(); err != nil {
+				b.Fatal(err)
+			}
+		}},
+	} {
+		b.Run(work.name, func(b *testing.B) {
+			if os.Geteuid() != 0 {
+				b.Skip("needs root: loads eBPF programs")
+			}
+			var off, on []time.Duration
+			time1 := func() time.Duration {
+				start := time.Now()
+				for range work.n {
+					work.f()
+				}
+				return time.Since(start)
+			}
+			l := &Live{buf: make([]byte, scanSize)}
+			if err := l.load(); err != nil {
+				b.Fatal(err)
+			}
+			defer l.Close()
+			for b.Loop() {
+				off = append(off, time1())
+				if err := l.attach(); err != nil {
+					b.Fatal(err)
+				}
+				on = append(on, time1())
+				if err := l.detach(); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(median(on))/float64(median(off)), "ratio")
+			b.ReportMetric(0, "ns/op")
+		})
+	}
+}
+
+func median(d []time.Duration) time.Duration {
+	slices.Sort(d)
+	return d[len(d)/2]
+}
+
+func fdOf(b *testing.B, c net.Conn) (fd int) {
+	raw, err := c.(*net.TCPConn).SyscallConn()
+	if err == nil {
+		err = raw.Control(func(n uintptr) { fd = int(n) })
+	}
+	if err != nil {
+		b.Fatal(err)
+	}
+	return fd
+}
+
+// roundTrip sends there and back, by both ends, without waiting: on loopback
+// what was sent is there.
+func roundTrip(b *testing.B, fds [2]int, buf []byte) {
+	for i := range fds {
+		if _, err := unix.Write(fds[i], buf); err != nil {
+			b.Fatal(err)
+		}
+		if n, err := unix.Read(fds[1-i], buf); err != nil || n != len(buf) {
+			b.Fatal(n, err)
+		}
+	}
+}
+
+// BenchmarkLiveOwners asks on this machine as it is: make a population first,
+// such as with 200,000 sockets.
+func BenchmarkLiveOwners(b *testing.B) {
+	l := openLive(b)
+	n := 0
+	for b.Loop() {
+		n = len(ask(b, l).Holdings)
+	}
+	b.ReportMetric(float64(n), "sockets")
+}
