@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cilium/ebpf"
 	"golang.org/x/sys/unix"
 )
 
@@ -122,6 +123,41 @@ func roundTrip(b *testing.B, fds [2]int, buf []byte) {
 			b.Fatal(n, err)
 		}
 	}
+}
+
+// BenchmarkLivePrograms says how long the programs run for one connection, made
+// and closed at both ends, as the kernel counts it (BPF_ENABLE_STATS). Others'
+// connections of the same time are counted with their transitions.
+func BenchmarkLivePrograms(b *testing.B) {
+	l := openLive(b)
+	stats, err := ebpf.EnableStats(unix.BPF_STATS_RUN_TIME)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer stats.Close()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer ln.Close()
+	for b.Loop() {
+		a, err := net.Dial("tcp", ln.Addr().String())
+		if err != nil {
+			b.Fatal(err)
+		}
+		c, err := ln.Accept()
+		if err != nil {
+			b.Fatal(err)
+		}
+		_ = a.Close()
+		_ = c.Close()
+	}
+	st, err := l.objects.LiveState.Stats()
+	if err != nil {
+		b.Fatal(err)
+	}
+	const transitions = 10 // of both ends together
+	b.ReportMetric(transitions*float64(st.Runtime)/float64(st.RunCount), "program-ns/op")
 }
 
 // BenchmarkLiveOwners asks on this machine as it is: make a population first,

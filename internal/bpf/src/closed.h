@@ -69,6 +69,23 @@ INLINE void read_ends(struct ends *e, struct sock *sk)
 	bpf_probe_read_kernel(e->remote, sizeof(e->remote), &c->skc_v6_daddr);
 }
 
+/* Says whether the peer is on this machine for sure. The one that closes last
+ * leaves nothing behind then: its FIN is acknowledged at once. */
+INLINE int is_loopback(struct sock *sk)
+{
+	struct sock_common___ends *c = (void *)sk;
+	struct in6_addr a;
+
+	if (READ(c, skc_family) == AF_INET)
+		return (READ(c, skc_daddr) & htonl(0xff000000)) == htonl(0x7f000000);
+	a = READ(c, skc_v6_daddr);
+	if ((a.word[0] | a.word[1]) != 0)
+		return 0;
+	if (a.word[2] == MAPPED)
+		return (a.word[3] & htonl(0xff000000)) == htonl(0x7f000000);
+	return a.word[2] == 0 && a.word[3] == htonl(1);
+}
+
 INLINE void opened(struct sock *sk)
 {
 	__u64 now = bpf_ktime_get_boot_ns();
@@ -118,13 +135,16 @@ int live_state(__u64 *ctx)
 		opened(sk);
 		break;
 	case TCP_FIN_WAIT1:
-	case TCP_LAST_ACK:
 		closing(sk);
+		break;
+	case TCP_LAST_ACK:
+		if (!is_loopback(sk))
+			closing(sk);
 		break;
 	case TCP_CLOSE:
 		bpf_map_delete_elem(&opened_at, &sk);
-		/* The side that closes last leaves nothing behind. */
-		if (from == TCP_LAST_ACK) {
+		/* Now it was acknowledged. */
+		if (from == TCP_LAST_ACK && !is_loopback(sk)) {
 			read_ends(&e, sk);
 			if (!bpf_map_delete_elem(&closed_by, &e))
 				count(CLOSED_DROPPED);

@@ -41,6 +41,9 @@ enum {
 #define BPF_F_CURRENT_NETNS (-1L)
 #define BPF_SOCK_OPS_TCP_LISTEN_CB 11
 
+/* The third word of an IPv4-mapped IPv6 address. */
+#define MAPPED htonl(0xffff)
+
 enum { AF_INET = 2, AF_INET6 = 10 };
 enum { SOCK_STREAM = 1, SOCK_DGRAM = 2 };
 enum { IPPROTO_TCP = 6, IPPROTO_UDP = 17, IPPROTO_MPTCP = 262 };
