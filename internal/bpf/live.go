@@ -29,6 +29,7 @@ type Live struct {
 	links   []link.Link
 	area    *ebpf.Memory // struct scan, shared with the walk
 	buf     []byte
+	size    int    // holdings in the last answer
 	expired uint64 // entries of closed_by that were too old and were removed
 }
 
@@ -145,7 +146,7 @@ func (l *Live) Owners(ctx context.Context) (*owners.Table, error) {
 		return nil, fmt.Errorf("read clock: %w", err)
 	}
 	for range maxScanRetries {
-		t := &owners.Table{Boot: uint64(now.Nano())}
+		t := &owners.Table{Boot: uint64(now.Nano()), Holdings: make([]owners.Holding, 0, l.size+l.size/8)}
 		done, err := l.walk(ctx, t)
 		if err != nil {
 			return nil, fmt.Errorf("find owners of sockets: %w", err)
@@ -153,6 +154,7 @@ func (l *Live) Owners(ctx context.Context) (*owners.Table, error) {
 		if !done {
 			continue
 		}
+		l.size = len(t.Holdings)
 		if err := l.addClosed(t); err != nil {
 			return nil, fmt.Errorf("find owners of closed sockets: %w", err)
 		}

@@ -172,6 +172,13 @@ func TestLiveOpened(t *testing.T) {
 	}
 	defer b.Close()
 	udp := newSocket(t, unix.SOCK_DGRAM)
+	var config net.ListenConfig
+	config.SetMultipathTCP(false)
+	single, err := config.Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer single.Close()
 	table := ask(t, l)
 	opened := func(inode uint32) uint64 {
 		i := slices.IndexFunc(table.Holdings, func(h owners.Holding) bool { return h.Inode == inode })
@@ -180,7 +187,10 @@ func TestLiveOpened(t *testing.T) {
 		}
 		return table.Holdings[i].Opened
 	}
-	for name, c := range map[string]syscall.Conn{"connected": a.(*net.TCPConn), "accepted": b.(*net.TCPConn)} {
+	for name, c := range map[string]syscall.Conn{
+		"connected": a.(*net.TCPConn), "accepted": b.(*net.TCPConn),
+		"listening": single.(*net.TCPListener), "listening for MPTCP, where there is such": ln.(*net.TCPListener),
+	} {
 		var inode uint32
 		raw, err := c.SyscallConn()
 		if err == nil {

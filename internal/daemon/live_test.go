@@ -2,8 +2,12 @@ package daemon
 
 import (
 	"errors"
+	"fmt"
+	"io"
 	"net"
 	"os"
+	"os/exec"
+	"strings"
 	"testing"
 	"time"
 
@@ -92,6 +96,59 @@ func TestOwnersWithHelper(t *testing.T) {
 	}
 	if c := capability(doctor, liveMapName); c.Status != "yes" || c.Reason == "" {
 		t.Errorf("doctor says %+v", c)
+	}
+}
+
+// TestSocketsWithLiveMap: a table of sockets with the map has the process of a
+// connection that is over, and when others began.
+func TestSocketsWithLiveMap(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root: its daemon starts a helper")
+	}
+	r := newRig(t)
+	r.start()
+	if _, err := r.api.Owners(r.ctx); err != nil { // from here on it is seen
+		t.Fatal(err)
+	}
+	ln, inode := listener(t)
+	addr := ln.Addr().(*net.TCPAddr).AddrPort()
+	out, err := exec.Command("bash", "-c", fmt.Sprintf("exec 3<>/dev/tcp/127.0.0.1/%d; echo $$", addr.Port())).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := ln.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	from := c.RemoteAddr().(*net.TCPAddr).AddrPort()
+	if _, err := io.Copy(io.Discard, c); err != nil {
+		t.Fatal(err)
+	}
+	_ = c.Close() // the other end is in TIME_WAIT
+	table, err := sockets.List(r.ctx, sockets.Query{
+		Protocols: []string{"tcp"}, Live: r.api, Filter: sockets.Filter{Ports: []uint16{addr.Port()}},
+	})
+	if err != nil || len(table.Warnings) > 0 {
+		t.Fatal(err, table.Warnings)
+	}
+	listens, over := false, false
+	for _, row := range table.Rows {
+		switch {
+		case row.Inode == inode:
+			listens = true
+			if len(row.Processes) != 1 || row.Processes[0].PID != os.Getpid() || row.OpenedAt == nil {
+				t.Errorf("the listener: %+v", row)
+			}
+		case row.Local.AddrPort() == from:
+			over = true
+			if p := row.Closed; row.State != "time_wait" || p == nil || fmt.Sprintln(p.PID) != string(out) || p.Name != "bash" || !strings.Contains(p.Command, "/dev/tcp/") {
+				t.Errorf("the connection that is over: %+v, closed by %+v", row, p)
+			}
+		}
+	}
+	if !listens || !over {
+		t.Errorf("rows %+v", table.Rows)
 	}
 }
 

@@ -122,11 +122,17 @@ int live_state(__u64 *ctx)
 	struct sock *sk = (void *)ctx[0];
 	int from = ctx[1], to = ctx[2];
 	struct ends e = {};
+	__u16 protocol;
 
 	/* Half of all transitions are none of those below. */
 	if (!(1 << to & (1 << TCP_SYN_SENT | 1 << TCP_LISTEN | 1 << TCP_ESTABLISHED | 1 << TCP_FIN_WAIT1 |
 			 1 << TCP_LAST_ACK | 1 << TCP_CLOSE)) ||
-	    (to == TCP_ESTABLISHED && from == TCP_SYN_SENT) || READ(sk, sk_protocol) != IPPROTO_TCP)
+	    (to == TCP_ESTABLISHED && from == TCP_SYN_SENT))
+		return 0;
+	/* An MPTCP socket, which is what the process has, goes through the states
+	 * beside the TCP socket that it is made of and has the same ends. */
+	protocol = READ(sk, sk_protocol);
+	if (protocol != IPPROTO_TCP && protocol != IPPROTO_MPTCP)
 		return 0;
 	switch (to) {
 	case TCP_SYN_SENT:
