@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/asm"
+	"github.com/cilium/ebpf/link"
 	"golang.org/x/sys/unix"
 )
 
@@ -60,33 +62,58 @@ func BenchmarkLiveTax(b *testing.B) {
 			if os.Geteuid() != 0 {
 				b.Skip("needs root: loads eBPF programs")
 			}
-			var off, on []time.Duration
-			once := func() time.Duration {
-				start := cpuTime(b)
-				for range work.n {
-					work.f()
-				}
-				return cpuTime(b) - start
-			}
 			l := &Live{buf: make([]byte, scanSize)}
 			if err := l.load(); err != nil {
 				b.Fatal(err)
 			}
 			defer l.Close()
-			for b.Loop() {
-				off = append(off, once())
-				if err := l.attach(); err != nil {
-					b.Fatal(err)
-				}
-				on = append(on, once())
-				if err := l.detach(); err != nil {
-					b.Fatal(err)
-				}
-			}
-			b.ReportMetric(float64(slices.Min(on))/float64(slices.Min(off)), "ratio")
-			b.ReportMetric(0, "ns/op")
+			compare(b, work.n, work.f, l.attach, l.detach)
 		})
 	}
+	// What the map does without.
+	b.Run("system_call_if_hooked", func(b *testing.B) {
+		if os.Geteuid() != 0 {
+			b.Skip("needs root: loads eBPF programs")
+		}
+		p, err := ebpf.NewProgram(&ebpf.ProgramSpec{
+			Type: ebpf.RawTracepoint, License: "Dual MIT/GPL",
+			Instructions: asm.Instructions{asm.Mov.Imm(asm.R0, 0), asm.Return()},
+		})
+		if err != nil {
+			b.Fatal(err)
+		}
+		defer p.Close()
+		var l link.Link
+		attach := func() (err error) {
+			l, err = link.AttachRawTracepoint(link.RawTracepointOptions{Name: "sys_exit", Program: p})
+			return err
+		}
+		compare(b, 50000, func() { unix.Getppid() }, attach, func() error { return l.Close() })
+	})
+}
+
+// compare does f n times without and with what attach attaches, in turns.
+func compare(b *testing.B, n int, f func(), attach, detach func() error) {
+	once := func() time.Duration {
+		start := cpuTime(b)
+		for range n {
+			f()
+		}
+		return cpuTime(b) - start
+	}
+	var off, on []time.Duration
+	for b.Loop() {
+		off = append(off, once())
+		if err := attach(); err != nil {
+			b.Fatal(err)
+		}
+		on = append(on, once())
+		if err := detach(); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(slices.Min(on))/float64(slices.Min(off)), "ratio")
+	b.ReportMetric(0, "ns/op")
 }
 
 // cpuTime is that of this process and of its children that ended.
