@@ -93,10 +93,10 @@ func New(ctx context.Context, cfg Config) (*Daemon, error) {
 		ctx:      dctx, cancel: cancel, poke: make(chan struct{}, 1),
 	}
 	d.engines = newEngines(cfg)
-	d.live = &liveMap{cfg: cfg}
+	d.live = newLiveMap(cfg)
 	d.adopt(ctx)
 	if cfg.LiveMap {
-		d.keepLive()
+		d.live.keep()
 	}
 	return d, nil
 }
