@@ -99,13 +99,13 @@ func fromTable(t *owners.Table, boot time.Time) *sockets.Owners {
 	}
 	out := sockets.NewOwners(processes, holdings)
 	out.Unreadable, out.Warnings = int(t.Hidden), t.Warnings
-	out.Closed = make(map[sockets.Ends]sockets.Closed, len(t.Closed))
+	out.Closed = make(map[sockets.Ends]sockets.LastOwner, len(t.Closed))
 	for _, c := range t.Closed {
 		ends := sockets.Ends{Protocol: loopback.TCP, Namespace: c.Namespace, Local: c.Local, Remote: c.Remote}
 		at := boot.Add(time.Duration(c.At))
 		// Of several, as after a port was used again, the last counts.
 		if old, ok := out.Closed[ends]; !ok || at.After(old.At) {
-			out.Closed[ends] = sockets.Closed{Process: processes[c.Process], At: at}
+			out.Closed[ends] = sockets.LastOwner{Process: processes[c.Process], At: at}
 		}
 	}
 	return out

@@ -11,6 +11,7 @@ import (
 // takeLive takes over the owners that a live map knows.
 func (s *Snapshot) takeLive(ctx context.Context, q *Query, owners *Owners) error {
 	s.owners = owners
+	s.warnings = append(s.warnings, owners.Warnings...)
 	// They are copied, since more is told of them here.
 	s.processes = make([]*Process, len(owners.Processes))
 	var st unix.Stat_t

@@ -32,7 +32,7 @@ type Owners struct {
 	Unreadable int
 	// Closed are the last owners of connections that no process holds. Of
 	// these the command line is told as well, where the map saw it.
-	Closed map[Ends]Closed
+	Closed map[Ends]LastOwner
 	// Warnings say what the map may have missed, one line each.
 	Warnings []string
 
@@ -68,8 +68,8 @@ type Ends struct {
 	Local, Remote netip.AddrPort
 }
 
-// Closed is the last owner of a connection, and since when it has none.
-type Closed struct {
+// LastOwner is who had a connection, and since when it has none.
+type LastOwner struct {
 	Process *Process
 	At      time.Time
 }
