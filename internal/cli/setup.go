@@ -61,9 +61,10 @@ func (a *app) setupCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "setup",
 		Short: "Install the helper, once, for all users (as root)",
-		Long: "Install lodge's helper as a systemd socket, so that every user gets the ebpf engine, ports 80 and 443 for names, and\n" +
-			"names below .test in " + setupHosts + ", without being root. It writes " + setupBinary + ",\n" +
-			setupSocket + " and " + setupService + "; --uninstall removes them, and all names.",
+		Long: "Install lodge's helper as a systemd socket, so that every user gets the ebpf engine, ports 80 and 443 for names,\n" +
+			"names below .test in " + setupHosts + ", and sees which process has which socket, also those of other users,\n" +
+			"without being root. It writes " + setupBinary + ", " + setupSocket + "\n" +
+			"and " + setupService + "; --uninstall removes them, and all names.",
 		Args: args(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error {
 			if os.Geteuid() != 0 {
@@ -117,7 +118,7 @@ func (a *app) setup(ctx context.Context, root string) error {
 			return err
 		}
 	}
-	fmt.Fprintln(a.out, "every user has the ebpf engine now; see: lodge doctor")
+	fmt.Fprintln(a.out, "every user has the ebpf engine now, and sees whose sockets there are; see: lodge doctor")
 	return nil
 }
 

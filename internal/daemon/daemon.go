@@ -30,10 +30,16 @@ type Config struct {
 	// Linger ends the daemon when no project has been up for so long; zero or
 	// less: never.
 	Linger time.Duration
-	Log    *slog.Logger
 	// HostsFile is where a helper that this daemon starts itself keeps the
 	// names below .test, or "" for nowhere.
 	HostsFile string
+	// LiveMap keeps the live map of sockets from the start to the end, not only
+	// while somebody asks.
+	LiveMap bool
+	// LiveIdle is how long it is kept otherwise when nobody asks; zero or less:
+	// five minutes.
+	LiveIdle time.Duration
+	Log      *slog.Logger
 	// Output takes what keepers and the helper write to their standard error.
 	Output *os.File
 }
@@ -59,6 +65,7 @@ type Daemon struct {
 	shares  shares
 	web     *web                    // set by Run
 	serving atomic.Pointer[serving] // set by Run
+	live    *liveMap
 	started time.Time
 	lock    *os.File
 
@@ -103,7 +110,11 @@ func New(ctx context.Context, cfg Config) (*Daemon, error) {
 		ctx:      dctx, cancel: cancel, poke: make(chan struct{}, 1),
 	}
 	d.engines, d.naming = newEngines(cfg), newNaming()
+	d.live = newLiveMap(cfg)
 	d.adopt(ctx)
+	if cfg.LiveMap {
+		d.live.keep()
+	}
 	return d, nil
 }
 
@@ -170,7 +181,7 @@ func (d *Daemon) close() error {
 	if d.web != nil {
 		web = d.web.close()
 	}
-	return errors.Join(serr, web, d.engines.close(), d.lock.Close())
+	return errors.Join(serr, web, d.engines.close(), d.live.close(), d.lock.Close())
 }
 
 // idle gives a channel that is closed when no project has been up, and nobody

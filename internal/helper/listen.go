@@ -55,6 +55,7 @@ func ServeListener(ctx context.Context, ln *net.UnixListener, o Options, report 
 	defer clients.Wait()
 	slots := make(chan struct{}, maxClients)
 	users := users{count: map[uint32]int{}}
+	live := new(liveMap)
 	for {
 		select {
 		case slots <- struct{}{}:
@@ -73,14 +74,14 @@ func ServeListener(ctx context.Context, ln *net.UnixListener, o Options, report 
 		}
 		clients.Go(func() {
 			defer func() { <-slots }()
-			if err := serveOne(ctx, conn, &users, o); err != nil {
+			if err := serveOne(ctx, conn, &users, o, live); err != nil {
 				report(err)
 			}
 		})
 	}
 }
 
-func serveOne(ctx context.Context, conn *net.UnixConn, users *users, o Options) error {
+func serveOne(ctx context.Context, conn *net.UnixConn, users *users, o Options, live *liveMap) error {
 	uid, gid, err := Peer(conn)
 	if err != nil {
 		return errors.Join(err, conn.Close())
@@ -89,7 +90,7 @@ func serveOne(ctx context.Context, conn *net.UnixConn, users *users, o Options) 
 		return errors.Join(fmt.Errorf("serve user %d: it has %d clients already", uid, maxUserClients), conn.Close())
 	}
 	defer users.remove(uid)
-	return Serve(ctx, conn, uid, gid, o)
+	return serveWith(ctx, conn, uid, gid, o, live)
 }
 
 // Peer gives the user and group of the process at the other end of a Unix

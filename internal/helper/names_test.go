@@ -43,7 +43,7 @@ func TestNamesGoWithTheClient(t *testing.T) {
 	done := make(chan error, 1)
 	go func() { done <- Serve(context.Background(), b, 1000, 1000, Options{HostsFile: path}) }()
 	c := NewClient(a)
-	other := serveWith(t, 1001, Options{HostsFile: path})
+	other := serveFor(t, 1001, Options{HostsFile: path})
 	if err := c.SetHosts(t.Context(), []hosts.Entry{{IP: testIP(1), Names: []string{"db.shop.test"}}}); err != nil {
 		t.Fatal(err)
 	}
@@ -69,7 +69,7 @@ func TestNamesGoWithTheClient(t *testing.T) {
 
 func TestNamesThatAreRefused(t *testing.T) {
 	path := hostsFile(t, "")
-	c := serveWith(t, 1000, Options{HostsFile: path})
+	c := serveFor(t, 1000, Options{HostsFile: path})
 	for _, tc := range []struct {
 		entry hosts.Entry
 		want  string
@@ -96,7 +96,7 @@ func TestNamesThatAreRefused(t *testing.T) {
 
 func TestManyNames(t *testing.T) {
 	path := hostsFile(t, "")
-	c := serveWith(t, 1000, Options{HostsFile: path})
+	c := serveFor(t, 1000, Options{HostsFile: path})
 	var entries []hosts.Entry
 	for i := range 500 {
 		entries = append(entries, hosts.Entry{IP: testIP(byte(i%200 + 1)), Names: []string{"service-with-a-long-name-" + strings.Repeat("x", i%30+1) + ".project.test"}})

@@ -16,9 +16,9 @@ import (
 
 // serve serves uid within this process. The client and the helper are closed
 // after the test.
-func serve(t *testing.T, uid uint32) *Client { return serveWith(t, uid, Options{}) }
+func serve(t *testing.T, uid uint32) *Client { return serveFor(t, uid, Options{}) }
 
-func serveWith(t *testing.T, uid uint32, o Options) *Client {
+func serveFor(t *testing.T, uid uint32, o Options) *Client {
 	t.Helper()
 	a, b := pair(t)
 	done := make(chan error, 1)

@@ -23,6 +23,7 @@ type session struct {
 
 	// What the probes said, and whether they need not be asked again.
 	capabilities []Capability
+	liveMap      *Capability
 	probed       bool
 
 	// The base and its hooks exist while the client has a home.
@@ -33,10 +34,13 @@ type session struct {
 
 	// hostsOwner is the mark of the client's names, or "" where it has none.
 	hostsOwner string
+	// live is the helper's; watching says that this client uses it.
+	live     *liveMap
+	watching bool
 }
 
-func newSession(uid, gid uint32, o Options) *session {
-	return &session{uid: uid, gid: gid, options: o, homes: map[netip.Addr]uint64{}}
+func newSession(uid, gid uint32, o Options, live *liveMap) *session {
+	return &session{uid: uid, gid: gid, options: o, homes: map[netip.Addr]uint64{}, live: live}
 }
 
 func (s *session) findMount() error {
@@ -123,6 +127,10 @@ func (s *session) close() error {
 		errs = append(errs, err)
 	}
 	clear(s.homes)
+	if s.watching {
+		s.watching = false
+		errs = append(errs, s.live.leave())
+	}
 	return errors.Join(append(errs, s.drop())...)
 }
 

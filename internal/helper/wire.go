@@ -16,7 +16,7 @@ import (
 )
 
 // Version is the version of the protocol. Both sides must speak the same.
-const Version = 1
+const Version = 2
 
 // The bounds of a message. A message is one packet (SOCK_SEQPACKET).
 const (
@@ -33,6 +33,7 @@ const (
 	opSweep      = "sweep"
 	opListenWeb  = "listen_web"
 	opSetHosts   = "set_hosts"
+	opOwners     = "owners"
 )
 
 // request is what a client sends, always without descriptors.
@@ -53,7 +54,7 @@ type request struct {
 }
 
 // reply is what the helper answers. Descriptors go with it for create_home and
-// listen_web.
+// listen_web, and one for owners.
 type reply struct {
 	ID    uint64    `json:"id"`
 	Error string    `json:"error,omitempty"`

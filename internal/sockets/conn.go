@@ -1,6 +1,7 @@
 package sockets
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -29,9 +30,9 @@ type Conn struct {
 	one [1024]byte
 	// found and hit are where Lookup's answer is put, here so that asking
 	// allocates nothing.
-	found Socket
+	found record
 	hit   bool
-	keep  func(Socket)
+	keep  func(body []byte) error
 	big   []byte // for dumps, made by the first one
 }
 
@@ -42,7 +43,10 @@ func Open() (*Conn, error) {
 		return nil, fmt.Errorf("open sock_diag: %w", err)
 	}
 	c := &Conn{fd: fd}
-	c.keep = func(s Socket) { c.found, c.hit = s, true }
+	c.keep = func(body []byte) error {
+		c.found, c.hit = record{}, true
+		return parseRecord(body, &c.found, nil)
+	}
 	// An answer is there when the question returns. The limit only keeps a
 	// lost answer from stopping the caller for ever.
 	limit := unix.Timeval{Sec: 5}
@@ -88,19 +92,35 @@ func (c *Conn) LookupPair(proto loopback.Protocol, local, remote netip.AddrPort)
 	if err != nil {
 		return Socket{}, false, err
 	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	errno, err := c.lookup(number, local, remote, 0)
+	switch {
+	case err != nil:
+		return Socket{}, false, fmt.Errorf("look up %s %v: %w", proto, local, err)
+	case errno == unix.ENOENT:
+		return Socket{}, false, nil
+	case errno != 0:
+		return Socket{}, false, fmt.Errorf("look up %s %v: %w", proto, local, errno)
+	}
+	return c.found.socket(), c.hit, nil
+}
+
+// lookup asks for one socket, by the interface too that it is bound to, and
+// leaves it in c.found and c.hit. c.mu is held.
+func (c *Conn) lookup(protocol byte, local, remote netip.AddrPort, iface uint32) (unix.Errno, error) {
 	family := byte(unix.AF_INET6)
 	if local.Addr().Unmap().Is4() {
 		family = unix.AF_INET
 		local = netip.AddrPortFrom(local.Addr().Unmap(), local.Port())
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	c.seq++
-	putRequest(&c.req, c.seq, 0, family, number, AllStates)
+	putRequest(&c.req, c.seq, 0, family, protocol, AllStates)
+	binary.NativeEndian.PutUint32(c.req[headerLen+8+36:], iface)
 	// For UDP the kernel reads the two ends the other way round, "for
 	// historical reasons" (net/ipv4/udp_diag.c, udp_dump_one).
 	at := 0
-	if proto == loopback.UDP {
+	if protocol == unix.IPPROTO_UDP {
 		at = 1
 	}
 	putAddress(&c.req, at, local)
@@ -111,21 +131,33 @@ func (c *Conn) LookupPair(proto loopback.Protocol, local, remote netip.AddrPort)
 		putAddress(&c.req, 1-at, remote)
 	}
 	c.hit = false
-	errno, err := c.ask()
+	return c.ask()
+}
+
+// again asks for the socket of a record, or the one that local and remote are
+// of, in the record's form.
+func (c *Conn) again(proto uint8, local, remote netip.AddrPort, iface uint32) (record, bool, error) {
+	number := byte(unix.IPPROTO_TCP)
+	if proto == protoUDP {
+		number = unix.IPPROTO_UDP
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	errno, err := c.lookup(number, local, remote, iface)
 	switch {
 	case err != nil:
-		return Socket{}, false, fmt.Errorf("look up %s %v: %w", proto, local, err)
-	case errno == unix.ENOENT:
-		return Socket{}, false, nil
-	case errno != 0:
-		return Socket{}, false, fmt.Errorf("look up %s %v: %w", proto, local, errno)
+		return record{}, false, fmt.Errorf("look up %v: %w", local, err)
+	case errno != 0 || !c.hit:
+		return record{}, false, nil
 	}
-	return c.found, c.hit, nil
+	r := c.found
+	r.proto, r.peer = proto, -1
+	return r, true, nil
 }
 
 // ask sends c.req and reads until its answer, which goes to c.found.
 func (c *Conn) ask() (unix.Errno, error) {
-	if err := c.send(); err != nil {
+	if err := c.send(c.req[:]); err != nil {
 		return 0, err
 	}
 	// A stale answer can stand before ours only after a receive that timed
@@ -135,7 +167,7 @@ func (c *Conn) ask() (unix.Errno, error) {
 		if err != nil {
 			return 0, err
 		}
-		got, err := parse(c.one[:n], c.seq, c.keep)
+		got, err := messages(c.one[:n], c.seq, c.keep)
 		if err != nil {
 			return 0, err
 		}
@@ -146,15 +178,15 @@ func (c *Conn) ask() (unix.Errno, error) {
 	return 0, errors.New("no answer among 64 messages")
 }
 
-func (c *Conn) send() error {
+func (c *Conn) send(request []byte) error {
 	for {
-		n, err := unix.Write(c.fd, c.req[:])
+		n, err := unix.Write(c.fd, request)
 		switch {
 		case errors.Is(err, unix.EINTR):
 		case err != nil:
 			return err
-		case n != len(c.req):
-			return fmt.Errorf("sent %d bytes of %d", n, len(c.req))
+		case n != len(request):
+			return fmt.Errorf("sent %d bytes of %d", n, len(request))
 		default:
 			return nil
 		}
@@ -168,80 +200,6 @@ func read(fd int, b []byte) (int, error) {
 			return n, err
 		}
 	}
-}
-
-// Dump lists the sockets of one protocol and family (AF_INET or AF_INET6)
-// whose state is in states, a mask with one bit a state (Listening, UDPBound,
-// AllStates). A dual-stack socket is in AF_INET6's list only.
-func (c *Conn) Dump(proto loopback.Protocol, family int, states uint32) ([]Socket, error) {
-	number, err := protocolNumber(proto)
-	if err != nil {
-		return nil, err
-	}
-	if family != unix.AF_INET && family != unix.AF_INET6 {
-		return nil, fmt.Errorf("dump %s sockets: family %d: %w", proto, family, unix.EAFNOSUPPORT)
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.big == nil {
-		// The kernel fills at most 32 KiB at a time.
-		c.big = make([]byte, 64<<10)
-	}
-	var list []Socket
-	for range dumpTries {
-		var again bool
-		list, again, err = c.dump(list[:0], number, byte(family), states)
-		if err != nil {
-			return nil, fmt.Errorf("dump %s sockets: %w", proto, err)
-		}
-		if !again {
-			return list, nil
-		}
-	}
-	return nil, fmt.Errorf("dump %s sockets: %w", proto, ErrInterrupted)
-}
-
-func (c *Conn) dump(list []Socket, protocol, family byte, states uint32) ([]Socket, bool, error) {
-	c.seq++
-	putRequest(&c.req, c.seq, unix.NLM_F_DUMP, family, protocol, states)
-	if err := c.send(); err != nil {
-		return list, false, err
-	}
-	interrupted := false
-	add := func(s Socket) { list = append(list, s) }
-	for {
-		// A datagram that does not fit is told in the flags.
-		n, _, flags, _, err := unix.Recvmsg(c.fd, c.big, nil, 0)
-		switch {
-		case errors.Is(err, unix.EINTR):
-			continue
-		case err != nil:
-			return list, false, err
-		case flags&unix.MSG_TRUNC != 0:
-			return list, false, errShort
-		}
-		got, err := parse(c.big[:n], c.seq, add)
-		switch {
-		case err != nil:
-			return list, false, err
-		case got.errno != 0:
-			return list, false, got.errno
-		}
-		interrupted = interrupted || got.interrupted
-		if got.done {
-			return list, interrupted, nil
-		}
-	}
-}
-
-// Dump is Conn.Dump on a conversation of its own.
-func Dump(proto loopback.Protocol, family int, states uint32) ([]Socket, error) {
-	c, err := Open()
-	if err != nil {
-		return nil, err
-	}
-	list, err := c.Dump(proto, family, states)
-	return list, errors.Join(err, c.Close())
 }
 
 func protocolNumber(p loopback.Protocol) (byte, error) {

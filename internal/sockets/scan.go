@@ -1,0 +1,171 @@
+package sockets
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"lodge/internal/loopback"
+)
+
+// List reads the sockets that q asks for. Its rows take about 700 bytes each:
+// for very many there is Scan.
+func List(ctx context.Context, q Query) (*Table, error) {
+	s, err := Scan(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	return s.Table(), nil
+}
+
+// Scan is List for very many sockets: it holds them in little memory and
+// makes a Row only when it is asked for.
+func Scan(ctx context.Context, q Query) (*Snapshot, error) {
+	s := &Snapshot{homes: q.Homes}
+	if err := s.read(ctx, &q); err != nil {
+		return nil, fmt.Errorf("list sockets: %w", err)
+	}
+	return s, nil
+}
+
+func (s *Snapshot) read(ctx context.Context, q *Query) error {
+	if err := q.check(); err != nil {
+		return err
+	}
+	defer s.closeSpaces()
+	if err := s.openSpaces(q); err != nil {
+		return err
+	}
+	if err := s.dump(ctx, q); err != nil {
+		return err
+	}
+	if slices.Contains(q.States, "bound") && !kernelTellsBound() {
+		s.warnings = append(s.warnings, "TCP sockets that are bound but do not listen are told by Linux 6.8 and later only")
+	}
+	joinPeers(s.recs)
+	s.joinUnix()
+	s.selectSockets(q)
+	if err := s.lookUpPeers(q); err != nil {
+		return err
+	}
+	if !q.NoProcesses {
+		if err := s.findOwners(ctx, q); err != nil {
+			return err
+		}
+	}
+	s.users = readUsers()
+	for _, p := range s.processes {
+		if p != nil && p.User == "" {
+			p.User = s.users[p.UID]
+		}
+	}
+	s.show(q)
+	return nil
+}
+
+func (s *Snapshot) openSpaces(q *Query) error {
+	s.spaces = make([]space, 1)
+	if err := s.spaces[0].open(); err != nil {
+		return err
+	}
+	if !q.AllNamespaces {
+		return nil
+	}
+	others, warnings, err := otherSpaces()
+	s.spaces = append(s.spaces, others...)
+	s.warnings = append(s.warnings, warnings...)
+	return err
+}
+
+func (s *Snapshot) closeSpaces() {
+	for i := range s.spaces {
+		s.spaces[i].close()
+	}
+}
+
+// selectSockets marks what the query wants, as far as that can be told without
+// processes.
+func (s *Snapshot) selectSockets(q *Query) {
+	for i := range s.recs {
+		if r := &s.recs[i]; r.flags&flagGone == 0 && q.matchSocket(s, r) {
+			r.flags |= flagWanted
+		}
+	}
+}
+
+// lookUpPeers asks for the other ends that the dump left out, since the query
+// excludes them.
+func (s *Snapshot) lookUpPeers(q *Query) error {
+	if len(q.States) == 0 && len(q.Filter.Scopes) == 0 && len(q.Filter.Addresses) == 0 {
+		return nil // whatever is left out, it has both ends
+	}
+	for i, n := 0, len(s.recs); i < n; i++ {
+		r := &s.recs[i]
+		if r.flags&flagWanted == 0 || r.peer >= 0 || !r.connected() {
+			continue
+		}
+		local, remote := unzoned(&r.local, r.localPort), unzoned(&r.remote, r.remotePort)
+		sp := &s.spaces[r.space]
+		if !sp.scopes.has(remote.Addr()) {
+			continue // on another machine
+		}
+		p, ok, err := sp.conns[0].again(r.proto, remote, local, r.iface)
+		if err != nil {
+			return err
+		}
+		if !ok || p.cookie == r.cookie {
+			continue
+		}
+		isPair := unzoned(&p.local, p.localPort) == remote && unzoned(&p.remote, p.remotePort) == local
+		if !isPair && !(r.proto == protoUDP && p.remotePort == 0) {
+			continue // the listener
+		}
+		p.space, p.peer = r.space, int32(i)
+		r.peer = int32(len(s.recs))
+		s.recs = append(s.recs, p)
+	}
+	return nil
+}
+
+// show settles which rows are shown, now that their owners are known.
+func (s *Snapshot) show(q *Query) {
+	var m rowMaker
+	byOwner := q.Filter.byOwner()
+	for i := range s.recs {
+		r := &s.recs[i]
+		if r.flags&flagWanted == 0 || r.flags&flagGone != 0 {
+			continue
+		}
+		if byOwner && !q.Filter.matchOwner(m.fill(s, uint32(i))) {
+			continue
+		}
+		s.shown = append(s.shown, uint32(i))
+		if r.flags&flagUnknown != 0 {
+			s.unknown++
+		}
+	}
+}
+
+// The words that a Query may hold.
+func (q *Query) check() error {
+	for _, p := range q.Protocols {
+		if p != string(loopback.TCP) && p != string(loopback.UDP) {
+			return fmt.Errorf("protocol %q: neither tcp nor udp", p)
+		}
+	}
+	known := States()
+	for _, st := range q.States {
+		if !slices.Contains(known, st) {
+			return fmt.Errorf("state %q: not one that a socket can be in", st)
+		}
+	}
+	return nil
+}
+
+// States lists the words of Row.State.
+func States() []string {
+	return []string{
+		"listen", "established", "connected", "bound", "close", "syn_sent", "syn_recv", "fin_wait_1", "fin_wait_2",
+		"time_wait", "close_wait", "last_ack", "closing",
+	}
+}

@@ -1,0 +1,141 @@
+package sockets
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// searchFor says what is looked for, and what is read of those who have it.
+type searchFor struct {
+	want    *inodeSet
+	details details
+	homes   []Home
+	boot    time.Time
+}
+
+// search looks through /proc for the processes that hold sockets.
+type search struct {
+	searchFor
+	proc int // /proc, open
+
+	// processes are those that hold a wanted socket, by their place in the
+	// list of process ids; the others are nil.
+	processes []*Process
+	denied    atomic.Int64
+	next      atomic.Int64
+}
+
+// result is what a search found.
+type result struct {
+	// processes hold a wanted socket; between them are nils.
+	processes []*Process
+	// denied counts the processes whose descriptors may not be read.
+	denied int
+}
+
+// rounds bounds how often the list of processes is read again, for those that
+// were forked meanwhile by one that had been read.
+const rounds = 4
+
+func openProc() (int, error) {
+	proc, err := unix.Open("/proc", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return -1, fmt.Errorf("open /proc: %w", err)
+	}
+	return proc, nil
+}
+
+// searchHolders finds the processes that hold the sockets of f.want, and links
+// them there.
+func searchHolders(ctx context.Context, f searchFor) (result, error) {
+	proc, err := openProc()
+	if err != nil {
+		return result{}, err
+	}
+	defer func() { _ = unix.Close(proc) }() // only read from
+	s := &search{searchFor: f, proc: proc}
+	known := make(map[int]struct{})
+	for range rounds {
+		pids, err := listProcesses(proc)
+		if err != nil {
+			return result{}, err
+		}
+		pids = slices.DeleteFunc(pids, func(pid int) bool { _, ok := known[pid]; return ok })
+		if len(pids) == 0 {
+			break
+		}
+		for _, pid := range pids {
+			known[pid] = struct{}{}
+		}
+		if err := s.round(ctx, pids); err != nil {
+			return result{}, err
+		}
+	}
+	return result{s.processes, int(s.denied.Load())}, nil
+}
+
+// round looks through the given processes, on all processors.
+func (s *search) round(ctx context.Context, pids []int) error {
+	base := len(s.processes)
+	s.processes = append(s.processes, make([]*Process, len(pids))...)
+	s.next.Store(0)
+	workers := make([]*searcher, min(runtime.GOMAXPROCS(0), (len(pids)+7)/8))
+	var wg sync.WaitGroup
+	for i := range workers {
+		w := &searcher{search: s}
+		workers[i] = w
+		wg.Go(func() {
+			for ctx.Err() == nil && w.err == nil {
+				i := int(s.next.Add(1)) - 1
+				if i >= len(pids) {
+					return
+				}
+				s.processes[base+i], w.err = w.process(pids[i], uint32(base+i))
+			}
+		})
+	}
+	wg.Wait()
+	for _, w := range workers {
+		if w.err != nil {
+			return w.err
+		}
+		s.want.link(w.found)
+	}
+	return ctx.Err()
+}
+
+// listProcesses gives the ids in an open /proc.
+func listProcesses(proc int) ([]int, error) {
+	if _, err := unix.Seek(proc, 0, unix.SEEK_SET); err != nil {
+		return nil, fmt.Errorf("read /proc: %w", err)
+	}
+	buf := make([]byte, 32<<10)
+	var pids []int
+	for {
+		n, err := unix.Getdents(proc, buf)
+		if err != nil {
+			return nil, fmt.Errorf("read /proc: %w", err)
+		}
+		if n == 0 {
+			slices.Sort(pids)
+			return pids, nil
+		}
+		for b := buf[:n]; ; {
+			name, rest, ok := dirent(b)
+			if !ok {
+				break
+			}
+			b = rest
+			if pid, ok := number(name); ok {
+				pids = append(pids, int(pid))
+			}
+		}
+	}
+}
