@@ -227,18 +227,19 @@ func each(words []string, f func(string) error) error {
 	return nil
 }
 
-// list reads the table once.
-func (r *portsRequest) list(ctx context.Context, l *look) (*sockets.Table, error) {
+// scan reads the table once.
+func (r *portsRequest) scan(ctx context.Context, l *look) (*sockets.Snapshot, error) {
 	s := r.selection
 	s.filter.Names = slices.Clip(s.filter.Names)
 	s.filter.Projects = slices.Clip(s.filter.Projects)
 	s.resolve(l.Homes)
-	t, err := sockets.List(ctx, l.query(s.query(r.query)))
+	t, err := sockets.Scan(ctx, l.query(s.query(r.query)))
 	if err != nil {
-		return nil, fmt.Errorf("list sockets: %w", err)
+		return nil, err
 	}
-	s.sift(t)
-	t.Warnings = append(l.Warnings[:len(l.Warnings):len(l.Warnings)], t.Warnings...)
+	if keep := s.keep(); keep != nil {
+		t.Keep(keep)
+	}
 	return t, nil
 }
 
@@ -247,20 +248,20 @@ func (a *app) ports(ctx context.Context, r *portsRequest) error {
 	defer stop()
 	l := a.look(ctx)
 	defer l.Close()
-	t, err := r.list(ctx, l)
+	t, err := r.scan(ctx, l)
 	if err != nil {
 		return err
 	}
+	warnings := slices.Concat(l.Warnings, t.Warnings())
 	if r.flags.json {
-		sortRows(t.Rows, r.flags.sort, r.flags.reverse)
-		return a.printed(writeTableJSON(a.out, t))
+		return a.printed(writeTableJSON(a.out, t, sortedRows(t, r.flags.sort, r.flags.reverse), t.UnknownOwners(), warnings))
 	}
 	v := newPortsView(t, r.viewOptions())
 	v.sort(r.flags.sort, r.flags.reverse)
 	if err := a.portsText(r).print(a.out, v); err != nil {
 		return a.printed(err)
 	}
-	a.portsRemarks(r, t)
+	a.portsRemarks(r, t, warnings)
 	return nil
 }
 
@@ -294,14 +295,14 @@ func (a *app) portsText(r *portsRequest) *portsText {
 }
 
 // portsRemarks says on standard error what the table does not.
-func (a *app) portsRemarks(r *portsRequest, t *sockets.Table) {
-	for _, w := range t.Warnings {
+func (a *app) portsRemarks(r *portsRequest, t *sockets.Snapshot, warnings []string) {
+	for _, w := range warnings {
 		fmt.Fprintln(a.err, "lodge: "+w)
 	}
-	if len(t.Rows) == 0 {
+	if t.Len() == 0 {
 		fmt.Fprintln(a.err, "no socket matches"+r.meant())
 	}
-	a.unknownOwners(t.UnknownOwners)
+	a.unknownOwners(t.UnknownOwners())
 }
 
 // unknownOwners says how many owners are not shown, and how they would be.
@@ -333,4 +334,3 @@ func (r *portsRequest) meant() string {
 	}
 	return ""
 }
-

@@ -22,18 +22,23 @@ func newRowJSON() *rowJSON { return &rowJSON{processes: make(map[*sockets.Proces
 // flushAt is how much is collected before it is written.
 const flushAt = 64 << 10
 
-// writeTableJSON prints the table as one object, a socket a line, without
-// making all of it in memory.
-func writeTableJSON(w io.Writer, t *sockets.Table) error {
+// writeTableJSON prints a table as one object, a socket a line, without making
+// all of it in memory. The order may be nil: the table's own.
+func writeTableJSON(w io.Writer, s rowSource, order []int32, unknown int, warnings []string) error {
 	e := newRowJSON()
 	b := make([]byte, 0, flushAt+8<<10)
 	b = append(b, `{"sockets":[`...)
-	for i := range t.Rows {
+	var m sockets.RowMaker
+	for i := range s.Len() {
 		if i > 0 {
 			b = append(b, ',')
 		}
+		at := i
+		if order != nil {
+			at = int(order[i])
+		}
 		b = append(b, '\n')
-		b = e.row(b, &t.Rows[i])
+		b = e.row(b, s.Row(at, &m))
 		if len(b) >= flushAt {
 			if _, err := w.Write(b); err != nil {
 				return fmt.Errorf("print: %w", err)
@@ -42,13 +47,13 @@ func writeTableJSON(w io.Writer, t *sockets.Table) error {
 		}
 	}
 	b = append(b, "\n],\"unknown_owners\":"...)
-	b = strconv.AppendInt(b, int64(t.UnknownOwners), 10)
+	b = strconv.AppendInt(b, int64(unknown), 10)
 	b = append(b, `,"warnings":[`...)
-	for i, s := range t.Warnings {
+	for i, text := range warnings {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		b = appendJSONString(b, s)
+		b = appendJSONString(b, text)
 	}
 	b = append(b, "]}\n"...)
 	if _, err := w.Write(b); err != nil {

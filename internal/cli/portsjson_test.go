@@ -100,7 +100,7 @@ func TestTableJSONIsThatOfEncodingJSON(t *testing.T) {
 			anyValue(t, reflect.ValueOf(&table.Rows[i]).Elem(), processes)
 		}
 		var got, plain, compact, want bytes.Buffer
-		if err := writeTableJSON(&got, table); err != nil {
+		if err := writeTableJSON(&got, newTableSource(table.Rows), nil, table.UnknownOwners, table.Warnings); err != nil {
 			t.Fatal(err)
 		}
 		enc := json.NewEncoder(&plain)

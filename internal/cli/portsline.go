@@ -9,7 +9,7 @@ import (
 //
 //	node[412] shop/web 127.0.0.1:51514 → 127.0.0.1:5432 postgres[398] shop/db established
 //	tcp 127.0.0.1:5432 listen postgres[398] shop/db
-func (p *portsText) appendSentence(b []byte, e *entry) []byte {
+func (p *portsText) appendSentence(b []byte, e *line) []byte {
 	r := e.row
 	switch {
 	case r.Protocol == protocolUnix:

@@ -3,13 +3,19 @@ package cli
 import (
 	"fmt"
 	"io"
-	"slices"
 	"strconv"
 	"time"
 
 	"lodge/internal/loopback"
 	"lodge/internal/sockets"
 )
+
+// line is an entry with its rows made.
+type line struct {
+	row   *sockets.Row
+	other *sockets.Row // the other end's, nil where it is not in the table
+	flip  bool
+}
 
 // portsText prints a table of sockets for people.
 type portsText struct {
@@ -27,7 +33,7 @@ func (p *portsText) print(w io.Writer, v *portsView) error {
 	written := false
 	sections := []struct {
 		entries []entry
-		columns func([]entry) []column[entry]
+		columns func(*portsView, []entry) []column[line]
 	}{{v.listeners, p.listenerColumns}, {v.connections, p.connectionColumns}, {v.unix, p.unixColumns}}
 	for _, s := range sections {
 		if len(s.entries) == 0 {
@@ -39,8 +45,8 @@ func (p *portsText) print(w io.Writer, v *portsView) error {
 			}
 		}
 		written = true
-		t := textTable[entry]{columns: s.columns(s.entries), width: p.width, color: p.color, header: p.header}
-		if err := t.print(w, s.entries); err != nil {
+		t := textTable[line]{columns: s.columns(v, s.entries), width: p.width, color: p.color, header: p.header}
+		if err := t.print(w, len(s.entries), v.maker(s.entries)); err != nil {
 			return err
 		}
 	}
@@ -57,6 +63,33 @@ func (p *portsText) print(w io.Writer, v *portsView) error {
 	return nil
 }
 
+// maker gives the function that makes the lines of entries, each valid until
+// the next.
+func (v *portsView) maker(es []entry) func(int) *line {
+	var own, other sockets.RowMaker
+	var l line
+	return func(i int) *line {
+		e := &es[i]
+		l = line{row: v.source.Row(int(e.index), &own), flip: e.flip}
+		if e.other >= 0 {
+			l.other = v.source.Row(int(e.other), &other)
+		}
+		return &l
+	}
+}
+
+// sample says whether one of the first entries has something, and so whether
+// it is worth a column.
+func (v *portsView) sample(es []entry, has func(*line) bool) bool {
+	make := v.maker(es)
+	for i := range min(len(es), tableSample) {
+		if has(make(i)) {
+			return true
+		}
+	}
+	return false
+}
+
 // count gives "1 socket", "2 sockets".
 func count(n int, word string) string {
 	if n == 1 {
@@ -65,63 +98,63 @@ func count(n int, word string) string {
 	return strconv.Itoa(n) + " " + word + "s"
 }
 
-func (p *portsText) listenerColumns(es []entry) []column[entry] {
-	cs := []column[entry]{
-		{title: "PROTO", cell: func(b []byte, e *entry) []byte { return append(b, e.row.Protocol...) }},
-		{title: "LISTENS ON", cell: func(b []byte, e *entry) []byte { return appendAddrPort(b, e.row.Local) }, least: 21},
+func (p *portsText) listenerColumns(v *portsView, es []entry) []column[line] {
+	cs := []column[line]{
+		{title: "PROTO", cell: func(b []byte, e *line) []byte { return append(b, e.row.Protocol...) }},
+		{title: "LISTENS ON", cell: func(b []byte, e *line) []byte { return appendAddrPort(b, e.row.Local) }, least: 21},
 	}
-	if slices.ContainsFunc(es, func(e entry) bool { return !listens(e.row) }) {
-		cs = append(cs, column[entry]{title: "STATE", cell: func(b []byte, e *entry) []byte {
+	if v.listenFacts.notListening {
+		cs = append(cs, column[line]{title: "STATE", cell: func(b []byte, e *line) []byte {
 			if listens(e.row) {
 				return b
 			}
 			return append(b, e.row.State...)
 		}})
 	}
-	cs = append(cs, p.scopeColumn(es)...)
+	cs = append(cs, scopeColumn(v.listenFacts)...)
 	cs = append(cs,
-		column[entry]{title: "PROCESS", cell: func(b []byte, e *entry) []byte { return p.appendOwner(b, e.row) }, least: 14},
-		column[entry]{title: "USER", cell: appendUser, least: 6, give: 1},
+		column[line]{title: "PROCESS", cell: func(b []byte, e *line) []byte { return p.appendOwner(b, e.row) }, least: 14},
+		column[line]{title: "USER", cell: appendUser, least: 6, give: 1},
 	)
-	if slices.ContainsFunc(es, func(e entry) bool { return e.row.Project != "" }) {
-		cs = append(cs, column[entry]{title: "PROJECT", cell: func(b []byte, e *entry) []byte {
+	if v.sample(es, func(e *line) bool { return e.row.Project != "" }) {
+		cs = append(cs, column[line]{title: "PROJECT", cell: func(b []byte, e *line) []byte {
 			return appendService(b, e.row.Project, e.row.Service)
 		}, least: 8})
 	}
-	cs = append(cs, p.usualColumns(es)...)
-	return append(cs, column[entry]{title: "COMMAND", cell: func(b []byte, e *entry) []byte { return appendClean(b, firstProcess(e.row).Command) }, least: 12, give: 2})
+	cs = append(cs, p.usualColumns(v, es, v.listenFacts)...)
+	return append(cs, column[line]{title: "COMMAND", cell: func(b []byte, e *line) []byte { return appendClean(b, firstProcess(e.row).Command) }, least: 12, give: 2})
 }
 
 // listens says whether a socket without a peer takes what comes: a TCP socket
 // may have a port and not listen.
 func listens(r *sockets.Row) bool { return r.State == "listen" || r.Protocol == loopback.UDP }
 
-func (p *portsText) connectionColumns(es []entry) []column[entry] {
-	cs := []column[entry]{
-		{title: "CLIENT", cell: func(b []byte, e *entry) []byte { return p.appendEnd(b, e, e.flip) }, least: 12},
-		{title: "FROM", cell: func(b []byte, e *entry) []byte {
+func (p *portsText) connectionColumns(v *portsView, es []entry) []column[line] {
+	cs := []column[line]{
+		{title: "CLIENT", cell: func(b []byte, e *line) []byte { return p.appendEnd(b, e, e.flip) }, least: 12},
+		{title: "FROM", cell: func(b []byte, e *line) []byte {
 			if e.flip {
 				return appendAddrPort(b, e.row.Remote)
 			}
 			return appendAddrPort(b, e.row.Local)
 		}, least: 21},
-		{title: "→ TO", cell: func(b []byte, e *entry) []byte {
+		{title: "→ TO", cell: func(b []byte, e *line) []byte {
 			b = append(b, "→ "...)
 			if e.flip {
 				return appendAddrPort(b, e.row.Local)
 			}
 			return appendAddrPort(b, e.row.Remote)
 		}, least: 23},
-		{title: "SERVER", cell: func(b []byte, e *entry) []byte { return p.appendEnd(b, e, !e.flip) }, least: 12},
+		{title: "SERVER", cell: func(b []byte, e *line) []byte { return p.appendEnd(b, e, !e.flip) }, least: 12},
 		{title: "STATE", cell: appendConnectionState, least: 11, give: 4},
 	}
-	for _, c := range p.scopeColumn(es) {
+	for _, c := range scopeColumn(v.connectFacts) {
 		c.give = 1
 		cs = append(cs, c)
 	}
 	if p.traffic {
-		info := func(f func([]byte, *sockets.TCPInfo) []byte) func([]byte, *entry) []byte {
-			return func(b []byte, e *entry) []byte {
+		info := func(f func([]byte, *sockets.TCPInfo) []byte) func([]byte, *line) []byte {
+			return func(b []byte, e *line) []byte {
 				if e.row.TCP == nil {
 					return b
 				}
@@ -129,31 +162,31 @@ func (p *portsText) connectionColumns(es []entry) []column[entry] {
 			}
 		}
 		cs = append(cs,
-			column[entry]{title: "SENT", cell: info(func(b []byte, t *sockets.TCPInfo) []byte { return appendBytes(b, t.Sent) })},
-			column[entry]{title: "RECEIVED", cell: info(func(b []byte, t *sockets.TCPInfo) []byte { return appendBytes(b, t.Received) })},
-			column[entry]{title: "RTT", cell: info(func(b []byte, t *sockets.TCPInfo) []byte { return appendMicros(b, t.RTT) })},
+			column[line]{title: "SENT", cell: info(func(b []byte, t *sockets.TCPInfo) []byte { return appendBytes(b, t.Sent) })},
+			column[line]{title: "RECEIVED", cell: info(func(b []byte, t *sockets.TCPInfo) []byte { return appendBytes(b, t.Received) })},
+			column[line]{title: "RTT", cell: info(func(b []byte, t *sockets.TCPInfo) []byte { return appendMicros(b, t.RTT) })},
 		)
-		if slices.ContainsFunc(es, func(e entry) bool { return e.row.TCP != nil && e.row.TCP.Retransmits > 0 }) {
-			cs = append(cs, column[entry]{title: "RESENT", cell: info(func(b []byte, t *sockets.TCPInfo) []byte {
+		if v.sample(es, func(e *line) bool { return e.row.TCP != nil && e.row.TCP.Retransmits > 0 }) {
+			cs = append(cs, column[line]{title: "RESENT", cell: info(func(b []byte, t *sockets.TCPInfo) []byte {
 				return strconv.AppendUint(b, uint64(t.Retransmits), 10)
 			})})
 		}
 	}
-	return append(cs, p.usualColumns(es)...)
+	return append(cs, p.usualColumns(v, es, v.connectFacts)...)
 }
 
-func (p *portsText) unixColumns(es []entry) []column[entry] {
-	cs := []column[entry]{
-		{title: "UNIX", cell: func(b []byte, e *entry) []byte { return append(b, e.row.Type...) }},
-		{title: "STATE", cell: func(b []byte, e *entry) []byte { return append(b, e.row.State...) }},
-		{title: "PROCESS", cell: func(b []byte, e *entry) []byte { return p.appendEnd(b, e, false) }, least: 14},
-		{title: "PEER", cell: func(b []byte, e *entry) []byte {
+func (p *portsText) unixColumns(v *portsView, es []entry) []column[line] {
+	cs := []column[line]{
+		{title: "UNIX", cell: func(b []byte, e *line) []byte { return append(b, e.row.Type...) }},
+		{title: "STATE", cell: func(b []byte, e *line) []byte { return append(b, e.row.State...) }},
+		{title: "PROCESS", cell: func(b []byte, e *line) []byte { return p.appendEnd(b, e, false) }, least: 14},
+		{title: "PEER", cell: func(b []byte, e *line) []byte {
 			if e.row.Peer == nil {
 				return b
 			}
 			return p.appendEnd(append(b, "→ "...), e, true)
 		}, least: 14},
-		{title: "PATH", cell: func(b []byte, e *entry) []byte {
+		{title: "PATH", cell: func(b []byte, e *line) []byte {
 			switch {
 			case e.row.Path != "":
 				return appendClean(b, e.row.Path)
@@ -163,21 +196,21 @@ func (p *portsText) unixColumns(es []entry) []column[entry] {
 			return b
 		}, least: 20},
 	}
-	return append(cs, p.usualColumns(es)...)
+	return append(cs, p.usualColumns(v, es, v.unixFacts)...)
 }
 
 // scopeColumn says from where a socket can be reached, if that is not only
 // this machine for all.
-func (p *portsText) scopeColumn(es []entry) []column[entry] {
-	if !slices.ContainsFunc(es, func(e entry) bool { return wide(e.row.Scope) }) {
+func scopeColumn(f facts) []column[line] {
+	if !f.wide {
 		return nil
 	}
-	return []column[entry]{{title: "SCOPE", cell: func(b []byte, e *entry) []byte {
+	return []column[line]{{title: "SCOPE", cell: func(b []byte, e *line) []byte {
 		if !wide(e.row.Scope) {
 			return b
 		}
 		return append(b, e.row.Scope...)
-	}, paint: func(e *entry) string {
+	}, paint: func(e *line) string {
 		if e.row.Scope == loopback.ScopeAll {
 			return "1;33" // bold, yellow: this is what firewalls are for
 		}
@@ -188,26 +221,26 @@ func (p *portsText) scopeColumn(es []entry) []column[entry] {
 func wide(s loopback.Scope) bool { return s != loopback.ScopeLoopback && s != "" }
 
 // usualColumns are those that most tables can do without.
-func (p *portsText) usualColumns(es []entry) []column[entry] {
-	var cs []column[entry]
-	if slices.ContainsFunc(es, func(e entry) bool { return queueOf(e.row) > 0 || e.peer != nil && queueOf(e.peer) > 0 }) {
-		cs = append(cs, column[entry]{title: "QUEUED", cell: appendQueue, give: 3})
+func (p *portsText) usualColumns(v *portsView, es []entry, f facts) []column[line] {
+	var cs []column[line]
+	if f.queued {
+		cs = append(cs, column[line]{title: "QUEUED", cell: appendQueue, give: 3})
 	}
-	if p.age && slices.ContainsFunc(es, func(e entry) bool { return e.row.OpenedAt != nil }) {
-		cs = append(cs, column[entry]{title: "AGE", cell: func(b []byte, e *entry) []byte {
+	if p.age && v.sample(es, func(e *line) bool { return e.row.OpenedAt != nil }) {
+		cs = append(cs, column[line]{title: "AGE", cell: func(b []byte, e *line) []byte {
 			if e.row.OpenedAt == nil {
 				return b
 			}
 			return append(b, shortDuration(max(p.now.Sub(*e.row.OpenedAt), 0))...)
 		}})
 	}
-	if slices.ContainsFunc(es, func(e entry) bool { return e.row.Namespace != 0 }) {
-		cs = append(cs, column[entry]{title: "NAMESPACE", cell: appendNamespace, least: 8})
+	if f.namespace {
+		cs = append(cs, column[line]{title: "NAMESPACE", cell: appendNamespace, least: 8})
 	}
 	return cs
 }
 
-func appendNamespace(b []byte, e *entry) []byte {
+func appendNamespace(b []byte, e *line) []byte {
 	switch {
 	case e.row.Namespace == 0:
 		return b
@@ -217,7 +250,7 @@ func appendNamespace(b []byte, e *entry) []byte {
 	return strconv.AppendUint(b, uint64(e.row.Namespace), 10)
 }
 
-func appendUser(b []byte, e *entry) []byte {
+func appendUser(b []byte, e *line) []byte {
 	switch {
 	case e.row.User != "":
 		return appendClean(b, e.row.User)
@@ -229,7 +262,7 @@ func appendUser(b []byte, e *entry) []byte {
 
 // appendEnd appends who has one end of a connection: the other one than the
 // row's own, if asked for.
-func (p *portsText) appendEnd(b []byte, e *entry, other bool) []byte {
+func (p *portsText) appendEnd(b []byte, e *line, other bool) []byte {
 	if !other {
 		b = p.appendOwner(b, e.row)
 		if e.row.Project == "" {
@@ -239,8 +272,8 @@ func (p *portsText) appendEnd(b []byte, e *entry, other bool) []byte {
 	}
 	q := e.row.Peer
 	switch {
-	case e.peer != nil:
-		b = p.appendOwner(b, e.peer)
+	case e.other != nil:
+		b = p.appendOwner(b, e.other)
 	case q == nil:
 		return append(b, '-') // it is on another machine
 	default:
@@ -309,21 +342,21 @@ func (p *portsText) appendHolders(b []byte, ps []*sockets.Process, unknown bool)
 	return b
 }
 
-func appendConnectionState(b []byte, e *entry) []byte {
+func appendConnectionState(b []byte, e *line) []byte {
 	if e.row.Protocol == loopback.UDP {
 		return append(b, "udp"...)
 	}
 	b = append(b, e.row.State...)
-	if e.peer != nil && e.peer.State != e.row.State {
+	if e.other != nil && e.other.State != e.row.State {
 		b = append(b, " / "...)
-		b = append(b, e.peer.State...)
+		b = append(b, e.other.State...)
 	}
 	return b
 }
 
 // appendQueue appends what waits: connections for accept, bytes on their way
 // to the server and back, or datagrams' bytes that were not read.
-func appendQueue(b []byte, e *entry) []byte {
+func appendQueue(b []byte, e *line) []byte {
 	r := e.row
 	if r.Backlog != nil {
 		if *r.Backlog == 0 {
@@ -337,8 +370,8 @@ func appendQueue(b []byte, e *entry) []byte {
 		return b
 	}
 	to, from := uint64(r.SendQueue), uint64(r.RecvQueue)
-	if e.peer != nil {
-		to, from = to+uint64(e.peer.RecvQueue), from+uint64(e.peer.SendQueue)
+	if e.other != nil {
+		to, from = to+uint64(e.other.RecvQueue), from+uint64(e.other.SendQueue)
 	}
 	if e.flip {
 		to, from = from, to

@@ -95,7 +95,7 @@ func TestPortsText(t *testing.T) {
 		{"ports.ends", portsText{traffic: true, view: viewOptions{bothEnds: true, timeWait: true}}, "traffic"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			v := newPortsView(madeUp(), c.text.view)
+			v := newPortsView(newTableSource(madeUp().Rows), c.text.view)
 			v.sort(c.sort, false)
 			var out bytes.Buffer
 			if err := c.text.print(&out, v); err != nil {
@@ -116,12 +116,12 @@ func TestPortsText(t *testing.T) {
 
 func TestPortsJSON(t *testing.T) {
 	var out bytes.Buffer
-	if err := writeTableJSON(&out, madeUp()); err != nil {
+	if err := writeTableJSON(&out, newTableSource(madeUp().Rows), nil, 2, []string{"a warning"}); err != nil {
 		t.Fatal(err)
 	}
 	golden(t, "ports.json", out.Bytes())
 	out.Reset()
-	if err := writeTableJSON(&out, &sockets.Table{}); err != nil || out.String() != "{\"sockets\":[\n],\"unknown_owners\":0,\"warnings\":[]}\n" {
+	if err := writeTableJSON(&out, newTableSource(nil), nil, 0, nil); err != nil || out.String() != "{\"sockets\":[\n],\"unknown_owners\":0,\"warnings\":[]}\n" {
 		t.Errorf("got %q, %v", out.String(), err)
 	}
 }

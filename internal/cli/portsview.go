@@ -5,30 +5,50 @@ import (
 	"encoding/binary"
 	"net/netip"
 	"slices"
-	"strings"
-	"time"
 
 	"lodge/internal/loopback"
 	"lodge/internal/sockets"
 )
 
+// rowSource is a table of sockets: a sockets.Snapshot, or rows that are there.
+type rowSource interface {
+	Len() int
+	// Row makes a row in m; it is valid until m is used again.
+	Row(i int, m *sockets.RowMaker) *sockets.Row
+	Brief(i int) sockets.Brief
+}
+
 // entry is one line for people: a socket, or a connection with both its ends.
 type entry struct {
-	// row is the client's end where it is on this machine, else the only one.
-	row *sockets.Row
-	// peer is the other end, nil where it is elsewhere or not in the table.
-	peer *sockets.Row
-	// flip: row is the server's end, and shown on the right.
+	key uint64 // the usual order
+	// index is that of the client's end, where it is on this machine, else of
+	// the only one; other is that of the other end, -1 where it is elsewhere.
+	index, other int32
+	// flip: the entry's own row is the server's end, and shown on the right.
 	flip bool
-	key  uint64 // the usual order
 }
 
 // portsView is a table of sockets sorted into what people are shown.
 type portsView struct {
+	source      rowSource
 	listeners   []entry
 	connections []entry
 	unix        []entry
 	timeWait    int // connections that are summed up
+	// What any of them has, and so a column: see columns.
+	listenFacts, connectFacts, unixFacts facts
+}
+
+// facts say what there is to show of many sockets.
+type facts struct {
+	notListening, wide, queued, namespace bool
+}
+
+func (f *facts) add(b *sockets.Brief) {
+	f.notListening = f.notListening || b.Protocol == loopback.TCP && b.State != "listen"
+	f.wide = f.wide || wide(b.Scope)
+	f.queued = f.queued || b.Queued
+	f.namespace = f.namespace || b.Namespace != 0
 }
 
 // viewOptions say how a table is shown.
@@ -38,104 +58,91 @@ type viewOptions struct {
 }
 
 // newPortsView sorts a table. The table must stay as it is while the view is used.
-func newPortsView(t *sockets.Table, o viewOptions) *portsView {
-	return viewRows(t.Rows, listensOn(t.Rows), o)
+func newPortsView(s rowSource, o viewOptions) *portsView {
+	return viewRows(s, listensOn(s), o)
 }
 
 // listensOn gives the ports on which somebody listens.
-func listensOn(rows []sockets.Row) *portSet {
-	var s portSet
-	for i := range rows {
-		if r := &rows[i]; r.Remote == nil && r.Local != nil {
-			s.add(r.Local.Port)
+func listensOn(s rowSource) *portSet {
+	var set portSet
+	for i := range s.Len() {
+		if b := s.Brief(i); !b.Remote.IsValid() && b.Local.IsValid() {
+			set.add(b.Local.Port())
 		}
 	}
-	return &s
+	return &set
 }
 
 // viewRows sorts rows; listens are the ports of servers.
-func viewRows(rows []sockets.Row, listens *portSet, o viewOptions) *portsView {
-	v := &portsView{}
-	nListen, nUnix := 0, 0
-	for i := range rows {
-		switch r := &rows[i]; {
-		case r.Protocol == protocolUnix:
-			nUnix++
-		case r.Remote == nil:
-			nListen++
-		}
-	}
-	v.listeners = make([]entry, 0, nListen)
-	v.unix = make([]entry, 0, nUnix)
-	v.connections = make([]entry, 0, (len(rows)-nListen-nUnix)/2+1)
-	index := newInodeIndex(rows)
-	for i := range rows {
-		r := &rows[i]
-		if r.Protocol == protocolUnix {
-			e := entry{row: r}
-			if !o.bothEnds && r.Peer != nil && r.Peer.Inode != r.Inode {
-				if p := index.find(rows, r.Peer.Inode); p != nil && p.Peer != nil && p.Peer.Inode == r.Inode {
-					if unixServer(r) && !unixServer(p) || unixServer(r) == unixServer(p) && r.Inode > p.Inode {
-						continue // shown with the other end
-					}
-					e.peer = p
+func viewRows(s rowSource, listens *portSet, o viewOptions) *portsView {
+	v := &portsView{source: s}
+	for i := range s.Len() {
+		b := s.Brief(i)
+		e := entry{index: int32(i), other: -1}
+		switch {
+		case b.Protocol == protocolUnix:
+			if b.Peer >= 0 && b.Peer != i && !o.bothEnds {
+				if !v.unixFirst(i, b.Peer) {
+					v.unixFacts.add(&b)
+					continue // shown with the other end
 				}
+				e.other = int32(b.Peer)
 			}
+			v.unixFacts.add(&b)
 			v.unix = append(v.unix, e)
-			continue
-		}
-		if r.Remote == nil {
-			v.listeners = append(v.listeners, entry{row: r, key: listenerKey(r)})
-			continue
-		}
-		if r.State == "time_wait" && !o.timeWait {
+		case !b.Remote.IsValid():
+			v.listenFacts.add(&b)
+			e.key = listenerKey(&b)
+			v.listeners = append(v.listeners, e)
+		case b.State == "time_wait" && !o.timeWait:
 			v.timeWait++
-			continue
-		}
-		e := entry{row: r}
-		server := serves(r, listens)
-		if r.Peer != nil && r.Peer.Inode != 0 && r.Peer.Inode != r.Inode && !o.bothEnds {
-			// Only ends that name each other are one connection.
-			if p := index.find(rows, r.Peer.Inode); p != nil && p.Peer != nil && p.Peer.Inode == r.Inode {
-				if server {
+		default:
+			v.connectFacts.add(&b)
+			e.flip = serves(&b, listens)
+			if b.Peer >= 0 && b.Peer != i && !o.bothEnds {
+				if e.flip {
 					continue // shown with the client's end
 				}
-				e.peer = p
+				e.other = int32(b.Peer)
 			}
+			e.key = connectionKey(&b, e.flip)
+			v.connections = append(v.connections, e)
 		}
-		e.flip = server
-		e.key = connectionKey(r, server)
-		v.connections = append(v.connections, e)
 	}
 	return v
 }
 
 const protocolUnix loopback.Protocol = "unix"
 
-// unixServer says whether a Unix socket has the name that was connected to.
-func unixServer(r *sockets.Row) bool { return r.Path != "" }
+// unixFirst says which end of a connection over a Unix socket is shown on the
+// left: the one without the name that was connected to.
+func (v *portsView) unixFirst(i, peer int) bool {
+	var m, n sockets.RowMaker
+	a, b := v.source.Row(i, &m), v.source.Row(peer, &n)
+	if named, other := a.Path != "", b.Path != ""; named != other {
+		return other
+	}
+	return i < peer
+}
 
 // serves says whether the connection's own end is the server's: somebody
 // listens on its port and not on the other's, or its port is the smaller one.
 // Both ends of a connection come to opposite answers.
-func serves(r *sockets.Row, listens *portSet) bool {
-	l, p := r.Local, r.Remote
-	if a, b := listens.has(l.Port), listens.has(p.Port); a != b {
+func serves(b *sockets.Brief, listens *portSet) bool {
+	l, p := b.Local, b.Remote
+	if a, b := listens.has(l.Port()), listens.has(p.Port()); a != b {
 		return a
 	}
-	if l.Port != p.Port {
-		return l.Port < p.Port
+	if l.Port() != p.Port() {
+		return l.Port() < p.Port()
 	}
-	return l.IP.Less(p.IP)
+	return l.Addr().Less(p.Addr())
 }
 
 // listenerKey orders listeners by port, then by protocol and address.
-func listenerKey(r *sockets.Row) uint64 {
-	k := uint64(0)
-	if r.Local != nil {
-		k = uint64(r.Local.Port)<<48 | uint64(foldIP(r.Local.IP))
-	}
-	if r.Protocol == loopback.UDP {
+func listenerKey(b *sockets.Brief) uint64 {
+	k := uint64(b.Local.Port())<<48 | uint64(foldIP(b.Local.Addr()))
+	if b.Protocol == loopback.UDP {
 		k |= 1 << 47
 	}
 	return k
@@ -143,12 +150,12 @@ func listenerKey(r *sockets.Row) uint64 {
 
 // connectionKey orders connections by the server's port and address, then by
 // the client's port.
-func connectionKey(r *sockets.Row, server bool) uint64 {
-	s, c := r.Remote, r.Local
+func connectionKey(b *sockets.Brief, server bool) uint64 {
+	s, c := b.Remote, b.Local
 	if server {
 		s, c = c, s
 	}
-	return uint64(s.Port)<<48 | uint64(foldIP(s.IP))<<16 | uint64(c.Port)
+	return uint64(s.Port())<<48 | uint64(foldIP(s.Addr()))<<16 | uint64(c.Port())
 }
 
 // foldIP gives 32 bits of an address, IPv4 in its order.
@@ -167,59 +174,12 @@ type portSet [1 << 16 / 64]uint64
 func (s *portSet) add(p uint16)      { s[p/64] |= 1 << (p % 64) }
 func (s *portSet) has(p uint16) bool { return s[p/64]&(1<<(p%64)) != 0 }
 
-// inodeIndex finds rows by their inode: a hash table with open addressing,
-// since a Go map of as many takes longer to fill than the table to print.
-type inodeIndex struct {
-	slots []int32 // index of the row and one more; 0 is free
-	mask  uint32
-}
-
-func newInodeIndex(rows []sockets.Row) *inodeIndex {
-	size := 16
-	for size < 2*len(rows) {
-		size *= 2
-	}
-	x := &inodeIndex{slots: make([]int32, size), mask: uint32(size - 1)}
-	for i := range rows {
-		if n := rows[i].Inode; n != 0 {
-			at := hashInode(n) & x.mask
-			for x.slots[at] != 0 {
-				at = (at + 1) & x.mask
-			}
-			x.slots[at] = int32(i + 1)
-		}
-	}
-	return x
-}
-
-// hashInode is Knuth's multiplicative hash.
-func hashInode(n uint32) uint32 { n *= 2654435769; return n ^ n>>15 }
-
-func (x *inodeIndex) find(rows []sockets.Row, inode uint32) *sockets.Row {
-	for at := hashInode(inode) & x.mask; ; at = (at + 1) & x.mask {
-		i := x.slots[at]
-		if i == 0 {
-			return nil
-		}
-		if r := &rows[i-1]; r.Inode == inode {
-			return r
-		}
-	}
-}
-
-// portsSorts are what --sort knows.
-func portsSorts() []string {
-	return []string{"port", "process", "pid", "state", "traffic", "rtt", "queue", "age", "address"}
-}
-
-// sort orders the entries by what is asked for, "" being the usual order. The
-// largest traffic, round-trip time and queue and the oldest come first.
+// sort orders the entries by what is asked for, "" being the usual order.
 func (v *portsView) sort(by string, reverse bool) {
-	compare := compareRows(by)
 	for _, es := range [][]entry{v.listeners, v.connections, v.unix} {
 		slices.SortFunc(es, func(a, b entry) int { return cmp.Compare(a.key, b.key) })
-		if compare != nil {
-			slices.SortStableFunc(es, func(a, b entry) int { return compare(a.row, b.row) })
+		if by != "" {
+			sortBy(v.source, es, by, func(e entry) int { return int(e.index) })
 		}
 		if reverse {
 			slices.Reverse(es)
@@ -227,104 +187,42 @@ func (v *portsView) sort(by string, reverse bool) {
 	}
 }
 
-// sortRows orders the rows of a table.
-func sortRows(rows []sockets.Row, by string, reverse bool) {
-	if compare := compareRows(by); compare != nil {
-		slices.SortStableFunc(rows, func(a, b sockets.Row) int { return compare(&a, &b) })
-	}
-	if reverse {
-		slices.Reverse(rows)
-	}
+// tableSource is rows that are there.
+type tableSource struct {
+	rows  []sockets.Row
+	peers map[uint32]int // by inode
 }
 
-// compareRows gives a comparison, or nil for "".
-func compareRows(by string) func(a, b *sockets.Row) int {
-	switch by {
-	case "port":
-		return func(a, b *sockets.Row) int { return cmp.Compare(portOf(a), portOf(b)) }
-	case "address":
-		return func(a, b *sockets.Row) int {
-			if c := addressOf(a).Compare(addressOf(b)); c != 0 {
-				return c
-			}
-			return cmp.Or(cmp.Compare(portOf(a), portOf(b)), strings.Compare(a.Path, b.Path))
+func newTableSource(rows []sockets.Row) *tableSource {
+	s := &tableSource{rows: rows, peers: make(map[uint32]int, len(rows))}
+	for i := range rows {
+		if n := rows[i].Inode; n != 0 {
+			s.peers[n] = i
 		}
-	case "process":
-		return func(a, b *sockets.Row) int {
-			p, q := firstProcess(a), firstProcess(b)
-			return cmp.Or(strings.Compare(p.Name, q.Name), cmp.Compare(p.PID, q.PID))
+	}
+	return s
+}
+
+func (s *tableSource) Len() int { return len(s.rows) }
+
+func (s *tableSource) Row(i int, _ *sockets.RowMaker) *sockets.Row { return &s.rows[i] }
+
+func (s *tableSource) Brief(i int) sockets.Brief {
+	r := &s.rows[i]
+	b := sockets.Brief{
+		Protocol: r.Protocol, State: r.State, Scope: r.Scope, Inode: r.Inode, Namespace: r.Namespace, Peer: -1, Queued: queueOf(r) > 0,
+	}
+	if r.Local != nil {
+		b.Local = r.Local.AddrPort()
+	}
+	if r.Remote != nil {
+		b.Remote = r.Remote.AddrPort()
+	}
+	if r.Peer != nil && r.Peer.Inode != 0 {
+		// Only ends that name each other are one connection.
+		if p, ok := s.peers[r.Peer.Inode]; ok && s.rows[p].Peer != nil && s.rows[p].Peer.Inode == r.Inode {
+			b.Peer = p
 		}
-	case "pid":
-		return func(a, b *sockets.Row) int { return cmp.Compare(firstProcess(a).PID, firstProcess(b).PID) }
-	case "state":
-		return func(a, b *sockets.Row) int { return strings.Compare(a.State, b.State) }
-	case "traffic":
-		return func(a, b *sockets.Row) int { return cmp.Compare(trafficOf(b), trafficOf(a)) }
-	case "rtt":
-		return func(a, b *sockets.Row) int { return cmp.Compare(rttOf(b), rttOf(a)) }
-	case "queue":
-		return func(a, b *sockets.Row) int { return cmp.Compare(queueOf(b), queueOf(a)) }
-	case "age":
-		return func(a, b *sockets.Row) int { return cmp.Compare(openedOf(a), openedOf(b)) }
 	}
-	return nil
-}
-
-// portOf gives the port that a socket is known by: its own, or the other
-// end's if that is the smaller one.
-func portOf(r *sockets.Row) uint16 {
-	switch {
-	case r.Local == nil:
-		return 0
-	case r.Remote == nil:
-		return r.Local.Port
-	}
-	return min(r.Local.Port, r.Remote.Port)
-}
-
-func addressOf(r *sockets.Row) netip.Addr {
-	if r.Local == nil {
-		return netip.Addr{}
-	}
-	return r.Local.IP
-}
-
-// firstProcess gives the holder that is named first; one without a name where
-// there is none.
-func firstProcess(r *sockets.Row) *sockets.Process {
-	if len(r.Processes) == 0 {
-		return &sockets.Process{}
-	}
-	return r.Processes[0]
-}
-
-func trafficOf(r *sockets.Row) uint64 {
-	if r.TCP == nil {
-		return 0
-	}
-	return r.TCP.Sent + r.TCP.Received
-}
-
-func rttOf(r *sockets.Row) uint32 {
-	if r.TCP == nil {
-		return 0
-	}
-	return r.TCP.RTT
-}
-
-func queueOf(r *sockets.Row) uint64 {
-	n := uint64(r.RecvQueue) + uint64(r.SendQueue)
-	if r.Backlog != nil {
-		n += uint64(*r.Backlog)
-	}
-	return n
-}
-
-// openedOf gives when a socket was opened; one of which it is not known comes
-// last.
-func openedOf(r *sockets.Row) int64 {
-	if r.OpenedAt == nil {
-		return time.Unix(1<<33, 0).UnixNano()
-	}
-	return r.OpenedAt.UnixNano()
+	return b
 }

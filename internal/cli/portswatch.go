@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -30,14 +31,15 @@ func (a *app) watchPorts(ctx context.Context, r *portsRequest) error {
 	p := &changePrinter{out: a.out, json: r.flags.json, rows: newRowJSON(), text: a.portsText(r)}
 	var before *sockets.Table
 	for next := time.Now(); ; {
-		t, err := r.list(ctx, l)
+		snapshot, err := r.scan(ctx, l)
 		if ctx.Err() != nil {
 			return nil // asked to end
 		}
 		if err != nil {
 			return err
 		}
-		for _, text := range t.Warnings {
+		t := snapshot.Table()
+		for _, text := range slices.Concat(l.Warnings, t.Warnings) {
 			if !said[text] {
 				said[text] = true
 				fmt.Fprintln(a.err, "lodge: "+text)
@@ -136,7 +138,7 @@ type changePrinter struct {
 // line for each socket, whose change is "present".
 func (p *changePrinter) first(t *sockets.Table) error {
 	if !p.json {
-		v := newPortsView(t, p.text.view)
+		v := newPortsView(newTableSource(t.Rows), p.text.view)
 		v.sort("", false)
 		return p.text.print(p.out, v)
 	}
@@ -182,33 +184,26 @@ func (p *changePrinter) changes(before, after *sockets.Table) error {
 		}
 		return p.flush()
 	}
-	was := make(map[*sockets.Row]*sockets.Row)
+	servers := listensOn(newTableSource(after.Rows))
 	for _, kind := range []struct {
 		name, sign, color string
 		listens           *portSet
 	}{
-		{changeClosed, "-", "31", listensOn(before.Rows)},
-		{changeChanged, "~", "33", listensOn(after.Rows)},
-		{changeOpened, "+", "32", listensOn(after.Rows)},
+		{changeClosed, "-", "31", listensOn(newTableSource(before.Rows))},
+		{changeChanged, "~", "33", servers},
+		{changeOpened, "+", "32", servers},
 	} {
 		var rows []sockets.Row
+		var was []*sockets.Row
 		for _, c := range all {
 			if c.kind == kind.name {
-				rows = append(rows, *c.row)
+				rows, was = append(rows, *c.row), append(was, c.before)
 			}
 		}
-		at := 0
-		for _, c := range all {
-			if c.kind == kind.name {
-				if c.before != nil {
-					was[&rows[at]] = c.before
-				}
-				at++
-			}
-		}
-		v := viewRows(rows, kind.listens, p.text.view)
+		v := viewRows(newTableSource(rows), kind.listens, p.text.view)
 		v.sort("", false)
 		for _, es := range [][]entry{v.listeners, v.connections, v.unix} {
+			make := v.maker(es)
 			for i := range es {
 				start := len(p.b)
 				p.b = append(p.b, kind.sign...)
@@ -216,9 +211,10 @@ func (p *changePrinter) changes(before, after *sockets.Table) error {
 					p.b = paint(p.b, start, kind.color)
 				}
 				p.b = now.AppendFormat(append(p.b, ' '), "15:04:05 ")
-				p.b = p.text.appendSentence(p.b, &es[i])
-				if old := was[es[i].row]; old != nil {
-					p.b = p.text.appendWas(p.b, old, es[i].row)
+				l := make(i)
+				p.b = p.text.appendSentence(p.b, l)
+				if old := was[es[i].index]; old != nil {
+					p.b = p.text.appendWas(p.b, old, l.row)
 				}
 				p.b = append(p.b, '\n')
 			}

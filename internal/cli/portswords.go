@@ -117,7 +117,7 @@ func (s *selection) endpoint(w, host, ports string) error {
 }
 
 // name takes a word that is no number: a process, a project, PROJECT/SERVICE,
-// the path of a program, name[PID] as lodge prints it.
+// name[PID] as lodge prints it.
 func (s *selection) name(w, text string) error {
 	if strings.Trim(text, "0123456789.:/-[]%*") == "" {
 		return wrongWord(w, "it is neither a port nor an address", "ports are 1 to 65535, addresses such as 127.0.0.1, ::1 or 10.0.0.0/8")
@@ -135,7 +135,7 @@ func (s *selection) name(w, text string) error {
 	}
 	switch p, svc, ok := strings.Cut(text, "/"); {
 	case strings.HasPrefix(text, "/"):
-		s.filter.Names = append(s.filter.Names, text)
+		return wrongWord(w, "it is a path", "lodge ports "+text[strings.LastIndexByte(text, '/')+1:])
 	case !ok:
 		s.names = append(s.names, text)
 	case p == "" || svc == "" || strings.Contains(svc, "/"):
@@ -278,8 +278,9 @@ func (s *selection) query(q sockets.Query) sockets.Query {
 	return q
 }
 
-// sift removes what the engine could not know is not wanted.
-func (s *selection) sift(t *sockets.Table) {
+// keep gives what the engine could not know: whether a row is wanted. It is
+// nil where all are.
+func (s *selection) keep() func(*sockets.Row) bool {
 	var keeps []func(*sockets.Row) bool
 	if len(s.places) > 0 {
 		keeps = append(keeps, s.atPlace)
@@ -294,21 +295,10 @@ func (s *selection) sift(t *sockets.Table) {
 		keeps = append(keeps, func(r *sockets.Row) bool { return r.State == "listen" || r.Protocol != loopback.TCP })
 	}
 	if len(keeps) == 0 {
-		return
+		return nil
 	}
-	t.Rows = slices.DeleteFunc(t.Rows, func(r sockets.Row) bool {
-		for _, keep := range keeps {
-			if !keep(&r) {
-				return true
-			}
-		}
-		return false
-	})
-	t.UnknownOwners = 0
-	for i := range t.Rows {
-		if t.Rows[i].Unknown {
-			t.UnknownOwners++
-		}
+	return func(r *sockets.Row) bool {
+		return !slices.ContainsFunc(keeps, func(keep func(*sockets.Row) bool) bool { return !keep(r) })
 	}
 }
 

@@ -71,7 +71,6 @@ func TestWord(t *testing.T) {
 		"7zip":                       "word=7zip",
 		"tmux: server":               "word=tmux: server",
 		"postgres[398]":              "pids=[398] names=[postgres]",
-		"/usr/bin/node":              "names=[/usr/bin/node]",
 		"shop/web":                   "service=shop/web",
 		"web.shop.localhost":         "service=shop/web",
 		"shop.localhost":             "projects=[shop]",
@@ -91,6 +90,7 @@ func TestWord(t *testing.T) {
 		"[127.0.0.1]:80":  `! read "[127.0.0.1]:80": "[127.0.0.1]" is not an address`,
 		"http://":         `! read "http://": it is not an address`,
 		"":                `! read "": it is empty`,
+		"/usr/bin/node":   `! read "/usr/bin/node": it is a path (hint: lodge ports node)`,
 		"shop/":           `! read "shop/": it is not PROJECT/SERVICE`,
 		"a/b/c":           `! read "a/b/c": it is not PROJECT/SERVICE`,
 	} {
@@ -157,9 +157,9 @@ func addr(s string) *sockets.Address {
 	return &sockets.Address{IP: a.Addr(), Port: a.Port()}
 }
 
-func TestSift(t *testing.T) {
+func TestKeep(t *testing.T) {
 	row := func(proto, state, local, remote, service string) sockets.Row {
-		r := sockets.Row{Protocol: "tcp", Family: "ipv4", State: state, Local: addr(local), Remote: addr(remote), Project: "shop", Service: service, Unknown: true}
+		r := sockets.Row{Protocol: "tcp", Family: "ipv4", State: state, Local: addr(local), Remote: addr(remote), Project: "shop", Service: service}
 		if strings.HasPrefix(local, "[") {
 			r.Family = "ipv6"
 		}
@@ -203,27 +203,15 @@ func TestSift(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		table := &sockets.Table{Rows: append([]sockets.Row(nil), all...), UnknownOwners: 9}
-		s.sift(table)
+		keep := s.keep()
 		var got []string
-		for _, r := range table.Rows {
-			for i := range all {
-				if reflect.DeepEqual(r, all[i]) {
-					got = append(got, fmt.Sprint(i))
-				}
+		for i := range all {
+			if keep == nil || keep(&all[i]) {
+				got = append(got, fmt.Sprint(i))
 			}
 		}
 		if c.want != strings.Join(got, " ") {
 			t.Errorf("%v: got %v, want %s", c.words, got, c.want)
-		}
-		unknown := 0
-		for _, r := range table.Rows {
-			if r.Unknown {
-				unknown++
-			}
-		}
-		if table.UnknownOwners != unknown {
-			t.Errorf("%v: %d unknown, want %d", c.words, table.UnknownOwners, unknown)
 		}
 	}
 }

@@ -44,18 +44,15 @@ const (
 	columnGap     = 2
 )
 
-// print writes the table. Nothing is printed for no entries.
-func (t *textTable[E]) print(w io.Writer, entries []E) error {
-	if len(entries) == 0 {
-		return nil
-	}
-	t.measure(entries[:min(len(entries), tableSample)])
+// print writes the table of n entries, which entry gives one at a time.
+func (t *textTable[E]) print(w io.Writer, n int, entry func(int) *E) error {
+	t.measure(min(n, tableSample), entry)
 	b := make([]byte, 0, flushAt+8<<10)
 	if t.header {
 		b = t.line(b, nil)
 	}
-	for i := range entries {
-		b = t.line(b, &entries[i])
+	for i := range n {
+		b = t.line(b, entry(i))
 		if len(b) >= flushAt {
 			if _, err := w.Write(b); err != nil {
 				return err
@@ -68,18 +65,25 @@ func (t *textTable[E]) print(w io.Writer, entries []E) error {
 }
 
 // measure gives the columns their widths, and leaves out what has no place.
-func (t *textTable[E]) measure(entries []E) {
-	var b []byte
+func (t *textTable[E]) measure(n int, entry func(int) *E) {
 	for i := range t.columns {
 		c := &t.columns[i]
 		c.width = 0
 		if t.header {
 			c.width = displayWidth([]byte(c.title))
 		}
-		for j := range entries {
-			b = c.cell(b[:0], &entries[j])
+	}
+	var b []byte
+	for j := range n {
+		e := entry(j)
+		for i := range t.columns {
+			c := &t.columns[i]
+			b = c.cell(b[:0], e)
 			c.width = max(c.width, displayWidth(b))
 		}
+	}
+	for i := range t.columns {
+		c := &t.columns[i]
 		if t.width == 0 {
 			c.width = min(c.width, widestPadding)
 		}

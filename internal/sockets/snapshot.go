@@ -24,6 +24,7 @@ type Snapshot struct {
 	users    users
 	scopes   []scopes // by space
 	shown    []uint32 // indexes into recs
+	places   []int32  // one more than a record's index in shown; made when asked for
 	unknown  int
 	warnings []string
 }
