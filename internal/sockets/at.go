@@ -50,7 +50,7 @@ func (s *Snapshot) Brief(i int) Brief {
 		b.Protocol = loopback.TCP
 	}
 	ip := address(&r.local)
-	b.Local, b.Scope = netip.AddrPortFrom(ip, r.localPort), s.scopes[r.space].scope(ip)
+	b.Local, b.Scope = netip.AddrPortFrom(ip, r.localPort), s.spaces[r.space].scopes.scope(ip)
 	if r.connected() {
 		b.Remote = netip.AddrPortFrom(address(&r.remote), r.remotePort)
 	}
