@@ -153,7 +153,6 @@ func newPortsRequest(f portsFlags, words []string, interval bool) (*portsRequest
 	if err := r.combine(interval); err != nil {
 		return nil, err
 	}
-	r.query.Unix = f.unix
 	r.query.AllNamespaces = f.namespaces
 	r.query.TCPInfo = f.traffic || r.flags.sort == "traffic" || r.flags.sort == "rtt"
 	r.query.Details = f.json
