@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"os/signal"
 	"slices"
 	"strings"
@@ -313,7 +314,11 @@ func (a *app) unknownOwners(n int) {
 	if n == 1 {
 		verb = "belongs"
 	}
-	fmt.Fprintf(a.err, "%s %s to processes of other users: sudo lodge ports, or lodge setup\n", count(n, "socket"), verb)
+	whose := "processes of other users: sudo lodge ports, or lodge setup"
+	if os.Geteuid() == 0 {
+		whose = "processes that cannot be seen from here, such as those of another pid namespace"
+	}
+	fmt.Fprintf(a.err, "%s %s to %s\n", count(n, "socket"), verb, whose)
 }
 
 // meant gives a hint where a word that was taken for a name is a word of a
