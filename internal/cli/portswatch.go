@@ -38,6 +38,10 @@ func (a *app) watchPorts(ctx context.Context, r *portsRequest) error {
 		if err != nil {
 			return err
 		}
+		if !r.flags.json && !p.text.view.timeWait {
+			// For people a connection is closed when it is in TIME_WAIT.
+			snapshot.Keep(func(r *sockets.Row) bool { return r.State != "time_wait" })
+		}
 		t := snapshot.Table()
 		for _, text := range slices.Concat(l.Warnings, t.Warnings) {
 			if !said[text] {
@@ -188,13 +192,13 @@ func (p *changePrinter) changes(before, after *sockets.Table) error {
 		}
 		return p.flush()
 	}
-	servers := listensOn(newTableSource(after.Rows))
+	servers := listensOn(&tableSource{rows: after.Rows})
 	for _, kind := range []struct {
 		kind        sockets.ChangeKind
 		sign, color string
 		listens     *portSet
 	}{
-		{sockets.Closed, "-", "31", listensOn(newTableSource(before.Rows))},
+		{sockets.Closed, "-", "31", listensOn(&tableSource{rows: before.Rows})},
 		{sockets.Changed, "~", "33", servers},
 		{sockets.Opened, "+", "32", servers},
 	} {
