@@ -2,7 +2,9 @@ package test
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/netip"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -147,4 +149,30 @@ ready = { log = "connected" }
 		}
 		differ(t, ps[0].home("tcp", 4100), ps[1].home("tcp", 4100))
 	})
+}
+
+// Root who was called by sudo sees the names of that user's projects.
+func TestPortsBySudo(t *testing.T) {
+	needRoot(t)
+	t.Parallel()
+	e := newEnv(t, seccomp)
+	e.environ = []string{} // as sudo finds it: the user's daemon is in its usual place
+	run, state := fmt.Sprintf("/tmp/lodge-%d", e.uid), fmt.Sprintf("/var/tmp/lodge-%d", e.uid)
+	for _, d := range []string{run, state} {
+		t.Cleanup(func() {
+			if err := os.RemoveAll(d); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	t.Cleanup(func() { e.lodge(e.base, "down", "--all").ok(t); e.gone() })
+	p := e.project("theirs", "lodge.toml", config("web", peerBin+" http localhost:4300 page"))
+	p.up()
+	home := p.home("tcp", 4300)
+	cmd := hostCommand(e.bin, "ports", "--no-header", "theirs/web")
+	cmd.Env = []string{"XDG_RUNTIME_DIR=" + e.base, "XDG_STATE_HOME=" + e.base, fmt.Sprintf("SUDO_UID=%d", e.uid)}
+	out, err := cmd.CombinedOutput()
+	if err != nil || !strings.Contains(string(out), home.String()) || !strings.Contains(string(out), "theirs/web") || strings.Count(string(out), "\n") != 1 {
+		t.Errorf("%v:\n%s", err, out)
+	}
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"net/netip"
+	"os"
+	"strconv"
 	"time"
 
 	"lodge/internal/localapi"
@@ -22,6 +24,9 @@ type look struct {
 	Warnings []string
 
 	client *localapi.Client
+	// sudo asks the daemon of whoever called root by sudo(8), nil if nobody
+	// did. It only names projects.
+	sudo *localapi.Client
 }
 
 // lookPatience is how long a daemon may take to say what it knows. One that
@@ -32,6 +37,9 @@ const lookPatience = 2 * time.Second
 // what it gets.
 func (a *app) look(ctx context.Context) *look {
 	l := &look{client: localapi.New(localapi.Dirs{Runtime: a.runtimeDir()}.Socket())}
+	if uid, err := strconv.Atoi(a.getenv("SUDO_UID")); err == nil && uid > 0 && os.Geteuid() == 0 {
+		l.sudo = localapi.NewUser(localapi.Dirs{Runtime: usualRuntimeDir(uid)}.Socket(), uid)
+	}
 	l.refresh(ctx)
 	return l
 }
@@ -39,22 +47,29 @@ func (a *app) look(ctx context.Context) *look {
 // refresh asks again: projects come and go, and so does the daemon.
 func (l *look) refresh(ctx context.Context) {
 	l.Projects, l.Homes, l.Live, l.Warnings = nil, nil, nil, nil
-	short, cancel := context.WithTimeout(ctx, lookPatience)
-	defer cancel()
-	ps, err := l.client.Projects(short, false)
-	if err != nil {
-		if ctx.Err() == nil && !localapi.NotRunning(err) {
-			if errors.Is(err, context.DeadlineExceeded) {
-				err = errors.New("the daemon does not answer")
+	ask := func(c *localapi.Client) bool {
+		short, cancel := context.WithTimeout(ctx, lookPatience)
+		defer cancel()
+		ps, err := c.Projects(short, false)
+		if err != nil {
+			if ctx.Err() == nil && !localapi.NotRunning(err) {
+				if errors.Is(err, context.DeadlineExceeded) {
+					err = errors.New("the daemon does not answer")
+				}
+				l.Warnings = append(l.Warnings, "projects are not named: "+err.Error())
 			}
-			l.Warnings = append(l.Warnings, "projects are not named: "+err.Error())
+			return false
 		}
-		return
+		l.Projects = append(l.Projects, ps.Projects...)
+		return true
 	}
-	l.Projects, l.Homes = ps.Projects, homesOf(ps.Projects)
-	if live, ok := any(l.client).(sockets.Live); ok {
+	if live, ok := any(l.client).(sockets.Live); ask(l.client) && ok {
 		l.Live = live
 	}
+	if l.sudo != nil {
+		ask(l.sudo)
+	}
+	l.Homes = homesOf(l.Projects)
 }
 
 // query puts what is known into a query.
@@ -63,8 +78,13 @@ func (l *look) query(q sockets.Query) sockets.Query {
 	return q
 }
 
-// Close drops the connection to the daemon.
-func (l *look) Close() { l.client.Close() }
+// Close drops the connections.
+func (l *look) Close() {
+	l.client.Close()
+	if l.sudo != nil {
+		l.sudo.Close()
+	}
+}
 
 // homesOf gives the homes of projects. An address that is none is left out.
 func homesOf(ps []localapi.Project) []sockets.Home {
