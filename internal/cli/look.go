@@ -35,8 +35,8 @@ type daemonAt struct {
 	client *localapi.Client // nil for none
 }
 
-// runs says whether somebody may listen: to make a connection for nothing
-// would take a tenth of the time that a look does.
+// runs says whether somebody may listen. Where nobody does, as mostly, a look
+// takes so little that an HTTP client's try would be felt.
 func (d daemonAt) runs() bool {
 	if d.client == nil {
 		return false
