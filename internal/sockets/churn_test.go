@@ -70,7 +70,8 @@ func TestVanishingIsNormal(t *testing.T) {
 	space, _ := newSpace(t)
 	a := start(t, space, "churn 4", nil)
 	seen, owned := 0, 0
-	for round := 0; round < 60 || owned < 60; round++ {
+	round := 0
+	for ; round < 60 || owned < 60; round++ {
 		if round == 3000 {
 			t.Fatalf("of %d sockets %d had a holder", seen, owned)
 		}
@@ -103,7 +104,7 @@ func TestVanishingIsNormal(t *testing.T) {
 		}
 	}
 	a.end()
-	t.Logf("%d sockets, %d holders", seen, owned)
+	t.Logf("%d readings, %d sockets, %d holders", round, seen, owned)
 }
 
 // A process that ended is not described, whoever has its id now: its directory
