@@ -30,7 +30,7 @@ func TestMain(m *testing.M) {
 	if flag.Arg(0) == asChild {
 		conn, err := FromFile(os.NewFile(3, "socket"))
 		if err == nil {
-			err = Serve(context.Background(), conn, uint32(os.Getuid()), uint32(os.Getgid()))
+			err = Serve(context.Background(), conn, uint32(os.Getuid()), uint32(os.Getgid()), Options{})
 		}
 		if err != nil {
 			os.Stderr.WriteString(err.Error() + "\n")

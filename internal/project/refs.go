@@ -27,7 +27,7 @@ func (r *reader) checkRefs() error {
 		}
 		if !slices.Contains(refs.Facts(), ref.Fact) {
 			hint := ""
-			if near := nearest(ref.Fact, refs.Facts()); near != "" {
+			if near := Nearest(ref.Fact, refs.Facts()); near != "" {
 				hint = fmt.Sprintf("did you mean ${%s.%s}?", ref.Service, near)
 			} else {
 				hint = "known here: " + strings.Join(refs.Facts(), ", ") + "; write $${ for a literal ${"

@@ -43,6 +43,9 @@ func (s *Snapshot) read(ctx context.Context, q *Query) error {
 		s.warnings = append(s.warnings, "TCP sockets that are bound but do not listen are told by Linux 6.8 and later only")
 	}
 	joinPeers(s.recs)
+	if len(s.spaces) > 1 {
+		joinAcross(s.recs)
+	}
 	s.joinUnix()
 	s.selectSockets(q)
 	if err := s.lookUpPeers(q); err != nil {
@@ -149,8 +152,8 @@ func (s *Snapshot) show(q *Query) {
 // The words that a Query may hold.
 func (q *Query) check() error {
 	for _, p := range q.Protocols {
-		if p != string(loopback.TCP) && p != string(loopback.UDP) {
-			return fmt.Errorf("protocol %q: neither tcp nor udp", p)
+		if p != string(loopback.TCP) && p != string(loopback.UDP) && p != "unix" {
+			return fmt.Errorf("protocol %q: not tcp, udp or unix", p)
 		}
 	}
 	known := States()

@@ -11,6 +11,9 @@ import (
 // Snapshot is what Scan read: many sockets in little memory. Rows are made of
 // it one at a time.
 type Snapshot struct {
+	// places is one more than a record's index in shown; made when asked for.
+	places []int32
+
 	recs      []record
 	infos     []TCPInfo
 	unix      []unixInfo
