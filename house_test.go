@@ -22,7 +22,7 @@ var allowed = map[string][]string{
 	"project":          {"loopback"},
 	"watch":            {},
 	"logs":             {},
-	"sockets":          {"loopback"},
+	"sockets":          {"loopback", "procfs"},
 	"bpf":              {"loopback"},
 	"helper":           {"bpf", "loopback", "procfs", "unixsock"},
 	"home":             {"loopback"},

@@ -125,7 +125,7 @@ func (c *Conn) LookupPair(proto loopback.Protocol, local, remote netip.AddrPort)
 
 // ask sends c.req and reads until its answer, which goes to c.found.
 func (c *Conn) ask() (unix.Errno, error) {
-	if err := c.send(); err != nil {
+	if err := c.send(c.req[:]); err != nil {
 		return 0, err
 	}
 	// A stale answer can stand before ours only after a receive that timed
@@ -146,15 +146,15 @@ func (c *Conn) ask() (unix.Errno, error) {
 	return 0, errors.New("no answer among 64 messages")
 }
 
-func (c *Conn) send() error {
+func (c *Conn) send(request []byte) error {
 	for {
-		n, err := unix.Write(c.fd, c.req[:])
+		n, err := unix.Write(c.fd, request)
 		switch {
 		case errors.Is(err, unix.EINTR):
 		case err != nil:
 			return err
-		case n != len(c.req):
-			return fmt.Errorf("sent %d bytes of %d", n, len(c.req))
+		case n != len(request):
+			return fmt.Errorf("sent %d bytes of %d", n, len(request))
 		default:
 			return nil
 		}
@@ -168,80 +168,6 @@ func read(fd int, b []byte) (int, error) {
 			return n, err
 		}
 	}
-}
-
-// Dump lists the sockets of one protocol and family (AF_INET or AF_INET6)
-// whose state is in states, a mask with one bit a state (Listening, UDPBound,
-// AllStates). A dual-stack socket is in AF_INET6's list only.
-func (c *Conn) Dump(proto loopback.Protocol, family int, states uint32) ([]Socket, error) {
-	number, err := protocolNumber(proto)
-	if err != nil {
-		return nil, err
-	}
-	if family != unix.AF_INET && family != unix.AF_INET6 {
-		return nil, fmt.Errorf("dump %s sockets: family %d: %w", proto, family, unix.EAFNOSUPPORT)
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.big == nil {
-		// The kernel fills at most 32 KiB at a time.
-		c.big = make([]byte, 64<<10)
-	}
-	var list []Socket
-	for range dumpTries {
-		var again bool
-		list, again, err = c.dump(list[:0], number, byte(family), states)
-		if err != nil {
-			return nil, fmt.Errorf("dump %s sockets: %w", proto, err)
-		}
-		if !again {
-			return list, nil
-		}
-	}
-	return nil, fmt.Errorf("dump %s sockets: %w", proto, ErrInterrupted)
-}
-
-func (c *Conn) dump(list []Socket, protocol, family byte, states uint32) ([]Socket, bool, error) {
-	c.seq++
-	putRequest(&c.req, c.seq, unix.NLM_F_DUMP, family, protocol, states)
-	if err := c.send(); err != nil {
-		return list, false, err
-	}
-	interrupted := false
-	add := func(s Socket) { list = append(list, s) }
-	for {
-		// A datagram that does not fit is told in the flags.
-		n, _, flags, _, err := unix.Recvmsg(c.fd, c.big, nil, 0)
-		switch {
-		case errors.Is(err, unix.EINTR):
-			continue
-		case err != nil:
-			return list, false, err
-		case flags&unix.MSG_TRUNC != 0:
-			return list, false, errShort
-		}
-		got, err := parse(c.big[:n], c.seq, add)
-		switch {
-		case err != nil:
-			return list, false, err
-		case got.errno != 0:
-			return list, false, got.errno
-		}
-		interrupted = interrupted || got.interrupted
-		if got.done {
-			return list, interrupted, nil
-		}
-	}
-}
-
-// Dump is Conn.Dump on a conversation of its own.
-func Dump(proto loopback.Protocol, family int, states uint32) ([]Socket, error) {
-	c, err := Open()
-	if err != nil {
-		return nil, err
-	}
-	list, err := c.Dump(proto, family, states)
-	return list, errors.Join(err, c.Close())
 }
 
 func protocolNumber(p loopback.Protocol) (byte, error) {

@@ -17,9 +17,13 @@ const (
 	attrLen    = 4  // struct nlattr
 
 	sockDiagByFamily = 20 // SOCK_DIAG_BY_FAMILY
+	attrBytecode     = 1  // INET_DIAG_REQ_BYTECODE, in a request
+	attrInfo         = 2  // INET_DIAG_INFO
 	attrV6Only       = 11 // INET_DIAG_SKV6ONLY
 	attrCgroupID     = 21 // INET_DIAG_CGROUP_ID
 	attrTypeMask     = 0x3fff
+
+	infoLen = 136 // of struct tcp_info, up to tcpi_bytes_received
 )
 
 // errShort is an answer that ends before what it announces.
@@ -37,9 +41,22 @@ type batch struct {
 }
 
 // parse reads one datagram of netlink messages and gives each socket in it to
-// add. Messages of another sequence number are answers to an earlier question
-// and are skipped.
+// add.
 func parse(b []byte, seq uint32, add func(Socket)) (batch, error) {
+	return messages(b, seq, func(body []byte) error {
+		var r record
+		if err := parseRecord(body, &r, nil); err != nil {
+			return err
+		}
+		add(r.socket())
+		return nil
+	})
+}
+
+// messages reads one datagram of netlink messages and gives the body of each
+// that is of a socket to add. Messages of another sequence number are answers
+// to an earlier question and are skipped.
+func messages(b []byte, seq uint32, add func(body []byte) error) (batch, error) {
 	var out batch
 	for len(b) > 0 {
 		if len(b) < headerLen {
@@ -77,11 +94,9 @@ func parse(b []byte, seq uint32, add func(Socket)) (batch, error) {
 		case unix.NLMSG_OVERRUN:
 			return out, errors.New("messages were lost")
 		case sockDiagByFamily:
-			var s Socket
-			if err := parseSocket(body, &s); err != nil {
+			if err := add(body); err != nil {
 				return out, err
 			}
-			add(s)
 			if flags&unix.NLM_F_MULTI == 0 {
 				out.done = true
 			}
@@ -92,52 +107,74 @@ func parse(b []byte, seq uint32, add func(Socket)) (batch, error) {
 	return out, nil
 }
 
-// parseSocket reads a struct inet_diag_msg and the attributes after it.
-func parseSocket(b []byte, s *Socket) error {
+// parseRecord reads a struct inet_diag_msg and the attributes after it. What
+// it says of TCP goes to info, where that is not nil.
+func parseRecord(b []byte, r *record, info *TCPInfo) error {
 	if len(b) < diagLen {
 		return errShort
 	}
-	s.Family = int(b[0])
-	s.State = b[1]
-	sport := binary.BigEndian.Uint16(b[4:6])
-	dport := binary.BigEndian.Uint16(b[6:8])
-	switch s.Family {
+	r.family, r.state = b[0], b[1]
+	r.localPort = binary.BigEndian.Uint16(b[4:6])
+	r.remotePort = binary.BigEndian.Uint16(b[6:8])
+	switch r.family {
 	case unix.AF_INET:
-		s.Src = netip.AddrPortFrom(netip.AddrFrom4([4]byte(b[8:12])), sport)
-		s.Dst = netip.AddrPortFrom(netip.AddrFrom4([4]byte(b[24:28])), dport)
+		put4(&r.local, b[8:12])
+		put4(&r.remote, b[24:28])
 	case unix.AF_INET6:
-		s.Src = netip.AddrPortFrom(netip.AddrFrom16([16]byte(b[8:24])), sport)
-		s.Dst = netip.AddrPortFrom(netip.AddrFrom16([16]byte(b[24:40])), dport)
+		r.local = [16]byte(b[8:24])
+		r.remote = [16]byte(b[24:40])
 	default:
-		return fmt.Errorf("address family %d is neither IPv4 nor IPv6", s.Family)
+		return fmt.Errorf("address family %d is neither IPv4 nor IPv6", r.family)
 	}
+	r.iface = binary.NativeEndian.Uint32(b[40:44])
 	// The cookie is two 32-bit words, the low one first, on every machine.
-	s.Cookie = uint64(binary.NativeEndian.Uint32(b[44:48])) | uint64(binary.NativeEndian.Uint32(b[48:52]))<<32
-	s.RQueue = binary.NativeEndian.Uint32(b[56:60])
-	s.WQueue = binary.NativeEndian.Uint32(b[60:64])
-	s.UID = binary.NativeEndian.Uint32(b[64:68])
-	s.Inode = binary.NativeEndian.Uint32(b[68:72])
-	return parseAttributes(b[diagLen:], s)
+	r.cookie = uint64(binary.NativeEndian.Uint32(b[44:48])) | uint64(binary.NativeEndian.Uint32(b[48:52]))<<32
+	r.rqueue = binary.NativeEndian.Uint32(b[56:60])
+	r.wqueue = binary.NativeEndian.Uint32(b[60:64])
+	r.uid = binary.NativeEndian.Uint32(b[64:68])
+	r.inode = binary.NativeEndian.Uint32(b[68:72])
+	r.flags = 0
+	return attributes(b[diagLen:], func(kind uint16, value []byte) {
+		switch kind {
+		case attrInfo:
+			if info != nil {
+				*info = parseInfo(value)
+			}
+		case attrV6Only:
+			if len(value) >= 1 && value[0] != 0 {
+				r.flags |= flagV6Only
+			}
+		case attrCgroupID:
+			if len(value) >= 8 {
+				r.cgroup = binary.NativeEndian.Uint64(value)
+			}
+		}
+	})
 }
 
-func parseAttributes(b []byte, s *Socket) error {
+// attributes gives each of a run of netlink attributes to f.
+func attributes(b []byte, f func(kind uint16, value []byte)) error {
 	for len(b) >= attrLen {
 		n := int(binary.NativeEndian.Uint16(b[0:2]))
 		if n < attrLen || n > len(b) {
 			return errShort
 		}
-		value := b[attrLen:n]
-		switch binary.NativeEndian.Uint16(b[2:4]) & attrTypeMask {
-		case attrV6Only:
-			s.V6Only = len(value) >= 1 && value[0] != 0
-		case attrCgroupID:
-			if len(value) >= 8 {
-				s.CgroupID = binary.NativeEndian.Uint64(value)
-			}
-		}
+		f(binary.NativeEndian.Uint16(b[2:4])&attrTypeMask, b[attrLen:n])
 		b = b[min(align4(n), len(b)):]
 	}
 	return nil
+}
+
+// parseInfo reads a struct tcp_info (linux/tcp.h). Older kernels give a
+// shorter one: what it lacks is zero.
+func parseInfo(b []byte) TCPInfo {
+	var full [infoLen]byte
+	copy(full[:], b)
+	u32 := func(at int) uint32 { return binary.NativeEndian.Uint32(full[at:]) }
+	return TCPInfo{
+		IdleSend: u32(44), IdleReceive: u32(52), RTT: u32(68), RTTVar: u32(72), CongestionW: u32(80), Retransmits: u32(100),
+		Sent: binary.NativeEndian.Uint64(full[120:]), Received: binary.NativeEndian.Uint64(full[128:]),
+	}
 }
 
 func align4(n int) int { return (n + 3) &^ 3 }

@@ -2,7 +2,6 @@ package sockets
 
 import (
 	"context"
-	"errors"
 	"net/netip"
 
 	"lodge/internal/loopback"
@@ -65,9 +64,4 @@ type Owners struct {
 type Ends struct {
 	Protocol      loopback.Protocol
 	Local, Remote netip.AddrPort
-}
-
-// List reads the sockets that q asks for.
-func List(ctx context.Context, q Query) (*Table, error) {
-	return nil, errors.New("list sockets: not built yet")
 }

@@ -18,8 +18,9 @@ type Row struct {
 	Family string `json:"family"`
 	// State is listen, established, syn_sent, syn_recv, fin_wait_1,
 	// fin_wait_2, time_wait, close, close_wait, last_ack, closing (RFC 9293,
-	// section 3.3.2), bound (a port taken, not listening; an unconnected UDP
-	// socket) or connected (Unix and UDP sockets with a peer: established).
+	// section 3.3.2), bound (a port or a path taken, not listening; an
+	// unconnected UDP socket) or connected (a UDP or Unix socket with a peer,
+	// for which the kernel says established).
 	State string `json:"state"`
 	// Local is the socket's own address, Remote its peer's; Remote is nil
 	// where there is none.
@@ -34,10 +35,12 @@ type Row struct {
 	// V6Only is told for listening IPv6 sockets.
 	V6Only bool `json:"v6_only,omitempty"`
 
-	UID    uint32 `json:"uid"`
-	User   string `json:"user,omitempty"`
-	Inode  uint32 `json:"inode,omitempty"`
-	Cookie uint64 `json:"cookie,omitempty"`
+	// UID owns the socket; nil where the kernel does not keep it (TIME_WAIT,
+	// SYN_RECV).
+	UID    *uint32 `json:"uid,omitempty"`
+	User   string  `json:"user,omitempty"`
+	Inode  uint32  `json:"inode,omitempty"`
+	Cookie uint64  `json:"cookie,omitempty"`
 	// CgroupID is the inode number of the cgroup2 directory in which the
 	// socket was made.
 	CgroupID uint64 `json:"cgroup_id,omitempty"`
@@ -70,6 +73,10 @@ type Row struct {
 	Backlog      *uint32 `json:"backlog,omitempty"`
 	BacklogLimit *uint32 `json:"backlog_limit,omitempty"`
 
+	// OpenedAt is when the socket was made, where the live map saw it: the
+	// kernel does not keep it (the times of a sockfs inode are all zero).
+	OpenedAt *time.Time `json:"opened_at,omitempty"`
+
 	// TCP is told where it was asked for: see Query.TCPInfo.
 	TCP *TCPInfo `json:"tcp_info,omitempty"`
 }
@@ -83,9 +90,12 @@ type Address struct {
 // AddrPort gives the address as net/netip writes it.
 func (a Address) AddrPort() netip.AddrPort { return netip.AddrPortFrom(a.IP, a.Port) }
 
-// Peer is the other end of a connection.
+// Peer is the other end of a connection. A socket connected to itself is its
+// own peer.
 type Peer struct {
-	Inode     uint32     `json:"inode,omitempty"`
+	Inode uint32 `json:"inode,omitempty"`
+	// Path is that of a Unix socket's peer.
+	Path      string     `json:"path,omitempty"`
 	Processes []*Process `json:"processes"`
 	Unknown   bool       `json:"owner_unknown,omitempty"`
 	Project   string     `json:"project,omitempty"`

@@ -7,8 +7,19 @@ import "net/netip"
 // StateClose, a connected one in StateEstablished.
 const (
 	StateEstablished = 1
+	StateSynSent     = 2
+	StateSynRecv     = 3
+	StateFinWait1    = 4
+	StateFinWait2    = 5
+	StateTimeWait    = 6
 	StateClose       = 7
+	StateCloseWait   = 8
+	StateLastAck     = 9
 	StateListen      = 10
+	StateClosing     = 11
+	stateNewSynRecv  = 12
+	// stateBoundInactive is only asked for: the answer has StateClose.
+	stateBoundInactive = 13
 )
 
 // The state masks that Dump takes: one bit a state.

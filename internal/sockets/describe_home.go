@@ -1,0 +1,76 @@
+package sockets
+
+import (
+	"bytes"
+	"net/netip"
+	"strconv"
+	"strings"
+
+	"lodge/internal/loopback"
+)
+
+// readHome says in which home a process is.
+func (w *searcher) readHome(fds int, p *Process) {
+	if ip, service, ok := cgroupHome(p.Cgroup); ok {
+		for _, h := range w.homes {
+			if h.IP4 == ip {
+				p.Project, p.Service = h.Project, service
+			}
+		}
+		return
+	}
+	b, err := w.read(fds, "../environ")
+	if err != nil {
+		return
+	}
+	id, service := environHome(b)
+	for _, h := range w.homes {
+		if h.ID != "" && h.ID == id {
+			p.Project, p.Service = h.Project, service
+		}
+	}
+}
+
+// cgroupHome reads the path of a cgroup inside a home of the ebpf engine:
+// /lodge-UID-RANDOM/home-ADDRESS/in/SERVICE, where a byte of the service may
+// be written %NN. Only a path that begins so is one: who may make cgroups
+// somewhere below cannot pass for a home.
+func cgroupHome(path string) (ip netip.Addr, service string, ok bool) {
+	parts := strings.SplitN(path, "/", 6)
+	if len(parts) < 5 || parts[0] != "" || !strings.HasPrefix(parts[1], "lodge-") || parts[3] != "in" || parts[4] == "" {
+		return netip.Addr{}, "", false
+	}
+	text, isHome := strings.CutPrefix(parts[2], "home-")
+	ip, err := netip.ParseAddr(text)
+	if !isHome || err != nil || !ip.Is4() || !loopback.HomeRange.Contains(ip) {
+		return netip.Addr{}, "", false
+	}
+	var b []byte
+	for name := parts[4]; name != ""; {
+		if name[0] != '%' {
+			b, name = append(b, name[0]), name[1:]
+			continue
+		}
+		if len(name) < 3 {
+			return netip.Addr{}, "", false
+		}
+		n, err := strconv.ParseUint(name[1:3], 16, 8)
+		if err != nil {
+			return netip.Addr{}, "", false
+		}
+		b, name = append(b, byte(n)), name[3:]
+	}
+	return ip, string(b), true
+}
+
+// environHome reads the variables that the seccomp and none engines set.
+func environHome(b []byte) (id, service string) {
+	for kv := range bytes.SplitSeq(b, []byte{0}) {
+		if v, ok := bytes.CutPrefix(kv, []byte("LODGE_HOME_ID=")); ok {
+			id = string(v)
+		} else if v, ok := bytes.CutPrefix(kv, []byte("LODGE_SERVICE=")); ok {
+			service = string(v)
+		}
+	}
+	return id, service
+}

@@ -1,0 +1,134 @@
+package sockets
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"golang.org/x/sys/unix"
+
+	"lodge/internal/loopback"
+)
+
+// bufferLen is for dumps: the kernel fills at most 32 KiB at a time, as much
+// as was last asked for (net/netlink/af_netlink.c, netlink_dump).
+const bufferLen = 64 << 10
+
+// question is what a dump of TCP or UDP sockets asks for.
+type question struct {
+	family, protocol byte
+	states           uint32
+	// extensions has bit n-1 set for each attribute n that is wanted
+	// (INET_DIAG_INFO); those that cost nothing come anyway.
+	extensions byte
+	// code is a filter that the kernel runs (INET_DIAG_REQ_BYTECODE).
+	code []byte
+}
+
+// bytes writes the question as the kernel takes it, its number left zero.
+func (q question) bytes() []byte {
+	var b [headerLen + requestLen]byte
+	putRequest(&b, 0, unix.NLM_F_DUMP, q.family, q.protocol, q.states)
+	b[headerLen+2] = q.extensions
+	out := b[:]
+	if len(q.code) > 0 {
+		out = binary.NativeEndian.AppendUint16(out, uint16(attrLen+len(q.code)))
+		out = binary.NativeEndian.AppendUint16(out, attrBytecode)
+		out = append(out, q.code...)
+		binary.NativeEndian.PutUint32(out, uint32(len(out)))
+	}
+	return out
+}
+
+// stream sends a request for a dump and gives the body of each message of the
+// answer to add. interrupted says that the table changed meanwhile, so that
+// sockets may be missing or double.
+func (c *Conn) stream(ctx context.Context, request []byte, add func(body []byte) error) (interrupted bool, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.big == nil {
+		c.big = make([]byte, bufferLen)
+	}
+	c.seq++
+	binary.NativeEndian.PutUint32(request[8:12], c.seq)
+	if err := c.send(request); err != nil {
+		return false, err
+	}
+	for {
+		if err := ctx.Err(); err != nil {
+			return false, err
+		}
+		// A datagram that does not fit is told in the flags.
+		n, _, flags, _, err := unix.Recvmsg(c.fd, c.big, nil, 0)
+		switch {
+		case errors.Is(err, unix.EINTR):
+			continue
+		case err != nil:
+			return false, err
+		case flags&unix.MSG_TRUNC != 0:
+			return false, errShort
+		}
+		got, err := messages(c.big[:n], c.seq, add)
+		switch {
+		case err != nil:
+			return false, err
+		case got.errno != 0:
+			return false, got.errno
+		}
+		interrupted = interrupted || got.interrupted
+		if got.done {
+			return interrupted, nil
+		}
+	}
+}
+
+// collect makes a dump, again if the table changed meanwhile. reset forgets
+// what an earlier attempt has added.
+func (c *Conn) collect(ctx context.Context, request []byte, reset func(), add func(body []byte) error) error {
+	for range dumpTries {
+		reset()
+		again, err := c.stream(ctx, request, add)
+		if err != nil || !again {
+			return err
+		}
+	}
+	return ErrInterrupted
+}
+
+// Dump lists the sockets of one protocol and family (AF_INET or AF_INET6)
+// whose state is in states, a mask with one bit a state (Listening, UDPBound,
+// AllStates). A dual-stack socket is in AF_INET6's list only.
+func (c *Conn) Dump(proto loopback.Protocol, family int, states uint32) ([]Socket, error) {
+	number, err := protocolNumber(proto)
+	if err != nil {
+		return nil, err
+	}
+	if family != unix.AF_INET && family != unix.AF_INET6 {
+		return nil, fmt.Errorf("dump %s sockets: family %d: %w", proto, family, unix.EAFNOSUPPORT)
+	}
+	var list []Socket
+	request := question{family: byte(family), protocol: number, states: states}.bytes()
+	err = c.collect(context.Background(), request, func() { list = list[:0] }, func(body []byte) error {
+		var r record
+		if err := parseRecord(body, &r, nil); err != nil {
+			return err
+		}
+		list = append(list, r.socket())
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("dump %s sockets: %w", proto, err)
+	}
+	return list, nil
+}
+
+// Dump is Conn.Dump on a conversation of its own.
+func Dump(proto loopback.Protocol, family int, states uint32) ([]Socket, error) {
+	c, err := Open()
+	if err != nil {
+		return nil, err
+	}
+	list, err := c.Dump(proto, family, states)
+	return list, errors.Join(err, c.Close())
+}

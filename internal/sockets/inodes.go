@@ -1,0 +1,89 @@
+package sockets
+
+// inodeSet is the set of socket inodes whose holders are looked for, with
+// those that were found. It is read by several goroutines while they look, and
+// written by one afterwards. An inode's slot is its place in the table.
+type inodeSet struct {
+	keys  []uint32 // 0 is free
+	shift uint8
+	// heads[slot] is one more than the index of the slot's last node in nodes.
+	heads []uint32
+	nodes []holder
+}
+
+// holder says that a process holds a socket. Those of one socket are chained.
+type holder struct {
+	process uint32 // index into the processes
+	next    uint32 // one more than an index into nodes; 0 ends
+}
+
+// found is what a search came upon: a process that holds the socket of a slot.
+type found struct{ slot, process uint32 }
+
+// newInodeSet makes a set for at most n inodes.
+func newInodeSet(n int) *inodeSet {
+	bits := 4
+	for 1<<bits < 2*n {
+		bits++
+	}
+	return &inodeSet{keys: make([]uint32, 1<<bits), heads: make([]uint32, 1<<bits), shift: uint8(32 - bits)}
+}
+
+func (s *inodeSet) add(inode uint32) {
+	if inode == 0 {
+		return
+	}
+	for i := inode * 0x9e3779b1 >> s.shift; ; i = (i + 1) & uint32(len(s.keys)-1) {
+		switch s.keys[i] {
+		case 0:
+			s.keys[i] = inode
+			return
+		case inode:
+			return
+		}
+	}
+}
+
+// slot gives the place of an inode; false if it is not in the set.
+func (s *inodeSet) slot(inode uint32) (uint32, bool) {
+	if inode == 0 {
+		return 0, false
+	}
+	for i := inode * 0x9e3779b1 >> s.shift; ; i = (i + 1) & uint32(len(s.keys)-1) {
+		switch s.keys[i] {
+		case 0:
+			return 0, false
+		case inode:
+			return i, true
+		}
+	}
+}
+
+// link takes over what was found. What one process holds must come in one run:
+// a socket that it holds twice is then told once.
+func (s *inodeSet) link(list []found) {
+	for _, f := range list {
+		head := s.heads[f.slot]
+		if head != 0 && s.nodes[head-1].process == f.process {
+			continue
+		}
+		s.nodes = append(s.nodes, holder{f.process, head})
+		s.heads[f.slot] = uint32(len(s.nodes))
+	}
+}
+
+// holders gives the processes that hold the socket of an inode to f.
+func (s *inodeSet) holders(inode uint32, f func(process uint32)) {
+	slot, ok := s.slot(inode)
+	if !ok {
+		return
+	}
+	for at := s.heads[slot]; at != 0; at = s.nodes[at-1].next {
+		f(s.nodes[at-1].process)
+	}
+}
+
+func (s *inodeSet) held(inode uint32) bool {
+	slot, ok := s.slot(inode)
+	return ok && s.heads[slot] != 0
+}

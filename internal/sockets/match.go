@@ -1,0 +1,118 @@
+package sockets
+
+import (
+	"net/netip"
+	"path"
+	"slices"
+	"strings"
+)
+
+// matchSocket applies what can be told without processes: addresses, ports,
+// states, scope.
+func (q *Query) matchSocket(s *Snapshot, r *record) bool {
+	f := &q.Filter
+	if len(q.States) > 0 && !slices.Contains(q.States, r.stateName()) {
+		return false
+	}
+	if r.proto == protoUnix {
+		return len(f.Ports) == 0 && len(f.Addresses) == 0 && len(f.Scopes) == 0
+	}
+	if len(f.Ports) > 0 && !slices.Contains(f.Ports, r.localPort) && !(r.connected() && slices.Contains(f.Ports, r.remotePort)) {
+		return false
+	}
+	if len(f.Addresses) > 0 && !within(f.Addresses, address(&r.local)) && !(r.connected() && within(f.Addresses, address(&r.remote))) {
+		return false
+	}
+	if len(f.Scopes) > 0 && !slices.Contains(f.Scopes, s.scopes[r.space].scope(address(&r.local))) {
+		return false
+	}
+	return true
+}
+
+func within(prefixes []netip.Prefix, ip netip.Addr) bool {
+	for _, p := range prefixes {
+		if p.Addr().Is4In6() && p.Bits() >= 96 {
+			p = netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-96)
+		}
+		if p.Contains(ip) {
+			return true
+		}
+	}
+	return false
+}
+
+// byOwner says whether the filter asks for what only the processes tell.
+func (f *Filter) byOwner() bool {
+	return len(f.PIDs)+len(f.Names)+len(f.Users)+len(f.Projects)+len(f.Services) > 0
+}
+
+// matchOwner applies the rest of the filter to a row.
+func (f *Filter) matchOwner(row *Row) bool {
+	procs, project, service := row.Processes, []string{row.Project}, []string{row.Service}
+	if row.Closed != nil {
+		procs = append(slices.Clip(procs), row.Closed)
+	}
+	if row.Peer != nil {
+		procs = append(slices.Clip(procs), row.Peer.Processes...)
+		project, service = append(project, row.Peer.Project), append(service, row.Peer.Service)
+	}
+	any := func(f func(*Process) bool) bool { return slices.ContainsFunc(procs, f) }
+	if len(f.PIDs) > 0 && !any(func(p *Process) bool { return slices.Contains(f.PIDs, p.PID) }) {
+		return false
+	}
+	if len(f.Names) > 0 && !any(func(p *Process) bool { return matchName(f.Names, p) }) {
+		return false
+	}
+	// Whose a socket is, and as whom its holders run: both are asked for with
+	// a user. The other end's user is not.
+	if len(f.Users) > 0 && !(row.UID != nil && slices.Contains(f.Users, *row.UID)) &&
+		!slices.ContainsFunc(row.Processes, func(p *Process) bool { return slices.Contains(f.Users, p.UID) }) {
+		return false
+	}
+	has := func(want, got []string) bool {
+		return slices.ContainsFunc(got, func(s string) bool { return s != "" && slices.Contains(want, s) })
+	}
+	if len(f.Projects) > 0 && !has(f.Projects, project) {
+		return false
+	}
+	return len(f.Services) == 0 || has(f.Services, service)
+}
+
+func matchName(names []string, p *Process) bool {
+	for _, n := range names {
+		if n != "" && (containsFold(p.Name, n) || p.Executable != "" && containsFold(path.Base(p.Executable), n)) {
+			return true
+		}
+	}
+	return false
+}
+
+func containsFold(s, part string) bool {
+	return strings.Contains(strings.ToLower(s), strings.ToLower(part))
+}
+
+// kernelStates gives the mask of states to ask the kernel for.
+func (q *Query) kernelStates(proto uint8) uint32 {
+	all := uint32(AllStates | 1<<stateNewSynRecv | 1<<stateBoundInactive)
+	if proto != protoTCP {
+		all = AllStates
+	}
+	if len(q.States) == 0 {
+		return all
+	}
+	var mask uint32
+	for _, s := range q.States {
+		for state := uint8(1); state <= stateBoundInactive; state++ {
+			for port := range uint16(2) {
+				r := record{proto: proto, state: state, localPort: port}
+				if state == stateBoundInactive {
+					r.state = StateClose
+				}
+				if r.stateName() == s {
+					mask |= 1 << state
+				}
+			}
+		}
+	}
+	return mask & all
+}

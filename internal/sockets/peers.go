@@ -1,0 +1,119 @@
+package sockets
+
+import "encoding/binary"
+
+// tuples finds the connection with given ends among records.
+type tuples struct {
+	table []uint32 // one more than the index of a record; 0 is free
+	shift uint8
+}
+
+func newTuples(n int) *tuples {
+	bits := 4
+	for 1<<bits < 2*n {
+		bits++
+	}
+	return &tuples{table: make([]uint32, 1<<bits), shift: uint8(64 - bits)}
+}
+
+// hashEnds mixes the ends of a connection, which somebody else may choose: a
+// table full of one value would be slow, not wrong.
+func hashEnds(local, remote *[16]byte, localPort, remotePort uint16, space uint16, proto uint8) uint64 {
+	const m = 0x9e3779b97f4a7c15
+	h := uint64(localPort)<<48 | uint64(remotePort)<<32 | uint64(space)<<8 | uint64(proto)
+	for _, v := range [4]uint64{
+		binary.NativeEndian.Uint64(local[:8]), binary.NativeEndian.Uint64(local[8:]),
+		binary.NativeEndian.Uint64(remote[:8]), binary.NativeEndian.Uint64(remote[8:]),
+	} {
+		h = (h ^ v) * m
+		h ^= h >> 29
+	}
+	return h * m
+}
+
+// add puts in recs[i], and gives the record that has the same ends already.
+func (t *tuples) add(recs []record, i int) (other int, ok bool) {
+	r := &recs[i]
+	at := hashEnds(&r.local, &r.remote, r.localPort, r.remotePort, r.space, r.proto) >> t.shift
+	for ; t.table[at] != 0; at = (at + 1) & uint64(len(t.table)-1) {
+		o := &recs[t.table[at]-1]
+		if o.localPort == r.localPort && o.remotePort == r.remotePort && o.proto == r.proto && o.space == r.space && o.local == r.local && o.remote == r.remote {
+			return int(t.table[at] - 1), true
+		}
+	}
+	t.table[at] = uint32(i + 1)
+	return 0, false
+}
+
+// find gives the record with the given ends, or -1.
+func (t *tuples) find(recs []record, local, remote *[16]byte, localPort, remotePort, space uint16, proto uint8) int {
+	at := hashEnds(local, remote, localPort, remotePort, space, proto) >> t.shift
+	for ; t.table[at] != 0; at = (at + 1) & uint64(len(t.table)-1) {
+		o := &recs[t.table[at]-1]
+		if o.localPort == localPort && o.remotePort == remotePort && o.proto == proto && o.space == space && o.local == *local && o.remote == *remote {
+			return int(t.table[at] - 1)
+		}
+	}
+	return -1
+}
+
+// joinPeers finds the other end of each connection, and marks a connection
+// that the dump told twice. A UDP socket connected to one that is not is
+// joined with the one that gets its datagrams, as long as it is only one.
+func joinPeers(recs []record) {
+	n := 0
+	for i := range recs {
+		if recs[i].connected() || recs[i].proto == protoUDP {
+			n++
+		}
+	}
+	if n == 0 {
+		return
+	}
+	t := newTuples(n)
+	var shared map[int]bool // bound UDP sockets that are one of several
+	for i := range recs {
+		r := &recs[i]
+		if !r.connected() && r.proto != protoUDP {
+			continue
+		}
+		other, double := t.add(recs, i)
+		switch {
+		case !double:
+		case r.cookie == recs[other].cookie && r.cookie != 0:
+			// It moved from one list to another while it was read. What was
+			// read later holds.
+			r.flags |= flagGone
+		case !r.connected():
+			if shared == nil {
+				shared = make(map[int]bool)
+			}
+			shared[other] = true
+		}
+	}
+	var none [16]byte
+	zero4 := [16]byte{10: 0xff, 11: 0xff}
+	for i := range recs {
+		r := &recs[i]
+		if !r.connected() || r.flags&flagGone != 0 {
+			continue
+		}
+		p := t.find(recs, &r.remote, &r.local, r.remotePort, r.localPort, r.space, r.proto)
+		if p < 0 && r.proto == protoUDP {
+			// The receiver's own remote address is zero: of its family.
+			for _, local := range []*[16]byte{&r.remote, &zero4, &none} {
+				for _, remote := range []*[16]byte{&zero4, &none} {
+					if p < 0 {
+						p = t.find(recs, local, remote, r.remotePort, 0, r.space, r.proto)
+					}
+				}
+			}
+			if p >= 0 && shared[p] {
+				p = -1
+			}
+		}
+		if p >= 0 {
+			r.peer = int32(p)
+		}
+	}
+}
