@@ -19,7 +19,7 @@ test: ## run all tests; as root it first installs what they need from Debian's p
 	sh test/run
 
 lint: ## gofmt, go vet, staticcheck with the checks named in staticcheck.conf
-	@test -z "$$(gofmt -l cmd internal test bench examples)" || { gofmt -l cmd internal test bench examples; exit 1; }
+	@test -z "$$(gofmt -l cmd internal test bench examples tools)" || { gofmt -l cmd internal test bench examples tools; exit 1; }
 	$(GO) vet ./...
 	$(GO) tool staticcheck ./...
 
