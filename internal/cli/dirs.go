@@ -17,22 +17,9 @@ import (
 // /var/lib/lodge for root, the places that logind makes for others, and a
 // private directory in /tmp where there is none.
 func (a *app) dirs() localapi.Dirs {
-	var d localapi.Dirs
+	d := localapi.Dirs{Runtime: a.runtimeDir()}
 	uid := os.Getuid()
 	home := a.home()
-	switch x := a.getenv("XDG_RUNTIME_DIR"); {
-	case filepath.IsAbs(x): // a relative path must be ignored, says the specification
-		d.Runtime = filepath.Join(x, "lodge")
-	case uid == 0:
-		d.Runtime = "/run/lodge"
-	default:
-		d.Runtime = fmt.Sprintf("/run/user/%d", uid)
-		if unix.Access(d.Runtime, unix.W_OK) == nil {
-			d.Runtime = filepath.Join(d.Runtime, "lodge")
-		} else {
-			d.Runtime = filepath.Join("/tmp", "lodge-"+strconv.Itoa(uid))
-		}
-	}
 	switch x := a.getenv("XDG_STATE_HOME"); {
 	case filepath.IsAbs(x):
 		d.State = filepath.Join(x, "lodge")
@@ -45,6 +32,21 @@ func (a *app) dirs() localapi.Dirs {
 		}
 	}
 	return d
+}
+
+// runtimeDir is where this user's daemon listens. Unlike dirs it makes nothing.
+func (a *app) runtimeDir() string {
+	uid := os.Getuid()
+	switch x := a.getenv("XDG_RUNTIME_DIR"); {
+	case filepath.IsAbs(x): // a relative path must be ignored, says the specification
+		return filepath.Join(x, "lodge")
+	case uid == 0:
+		return "/run/lodge"
+	}
+	if logind := fmt.Sprintf("/run/user/%d", uid); unix.Access(logind, unix.W_OK) == nil {
+		return filepath.Join(logind, "lodge")
+	}
+	return filepath.Join("/tmp", "lodge-"+strconv.Itoa(uid))
 }
 
 // home gives the user's home directory, or "".

@@ -12,11 +12,11 @@ func TestNearest(t *testing.T) {
 		{"comand", "command"}, {"commnad", "command"}, {"Command", "command"}, {"need", "needs"}, {"enviroment", ""}, {"evn", "env"},
 		{"restrat", "restart"}, {"stopgrace", "stop_grace"}, {"x", ""}, {"", ""}, {"replicas", ""}, {strings.Repeat("command", 20), ""},
 	} {
-		if got := nearest(c.word, serviceKeys); got != c.want {
-			t.Errorf("nearest(%q) = %q, want %q", c.word, got, c.want)
+		if got := Nearest(c.word, serviceKeys); got != c.want {
+			t.Errorf("Nearest(%q) = %q, want %q", c.word, got, c.want)
 		}
 	}
-	if got := nearest("db", []string{"ab", "web"}); got != "" {
+	if got := Nearest("db", []string{"ab", "web"}); got != "" {
 		t.Errorf("two letters are too few to guess, got %q", got)
 	}
 }

@@ -37,7 +37,7 @@ func (r *reader) noService(offset int, key, name string) error {
 	for i, s := range r.project.Services {
 		names[i] = s.Name
 	}
-	hint := didYouMean(nearest(name, names))
+	hint := didYouMean(Nearest(name, names))
 	if hint == "" && len(names) > 1 && len(names) <= 12 {
 		hint = "the services are " + strings.Join(names, ", ")
 	}

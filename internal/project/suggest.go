@@ -2,9 +2,9 @@ package project
 
 import "strings"
 
-// nearest gives the candidate that was probably meant by word, or "". The
+// Nearest gives the candidate that was probably meant by word, or "". The
 // first of several equally near ones wins.
-func nearest(word string, candidates []string) string {
+func Nearest(word string, candidates []string) string {
 	best, bestDistance := "", len(word)
 	for _, c := range candidates {
 		// A third of the longer word may differ: "comand" is near "command",

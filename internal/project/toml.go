@@ -128,7 +128,7 @@ func (r *reader) version(it *item) error {
 
 func (r *reader) unknownTop(it *item) error {
 	message := fmt.Sprintf("unknown key %s", ellipsis(it.key))
-	hint := didYouMean(nearest(it.key, topKeys))
+	hint := didYouMean(Nearest(it.key, topKeys))
 	switch {
 	case hint != "":
 	case it.key == "service":
@@ -224,7 +224,7 @@ func (r *reader) serviceKey(s *Service, it *item, key, parent string) (err error
 	case "ready_timeout":
 		s.ReadyTimeout, err = r.duration(it, key, 1)
 	default:
-		hint := didYouMean(nearest(it.key, serviceKeys))
+		hint := didYouMean(Nearest(it.key, serviceKeys))
 		if meant, ok := synonyms[strings.ToLower(strings.ReplaceAll(it.key, "-", "_"))]; ok {
 			hint = didYouMean(meant)
 		}
@@ -318,7 +318,7 @@ func (r *reader) port(s *Service, it *item, key string, other Port) (Port, error
 	v := it.value
 	if v.kind == unstable.String {
 		if v.text != string(AutoPort) {
-			hint := didYouMean(nearest(v.text, []string{string(AutoPort)}))
+			hint := didYouMean(Nearest(v.text, []string{string(AutoPort)}))
 			if n, err := strconv.ParseUint(v.text, 10, 16); err == nil && n > 0 {
 				hint = fmt.Sprintf("write %s = %d, without quotes", it.key, n)
 			}
@@ -390,7 +390,7 @@ func (r *reader) ready(it *item, key string) (ready Ready, err error) {
 		case "log":
 			ready.Log, err = r.regexp(sub, key+".log")
 		default:
-			hint := didYouMean(nearest(name, readyKeys))
+			hint := didYouMean(Nearest(name, readyKeys))
 			if hint == "" {
 				hint = "known here: " + strings.Join(readyKeys, ", ")
 			}

@@ -107,7 +107,7 @@ func (r *reader) oneOf(it *item, key string, allowed []string) (string, error) {
 		return "", err
 	}
 	if !slices.Contains(allowed, s) {
-		return "", r.fail(it.value.offset, key, fmt.Sprintf("found %s, want %s", ellipsis(s), want), didYouMean(nearest(s, allowed)))
+		return "", r.fail(it.value.offset, key, fmt.Sprintf("found %s, want %s", ellipsis(s), want), didYouMean(Nearest(s, allowed)))
 	}
 	return s, nil
 }
