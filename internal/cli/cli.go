@@ -137,6 +137,7 @@ func (a *app) commands() []*cobra.Command {
 		a.upCommand(), a.downCommand(), a.restartCommand(),
 		a.runCommand(), a.execCommand(),
 		a.lsCommand(), a.logsCommand(),
+		a.portsCommand(),
 		a.setupCommand(), a.doctorCommand(), a.versionCommand(),
 		a.daemonCommand(), a.keeperCommand(), a.helperCommand(),
 	}

@@ -1,6 +1,7 @@
 package sockets
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -29,9 +30,9 @@ type Conn struct {
 	one [1024]byte
 	// found and hit are where Lookup's answer is put, here so that asking
 	// allocates nothing.
-	found Socket
+	found record
 	hit   bool
-	keep  func(Socket)
+	keep  func(body []byte) error
 	big   []byte // for dumps, made by the first one
 }
 
@@ -42,7 +43,10 @@ func Open() (*Conn, error) {
 		return nil, fmt.Errorf("open sock_diag: %w", err)
 	}
 	c := &Conn{fd: fd}
-	c.keep = func(s Socket) { c.found, c.hit = s, true }
+	c.keep = func(body []byte) error {
+		c.found, c.hit = record{}, true
+		return parseRecord(body, &c.found, nil)
+	}
 	// An answer is there when the question returns. The limit only keeps a
 	// lost answer from stopping the caller for ever.
 	limit := unix.Timeval{Sec: 5}
@@ -88,19 +92,35 @@ func (c *Conn) LookupPair(proto loopback.Protocol, local, remote netip.AddrPort)
 	if err != nil {
 		return Socket{}, false, err
 	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	errno, err := c.lookup(number, local, remote, 0)
+	switch {
+	case err != nil:
+		return Socket{}, false, fmt.Errorf("look up %s %v: %w", proto, local, err)
+	case errno == unix.ENOENT:
+		return Socket{}, false, nil
+	case errno != 0:
+		return Socket{}, false, fmt.Errorf("look up %s %v: %w", proto, local, errno)
+	}
+	return c.found.socket(), c.hit, nil
+}
+
+// lookup asks for one socket, by the interface too that it is bound to, and
+// leaves it in c.found and c.hit. c.mu is held.
+func (c *Conn) lookup(protocol byte, local, remote netip.AddrPort, iface uint32) (unix.Errno, error) {
 	family := byte(unix.AF_INET6)
 	if local.Addr().Unmap().Is4() {
 		family = unix.AF_INET
 		local = netip.AddrPortFrom(local.Addr().Unmap(), local.Port())
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	c.seq++
-	putRequest(&c.req, c.seq, 0, family, number, AllStates)
+	putRequest(&c.req, c.seq, 0, family, protocol, AllStates)
+	binary.NativeEndian.PutUint32(c.req[headerLen+8+36:], iface)
 	// For UDP the kernel reads the two ends the other way round, "for
 	// historical reasons" (net/ipv4/udp_diag.c, udp_dump_one).
 	at := 0
-	if proto == loopback.UDP {
+	if protocol == unix.IPPROTO_UDP {
 		at = 1
 	}
 	putAddress(&c.req, at, local)
@@ -111,16 +131,28 @@ func (c *Conn) LookupPair(proto loopback.Protocol, local, remote netip.AddrPort)
 		putAddress(&c.req, 1-at, remote)
 	}
 	c.hit = false
-	errno, err := c.ask()
+	return c.ask()
+}
+
+// again asks for the socket of a record, or the one that local and remote are
+// of, in the record's form.
+func (c *Conn) again(proto uint8, local, remote netip.AddrPort, iface uint32) (record, bool, error) {
+	number := byte(unix.IPPROTO_TCP)
+	if proto == protoUDP {
+		number = unix.IPPROTO_UDP
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	errno, err := c.lookup(number, local, remote, iface)
 	switch {
 	case err != nil:
-		return Socket{}, false, fmt.Errorf("look up %s %v: %w", proto, local, err)
-	case errno == unix.ENOENT:
-		return Socket{}, false, nil
-	case errno != 0:
-		return Socket{}, false, fmt.Errorf("look up %s %v: %w", proto, local, errno)
+		return record{}, false, fmt.Errorf("look up %v: %w", local, err)
+	case errno != 0 || !c.hit:
+		return record{}, false, nil
 	}
-	return c.found, c.hit, nil
+	r := c.found
+	r.proto, r.peer = proto, -1
+	return r, true, nil
 }
 
 // ask sends c.req and reads until its answer, which goes to c.found.
@@ -135,7 +167,7 @@ func (c *Conn) ask() (unix.Errno, error) {
 		if err != nil {
 			return 0, err
 		}
-		got, err := parse(c.one[:n], c.seq, c.keep)
+		got, err := messages(c.one[:n], c.seq, c.keep)
 		if err != nil {
 			return 0, err
 		}

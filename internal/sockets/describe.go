@@ -15,8 +15,6 @@ const (
 	readExecutable details = 1 << iota
 	readDirectory
 	readCgroup
-	// readHome reads the variables that the seccomp engine sets.
-	readHome
 	readParents
 
 	readAll = readExecutable | readDirectory | readCgroup | readParents
@@ -26,8 +24,8 @@ const (
 // Go's Linux ports run on.
 const ticks = 100
 
-// boot gives the time at which CLOCK_BOOTTIME was zero.
-func boot() time.Time {
+// bootTime gives the time at which CLOCK_BOOTTIME was zero.
+func bootTime() time.Time {
 	var ts unix.Timespec
 	if unix.ClockGettime(unix.CLOCK_BOOTTIME, &ts) != nil {
 		return time.Time{}
@@ -35,10 +33,10 @@ func boot() time.Time {
 	return time.Now().Add(-time.Duration(ts.Nano()))
 }
 
-// describe reads what is told of a process, by way of its open fd directory.
-// It gives nil if the process is gone.
-func (w *searcher) describe(fds, pid int) *Process {
-	b, err := w.read(fds, "../stat")
+// describe reads what is told of a process, by way of its open directory. It
+// gives nil if the process is gone. inside says that it may be a service's.
+func (w *searcher) describe(dir, pid int, inside bool) *Process {
+	b, err := w.read(dir, "stat")
 	if err != nil {
 		return nil
 	}
@@ -47,34 +45,34 @@ func (w *searcher) describe(fds, pid int) *Process {
 		return nil
 	}
 	var st unix.Stat_t
-	if unix.Fstatat(fds, "..", &st, 0) != nil {
+	if unix.Fstat(dir, &st) != nil {
 		return nil
 	}
 	p := &Process{PID: pid, Start: stat.Start, Name: stat.Name, UID: st.Uid, ParentPID: stat.Parent}
 	if !w.boot.IsZero() {
-		at := w.boot.Add(time.Duration(stat.Start) * (time.Second / ticks)).Round(time.Second / ticks)
+		at := w.startedAt(stat.Start)
 		p.StartedAt = &at
 	}
-	if b, err := w.read(fds, "../cmdline"); err == nil {
+	if b, err := w.read(dir, "cmdline"); err == nil {
 		p.Command = procfs.CommandLine(b[:min(len(b), commandLimit)])
 		if len(b) > commandLimit {
 			p.Command += " …"
 		}
 	}
 	if w.details&readExecutable != 0 {
-		p.Executable = w.readlink(fds, "../exe")
+		p.Executable = w.readlink(dir, "exe")
 	}
 	if w.details&readDirectory != 0 {
-		p.Directory = w.readlink(fds, "../cwd")
+		p.Directory = w.readlink(dir, "cwd")
 	}
-	if w.details&(readCgroup|readHome) != 0 {
-		if b, err := w.read(fds, "../cgroup"); err == nil {
+	if w.details&readCgroup != 0 || inside {
+		if b, err := w.read(dir, "cgroup"); err == nil {
 			p.Cgroup = procfs.ParseCgroup(b)
 			p.Unit, p.Container = procfs.Unit(p.Cgroup), procfs.Container(p.Cgroup)
 		}
 	}
-	if w.details&readHome != 0 {
-		w.readHome(fds, p)
+	if inside {
+		w.readHome(dir, p)
 	}
 	return p
 }

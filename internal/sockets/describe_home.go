@@ -10,7 +10,7 @@ import (
 )
 
 // readHome says in which home a process is.
-func (w *searcher) readHome(fds int, p *Process) {
+func (w *searcher) readHome(dir int, p *Process) {
 	if ip, service, ok := cgroupHome(p.Cgroup); ok {
 		for _, h := range w.homes {
 			if h.IP4 == ip {
@@ -19,7 +19,7 @@ func (w *searcher) readHome(fds int, p *Process) {
 		}
 		return
 	}
-	b, err := w.read(fds, "../environ")
+	b, err := w.read(dir, "environ")
 	if err != nil {
 		return
 	}

@@ -17,6 +17,7 @@ const bufferLen = 64 << 10
 
 // question is what a dump of TCP or UDP sockets asks for.
 type question struct {
+	// family is AF_INET, AF_INET6 or, for TCP only, AF_UNSPEC: both.
 	family, protocol byte
 	states           uint32
 	// extensions has bit n-1 set for each attribute n that is wanted
@@ -29,9 +30,21 @@ type question struct {
 // bytes writes the question as the kernel takes it, its number left zero.
 func (q question) bytes() []byte {
 	var b [headerLen + requestLen]byte
-	putRequest(&b, 0, unix.NLM_F_DUMP, q.family, q.protocol, q.states)
-	b[headerLen+2] = q.extensions
-	out := b[:]
+	var out []byte
+	if q.family == unix.AF_UNSPEC {
+		// The form that came before IPv6 had a question of its own, and still
+		// the only one that reads the table of TCP sockets once for both.
+		out = make([]byte, headerLen+compatLen)
+		binary.NativeEndian.PutUint32(out, uint32(len(out)))
+		binary.NativeEndian.PutUint16(out[4:], tcpDiagGetSock)
+		binary.NativeEndian.PutUint16(out[6:], unix.NLM_F_REQUEST|unix.NLM_F_DUMP)
+		out[headerLen+3] = q.extensions
+		binary.NativeEndian.PutUint32(out[headerLen+compatLen-8:], q.states)
+	} else {
+		putRequest(&b, 0, unix.NLM_F_DUMP, q.family, q.protocol, q.states)
+		b[headerLen+2] = q.extensions
+		out = b[:]
+	}
 	if len(q.code) > 0 {
 		out = binary.NativeEndian.AppendUint16(out, uint16(attrLen+len(q.code)))
 		out = binary.NativeEndian.AppendUint16(out, attrBytecode)

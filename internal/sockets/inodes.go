@@ -9,6 +9,9 @@ type inodeSet struct {
 	// heads[slot] is one more than the index of the slot's last node in nodes.
 	heads []uint32
 	nodes []holder
+	// homes marks the slots of sockets on a home's address; nil is none.
+	homes []bool
+	count int
 }
 
 // holder says that a process holds a socket. Those of one socket are chained.
@@ -37,6 +40,7 @@ func (s *inodeSet) add(inode uint32) {
 		switch s.keys[i] {
 		case 0:
 			s.keys[i] = inode
+			s.count++
 			return
 		case inode:
 			return
@@ -82,6 +86,8 @@ func (s *inodeSet) holders(inode uint32, f func(process uint32)) {
 		f(s.nodes[at-1].process)
 	}
 }
+
+func (s *inodeSet) empty() bool { return s.count == 0 }
 
 func (s *inodeSet) held(inode uint32) bool {
 	slot, ok := s.slot(inode)

@@ -23,7 +23,7 @@ func (q *Query) matchSocket(s *Snapshot, r *record) bool {
 	if len(f.Addresses) > 0 && !within(f.Addresses, address(&r.local)) && !(r.connected() && within(f.Addresses, address(&r.remote))) {
 		return false
 	}
-	if len(f.Scopes) > 0 && !slices.Contains(f.Scopes, s.scopes[r.space].scope(address(&r.local))) {
+	if len(f.Scopes) > 0 && !slices.Contains(f.Scopes, s.spaces[r.space].scopes.scope(address(&r.local))) {
 		return false
 	}
 	return true
@@ -31,10 +31,7 @@ func (q *Query) matchSocket(s *Snapshot, r *record) bool {
 
 func within(prefixes []netip.Prefix, ip netip.Addr) bool {
 	for _, p := range prefixes {
-		if p.Addr().Is4In6() && p.Bits() >= 96 {
-			p = netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-96)
-		}
-		if p.Contains(ip) {
+		if plainPrefix(p).Contains(ip.WithZone("")) {
 			return true
 		}
 	}
@@ -95,7 +92,7 @@ func containsFold(s, part string) bool {
 func (q *Query) kernelStates(proto uint8) uint32 {
 	all := uint32(AllStates | 1<<stateNewSynRecv | 1<<stateBoundInactive)
 	if proto != protoTCP {
-		all = AllStates
+		all &= AllStates
 	}
 	if len(q.States) == 0 {
 		return all

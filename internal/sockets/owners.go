@@ -2,44 +2,186 @@ package sockets
 
 import (
 	"context"
+	"net/netip"
+	"os"
 
 	"golang.org/x/sys/unix"
 )
 
-// findOwners finds the processes that hold the sockets of want.
-func (s *Snapshot) findOwners(ctx context.Context, q *Query, want *inodeSet) error {
-	s.set = want
+// findOwners finds the processes that hold the wanted sockets and their peers.
+func (s *Snapshot) findOwners(ctx context.Context, q *Query) error {
+	n := 0
+	s.eachSought(func(*record) { n++ })
+	s.set = newInodeSet(n)
+	s.eachSought(func(r *record) { s.set.add(r.inode) })
+	if len(q.Homes) > 0 {
+		s.markHomes(q.Homes)
+	}
 	if q.Live != nil {
 		owners, err := q.Live.Owners(ctx)
-		if err == nil {
-			s.takeLive(owners)
-			return nil
-		}
-		if ctx.Err() != nil {
+		switch {
+		case err == nil:
+			return s.takeLive(ctx, q, owners)
+		case ctx.Err() != nil:
 			return ctx.Err()
 		}
 		s.warnings = append(s.warnings, "the live map of sockets does not answer, so /proc is read: "+err.Error())
 	}
-	f := searchFor{want: want, homes: q.Homes, boot: boot()}
-	if q.Details {
-		f.details = readAll
+	f := searchFor{want: s.set, details: q.details(), homes: q.Homes, boot: bootTime()}
+	if f.want.empty() {
+		return nil
 	}
-	if len(q.Filter.Names) > 0 {
-		f.details |= readExecutable
-	}
-	if len(q.Homes) > 0 {
-		f.details |= readHome
-	}
-	processes, denied, err := searchHolders(ctx, f)
+	first, err := searchHolders(ctx, f)
 	if err != nil {
 		return err
 	}
-	s.processes = processes
-	all := denied == 0 && seesAll()
+	s.processes = first.processes
+	if err := s.lookAgain(ctx, f, first.denied == 0 && seesAll()); err != nil {
+		return err
+	}
+	if q.Details {
+		nameParents(s.processes)
+	}
+	return nil
+}
+
+func (q *Query) details() details {
+	var d details
+	if q.Details {
+		d = readAll
+	}
+	if len(q.Filter.Names) > 0 {
+		d |= readExecutable
+	}
+	return d
+}
+
+// eachSought gives the records whose holders are wanted to f, and some twice.
+func (s *Snapshot) eachSought(f func(*record)) {
 	for i := range s.recs {
-		if r := &s.recs[i]; r.inode != 0 && !all && !want.held(r.inode) {
+		r := &s.recs[i]
+		if r.flags&(flagWanted|flagGone) != flagWanted {
+			continue
+		}
+		f(r)
+		if r.peer >= 0 {
+			if p := &s.recs[r.peer]; p.flags&flagWanted == 0 {
+				f(p)
+			}
+		}
+	}
+}
+
+// markHomes marks the sockets of which one end is a home's: their holders may
+// be services.
+func (s *Snapshot) markHomes(homes []Home) {
+	isHome := make(map[netip.Addr]bool, 2*len(homes))
+	for _, h := range homes {
+		isHome[h.IP4], isHome[h.IP6] = h.IP4.IsValid(), h.IP6.IsValid()
+	}
+	s.set.homes = make([]bool, len(s.set.keys))
+	s.eachSought(func(r *record) {
+		if r.proto == protoUnix {
+			return
+		}
+		if slot, ok := s.set.slot(r.inode); ok && (isHome[address(&r.local)] || isHome[address(&r.remote)]) {
+			s.set.homes[slot] = true
+		}
+	})
+}
+
+// lookAgain settles the sockets that have a holder by what the kernel said, and
+// none by what was found. They were closed meanwhile, or are being handed from
+// one process to another, or their holders may not be seen, or the kernel
+// itself is their holder. all says that every process was seen.
+func (s *Snapshot) lookAgain(ctx context.Context, f searchFor, all bool) error {
+	missing := 0
+	me := uint32(os.Geteuid())
+	var still []uint32
+	for i := range s.recs {
+		r := &s.recs[i]
+		if r.inode == 0 || !s.sought(r) || s.set.held(r.inode) {
+			continue
+		}
+		missing++
+		if missing > lookAgainMost {
+			continue
+		}
+		if err := s.refresh(r); err != nil {
+			return err
+		}
+		if r.inode != 0 && r.flags&flagGone == 0 && (all || r.uid == me && r.flags&flagUID != 0) {
+			still = append(still, r.inode)
+		}
+	}
+	if len(still) > 0 {
+		if err := s.searchAgain(ctx, f, still); err != nil {
+			return err
+		}
+	}
+	if all {
+		return nil // nobody holds what is left
+	}
+	for i := range s.recs {
+		if r := &s.recs[i]; r.inode != 0 && !s.set.held(r.inode) {
 			r.flags |= flagUnknown
 		}
+	}
+	return nil
+}
+
+// lookAgainMost bounds for how many sockets the kernel is asked again.
+const lookAgainMost = 4096
+
+// sought says whether the holders of a record are wanted.
+func (s *Snapshot) sought(r *record) bool {
+	_, ok := s.set.slot(r.inode)
+	return ok
+}
+
+// refresh asks the kernel for a socket again: it may be gone, or have passed to
+// a state in which nobody holds it.
+func (s *Snapshot) refresh(r *record) error {
+	conn := s.spaces[r.space].conns[0]
+	if r.proto == protoUnix || r.state == StateClose && r.proto == protoTCP {
+		return nil // cannot be asked for alone
+	}
+	var remote netip.AddrPort
+	if r.connected() {
+		remote = unzoned(&r.remote, r.remotePort)
+	}
+	now, ok, err := conn.again(r.proto, unzoned(&r.local, r.localPort), remote, r.iface)
+	switch {
+	case err != nil:
+		return err
+	case !ok, r.connected() && now.cookie != r.cookie:
+		r.flags |= flagGone
+	case now.cookie == r.cookie:
+		r.state, r.inode, r.rqueue, r.wqueue = now.state, now.inode, now.rqueue, now.wqueue
+		r.flags = r.flags&^flagUID | now.flags&flagUID
+	}
+	return nil
+}
+
+// searchAgain searches for the holders of few sockets, once more.
+func (s *Snapshot) searchAgain(ctx context.Context, f searchFor, inodes []uint32) error {
+	few := newInodeSet(len(inodes))
+	for _, i := range inodes {
+		few.add(i)
+	}
+	f.want = few
+	second, err := searchHolders(ctx, f)
+	if err != nil {
+		return err
+	}
+	base := uint32(len(s.processes))
+	s.processes = append(s.processes, second.processes...)
+	for _, inode := range inodes {
+		slot, ok := s.set.slot(inode)
+		if !ok || s.set.heads[slot] != 0 {
+			continue
+		}
+		few.holders(inode, func(p uint32) { s.set.link([]found{{slot, base + p}}) })
 	}
 	return nil
 }
@@ -57,19 +199,4 @@ func seesAll() bool {
 		return false
 	}
 	return unix.Stat("/proc/1", &st) == nil
-}
-
-// takeLive takes the owners over that a live map knows.
-func (s *Snapshot) takeLive(owners *Owners) {
-	s.owners, s.processes = owners, owners.Processes
-	for slot, inode := range s.set.keys {
-		if inode == 0 {
-			continue
-		}
-		for _, p := range owners.Holders[inode] {
-			if p >= 0 && p < len(s.processes) && s.processes[p] != nil {
-				s.set.link([]found{{uint32(slot), uint32(p)}})
-			}
-		}
-	}
 }

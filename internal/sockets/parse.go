@@ -16,7 +16,10 @@ const (
 	diagLen    = 72 // struct inet_diag_msg
 	attrLen    = 4  // struct nlattr
 
+	compatLen = 60 // struct inet_diag_req
+
 	sockDiagByFamily = 20 // SOCK_DIAG_BY_FAMILY
+	tcpDiagGetSock   = 18 // TCPDIAG_GETSOCK
 	attrBytecode     = 1  // INET_DIAG_REQ_BYTECODE, in a request
 	attrInfo         = 2  // INET_DIAG_INFO
 	attrV6Only       = 11 // INET_DIAG_SKV6ONLY
@@ -93,7 +96,7 @@ func messages(b []byte, seq uint32, add func(body []byte) error) (batch, error) 
 			return out, nil
 		case unix.NLMSG_OVERRUN:
 			return out, errors.New("messages were lost")
-		case sockDiagByFamily:
+		case sockDiagByFamily, tcpDiagGetSock:
 			if err := add(body); err != nil {
 				return out, err
 			}
@@ -134,6 +137,9 @@ func parseRecord(b []byte, r *record, info *TCPInfo) error {
 	r.uid = binary.NativeEndian.Uint32(b[64:68])
 	r.inode = binary.NativeEndian.Uint32(b[68:72])
 	r.flags = 0
+	if r.state != StateTimeWait && r.state != StateSynRecv && r.state != stateNewSynRecv {
+		r.flags |= flagUID // else it is written as zero
+	}
 	return attributes(b[diagLen:], func(kind uint16, value []byte) {
 		switch kind {
 		case attrInfo:

@@ -3,6 +3,7 @@ package sockets
 import (
 	"context"
 	"net/netip"
+	"time"
 
 	"lodge/internal/loopback"
 )
@@ -55,6 +56,11 @@ type Owners struct {
 	// Holders gives indexes into Processes.
 	Holders   map[uint32][]int
 	Processes []*Process
+	// Unreadable counts the processes whose descriptors the map may not see:
+	// with some, a socket without holders may have one.
+	Unreadable int
+	// Opened is when sockets were made, by inode, where that was seen.
+	Opened map[uint32]time.Time
 	// Closed are the last owners of connections that no process holds, by
 	// protocol and both ends as the owner saw them.
 	Closed map[Ends]*Process

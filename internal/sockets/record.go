@@ -40,8 +40,10 @@ const (
 	flagWanted
 	// flagUnknown: there are holders that may not be seen.
 	flagUnknown
-	// flagGone: closed while it was looked for.
+	// flagGone: closed while it was looked for, or told twice.
 	flagGone
+	// flagUID: uid is told.
+	flagUID
 )
 
 // put4 writes an IPv4 address in its mapped form.

@@ -1,7 +1,6 @@
 package sockets
 
 import (
-	"net"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -12,36 +11,9 @@ import (
 // scopes knows the interfaces of a network namespace: their addresses say who
 // can reach a socket. The zero value knows none.
 type scopes struct {
-	bridges map[netip.Addr]bool // addresses of container bridges
-	names   map[int]string      // of interfaces, by index
-}
-
-// readScopes reads the interfaces of the network namespace that the calling
-// thread is in.
-func readScopes() (scopes, error) {
-	s := scopes{bridges: make(map[netip.Addr]bool), names: make(map[int]string)}
-	list, err := net.Interfaces()
-	if err != nil {
-		return scopes{}, err
-	}
-	for _, i := range list {
-		s.names[i.Index] = i.Name
-		if !isContainerBridge(i.Name) {
-			continue
-		}
-		addrs, err := i.Addrs()
-		if err != nil {
-			continue // gone meanwhile
-		}
-		for _, a := range addrs {
-			if n, ok := a.(*net.IPNet); ok {
-				if ip, ok := netip.AddrFromSlice(n.IP); ok {
-					s.bridges[ip.Unmap()] = true
-				}
-			}
-		}
-	}
-	return s, nil
+	// local are the addresses of the interfaces; true for a container bridge's.
+	local map[netip.Addr]bool
+	names map[int]string // of interfaces, by index
 }
 
 // isContainerBridge says whether an interface connects containers or virtual
@@ -70,12 +42,18 @@ func (s *scopes) scope(ip netip.Addr) loopback.Scope {
 		return loopback.ScopeLoopback
 	case ip.IsMulticast():
 		return loopback.ScopeMulticast
-	case s.bridges[ip]:
+	case s.local[ip]:
 		return loopback.ScopeContainer
 	case ip.IsLinkLocalUnicast():
 		return loopback.ScopeLinkLocal
 	}
 	return loopback.ScopeLAN
+}
+
+// has says whether an address is one of this network namespace's own.
+func (s *scopes) has(ip netip.Addr) bool {
+	_, ok := s.local[ip]
+	return ok || ip.IsLoopback() || ip.IsUnspecified()
 }
 
 // zoned adds the zone, the name of an interface, to a link-local address.

@@ -1,7 +1,6 @@
 package sockets
 
 import (
-	"context"
 	"iter"
 	"slices"
 	"time"
@@ -22,8 +21,8 @@ type Snapshot struct {
 	owners   *Owners
 	homes    []Home
 	users    users
-	scopes   []scopes // by space
 	shown    []uint32 // indexes into recs
+	places   []int32  // one more than a record's index in shown; made when asked for
 	unknown  int
 	warnings []string
 }
@@ -60,16 +59,6 @@ func (s *Snapshot) Table() *Table {
 	return t
 }
 
-// List reads the sockets that q asks for. Its rows take about 600 bytes each:
-// for very many there is Scan.
-func List(ctx context.Context, q Query) (*Table, error) {
-	s, err := Scan(ctx, q)
-	if err != nil {
-		return nil, err
-	}
-	return s.Table(), nil
-}
-
 // rowMaker makes rows. What a row points to is in it, so that one after the
 // other costs no memory.
 type rowMaker struct {
@@ -98,9 +87,9 @@ func (m *rowMaker) fill(s *Snapshot, i uint32) *Row {
 	} else {
 		m.inet(s, r)
 	}
-	if r.state != StateTimeWait && r.state != StateSynRecv && r.state != stateNewSynRecv {
+	if r.flags&flagUID != 0 {
 		m.uid = r.uid
-		row.UID, row.User = &m.uid, s.users.name(r.uid)
+		row.UID, row.User = &m.uid, s.users[r.uid]
 	}
 	row.Processes = s.holders(r, &m.holders[0])
 	row.Project, row.Service = s.project(r, row.Processes)
@@ -128,7 +117,7 @@ func (m *rowMaker) inet(s *Snapshot, r *record) {
 	if r.family == familyIPv6 {
 		row.Family = "ipv6"
 	}
-	names := &s.scopes[r.space]
+	names := &s.spaces[r.space].scopes
 	m.local = Address{IP: names.zoned(address(&r.local), r.iface), Port: r.localPort}
 	row.Local, row.Scope = &m.local, names.scope(m.local.IP)
 	if r.connected() {
@@ -160,6 +149,10 @@ func (m *rowMaker) unix(s *Snapshot, r *record) {
 
 // live adds what only a live map knows.
 func (m *rowMaker) live(s *Snapshot, r *record) {
+	if at, ok := s.owners.Opened[r.inode]; ok && r.inode != 0 {
+		m.opened = at
+		m.row.OpenedAt = &m.opened
+	}
 	if len(m.row.Processes) == 0 && r.proto != protoUnix && len(s.owners.Closed) > 0 {
 		e := Ends{Protocol: m.row.Protocol, Local: unzoned(&r.local, r.localPort)}
 		if r.connected() {

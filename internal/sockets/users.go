@@ -42,5 +42,3 @@ func parsePasswd(line string) (uid uint32, name string, ok bool) {
 	n, err := strconv.ParseUint(id, 10, 32)
 	return uint32(n), name, ok && ok2 && ok3 && err == nil && name != ""
 }
-
-func (u users) name(uid uint32) string { return u[uid] }

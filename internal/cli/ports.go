@@ -1,0 +1,336 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os/signal"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
+	"golang.org/x/term"
+
+	"lodge/internal/loopback"
+	"lodge/internal/sockets"
+)
+
+// portsFlags are the flags of `lodge ports` as they were written.
+type portsFlags struct {
+	ports, addresses, pids, processes, users, projects, services, states, scopes []string
+
+	listen, connected    bool
+	tcp, udp, unix       bool
+	only4, only6         bool
+	namespaces, bothEnds bool
+	traffic, wide        bool
+	noHeader, json       bool
+	sort                 string
+	reverse              bool
+	watch                bool
+	interval             time.Duration
+}
+
+// portsRequest is a command line of `lodge ports` that was understood.
+type portsRequest struct {
+	flags     portsFlags
+	words     []string // as they were written
+	selection selection
+	query     sockets.Query // what is asked for beside the selection
+}
+
+func (a *app) portsCommand() *cobra.Command {
+	var f portsFlags
+	c := &cobra.Command{
+		Use:   "ports [FILTER...]",
+		Short: "Every socket and its process, with both ends of connections",
+		Long: `Show the sockets of this machine: who listens, who is connected to whom.
+
+A FILTER is a port (5432), a range (3000-3010), an address (127.0.0.1, 10.0.0.0/8),
+ADDRESS:PORT, a process (postgres), a project or PROJECT/SERVICE. Filters of one
+kind widen, those of different kinds narrow: "5432 6379" is two ports, "5432 psql"
+is one port and one program. Either end of a connection may match.`,
+		Example: `  lodge ports 5432                         who listens there, who is connected
+  lodge ports --listen --scope all-interfaces
+  lodge ports shop/web --watch`,
+		RunE: func(c *cobra.Command, words []string) error {
+			r, err := newPortsRequest(f, words, c.Flags().Changed("interval"))
+			if err != nil {
+				return err
+			}
+			if f.watch {
+				return a.watchPorts(c.Context(), r)
+			}
+			return a.ports(c.Context(), r)
+		},
+	}
+	fs := c.Flags()
+	fs.SortFlags = false
+	fs.StringSliceVar(&f.ports, "port", nil, "only these ports or ranges")
+	fs.StringSliceVar(&f.addresses, "address", nil, "only these addresses or prefixes")
+	fs.StringSliceVar(&f.pids, "pid", nil, "only these process ids")
+	fs.StringSliceVar(&f.processes, "process", nil, "only processes of these names")
+	fs.StringSliceVar(&f.users, "user", nil, "only these users' processes")
+	fs.StringSliceVar(&f.projects, "project", nil, "only these projects of lodge's")
+	fs.StringSliceVar(&f.services, "service", nil, "only these services, SERVICE or PROJECT/SERVICE")
+	fs.StringSliceVar(&f.states, "state", nil, "only these states, such as listen, established, time_wait")
+	fs.StringSliceVar(&f.scopes, "scope", nil, "only sockets that can be reached so: "+strings.Join(scopeNames(), ", "))
+	fs.BoolVarP(&f.listen, "listen", "l", false, "only what listens")
+	fs.BoolVar(&f.connected, "connected", false, "only connections")
+	fs.BoolVarP(&f.tcp, "tcp", "t", false, "TCP")
+	fs.BoolVarP(&f.udp, "udp", "u", false, "UDP; with neither, TCP and UDP")
+	fs.BoolVarP(&f.unix, "unix", "x", false, "Unix sockets")
+	fs.BoolVarP(&f.only4, "ipv4", "4", false, "only IPv4 sockets")
+	fs.BoolVarP(&f.only6, "ipv6", "6", false, "only IPv6 sockets")
+	fs.BoolVarP(&f.namespaces, "namespaces", "A", false, "also other network namespaces, such as those of containers")
+	fs.BoolVar(&f.bothEnds, "both-ends", false, "a line for each end of a connection")
+	fs.BoolVarP(&f.traffic, "traffic", "i", false, "bytes sent and received, round-trip time")
+	fs.BoolVar(&f.traffic, "info", false, "the same as --traffic")
+	fs.StringVar(&f.sort, "sort", "", "order: "+strings.Join(portsSorts(), ", "))
+	fs.BoolVarP(&f.reverse, "reverse", "r", false, "the other way round")
+	fs.BoolVar(&f.wide, "wide", false, "do not cut lines to the terminal's width")
+	fs.BoolVar(&f.noHeader, "no-header", false, "no line of titles")
+	fs.BoolVar(&f.json, "json", false, "as JSON, with every socket")
+	fs.BoolVarP(&f.watch, "watch", "w", false, "go on, and show what changes: + opened, - closed, ~ changed")
+	fs.DurationVar(&f.interval, "interval", time.Second, "how often --watch looks")
+	return c
+}
+
+// newPortsRequest understands a command line. What is wrong with it is wrong
+// usage.
+func newPortsRequest(f portsFlags, words []string, interval bool) (*portsRequest, error) {
+	r := &portsRequest{flags: f, words: words}
+	s := &r.selection
+	for _, w := range words {
+		if err := s.word(w); err != nil {
+			return nil, err
+		}
+	}
+	if err := each(f.ports, func(w string) error {
+		p, err := parsePorts(w)
+		s.places = append(s.places, p)
+		return err
+	}); err != nil {
+		return nil, err
+	}
+	if err := each(f.addresses, func(w string) error {
+		ps, ok := parseAddresses(w)
+		if !ok {
+			return &usageError{err: fmt.Errorf("read address %q: it is none", w), hint: "for example 127.0.0.1, ::1 or 10.0.0.0/8"}
+		}
+		s.filter.Addresses = append(s.filter.Addresses, ps...)
+		return nil
+	}); err != nil {
+		return nil, err
+	}
+	if err := each(f.services, func(w string) error {
+		if p, svc, ok := strings.Cut(w, "/"); ok {
+			s.service(projectService{p, svc})
+		} else {
+			s.filter.Services = append(s.filter.Services, w)
+		}
+		return nil
+	}); err != nil {
+		return nil, err
+	}
+	var err error
+	collect(&s.filter.PIDs, f.pids, parsePID, &err)
+	collect(&s.filter.Users, f.users, parseUser, &err)
+	collect(&s.filter.Names, f.processes, itself, &err)
+	collect(&s.filter.Projects, f.projects, itself, &err)
+	collect(&s.filter.Scopes, f.scopes, parseScope, &err)
+	collect(&r.query.States, f.states, parseState, &err)
+	if err != nil {
+		return nil, err
+	}
+	if f.sort != "" {
+		if r.flags.sort, err = choose("order", f.sort, portsSorts(), nil); err != nil {
+			return nil, err
+		}
+	}
+	if err := r.combine(interval); err != nil {
+		return nil, err
+	}
+	r.query.Unix = f.unix
+	r.query.AllNamespaces = f.namespaces
+	r.query.TCPInfo = f.traffic || r.flags.sort == "traffic" || r.flags.sort == "rtt"
+	r.query.Details = f.json
+	return r, nil
+}
+
+// combine looks at the flags together.
+func (r *portsRequest) combine(interval bool) error {
+	f, s := &r.flags, &r.selection
+	switch {
+	case f.listen && f.connected:
+		return &usageError{err: errors.New("show sockets: --listen and --connected leave nothing"), hint: "lodge ports shows both"}
+	case interval && !f.watch:
+		return &usageError{err: errors.New("show sockets: --interval is for --watch"), hint: "lodge ports --watch --interval " + f.interval.String()}
+	case f.watch && f.interval < 10*time.Millisecond:
+		return &usageError{err: fmt.Errorf("show sockets: --interval %s is too short", f.interval), hint: "--interval 1s"}
+	case f.watch && f.sort != "":
+		return &usageError{err: errors.New("show sockets: changes come in their own order, not in that of --sort"), hint: "leave --sort or --watch out"}
+	}
+	if f.listen {
+		s.listening = true
+		r.query.States = append(r.query.States, "listen", "bound")
+	}
+	if f.connected {
+		r.query.States = append(r.query.States, connectedStates()...)
+	}
+	if f.tcp {
+		s.protocols = append(s.protocols, string(loopback.TCP))
+	}
+	if f.udp {
+		s.protocols = append(s.protocols, string(loopback.UDP))
+	}
+	if f.unix {
+		s.protocols = append(s.protocols, string(protocolUnix))
+	}
+	if f.only4 {
+		s.families = append(s.families, "ipv4")
+	}
+	if f.only6 {
+		s.families = append(s.families, "ipv6")
+	}
+	return nil
+}
+
+// connectedStates are those of sockets that have, or had, another end.
+func connectedStates() []string {
+	return []string{"established", "syn_sent", "syn_recv", "fin_wait_1", "fin_wait_2", "time_wait", "close_wait", "last_ack", "closing", "connected"}
+}
+
+func itself(s string) (string, error) { return s, nil }
+
+// collect adds what the words mean to a list, unless an earlier one was wrong.
+func collect[T any](to *[]T, words []string, parse func(string) (T, error), err *error) {
+	for _, w := range words {
+		if *err != nil {
+			return
+		}
+		var v T
+		if v, *err = parse(w); *err == nil {
+			*to = append(*to, v)
+		}
+	}
+}
+
+func each(words []string, f func(string) error) error {
+	for _, w := range words {
+		if err := f(w); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// scan reads the table once.
+func (r *portsRequest) scan(ctx context.Context, l *look) (*sockets.Snapshot, error) {
+	s := r.selection
+	s.filter.Names = slices.Clip(s.filter.Names)
+	s.filter.Projects = slices.Clip(s.filter.Projects)
+	s.resolve(l.Homes)
+	t, err := sockets.Scan(ctx, l.query(s.query(r.query)))
+	if err != nil {
+		return nil, err
+	}
+	if keep := s.keep(); keep != nil {
+		t.Keep(keep)
+	}
+	return t, nil
+}
+
+func (a *app) ports(ctx context.Context, r *portsRequest) error {
+	ctx, stop := signal.NotifyContext(ctx, unix.SIGINT, unix.SIGTERM)
+	defer stop()
+	l := a.look(ctx)
+	defer l.Close()
+	t, err := r.scan(ctx, l)
+	if err != nil {
+		return err
+	}
+	warnings := slices.Concat(l.Warnings, t.Warnings())
+	if r.flags.json {
+		return a.printed(writeTableJSON(a.out, t, sortedRows(t, r.flags.sort, r.flags.reverse), t.UnknownOwners(), warnings))
+	}
+	v := newPortsView(t, r.viewOptions())
+	v.sort(r.flags.sort, r.flags.reverse)
+	if err := a.portsText(r).print(a.out, v); err != nil {
+		return a.printed(err)
+	}
+	a.portsRemarks(r, t, warnings)
+	return nil
+}
+
+// printed gives the error of printing. Nobody reads on: that is the reader's
+// choice, and no failure.
+func (a *app) printed(err error) error {
+	if errors.Is(err, unix.EPIPE) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("print: %w", err)
+	}
+	return nil
+}
+
+func (r *portsRequest) viewOptions() viewOptions {
+	return viewOptions{bothEnds: r.flags.bothEnds, timeWait: r.flags.bothEnds || slices.Contains(r.query.States, "time_wait") && !r.flags.connected}
+}
+
+func (a *app) portsText(r *portsRequest) *portsText {
+	p := &portsText{
+		header: !r.flags.noHeader, traffic: r.query.TCPInfo, age: true, now: time.Now(), view: r.viewOptions(),
+	}
+	if isTerminal(a.env.Stdout) {
+		p.color = a.getenv("NO_COLOR") == "" && a.getenv("TERM") != "dumb"
+		if w, _, err := term.GetSize(int(a.env.Stdout.Fd())); err == nil && !r.flags.wide {
+			p.width = w
+		}
+	}
+	return p
+}
+
+// portsRemarks says on standard error what the table does not.
+func (a *app) portsRemarks(r *portsRequest, t *sockets.Snapshot, warnings []string) {
+	for _, w := range warnings {
+		fmt.Fprintln(a.err, "lodge: "+w)
+	}
+	if t.Len() == 0 {
+		fmt.Fprintln(a.err, "no socket matches"+r.meant())
+	}
+	a.unknownOwners(t.UnknownOwners())
+}
+
+// unknownOwners says how many owners are not shown, and how they would be.
+func (a *app) unknownOwners(n int) {
+	if n == 0 {
+		return
+	}
+	verb := "belong"
+	if n == 1 {
+		verb = "belongs"
+	}
+	fmt.Fprintf(a.err, "%s %s to processes of other users: sudo lodge ports, or lodge setup\n", count(n, "socket"), verb)
+}
+
+// meant gives a hint where a word that was taken for a name is a word of a
+// flag.
+func (r *portsRequest) meant() string {
+	for _, n := range r.selection.names {
+		if s, err := parseState(n); err == nil {
+			return fmt.Sprintf(" a process or project %q (hint: lodge ports --state %s)", n, s)
+		}
+		if s, err := parseScope(n); err == nil {
+			return fmt.Sprintf(" a process or project %q (hint: lodge ports --scope %s)", n, s)
+		}
+		switch n {
+		case "tcp", "udp", "unix":
+			return fmt.Sprintf(" a process or project %q (hint: lodge ports --%s)", n, n)
+		}
+	}
+	return ""
+}

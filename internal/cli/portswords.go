@@ -1,0 +1,397 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"net/url"
+	"os/user"
+	"slices"
+	"strconv"
+	"strings"
+
+	"lodge/internal/loopback"
+	"lodge/internal/project"
+	"lodge/internal/sockets"
+)
+
+// selection is which sockets the words and flags of a command line select:
+// what the engine looks for, and what is left to look at in what it gives.
+// Words of one kind widen, words of different kinds narrow: `5432 6379` is two
+// ports, `5432 postgres` is one port of one program.
+type selection struct {
+	filter    sockets.Filter
+	protocols []string
+	// places are ports, with or without an address.
+	places []place
+	// names are words that are a project's name or else a process's; which,
+	// is known when the projects are.
+	names []string
+	// services are of one project each.
+	services []projectService
+	// families are ipv4 and ipv6; none is both.
+	families []string
+	// listening leaves out TCP sockets that have a port and do not listen.
+	listening bool
+}
+
+// place is one port or several, at one address or at all.
+type place struct {
+	addrs    []netip.Prefix // none is all
+	from, to uint16
+}
+
+type projectService struct{ project, service string }
+
+// maxEnginePorts is how many ports the engine is told. More are looked for in
+// what it gives: a list of thousands would slow the kernel down.
+const maxEnginePorts = 64
+
+// schemePorts are those of addresses that people paste.
+func schemePort(scheme string) (uint16, bool) {
+	switch scheme {
+	case "http", "ws":
+		return 80, true
+	case "https", "wss":
+		return 443, true
+	}
+	return 0, false
+}
+
+// word takes one word of the command line.
+func (s *selection) word(w string) error {
+	text := strings.TrimSpace(w)
+	if strings.Contains(text, "://") {
+		u, err := url.Parse(text)
+		if err != nil || u.Host == "" {
+			return wrongWord(w, "it is not an address", "for example: lodge ports 127.0.0.1:3000")
+		}
+		text = u.Host
+		if n, ok := schemePort(u.Scheme); ok && u.Port() == "" {
+			text += ":" + strconv.Itoa(int(n))
+		}
+	}
+	if text == "" {
+		return wrongWord(w, "it is empty", "a port, an address, a process or a project")
+	}
+	if port, proto, ok := strings.Cut(text, "/"); ok && isDigits(port) && (proto == "tcp" || proto == "udp") {
+		s.protocols = append(s.protocols, proto)
+		text = port
+	}
+	if ports, ok := strings.CutPrefix(strings.TrimPrefix(text, "*"), ":"); ok && startsWithDigit(ports) && !strings.Contains(ports, ":") || isPorts(text) {
+		p, err := parsePorts(strings.TrimPrefix(strings.TrimPrefix(text, "*"), ":"))
+		if err != nil {
+			return err
+		}
+		s.places = append(s.places, p)
+		return nil
+	}
+	if ps, ok := parseAddresses(text); ok {
+		s.filter.Addresses = append(s.filter.Addresses, ps...)
+		return nil
+	}
+	if i := strings.LastIndexByte(text, ':'); i > 0 && startsWithDigit(text[i+1:]) {
+		return s.endpoint(w, text[:i], text[i+1:])
+	}
+	return s.name(w, text)
+}
+
+// endpoint takes ADDRESS:PORT.
+func (s *selection) endpoint(w, host, ports string) error {
+	p, err := parsePorts(ports)
+	if err != nil {
+		return err
+	}
+	ps, ok := parseAddresses(host)
+	if !ok {
+		if svc, ok := localhostName(host); ok {
+			s.places = append(s.places, p)
+			s.service(svc)
+			return nil
+		}
+		return wrongWord(w, fmt.Sprintf("%q is not an address", host), "an IP address or localhost, such as 127.0.0.1:"+ports)
+	}
+	p.addrs = ps
+	s.places = append(s.places, p)
+	return nil
+}
+
+// name takes a word that is no number: a process, a project, PROJECT/SERVICE,
+// name[PID] as lodge prints it.
+func (s *selection) name(w, text string) error {
+	if strings.Trim(text, "0123456789.:/-[]%*") == "" {
+		return wrongWord(w, "it is neither a port nor an address", "ports are 1 to 65535, addresses such as 127.0.0.1, ::1 or 10.0.0.0/8")
+	}
+	if name, pid, ok := cutPID(text); ok {
+		if name != "" {
+			s.filter.Names = append(s.filter.Names, name)
+		}
+		s.filter.PIDs = append(s.filter.PIDs, pid)
+		return nil
+	}
+	if svc, ok := localhostName(text); ok {
+		s.service(svc)
+		return nil
+	}
+	switch p, svc, ok := strings.Cut(text, "/"); {
+	case strings.HasPrefix(text, "/"):
+		return wrongWord(w, "it is a path", "lodge ports "+text[strings.LastIndexByte(text, '/')+1:])
+	case !ok:
+		s.names = append(s.names, text)
+	case p == "" || svc == "" || strings.Contains(svc, "/"):
+		return wrongWord(w, "it is not PROJECT/SERVICE", "for example: lodge ports shop/web")
+	default:
+		s.service(projectService{p, svc})
+	}
+	return nil
+}
+
+func (s *selection) service(svc projectService) {
+	if svc.service == "" {
+		s.filter.Projects = append(s.filter.Projects, svc.project)
+		return
+	}
+	s.services = append(s.services, svc)
+}
+
+// localhostName reads web.shop.localhost: the service web of the project shop.
+func localhostName(text string) (projectService, bool) {
+	text, ok := strings.CutSuffix(strings.TrimSuffix(text, "."), ".localhost")
+	if !ok || text == "" {
+		return projectService{}, false
+	}
+	if svc, p, ok := strings.Cut(text, "."); ok {
+		return projectService{project: p, service: svc}, true
+	}
+	return projectService{project: text}, true
+}
+
+// cutPID reads name[PID].
+func cutPID(text string) (name string, pid int, ok bool) {
+	i := strings.LastIndexByte(text, '[')
+	if i < 0 || !strings.HasSuffix(text, "]") {
+		return "", 0, false
+	}
+	pid, err := strconv.Atoi(text[i+1 : len(text)-1])
+	return text[:i], pid, err == nil && pid > 0
+}
+
+// parseAddresses reads an address, with or without brackets, a prefix, or
+// localhost, which is all of 127.0.0.0/8 and ::1.
+func parseAddresses(text string) ([]netip.Prefix, bool) {
+	if text == "localhost" {
+		return []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}, true
+	}
+	if strings.HasPrefix(text, "[") && strings.HasSuffix(text, "]") {
+		text = text[1 : len(text)-1]
+		if !strings.Contains(text, ":") {
+			return nil, false
+		}
+	}
+	if a, err := netip.ParseAddr(text); err == nil {
+		a = a.Unmap().WithZone("") // a prefix has none
+		return []netip.Prefix{netip.PrefixFrom(a, a.BitLen())}, true
+	}
+	if p, err := netip.ParsePrefix(text); err == nil {
+		return []netip.Prefix{p.Masked()}, true
+	}
+	return nil, false
+}
+
+// isPorts says whether the text can only mean a port or a range of ports.
+func isPorts(text string) bool {
+	from, to, ok := strings.Cut(text, "-")
+	return isDigits(from) && (!ok || isDigits(to))
+}
+
+func isDigits(s string) bool { return s != "" && strings.Trim(s, "0123456789") == "" }
+
+func startsWithDigit(s string) bool { return s != "" && s[0] >= '0' && s[0] <= '9' }
+
+// parsePorts reads 5432 or 3000-3010.
+func parsePorts(text string) (place, error) {
+	first, last, ranged := strings.Cut(strings.TrimPrefix(text, ":"), "-")
+	var p place
+	var err error
+	if p.from, err = parsePort(first); err != nil {
+		return p, err
+	}
+	p.to = p.from
+	if ranged {
+		if p.to, err = parsePort(last); err != nil {
+			return p, err
+		}
+	}
+	if p.to < p.from {
+		return p, &usageError{err: fmt.Errorf("read ports %q: the first is the larger one", text), hint: fmt.Sprintf("%d-%d", p.to, p.from)}
+	}
+	return p, nil
+}
+
+func parsePort(text string) (uint16, error) {
+	n, err := strconv.ParseUint(text, 10, 16)
+	if err != nil {
+		if isDigits(text) {
+			return 0, &usageError{err: fmt.Errorf("read port %q: it is not between 0 and 65535", text), hint: "lodge ports --pid N selects by process id"}
+		}
+		return 0, &usageError{err: fmt.Errorf("read port %q: it is not a number", text), hint: "for example 5432, or 3000-3010"}
+	}
+	return uint16(n), nil
+}
+
+func wrongWord(word, why, hint string) error {
+	return &usageError{err: fmt.Errorf("read %q: %s", word, why), hint: hint}
+}
+
+// resolve gives the words that are names their meaning: a project that is up,
+// or else a process.
+func (s *selection) resolve(homes []sockets.Home) {
+	for _, n := range s.names {
+		if slices.ContainsFunc(homes, func(h sockets.Home) bool { return h.Project == n }) {
+			s.filter.Projects = append(s.filter.Projects, n)
+		} else {
+			s.filter.Names = append(s.filter.Names, n)
+		}
+	}
+	s.names = nil
+}
+
+// query adds to q what the engine can look for by itself.
+func (s *selection) query(q sockets.Query) sockets.Query {
+	q.Filter = s.filter
+	q.Protocols = slices.Compact(slices.Sorted(slices.Values(s.protocols)))
+	n := 0
+	for _, p := range s.places {
+		n += int(p.to-p.from) + 1
+	}
+	if n <= maxEnginePorts {
+		for _, p := range s.places {
+			for port := int(p.from); port <= int(p.to); port++ {
+				q.Filter.Ports = append(q.Filter.Ports, uint16(port))
+			}
+		}
+	}
+	for _, svc := range s.services {
+		q.Filter.Projects = append(q.Filter.Projects, svc.project)
+		q.Filter.Services = append(q.Filter.Services, svc.service)
+	}
+	return q
+}
+
+// keep gives what the engine could not know: whether a row is wanted. It is
+// nil where all are.
+func (s *selection) keep() func(*sockets.Row) bool {
+	var keeps []func(*sockets.Row) bool
+	if len(s.places) > 0 {
+		keeps = append(keeps, s.atPlace)
+	}
+	if len(s.services) > 0 {
+		keeps = append(keeps, s.ofService)
+	}
+	if len(s.families) > 0 {
+		keeps = append(keeps, func(r *sockets.Row) bool { return slices.Contains(s.families, r.Family) })
+	}
+	if s.listening {
+		keeps = append(keeps, func(r *sockets.Row) bool { return r.State == "listen" || r.Protocol != loopback.TCP })
+	}
+	if len(keeps) == 0 {
+		return nil
+	}
+	return func(r *sockets.Row) bool {
+		return !slices.ContainsFunc(keeps, func(keep func(*sockets.Row) bool) bool { return !keep(r) })
+	}
+}
+
+func (s *selection) atPlace(r *sockets.Row) bool {
+	for _, p := range s.places {
+		// Who listens on all addresses listens on this one too.
+		if r.Local != nil && p.has(r.Local, r.Remote == nil) || r.Remote != nil && p.has(r.Remote, false) {
+			return true
+		}
+	}
+	return false
+}
+
+func (p place) has(a *sockets.Address, wildcard bool) bool {
+	if a.Port < p.from || a.Port > p.to {
+		return false
+	}
+	if len(p.addrs) == 0 || wildcard && a.IP.IsUnspecified() {
+		return true
+	}
+	ip := a.IP.WithZone("")
+	return slices.ContainsFunc(p.addrs, func(x netip.Prefix) bool { return x.Contains(ip) })
+}
+
+func (s *selection) ofService(r *sockets.Row) bool {
+	return slices.ContainsFunc(s.services, func(svc projectService) bool {
+		return svc == projectService{r.Project, r.Service} || r.Peer != nil && svc == projectService{r.Peer.Project, r.Peer.Service}
+	})
+}
+
+// choose reads one of a closed list of words. Case, - and _ do not matter;
+// also gives other words for some of them.
+func choose(what, text string, list []string, also map[string]string) (string, error) {
+	bare := func(s string) string {
+		return strings.NewReplacer("-", "", "_", "", " ", "").Replace(strings.ToLower(s))
+	}
+	for _, w := range list {
+		if bare(w) == bare(text) {
+			return w, nil
+		}
+	}
+	if w, ok := also[bare(text)]; ok {
+		return w, nil
+	}
+	hint := "one of " + strings.Join(list, ", ")
+	if n := project.Nearest(text, list); n != "" {
+		hint = "did you mean " + n + "? There are " + strings.Join(list, ", ")
+	}
+	return "", &usageError{err: fmt.Errorf("read %s %q: there is none such", what, text), hint: hint}
+}
+
+func parseState(text string) (string, error) {
+	return choose("state", text, []string{
+		"listen", "established", "syn_sent", "syn_recv", "fin_wait_1", "fin_wait_2", "time_wait", "close", "close_wait", "last_ack", "closing", "bound", "connected",
+	}, map[string]string{"listening": "listen", "estab": "established", "synreceived": "syn_recv", "closed": "close", "unconn": "bound"})
+}
+
+func scopeNames() []string {
+	return []string{
+		string(loopback.ScopeLoopback), string(loopback.ScopeHome), string(loopback.ScopeLAN), string(loopback.ScopeContainer),
+		string(loopback.ScopeLinkLocal), string(loopback.ScopeAll), string(loopback.ScopeMulticast),
+	}
+}
+
+func parseScope(text string) (loopback.Scope, error) {
+	s, err := choose("scope", text, scopeNames(), map[string]string{"all": "all-interfaces", "any": "all-interfaces", "wildcard": "all-interfaces", "local": "loopback"})
+	return loopback.Scope(s), err
+}
+
+// parseUser reads a user's name or number.
+func parseUser(text string) (uint32, error) {
+	if n, err := strconv.ParseUint(text, 10, 32); err == nil {
+		return uint32(n), nil
+	}
+	u, err := user.Lookup(text)
+	if err != nil {
+		var unknown user.UnknownUserError
+		if errors.As(err, &unknown) {
+			err = errors.New("there is none such")
+		}
+		return 0, &usageError{err: fmt.Errorf("read user %q: %w", text, err), hint: "a name of /etc/passwd, or a number"}
+	}
+	n, err := strconv.ParseUint(u.Uid, 10, 32)
+	if err != nil {
+		return 0, fmt.Errorf("read user %q: %w", text, err)
+	}
+	return uint32(n), nil
+}
+
+func parsePID(text string) (int, error) {
+	n, err := strconv.Atoi(text)
+	if err != nil || n <= 0 {
+		return 0, &usageError{err: fmt.Errorf("read process id %q: it is not a positive number", text), hint: "lodge ports --process NAME selects by name"}
+	}
+	return n, nil
+}

@@ -1,0 +1,254 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"os/user"
+	"reflect"
+	"strings"
+	"testing"
+
+	"lodge/internal/sockets"
+)
+
+// words writes a selection down.
+func (s *selection) words() string {
+	var out []string
+	add := func(format string, args ...any) { out = append(out, fmt.Sprintf(format, args...)) }
+	for _, p := range s.protocols {
+		add("protocol=%s", p)
+	}
+	for _, p := range s.places {
+		add("place=%v:%d-%d", p.addrs, p.from, p.to)
+	}
+	for _, n := range s.names {
+		add("word=%s", n)
+	}
+	for _, svc := range s.services {
+		add("service=%s/%s", svc.project, svc.service)
+	}
+	v := reflect.ValueOf(s.filter)
+	for i := range v.NumField() {
+		if v.Field(i).Len() > 0 {
+			add("%s=%v", strings.ToLower(v.Type().Field(i).Name), v.Field(i).Interface())
+		}
+	}
+	return strings.Join(out, " ")
+}
+
+func TestWord(t *testing.T) {
+	for word, want := range map[string]string{
+		"5432":                       "place=[]:5432-5432",
+		":5432":                      "place=[]:5432-5432",
+		"*:5432":                     "place=[]:5432-5432",
+		"0":                          "place=[]:0-0",
+		"3000-3010":                  "place=[]:3000-3010",
+		":3000-3010":                 "place=[]:3000-3010",
+		"53/udp":                     "protocol=udp place=[]:53-53",
+		"5432/tcp":                   "protocol=tcp place=[]:5432-5432",
+		"127.0.0.1":                  "addresses=[127.0.0.1/32]",
+		"::1":                        "addresses=[::1/128]",
+		"[::1]":                      "addresses=[::1/128]",
+		"::":                         "addresses=[::/128]",
+		"::ffff:127.0.0.1":           "addresses=[127.0.0.1/32]",
+		"fe80::1%eth0":               "addresses=[fe80::1/128]",
+		"10.0.0.0/8":                 "addresses=[10.0.0.0/8]",
+		"10.1.2.3/8":                 "addresses=[10.0.0.0/8]",
+		"fd00::/8":                   "addresses=[fd00::/8]",
+		"localhost":                  "addresses=[127.0.0.0/8 ::1/128]",
+		"127.0.0.1:5432":             "place=[127.0.0.1/32]:5432-5432",
+		"[::1]:80":                   "place=[::1/128]:80-80",
+		"localhost:5432":             "place=[127.0.0.0/8 ::1/128]:5432-5432",
+		"10.0.0.0/8:80":              "place=[10.0.0.0/8]:80-80",
+		"127.0.0.1:3000-3010":        "place=[127.0.0.1/32]:3000-3010",
+		"http://127.0.0.1:3000/x?y":  "place=[127.0.0.1/32]:3000-3000",
+		"http://localhost/":          "place=[127.0.0.0/8 ::1/128]:80-80",
+		"https://[::1]":              "place=[::1/128]:443-443",
+		"https://web.shop.localhost": "place=[]:443-443 service=shop/web",
+		"postgres":                   "word=postgres",
+		"node-2":                     "word=node-2",
+		"7zip":                       "word=7zip",
+		"tmux: server":               "word=tmux: server",
+		"postgres[398]":              "pids=[398] names=[postgres]",
+		"shop/web":                   "service=shop/web",
+		"web.shop.localhost":         "service=shop/web",
+		"shop.localhost":             "projects=[shop]",
+		" 5432 ":                     "place=[]:5432-5432",
+
+		"70000":           `! read port "70000": it is not between 0 and 65535`,
+		":70000":          `! read port "70000": it is not between 0 and 65535`,
+		"127.0.0.1:99999": `! read port "99999": it is not between 0 and 65535`,
+		"3010-3000":       `! read ports "3010-3000": the first is the larger one (hint: 3000-3010)`,
+		"3000-":           `! read "3000-": it is neither a port nor an address`,
+		"80x":             "word=80x",
+		"127.0.0.1:80x":   `! read port "80x": it is not a number`,
+		"300.0.0.1":       `! read "300.0.0.1": it is neither a port nor an address`,
+		"300.0.0.1:80":    `! read "300.0.0.1:80": "300.0.0.1" is not an address`,
+		"127.0.0.1/33":    `! read "127.0.0.1/33": it is neither a port nor an address`,
+		"example.com:80":  `! read "example.com:80": "example.com" is not an address`,
+		"[127.0.0.1]:80":  `! read "[127.0.0.1]:80": "[127.0.0.1]" is not an address`,
+		"http://":         `! read "http://": it is not an address`,
+		"":                `! read "": it is empty`,
+		"/usr/bin/node":   `! read "/usr/bin/node": it is a path (hint: lodge ports node)`,
+		"shop/":           `! read "shop/": it is not PROJECT/SERVICE`,
+		"a/b/c":           `! read "a/b/c": it is not PROJECT/SERVICE`,
+	} {
+		var s selection
+		err := s.word(word)
+		got := s.words()
+		if err != nil {
+			var u *usageError
+			if !errors.As(err, &u) || u.hint == "" {
+				t.Errorf("%q: %v is no wrong usage with a hint", word, err)
+				continue
+			}
+			got = "! " + err.Error() + " (hint: " + u.hint + ")"
+		}
+		if got != want && !(strings.HasPrefix(want, "! ") && strings.HasPrefix(got, want)) {
+			t.Errorf("%q:\n got %s\nwant %s", word, got, want)
+		}
+	}
+}
+
+func FuzzWord(f *testing.F) {
+	for _, w := range []string{"5432", "[::1]:80", "a[1]", "http://x", "1-2", "web.shop.localhost", "10.0.0.0/8:80", ":", "*", "%"} {
+		f.Add(w)
+	}
+	f.Fuzz(func(t *testing.T, w string) {
+		var s selection
+		err := s.word(w)
+		if (s.words() == "") != (err != nil) {
+			t.Errorf("%q: it means %q, error %v", w, s.words(), err)
+		}
+		for _, p := range s.places {
+			if p.to < p.from {
+				t.Errorf("%q: %+v", w, p)
+			}
+		}
+	})
+}
+
+func TestNamesAreProjectsFirst(t *testing.T) {
+	s := selection{names: []string{"shop", "postgres"}}
+	s.resolve([]sockets.Home{{Project: "shop"}})
+	if got := s.words(); got != "names=[postgres] projects=[shop]" {
+		t.Errorf("got %s", got)
+	}
+}
+
+func TestEngineIsToldFewPorts(t *testing.T) {
+	s := selection{places: []place{{from: 1, to: 3}, {from: 9, to: 9}}}
+	if q := s.query(sockets.Query{}); fmt.Sprint(q.Filter.Ports) != "[1 2 3 9]" {
+		t.Errorf("got %v", q.Filter.Ports)
+	}
+	s = selection{places: []place{{from: 0, to: 65535}}}
+	if q := s.query(sockets.Query{}); len(q.Filter.Ports) != 0 {
+		t.Errorf("got %d ports", len(q.Filter.Ports))
+	}
+}
+
+// addr makes an address of "127.0.0.1:80", nil of "".
+func addr(s string) *sockets.Address {
+	if s == "" {
+		return nil
+	}
+	a := netip.MustParseAddrPort(s)
+	return &sockets.Address{IP: a.Addr(), Port: a.Port()}
+}
+
+func TestKeep(t *testing.T) {
+	row := func(proto, state, local, remote, service string) sockets.Row {
+		r := sockets.Row{Protocol: "tcp", Family: "ipv4", State: state, Local: addr(local), Remote: addr(remote), Project: "shop", Service: service}
+		if strings.HasPrefix(local, "[") {
+			r.Family = "ipv6"
+		}
+		if proto == "udp" {
+			r.Protocol = "udp"
+		}
+		return r
+	}
+	all := []sockets.Row{
+		row("tcp", "listen", "127.0.0.1:80", "", "web"),
+		row("tcp", "listen", "0.0.0.0:80", "", "api"),
+		row("tcp", "listen", "[::]:80", "", "api"),
+		row("tcp", "listen", "10.0.0.1:80", "", "web"),
+		row("tcp", "bound", "127.0.0.1:81", "", "web"),
+		row("udp", "bound", "127.0.0.1:82", "", "web"),
+		row("tcp", "established", "127.0.0.1:50000", "127.0.0.1:80", "web"),
+		row("tcp", "established", "127.0.0.1:50001", "10.0.0.1:80", "web"),
+		row("tcp", "established", "0.0.0.0:80", "127.0.0.2:50002", "web"), // no such socket exists: nothing listens there
+		{Protocol: "unix", Family: "unix", Path: "/x", Project: "shop"},
+	}
+	for _, c := range []struct {
+		words     []string
+		listening bool
+		families  []string
+		want      string
+	}{
+		{words: []string{"127.0.0.1:80"}, want: "0 1 2 6"},
+		{words: []string{"10.0.0.0/8:80"}, want: "1 2 3 7"},
+		{words: []string{"80"}, want: "0 1 2 3 6 7 8"},
+		{words: []string{"81-82"}, want: "4 5"},
+		{words: []string{"50000-65535", "81"}, want: "4 6 7 8"},
+		{words: []string{"shop/api"}, want: "1 2"},
+		{words: []string{"shop/api", "shop/web", "fix/web"}, want: "0 1 2 3 4 5 6 7 8"},
+		{listening: true, words: []string{"80-82"}, want: "0 1 2 3 5"},
+		{families: []string{"ipv6"}, want: "2"},
+		{want: "0 1 2 3 4 5 6 7 8 9"},
+	} {
+		s := selection{listening: c.listening, families: c.families}
+		for _, w := range c.words {
+			if err := s.word(w); err != nil {
+				t.Fatal(err)
+			}
+		}
+		keep := s.keep()
+		var got []string
+		for i := range all {
+			if keep == nil || keep(&all[i]) {
+				got = append(got, fmt.Sprint(i))
+			}
+		}
+		if c.want != strings.Join(got, " ") {
+			t.Errorf("%v: got %v, want %s", c.words, got, c.want)
+		}
+	}
+}
+
+func TestChoose(t *testing.T) {
+	for word, want := range map[string]string{
+		"listen": "listen", "LISTEN": "listen", "listening": "listen", "ESTAB": "established", "time-wait": "time_wait", "TIME_WAIT": "time_wait",
+		"TimeWait": "time_wait", "fin-wait-1": "fin_wait_1", "closed": "close",
+		"lisen": "! did you mean listen? There are listen,", "establish": "! did you mean established?", "no": "! one of listen,", "": "! one of listen,",
+	} {
+		got, err := parseState(word)
+		var u *usageError
+		if errors.As(err, &u) {
+			got = "! " + u.hint
+		}
+		if got != want && !(strings.HasPrefix(want, "! ") && strings.HasPrefix(got, want)) {
+			t.Errorf("%q: got %q, want %q", word, got, want)
+		}
+	}
+	for word, want := range map[string]string{"all": "all-interfaces", "ALL_INTERFACES": "all-interfaces", "link_local": "link-local", "lan": "lan"} {
+		if got, err := parseScope(word); string(got) != want {
+			t.Errorf("%q: got %q, %v", word, got, err)
+		}
+	}
+}
+
+func TestParseUser(t *testing.T) {
+	if n, err := parseUser("4294967295"); n != 4294967295 || err != nil {
+		t.Error(n, err)
+	}
+	if u, err := user.LookupId("0"); err == nil {
+		if n, err := parseUser(u.Username); n != 0 || err != nil {
+			t.Error(n, err)
+		}
+	}
+	var u *usageError
+	if _, err := parseUser("nobody of this name"); !errors.As(err, &u) {
+		t.Error(err)
+	}
+}

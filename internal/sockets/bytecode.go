@@ -1,0 +1,155 @@
+package sockets
+
+import (
+	"encoding/binary"
+	"net/netip"
+	"slices"
+
+	"golang.org/x/sys/unix"
+
+	"lodge/internal/loopback"
+)
+
+// Operations of the kernel's socket filter (linux/inet_diag.h,
+// INET_DIAG_BC_*). It is run over each socket of a dump
+// (net/ipv4/inet_diag.c, inet_diag_bc_run): each operation goes on yes or no
+// bytes further; who arrives at the end exactly is told, who jumps beyond it is
+// not.
+const (
+	opJump       = 1 // INET_DIAG_BC_JMP
+	opSource     = 7 // INET_DIAG_BC_S_COND
+	opRemote     = 8 // INET_DIAG_BC_D_COND
+	opLen        = 4 // struct inet_diag_bc_op
+	hostCondLen  = 8 // struct inet_diag_hostcond without its address
+	bytecodeMost = 60 << 10
+)
+
+// condition is that one end of a socket has a port, or an address in a prefix.
+type condition struct {
+	op     byte
+	port   int32        // -1 is any
+	prefix netip.Prefix // the zero Prefix is any
+}
+
+func (c condition) len() int {
+	switch {
+	case !c.prefix.IsValid():
+		return opLen + hostCondLen
+	case c.prefix.Addr().Is4():
+		return opLen + hostCondLen + 4
+	}
+	return opLen + hostCondLen + 16
+}
+
+// compile writes the filter that takes a socket if in each group one
+// condition holds. nil is no filter: everything is taken, also if it would be
+// too long.
+func compile(groups ...[]condition) []byte {
+	groups = slices.DeleteFunc(groups, func(g []condition) bool { return len(g) == 0 })
+	total := 0
+	for _, g := range groups {
+		for _, c := range g {
+			total += c.len() + opLen
+		}
+		total -= opLen
+	}
+	if total > bytecodeMost {
+		return nil
+	}
+	out := make([]byte, 0, total)
+	op := func(code byte, yes, no int) {
+		out = binary.NativeEndian.AppendUint16(append(out, code, byte(yes)), uint16(no))
+	}
+	for _, g := range groups {
+		end := len(out) - opLen
+		for _, c := range g {
+			end += c.len() + opLen
+		}
+		for i, c := range g {
+			last := i == len(g)-1
+			if last {
+				op(c.op, c.len(), total-len(out)+opLen) // beyond the end
+			} else {
+				op(c.op, c.len(), c.len()+opLen) // over the jump
+			}
+			out = c.append(out)
+			if !last {
+				op(opJump, opLen, end-len(out))
+			}
+		}
+	}
+	return out
+}
+
+// append writes the struct inet_diag_hostcond.
+func (c condition) append(out []byte) []byte {
+	family, bits := byte(unix.AF_UNSPEC), byte(0)
+	if c.prefix.IsValid() {
+		family, bits = unix.AF_INET6, byte(c.prefix.Bits())
+		if c.prefix.Addr().Is4() {
+			family = unix.AF_INET
+		}
+	}
+	out = append(out, family, bits, 0, 0)
+	out = binary.NativeEndian.AppendUint32(out, uint32(c.port))
+	if !c.prefix.IsValid() {
+		return out
+	}
+	return append(out, c.prefix.Addr().AsSlice()...)
+}
+
+// either gives the conditions that one of both ends is so.
+func either(port int32, prefix netip.Prefix) []condition {
+	return []condition{{opSource, port, prefix}, {opRemote, port, prefix}}
+}
+
+// bytecode gives the filter that leaves out what matchSocket would. It may
+// take more than that.
+func (f *Filter) bytecode(names *scopes) []byte {
+	var ports, addresses []condition
+	for _, p := range f.Ports {
+		ports = append(ports, either(int32(p), netip.Prefix{})...)
+	}
+	for _, p := range f.Addresses {
+		addresses = append(addresses, either(-1, plainPrefix(p))...)
+	}
+	return compile(ports, addresses, scopeConditions(f.Scopes, names))
+}
+
+// plainPrefix gives a prefix of IPv4-mapped addresses as one of IPv4. The
+// kernel takes that for both (net/ipv4/inet_diag.c).
+func plainPrefix(p netip.Prefix) netip.Prefix {
+	if p.Addr().Is4In6() && p.Bits() >= 96 {
+		return netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-96)
+	}
+	return netip.PrefixFrom(p.Addr().WithZone(""), p.Bits())
+}
+
+// scopeConditions gives the addresses of scopes, or none where one of them is
+// "what no other is".
+func scopeConditions(list []loopback.Scope, names *scopes) []condition {
+	var out []condition
+	add := func(prefixes ...netip.Prefix) {
+		for _, p := range prefixes {
+			out = append(out, condition{opSource, -1, p})
+		}
+	}
+	single := func(ip netip.Addr) netip.Prefix { return netip.PrefixFrom(ip, ip.BitLen()) }
+	for _, s := range list {
+		switch s {
+		case loopback.ScopeLoopback:
+			add(netip.PrefixFrom(netip.AddrFrom4([4]byte{127}), 8), single(netip.IPv6Loopback()))
+		case loopback.ScopeHome:
+			add(loopback.HomeRange, loopback.Home6Range)
+		case loopback.ScopeAll:
+			add(single(netip.IPv4Unspecified()), single(netip.IPv6Unspecified()))
+		case loopback.ScopeLinkLocal:
+			add(netip.PrefixFrom(netip.AddrFrom4([4]byte{169, 254}), 16), netip.PrefixFrom(netip.AddrFrom16([16]byte{0xfe, 0x80}), 10))
+		case loopback.ScopeMulticast:
+			add(netip.PrefixFrom(netip.AddrFrom4([4]byte{224}), 4), netip.PrefixFrom(netip.AddrFrom16([16]byte{0xff}), 8))
+		default:
+			return nil
+		}
+	}
+	return out
+}

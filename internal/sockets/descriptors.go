@@ -1,0 +1,270 @@
+package sockets
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// searcher is one goroutine's part of a search.
+type searcher struct {
+	*search
+	found []found
+	err   error
+	dents [32 << 10]byte
+	tasks [4 << 10]byte
+	file  [8 << 10]byte
+	link  [64]byte
+	name  [24]byte
+}
+
+// process looks through the descriptors of one process. It gives nil if the
+// process holds nothing that is wanted, or is gone: what is read of it, its
+// start included, comes by way of its directory, which never is another
+// process's that has got the same id.
+func (w *searcher) process(pid int, index uint32) (*Process, error) {
+	fds, err := unix.Openat(w.proc, strconv.Itoa(pid)+"/fd", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	switch {
+	case vanished(err):
+		return nil, nil
+	case errors.Is(err, unix.EACCES) || errors.Is(err, unix.EPERM):
+		w.denied.Add(1)
+		return nil, nil
+	case err != nil:
+		return nil, fmt.Errorf("read descriptors of process %d: %w", pid, err)
+	}
+	defer func() { _ = unix.Close(fds) }() // only read from
+	before := len(w.found)
+	readable := w.directory(fds, index)
+	if readable {
+		readable, err = w.threads(fds, pid, index)
+		if err != nil {
+			return nil, err
+		}
+	}
+	if !readable {
+		w.denied.Add(1)
+	}
+	if len(w.found) == before {
+		return nil, nil
+	}
+	inside := false
+	if w.want.homes != nil {
+		for _, f := range w.found[before:] {
+			inside = inside || w.want.homes[f.slot]
+		}
+	}
+	dir, err := unix.Openat(fds, "..", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err == nil {
+		p := w.describe(dir, pid, inside)
+		_ = unix.Close(dir) // only read from
+		if p != nil {
+			return p, nil
+		}
+	}
+	w.found = w.found[:before] // it has ended
+	return nil, nil
+}
+
+// directory looks through the descriptors in an open /proc/PID/fd. They may
+// be closed, and the process may end, meanwhile. It gives false if they may be
+// listed, but not read: the second is the stricter right (ptrace(2), "Ptrace
+// access mode checking").
+func (w *searcher) directory(dir int, index uint32) bool {
+	// Since Linux 6.2 the directory's size is the number of descriptors. They
+	// are numbered from zero with few gaps, so they need not be listed, which
+	// costs half as much again as to read them.
+	var st unix.Stat_t
+	if unix.Fstat(dir, &st) != nil || st.Size == 0 {
+		return w.listing(dir, index, 0)
+	}
+	left, most := st.Size, st.Size+st.Size/8+8
+	for i := int64(0); i < most; i++ {
+		name := append(strconv.AppendInt(w.name[:0], i, 10), 0)
+		inode, errno := w.socket(dir, name)
+		switch errno {
+		case 0:
+			w.take(inode, index)
+			if left--; left == 0 {
+				return true
+			}
+		case unix.EACCES, unix.EPERM:
+			return false
+		case unix.ESRCH:
+			return true
+		}
+	}
+	return w.listing(dir, index, most)
+}
+
+// take notes that the process holds a socket, if it is wanted.
+func (w *searcher) take(inode, index uint32) {
+	if slot, ok := w.want.slot(inode); ok {
+		w.found = append(w.found, found{slot, index})
+	}
+}
+
+// listing is directory for descriptors whose numbers are not known, but that
+// they are at least from.
+func (w *searcher) listing(dir int, index uint32, from int64) bool {
+	for {
+		n, err := unix.Getdents(dir, w.dents[:])
+		if n <= 0 || err != nil {
+			return true
+		}
+		for b := w.dents[:n]; ; {
+			name, rest, ok := dirent(b)
+			if !ok {
+				break
+			}
+			b = rest
+			if fd, ok := number(name); !ok || fd < from {
+				continue
+			}
+			// The name ends with a NUL, so it is what readlinkat takes.
+			inode, errno := w.socket(dir, name)
+			if errno == unix.EACCES || errno == unix.EPERM {
+				return false
+			}
+			w.take(inode, index)
+		}
+	}
+}
+
+// threads looks through the descriptors of threads that do not share the
+// process's: they have called unshare(CLONE_FILES), or the first thread has
+// ended before them and left them its process.
+func (w *searcher) threads(fds, pid int, index uint32) (readable bool, err error) {
+	var st unix.Stat_t
+	// A directory's links: its own two, and one for each thread.
+	if unix.Fstatat(fds, "../task", &st, 0) != nil || st.Nlink <= 3 {
+		return true, nil
+	}
+	dir, err := unix.Openat(fds, "../task", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return true, nil // gone
+	}
+	defer func() { _ = unix.Close(dir) }() // only read from
+	for {
+		n, err := unix.Getdents(dir, w.tasks[:])
+		if n <= 0 || err != nil {
+			return true, nil
+		}
+		for b := w.tasks[:n]; ; {
+			name, rest, ok := dirent(b)
+			if !ok {
+				break
+			}
+			b = rest
+			tid, ok := number(name)
+			if !ok || tid == int64(pid) || sharesFiles(pid, int(tid)) {
+				continue
+			}
+			fds, err := unix.Openat(dir, strconv.Itoa(int(tid))+"/fd", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+			if err != nil {
+				if errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE) {
+					return false, fmt.Errorf("read descriptors of thread %d: %w", tid, err)
+				}
+				continue
+			}
+			readable := w.directory(fds, index)
+			_ = unix.Close(fds) // only read from
+			if !readable {
+				return false, nil
+			}
+		}
+	}
+}
+
+// sharesFiles says whether two threads have the same table of descriptors
+// (kcmp(2)). Where the kernel does not tell, they are taken to: threads that do
+// not are very rare.
+func sharesFiles(a, b int) bool {
+	r, _, errno := unix.RawSyscall6(unix.SYS_KCMP, uintptr(a), uintptr(b), kcmpFiles, 0, 0, 0)
+	return errno != 0 || r == 0
+}
+
+const kcmpFiles = 2 // KCMP_FILES of linux/kcmp.h
+
+// socket gives the inode of the socket that a descriptor is, or zero.
+func (w *searcher) socket(dir int, name []byte) (uint32, unix.Errno) {
+	n, _, errno := unix.RawSyscall6(unix.SYS_READLINKAT, uintptr(dir), uintptr(unsafe.Pointer(&name[0])),
+		uintptr(unsafe.Pointer(&w.link[0])), uintptr(len(w.link)), 0, 0)
+	if errno != 0 || n < 10 || n > uintptr(len(w.link)) {
+		return 0, errno
+	}
+	b := w.link[:n]
+	if string(b[:8]) != "socket:[" || b[n-1] != ']' {
+		return 0, 0
+	}
+	var inode uint64
+	for _, c := range b[8 : n-1] {
+		if c < '0' || c > '9' || inode >= 1<<32 {
+			return 0, 0
+		}
+		inode = inode*10 + uint64(c-'0')
+	}
+	if inode >= 1<<32 {
+		return 0, 0
+	}
+	return uint32(inode), 0
+}
+
+// Where the parts of a struct linux_dirent64 are (getdents64(2)).
+const (
+	direntSize = 16
+	direntName = 19
+)
+
+// dirent takes the first entry off a buffer that getdents64 has filled. The
+// name keeps its NUL, and what is after it to the end of the entry.
+func dirent(b []byte) (name, rest []byte, ok bool) {
+	if len(b) < direntName+2 {
+		return nil, nil, false
+	}
+	size := int(*(*uint16)(unsafe.Pointer(&b[direntSize])))
+	if size < direntName+2 || size > len(b) {
+		return nil, nil, false
+	}
+	return b[direntName:size], b[size:], true
+}
+
+// number reads a name that is a number and ends with a NUL.
+func number(name []byte) (int64, bool) {
+	n := int64(0)
+	for i, c := range name {
+		if c == 0 {
+			return n, i > 0
+		}
+		if c < '0' || c > '9' || n > 1<<31 {
+			return 0, false
+		}
+		n = n*10 + int64(c-'0')
+	}
+	return 0, false
+}
+
+// read reads the beginning of a file relative to an open directory, as much
+// as fits.
+func (w *searcher) read(dir int, name string) ([]byte, error) {
+	fd, err := unix.Openat(dir, name, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = unix.Close(fd) }() // only read from
+	total := 0
+	for total < len(w.file) {
+		n, err := read(fd, w.file[total:])
+		if err != nil {
+			return nil, err
+		}
+		if n == 0 {
+			break
+		}
+		total += n
+	}
+	return w.file[:total], nil
+}

@@ -1,0 +1,217 @@
+package sockets
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+
+	"golang.org/x/sys/unix"
+
+	"lodge/internal/loopback"
+)
+
+// part is one dump and its answer.
+type part struct {
+	space, conn int
+	proto       uint8
+	question    question
+	recs        []record
+	infos       []TCPInfo
+	unix        []unixInfo
+	err         error
+}
+
+// parts gives the dumps that a query needs of one namespace. The TCP sockets
+// of the main table are the long one: the others are read on a second Conn
+// meanwhile.
+func (q *Query) parts(space int, names *scopes) []*part {
+	var out []*part
+	code := q.Filter.bytecode(names)
+	add := func(conn int, proto, family, number byte, states uint32) {
+		if states == 0 {
+			return
+		}
+		var extensions byte
+		if q.TCPInfo && proto == protoTCP {
+			extensions = 1 << (attrInfo - 1)
+		}
+		ask := question{family: family, protocol: number, states: states, extensions: extensions, code: code}
+		out = append(out, &part{space: space, conn: conn, proto: proto, question: ask})
+	}
+	wants := func(p loopback.Protocol) bool {
+		return len(q.Protocols) == 0 || slices.Contains(q.Protocols, string(p))
+	}
+	if wants(loopback.TCP) {
+		states := q.kernelStates(protoTCP)
+		add(0, protoTCP, unix.AF_UNSPEC, unix.IPPROTO_TCP, states&^(1<<stateBoundInactive))
+		// These stand in another table, which is walked after the main one.
+		add(1, protoTCP, unix.AF_UNSPEC, unix.IPPROTO_TCP, states&(1<<stateBoundInactive))
+	}
+	if wants(loopback.UDP) {
+		states := q.kernelStates(protoUDP)
+		add(1, protoUDP, unix.AF_INET, unix.IPPROTO_UDP, states)
+		add(1, protoUDP, unix.AF_INET6, unix.IPPROTO_UDP, states)
+	}
+	f := &q.Filter
+	if q.Unix && len(f.Ports)+len(f.Addresses)+len(f.Scopes) == 0 {
+		if states := q.kernelStates(protoUnix); states != 0 {
+			out = append(out, &part{space: space, conn: 1, proto: protoUnix, question: question{family: unix.AF_UNIX, states: states}})
+		}
+	}
+	return out
+}
+
+// dump reads the sockets of all spaces.
+func (s *Snapshot) dump(ctx context.Context, q *Query) error {
+	var parts []*part
+	var wg sync.WaitGroup
+	for i := range s.spaces {
+		sp := &s.spaces[i]
+		mine := q.parts(i, &sp.scopes)
+		parts = append(parts, mine...)
+		for n, conn := range sp.conns {
+			wg.Go(func() {
+				for _, p := range mine {
+					if p.conn == n {
+						p.read(ctx, conn)
+					}
+				}
+			})
+		}
+		if i > 0 {
+			wg.Wait() // of hundreds of namespaces, one at a time
+		}
+	}
+	wg.Wait()
+	total := 0
+	for _, p := range parts {
+		switch {
+		case p.err == nil:
+		case errors.Is(p.err, unix.ENOENT):
+			s.warnings = append(s.warnings, p.name()+" sockets cannot be read: the kernel has no module that tells them (CONFIG_INET_DIAG, CONFIG_UNIX_DIAG)")
+		case errors.Is(p.err, ErrInterrupted):
+			s.warnings = append(s.warnings, fmt.Sprintf("%s sockets may be missing: %v", p.name(), p.err))
+		default:
+			return fmt.Errorf("dump %s: %w", p.name(), p.err)
+		}
+		total += len(p.recs)
+	}
+	s.recs = make([]record, 0, total)
+	for _, p := range parts {
+		base := uint32(len(s.infos))
+		if p.proto == protoUnix {
+			base = uint32(len(s.unix))
+		}
+		for i := range p.recs {
+			if p.recs[i].extra != 0 {
+				p.recs[i].extra += base
+			}
+		}
+		s.recs = append(s.recs, p.recs...)
+		s.infos = append(s.infos, p.infos...)
+		s.unix = append(s.unix, p.unix...)
+		p.recs, p.infos, p.unix = nil, nil, nil
+	}
+	s.dropDoubleBound()
+	return nil
+}
+
+// dropDoubleBound leaves out bound sockets that had begun to listen or connect
+// when the main table was read: both tables were read at the same time.
+func (s *Snapshot) dropDoubleBound() {
+	var bound map[uint64]int
+	for i := range s.recs {
+		if r := &s.recs[i]; r.proto == protoTCP && r.state == StateClose && r.cookie != 0 {
+			if bound == nil {
+				bound = make(map[uint64]int)
+			}
+			bound[r.cookie] = i
+		}
+	}
+	if bound == nil {
+		return
+	}
+	for i := range s.recs {
+		r := &s.recs[i]
+		if b, ok := bound[r.cookie]; ok && b != i && r.proto == protoTCP {
+			s.recs[b].flags |= flagGone
+		}
+	}
+}
+
+func (p *part) name() string {
+	switch p.proto {
+	case protoUDP:
+		return "UDP"
+	case protoUnix:
+		return "Unix"
+	}
+	return "TCP"
+}
+
+// read makes the dump.
+func (p *part) read(ctx context.Context, c *Conn) {
+	reset := func() { p.recs, p.infos, p.unix = p.recs[:0], p.infos[:0], p.unix[:0] }
+	if p.proto == protoUnix {
+		p.err = c.collect(ctx, unixQuestion(p.question.states), reset, p.addUnix)
+		return
+	}
+	p.err = c.collect(ctx, p.question.bytes(), reset, p.addInet)
+	if p.question.family != unix.AF_UNSPEC || !(errors.Is(p.err, unix.EINVAL) || errors.Is(p.err, unix.ENOENT) || errors.Is(p.err, unix.EOPNOTSUPP)) {
+		return
+	}
+	// A kernel without the older form of the question.
+	reset()
+	for _, family := range []byte{unix.AF_INET, unix.AF_INET6} {
+		ask := p.question
+		ask.family = family
+		recs, infos := len(p.recs), len(p.infos)
+		p.err = c.collect(ctx, ask.bytes(), func() { p.recs, p.infos = p.recs[:recs], p.infos[:infos] }, p.addInet)
+		if p.err != nil {
+			return
+		}
+	}
+}
+
+func (p *part) addInet(body []byte) error {
+	p.recs = append(p.recs, record{peer: -1, space: uint16(p.space), proto: p.proto})
+	r := &p.recs[len(p.recs)-1]
+	if p.question.extensions == 0 {
+		return parseRecord(body, r, nil)
+	}
+	var info TCPInfo
+	if err := parseRecord(body, r, &info); err != nil {
+		return err
+	}
+	if info != (TCPInfo{}) {
+		p.infos = append(p.infos, info)
+		r.extra = uint32(len(p.infos))
+	}
+	return nil
+}
+
+func (p *part) addUnix(body []byte) error {
+	r := record{peer: -1, space: uint16(p.space)}
+	var info unixInfo
+	if err := parseUnix(body, &r, &info); err != nil {
+		return err
+	}
+	p.unix = append(p.unix, info)
+	r.extra = uint32(len(p.unix))
+	p.recs = append(p.recs, r)
+	return nil
+}
+
+// kernelTellsBound says whether the kernel is Linux 6.8 or later, which tells
+// TCP sockets that are bound but do not listen (TCP_BOUND_INACTIVE).
+func kernelTellsBound() bool {
+	var u unix.Utsname
+	if unix.Uname(&u) != nil {
+		return true
+	}
+	var major, minor int
+	n, _ := fmt.Sscanf(unix.ByteSliceToString(u.Release[:]), "%d.%d", &major, &minor)
+	return n < 2 || major > 6 || major == 6 && minor >= 8
+}

@@ -1,0 +1,155 @@
+package sockets
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+
+	"lodge/internal/procfs"
+)
+
+// space is a network namespace that sockets are read from.
+type space struct {
+	inode  uint32 // zero for the one that lodge runs in
+	name   string
+	conns  [2]*Conn // two, so that two dumps go on at once
+	scopes scopes
+}
+
+// open opens what is needed to read the namespace that the calling thread is
+// in. A Conn stays there, whatever thread uses it.
+func (s *space) open() error {
+	for i := range s.conns {
+		c, err := Open()
+		if err != nil {
+			s.close()
+			return err
+		}
+		s.conns[i] = c
+	}
+	var err error
+	s.scopes, err = readScopes()
+	if err != nil {
+		s.close()
+	}
+	return err
+}
+
+func (s *space) close() {
+	for i, c := range s.conns {
+		if c != nil {
+			_ = c.Close() // only read from
+			s.conns[i] = nil
+		}
+	}
+}
+
+// spaceDir is where ip-netns(8) keeps the names of namespaces.
+const spaceDir = "/run/netns"
+
+// otherSpaces opens the network namespaces that processes are in or that have
+// a name, but for the own one. What cannot be opened is told in warnings.
+func otherSpaces() (list []space, warnings []string, err error) {
+	var st unix.Stat_t
+	if err := unix.Stat("/proc/thread-self/ns/net", &st); err != nil {
+		return nil, nil, fmt.Errorf("find network namespaces: %w", err)
+	}
+	seen := map[uint64]bool{st.Ino: true}
+	var lost []error
+	try := func(path, name string, pid int) {
+		fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+		if err != nil {
+			if !vanished(err) {
+				lost = append(lost, err)
+			}
+			return
+		}
+		defer func() { _ = unix.Close(fd) }() // only to enter by
+		var st unix.Stat_t
+		var fs unix.Statfs_t
+		if unix.Fstatfs(fd, &fs) != nil || fs.Type != unix.NSFS_MAGIC || unix.Fstat(fd, &st) != nil || seen[st.Ino] {
+			return
+		}
+		seen[st.Ino] = true
+		s := space{inode: uint32(st.Ino), name: name}
+		if name == "" {
+			s.name = containerOf(pid)
+		}
+		if err := inSpace(fd, s.open); err != nil {
+			lost = append(lost, err)
+			return
+		}
+		list = append(list, s)
+	}
+	names, err := os.ReadDir(spaceDir)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		lost = append(lost, err)
+	}
+	for _, n := range names {
+		try(filepath.Join(spaceDir, n.Name()), n.Name(), 0)
+	}
+	proc, err := unix.Open("/proc", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return list, nil, fmt.Errorf("open /proc: %w", err)
+	}
+	defer func() { _ = unix.Close(proc) }() // only read from
+	pids, err := listProcesses(proc)
+	if err != nil {
+		return list, nil, err
+	}
+	hidden := 0
+	for _, pid := range pids {
+		name := strconv.Itoa(pid) + "/ns/net"
+		err := unix.Fstatat(proc, name, &st, 0)
+		switch {
+		case err == nil && !seen[st.Ino]:
+			try("/proc/"+name, "", pid)
+		case errors.Is(err, unix.EACCES) || errors.Is(err, unix.EPERM):
+			hidden++
+		}
+	}
+	if hidden > 0 {
+		warnings = append(warnings, fmt.Sprintf("network namespaces of %d processes of other users are not seen", hidden))
+	}
+	if len(lost) > 0 {
+		warnings = append(warnings, fmt.Sprintf("%d network namespaces cannot be read: %v", len(lost), lost[0]))
+	}
+	return list, warnings, nil
+}
+
+// containerOf names the container that a process is in, or gives "".
+func containerOf(pid int) string {
+	b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/cgroup")
+	if err != nil {
+		return ""
+	}
+	return procfs.Container(procfs.ParseCgroup(b))
+}
+
+// inSpace calls f on a thread of its own that has entered the network
+// namespace of fd, and that ends with it. f starts no goroutine.
+func inSpace(fd int, f func() error) error {
+	result := make(chan error)
+	go func() {
+		// Never unlocked: the runtime ends the thread with the goroutine, so
+		// that no other goroutine is ever run in the wrong namespace.
+		runtime.LockOSThread()
+		if unix.Gettid() == os.Getpid() {
+			// The first thread cannot end, and would take /proc/self with it.
+			defer runtime.UnlockOSThread()
+			result <- inSpace(fd, f)
+			return
+		}
+		if err := unix.Setns(fd, unix.CLONE_NEWNET); err != nil {
+			result <- fmt.Errorf("enter network namespace: %w", err)
+			return
+		}
+		result <- f()
+	}()
+	return <-result
+}

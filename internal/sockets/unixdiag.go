@@ -1,0 +1,103 @@
+package sockets
+
+import (
+	"encoding/binary"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// Numbers of linux/unix_diag.h.
+const (
+	unixRequestLen = 24 // struct unix_diag_req
+	unixDiagLen    = 16 // struct unix_diag_msg
+
+	showName, showPeer, showQueue, showUID = 1 << 0, 1 << 2, 1 << 4, 1 << 6 // UDIAG_SHOW_*
+
+	unixAttrName  = 0 // UNIX_DIAG_NAME
+	unixAttrPeer  = 2 // UNIX_DIAG_PEER
+	unixAttrQueue = 4 // UNIX_DIAG_RQLEN
+	unixAttrUID   = 7 // UNIX_DIAG_UID
+)
+
+// unixInfo is what only a Unix socket has.
+type unixInfo struct {
+	path string
+	kind string // stream, datagram or seqpacket
+	peer uint32 // inode
+}
+
+// unixQuestion writes the question for all Unix sockets in the given states.
+func unixQuestion(states uint32) []byte {
+	b := make([]byte, headerLen+unixRequestLen)
+	binary.NativeEndian.PutUint32(b, uint32(len(b)))
+	binary.NativeEndian.PutUint16(b[4:], sockDiagByFamily)
+	binary.NativeEndian.PutUint16(b[6:], unix.NLM_F_REQUEST|unix.NLM_F_DUMP)
+	r := b[headerLen:]
+	r[0] = unix.AF_UNIX
+	binary.NativeEndian.PutUint32(r[4:], states)
+	binary.NativeEndian.PutUint32(r[12:], showName|showPeer|showQueue|showUID)
+	return b
+}
+
+// parseUnix reads a struct unix_diag_msg and the attributes after it.
+func parseUnix(b []byte, r *record, info *unixInfo) error {
+	if len(b) < unixDiagLen {
+		return errShort
+	}
+	r.proto, r.family, r.state = protoUnix, b[0], b[2]
+	switch b[1] {
+	case unix.SOCK_STREAM:
+		info.kind = "stream"
+	case unix.SOCK_DGRAM:
+		info.kind = "datagram"
+	case unix.SOCK_SEQPACKET:
+		info.kind = "seqpacket"
+	}
+	r.inode = binary.NativeEndian.Uint32(b[4:])
+	r.cookie = uint64(binary.NativeEndian.Uint32(b[8:])) | uint64(binary.NativeEndian.Uint32(b[12:]))<<32
+	return attributes(b[unixDiagLen:], func(kind uint16, value []byte) {
+		switch {
+		case kind == unixAttrName && len(value) > 0:
+			info.path = unixPath(value)
+			r.localPort = 1
+		case kind == unixAttrPeer && len(value) >= 4:
+			info.peer = binary.NativeEndian.Uint32(value)
+		case kind == unixAttrQueue && len(value) >= 8:
+			r.rqueue, r.wqueue = binary.NativeEndian.Uint32(value), binary.NativeEndian.Uint32(value[4:])
+		case kind == unixAttrUID && len(value) >= 4:
+			r.uid = binary.NativeEndian.Uint32(value)
+			r.flags |= flagUID
+		}
+	})
+}
+
+// unixPath reads a name: a path, which may end with a NUL, or after a NUL an
+// abstract name, which may hold more of them (unix(7)). Those are written @.
+func unixPath(b []byte) string {
+	if b[0] != 0 {
+		s, _, _ := strings.Cut(string(b), "\x00")
+		return s
+	}
+	return strings.ReplaceAll(string(b), "\x00", "@")
+}
+
+// joinUnix finds the other end of each Unix socket.
+func (s *Snapshot) joinUnix() {
+	if len(s.unix) == 0 {
+		return
+	}
+	byInode := make(map[uint32]int32, len(s.unix))
+	for i := range s.recs {
+		if r := &s.recs[i]; r.proto == protoUnix && r.inode != 0 {
+			byInode[r.inode] = int32(i)
+		}
+	}
+	for i := range s.recs {
+		if r := &s.recs[i]; r.proto == protoUnix {
+			if p, ok := byInode[s.unix[r.extra-1].peer]; ok {
+				r.peer = p
+			}
+		}
+	}
+}
