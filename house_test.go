@@ -33,7 +33,9 @@ var allowed = map[string][]string{
 	"keeper":           {"home", "home/ebpfhome", "home/seccomphome", "home/nonehome", "loopback", "logs", "procfs", "service", "unixsock"},
 	"localapi":         {"keeper", "logs", "loopback", "service", "unixsock"},
 	"daemon":           {"helper", "home", "home/ebpfhome", "home/seccomphome", "keeper", "localapi", "loopback", "procfs", "service", "sockets", "unixsock"},
-	"cli":              {"daemon", "helper", "keeper", "localapi", "logs", "loopback", "project", "service", "sockets"},
+	"explain":          {"explain/firewall", "loopback", "procfs", "sockets"},
+	"explain/firewall": {},
+	"cli":              {"daemon", "explain", "helper", "keeper", "localapi", "logs", "loopback", "project", "service", "sockets"},
 }
 
 type pkg struct {

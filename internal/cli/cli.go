@@ -136,7 +136,7 @@ func (a *app) commands() []*cobra.Command {
 	return []*cobra.Command{
 		a.upCommand(), a.downCommand(), a.restartCommand(),
 		a.runCommand(), a.execCommand(),
-		a.lsCommand(), a.logsCommand(),
+		a.lsCommand(), a.logsCommand(), a.explainCommand(),
 		a.portsCommand(),
 		a.setupCommand(), a.doctorCommand(), a.versionCommand(),
 		a.daemonCommand(), a.keeperCommand(), a.helperCommand(),

@@ -98,23 +98,25 @@ func (p packet) network() value {
 	src, dst := p.src().Unmap(), p.dst().Unmap()
 	if p.six() {
 		v := unknown(40)
-		s, d := src.As16(), dst.As16()
 		v.put(6, p.c.Protocol)
-		v.put(8, s[:]...)
-		v.put(24, d[:]...)
+		v.putAddress(8, src)
+		v.putAddress(24, dst)
 		return v
 	}
 	v := unknown(20)
 	v.put(0, 0x45)
 	v.put(6, 0x40, 0) // not a fragment
 	v.put(9, p.c.Protocol)
-	if src.Is4() {
-		s := src.As4()
-		v.put(12, s[:]...)
-	}
-	d := dst.As4()
-	v.put(16, d[:]...)
+	v.putAddress(12, src)
+	v.putAddress(16, dst)
 	return v
+}
+
+// putAddress writes an address, if it is known.
+func (v value) putAddress(at int, ip netip.Addr) {
+	if ip.IsValid() {
+		v.put(at, ip.AsSlice()...)
+	}
 }
 
 // The TCP flags of the first packet and of its answer.
