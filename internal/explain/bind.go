@@ -177,6 +177,9 @@ func (f *Facts) howToStop(r *sockets.Row) string {
 			return fmt.Sprintf("stop it: systemctl stop %s (it may come back when killed)", p.Unit)
 		}
 	}
+	if f.Input.Operation == "" {
+		return hint
+	}
 	return hint + ", or use another port"
 }
 

@@ -269,18 +269,19 @@ func (f *Facts) elsewhereHere(shut []netip.Addr, others []*sockets.Row) Cause {
 	}
 	r, ip := others[0], shut[0]
 	c.Summary = fmt.Sprintf("Nobody listens on %s: the server, %s, listens only on %s.", f.endpoint(ip), f.who(r), joinNames(at))
-	own := r.Local.IP.Unmap()
+	own, at0 := r.Local.IP.Unmap(), f.dial(r)
+	local := own.IsLoopback() || own.IsUnspecified()
 	switch {
-	case own.Is4() && own.IsLoopback() && ip.Is6():
-		c.Hint = fmt.Sprintf("connect to %s: `localhost` may mean ::1 first", f.own(r))
+	case own.Is4() && local && ip.Is6():
+		c.Hint = fmt.Sprintf("connect to %s (`localhost` may mean ::1 first), or make the server listen on ::1 too", at0)
 	case own.Is6() && ip.Is4():
-		c.Hint = fmt.Sprintf("connect to %s, or make the server listen on IPv4 too (such as --host 127.0.0.1)", f.own(r))
-	case !own.IsLoopback() && ip.IsLoopback():
-		c.Hint = fmt.Sprintf("connect to %s, or make the server listen on 127.0.0.1", f.own(r))
-	case own.IsLoopback() && !ip.IsLoopback():
-		c.Hint = fmt.Sprintf("connect to %s from this machine; to let others in, make the server listen on %s", f.own(r), ip)
+		c.Hint = fmt.Sprintf("connect to %s, or make the server listen on IPv4 too (such as --host 127.0.0.1)", at0)
+	case !local && ip.IsLoopback():
+		c.Hint = fmt.Sprintf("connect to %s, or make the server listen on 127.0.0.1", at0)
+	case local && !ip.IsLoopback():
+		c.Hint = fmt.Sprintf("connect to %s from this machine; to let others in, make the server listen on %s", at0, ip)
 	default:
-		c.Hint = "connect to " + f.own(r)
+		c.Hint = "connect to " + at0
 	}
 	if len(shut) > 1 && f.sameName() && len(f.Targets) > 0 {
 		c.Evidence = append(c.Evidence, fmt.Sprintf("tried: %s", joinNames(strs(shut))))
@@ -297,7 +298,7 @@ func (f *Facts) inHomes(ip netip.Addr, homes []*sockets.Row) Cause {
 	}
 	r := homes[0]
 	c.Summary = fmt.Sprintf("Nobody listens on %s outside: %s listens on that port inside the home of project %s.", f.endpoint(ip), f.who(r), joinNames(names))
-	c.Hint = fmt.Sprintf("from outside connect to %s", f.own(r))
+	c.Hint = fmt.Sprintf("from outside connect to %s", f.dial(r))
 	if p := f.named(names[0]); p != nil {
 		c.Hint += fmt.Sprintf("; or go inside: cd %s && lodge exec -- CMD", filepath.Clean(p.Path))
 	}

@@ -14,7 +14,10 @@ import (
 type Line struct{ Label, Text string }
 
 // maxShown bounds how many sockets of a kind are shown; JSON has all.
-const maxShown = 5
+const (
+	maxShown  = 5
+	maxListed = 20 // where only an address was given
+)
 
 // lines are the evidence: sockets and their processes, causes, what the
 // address and the port are.
@@ -26,13 +29,19 @@ func (f *Facts) lines(r *Report) []Line {
 		}
 	}
 	told := make(map[int]bool)
+	most := maxShown
+	if !f.Input.HasPort {
+		most = maxListed
+	}
 	show := func(label string, rows []sockets.Row) {
-		for i := range rows[:min(len(rows), maxShown)] {
+		for i := range rows[:min(len(rows), most)] {
 			row := &rows[i]
-			say(label, "%s", f.socketLine(row))
-			out = append(out, f.processLines(row, told)...)
+			say(label, "%s", f.socketLine(row, len(rows) == 1))
+			if f.Input.HasPort {
+				out = append(out, f.processLines(row, told)...)
+			}
 		}
-		if n := len(rows) - maxShown; n > 0 {
+		if n := len(rows) - most; n > 0 {
 			say(label, "and %d more", n)
 		}
 	}
@@ -85,9 +94,17 @@ func (f *Facts) told(r *Report, c Cause) bool {
 	return false
 }
 
-// socketLine writes a socket.
-func (f *Facts) socketLine(row *sockets.Row) string {
-	s := f.line(row) + ", " + strings.ToUpper(string(row.Protocol))
+// socketLine writes a socket. Who holds the only listener, its process's line
+// says.
+func (f *Facts) socketLine(row *sockets.Row, only bool) string {
+	proto := strings.ToUpper(string(row.Protocol))
+	s := f.line(row) + ", " + proto
+	if listens(row) {
+		s = f.own(row) + ", " + proto
+		if !only || len(row.Processes) == 0 {
+			s += ": " + f.who(row)
+		}
+	}
 	if row.Remote != nil && row.Peer != nil && len(row.Peer.Processes) > 0 && row.Peer.Inode != row.Inode {
 		s += fmt.Sprintf("; at the other end: %s", processes(row.Peer.Processes))
 	}

@@ -33,6 +33,18 @@ func (f *Facts) own(r *sockets.Row) string {
 	return fmt.Sprintf("%s (%s)", r.Local.AddrPort(), all)
 }
 
+// dial writes the address by which a listener is reached from this machine.
+func (f *Facts) dial(r *sockets.Row) string {
+	ip := r.Local.IP
+	switch {
+	case ip.IsUnspecified() && ip.Is4():
+		ip = ip4Loopback
+	case ip.IsUnspecified():
+		ip = netip.IPv6Loopback()
+	}
+	return netip.AddrPortFrom(ip, r.Local.Port).String()
+}
+
 // far writes the far end of a connection with who is there.
 func (f *Facts) far(r *sockets.Row) string {
 	s := r.Remote.AddrPort().String()
