@@ -35,7 +35,7 @@ func (b *bench) inGroups(ctx context.Context, l *lodge, dir string, p *place) er
 	for range strings.Count(inside, "/") - 2 {
 		parent = filepath.Join(parent, "g")
 	}
-	b.w.later(func(context.Context) error { return removeGroups(top) })
+	b.w.Later(func(context.Context) error { return removeGroups(top) })
 	off := pressureOff(mount, inside)
 	for _, leaf := range []string{"serve", "ask"} {
 		if err := os.MkdirAll(filepath.Join(parent, leaf), 0o755); err != nil {

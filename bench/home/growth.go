@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"lodge/bench/internal/rounds"
 )
 
 // samples are rows of numbers by name, in the order in which the names came.
@@ -58,7 +60,7 @@ type growth struct {
 func growthOf(name string, v []float64, s slack) growth {
 	v = v[len(v)/10:]
 	q := max(len(v)/4, min(len(v), 1))
-	g := growth{What: name, First: mean(v[:q]), Last: mean(v[len(v)-q:])}
+	g := growth{What: name, First: rounds.Mean(v[:q]), Last: rounds.Mean(v[len(v)-q:])}
 	g.Grows = g.Last-g.First > max(s.absolute, g.First*s.relative)
 	return g
 }

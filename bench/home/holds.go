@@ -3,29 +3,9 @@ package main
 import (
 	"fmt"
 	"strings"
-)
 
-// verdicts.
-const (
-	yes        = "yes"
-	no         = "NO"
-	cannotTell = "cannot tell"
+	"lodge/bench/internal/rounds"
 )
-
-// within says whether a ratio lies between lo and hi. Where the range that
-// surely has the true median reaches over a bound, a median outside of it tells
-// nothing.
-func within(s spread, lo, hi float64) string {
-	switch {
-	case s.Rounds == 0:
-		return cannotTell
-	case s.Median >= lo && s.Median <= hi:
-		return yes
-	case s.Low <= hi && s.High >= lo:
-		return cannotTell
-	}
-	return no
-}
 
 // hold looks at what was measured and says what holds.
 func (b *bench) hold() {
@@ -35,7 +15,7 @@ func (b *bench) hold() {
 	}
 	if r.Start != nil {
 		for _, a := range r.Start.Ahead {
-			r.add(fmt.Sprintf("%s ahead of %s, %d services", a.Lodge, a.Peer, a.Services), ratio(a.Ratio), within(a.Ratio, 0, 1))
+			r.add(fmt.Sprintf("%s ahead of %s, %d services", a.Lodge, a.Peer, a.Services), rounds.Ratio(a.Ratio), rounds.Within(a.Ratio, 0, 1))
 		}
 	}
 	if r.Memory != nil {
@@ -43,11 +23,11 @@ func (b *bench) hold() {
 			if m.Services != 10 {
 				continue
 			}
-			v := yes
+			v := rounds.Yes
 			if m.DaemonPSS >= 40<<20 {
-				v = no
+				v = rounds.No
 			}
-			r.add("daemon under 40 MiB: "+m.What, mib(m.DaemonPSS)+" MiB", v)
+			r.add("daemon under 40 MiB: "+m.What, rounds.MiB(m.DaemonPSS)+" MiB", v)
 		}
 	}
 	if r.Soak != nil {
@@ -76,22 +56,22 @@ func (r *report) holdPath() {
 			if lo == 0 && p == seccompName {
 				continue // every connect is a trip to the keeper: stated, not held
 			}
-			r.add(fmt.Sprintf("%s, %s: %s", p, row.Cell, words), ratio(s), within(s, lo, hi))
+			r.add(fmt.Sprintf("%s, %s: %s", p, row.Cell, words), rounds.Ratio(s), rounds.Within(s, lo, hi))
 		}
 		if row.Lodge != nil {
-			r.add(fmt.Sprintf("%s to %s, %s: %s", ebpfName, groupsName, row.Cell, words), ratio(*row.Lodge), within(*row.Lodge, lo, hi))
+			r.add(fmt.Sprintf("%s to %s, %s: %s", ebpfName, groupsName, row.Cell, words), rounds.Ratio(*row.Lodge), rounds.Within(*row.Lodge, lo, hi))
 		}
 	}
 }
 
 func (r *report) add(what, found, verdict string) {
-	r.Holds = append(r.Holds, held{what, found, verdict})
+	r.Holds = append(r.Holds, rounds.Held{What: what, Found: found, Verdict: verdict})
 }
 
 func (r *report) list(what string, bad []string) {
 	if len(bad) == 0 {
-		r.add(what, "nothing", yes)
+		r.add(what, "nothing", rounds.Yes)
 		return
 	}
-	r.add(what, strings.Join(bad, "; "), no)
+	r.add(what, strings.Join(bad, "; "), rounds.No)
 }

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"lodge/bench/internal/scratch"
 )
 
 // lodge is one daemon of its own, by directories of its own.
@@ -25,19 +27,19 @@ type lodge struct {
 
 // newLodge gives a lodge that is ended with the bench.
 func (b *bench) newLodge(name string) (*lodge, error) {
-	run, err := b.w.mkdir(name + "/r")
+	run, err := b.w.Mkdir(name + "/r")
 	if err != nil {
 		return nil, err
 	}
-	state, err := b.w.mkdir(name + "/s")
+	state, err := b.w.Mkdir(name + "/s")
 	if err != nil {
 		return nil, err
 	}
 	l := &lodge{
 		exe: b.tools.lodge, runtime: run + "/lodge", state: state + "/lodge",
-		env: []string{"PATH=" + os.Getenv("PATH"), "HOME=" + b.w.dir, "XDG_RUNTIME_DIR=" + run, "XDG_STATE_HOME=" + state},
+		env: []string{"PATH=" + os.Getenv("PATH"), "HOME=" + b.w.Dir, "XDG_RUNTIME_DIR=" + run, "XDG_STATE_HOME=" + state},
 	}
-	b.w.later(l.end)
+	b.w.Later(l.end)
 	return l, nil
 }
 
@@ -157,9 +159,9 @@ func (l *lodge) stopDaemon(ctx context.Context) error {
 	if pid == 0 {
 		return nil
 	}
-	err := endAndWait(ctx, pid)
+	err := scratch.End(ctx, pid)
 	if helper != 0 {
-		err = errors.Join(err, waitForEnd(ctx, helper)) // it follows, once it has tidied up
+		err = errors.Join(err, scratch.WaitForEnd(ctx, helper)) // it follows, once it has tidied up
 	}
 	return err
 }

@@ -15,13 +15,14 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"lodge/bench/internal/scratch"
 )
 
 // options are what the command line says.
@@ -51,7 +52,7 @@ func (o options) does(part string) bool {
 // bench is one run: what is shared by its parts.
 type bench struct {
 	opt   options
-	w     *work
+	w     *scratch.Work
 	tools tools
 	say   func(format string, args ...any) // progress, for the person who waits
 	out   report
@@ -105,15 +106,15 @@ func run(ctx context.Context, args []string, out, progress io.Writer) (err error
 		o.peers = filepath.Join(cache, "lodge-bench")
 	}
 	b := &bench{opt: o, say: func(format string, args ...any) { fmt.Fprintf(progress, format+"\n", args...) }}
-	b.out.Machine = machine()
-	if b.w, err = newWork(); err != nil {
+	b.out.Machine = scratch.Machine()
+	if b.w, err = scratch.New(); err != nil {
 		return err
 	}
 	// What cleans up must not end with what is cleaned up after.
-	defer func() { err = errors.Join(err, b.w.close(context.WithoutCancel(ctx))) }()
+	defer func() { err = errors.Join(err, b.w.Close(context.WithoutCancel(ctx))) }()
 	if o.install {
 		b.say("installing what is missing of the peers")
-		if err := b.installPeers(ctx); err != nil {
+		if err := scratch.InstallPeers(ctx, b.opt.peers); err != nil {
 			return err
 		}
 	}
@@ -149,10 +150,10 @@ type tools struct{ lodge, pingpong, listener string }
 
 // build compiles lodge and the measuring programs from this module.
 func (b *bench) build(ctx context.Context) (tools, error) {
-	t := tools{lodge: b.opt.lodge, pingpong: b.w.path("bin/pingpong"), listener: b.w.path("bin/listener")}
+	t := tools{lodge: b.opt.lodge, pingpong: b.w.Path("bin/pingpong"), listener: b.w.Path("bin/listener")}
 	from := map[string]string{t.pingpong: "lodge/bench/pingpong", t.listener: "lodge/bench/listener"}
 	if t.lodge == "" {
-		t.lodge = b.w.path("bin/lodge")
+		t.lodge = b.w.Path("bin/lodge")
 		from[t.lodge] = "lodge/cmd/lodge"
 	} else {
 		abs, err := filepath.Abs(t.lodge)
@@ -161,24 +162,5 @@ func (b *bench) build(ctx context.Context) (tools, error) {
 		}
 		t.lodge = abs
 	}
-	for to, pkg := range from {
-		cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-o", to, pkg)
-		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-		if out, err := cmd.CombinedOutput(); err != nil {
-			return t, fmt.Errorf("build %s: %w: %s", pkg, err, strings.TrimSpace(string(out)))
-		}
-	}
-	return t, nil
-}
-
-func machine() string {
-	var u unix.Utsname
-	if err := unix.Uname(&u); err != nil {
-		return "unknown: " + err.Error()
-	}
-	who := "an ordinary user"
-	if os.Geteuid() == 0 {
-		who = "root"
-	}
-	return fmt.Sprintf("%s %s, %d CPUs, as %s", unix.ByteSliceToString(u.Sysname[:]), unix.ByteSliceToString(u.Release[:]), len(cpus()), who)
+	return t, scratch.Build(ctx, from)
 }

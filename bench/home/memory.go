@@ -7,6 +7,8 @@ import (
 	"os"
 	"sync"
 	"time"
+
+	"lodge/bench/internal/rounds"
 )
 
 // holders are what lodge itself has in memory; services are not counted.
@@ -64,7 +66,7 @@ func (b *bench) standing(ctx context.Context, name string) (*lodge, error) {
 	if err != nil {
 		return nil, err
 	}
-	log, err := os.Create(b.w.path(name + "/daemon.log"))
+	log, err := os.Create(b.w.Path(name + "/daemon.log"))
 	if err != nil {
 		return nil, err
 	}
@@ -88,7 +90,7 @@ func (b *bench) memory(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		dir, err := b.w.mkdir("memory-" + engine + "/project")
+		dir, err := b.w.Mkdir("memory-" + engine + "/project")
 		if err != nil {
 			return err
 		}
@@ -96,7 +98,7 @@ func (b *bench) memory(ctx context.Context) error {
 		for _, n := range counts {
 			if n > 0 {
 				if why := l.works(ctx, engine, dir); why != "" {
-					t.Missing = append(t.Missing, missing{"home/" + engine, why})
+					t.Missing = append(t.Missing, rounds.Missing{Name: "home/" + engine, Why: why})
 					break
 				}
 				if err := writeProject(dir, "memory", b.tools.listener, ports[:n]); err != nil {
@@ -144,7 +146,7 @@ func (b *bench) many(ctx context.Context) error {
 		}
 		var dirs []string
 		for i := range projects {
-			dir, err := b.w.mkdir(fmt.Sprintf("many-%s/p%d", engine, i))
+			dir, err := b.w.Mkdir(fmt.Sprintf("many-%s/p%d", engine, i))
 			if err != nil {
 				return err
 			}

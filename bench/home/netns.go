@@ -2,17 +2,12 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
-	"strings"
+
+	"lodge/bench/internal/scratch"
 )
-
-// needError says that something is missing on this machine.
-type needError struct{ what string }
-
-func (e *needError) Error() string { return e.what }
 
 // pair is two network namespaces that are joined by a veth.
 type pair struct{ a, b, addrA, addrB string }
@@ -24,19 +19,19 @@ func (p pair) inB() []string { return []string{"ip", "netns", "exec", p.b} }
 // are those set aside for documentation (RFC 5737) and exist nowhere else.
 func (b *bench) newPair(ctx context.Context) (pair, error) {
 	if os.Geteuid() != 0 {
-		return pair{}, &needError{"needs root"}
+		return pair{}, &scratch.NeedError{What: "needs root"}
 	}
 	if _, err := exec.LookPath("ip"); err != nil {
-		return pair{}, &needError{"needs ip (Debian: iproute2)"}
+		return pair{}, &scratch.NeedError{What: "needs ip (Debian: iproute2)"}
 	}
 	id := fmt.Sprintf("lodge-bench-%d-", os.Getpid())
 	p := pair{a: id + "a", b: id + "b", addrA: "192.0.2.1", addrB: "192.0.2.2"}
 	for _, ns := range []string{p.a, p.b} {
-		if err := ip(ctx, "netns", "add", ns); err != nil {
+		if err := scratch.IP(ctx, "netns", "add", ns); err != nil {
 			return p, err
 		}
 		// The veth goes with the namespaces that it joins.
-		b.w.later(func(ctx context.Context) error { return ip(ctx, "netns", "del", ns) })
+		b.w.Later(func(ctx context.Context) error { return scratch.IP(ctx, "netns", "del", ns) })
 	}
 	for _, args := range [][]string{
 		{"-n", p.a, "link", "add", "veth0", "type", "veth", "peer", "name", "veth0", "netns", p.b},
@@ -45,20 +40,9 @@ func (b *bench) newPair(ctx context.Context) (pair, error) {
 		{"-n", p.a, "link", "set", "veth0", "up"},
 		{"-n", p.b, "link", "set", "veth0", "up"},
 	} {
-		if err := ip(ctx, args...); err != nil {
+		if err := scratch.IP(ctx, args...); err != nil {
 			return p, err
 		}
 	}
 	return p, nil
-}
-
-func ip(ctx context.Context, args ...string) error {
-	out, err := exec.CommandContext(ctx, "ip", args...).CombinedOutput()
-	if err != nil {
-		err = fmt.Errorf("ip %s: %w: %s", strings.Join(args, " "), err, strings.TrimSpace(string(out)))
-		if strings.Contains(string(out), "Operation not permitted") {
-			return errors.Join(&needError{"may not make network namespaces"}, err)
-		}
-	}
-	return err
 }

@@ -6,6 +6,9 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"lodge/bench/internal/rounds"
+	"lodge/bench/internal/scratch"
 )
 
 // A cell of the data path: an order for pingpong.
@@ -40,7 +43,7 @@ type place struct {
 	client  []string
 	addr    string
 
-	serve, ask *child
+	serve, ask *scratch.Child
 }
 
 // slice is how long one turn at a cell lasts.
@@ -69,43 +72,43 @@ func (b *bench) path(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	rounds, passes := 21, 5
+	turns, passes := 21, 5
 	if b.opt.quick {
-		rounds, passes = 3, 1
+		turns, passes = 3, 1
 	}
 	if b.opt.rounds > 0 {
-		rounds = b.opt.rounds
+		turns = b.opt.rounds
 	}
 	here := slices.DeleteFunc(slices.Clone(places), func(p *place) bool { return p.missing != "" })
 	found := map[string]map[string][]float64{} // cell, place: one value a round
 	for _, c := range cells() {
 		found[c.name] = map[string][]float64{}
 	}
-	for r := range rounds {
-		b.say("path: round %d of %d", r+1, rounds)
+	for r := range turns {
+		b.say("path: round %d of %d", r+1, turns)
 		// Every round has processes of its own: how one happens to lie in memory
 		// is then part of the spread, and not a difference between places.
 		if err := b.pathRound(ctx, here, r, passes, found); err != nil {
 			return err
 		}
 	}
-	t := pathTable{Rounds: rounds}
+	t := pathTable{Rounds: turns}
 	for _, c := range cells() {
-		row := pathRow{Cell: c.name, Ratios: map[string]spread{}}
+		row := pathRow{Cell: c.name, Ratios: map[string]rounds.Spread{}}
 		for _, p := range here {
 			if p.name != plainName {
-				row.Ratios[p.name] = spreadOf(ratios(found[c.name][p.name], found[c.name][plainName]))
+				row.Ratios[p.name] = rounds.SpreadOf(rounds.Ratios(found[c.name][p.name], found[c.name][plainName]))
 			}
 		}
-		if v := ratios(found[c.name][ebpfName], found[c.name][groupsName]); len(v) > 0 {
-			s := spreadOf(v)
+		if v := rounds.Ratios(found[c.name][ebpfName], found[c.name][groupsName]); len(v) > 0 {
+			s := rounds.SpreadOf(v)
 			row.Lodge = &s
 		}
 		t.Rows = append(t.Rows, row)
 	}
 	for _, p := range places {
 		if p.missing != "" {
-			t.Missing = append(t.Missing, missing{p.name, p.missing})
+			t.Missing = append(t.Missing, rounds.Missing{Name: p.name, Why: p.missing})
 		}
 		if p.name != plainName {
 			t.Places = append(t.Places, p.name)
@@ -119,17 +122,17 @@ func (b *bench) path(ctx context.Context) error {
 func (b *bench) places(ctx context.Context, l *lodge, ports []int) ([]*place, error) {
 	localhost := fmt.Sprintf("127.0.0.1:%d", ports[0])
 	out := []*place{
-		{name: plainName, env: l.env, dir: b.w.dir, addr: localhost},
+		{name: plainName, env: l.env, dir: b.w.Dir, addr: localhost},
 		// The same once more: what differs here is what the run cannot tell.
-		{name: againName, env: l.env, dir: b.w.dir, addr: fmt.Sprintf("127.0.0.1:%d", ports[1])},
+		{name: againName, env: l.env, dir: b.w.Dir, addr: fmt.Sprintf("127.0.0.1:%d", ports[1])},
 	}
 	for _, e := range []string{"ebpf", "seccomp"} {
-		dir, err := b.w.mkdir("path/" + e)
+		dir, err := b.w.Mkdir("path/" + e)
 		if err != nil {
 			return nil, err
 		}
 		if e == "ebpf" {
-			g := &place{name: groupsName, env: l.env, dir: b.w.dir, addr: fmt.Sprintf("127.0.0.1:%d", ports[2])}
+			g := &place{name: groupsName, env: l.env, dir: b.w.Dir, addr: fmt.Sprintf("127.0.0.1:%d", ports[2])}
 			out = append(out, g)
 			if err := b.inGroups(ctx, l, dir, g); err != nil {
 				return nil, err
@@ -139,9 +142,9 @@ func (b *bench) places(ctx context.Context, l *lodge, ports []int) ([]*place, er
 		// Both homes have the port that the plain server has.
 		out = append(out, &place{name: "home/" + e, env: l.env, dir: dir, server: inside, client: inside, addr: localhost, missing: l.works(ctx, e, dir)})
 	}
-	veth := &place{name: vethName, env: l.env, dir: b.w.dir}
+	veth := &place{name: vethName, env: l.env, dir: b.w.Dir}
 	n, err := b.newPair(ctx)
-	var need *needError
+	var need *scratch.NeedError
 	switch {
 	case errors.As(err, &need):
 		veth.missing = need.Error()
@@ -165,7 +168,7 @@ func (b *bench) pathRound(ctx context.Context, places []*place, round, passes in
 			return err
 		}
 	}
-	two := cpus()
+	two := scratch.CPUs()
 	first := two[0]
 	last := two[len(two)-1]
 	for _, c := range cells() {
@@ -183,7 +186,7 @@ func (b *bench) pathRound(ctx context.Context, places []*place, round, passes in
 		slices.Reverse(back)
 		for range passes {
 			for _, p := range append(there, back...) {
-				v, err := p.ask.order(ctx, order)
+				v, err := p.ask.Order(ctx, order)
 				if err != nil {
 					return fmt.Errorf("%s, %s: %w", p.name, c.name, err)
 				}
@@ -191,7 +194,7 @@ func (b *bench) pathRound(ctx context.Context, places []*place, round, passes in
 			}
 		}
 		for name, v := range got {
-			found[c.name][name] = append(found[c.name][name], spreadOf(v).Median)
+			found[c.name][name] = append(found[c.name][name], rounds.SpreadOf(v).Median)
 		}
 	}
 	return nil
@@ -204,23 +207,23 @@ func rotated[T any](v []T, by int) []T {
 
 func (p *place) start(ctx context.Context, pingpong string) error {
 	var err error
-	if p.serve, err = startChild(p.env, p.dir, append(slices.Clone(p.server), pingpong, "serve", p.addr)...); err != nil {
+	if p.serve, err = scratch.Start(p.env, p.dir, append(slices.Clone(p.server), pingpong, "serve", p.addr)...); err != nil {
 		return err
 	}
-	if word, err := p.serve.line(ctx, 20*time.Second); err != nil {
+	if word, err := p.serve.Line(ctx, 20*time.Second); err != nil {
 		return fmt.Errorf("%s: %w", p.name, err)
 	} else if word != "ready" {
 		return fmt.Errorf("%s: the server says %q", p.name, word)
 	}
-	p.ask, err = startChild(p.env, p.dir, append(slices.Clone(p.client), pingpong, "ask", p.addr)...)
+	p.ask, err = scratch.Start(p.env, p.dir, append(slices.Clone(p.client), pingpong, "ask", p.addr)...)
 	return err
 }
 
 func (p *place) stop() error {
 	var errs []error
-	for _, c := range []*child{p.ask, p.serve} {
+	for _, c := range []*scratch.Child{p.ask, p.serve} {
 		if c != nil {
-			errs = append(errs, c.close())
+			errs = append(errs, c.Close())
 		}
 	}
 	p.ask, p.serve = nil, nil

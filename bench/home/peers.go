@@ -1,13 +1,10 @@
 package main
 
 import (
-	"context"
 	"errors"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 )
 
 // errNotHere is the row of a peer that is not on this machine.
@@ -51,17 +48,4 @@ func (b *bench) supervisor() (argv, env []string, err error) {
 	}
 	// Debian's own interpreter: the first python3 of PATH may be another.
 	return []string{"/usr/bin/python3", own + "/bin/supervisord"}, []string{"PYTHONPATH=" + own + "/lib/python3/dist-packages"}, nil
-}
-
-// installPeers runs bench/install.
-func (b *bench) installPeers(ctx context.Context) error {
-	out, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}").Output()
-	if err != nil {
-		return fmt.Errorf("find module: %w", err)
-	}
-	cmd := exec.CommandContext(ctx, "/bin/sh", filepath.Join(strings.TrimSpace(string(out)), "bench/install"), b.opt.peers)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("install peers: %w: %s", err, strings.TrimSpace(string(out)))
-	}
-	return nil
 }

@@ -3,48 +3,26 @@ package main
 import (
 	"fmt"
 	"io"
-	"strings"
-	"text/tabwriter"
+
+	"lodge/bench/internal/rounds"
 )
-
-func ratio(s spread) string {
-	if s.Rounds == 0 {
-		return "-"
-	}
-	digits := 3
-	if s.Median >= 10 {
-		digits = 1
-	}
-	return fmt.Sprintf("%.*f (%.*f..%.*f)", digits, s.Median, digits, s.P25, digits, s.P75)
-}
-
-func mib(bytes float64) string { return fmt.Sprintf("%.1f", bytes/(1<<20)) }
 
 // print writes the tables for a terminal.
 func (r *report) print(out io.Writer) error {
 	fmt.Fprintf(out, "%s\n", r.Machine)
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	head := func(format string, args ...any) {
-		_ = w.Flush() // the next table has columns of its own
-		fmt.Fprintf(out, "\n"+format+"\n\n", args...)
-	}
-	line := func(cells ...string) { fmt.Fprintln(w, strings.Join(cells, "\t")) }
-	rest := func(ms []missing) {
-		for _, m := range ms {
-			line(m.Name, "- "+m.Why)
-		}
-	}
+	p := rounds.NewTables(out)
+	head, line, rest := p.Head, p.Line, p.Missing
 	if t := r.Path; t != nil {
 		head("Data path: time to plain loopback's, median (p25..p75) of %d rounds; more is slower", t.Rounds)
 		line(append([]string{""}, t.Places...)...)
 		for _, row := range t.Rows {
 			cells := []string{row.Cell}
 			for _, p := range t.Places {
-				cells = append(cells, ratio(row.Ratios[p]))
+				cells = append(cells, rounds.Ratio(row.Ratios[p]))
 			}
 			line(cells...)
 		}
-		_ = w.Flush()
+		_ = p.Flush()
 		rest(t.Missing)
 	}
 	if t := r.Start; t != nil {
@@ -55,7 +33,7 @@ func (r *report) print(out io.Writer) error {
 		head("Memory of lodge itself, one project, MiB (PSS, RSS in brackets)")
 		line("", "daemon", "helper", "keeper")
 		for _, m := range t.Rows {
-			line(m.What, mib(m.DaemonPSS)+" ("+mib(m.DaemonRSS)+")", mib(m.HelperPSS), mib(m.KeepersPSS)+" ("+mib(m.KeepersRSS)+")")
+			line(m.What, rounds.MiB(m.DaemonPSS)+" ("+rounds.MiB(m.DaemonRSS)+")", rounds.MiB(m.HelperPSS), rounds.MiB(m.KeepersPSS)+" ("+rounds.MiB(m.KeepersRSS)+")")
 		}
 		rest(t.Missing)
 	}
@@ -69,8 +47,8 @@ func (r *report) print(out io.Writer) error {
 				continue
 			}
 			m := t.Memory
-			line(name, fmt.Sprintf("%.1f s", t.Seconds), fmt.Sprintf("%.1f s", t.DownSeconds), mib(m.DaemonPSS)+" ("+mib(m.DaemonRSS)+")", mib(m.HelperPSS),
-				mib(m.KeepersPSS), mib(m.KeepersPSS/float64(max(m.Keepers, 1))))
+			line(name, fmt.Sprintf("%.1f s", t.Seconds), fmt.Sprintf("%.1f s", t.DownSeconds), rounds.MiB(m.DaemonPSS)+" ("+rounds.MiB(m.DaemonRSS)+")", rounds.MiB(m.HelperPSS),
+				rounds.MiB(m.KeepersPSS), rounds.MiB(m.KeepersPSS/float64(max(m.Keepers, 1))))
 		}
 	}
 	if t := r.Soak; t != nil {
@@ -87,11 +65,8 @@ func (r *report) print(out io.Writer) error {
 			line("left over: " + l)
 		}
 	}
-	head("To hold")
-	for _, h := range r.Holds {
-		line(h.What, h.Found, h.Verdict)
-	}
-	return w.Flush()
+	p.Holds(r.Holds)
+	return p.Flush()
 }
 
 func (r *report) printStart(head func(string, ...any), line func(...string)) {
@@ -105,7 +80,7 @@ func (r *report) printStart(head func(string, ...any), line func(...string)) {
 	for _, row := range t.Rows {
 		cells := []string{row.Name}
 		for _, c := range row.Cells {
-			cells = append(cells, ratio(c.Ratio), fmt.Sprintf("%.2f ms", c.AddedMS))
+			cells = append(cells, rounds.Ratio(c.Ratio), fmt.Sprintf("%.2f ms", c.AddedMS))
 		}
 		line(cells...)
 	}

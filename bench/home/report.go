@@ -1,44 +1,40 @@
 package main
 
+import "lodge/bench/internal/rounds"
+
 // report is all that a run found, and what -json prints. Ratios are to plain
 // loopback and to the shell loop of the same round.
 type report struct {
-	Machine string       `json:"machine"`
-	Path    *pathTable   `json:"path,omitempty"`
-	Start   *startTable  `json:"start,omitempty"`
-	Memory  *memoryTable `json:"memory,omitempty"`
-	Many    []manyTable  `json:"many,omitempty"`
-	Soak    *soakTable   `json:"soak,omitempty"`
-	Holds   []held       `json:"holds"`
-}
-
-// missing is a row that could not be measured here.
-type missing struct {
-	Name string `json:"name"`
-	Why  string `json:"why"`
+	Machine string        `json:"machine"`
+	Path    *pathTable    `json:"path,omitempty"`
+	Start   *startTable   `json:"start,omitempty"`
+	Memory  *memoryTable  `json:"memory,omitempty"`
+	Many    []manyTable   `json:"many,omitempty"`
+	Soak    *soakTable    `json:"soak,omitempty"`
+	Holds   []rounds.Held `json:"holds"`
 }
 
 type pathTable struct {
-	Rounds  int       `json:"rounds"`
-	Places  []string  `json:"places"`
-	Rows    []pathRow `json:"rows"`
-	Missing []missing `json:"missing,omitempty"`
+	Rounds  int              `json:"rounds"`
+	Places  []string         `json:"places"`
+	Rows    []pathRow        `json:"rows"`
+	Missing []rounds.Missing `json:"missing,omitempty"`
 }
 
 type pathRow struct {
-	Cell   string            `json:"cell"`
-	Ratios map[string]spread `json:"ratios"` // by place, of times: more is slower
+	Cell   string                   `json:"cell"`
+	Ratios map[string]rounds.Spread `json:"ratios"` // by place, of times: more is slower
 	// Lodge is home/ebpf to plain programs in cgroups as deep: what lodge itself
 	// adds.
-	Lodge *spread `json:"ebpf_to_plain_in_cgroups,omitempty"`
+	Lodge *rounds.Spread `json:"ebpf_to_plain_in_cgroups,omitempty"`
 }
 
 type startTable struct {
-	Rounds  int        `json:"rounds"`
-	Sizes   []int      `json:"sizes"`
-	Rows    []startRow `json:"rows"`
-	Ahead   []ahead    `json:"lodge_to_peers"`
-	Missing []missing  `json:"missing,omitempty"`
+	Rounds  int              `json:"rounds"`
+	Sizes   []int            `json:"sizes"`
+	Rows    []startRow       `json:"rows"`
+	Ahead   []ahead          `json:"lodge_to_peers"`
+	Missing []rounds.Missing `json:"missing,omitempty"`
 }
 
 type startRow struct {
@@ -49,23 +45,23 @@ type startRow struct {
 }
 
 type startCell struct {
-	Services int     `json:"services"`
-	Ratio    spread  `json:"ratio"`
-	AddedMS  float64 `json:"added_per_service_ms"`
+	Services int           `json:"services"`
+	Ratio    rounds.Spread `json:"ratio"`
+	AddedMS  float64       `json:"added_per_service_ms"`
 }
 
 // ahead is the time until lodge's `up -d` returned, to the time until a peer's
 // services listened.
 type ahead struct {
-	Lodge    string `json:"lodge"`
-	Peer     string `json:"peer"`
-	Services int    `json:"services"`
-	Ratio    spread `json:"ratio"`
+	Lodge    string        `json:"lodge"`
+	Peer     string        `json:"peer"`
+	Services int           `json:"services"`
+	Ratio    rounds.Spread `json:"ratio"`
 }
 
 type memoryTable struct {
-	Rows    []memoryRow `json:"rows"`
-	Missing []missing   `json:"missing,omitempty"`
+	Rows    []memoryRow      `json:"rows"`
+	Missing []rounds.Missing `json:"missing,omitempty"`
 }
 
 type memoryRow struct {
@@ -95,11 +91,4 @@ type soakTable struct {
 	Rounds   int      `json:"rounds"`
 	Rows     []growth `json:"rows"`
 	LeftOver []string `json:"left_over"`
-}
-
-// held is one thing that must hold, and whether it did in this run.
-type held struct {
-	What    string `json:"what"`
-	Found   string `json:"found"`
-	Verdict string `json:"verdict"` // yes, no, cannot tell
 }

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"lodge/bench/internal/scratch"
 )
 
 // soak restarts services by hand, by watch and with their whole project, for
@@ -24,10 +26,10 @@ func (b *bench) soak(ctx context.Context) error {
 	s := &soaking{l: l, samples: newSamples()}
 	// stay is up all the time; its services are restarted by hand and by watch.
 	// come goes down and up again.
-	if s.stay, err = b.w.mkdir("soak/stay"); err != nil {
+	if s.stay, err = b.w.Mkdir("soak/stay"); err != nil {
 		return err
 	}
-	if s.come, err = b.w.mkdir("soak/come"); err != nil {
+	if s.come, err = b.w.Mkdir("soak/come"); err != nil {
 		return err
 	}
 	engine, err := l.bestEngine(ctx, s.stay)
@@ -197,7 +199,7 @@ func leftOver(l *lodge, daemon int, s *soaking) []string {
 	if _, err := os.Stat(fmt.Sprintf("/proc/%d", daemon)); err == nil && l.daemon() != 0 {
 		out = append(out, fmt.Sprintf("daemon %d", daemon))
 	}
-	for _, pid := range processesOf(filepath.Dir(l.exe)) {
+	for _, pid := range scratch.ProcessesOf(filepath.Dir(l.exe)) {
 		out = append(out, fmt.Sprintf("process %d: %s", pid, strings.Join(cmdline(pid), " ")))
 	}
 	return out

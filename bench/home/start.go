@@ -11,6 +11,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"lodge/bench/internal/rounds"
 )
 
 // contender starts n services and ends them.
@@ -48,14 +50,14 @@ func (b *bench) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	rounds := 9
+	turns := 9
 	if b.opt.quick {
-		rounds = 2
+		turns = 2
 	}
 	if b.opt.rounds > 0 {
-		rounds = b.opt.rounds
+		turns = b.opt.rounds
 	}
-	t := startTable{Rounds: rounds, Sizes: ns}
+	t := startTable{Rounds: turns, Sizes: ns}
 	all, err := b.contenders(ctx, ns, ports)
 	if err != nil {
 		return err
@@ -63,7 +65,7 @@ func (b *bench) start(ctx context.Context) error {
 	var here []*contender
 	for _, c := range all {
 		if c.missing != "" {
-			t.Missing = append(t.Missing, missing{c.name, c.missing})
+			t.Missing = append(t.Missing, rounds.Missing{Name: c.name, Why: c.missing})
 			continue
 		}
 		here = append(here, c)
@@ -75,8 +77,8 @@ func (b *bench) start(ctx context.Context) error {
 		}
 		found[name][n] = append(found[name][n], d.Seconds())
 	}
-	for r := range rounds {
-		b.say("start: round %d of %d", r+1, rounds)
+	for r := range turns {
+		b.say("start: round %d of %d", r+1, turns)
 		for _, n := range ns {
 			for _, c := range rotated(here, r) {
 				listening, returned, err := b.launch(ctx, c, n, ports[:n])
@@ -104,7 +106,7 @@ func (b *bench) start(ctx context.Context) error {
 					added = append(added, (v[i]-floor[i])*1e3/float64(n))
 				}
 				row.Cells = append(row.Cells, startCell{
-					Services: n, Ratio: spreadOf(ratios(v, floor)), AddedMS: spreadOf(added).Median,
+					Services: n, Ratio: rounds.SpreadOf(rounds.Ratios(v, floor)), AddedMS: rounds.SpreadOf(added).Median,
 				})
 			}
 			t.Rows = append(t.Rows, row)
@@ -115,7 +117,7 @@ func (b *bench) start(ctx context.Context) error {
 		for _, p := range here {
 			if c.returns && p.peer {
 				for _, n := range ns {
-					t.Ahead = append(t.Ahead, ahead{c.name, p.name, n, spreadOf(ratios(found[c.name+returnedSuffix][n], found[p.name][n]))})
+					t.Ahead = append(t.Ahead, ahead{c.name, p.name, n, rounds.SpreadOf(rounds.Ratios(found[c.name+returnedSuffix][n], found[p.name][n]))})
 				}
 			}
 		}
@@ -175,7 +177,7 @@ func (b *bench) launch(ctx context.Context, c *contender, n int, ports []int) (l
 // contenders are all that can start services, lodge among them, each with what
 // it reads written for every size.
 func (b *bench) contenders(ctx context.Context, ns, ports []int) ([]*contender, error) {
-	dir, err := b.w.mkdir("start")
+	dir, err := b.w.Mkdir("start")
 	if err != nil {
 		return nil, err
 	}
@@ -187,7 +189,7 @@ func (b *bench) contenders(ctx context.Context, ns, ports []int) ([]*contender, 
 			each(&s, i, p)
 		}
 		s.WriteString(tail)
-		return os.WriteFile(b.w.path(fmt.Sprintf("start/%s-%d", name, n)), []byte(s.String()), 0o644)
+		return os.WriteFile(b.w.Path(fmt.Sprintf("start/%s-%d", name, n)), []byte(s.String()), 0o644)
 	}
 	for _, n := range ns {
 		err := errors.Join(
@@ -253,7 +255,7 @@ func (b *bench) lodgeContender(ctx context.Context, engine string, warm bool, ns
 	if err != nil {
 		return nil, err
 	}
-	dir, err := b.w.mkdir(base + "/project")
+	dir, err := b.w.Mkdir(base + "/project")
 	if err != nil {
 		return nil, err
 	}
@@ -284,7 +286,7 @@ func (b *bench) lodgeContender(ctx context.Context, engine string, warm bool, ns
 		if err := l.stopDaemon(ctx); err != nil {
 			return nil, err
 		}
-		log, err := os.Create(b.w.path(base + "/daemon.log"))
+		log, err := os.Create(b.w.Path(base + "/daemon.log"))
 		if err != nil {
 			return nil, err
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"os/signal"
 	"slices"
 	"strings"
@@ -153,7 +154,6 @@ func newPortsRequest(f portsFlags, words []string, interval bool) (*portsRequest
 	if err := r.combine(interval); err != nil {
 		return nil, err
 	}
-	r.query.Unix = f.unix
 	r.query.AllNamespaces = f.namespaces
 	r.query.TCPInfo = f.traffic || r.flags.sort == "traffic" || r.flags.sort == "rtt"
 	r.query.Details = f.json
@@ -314,7 +314,11 @@ func (a *app) unknownOwners(n int) {
 	if n == 1 {
 		verb = "belongs"
 	}
-	fmt.Fprintf(a.err, "%s %s to processes of other users: sudo lodge ports, or lodge setup\n", count(n, "socket"), verb)
+	whose := "processes of other users: sudo lodge ports, or lodge setup"
+	if os.Geteuid() == 0 {
+		whose = "processes that cannot be seen from here, such as those of another pid namespace"
+	}
+	fmt.Fprintf(a.err, "%s %s to %s\n", count(n, "socket"), verb, whose)
 }
 
 // meant gives a hint where a word that was taken for a name is a word of a

@@ -38,6 +38,10 @@ func (a *app) watchPorts(ctx context.Context, r *portsRequest) error {
 		if err != nil {
 			return err
 		}
+		if !r.flags.json && !p.text.view.timeWait {
+			// For people a connection is closed when it is in TIME_WAIT.
+			snapshot.Keep(func(r *sockets.Row) bool { return r.State != "time_wait" })
+		}
 		t := snapshot.Table()
 		for _, text := range slices.Concat(l.Warnings, t.Warnings) {
 			if !said[text] {
@@ -176,28 +180,33 @@ func (p *changePrinter) appendJSON(change string, at time.Time, r, before *socke
 // changes prints what differs between two tables: for people each connection
 // once, not once an end.
 func (p *changePrinter) changes(before, after *sockets.Table) error {
-	all := diffTables(before, after)
+	all := sockets.Diff(before, after)
 	now := time.Now()
 	if p.json {
 		for _, c := range all {
-			p.appendJSON(c.kind, now, c.row, c.before)
+			old := c.Before
+			if c.Kind == sockets.Closed {
+				old = nil // it is the socket itself
+			}
+			p.appendJSON(string(c.Kind), now, c.Row(), old)
 		}
 		return p.flush()
 	}
-	servers := listensOn(newTableSource(after.Rows))
+	servers := listensOn(&tableSource{rows: after.Rows})
 	for _, kind := range []struct {
-		name, sign, color string
-		listens           *portSet
+		kind        sockets.ChangeKind
+		sign, color string
+		listens     *portSet
 	}{
-		{changeClosed, "-", "31", listensOn(newTableSource(before.Rows))},
-		{changeChanged, "~", "33", servers},
-		{changeOpened, "+", "32", servers},
+		{sockets.Closed, "-", "31", listensOn(&tableSource{rows: before.Rows})},
+		{sockets.Changed, "~", "33", servers},
+		{sockets.Opened, "+", "32", servers},
 	} {
 		var rows []sockets.Row
 		var was []*sockets.Row
 		for _, c := range all {
-			if c.kind == kind.name {
-				rows, was = append(rows, *c.row), append(was, c.before)
+			if c.Kind == kind.kind {
+				rows, was = append(rows, *c.Row()), append(was, c.Before)
 			}
 		}
 		v := viewRows(newTableSource(rows), kind.listens, p.text.view)
@@ -213,7 +222,7 @@ func (p *changePrinter) changes(before, after *sockets.Table) error {
 				p.b = now.AppendFormat(append(p.b, ' '), "15:04:05 ")
 				l := make(i)
 				p.b = p.text.appendSentence(p.b, l)
-				if old := was[es[i].index]; old != nil {
+				if old := was[es[i].index]; kind.kind == sockets.Changed {
 					p.b = p.text.appendWas(p.b, old, l.row)
 				}
 				p.b = append(p.b, '\n')
@@ -222,9 +231,3 @@ func (p *changePrinter) changes(before, after *sockets.Table) error {
 	}
 	return p.flush()
 }
-
-const (
-	changeOpened  = "opened"
-	changeClosed  = "closed"
-	changeChanged = "changed"
-)

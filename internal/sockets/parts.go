@@ -55,7 +55,7 @@ func (q *Query) parts(space int, names *scopes) []*part {
 		add(1, protoUDP, unix.AF_INET6, unix.IPPROTO_UDP, states)
 	}
 	f := &q.Filter
-	if q.Unix && len(f.Ports)+len(f.Addresses)+len(f.Scopes) == 0 {
+	if (q.Unix || slices.Contains(q.Protocols, "unix")) && len(f.Ports)+len(f.Addresses)+len(f.Scopes) == 0 {
 		if states := q.kernelStates(protoUnix); states != 0 {
 			out = append(out, &part{space: space, conn: 1, proto: protoUnix, question: question{family: unix.AF_UNIX, states: states}})
 		}

@@ -12,13 +12,13 @@ import (
 // all TCP and UDP sockets of this network namespace, with their processes.
 // What a filter excludes is not read where the kernel can leave it out.
 type Query struct {
-	// Protocols are those wanted; none is tcp and udp.
+	// Protocols are those wanted, of tcp, udp and unix; none is tcp and udp.
 	Protocols []string
 	// States as in Row.State; none is all.
 	States []string
 	// Filter selects by address, port, process, user, project, scope.
 	Filter Filter
-	// Unix adds Unix sockets.
+	// Unix adds Unix sockets, whatever the Protocols are.
 	Unix bool
 	// AllNamespaces adds the other network namespaces in which processes are.
 	AllNamespaces bool

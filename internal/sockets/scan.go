@@ -149,8 +149,8 @@ func (s *Snapshot) show(q *Query) {
 // The words that a Query may hold.
 func (q *Query) check() error {
 	for _, p := range q.Protocols {
-		if p != string(loopback.TCP) && p != string(loopback.UDP) {
-			return fmt.Errorf("protocol %q: neither tcp nor udp", p)
+		if p != string(loopback.TCP) && p != string(loopback.UDP) && p != "unix" {
+			return fmt.Errorf("protocol %q: not tcp, udp or unix", p)
 		}
 	}
 	known := States()

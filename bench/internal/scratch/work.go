@@ -1,4 +1,7 @@
-package main
+// Package scratch is what a measurement needs around it: a directory of its
+// own, what must be undone at its end, the programs it starts, and network
+// namespaces. It measures nothing.
+package scratch
 
 import (
 	"context"
@@ -11,15 +14,17 @@ import (
 	"time"
 )
 
-// work is the directory of one run, and what must be undone at its end.
-type work struct {
-	dir string
+// Work is the directory of one run, and what must be undone at its end.
+type Work struct {
+	// Dir is the directory, which nobody else uses.
+	Dir string
 
 	mu   sync.Mutex // guards undo
 	undo []func(context.Context) error
 }
 
-func newWork() (*work, error) {
+// New makes the directory.
+func New() (*Work, error) {
 	dir, err := os.MkdirTemp("", "lodge-bench-")
 	if err != nil {
 		return nil, fmt.Errorf("make working directory: %w", err)
@@ -28,34 +33,35 @@ func newWork() (*work, error) {
 	if dir, err = filepath.EvalSymlinks(dir); err != nil {
 		return nil, err
 	}
-	return &work{dir: dir}, nil
+	return &Work{Dir: dir}, nil
 }
 
-// path gives a path below the directory, whose parent exists afterwards.
-func (w *work) path(rel string) string {
-	p := filepath.Join(w.dir, rel)
+// Path gives a path below the directory, whose parent exists afterwards.
+func (w *Work) Path(rel string) string {
+	p := filepath.Join(w.Dir, rel)
 	_ = os.MkdirAll(filepath.Dir(p), 0o755) // who writes there tells why it cannot
 	return p
 }
 
-// mkdir makes a directory below.
-func (w *work) mkdir(rel string) (string, error) {
-	p := filepath.Join(w.dir, rel)
+// Mkdir makes a directory below.
+func (w *Work) Mkdir(rel string) (string, error) {
+	p := filepath.Join(w.Dir, rel)
 	if err := os.MkdirAll(p, 0o755); err != nil {
 		return "", err
 	}
 	return p, nil
 }
 
-func (w *work) later(f func(context.Context) error) {
+// Later adds to what is undone at the end, last first.
+func (w *Work) Later(f func(context.Context) error) {
 	w.mu.Lock()
 	w.undo = append(w.undo, f)
 	w.mu.Unlock()
 }
 
-// close undoes everything, last first, ends what is left of the programs that
+// Close undoes everything, last first, ends what is left of the programs that
 // were built here, and removes the directory.
-func (w *work) close(ctx context.Context) error {
+func (w *Work) Close(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()
 	w.mu.Lock()
@@ -66,16 +72,16 @@ func (w *work) close(ctx context.Context) error {
 	for i := len(undo) - 1; i >= 0; i-- {
 		errs = append(errs, undo[i](ctx))
 	}
-	for _, pid := range processesOf(w.dir) {
-		errs = append(errs, killAndWait(ctx, pid))
+	for _, pid := range ProcessesOf(w.Dir) {
+		errs = append(errs, Kill(ctx, pid))
 	}
-	errs = append(errs, os.RemoveAll(w.dir))
+	errs = append(errs, os.RemoveAll(w.Dir))
 	return errors.Join(errs...)
 }
 
-// processesOf lists the processes whose program lies in dir: nobody else's
+// ProcessesOf lists the processes whose program lies in dir: nobody else's
 // can, since the directory is this run's.
-func processesOf(dir string) []int {
+func ProcessesOf(dir string) []int {
 	ents, err := os.ReadDir("/proc")
 	if err != nil {
 		return nil

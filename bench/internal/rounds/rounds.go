@@ -1,12 +1,14 @@
-package main
+// Package rounds is what many short measurements in turns say: ratios within a
+// round, their medians, and whether they hold. It measures nothing itself.
+package rounds
 
 import (
 	"math"
 	"slices"
 )
 
-// spread is a set of ratios, one a round.
-type spread struct {
+// Spread is a set of ratios, one a round.
+type Spread struct {
 	Median float64 `json:"median"`
 	P25    float64 `json:"p25"`
 	P75    float64 `json:"p75"`
@@ -17,21 +19,21 @@ type spread struct {
 	Rounds int     `json:"rounds"`
 }
 
-// spreadOf takes what was measured, in any order.
-func spreadOf(v []float64) spread {
+// SpreadOf takes what was measured, in any order.
+func SpreadOf(v []float64) Spread {
 	if len(v) == 0 {
-		return spread{}
+		return Spread{}
 	}
 	v = slices.Sorted(slices.Values(v))
 	k := signRank(len(v))
-	return spread{
+	return Spread{
 		Median: quantile(v, 0.5), P25: quantile(v, 0.25), P75: quantile(v, 0.75),
 		Low: v[k], High: v[len(v)-1-k], Rounds: len(v),
 	}
 }
 
-// ratios divides pair by pair: a[i] and b[i] were measured in one round.
-func ratios(a, b []float64) []float64 {
+// Ratios divides pair by pair: a[i] and b[i] were measured in one round.
+func Ratios(a, b []float64) []float64 {
 	out := make([]float64, 0, len(a))
 	for i := range min(len(a), len(b)) {
 		if b[i] > 0 {
@@ -65,7 +67,8 @@ func signRank(n int) int {
 	return max(k, 0)
 }
 
-func mean(v []float64) float64 {
+// Mean is 0 for nothing.
+func Mean(v []float64) float64 {
 	if len(v) == 0 {
 		return 0
 	}

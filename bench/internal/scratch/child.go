@@ -1,4 +1,4 @@
-package main
+package scratch
 
 import (
 	"bufio"
@@ -16,9 +16,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// child is a program that runs in a process group of its own, so that Ctrl-C
+// Child is a program that runs in a process group of its own, so that Ctrl-C
 // reaches the bench alone, which then ends it.
-type child struct {
+type Child struct {
 	cmd    *exec.Cmd
 	in     *os.File // its standard input
 	out    *bufio.Reader
@@ -26,9 +26,9 @@ type child struct {
 	said   strings.Builder // its standard error
 }
 
-// startChild starts argv with pipes for input and output.
-func startChild(env []string, dir string, argv ...string) (*child, error) {
-	c := &child{cmd: exec.Command(argv[0], argv[1:]...)}
+// Start starts argv with pipes for input and output.
+func Start(env []string, dir string, argv ...string) (*Child, error) {
+	c := &Child{cmd: exec.Command(argv[0], argv[1:]...)}
 	inR, inW, err := os.Pipe()
 	if err != nil {
 		return nil, err
@@ -50,8 +50,8 @@ func startChild(env []string, dir string, argv ...string) (*child, error) {
 	return c, nil
 }
 
-// line reads one line of output, and waits no longer than d.
-func (c *child) line(ctx context.Context, d time.Duration) (string, error) {
+// Line reads one line of output, and waits no longer than d.
+func (c *Child) Line(ctx context.Context, d time.Duration) (string, error) {
 	if err := c.outEnd.SetReadDeadline(time.Now().Add(d)); err != nil {
 		return "", err
 	}
@@ -73,12 +73,12 @@ func (c *child) line(ctx context.Context, d time.Duration) (string, error) {
 	return strings.TrimSpace(l), nil
 }
 
-// order writes a line and reads the number that answers it.
-func (c *child) order(ctx context.Context, line string) (float64, error) {
+// Order writes a line and reads the number that answers it.
+func (c *Child) Order(ctx context.Context, line string) (float64, error) {
 	if _, err := io.WriteString(c.in, line+"\n"); err != nil {
 		return 0, fmt.Errorf("order %q: %w", line, err)
 	}
-	l, err := c.line(ctx, 20*time.Second)
+	l, err := c.Line(ctx, 20*time.Second)
 	if err != nil {
 		return 0, err
 	}
@@ -92,8 +92,8 @@ func (c *child) order(ctx context.Context, line string) (float64, error) {
 	return v, nil
 }
 
-// close ends the program: kindly by the end of its input, then by signals.
-func (c *child) close() error {
+// Close ends the program: kindly by the end of its input, then by signals.
+func (c *Child) Close() error {
 	err := c.in.Close()
 	if c.cmd.Process != nil {
 		kill := time.AfterFunc(3*time.Second, func() { _ = unix.Kill(-c.cmd.Process.Pid, unix.SIGKILL) })
@@ -103,19 +103,20 @@ func (c *child) close() error {
 	return errors.Join(err, c.outEnd.Close())
 }
 
-// waitForEnd waits until a process has ended by itself; after a time limit it
+// WaitForEnd waits until a process has ended by itself; after a time limit it
 // is ended.
-func waitForEnd(ctx context.Context, pid int) error {
+func WaitForEnd(ctx context.Context, pid int) error {
 	return signalAndWait(ctx, pid, 0, 20*time.Second)
 }
 
-// endAndWait asks a process to end and waits until it has; after the time
+// End asks a process to end and waits until it has; after the time
 // limit it is killed. It need not be a child of the bench.
-func endAndWait(ctx context.Context, pid int) error {
+func End(ctx context.Context, pid int) error {
 	return signalAndWait(ctx, pid, unix.SIGTERM, 30*time.Second)
 }
 
-func killAndWait(ctx context.Context, pid int) error {
+// Kill kills a process and waits until it has ended.
+func Kill(ctx context.Context, pid int) error {
 	return signalAndWait(ctx, pid, unix.SIGKILL, 10*time.Second)
 }
 
@@ -152,19 +153,4 @@ func gone(ctx context.Context, pidfd int, limit time.Duration) bool {
 		}
 	}
 	return false
-}
-
-// cpus are those that this process may run on.
-func cpus() []int {
-	var set unix.CPUSet
-	if err := unix.SchedGetaffinity(0, &set); err != nil {
-		return []int{0}
-	}
-	var out []int
-	for i := 0; len(out) < set.Count(); i++ {
-		if set.IsSet(i) {
-			out = append(out, i)
-		}
-	}
-	return out
 }
