@@ -18,6 +18,7 @@ import (
 var allowed = map[string][]string{
 	"loopback":         {},
 	"procfs":           {},
+	"probe":            {"loopback"},
 	"unixsock":         {},
 	"project":          {"loopback"},
 	"watch":            {},
@@ -35,7 +36,7 @@ var allowed = map[string][]string{
 	"daemon":           {"helper", "home", "home/ebpfhome", "home/seccomphome", "keeper", "localapi", "loopback", "procfs", "service", "sockets", "unixsock"},
 	"explain":          {"explain/firewall", "loopback", "procfs", "sockets"},
 	"explain/firewall": {},
-	"cli":              {"daemon", "explain", "helper", "keeper", "localapi", "logs", "loopback", "project", "service", "sockets"},
+	"cli":              {"daemon", "explain", "helper", "keeper", "localapi", "logs", "loopback", "probe", "project", "service", "sockets"},
 }
 
 type pkg struct {

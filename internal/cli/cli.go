@@ -136,8 +136,8 @@ func (a *app) commands() []*cobra.Command {
 	return []*cobra.Command{
 		a.upCommand(), a.downCommand(), a.restartCommand(),
 		a.runCommand(), a.execCommand(),
-		a.lsCommand(), a.logsCommand(), a.explainCommand(),
-		a.portsCommand(),
+		a.lsCommand(), a.logsCommand(),
+		a.portsCommand(), a.explainCommand(), a.probeCommand(),
 		a.setupCommand(), a.doctorCommand(), a.versionCommand(),
 		a.daemonCommand(), a.keeperCommand(), a.helperCommand(),
 	}

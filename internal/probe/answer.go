@@ -1,0 +1,171 @@
+package probe
+
+import (
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// Answer is what a server was found to be. What it says of itself is made
+// harmless for terminals and bounded, but is otherwise its own word.
+type Answer struct {
+	// Protocol is the name of what it speaks: "http", "h2" (HTTP/2), "tls",
+	// "postgresql", "mysql", "redis", "ssh" and so on; "unknown" where it answered
+	// with something that lodge does not know.
+	Protocol string `json:"protocol"`
+	// Product and Version are the server's own words, where it tells them.
+	Product string `json:"product,omitempty"`
+	Version string `json:"version,omitempty"`
+	// Auth is "none" where lodge was let in without being asked who it is,
+	// "required", or the method that the server asks for; "" where that is not known.
+	Auth string `json:"auth,omitempty"`
+	// User is who lodge said that it is, where the protocol asks first.
+	User string `json:"user,omitempty"`
+	// Refusal is the error with which the server answered, and its code.
+	Refusal     string `json:"refusal,omitempty"`
+	RefusalCode string `json:"refusal_code,omitempty"`
+	// Offers are further things that the server says it can do: "tls", "websocket".
+	Offers []string `json:"offers,omitempty"`
+	// FirstBytes is how its answer begins, as in a string of Go: \r\n, \x00.
+	FirstBytes string `json:"first_bytes,omitempty"`
+
+	HTTP *HTTP `json:"http,omitempty"`
+	TLS  *TLS  `json:"tls,omitempty"`
+
+	// next is the exchange that would tell more: the answer shows what the server
+	// is, but was to a question for another.
+	next string
+}
+
+// HTTP is the answer to GET of one page.
+type HTTP struct {
+	// Version is "1.0", "1.1" or "2".
+	Version     string `json:"version"`
+	Path        string `json:"path"`
+	Status      int    `json:"status"`
+	Reason      string `json:"reason,omitempty"`
+	Server      string `json:"server,omitempty"`
+	ContentType string `json:"content_type,omitempty"`
+	Location    string `json:"location,omitempty"`
+	// Body is how the body begins, as FirstBytes.
+	Body string `json:"body,omitempty"`
+}
+
+// TLS is what a handshake showed.
+type TLS struct {
+	Version string `json:"version,omitempty"`
+	Cipher  string `json:"cipher,omitempty"`
+	// ALPN is the protocol that was agreed on, "" for none.
+	ALPN string `json:"alpn,omitempty"`
+	// WantsClientCertificate says that the server asked for one; it got none.
+	WantsClientCertificate bool         `json:"wants_client_certificate,omitempty"`
+	Certificate            *Certificate `json:"certificate,omitempty"`
+	// Trusted says whether this machine's programs would accept the certificate
+	// for the name that was probed; Problem says why not.
+	Trusted bool   `json:"trusted"`
+	Problem string `json:"problem,omitempty"`
+}
+
+// Certificate is the server's own, without its chain.
+type Certificate struct {
+	Subject   string    `json:"subject"`
+	Issuer    string    `json:"issuer"`
+	Names     []string  `json:"names"`
+	NotBefore time.Time `json:"not_before"`
+	NotAfter  time.Time `json:"not_after"`
+	// SHA256 is the fingerprint, in hexadecimal.
+	SHA256 string `json:"sha256"`
+	Chain  int    `json:"chain"` // how many certificates were sent
+}
+
+// reply is what a server has said so far on one connection.
+type reply struct {
+	sent []byte // the last question, nil if nothing was sent
+	data []byte
+	// final says that no more will come: it was closed, or time or room are over.
+	final bool
+}
+
+// reader is a pure function that knows one protocol. It gives nil where the
+// bytes are not of that protocol; more says that a longer answer would tell
+// more, or may yet turn out to be of it. What it gives with more is used only
+// when nothing else comes.
+type reader func(r reply) (a *Answer, more bool)
+
+// readers lists all, those that cannot be mistaken first.
+func readers() []reader {
+	return []reader{
+		readEcho, readSSH, readHTTP, readTLSRecord, readH2Settings, readPostgres, readMySQL, readMongo, readAMQP,
+		readKafka, readDNSOverTCP, readNATS, readRedis, readMemcached, readIMAP, readPOP3, readSMTPOrFTP,
+		readVNC, readRsync, readTelnet,
+	}
+}
+
+// recognise asks every reader. With more it is worth waiting for further bytes.
+func recognise(r reply) (a *Answer, more bool) {
+	if len(r.data) == 0 {
+		return nil, true
+	}
+	for _, read := range readers() {
+		got, wait := read(r)
+		if got != nil {
+			got.FirstBytes = quoteBytes(r.data, 64)
+			return got, wait && !r.final
+		}
+		more = more || wait
+	}
+	return nil, more && !r.final
+}
+
+// unknown is an answer that no reader knows.
+func unknown(data []byte) *Answer {
+	return &Answer{Protocol: "unknown", FirstBytes: quoteBytes(data, 64)}
+}
+
+const maxText = 200
+
+// plain makes text of a server's harmless: one line, no control characters, no
+// more than 200 characters.
+func plain(s string) string {
+	s = strings.TrimSpace(s)
+	if len(s) > 4*maxText {
+		s = s[:4*maxText]
+	}
+	var b strings.Builder
+	n := 0
+	for _, r := range s {
+		if n++; n > maxText {
+			b.WriteString("…")
+			break
+		}
+		switch {
+		case r == utf8.RuneError || !strconv.IsPrint(r):
+			b.WriteByte('?')
+		default:
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
+}
+
+// quoteBytes gives at most limit bytes as in a string of Go, without its quotes.
+func quoteBytes(b []byte, limit int) string {
+	cut := ""
+	if len(b) > limit {
+		b, cut = b[:limit], "…"
+	}
+	q := strconv.QuoteToASCII(string(b))
+	return strings.ReplaceAll(q[1:len(q)-1], `\"`, `"`) + cut
+}
+
+// line cuts the first line off, without its end. ok is false while no end of
+// line has come.
+func line(b []byte) (first string, rest []byte, ok bool) {
+	for i, c := range b {
+		if c == '\n' {
+			return strings.TrimSuffix(string(b[:i]), "\r"), b[i+1:], true
+		}
+	}
+	return string(b), nil, false
+}

@@ -1,0 +1,135 @@
+package probe
+
+import (
+	"bufio"
+	"bytes"
+	"io"
+	"net/http"
+	"strings"
+)
+
+// maxHead is how long an HTTP response's status line and headers may be.
+const maxHead = 64 << 10
+
+// readHTTP knows an HTTP/1 response (RFC 9112, section 4).
+func readHTTP(r reply) (*Answer, bool) {
+	yes, maybe := begins(r, "HTTP/1.")
+	if !yes {
+		return nil, maybe
+	}
+	head, _, ended := cutHead(r.data)
+	if !ended {
+		if len(r.data) >= maxHead || r.final {
+			return statusLine(r), false
+		}
+		return nil, true
+	}
+	resp, err := http.ReadResponse(bufio.NewReader(bytes.NewReader(r.data)), nil)
+	if err != nil {
+		return statusLine(r), false
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxBody))
+	measured := resp.ContentLength >= 0 || len(resp.TransferEncoding) > 0 // else it ends with the connection
+	whole := err == nil && measured || len(body) == maxBody || len(r.data)-len(head) >= 2*maxBody
+	return httpAnswer(resp, r, body), !whole
+}
+
+// statusLine takes what it says from the first line alone, where the headers
+// are broken, or too long.
+func statusLine(r reply) *Answer {
+	first, _, _ := line(r.data)
+	resp, err := http.ReadResponse(bufio.NewReader(strings.NewReader(first+"\r\n\r\n")), nil)
+	if err != nil {
+		return nil
+	}
+	_ = resp.Body.Close()
+	return httpAnswer(resp, r, nil)
+}
+
+// maxBody is how much of a page is looked at.
+const maxBody = 512
+
+// cutHead cuts after the empty line that ends the headers.
+func cutHead(b []byte) (head, body []byte, ok bool) {
+	for i := 0; i < len(b); {
+		end := bytes.IndexByte(b[i:], '\n')
+		if end < 0 {
+			break
+		}
+		if l := bytes.TrimSuffix(b[i:i+end], []byte("\r")); len(l) == 0 && i > 0 {
+			return b[:i+end+1], b[i+end+1:], true
+		}
+		i += end + 1
+	}
+	return b, nil, false
+}
+
+func httpAnswer(resp *http.Response, r reply, body []byte) *Answer {
+	h := &HTTP{
+		Version: strings.TrimPrefix(resp.Proto, "HTTP/"), Path: plain(requestPath(r.sent)), Status: resp.StatusCode,
+		Server: plain(resp.Header.Get("Server")), ContentType: plain(resp.Header.Get("Content-Type")),
+		Location: plain(resp.Header.Get("Location")), Body: quoteBytes(body, 64),
+	}
+	_, reason, _ := strings.Cut(resp.Status, " ")
+	h.Reason = plain(reason)
+	a := &Answer{Protocol: "http", HTTP: h}
+	a.Product, a.Version = serverProduct(h.Server)
+	if strings.Contains(strings.ToLower(resp.Header.Get("Upgrade")), "websocket") {
+		a.Offers = append(a.Offers, "websocket")
+	}
+	// nginx, Go and Apache say so when a port of theirs wants TLS.
+	if text := string(body); h.Status == http.StatusBadRequest &&
+		(strings.Contains(text, "HTTP request was sent to HTTPS port") || strings.Contains(text, "HTTP request to an HTTPS server") || strings.Contains(text, "plain HTTP to an SSL-enabled")) {
+		a.next = "tls"
+	}
+	return a
+}
+
+// serverProduct splits "nginx/1.22.1 (Debian)" as RFC 9110, section 10.2.4 has it.
+func serverProduct(server string) (product, version string) {
+	first, _, _ := strings.Cut(server, " ")
+	product, version, _ = strings.Cut(first, "/")
+	return product, version
+}
+
+// requestPath is the target of a request that was sent.
+func requestPath(sent []byte) string {
+	first, _, _ := line(sent)
+	f := strings.Fields(first)
+	if len(f) != 3 {
+		return ""
+	}
+	return f[1]
+}
+
+// readTLSRecord knows an alert or a handshake record (RFC 8446, section 5.1),
+// with which a TLS server answers what is not TLS.
+func readTLSRecord(r reply) (*Answer, bool) {
+	if r.data[0] != 21 && r.data[0] != 22 {
+		return nil, false
+	}
+	if len(r.data) < 5 {
+		return nil, !r.final
+	}
+	if n := int(r.data[3])<<8 | int(r.data[4]); r.data[1] != 3 || r.data[2] > 4 || n == 0 || n > 1<<14+256 || r.data[0] == 21 && n != 2 {
+		return nil, false
+	}
+	return &Answer{Protocol: "tls", next: "tls"}, false
+}
+
+// readH2Settings knows the SETTINGS frame with which an HTTP/2 server begins
+// (RFC 9113, sections 3.4, 4.1 and 6.5).
+func readH2Settings(r reply) (*Answer, bool) {
+	if r.data[0] != 0 {
+		return nil, false
+	}
+	if len(r.data) < 9 {
+		return nil, !r.final
+	}
+	n := int(r.data[0])<<16 | int(r.data[1])<<8 | int(r.data[2])
+	if r.data[3] != 4 || r.data[4] != 0 || n%6 != 0 || n > 6*64 || r.data[5]|r.data[6]|r.data[7]|r.data[8] != 0 {
+		return nil, false
+	}
+	return &Answer{Protocol: "h2", HTTP: &HTTP{Version: "2"}, next: "h2"}, false
+}

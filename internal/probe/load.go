@@ -1,0 +1,243 @@
+package probe
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"lodge/internal/loopback"
+)
+
+// Mode is what each of many operations does.
+type Mode string
+
+// The modes.
+const (
+	ModeConnect Mode = "connect" // connect and close
+	ModeEcho    Mode = "echo"    // send bytes, and read the same bytes back
+	ModeHTTP    Mode = "http"    // one HTTP/1.1 request and its whole response
+)
+
+// The bounds of a load, which hold unless it says otherwise.
+const (
+	DefaultCount       = 1000
+	DefaultConcurrency = 10
+	DefaultDuration    = time.Minute
+	MaxConcurrency     = 10_000
+	MaxEcho            = 16 << 20
+)
+
+// LoadOptions say what many operations are made, and how.
+type LoadOptions struct {
+	Options
+	Mode Mode
+	// Count is how many operations; zero: as many as Duration allows, or DefaultCount.
+	Count int
+	// Concurrency is how many at a time; zero: DefaultConcurrency.
+	Concurrency int
+	// Rate is how many are begun in a second, evenly; zero: each as soon as one ends.
+	Rate float64
+	// Duration is after what time no more is begun; zero: DefaultDuration.
+	Duration time.Duration
+	// New makes a connection for each operation, where the mode would keep one.
+	New bool
+	// Size is how many bytes an echo sends.
+	Size int
+	// HTTP is the request.
+	HTTP Request
+}
+
+// job is one operation to begin; at is when it should, by the rate, or zero.
+type job struct{ at time.Time }
+
+// Load is a run of many operations against one address.
+type Load struct {
+	opts   LoadOptions
+	target Target
+	proto  loopback.Protocol
+	ips    []netip.Addr
+
+	request []byte // HTTP, as it is sent
+
+	mu     sync.Mutex // guards chosen
+	chosen netip.AddrPort
+
+	tally *tally
+	begun atomic.Int64
+	start time.Time // guarded by mu until Do has set it
+	end   time.Time // when no more is begun; set with start
+}
+
+// NewLoad checks the options and finds the address, and sends nothing.
+func NewLoad(ctx context.Context, t Target, opts LoadOptions) (*Load, error) {
+	l := &Load{target: t, proto: loopback.TCP}
+	if opts.UDP || t.Scheme == "udp" {
+		l.proto = loopback.UDP
+		if opts.Mode != ModeEcho {
+			return nil, fmt.Errorf("probe %s by UDP: only an echo can be measured", t.Text)
+		}
+		if opts.Size > maxDatagram {
+			return nil, fmt.Errorf("probe %s by UDP: %d bytes are more than a datagram holds (%d)", t.Text, opts.Size, maxDatagram)
+		}
+	}
+	if opts.Timeout <= 0 {
+		opts.Timeout = DefaultTimeout
+	}
+	if opts.Count <= 0 && opts.Duration <= 0 {
+		opts.Count = DefaultCount
+	}
+	if opts.Duration <= 0 {
+		opts.Duration = DefaultDuration
+	}
+	if opts.Concurrency <= 0 {
+		opts.Concurrency = DefaultConcurrency
+	}
+	if opts.Count > 0 {
+		opts.Concurrency = min(opts.Concurrency, opts.Count)
+	}
+	switch {
+	case opts.Concurrency > MaxConcurrency:
+		return nil, fmt.Errorf("probe %s: %d at a time are more than %d", t.Text, opts.Concurrency, MaxConcurrency)
+	case opts.Mode == ModeEcho && (opts.Size < 1 || opts.Size > MaxEcho):
+		return nil, fmt.Errorf("probe %s: an echo of %d bytes: not 1 to %d", t.Text, opts.Size, MaxEcho)
+	case opts.Mode == ModeHTTP:
+		var err error
+		if l.request, err = opts.HTTP.build(t, opts.New); err != nil {
+			return nil, fmt.Errorf("probe %s: %w", t.Text, err)
+		}
+	}
+	resolving, cancel := context.WithTimeout(ctx, opts.Timeout)
+	defer cancel()
+	ips, err := opts.Network.resolve(resolving, t, opts.Remote)
+	if err != nil {
+		return nil, err
+	}
+	l.opts, l.ips, l.tally = opts, ips, newTally(opts.Rate > 0, min(opts.Concurrency, 8))
+	if len(ips) == 1 {
+		l.chosen = netip.AddrPortFrom(ips[0], t.Port)
+	}
+	return l, nil
+}
+
+// Progress says how far a load is.
+type Progress struct {
+	Done, Failed int64
+	// Count is how many there will be; zero where only the time ends it.
+	Count   int
+	Elapsed time.Duration
+	Limit   time.Duration
+}
+
+// Progress may be called while Do runs.
+func (l *Load) Progress() Progress {
+	l.mu.Lock()
+	start := l.start
+	l.mu.Unlock()
+	p := Progress{Done: l.tally.done.Load(), Failed: l.tally.failed.Load(), Count: l.opts.Count, Limit: l.opts.Duration}
+	if !start.IsZero() {
+		p.Elapsed = time.Since(start)
+	}
+	return p
+}
+
+// Do runs the load until it is done, its duration is over or ctx ends, and
+// gives what was measured. Operations that ctx cut off are not counted.
+func (l *Load) Do(ctx context.Context) *Summary {
+	l.mu.Lock()
+	l.start = time.Now()
+	l.mu.Unlock()
+	l.end = l.start.Add(l.opts.Duration)
+	starting, stop := context.WithDeadline(ctx, l.end)
+	defer stop()
+	var jobs chan job
+	var all sync.WaitGroup
+	if l.opts.Rate > 0 {
+		jobs = make(chan job)
+		all.Go(func() { l.dispatch(starting, jobs) })
+	}
+	for i := range l.opts.Concurrency {
+		all.Go(func() { l.work(ctx, starting, jobs, l.tally.shard(i)) })
+	}
+	all.Wait()
+	took := time.Since(l.start)
+	return l.summary(took, ctx.Err() != nil)
+}
+
+// work makes operations one after another. ctx cuts one off, starting only
+// says that no more begin.
+func (l *Load) work(ctx, starting context.Context, jobs <-chan job, sh *shard) {
+	w := &worker{l: l, shard: sh}
+	stop := context.AfterFunc(ctx, w.cut)
+	defer stop()
+	defer w.drop()
+	for {
+		j, ok := l.next(starting, jobs)
+		if !ok {
+			return
+		}
+		begin := time.Now()
+		if j.at.IsZero() || j.at.After(begin) {
+			j.at = begin
+		}
+		keep, err := w.operate(ctx)
+		end := time.Now()
+		if !keep {
+			w.drop()
+		}
+		if err != nil && ctx.Err() != nil {
+			return
+		}
+		l.tally.count(sh, end.Sub(j.at), end.Sub(begin), err)
+	}
+}
+
+func (l *Load) next(starting context.Context, jobs <-chan job) (job, bool) {
+	if jobs != nil {
+		j, ok := <-jobs
+		return j, ok
+	}
+	if starting.Err() != nil || !time.Now().Before(l.end) { // a context's timer may be late
+		return job{}, false
+	}
+	if n := l.begun.Add(1); l.opts.Count > 0 && n > int64(l.opts.Count) {
+		return job{}, false
+	}
+	return job{}, true
+}
+
+// dial connects to the address that answered first. The first connection
+// decides it, so that a name with two addresses costs no connection more.
+func (l *Load) dial(ctx context.Context, sh *shard) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, l.opts.Timeout)
+	defer cancel()
+	l.mu.Lock()
+	to := l.chosen
+	if to.IsValid() {
+		l.mu.Unlock()
+		return l.dialTo(ctx, to, sh)
+	}
+	defer l.mu.Unlock()
+	var err error
+	for _, ip := range l.ips {
+		to = netip.AddrPortFrom(ip, l.target.Port)
+		var c net.Conn
+		if c, err = l.dialTo(ctx, to, sh); err == nil {
+			l.chosen = to
+			return c, nil
+		}
+	}
+	return nil, err
+}
+
+func (l *Load) dialTo(ctx context.Context, to netip.AddrPort, sh *shard) (net.Conn, error) {
+	start := time.Now()
+	c, err := l.opts.Network.dial(ctx, string(l.proto), to)
+	if err == nil {
+		l.tally.connected(sh, time.Since(start))
+	}
+	return c, err
+}

@@ -1,0 +1,221 @@
+package probe
+
+import (
+	"context"
+	"slices"
+	"time"
+)
+
+// memcachedHello asks for the version (memcached's doc/protocol.txt).
+const memcachedHello = "version\r\n"
+
+// redisHello is PING in the inline form that every Redis knows.
+const redisHello = "PING\r\n"
+
+// exchange is one question on a connection of its own.
+type exchange struct {
+	name string
+	// ask makes it on a new session. It gives nil where the answer says nothing,
+	// and the bytes that came.
+	ask func(ctx context.Context, p *prober, s *session) (*Answer, []byte)
+}
+
+// furtherFunc adds to an answer by asking more on the same connection.
+type furtherFunc func(ctx context.Context, p *prober, s *session, a *Answer)
+
+// listenFirst is how long a server may take to speak before it is asked
+// something, where nothing says that it waits to be asked.
+const listenFirst = 100 * time.Millisecond
+
+// exchanges lists every question, those first that more servers understand.
+func exchanges() []exchange {
+	plainly := func(name, question string, further furtherFunc) exchange {
+		return exchange{name, func(ctx context.Context, p *prober, s *session) (*Answer, []byte) {
+			return p.ask(ctx, s, []byte(question), further)
+		}}
+	}
+	return []exchange{
+		{"http", askHTTP},
+		{"tls", askTLS},
+		plainly("redis", redisHello, askRedisInfo),
+		plainly("postgresql", postgresSSLRequest, askPostgresStartup),
+		plainly("memcached", memcachedHello, nil),
+		{"h2", askH2},
+		plainly("dns", dnsOverTCP, nil),
+		plainly("mongodb", string(mongoHello()), askMongoVersion),
+		plainly("amqp", amqpHello, nil),
+		plainly("kafka", kafkaHello, nil),
+	}
+}
+
+// serverFirst is the question that is none: to listen.
+func serverFirst() exchange {
+	return exchange{"listen", func(ctx context.Context, p *prober, s *session) (*Answer, []byte) {
+		return p.listen(ctx, s, 0)
+	}}
+}
+
+// plan gives the exchanges in the order in which they are tried: what the
+// scheme or the port hints at first. All follow, since a port proves nothing.
+func plan(scheme string, port uint16) []exchange {
+	all := exchanges()
+	hint := hinted(scheme)
+	if hint == "" {
+		hint = usual(port)
+	}
+	if hint == "listen" {
+		return append([]exchange{serverFirst()}, all...)
+	}
+	i := slices.IndexFunc(all, func(e exchange) bool { return e.name == hint })
+	if i > 0 {
+		e := all[i]
+		all = slices.Insert(slices.Delete(all, i, i+1), 0, e)
+	}
+	return all
+}
+
+// hinted gives the exchange that a scheme means.
+func hinted(scheme string) string {
+	switch scheme {
+	case "http", "ws":
+		return "http"
+	case "https", "wss", "tls", "grpcs", "amqps", "rediss":
+		return "tls"
+	case "h2c", "grpc":
+		return "h2"
+	case "postgres", "postgresql":
+		return "postgresql"
+	case "redis", "valkey":
+		return "redis"
+	case "memcached", "memcache":
+		return "memcached"
+	case "mongodb", "amqp", "kafka", "dns":
+		return scheme
+	case "mysql", "mariadb", "nats", "ssh", "sftp", "ftp", "smtp", "imap", "pop3":
+		return "listen"
+	}
+	return ""
+}
+
+// usual gives the exchange that a port hints at, or "".
+func usual(port uint16) string {
+	switch port {
+	case 21, 22, 23, 25, 110, 143, 587, 873, 1025, 2121, 2222, 2525, 3306, 3307, 4222, 5900, 5901, 13306, 33060:
+		return "listen"
+	case 80, 3000, 3001, 4000, 4200, 5000, 5173, 8000, 8080, 8081, 8888, 9090, 9200:
+		return "http"
+	case 443, 465, 636, 853, 990, 993, 995, 2376, 4433, 4443, 5671, 6443, 8443, 8883, 9443:
+		return "tls"
+	case 5432, 5433, 6432, 15432, 26257, 54322:
+		return "postgresql"
+	case 6379, 6380, 16379, 26379:
+		return "redis"
+	case 11211:
+		return "memcached"
+	case 53, 5353, 8600:
+		return "dns"
+	case 27017, 27018, 27019:
+		return "mongodb"
+	case 5672:
+		return "amqp"
+	case 9092, 9093, 9094, 19092, 29092:
+		return "kafka"
+	case 50051, 4317, 2379:
+		return "h2"
+	}
+	return ""
+}
+
+// printer says whether a port is one of those on which printers print whatever
+// comes. Only this machine's own may be asked something there.
+func printer(port uint16) bool {
+	return port >= 9100 && port <= 9107 || port == 515
+}
+
+// ask sends a question, reads the answer, and lets further go on where the
+// answer was to the question.
+func (p *prober) ask(ctx context.Context, s *session, question []byte, further furtherFunc) (*Answer, []byte) {
+	if s.say(question) != nil {
+		s.closed = true // it may have said why before it closed: that is read below
+	}
+	a, data := s.hear(question, 0, recognise)
+	return p.goOn(ctx, s, a, further), data
+}
+
+// listen waits for a server that speaks first; patience zero means that it is
+// waited for as long as the probe lasts.
+func (p *prober) listen(ctx context.Context, s *session, patience time.Duration) (*Answer, []byte) {
+	a, data := s.hear(nil, patience, recognise)
+	return p.goOn(ctx, s, a, nil), data
+}
+
+func (p *prober) goOn(ctx context.Context, s *session, a *Answer, further furtherFunc) *Answer {
+	switch {
+	case a == nil:
+	case a.next == "ehlo":
+		askEHLO(s, a)
+	case a.next == "" && further != nil:
+		further(ctx, p, s, a)
+	}
+	return a
+}
+
+// askEHLO tells SMTP from FTP where the greeting does not: only SMTP knows EHLO.
+func askEHLO(s *session, a *Answer) {
+	a.next = ""
+	got := s.further([]byte("EHLO localhost\r\n"), func(r reply) (*Answer, bool) {
+		switch {
+		case len(r.data) < 4:
+			return nil, true
+		case string(r.data[:3]) == "250":
+			return &Answer{Protocol: "smtp"}, false
+		}
+		return &Answer{Protocol: "ftp"}, false
+	})
+	if got != nil {
+		a.Protocol = got.Protocol
+	}
+}
+
+// askRedisInfo asks for the version, where nobody wants a password.
+func askRedisInfo(_ context.Context, _ *prober, s *session, a *Answer) {
+	if a.Protocol != "redis" || a.Auth != "none" {
+		return
+	}
+	if got := s.further([]byte("INFO server\r\n"), readRedisBulk); got != nil {
+		a.Product, a.Version = got.Product, got.Version
+	}
+}
+
+// askMongoVersion asks buildInfo, which needs no user, after hello.
+func askMongoVersion(_ context.Context, _ *prober, s *session, a *Answer) {
+	if a.Protocol != "mongodb" || a.Refusal != "" {
+		return
+	}
+	if got := s.further(mongoBuildInfo(), readMongo); got != nil {
+		a.Version = got.Version
+	}
+}
+
+// askPostgresStartup goes on after the answer to SSLRequest as a client would,
+// to learn what the server asks for. It sends no password, and no query.
+func askPostgresStartup(ctx context.Context, p *prober, s *session, a *Answer) {
+	if a.Protocol != "postgresql" || a.Refusal != "" {
+		return
+	}
+	if slices.Contains(a.Offers, "tls") {
+		facts, err := p.handshake(ctx, s, nil)
+		if a.TLS = facts; err != nil {
+			return
+		}
+	}
+	a.User = p.opts.User
+	got := s.further(postgresStartup(p.opts.User, "postgres"), readPostgres)
+	if got == nil {
+		return
+	}
+	a.Auth, a.Version, a.Refusal, a.RefusalCode = got.Auth, got.Version, got.Refusal, got.RefusalCode
+	if a.Auth == "none" && a.Refusal == "" {
+		_, _ = s.Write([]byte(postgresTerminate))
+	}
+}

@@ -1,0 +1,114 @@
+package probe
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"os"
+	"time"
+)
+
+// maxRead is how many bytes of a server are read on one connection: one that
+// never stops talking is cut off here.
+const maxRead = 256 << 10
+
+// grace is how long the rest of an answer that has begun is waited for.
+const grace = 250 * time.Millisecond
+
+// session is one connection of a probe, with its times. One goroutine uses it.
+type session struct {
+	net.Conn // what is talked on: the connection itself, or TLS over it
+
+	connect   time.Duration
+	handshake time.Duration // of TLS, if there was one
+	asked     time.Time     // when the last question was sent, or the connection was made
+	firstByte time.Duration // from asked to the first byte of the answer; zero if none came
+	received  int           // bytes, within TLS where there is one
+	until     time.Time
+	closed    bool // the other side closed, or reset
+}
+
+// connect makes a session that ends with ctx, and at until. The function that
+// it gives closes it.
+func (n Network) connect(ctx context.Context, transport string, to netip.AddrPort, until time.Time) (*session, func(), error) {
+	start := time.Now()
+	dialing, cancel := context.WithDeadline(ctx, until)
+	defer cancel()
+	c, err := n.dial(dialing, transport, to)
+	if err != nil {
+		return nil, nil, err
+	}
+	s := &session{Conn: c, asked: time.Now(), until: until}
+	s.connect = s.asked.Sub(start)
+	_ = c.SetDeadline(until)
+	// A connection that is closed fails every later deadline as well, which a
+	// deadline in the past would not.
+	stop := context.AfterFunc(ctx, func() { _ = c.Close() })
+	return s, func() {
+		stop()
+		_ = c.Close()
+	}, nil
+}
+
+// Read notes when the first byte came, and stops at the bound.
+func (s *session) Read(b []byte) (int, error) {
+	if s.received >= maxRead {
+		return 0, errors.New("it sends without end")
+	}
+	n, err := s.Conn.Read(b[:min(len(b), maxRead-s.received)])
+	if n > 0 && s.firstByte == 0 {
+		s.firstByte = max(time.Since(s.asked), 1)
+	}
+	s.received += n
+	if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+		s.closed = true
+	}
+	return n, err
+}
+
+// say sends a question; the time to the first byte counts from now.
+func (s *session) say(question []byte) error {
+	s.firstByte, s.asked = 0, time.Now()
+	_, err := s.Write(question)
+	return err
+}
+
+// hear reads until known has heard enough, the other side closes, or patience
+// (zero: the session's end) is over. It gives the answer and the bytes.
+func (s *session) hear(sent []byte, patience time.Duration, known func(reply) (*Answer, bool)) (*Answer, []byte) {
+	until := s.until
+	if patience > 0 && time.Now().Add(patience).Before(until) {
+		until = time.Now().Add(patience)
+	}
+	_ = s.SetReadDeadline(until)
+	defer func() { _ = s.SetReadDeadline(s.until) }()
+	var data []byte
+	chunk := make([]byte, 4096)
+	for begun := false; ; {
+		n, err := s.Read(chunk)
+		data = append(data, chunk[:n]...)
+		final := err != nil || len(data) >= maxHead+2*maxBody
+		a, more := known(reply{sent: sent, data: data, final: final})
+		if final || !more {
+			return a, data
+		}
+		if soon := time.Now().Add(grace); !begun && len(data) > 0 && soon.Before(until) {
+			// What is missing comes soon, or never; a drip does not buy time.
+			begun = true
+			_ = s.SetReadDeadline(soon)
+		}
+	}
+}
+
+// further asks for something more where the answer is known already: the time
+// to the first byte stays that of the answer.
+func (s *session) further(question []byte, known func(reply) (*Answer, bool)) *Answer {
+	took := s.firstByte
+	defer func() { s.firstByte = took }()
+	if s.say(question) != nil {
+		return nil
+	}
+	a, _ := s.hear(question, 4*grace, known)
+	return a
+}

@@ -1,0 +1,194 @@
+package probe
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/hex"
+	"errors"
+	"net"
+	"strings"
+	"sync"
+	"time"
+)
+
+// recorder keeps the first bytes that come, below TLS or HTTP/2: what a server
+// says that does not speak it.
+type recorder struct {
+	net.Conn
+	mu   sync.Mutex // guards seen: HTTP/2 reads in a goroutine of its own
+	seen []byte
+}
+
+func (r *recorder) Read(b []byte) (int, error) {
+	n, err := r.Conn.Read(b)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.seen = append(r.seen, b[:min(n, 4096-len(r.seen))]...)
+	return n, err
+}
+
+// bytes gives what came so far.
+func (r *recorder) bytes() []byte {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.seen[:len(r.seen):len(r.seen)]
+}
+
+// askTLS makes a handshake and asks inside, as ALPN says, for HTTP/2 or HTTP/1,
+// or what the scheme means.
+func askTLS(ctx context.Context, p *prober, s *session) (*Answer, []byte) {
+	raw := &recorder{Conn: s.Conn}
+	s.Conn = raw
+	facts, err := p.handshake(ctx, s, []string{"h2", "http/1.1"})
+	if facts == nil {
+		s.Conn = raw.Conn
+		s.closed = s.closed || failureOf(err) != Timeout
+		seen := raw.bytes()
+		a, _ := recognise(reply{data: seen, final: true})
+		if a != nil && a.Protocol == "tls" {
+			// An alert: it does speak TLS, but not with us.
+			a.next, a.Refusal, a.TLS = "", plain(err.Error()), &TLS{}
+		}
+		return a, seen
+	}
+	a := &Answer{Protocol: "tls", TLS: facts}
+	if err != nil {
+		a.Refusal = plain(err.Error())
+		return a, raw.bytes()
+	}
+	if inside := p.inside(ctx, s, facts.ALPN); inside != nil {
+		inside.TLS, inside.next = facts, ""
+		a = inside
+	}
+	return a, raw.bytes()
+}
+
+// inside asks within TLS.
+func (p *prober) inside(ctx context.Context, s *session, alpn string) *Answer {
+	var a *Answer
+	var data []byte
+	switch {
+	case alpn == "h2":
+		a, data = askH2(ctx, p, s)
+	case alpn == "" && p.target.Scheme == "rediss":
+		a, data = p.ask(ctx, s, []byte(redisHello), askRedisInfo)
+	case alpn == "" && (p.target.Scheme == "amqps" || p.target.Port == 5671):
+		a, data = p.ask(ctx, s, []byte(amqpHello), nil)
+	case alpn == "" && p.target.Port == 853:
+		a, data = p.ask(ctx, s, []byte(dnsOverTCP), nil)
+	case alpn == "" && !strings.HasPrefix(p.target.Scheme, "http"):
+		// Mail over TLS speaks first.
+		if a, data = p.listen(ctx, s, listenFirst); len(data) == 0 && !s.closed {
+			a, data = p.askPage(s)
+		}
+	default:
+		a, data = p.askPage(s)
+	}
+	if a == nil && len(data) > 0 {
+		a = unknown(data)
+	}
+	return a
+}
+
+// handshake makes TLS of the session. The facts are nil where the other side
+// does not speak TLS or refused; with facts and an error it is TLS that broke
+// off after the certificate came.
+func (p *prober) handshake(ctx context.Context, s *session, alpn []string) (*TLS, error) {
+	var facts *TLS
+	wants := false
+	conf := &tls.Config{
+		NextProtos: alpn,
+		MinVersion: tls.VersionTLS10, // to see what is there, however old
+		// Nothing secret is sent; whether the certificate is trusted is reported.
+		InsecureSkipVerify: true,
+		VerifyConnection: func(cs tls.ConnectionState) error {
+			facts = p.facts(cs)
+			return nil
+		},
+		GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+			wants = true
+			return &tls.Certificate{}, nil
+		},
+	}
+	if isName(p.target.Host) {
+		conf.ServerName = strings.TrimSuffix(p.target.Host, ".")
+	}
+	c := tls.Client(s.Conn, conf)
+	start := time.Now()
+	err := c.HandshakeContext(ctx)
+	if facts != nil {
+		facts.WantsClientCertificate = wants
+	}
+	if err != nil {
+		return facts, err
+	}
+	s.handshake = time.Since(start)
+	s.Conn = c
+	s.received, s.firstByte = 0, 0
+	return facts, nil
+}
+
+func (p *prober) facts(cs tls.ConnectionState) *TLS {
+	t := &TLS{Version: tls.VersionName(cs.Version), Cipher: tls.CipherSuiteName(cs.CipherSuite), ALPN: plain(cs.NegotiatedProtocol)}
+	if len(cs.PeerCertificates) == 0 {
+		t.Problem = "it has no certificate"
+		return t
+	}
+	leaf := cs.PeerCertificates[0]
+	sum := sha256.Sum256(leaf.Raw)
+	t.Certificate = &Certificate{
+		Subject: plain(leaf.Subject.String()), Issuer: plain(leaf.Issuer.String()), Names: certificateNames(leaf),
+		NotBefore: leaf.NotBefore.UTC(), NotAfter: leaf.NotAfter.UTC(), SHA256: hex.EncodeToString(sum[:]), Chain: len(cs.PeerCertificates),
+	}
+	chain := x509.NewCertPool()
+	for _, c := range cs.PeerCertificates[1:] {
+		chain.AddCert(c)
+	}
+	_, err := leaf.Verify(x509.VerifyOptions{
+		DNSName: strings.TrimSuffix(p.target.Host, "."), Intermediates: chain, Roots: p.opts.Roots,
+	})
+	t.Trusted, t.Problem = err == nil, problem(err)
+	return t
+}
+
+// problem says in few words why a certificate is not trusted.
+func problem(err error) string {
+	var invalid x509.CertificateInvalidError
+	var authority x509.UnknownAuthorityError
+	var host x509.HostnameError
+	switch {
+	case err == nil:
+		return ""
+	case errors.As(err, &authority):
+		return "its issuer is not trusted here"
+	case errors.As(err, &host):
+		return "it is not for " + plain(host.Host)
+	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
+		return "it is expired or not yet valid"
+	}
+	return plain(strings.TrimPrefix(err.Error(), "x509: "))
+}
+
+// maxNames is how many of a certificate's names are shown.
+const maxNames = 32
+
+func certificateNames(c *x509.Certificate) []string {
+	names := []string{}
+	add := func(s string) {
+		if len(names) < maxNames {
+			names = append(names, plain(s))
+		}
+	}
+	for _, n := range c.DNSNames {
+		add(n)
+	}
+	for _, ip := range c.IPAddresses {
+		add(ip.String())
+	}
+	for _, u := range c.URIs {
+		add(u.String())
+	}
+	return names
+}
