@@ -108,58 +108,108 @@ func (f *Facts) targets(ctx context.Context, src Source) {
 	}
 }
 
-// sockets reads the sockets that bear on the input.
+// sockets reads the sockets that bear on the input. The kernel finds listeners
+// by their port, but for connections it goes through all that there are, and
+// for sockets that are only bound through all ports: what is not needed for the
+// answer is not asked for.
 func (f *Facts) sockets(ctx context.Context, src Source) error {
-	q := sockets.Query{Details: true, Homes: src.Homes, Live: src.Live}
-	if f.Input.Protocol != "" {
-		q.Protocols = []string{string(f.Input.Protocol)}
-	}
+	base := sockets.Query{Details: true, Homes: src.Homes, Live: src.Live}
 	switch {
 	case f.Input.HasPort && f.Input.Port == 0:
 		return nil // no socket has it
 	case f.Input.HasPort:
-		q.Filter.Ports = []uint16{f.Input.Port}
+		base.Filter.Ports = []uint16{f.Input.Port}
 	case len(f.Targets) > 0:
-		q.States = []string{"listen", "bound"}
 		for _, ip := range append(slices.Clone(f.Targets), netip.IPv4Unspecified(), netip.IPv6Unspecified()) {
-			q.Filter.Addresses = append(q.Filter.Addresses, netip.PrefixFrom(ip.WithZone(""), ip.BitLen()))
+			base.Filter.Addresses = append(base.Filter.Addresses, netip.PrefixFrom(ip.WithZone(""), ip.BitLen()))
 		}
 	default:
 		return nil // a name that means nothing here
 	}
-	t, err := sockets.List(ctx, q)
-	if err != nil {
-		return err
+	if f.Input.Protocol != loopback.UDP {
+		q := base
+		q.Protocols, q.States = []string{"tcp"}, []string{"listen"}
+		if f.Input.HasPort {
+			first := q
+			first.NoProcesses = true
+			if err := f.list(ctx, first); err != nil {
+				return err
+			}
+			q.States = f.states()
+			f.Rows = nil
+		}
+		if err := f.list(ctx, q); err != nil {
+			return err
+		}
 	}
-	f.Rows = t.Rows
-	f.Unknown = append(f.Unknown, t.Warnings...)
+	if f.Input.Protocol != loopback.TCP {
+		q := base
+		q.Protocols = []string{"udp"}
+		if !f.Input.HasPort {
+			q.States = []string{"bound"}
+		}
+		if err := f.list(ctx, q); err != nil {
+			return err
+		}
+	}
 	if !f.Input.HasPort {
 		return nil
 	}
 	if err := f.farEnds(); err != nil {
 		return err
 	}
-	here := slices.ContainsFunc(f.connectTo(), func(ip netip.Addr) bool { return len(f.listeners(ip)) > 0 })
-	if here || f.Input.Operation == Bind {
+	served := slices.ContainsFunc(f.connectTo(), func(ip netip.Addr) bool { return len(f.listeners(ip)) > 0 })
+	if served || f.Input.Operation == Bind {
 		return nil
 	}
-	q.AllNamespaces, q.States = true, []string{"listen"}
+	q := base
+	q.AllNamespaces, q.Protocols, q.States = true, []string{"tcp"}, []string{"listen"}
 	if f.protocol() == loopback.UDP {
-		q.States = []string{"bound"}
+		q.Protocols, q.States = []string{"udp"}, []string{"bound"}
 	}
-	t, err = sockets.List(ctx, q)
-	if err != nil {
-		return err
-	}
-	for _, r := range t.Rows {
-		if r.Namespace != 0 && r.Local != nil && r.Local.Port == f.Input.Port && r.Protocol == f.protocol() {
+	here := f.Rows
+	f.Rows = nil
+	err := f.list(ctx, q)
+	all := f.Rows
+	f.Rows = here
+	for _, r := range all {
+		if r.Namespace != 0 && r.Local != nil && r.Local.Port == f.Input.Port {
 			f.Elsewhere = append(f.Elsewhere, r)
 		}
 	}
+	return err
+}
+
+// list adds what a query finds to the rows.
+func (f *Facts) list(ctx context.Context, q sockets.Query) error {
+	t, err := sockets.List(ctx, q)
+	if err != nil {
+		return err
+	}
+	f.Rows = append(f.Rows, t.Rows...)
 	for _, w := range t.Warnings {
 		if !slices.Contains(f.Unknown, w) {
 			f.Unknown = append(f.Unknown, w)
 		}
+	}
+	return nil
+}
+
+// states says which TCP sockets must be read, now that those that listen with
+// the port are known. None is all.
+func (f *Facts) states() []string {
+	listen := []string{"listen"}
+	connections := slices.DeleteFunc(sockets.States(), func(s string) bool { return s == "bound" || s == "connected" })
+	plain := f.Input.Operation == ""
+	switch {
+	case f.Input.Operation == Bind && slices.ContainsFunc(f.bindTo(), func(ip netip.Addr) bool {
+		return len(f.at(func(r *sockets.Row) bool { return overlaps(r, ip) })) > 0
+	}):
+		return listen // who listens is in the way, whoever else is there
+	case f.Input.Operation == Connect && len(f.Rows) > 0 && f.Input.Errno != "EADDRNOTAVAIL":
+		return listen
+	case plain && len(f.Rows) > 0 || f.Input.Errno == "EADDRNOTAVAIL":
+		return connections
 	}
 	return nil
 }
