@@ -163,7 +163,7 @@ func (f *Facts) connectionAnswer(r *Report) string {
 		return f.liveAnswer(live)
 	case len(over) > 0:
 		row := over[0]
-		s := fmt.Sprintf("Nobody has it now: it was one end of a connection to %s, closed less than a minute ago.", f.far(row)+f.use(row.Remote.Port))
+		s := fmt.Sprintf("Nobody has it now: it was one end of a connection to %s, closed less than a minute ago.", f.farUse(row))
 		if row.State == "time_wait" {
 			s += " The kernel keeps such a pair of addresses for up to 60 seconds, so that late packets do no harm (TIME_WAIT); after that it is free."
 		} else {
@@ -193,21 +193,27 @@ func (f *Facts) liveAnswer(live []*sockets.Row) string {
 	case row.Local.Port != f.Input.Port:
 		return fmt.Sprintf("%s is connected to it, from %s.", upper(f.who(row)), near) + more
 	case f.isClient(row):
-		s := fmt.Sprintf("%s is the client end of a connection: %s is connected from there to %s%s.", near, f.who(row), f.far(row), f.use(row.Remote.Port))
+		s := fmt.Sprintf("%s is the client end of a connection: %s is connected from there to %s.", near, f.who(row), f.farUse(row))
 		if row.State != "established" && row.State != "connected" {
-			s = fmt.Sprintf("%s is the client end of a connection from %s to %s%s, in state %s.", near, f.who(row), f.far(row), f.use(row.Remote.Port), state(row.State))
+			s = fmt.Sprintf("%s is the client end of a connection from %s to %s, in state %s.", near, f.who(row), f.farUse(row), state(row.State))
 		}
 		return s + more
 	}
 	return fmt.Sprintf("Nobody listens there any more, but %s still has a connection on it, to %s.", f.who(row), f.far(row)) + more
 }
 
-// use says in brackets what a port is commonly used for.
-func (f *Facts) use(port uint16) string {
-	if u, ok := loopback.CommonUse(port); ok {
-		return ", " + u
+// farUse writes the far end of a connection, who is there, and what its port
+// is commonly used for.
+func (f *Facts) farUse(r *sockets.Row) string {
+	s := r.Remote.AddrPort().String()
+	if r.Peer != nil && len(r.Peer.Processes) > 0 {
+		s = processes(r.Peer.Processes) + " at " + s
 	}
-	return ""
+	if u, ok := loopback.CommonUse(r.Remote.Port); ok {
+		u, _, _ = strings.Cut(u, ";")
+		s += " (" + u + ")"
+	}
+	return s
 }
 
 // emptyAnswer is for where there is no socket of that very address.

@@ -268,6 +268,7 @@ func (f *Facts) elsewhereHere(shut []netip.Addr, others []*sockets.Row) Cause {
 		c.Evidence = append(c.Evidence, f.line(r))
 	}
 	r, ip := others[0], shut[0]
+	c.Evidence = append(c.Evidence, f.about(r)...)
 	c.Summary = fmt.Sprintf("Nobody listens on %s: the server, %s, listens only on %s.", f.endpoint(ip), f.who(r), joinNames(at))
 	own, at0 := r.Local.IP.Unmap(), f.dial(r)
 	local := own.IsLoopback() || own.IsUnspecified()
@@ -297,7 +298,12 @@ func (f *Facts) inHomes(ip netip.Addr, homes []*sockets.Row) Cause {
 		c.Evidence = append(c.Evidence, f.line(r))
 	}
 	r := homes[0]
-	c.Summary = fmt.Sprintf("Nobody listens on %s outside: %s listens on that port inside the home of project %s.", f.endpoint(ip), f.who(r), joinNames(names))
+	c.Evidence = append(c.Evidence, f.about(r)...)
+	at := "the home of project " + joinNames(names)
+	if r.Service != "" && len(names) == 1 {
+		at = "its home"
+	}
+	c.Summary = fmt.Sprintf("Nobody listens on %s itself. %s has that port inside %s, which is %s.", f.endpoint(ip), upper(f.who(r)), at, r.Local.IP)
 	c.Hint = fmt.Sprintf("from outside connect to %s", f.dial(r))
 	if p := f.named(names[0]); p != nil {
 		c.Hint += fmt.Sprintf("; or go inside: cd %s && lodge exec -- CMD", filepath.Clean(p.Path))

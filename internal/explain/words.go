@@ -47,11 +47,10 @@ func (f *Facts) dial(r *sockets.Row) string {
 
 // far writes the far end of a connection with who is there.
 func (f *Facts) far(r *sockets.Row) string {
-	s := r.Remote.AddrPort().String()
 	if r.Peer != nil && len(r.Peer.Processes) > 0 {
-		s += " (" + processes(r.Peer.Processes) + ")"
+		return processes(r.Peer.Processes) + " at " + r.Remote.AddrPort().String()
 	}
-	return s
+	return r.Remote.AddrPort().String()
 }
 
 // who names those who hold a socket.
@@ -60,7 +59,8 @@ func (f *Facts) who(r *sockets.Row) string {
 	case len(r.Processes) > 0:
 		s := processes(r.Processes)
 		if r.Service != "" {
-			s = fmt.Sprintf("service %s of project %s, %s", r.Service, r.Project, s)
+			p := r.Processes[0]
+			s = fmt.Sprintf("service %s of project %s (%s, pid %d)", r.Service, r.Project, printable(p.Name), p.PID)
 		}
 		return s
 	case r.Unknown && r.User != "":
@@ -180,7 +180,7 @@ func count(n int, one, many string) string {
 
 func upper(s string) string {
 	r, n := utf8.DecodeRuneInString(s)
-	if n == 0 || strings.Contains(s[:min(len(s), 24)], " (pid") {
+	if n == 0 || strings.Contains(s[:min(len(s), 24)], " (pid ") {
 		return s // a program's name stays as it is
 	}
 	return string(unicode.ToUpper(r)) + s[n:]
