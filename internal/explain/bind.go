@@ -157,12 +157,12 @@ func (f *Facts) held(rows []*sockets.Row) []Cause {
 func (f *Facts) howToStop(r *sockets.Row) string {
 	if r.Project != "" && r.Service != "" {
 		if p := f.named(r.Project); p != nil {
-			return fmt.Sprintf("stop the service: cd %s && lodge down %s", p.Path, r.Service)
+			return fmt.Sprintf("to stop the service: cd %s && lodge down %s", p.Path, r.Service)
 		}
 	}
 	for _, p := range r.Processes {
 		if p.Container != "" {
-			return "stop the container: docker stop " + short(p.Container)
+			return "to stop the container: docker stop " + short(p.Container)
 		}
 	}
 	if len(r.Processes) == 0 {
@@ -171,16 +171,21 @@ func (f *Facts) howToStop(r *sockets.Row) string {
 		}
 		return "no process holds it: the kernel itself does, such as for NFS or a tunnel"
 	}
-	hint := fmt.Sprintf("stop it: lodge explain --kill %s", f.shortest())
+	hint := fmt.Sprintf("to stop it: lodge explain --kill %s", f.shortest())
 	for _, p := range r.Processes {
-		if strings.HasSuffix(p.Unit, ".service") && !strings.HasPrefix(p.Unit, "user@") {
-			return fmt.Sprintf("stop it: systemctl stop %s (it may come back when killed)", p.Unit)
+		if isUnit(p) {
+			return fmt.Sprintf("to stop it: systemctl stop %s (it may come back when it is killed)", p.Unit)
 		}
 	}
 	if f.Input.Operation == "" {
 		return hint
 	}
 	return hint + ", or use another port"
+}
+
+// isUnit says whether systemd supervises a process by itself.
+func isUnit(p *sockets.Process) bool {
+	return strings.HasSuffix(p.Unit, ".service") && !strings.HasPrefix(p.Unit, "user@")
 }
 
 // shortest is the shortest way to ask for the same port again.
@@ -213,7 +218,7 @@ func (f *Facts) heldInHomes(rows []*sockets.Row) []Cause {
 	}
 	r := rows[0]
 	c.Summary = fmt.Sprintf("%s has port %d in the home of project %s: a bind to all addresses meets it, and so does any bind inside that home.", upper(f.who(r)), f.Input.Port, joinNames(names))
-	c.Hint = "bind 127.0.0.1 instead of all addresses, start the program in its own home (lodge run), or: " + f.howToStop(r)
+	c.Hint = "bind 127.0.0.1 instead of all addresses, or start the program in its own home (lodge run); " + f.howToStop(r)
 	return []Cause{c}
 }
 
@@ -245,7 +250,7 @@ func (f *Facts) taken(rows []*sockets.Row) []Cause {
 		c.Evidence = append(c.Evidence, f.line(r))
 	}
 	if !f.Kernel.IsEphemeral(f.Input.Port) {
-		c.Hint = "end that connection: " + f.howToStop(r)
+		c.Hint = f.howToStop(r)
 	}
 	return []Cause{c}
 }

@@ -64,7 +64,7 @@ func (f *Facts) Victims() []Victim {
 			v.Stop = fmt.Sprintf("cd %s && lodge down %s", q.Path, row.Service)
 		case p.Container != "":
 			v.Warning, v.Stop = "it runs in container "+short(p.Container), "docker stop "+short(p.Container)
-		case p.Unit != "" && f.howToStop(row) == fmt.Sprintf("stop it: systemctl stop %s (it may come back when killed)", p.Unit):
+		case isUnit(p):
 			v.Warning, v.Stop = "systemd may start it again", "systemctl stop "+p.Unit
 		}
 		out = append(out, v)
