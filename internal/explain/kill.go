@@ -96,7 +96,8 @@ func End(ctx context.Context, v Victim, patience time.Duration) error {
 		return fmt.Errorf("end process %d: %w", v.PID, err)
 	}
 	defer func() { _ = unix.Close(fd) }() // nothing is written
-	if st, ok := stat(v.PID); !ok || st.Start != v.start {
+	// A zombie whose other threads go on has more than one.
+	if st, ok := stat(v.PID); !ok || st.Start != v.start || st.State == 'Z' && st.Threads <= 1 {
 		return fmt.Errorf("end process %d: %w", v.PID, ErrAlreadyGone)
 	}
 	if err := unix.PidfdSendSignal(fd, unix.SIGTERM, nil, 0); err != nil {

@@ -52,6 +52,9 @@ func makeAddresses() error {
 	if err := netlink.LinkSetUp(lo); err != nil {
 		return fmt.Errorf("set lo up: %w", err)
 	}
+	if _, err := netlink.LinkByName("lan0"); err == nil {
+		return nil // a fuzzing worker comes later into the same namespace
+	}
 	attrs := netlink.NewLinkAttrs()
 	attrs.Name = "lan0"
 	if err := netlink.LinkAdd(&netlink.Veth{LinkAttrs: attrs, PeerName: "lan1"}); err != nil {

@@ -20,6 +20,16 @@ import (
 // Each test here makes a cause happen for real: the operation fails as a
 // program sees it fail, and the report says why.
 
+// self is the name of this process, as the kernel has it.
+func self(t *testing.T) string {
+	t.Helper()
+	st, ok := stat(os.Getpid())
+	if !ok {
+		t.Fatal("no /proc/self/stat")
+	}
+	return st.Name
+}
+
 func refused(t *testing.T, address string) string {
 	t.Helper()
 	c, err := net.DialTimeout("tcp", address, waiting)
@@ -197,7 +207,7 @@ func TestHeldByProcess(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 	text := fmt.Sprint(r.Lines)
-	for _, want := range []string{fmt.Sprintf("{process %d ", p.Pid), "{directory ", "{started by explain.test (" + itoa(os.Getpid())} {
+	for _, want := range []string{fmt.Sprintf("{process %d ", p.Pid), "{directory ", "{started by " + self(t) + " (" + itoa(os.Getpid())} {
 		if !strings.Contains(text, want) {
 			t.Errorf("lines lack %q: %s", want, text)
 		}
@@ -219,7 +229,7 @@ func TestEphemeralTaken(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 	_, r = explained(t, at)
-	if !strings.HasPrefix(r.Answer, at+" is the client end of a connection: explain.test (pid ") {
+	if !strings.HasPrefix(r.Answer, at+" is the client end of a connection: "+self(t)+" (pid ") {
 		t.Error(r.Answer)
 	}
 }
