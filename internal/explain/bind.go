@@ -62,14 +62,18 @@ func (f *Facts) bindTo() []netip.Addr {
 func (f *Facts) inTheWay() []Cause {
 	to := f.bindTo()
 	rows := f.at(func(r *sockets.Row) bool {
-		return slices.ContainsFunc(to, func(ip netip.Addr) bool { return overlaps(r, ip) })
+		return slices.ContainsFunc(to, func(ip netip.Addr) bool {
+			return overlaps(r, ip) || f.rowProject(r) != "" && loopback.IsLocalhost(ip)
+		})
 	})
 	var held, homes, waiting, self, taken, left []*sockets.Row
-	serves := slices.ContainsFunc(rows, listens)
+	serves := slices.ContainsFunc(rows, func(r *sockets.Row) bool { return listens(r) && (f.rowProject(r) == "" || f.asksForHome(r)) })
 	for _, r := range rows {
 		switch {
-		case f.rowProject(r) != "" && (listens(r) || r.State == "bound") && !f.asksForHome(r):
-			homes = append(homes, r)
+		case f.rowProject(r) != "" && !f.asksForHome(r):
+			if listens(r) || r.State == "bound" {
+				homes = append(homes, r)
+			}
 		case listens(r) || r.State == "bound":
 			held = append(held, r)
 		case r.Remote != nil && *r.Remote == *r.Local:
@@ -86,7 +90,7 @@ func (f *Facts) inTheWay() []Cause {
 	}
 	var out []Cause
 	out = append(out, f.held(held)...)
-	out = append(out, f.heldInHomes(homes)...)
+	out = append(out, f.heldInHomes(homes, len(held) == 0)...)
 	out = append(out, f.selfConnected(self)...)
 	out = append(out, f.taken(taken)...)
 	out = append(out, f.leftOver(left)...)
@@ -199,17 +203,19 @@ func (f *Facts) shortest() string {
 	return fmt.Sprintf(":%d", f.Input.Port)
 }
 
-func (f *Facts) heldInHomes(rows []*sockets.Row) []Cause {
+// heldInHomes is for sockets inside homes. They are in the way of a bind to all
+// addresses, and of everything that a program inside the same home calls
+// localhost: whether a message is such a program's cannot be told, so that is
+// not sure, and only said where nothing else is in the way.
+func (f *Facts) heldInHomes(rows []*sockets.Row, alone bool) []Cause {
 	if len(rows) == 0 {
 		return nil
 	}
-	// A home's socket is in the way of the wildcard, and inside the same home of
-	// everything that a program there calls localhost.
 	wild := len(f.Targets) == 0 || slices.ContainsFunc(f.Targets, netip.Addr.IsUnspecified)
-	if !wild {
+	if !wild && (!alone || f.Input.Operation == "") {
 		return nil
 	}
-	c := Cause{Code: HeldInHome, Operation: Bind, Sure: true}
+	c := Cause{Code: HeldInHome, Operation: Bind, Sure: wild}
 	var names []string
 	for _, r := range rows {
 		names = add(names, f.rowProject(r))
@@ -217,8 +223,15 @@ func (f *Facts) heldInHomes(rows []*sockets.Row) []Cause {
 		c.PIDs = append(c.PIDs, pids(r)...)
 	}
 	r := rows[0]
-	c.Summary = fmt.Sprintf("%s has port %d in the home of project %s: a bind to all addresses meets it, and so does any bind inside that home.", upper(f.who(r)), f.Input.Port, joinNames(names))
-	c.Hint = "bind 127.0.0.1 instead of all addresses, or start the program in its own home (lodge run); " + f.howToStop(r)
+	c.Evidence = append(c.Evidence, f.about(r)...)
+	in := fmt.Sprintf("%s has port %d in the home of project %s: ", upper(f.who(r)), f.Input.Port, joinNames(names))
+	if wild {
+		c.Summary = in + "a bind to all addresses meets it, and so does any bind inside that home."
+		c.Hint = "bind 127.0.0.1 instead of all addresses, or start the program in its own home (lodge run); " + f.howToStop(r)
+	} else {
+		c.Summary = in + "a program inside that home cannot bind it as well. Outside nothing holds it."
+		c.Hint = f.howToStop(r)
+	}
 	return []Cause{c}
 }
 

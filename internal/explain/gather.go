@@ -66,7 +66,11 @@ func Gather(ctx context.Context, in Input, src Source) (*Facts, error) {
 	asked := f.filterTargets()
 	wg.Go(func() {
 		for _, ip := range asked {
-			filters = append(filters, firewall.Ask(ctx, f.connection(ip)))
+			to := ip
+			if inside := f.home(ip); len(inside) > 0 {
+				to = inside[0]
+			}
+			filters = append(filters, firewall.Ask(ctx, f.connection(to)))
 		}
 	})
 	err = f.sockets(ctx, src)

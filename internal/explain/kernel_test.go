@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"lodge/internal/sockets"
 )
 
 // netstat is the beginning of /proc/net/netstat of Linux 6.18.
@@ -136,5 +138,18 @@ func TestUnseenOwner(t *testing.T) {
 	r = f.Report()
 	if r.Answer != "A process of user postgres that may not be seen from here already listens on 127.0.0.1:4300." || !strings.Contains(r.Causes[0].Hint, "as root") || len(f.Victims()) != 0 {
 		t.Errorf("%+v", r)
+	}
+}
+
+func TestForwards(t *testing.T) {
+	for _, c := range []struct{ name, command, want string }{
+		{"docker-proxy", "/usr/bin/docker-proxy -proto tcp -host-ip 127.0.0.1 -host-port 8080 -container-ip 172.17.0.2 -container-port 80", "forwards to a container, at 172.17.0.2 port 80"},
+		{"docker-proxy", "/usr/bin/docker-proxy -proto tcp -container-ip", ""},
+		{"docker-proxy", "", ""},
+		{"python3", "x -container-ip 172.17.0.2 -container-port 80", ""},
+	} {
+		if got := forwards(&sockets.Process{Name: c.name, Command: c.command}); got != c.want {
+			t.Errorf("%q: %q", c.command, got)
+		}
 	}
 }

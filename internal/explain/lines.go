@@ -138,6 +138,7 @@ func (f *Facts) processLines(row *sockets.Row, told map[int]bool) []Line {
 			text += ", user " + p.User
 		}
 		add("process", text)
+		add("forwards", strings.TrimPrefix(forwards(p), "forwards "))
 		if p.StartedAt != nil {
 			add("since", since(f.Now, *p.StartedAt))
 		}

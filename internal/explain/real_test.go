@@ -113,9 +113,15 @@ func TestListensInHome(t *testing.T) {
 	if c := cause(t, r, HeldInHome); !strings.Contains(c.Summary, "home of project main") || len(c.PIDs) != 1 {
 		t.Errorf("%+v", c)
 	}
-	// 127.0.0.1 does not.
+	// 127.0.0.1 does not, unless the program that says so is inside.
 	_, r = explained(t, "listen tcp 127.0.0.1:4010: bind: address already in use", with)
-	only(t, r, FreeNow)
+	only(t, r, HeldInHome)
+	if r.Causes[0].Sure || !strings.Contains(r.Answer, "Outside nothing holds it") {
+		t.Errorf("%+v", r.Causes[0])
+	}
+	listen(t, "tcp4", "127.0.0.1:4010")
+	_, r = explained(t, inUse(t, "127.0.0.1:4010"), with)
+	only(t, r, HeldByProcess)
 }
 
 func TestListensInNamespace(t *testing.T) {
@@ -362,7 +368,7 @@ func TestFamilyOrder(t *testing.T) {
 
 func TestReusePortShared(t *testing.T) {
 	a := start(t, "share 127.0.0.1:4110")
-	b := start(t, "share 127.0.0.1:4110", func(cmd *exec.Cmd) { cmd.Args = []string{"another-program"} })
+	b := start(t, "share 127.0.0.1:4110", func(cmd *exec.Cmd) { cmd.Args = []string{"python", "-u", "other.py"} })
 	_, r := explained(t, "127.0.0.1:4110")
 	c := cause(t, r, ReusePortShared)
 	for _, p := range []*os.Process{a, b} {

@@ -131,6 +131,9 @@ func (f *Facts) about(r *sockets.Row) []string {
 		if p.Command != "" {
 			out = append(out, fmt.Sprintf("pid %d runs %s", p.PID, p.Command))
 		}
+		if to := forwards(p); to != "" {
+			out = append(out, to)
+		}
 		if p.StartedAt != nil {
 			out = append(out, fmt.Sprintf("started %s", ago(f.Now.Sub(*p.StartedAt))))
 		}
@@ -142,6 +145,28 @@ func (f *Facts) about(r *sockets.Row) []string {
 		}
 	}
 	return out
+}
+
+// forwards says where Docker's proxy sends what it gets: a published port's
+// listener is not the server itself.
+func forwards(p *sockets.Process) string {
+	if p.Name != "docker-proxy" {
+		return ""
+	}
+	var ip, port string
+	args := strings.Fields(p.Command)
+	for i := range args[:max(len(args)-1, 0)] {
+		switch args[i] {
+		case "-container-ip":
+			ip = args[i+1]
+		case "-container-port":
+			port = args[i+1]
+		}
+	}
+	if ip == "" || port == "" {
+		return ""
+	}
+	return fmt.Sprintf("forwards to a container, at %s port %s", ip, port)
 }
 
 // parents writes the ancestors that explain a process, nearest first.
