@@ -35,9 +35,7 @@ func (f *Facts) Victims() []Victim {
 		rows = append(rows, &r.Listeners[i])
 	}
 	if len(rows) == 0 {
-		for _, row := range f.at(func(row *sockets.Row) bool { return row.State == "bound" }) {
-			rows = append(rows, row)
-		}
+		rows = append(rows, f.at(func(row *sockets.Row) bool { return row.State == "bound" })...)
 	}
 	if len(rows) == 0 {
 		for i := range r.Connections {
