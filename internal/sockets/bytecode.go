@@ -53,7 +53,7 @@ func compile(groups ...[]condition) []byte {
 		}
 		total -= opLen
 	}
-	if total > bytecodeMost {
+	if total == 0 || total > bytecodeMost {
 		return nil
 	}
 	out := make([]byte, 0, total)

@@ -16,9 +16,9 @@ func allScopes() []loopback.Scope {
 	return []loopback.Scope{loopback.ScopeLoopback, loopback.ScopeHome, loopback.ScopeLAN, loopback.ScopeContainer, loopback.ScopeLinkLocal, loopback.ScopeAll, loopback.ScopeMulticast}
 }
 
-// run is what the kernel does (net/ipv4/inet_diag.c, inet_diag_bc_run), with
+// runFilter is what the kernel does (net/ipv4/inet_diag.c, inet_diag_bc_run), with
 // the checks of inet_diag_bc_audit.
-func run(t interface{ Fatalf(string, ...any) }, code []byte, r *record) bool {
+func runFilter(t interface{ Fatalf(string, ...any) }, code []byte, r *record) bool {
 	at := 0
 	for at < len(code) {
 		op := code[at]
@@ -108,7 +108,7 @@ func TestBytecodeLeavesNothingOut(t *testing.T) {
 		}
 		q.Filter.Scopes = rapid.SliceOfN(rapid.SampledFrom(allScopes()), 0, 2).Draw(t, "scopes")
 		s := &Snapshot{spaces: make([]space, 1)}
-		if code := q.Filter.bytecode(&s.spaces[0].scopes); q.matchSocket(s, &r) && !run(t, code, &r) {
+		if code := q.Filter.bytecode(&s.spaces[0].scopes); q.matchSocket(s, &r) && !runFilter(t, code, &r) {
 			t.Fatalf("%v %v: left out by %x", a, b, code)
 		}
 	})

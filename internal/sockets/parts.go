@@ -16,6 +16,7 @@ import (
 type part struct {
 	space, conn int
 	proto       uint8
+	expect      int // sockets
 	question    question
 	recs        []record
 	infos       []TCPInfo
@@ -23,10 +24,11 @@ type part struct {
 	err         error
 }
 
-// parts gives the dumps that a query needs of one namespace. The TCP sockets
+// parts gives the dumps that a query needs of one namespace, of which expect
+// TCP sockets are expected. The TCP sockets
 // of the main table are the long one: the others are read on a second Conn
 // meanwhile.
-func (q *Query) parts(space int, names *scopes) []*part {
+func (q *Query) parts(space, expect int, names *scopes) []*part {
 	var out []*part
 	code := q.Filter.bytecode(names)
 	add := func(conn int, proto, family, number byte, states uint32) {
@@ -37,8 +39,13 @@ func (q *Query) parts(space int, names *scopes) []*part {
 		if q.TCPInfo && proto == protoTCP {
 			extensions = 1 << (attrInfo - 1)
 		}
-		ask := question{family: family, protocol: number, states: states, extensions: extensions, code: code}
-		out = append(out, &part{space: space, conn: conn, proto: proto, question: ask})
+		p := &part{space: space, conn: conn, proto: proto, question: question{
+			family: family, protocol: number, states: states, extensions: extensions, code: code,
+		}}
+		if proto == protoTCP && states&(1<<StateEstablished) != 0 && code == nil {
+			p.expect = expect
+		}
+		out = append(out, p)
 	}
 	wants := func(p loopback.Protocol) bool {
 		return len(q.Protocols) == 0 || slices.Contains(q.Protocols, string(p))
@@ -69,7 +76,7 @@ func (s *Snapshot) dump(ctx context.Context, q *Query) error {
 	var wg sync.WaitGroup
 	for i := range s.spaces {
 		sp := &s.spaces[i]
-		mine := q.parts(i, &sp.scopes)
+		mine := q.parts(i, sp.expect, &sp.scopes)
 		parts = append(parts, mine...)
 		for n, conn := range sp.conns {
 			wg.Go(func() {
@@ -98,7 +105,10 @@ func (s *Snapshot) dump(ctx context.Context, q *Query) error {
 		}
 		total += len(p.recs)
 	}
-	s.recs = make([]record, 0, total)
+	// Most are in the first, which has been given room for the others.
+	if len(parts) > 0 {
+		s.recs = slices.Grow(parts[0].recs, total-len(parts[0].recs))[:0]
+	}
 	for _, p := range parts {
 		base := uint32(len(s.infos))
 		if p.proto == protoUnix {
@@ -154,6 +164,9 @@ func (p *part) name() string {
 // read makes the dump.
 func (p *part) read(ctx context.Context, c *Conn) {
 	reset := func() { p.recs, p.infos, p.unix = p.recs[:0], p.infos[:0], p.unix[:0] }
+	if p.expect > 0 {
+		p.recs = make([]record, 0, p.expect+p.expect/64+256)
+	}
 	if p.proto == protoUnix {
 		p.err = c.collect(ctx, unixQuestion(p.question.states), reset, p.addUnix)
 		return

@@ -1,6 +1,7 @@
 package sockets
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -19,6 +20,7 @@ type space struct {
 	name   string
 	conns  [2]*Conn // two, so that two dumps go on at once
 	scopes scopes
+	expect int // TCP sockets, or zero if that is not known
 }
 
 // open opens what is needed to read the namespace that the calling thread is
@@ -32,12 +34,45 @@ func (s *space) open() error {
 		}
 		s.conns[i] = c
 	}
+	s.expect = countTCP()
 	var err error
 	s.scopes, err = readScopes()
 	if err != nil {
 		s.close()
 	}
 	return err
+}
+
+// countTCP says how many TCP sockets there are in the network namespace that
+// the calling thread is in, by the kernel's own count (proc(5),
+// /proc/net/sockstat).
+func countTCP() int {
+	n := 0
+	for _, name := range []string{"sockstat", "sockstat6"} {
+		if b, err := os.ReadFile("/proc/thread-self/net/" + name); err == nil {
+			n += parseSockstat(b)
+		}
+	}
+	return n
+}
+
+// parseSockstat adds up the sockets in use and in TIME_WAIT.
+func parseSockstat(b []byte) int {
+	n := 0
+	for line := range bytes.Lines(b) {
+		f := bytes.Fields(line)
+		if len(f) == 0 || string(f[0]) != "TCP:" && string(f[0]) != "TCP6:" {
+			continue
+		}
+		for i := 1; i+1 < len(f); i += 2 {
+			if k := string(f[i]); k == "inuse" || k == "tw" {
+				if v, err := strconv.ParseUint(string(f[i+1]), 10, 24); err == nil {
+					n += int(v)
+				}
+			}
+		}
+	}
+	return n
 }
 
 func (s *space) close() {
