@@ -36,11 +36,16 @@ func (a *app) dirs() localapi.Dirs {
 
 // runtimeDir is where this user's daemon listens. Unlike dirs it makes nothing.
 func (a *app) runtimeDir() string {
-	uid := os.Getuid()
-	switch x := a.getenv("XDG_RUNTIME_DIR"); {
-	case filepath.IsAbs(x): // a relative path must be ignored, says the specification
+	if x := a.getenv("XDG_RUNTIME_DIR"); filepath.IsAbs(x) { // a relative path must be ignored, says the specification
 		return filepath.Join(x, "lodge")
-	case uid == 0:
+	}
+	return usualRuntimeDir(os.Getuid())
+}
+
+// usualRuntimeDir is where a user's daemon listens whose environment says
+// nothing.
+func usualRuntimeDir(uid int) string {
+	if uid == 0 {
 		return "/run/lodge"
 	}
 	if logind := fmt.Sprintf("/run/user/%d", uid); unix.Access(logind, unix.W_OK) == nil {

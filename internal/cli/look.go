@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"net/netip"
+	"os"
+	"strconv"
 	"time"
 
 	"lodge/internal/localapi"
@@ -21,7 +23,26 @@ type look struct {
 	// Warnings say what could not be learned, one line each.
 	Warnings []string
 
-	client *localapi.Client
+	own daemonAt
+	// sudo is the daemon of whoever called root by sudo(8); none if nobody
+	// did. It only names projects.
+	sudo daemonAt
+}
+
+// daemonAt is a daemon that may run.
+type daemonAt struct {
+	socket string
+	client *localapi.Client // nil for none
+}
+
+// runs says whether somebody may listen. Where nobody does, as mostly, a look
+// takes so little that an HTTP client's try would be felt.
+func (d daemonAt) runs() bool {
+	if d.client == nil {
+		return false
+	}
+	_, err := os.Lstat(d.socket)
+	return err == nil
 }
 
 // lookPatience is how long a daemon may take to say what it knows. One that
@@ -31,7 +52,12 @@ const lookPatience = 2 * time.Second
 // look asks the daemon, if one runs; it never starts one. The caller closes
 // what it gets.
 func (a *app) look(ctx context.Context) *look {
-	l := &look{client: localapi.New(localapi.Dirs{Runtime: a.runtimeDir()}.Socket())}
+	l := &look{own: daemonAt{socket: localapi.Dirs{Runtime: a.runtimeDir()}.Socket()}}
+	l.own.client = localapi.New(l.own.socket)
+	if uid, err := strconv.Atoi(a.getenv("SUDO_UID")); err == nil && uid > 0 && os.Geteuid() == 0 {
+		l.sudo.socket = localapi.Dirs{Runtime: usualRuntimeDir(uid)}.Socket()
+		l.sudo.client = localapi.NewUser(l.sudo.socket, uid)
+	}
 	l.refresh(ctx)
 	return l
 }
@@ -39,22 +65,30 @@ func (a *app) look(ctx context.Context) *look {
 // refresh asks again: projects come and go, and so does the daemon.
 func (l *look) refresh(ctx context.Context) {
 	l.Projects, l.Homes, l.Live, l.Warnings = nil, nil, nil, nil
-	short, cancel := context.WithTimeout(ctx, lookPatience)
-	defer cancel()
-	ps, err := l.client.Projects(short, false)
-	if err != nil {
-		if ctx.Err() == nil && !localapi.NotRunning(err) {
-			if errors.Is(err, context.DeadlineExceeded) {
-				err = errors.New("the daemon does not answer")
-			}
-			l.Warnings = append(l.Warnings, "projects are not named: "+err.Error())
+	ask := func(d daemonAt) bool {
+		if !d.runs() {
+			return false
 		}
-		return
+		short, cancel := context.WithTimeout(ctx, lookPatience)
+		defer cancel()
+		ps, err := d.client.Projects(short, false)
+		if err != nil {
+			if ctx.Err() == nil && !localapi.NotRunning(err) {
+				if errors.Is(err, context.DeadlineExceeded) {
+					err = errors.New("the daemon does not answer")
+				}
+				l.Warnings = append(l.Warnings, "projects are not named: "+err.Error())
+			}
+			return false
+		}
+		l.Projects = append(l.Projects, ps.Projects...)
+		return true
 	}
-	l.Projects, l.Homes = ps.Projects, homesOf(ps.Projects)
-	if live, ok := any(l.client).(sockets.Live); ok {
+	if live, ok := any(l.own.client).(sockets.Live); ask(l.own) && ok {
 		l.Live = live
 	}
+	ask(l.sudo)
+	l.Homes = homesOf(l.Projects)
 }
 
 // query puts what is known into a query.
@@ -63,8 +97,13 @@ func (l *look) query(q sockets.Query) sockets.Query {
 	return q
 }
 
-// Close drops the connection to the daemon.
-func (l *look) Close() { l.client.Close() }
+// Close drops the connections.
+func (l *look) Close() {
+	l.own.client.Close()
+	if l.sudo.client != nil {
+		l.sudo.client.Close()
+	}
+}
 
 // homesOf gives the homes of projects. An address that is none is left out.
 func homesOf(ps []localapi.Project) []sockets.Home {

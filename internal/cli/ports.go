@@ -20,7 +20,7 @@ import (
 
 // portsFlags are the flags of `lodge ports` as they were written.
 type portsFlags struct {
-	ports, addresses, pids, processes, users, projects, services, states, scopes []string
+	ports, addresses, pids, processes, users, projects, services, states, scopes list
 
 	listen, connected    bool
 	tcp, udp, unix       bool
@@ -32,6 +32,20 @@ type portsFlags struct {
 	reverse              bool
 	watch                bool
 	interval             time.Duration
+}
+
+// list is a flag that may be given several times, and several values with
+// commas. (pflag has one of its own, which makes a writer of CSV at each start
+// of the program to say that the list is empty.)
+type list []string
+
+func (l *list) String() string { return strings.Join(*l, ",") }
+func (l *list) Type() string   { return "list" }
+
+// Set adds values.
+func (l *list) Set(s string) error {
+	*l = append(*l, strings.Split(s, ",")...)
+	return nil
 }
 
 // portsRequest is a command line of `lodge ports` that was understood.
@@ -52,7 +66,8 @@ func (a *app) portsCommand() *cobra.Command {
 A FILTER is a port (5432), a range (3000-3010), an address (127.0.0.1, 10.0.0.0/8),
 ADDRESS:PORT, a process (postgres), a project or PROJECT/SERVICE. Filters of one
 kind widen, those of different kinds narrow: "5432 6379" is two ports, "5432 psql"
-is one port and one program. Either end of a connection may match.`,
+is one port and one program. Either end of a connection may match. The flags that
+select may be given several times, and several values with commas.`,
 		Example: `  lodge ports 5432                         who listens there, who is connected
   lodge ports --listen --scope all-interfaces
   lodge ports shop/web --watch`,
@@ -69,15 +84,15 @@ is one port and one program. Either end of a connection may match.`,
 	}
 	fs := c.Flags()
 	fs.SortFlags = false
-	fs.StringSliceVar(&f.ports, "port", nil, "only these ports or ranges")
-	fs.StringSliceVar(&f.addresses, "address", nil, "only these addresses or prefixes")
-	fs.StringSliceVar(&f.pids, "pid", nil, "only these process ids")
-	fs.StringSliceVar(&f.processes, "process", nil, "only processes of these names")
-	fs.StringSliceVar(&f.users, "user", nil, "only these users' processes")
-	fs.StringSliceVar(&f.projects, "project", nil, "only these projects of lodge's")
-	fs.StringSliceVar(&f.services, "service", nil, "only these services, SERVICE or PROJECT/SERVICE")
-	fs.StringSliceVar(&f.states, "state", nil, "only these states, such as listen, established, time_wait")
-	fs.StringSliceVar(&f.scopes, "scope", nil, "only sockets that can be reached so: "+strings.Join(scopeNames(), ", "))
+	fs.Var(&f.ports, "port", "only `PORT`, or a range such as 3000-3010")
+	fs.Var(&f.addresses, "address", "only `ADDRESS`, or a prefix such as 10.0.0.0/8")
+	fs.Var(&f.pids, "pid", "only the process `PID`")
+	fs.Var(&f.processes, "process", "only processes of this `NAME`, or a part of it")
+	fs.Var(&f.users, "user", "only sockets and processes of `USER`")
+	fs.Var(&f.projects, "project", "only `PROJECT` of lodge's")
+	fs.Var(&f.services, "service", "only `SERVICE`, or PROJECT/SERVICE")
+	fs.Var(&f.states, "state", "only `STATE`, such as listen, established, time_wait")
+	fs.Var(&f.scopes, "scope", "only `SCOPE`: "+strings.Join(scopeNames(), ", "))
 	fs.BoolVarP(&f.listen, "listen", "l", false, "only what listens")
 	fs.BoolVar(&f.connected, "connected", false, "only connections")
 	fs.BoolVarP(&f.tcp, "tcp", "t", false, "TCP")
@@ -89,13 +104,13 @@ is one port and one program. Either end of a connection may match.`,
 	fs.BoolVar(&f.bothEnds, "both-ends", false, "a line for each end of a connection")
 	fs.BoolVarP(&f.traffic, "traffic", "i", false, "bytes sent and received, round-trip time")
 	fs.BoolVar(&f.traffic, "info", false, "the same as --traffic")
-	fs.StringVar(&f.sort, "sort", "", "order: "+strings.Join(portsSorts(), ", "))
+	fs.StringVar(&f.sort, "sort", "", "by `ORDER`: "+strings.Join(portsSorts(), ", "))
 	fs.BoolVarP(&f.reverse, "reverse", "r", false, "the other way round")
 	fs.BoolVar(&f.wide, "wide", false, "do not cut lines to the terminal's width")
 	fs.BoolVar(&f.noHeader, "no-header", false, "no line of titles")
 	fs.BoolVar(&f.json, "json", false, "as JSON, with every socket")
 	fs.BoolVarP(&f.watch, "watch", "w", false, "go on, and show what changes: + opened, - closed, ~ changed")
-	fs.DurationVar(&f.interval, "interval", time.Second, "how often --watch looks")
+	fs.DurationVar(&f.interval, "interval", time.Second, "`TIME` between two looks of --watch")
 	return c
 }
 

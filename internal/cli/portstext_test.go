@@ -45,7 +45,7 @@ func madeUp() *sockets.Table {
 	nginx := &sockets.Process{PID: 100, Name: "nginx", Command: "nginx: master process nginx", User: "root"}
 	worker := &sockets.Process{PID: 101, Name: "nginx", Command: "nginx: worker process", UID: 33, User: "www-data"}
 	php := &sockets.Process{PID: 120, Name: "php-fpm", Command: "php-fpm", UID: 33, User: "www-data"}
-	evil := &sockets.Process{PID: 666, Name: "\x1b[31mred\n", Command: "‮evil\x07 ünï 日本語 \xff", UID: 1001, User: "eve"}
+	evil := &sockets.Process{PID: 666, Name: "\x1b[31mred\n", Command: "\u202eevil\x07 ünï 日本語 \xff", UID: 1001, User: "eve"}
 	curl := &sockets.Process{PID: 777, Name: "curl", Command: "curl -s http://127.0.0.1:8080/"}
 	of := func(ps ...*sockets.Process) []*sockets.Process { return ps }
 	rows := []sockets.Row{

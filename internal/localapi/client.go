@@ -28,10 +28,14 @@ type Client struct {
 
 // New gives a client of the daemon that listens on socket. It connects when it
 // is used.
-func New(socket string) *Client {
+func New(socket string) *Client { return NewUser(socket, os.Geteuid()) }
+
+// NewUser is New for root, who asks another user's daemon. What that says is
+// that user's word.
+func NewUser(socket string, uid int) *Client {
 	return &Client{http: &http.Client{Transport: &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return unixsock.Dial(ctx, socket)
+			return unixsock.DialUser(ctx, socket, uid)
 		},
 	}}}
 }

@@ -4,12 +4,13 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"sync"
 )
 
 // variable is one line of a .env file.
 type variable struct{ name, value string }
 
-var dotenvLine = regexp.MustCompile(`^([A-Za-z_0-9]+)=(.*)$`)
+var dotenvLine = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^([A-Za-z_0-9]+)=(.*)$`) })
 
 // parseDotenv reads a .env file in foreman's format
 // (https://ddollar.github.io/foreman/#ENVIRONMENT): KEY=VALUE lines, blank lines
@@ -28,7 +29,7 @@ func parseDotenv(path string, data []byte) ([]variable, error) {
 		if l.text == "" || l.text[0] == '#' {
 			continue
 		}
-		m := dotenvLine.FindStringSubmatchIndex(l.text)
+		m := dotenvLine().FindStringSubmatchIndex(l.text)
 		if m == nil {
 			return nil, src.dotenvProblem(l)
 		}

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 
 	"lodge/internal/loopback"
 )
@@ -27,7 +28,7 @@ const (
 	procfilePortStep = 100
 )
 
-var procfileLine = regexp.MustCompile(`^([A-Za-z0-9_-]+)[ \t]*:[ \t]*(.*)$`)
+var procfileLine = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^([A-Za-z0-9_-]+)[ \t]*:[ \t]*(.*)$`) })
 
 // parseProcfile reads the text of a Procfile. env is that of the .env file
 // beside it.
@@ -52,7 +53,7 @@ func parseProcfile(path string, data []byte, env []variable) (*Project, error) {
 		if l.text == "" || l.text[0] == '#' {
 			continue
 		}
-		m := procfileLine.FindStringSubmatchIndex(l.text)
+		m := procfileLine().FindStringSubmatchIndex(l.text)
 		if m == nil {
 			return nil, src.procfileProblem(l)
 		}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"sync"
 )
 
 // explainSyntax turns a message of the TOML parser into words for somebody who
@@ -52,11 +53,11 @@ func explainSyntax(message string, data []byte, offset int) (text, hint string) 
 	return "not TOML: " + message, ""
 }
 
-var bareWord = regexp.MustCompile(`^[A-Za-z_./][A-Za-z0-9_./ -]*`)
+var bareWord = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z_./][A-Za-z0-9_./ -]*`) })
 
 // quoteHint suggests a string for a bare word.
 func quoteHint(rest []byte) string {
-	word := strings.TrimSpace(string(bareWord.Find(rest)))
+	word := strings.TrimSpace(string(bareWord().Find(rest)))
 	if word == "" {
 		return `a string is written "so"`
 	}

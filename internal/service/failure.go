@@ -3,6 +3,7 @@ package service
 import (
 	"fmt"
 	"regexp"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -18,7 +19,7 @@ func (r *runner) failure(cause string, p *process) *Error {
 	inUse := false
 	for _, l := range r.sup.logs.Tail(r.name, 10) {
 		e.LastLines = append(e.LastLines, l.Text)
-		inUse = inUse || addressInUse.MatchString(l.Text)
+		inUse = inUse || addressInUse().MatchString(l.Text)
 	}
 	if port, owner := r.conflict(inUse); owner != "" {
 		e.Cause += fmt.Sprintf("; port %d is taken inside by service %s", port, owner)
@@ -28,7 +29,9 @@ func (r *runner) failure(cause string, p *process) *Error {
 }
 
 // addressInUse is how programs say EADDRINUSE.
-var addressInUse = regexp.MustCompile(`(?i)address (is )?already in use|address in use|EADDRINUSE`)
+var addressInUse = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`(?i)address (is )?already in use|address in use|EADDRINUSE`)
+})
 
 // conflictLater is how long the kernel's word of a refused bind may take to
 // arrive after the program's own.

@@ -11,6 +11,9 @@ import (
 // Snapshot is what Scan read: many sockets in little memory. Rows are made of
 // it one at a time.
 type Snapshot struct {
+	// places is one more than a record's index in shown; made when asked for.
+	places []int32
+
 	recs      []record
 	infos     []TCPInfo
 	unix      []unixInfo
@@ -22,7 +25,6 @@ type Snapshot struct {
 	homes    []Home
 	users    users
 	shown    []uint32 // indexes into recs
-	places   []int32  // one more than a record's index in shown; made when asked for
 	unknown  int
 	warnings []string
 }

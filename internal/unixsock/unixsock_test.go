@@ -170,6 +170,14 @@ func TestAnotherUserListens(t *testing.T) {
 	if !errors.Is(err, ErrForeign) || !strings.Contains(err.Error(), "(user 65534)") || strings.Contains(err.Error(), "\n") {
 		t.Errorf("dial: %v", err)
 	}
+	if _, err := DialUser(context.Background(), path, nobody-1); !errors.Is(err, ErrForeign) {
+		t.Errorf("dial a third user: %v", err)
+	}
+	if c, err := DialUser(context.Background(), path, nobody); err != nil {
+		t.Errorf("dial that user: %v", err)
+	} else {
+		_ = c.Close()
+	}
 	if _, err := Listen(path); !errors.Is(err, ErrForeign) {
 		t.Errorf("listen: %v", err)
 	}

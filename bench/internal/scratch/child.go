@@ -103,6 +103,20 @@ func (c *Child) Close() error {
 	return errors.Join(err, c.outEnd.Close())
 }
 
+// Terminate ends a program that does not end with its input: by SIGTERM.
+func (c *Child) Terminate() error {
+	if c.cmd.Process != nil {
+		_ = c.cmd.Process.Signal(unix.SIGTERM) // it may have ended
+		kill := time.AfterFunc(10*time.Second, func() { _ = unix.Kill(-c.cmd.Process.Pid, unix.SIGKILL) })
+		_ = c.cmd.Wait() // its status is of no interest
+		kill.Stop()
+	}
+	return errors.Join(c.in.Close(), c.outEnd.Close())
+}
+
+// PID is the program's.
+func (c *Child) PID() int { return c.cmd.Process.Pid }
+
 // WaitForEnd waits until a process has ended by itself; after a time limit it
 // is ended.
 func WaitForEnd(ctx context.Context, pid int) error {
