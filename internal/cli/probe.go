@@ -40,7 +40,7 @@ func (a *app) probeCommand() *cobra.Command {
 			"  lodge probe -n 10000 -c 50 http://localhost:3000/\n" +
 			"  lodge probe --rate 500 --duration 10s --http=/health :8080\n" +
 			"  lodge exec -- lodge probe 5432        # from inside the project's home",
-		Args: args(cobra.RangeArgs(1, 2)),
+		Args: args(cobra.MinimumNArgs(1)),
 		RunE: func(c *cobra.Command, argv []string) error { return a.probe(c, argv, f) },
 	}
 	fl := c.Flags()
@@ -56,19 +56,28 @@ func (a *app) probeCommand() *cobra.Command {
 	fl.BoolVar(&f.connect, "connect", false, "only connect, and close")
 	fl.StringVar(&f.echo, "echo", "", "send `SIZE` bytes (64, 4k, 1m) and expect the same bytes back")
 	fl.StringVar(&f.http, "http", "", "fetch `PATH` by HTTP/1.1 (default: ADDRESS's, or /)")
-	fl.Lookup("http").NoOptDefVal = " "
+	fl.Lookup("http").NoOptDefVal = pathOfAddress
 	fl.BoolVar(&f.fresh, "new-connections", false, "a new connection for each echo or request")
 	fl.StringVarP(&f.method, "method", "X", "", "HTTP: the method (default GET)")
 	fl.StringArrayVarP(&f.header, "header", "H", nil, "HTTP: a header, \"Name: value\"")
 	fl.StringVar(&f.body, "body", "", "HTTP: the body, or @FILE")
 	fl.StringVar(&f.expect, "expect", "", "HTTP: the statuses that count as success, such as 200,3xx (default: 2xx and 3xx)")
-	fl.IntVar(&f.maxErrors, "max-errors", -1, "exit with 1 where more than so many failed (default: only where all did)")
+	fl.IntVar(&f.maxErrors, "max-errors", 0, "exit with 1 where more than so many failed (default: only where all did)")
 	return c
 }
 
+// pathOfAddress is --http without a path.
+const pathOfAddress = "ADDRESS's"
+
 func (a *app) probe(c *cobra.Command, argv []string, f probing) error {
+	if !c.Flags().Changed("max-errors") {
+		f.maxErrors = -1 // any number, but not all
+	}
+	if f.http == pathOfAddress {
+		f.http = ""
+	}
 	// "--http /path ADDRESS" is what people write, although the path is optional.
-	if f.http = strings.TrimSpace(f.http); len(argv) == 2 && f.http == "" && c.Flags().Changed("http") && strings.HasPrefix(argv[0], "/") {
+	if len(argv) == 2 && f.http == "" && c.Flags().Changed("http") && strings.HasPrefix(argv[0], "/") {
 		f.http, argv = argv[0], argv[1:]
 	}
 	if len(argv) != 1 {
@@ -223,9 +232,13 @@ func (a *app) probeOne(ctx context.Context, t probe.Target, opts probe.Options, 
 // probeError gives the error its hint.
 func probeError(t probe.Target, err error) error {
 	var remote *probe.Remote
+	var option *probe.OptionError
 	err = fmt.Errorf("probe %s: %w", t.Text, err)
 	if errors.As(err, &remote) {
 		return &hinted{err: err, hint: "nothing was sent there; to do it nevertheless add --remote"}
+	}
+	if errors.As(err, &option) {
+		return &usageError{err: err, hint: "lodge probe --help"}
 	}
 	return err
 }

@@ -141,7 +141,7 @@ func printSummary(out io.Writer, s *probe.Summary) {
 		rate = fmt.Sprintf(", of %s begun", perSecond(s.RatePerSecond))
 	}
 	fmt.Fprintf(out, "%s: %d × %s in %s, %d at a time: %s%s, %s\n",
-		host, s.Done, what, milliseconds(float64(s.DurationUS)), s.Concurrency, perSecond(s.PerSecond), rate, result)
+		host, s.Done, what, duration(s.DurationUS), s.Concurrency, perSecond(s.PerSecond), rate, result)
 	if s.Succeeded > 0 {
 		printLatencies(out, s)
 	}
@@ -210,9 +210,20 @@ func printBars(out io.Writer, bars []probe.Bar) {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	for _, b := range bars {
 		n := int((b.Count*width + most - 1) / most)
-		fmt.Fprintf(w, "  up to %s\t%d\t  %s\n", milliseconds(b.UpToUS), b.Count, strings.Repeat("#", n))
+		bar := strings.Repeat("#", n)
+		if n > 0 {
+			bar = "  " + bar
+		}
+		fmt.Fprintf(w, "  up to %s\t%d\t%s\n", milliseconds(b.UpToUS), b.Count, bar)
 	}
 	_ = w.Flush()
+}
+
+func duration(us int64) string {
+	if us < 1e6 {
+		return milliseconds(float64(us))
+	}
+	return strconv.FormatFloat(float64(us)/1e6, 'f', 2, 64) + " s"
 }
 
 func perSecond(x float64) string {

@@ -203,9 +203,11 @@ func unanswered(t probe.Target, r *probe.Report) error {
 		return nil
 	}
 	var at []string
+	var cause string
 	for _, x := range r.Addresses {
 		if r.Result == probe.Result(x.Result) || x.Result == "connected" {
 			at = append(at, netip.AddrPortFrom(x.IP, r.Port).String())
+			cause = x.Error
 		}
 	}
 	where := strings.Join(at, " or ")
@@ -229,7 +231,7 @@ func unanswered(t probe.Target, r *probe.Report) error {
 	case probe.Result(probe.Timeout):
 		text, hint = where+" does not answer: connecting took too long", explain
 	default:
-		text, hint = "connect to "+where+": "+r.Addresses[0].Error, explain
+		text, hint = "connect to "+where+": "+cause, explain
 	}
 	return &hinted{err: fmt.Errorf("probe %s: %s", t.Text, text), hint: hint}
 }

@@ -113,7 +113,7 @@ func TestVersionAndHelp(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 	help := sh.ok()
-	for _, cmd := range []string{"up", "down", "restart", "run", "exec", "ls", "logs", "ports", "setup", "doctor", "version", "completion", "daemon"} {
+	for _, cmd := range []string{"up", "down", "restart", "run", "exec", "ls", "logs", "ports", "explain", "probe", "setup", "doctor", "version", "completion", "daemon"} {
 		if !strings.Contains(help, "\n  "+cmd+" ") {
 			t.Errorf("help does not name %s", cmd)
 		}

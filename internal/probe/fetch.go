@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/textproto"
 	"strconv"
 	"strings"
 )
@@ -35,10 +36,10 @@ func (q *Request) build(t Target, closing bool) ([]byte, error) {
 		q.Path = "/"
 	}
 	if !isToken(q.Method) {
-		return nil, fmt.Errorf("method %q: not a word of HTTP", q.Method)
+		return nil, wrong("method %q: not a word of HTTP", q.Method)
 	}
 	if q.Path[0] != '/' && q.Path != "*" || strings.ContainsFunc(q.Path, func(r rune) bool { return r <= ' ' || r == 0x7f }) {
-		return nil, fmt.Errorf("path %q: it begins with / and has no blanks", q.Path)
+		return nil, wrong("path %q: it begins with / and has no blanks", q.Path)
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s %s HTTP/1.1\r\n", q.Method, q.Path)
@@ -46,7 +47,7 @@ func (q *Request) build(t Target, closing bool) ([]byte, error) {
 	for _, h := range q.Header {
 		name, value, ok := strings.Cut(h, ":")
 		if value = strings.TrimSpace(value); !ok || !isToken(name) || strings.ContainsAny(value, "\r\n\x00") {
-			return nil, fmt.Errorf("header %q: not of the form \"Name: value\"", h)
+			return nil, wrong("header %q: not of the form \"Name: value\"", h)
 		}
 		has[strings.ToLower(name)] = true
 		fmt.Fprintf(&b, "%s: %s\r\n", name, value)
@@ -177,6 +178,8 @@ func (w *worker) response() (*http.Response, error) {
 		switch {
 		case err != nil && w.limit.N <= 0:
 			return nil, &errBad{BadAnswer, "the headers have no end"}
+		case errors.As(err, new(textproto.ProtocolError)) && w.ended():
+			return nil, io.ErrUnexpectedEOF // a header was cut off
 		case err != nil && !isNetwork(err):
 			return nil, &errBad{BadAnswer, "not an HTTP response: " + err.Error()}
 		case err != nil:
@@ -186,6 +189,12 @@ func (w *worker) response() (*http.Response, error) {
 		}
 	}
 	return nil, &errBad{BadAnswer, "only interim responses came"}
+}
+
+// ended says whether the connection ended where the reader is.
+func (w *worker) ended() bool {
+	_, err := w.read.Peek(1)
+	return errors.Is(err, io.EOF)
 }
 
 // isNetwork tells a connection's failure from what could not be understood.

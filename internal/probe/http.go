@@ -102,7 +102,7 @@ func wantsUpgrade(t Target, a *Answer) bool {
 // knowledge (RFC 9113, section 3.3). The content type makes a gRPC server say
 // that it is one, although GET is no call.
 func askH2(ctx context.Context, p *prober, s *session) (*Answer, []byte) {
-	raw := &recorder{Conn: s}
+	raw := &recorder{Conn: s.Conn} // not the session: HTTP/2 reads in a goroutine of its own
 	tr := &http.Transport{Protocols: new(http.Protocols), MaxResponseHeaderBytes: maxHead, DisableCompression: true}
 	defer tr.CloseIdleConnections()
 	once := func(c net.Conn) func(context.Context, string, string) (net.Conn, error) {

@@ -35,6 +35,7 @@ type asking struct {
 // that lodge knows, and fills the report. It closes first, which is connected.
 func (p *prober) identify(ctx context.Context, r *Report, first *session, closeFirst func()) {
 	ctx, cancel := context.WithTimeout(ctx, p.opts.Timeout)
+	defer context.AfterFunc(ctx, closeFirst)() // it was connected before this context was
 	a := &asking{p: p, r: r, results: make(chan outcome), queue: plan(p.target.Scheme, p.target.Port)}
 	if p.opts.Remote && !p.at.Addr().IsLoopback() && printer(p.target.Port) {
 		a.queue = []exchange{serverFirst()}

@@ -72,42 +72,27 @@ type Load struct {
 	end   time.Time // when no more is begun; set with start
 }
 
-// NewLoad checks the options and finds the address, and sends nothing.
+// OptionError is a load that is not possible, whatever answers there.
+type OptionError struct{ Text string }
+
+func (e *OptionError) Error() string { return e.Text }
+
+func wrong(format string, args ...any) error { return &OptionError{Text: fmt.Sprintf(format, args...)} }
+
+// NewLoad checks the options (*OptionError), finds the address (*Remote), and
+// sends nothing.
 func NewLoad(ctx context.Context, t Target, opts LoadOptions) (*Load, error) {
 	l := &Load{target: t, proto: loopback.TCP}
 	if opts.UDP || t.Scheme == "udp" {
 		l.proto = loopback.UDP
-		if opts.Mode != ModeEcho {
-			return nil, fmt.Errorf("probe %s by UDP: only an echo can be measured", t.Text)
-		}
-		if opts.Size > maxDatagram {
-			return nil, fmt.Errorf("probe %s by UDP: %d bytes are more than a datagram holds (%d)", t.Text, opts.Size, maxDatagram)
-		}
 	}
-	if opts.Timeout <= 0 {
-		opts.Timeout = DefaultTimeout
+	if err := opts.complete(l.proto); err != nil {
+		return nil, err
 	}
-	if opts.Count <= 0 && opts.Duration <= 0 {
-		opts.Count = DefaultCount
-	}
-	if opts.Duration <= 0 {
-		opts.Duration = DefaultDuration
-	}
-	if opts.Concurrency <= 0 {
-		opts.Concurrency = DefaultConcurrency
-	}
-	if opts.Count > 0 {
-		opts.Concurrency = min(opts.Concurrency, opts.Count)
-	}
-	switch {
-	case opts.Concurrency > MaxConcurrency:
-		return nil, fmt.Errorf("probe %s: %d at a time are more than %d", t.Text, opts.Concurrency, MaxConcurrency)
-	case opts.Mode == ModeEcho && (opts.Size < 1 || opts.Size > MaxEcho):
-		return nil, fmt.Errorf("probe %s: an echo of %d bytes: not 1 to %d", t.Text, opts.Size, MaxEcho)
-	case opts.Mode == ModeHTTP:
+	if opts.Mode == ModeHTTP {
 		var err error
 		if l.request, err = opts.HTTP.build(t, opts.New); err != nil {
-			return nil, fmt.Errorf("probe %s: %w", t.Text, err)
+			return nil, err
 		}
 	}
 	resolving, cancel := context.WithTimeout(ctx, opts.Timeout)
@@ -121,6 +106,36 @@ func NewLoad(ctx context.Context, t Target, opts LoadOptions) (*Load, error) {
 		l.chosen = netip.AddrPortFrom(ips[0], t.Port)
 	}
 	return l, nil
+}
+
+// complete fills in what is not given, and checks the rest.
+func (o *LoadOptions) complete(proto loopback.Protocol) error {
+	if o.Timeout <= 0 {
+		o.Timeout = DefaultTimeout
+	}
+	if o.Count <= 0 && o.Duration <= 0 {
+		o.Count = DefaultCount
+	}
+	if o.Duration <= 0 {
+		o.Duration = DefaultDuration
+	}
+	if o.Concurrency <= 0 {
+		o.Concurrency = DefaultConcurrency
+	}
+	if o.Count > 0 {
+		o.Concurrency = min(o.Concurrency, o.Count)
+	}
+	switch {
+	case o.Concurrency > MaxConcurrency:
+		return wrong("%d at a time are more than %d", o.Concurrency, MaxConcurrency)
+	case o.Mode == ModeEcho && (o.Size < 1 || o.Size > MaxEcho):
+		return wrong("an echo of %d bytes: not 1 to %d", o.Size, MaxEcho)
+	case proto == loopback.UDP && o.Mode != ModeEcho:
+		return wrong("by UDP only an echo can be measured")
+	case proto == loopback.UDP && o.Size > maxDatagram:
+		return wrong("%d bytes are more than a datagram holds (%d)", o.Size, maxDatagram)
+	}
+	return nil
 }
 
 // Progress says how far a load is.

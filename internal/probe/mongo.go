@@ -75,16 +75,17 @@ func bsonStrings(b []byte, f func(name, value string)) {
 	if len(b) < 5 {
 		return
 	}
-	if n := binary.LittleEndian.Uint32(b); uint64(n) < uint64(len(b)) {
-		b = b[:n]
+	n := binary.LittleEndian.Uint32(b)
+	if n < 5 {
+		return
 	}
+	b = b[:min(uint64(n), uint64(len(b)))]
 	for b = b[4:]; len(b) > 1 && b[0] != 0; {
 		kind := b[0]
-		name, rest, ok := strings.Cut(string(b[1:min(len(b), 1+256)]), "\x00")
+		name, _, ok := strings.Cut(string(b[1:min(len(b), 1+256)]), "\x00")
 		if !ok {
 			return
 		}
-		_ = rest
 		b = b[1+len(name)+1:]
 		length := 0
 		switch kind {

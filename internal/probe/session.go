@@ -13,6 +13,9 @@ import (
 // never stops talking is cut off here.
 const maxRead = 256 << 10
 
+// errEndless is the end of what lodge reads.
+var errEndless = errors.New("it sends without end")
+
 // grace is how long the rest of an answer that has begun is waited for.
 const grace = 250 * time.Millisecond
 
@@ -54,7 +57,7 @@ func (n Network) connect(ctx context.Context, transport string, to netip.AddrPor
 // Read notes when the first byte came, and stops at the bound.
 func (s *session) Read(b []byte) (int, error) {
 	if s.received >= maxRead {
-		return 0, errors.New("it sends without end")
+		return 0, errEndless
 	}
 	n, err := s.Conn.Read(b[:min(len(b), maxRead-s.received)])
 	if n > 0 && s.firstByte == 0 {

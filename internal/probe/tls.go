@@ -17,14 +17,18 @@ import (
 // says that does not speak it.
 type recorder struct {
 	net.Conn
-	mu   sync.Mutex // guards seen: HTTP/2 reads in a goroutine of its own
-	seen []byte
+	mu    sync.Mutex // guards what follows
+	seen  []byte
+	total int
 }
 
 func (r *recorder) Read(b []byte) (int, error) {
 	n, err := r.Conn.Read(b)
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.total += n; r.total > 2*maxRead {
+		return 0, errEndless
+	}
 	r.seen = append(r.seen, b[:min(n, 4096-len(r.seen))]...)
 	return n, err
 }
