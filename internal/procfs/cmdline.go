@@ -11,15 +11,14 @@ import (
 // for a shell where it has blanks or the like. A control character or a byte
 // that is no UTF-8 is written as in $'...', so that the line can be printed.
 // A program may have overwritten its arguments with a title: one text, ended
-// by blanks or NULs, which stays as it is.
+// by blanks or NULs, which stays as it is. Empty arguments at the end cannot
+// be told from that, and are left out.
 func CommandLine(b []byte) string {
-	b = bytes.TrimRight(b, "\x00 \n")
-	if len(b) == 0 {
-		return ""
-	}
+	b = bytes.TrimRight(b, "\x00")
 	var out strings.Builder
 	if bytes.IndexByte(b, 0) < 0 {
 		// One argument, or a title such as "nginx: worker process".
+		b = bytes.TrimRight(b, " \n")
 		if s := string(b); printable(s) {
 			return s
 		}

@@ -3,7 +3,6 @@
 package procfs
 
 import (
-	"bytes"
 	"fmt"
 	"os"
 	"strconv"
@@ -20,22 +19,9 @@ func StartTime(pid int) (uint64, error) {
 	return parseStartTime(b)
 }
 
-// parseStartTime reads field 22. The name in field 2 may hold blanks and
-// parentheses, so the count begins after the last ")".
 func parseStartTime(stat []byte) (uint64, error) {
-	i := bytes.LastIndexByte(stat, ')')
-	if i < 0 {
-		return 0, fmt.Errorf("read process stat: no name in %q", stat)
-	}
-	f := bytes.Fields(stat[i+1:])
-	if len(f) < 20 {
-		return 0, fmt.Errorf("read process stat: %d fields after the name", len(f))
-	}
-	n, err := strconv.ParseUint(string(f[19]), 10, 64)
-	if err != nil {
-		return 0, fmt.Errorf("read process stat: start time: %w", err)
-	}
-	return n, nil
+	s, err := ParseStat(stat)
+	return s.Start, err
 }
 
 // Alive says whether the process with this id and start time still is there,
@@ -45,11 +31,6 @@ func Alive(pid int, start uint64) bool {
 	if err != nil {
 		return false
 	}
-	n, err := parseStartTime(b)
-	if err != nil || n != start {
-		return false
-	}
-	i := bytes.LastIndexByte(b, ')')
-	rest := bytes.TrimSpace(b[i+1:])
-	return len(rest) > 0 && rest[0] != 'Z' && rest[0] != 'X'
+	s, err := ParseStat(b)
+	return err == nil && s.Start == start && s.State != 'Z' && s.State != 'X'
 }

@@ -37,16 +37,8 @@ func Children() (map[int][]int, error) {
 
 // parent reads field 4 of /proc/PID/stat; not ok for a zombie.
 func parent(stat []byte) (int, bool) {
-	i := bytes.LastIndexByte(stat, ')')
-	if i < 0 {
-		return 0, false
-	}
-	f := bytes.Fields(stat[i+1:])
-	if len(f) < 2 || len(f[0]) != 1 || f[0][0] == 'Z' || f[0][0] == 'X' {
-		return 0, false
-	}
-	n, err := strconv.Atoi(string(f[1]))
-	return n, err == nil
+	s, err := ParseStat(stat)
+	return s.Parent, err == nil && s.State != 'Z' && s.State != 'X'
 }
 
 // Below lists the processes below pid in a tree of Children, pid itself left

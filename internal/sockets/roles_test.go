@@ -28,6 +28,7 @@ func roles() map[string]func(*role) {
 		"child":    (*role).child,
 		"list":     (*role).list,
 		"bind":     (*role).bind,
+		"home":     (*role).home,
 	}
 }
 

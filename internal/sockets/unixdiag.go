@@ -56,7 +56,7 @@ func parseUnix(b []byte, r *record, info *unixInfo) error {
 	}
 	r.inode = binary.NativeEndian.Uint32(b[4:])
 	r.cookie = uint64(binary.NativeEndian.Uint32(b[8:])) | uint64(binary.NativeEndian.Uint32(b[12:]))<<32
-	return attributes(b[unixDiagLen:], func(kind uint16, value []byte) {
+	err := attributes(b[unixDiagLen:], func(kind uint16, value []byte) {
 		switch {
 		case kind == unixAttrName && len(value) > 0:
 			info.path = unixPath(value)
@@ -70,6 +70,12 @@ func parseUnix(b []byte, r *record, info *unixInfo) error {
 			r.flags |= flagUID
 		}
 	})
+	if b[1] == unix.SOCK_DGRAM && r.state == StateEstablished && info.peer == 0 {
+		// It is others that have connected to it (unix_dgram_connect says so of
+		// both).
+		r.state = StateClose
+	}
+	return err
 }
 
 // unixPath reads a name: a path, which may end with a NUL, or after a NUL an

@@ -1,0 +1,86 @@
+package sockets
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"os"
+	"strings"
+	"testing"
+	"time"
+)
+
+// fakeLive is a live map that a test makes.
+type fakeLive struct {
+	owners *Owners
+	err    error
+}
+
+func (f fakeLive) Owners(context.Context) (*Owners, error) { return f.owners, f.err }
+
+func TestLive(t *testing.T) {
+	l, err := net.Listen("tcp4", "127.83.1.8:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	plain := list(t, Query{})
+	row := rowOf(t, plain, l.Addr().String())
+	at := time.Now()
+	ended := &Process{PID: 4000000, Start: 1, Name: "ended"}
+	addr := netip.MustParseAddrPort(l.Addr().String())
+	live := fakeLive{owners: &Owners{
+		Holders:   map[uint32][]int{row.Inode: {1, 0, 7, -1}},
+		Processes: []*Process{{PID: os.Getpid(), Start: row.Processes[0].Start, Name: "old"}, ended, nil},
+		Opened:    map[uint32]time.Time{row.Inode: at},
+		Closed:    map[Ends]*Process{},
+	}}
+	got := rowOf(t, list(t, Query{Live: live, Details: true}), l.Addr().String())
+	if len(got.Processes) != 2 || got.Processes[0].PID != os.Getpid() || got.Processes[1].PID != ended.PID {
+		t.Fatalf("holders %+v", got.Processes)
+	}
+	if p := got.Processes[0]; p.Name != row.Processes[0].Name || p.Executable == "" || p.StartedAt == nil {
+		t.Errorf("not completed from /proc: %+v", p)
+	}
+	if p := got.Processes[1]; p.Name != "ended" || p.Executable != "" {
+		t.Errorf("completed with somebody else: %+v", p)
+	}
+	if live.owners.Processes[0].Name != "old" {
+		t.Error("the map's own process was changed")
+	}
+	if got.OpenedAt == nil || !got.OpenedAt.Equal(at) {
+		t.Errorf("opened at %v", got.OpenedAt)
+	}
+	// Who has the id now is not who the map saw.
+	live.owners.Processes[0].Start--
+	got = rowOf(t, list(t, Query{Live: live, Details: true}), l.Addr().String())
+	if p := got.Processes[0]; p.Name != "old" || p.Executable != "" {
+		t.Errorf("another process's facts: %+v", p)
+	}
+	// A socket without holders is its last owner's.
+	c, err := net.Dial("tcp4", addr.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	local := netip.MustParseAddrPort(c.LocalAddr().String())
+	s, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = c.Close()
+	_ = s.Close()
+	live.owners.Closed[Ends{"tcp", local, addr}] = ended
+	got = rowOf(t, list(t, Query{Live: live, States: []string{"time_wait", "fin_wait_2", "last_ack", "fin_wait_1"}}), local.String())
+	if got.Closed == nil || got.Closed.Name != "ended" || len(got.Processes) != 0 {
+		t.Errorf("closed: %+v", got)
+	}
+	// A map that does not answer is done without.
+	table := list(t, Query{Live: fakeLive{err: errors.New("gone away")}})
+	if got := rowOf(t, table, l.Addr().String()); !holdsIt(got.Processes, os.Getpid()) {
+		t.Errorf("without the map: %+v", got)
+	}
+	if len(table.Warnings) != 1 || !strings.Contains(table.Warnings[0], "gone away") {
+		t.Errorf("warnings %q", table.Warnings)
+	}
+}
