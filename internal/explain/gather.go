@@ -117,7 +117,7 @@ func (f *Facts) targets(ctx context.Context, src Source) {
 // for sockets that are only bound through all ports: what is not needed for the
 // answer is not asked for.
 func (f *Facts) sockets(ctx context.Context, src Source) error {
-	base := sockets.Query{Details: true, Homes: src.Homes, Live: src.Live}
+	base := sockets.Query{Details: true, Quick: true, Homes: src.Homes, Live: src.Live}
 	switch {
 	case f.Input.HasPort && f.Input.Port == 0:
 		return nil // no socket has it
