@@ -35,7 +35,8 @@ func (f *Facts) failure(r *Report) string {
 	}
 	out := []string{r.Causes[0].Summary}
 	for _, c := range r.Causes[1:] {
-		if len(out) < 3 && c.Sure {
+		// What does not go with the error is shown below, and not said here.
+		if len(out) < 3 && c.Sure && f.weight(c) >= f.weight(r.Causes[0]) {
 			out = append(out, c.Summary)
 		}
 	}
