@@ -143,6 +143,10 @@ ready = { log = "connected" }
 			if !strings.Contains(text, "→") || !strings.Contains(text, want) || !strings.Contains(text, p.name+"/api") || !strings.Contains(text, home.String()) {
 				t.Errorf("ports %s for people:\n%s", want, text)
 			}
+			// A service alone is no filter: whose would it be?
+			if r := p.lodge("ports", "talk"); r.code != 0 || r.stdout != "" || !strings.Contains(r.stderr, `no socket matches a process or project "talk" (hint: lodge ports `) || !strings.Contains(r.stderr, "/talk)") {
+				t.Error(r)
+			}
 			if strings.Contains(text, "\x1b") {
 				t.Errorf("colour in a pipe: %q", text)
 			}

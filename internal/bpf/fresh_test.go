@@ -17,12 +17,16 @@ func TestGeneratedIsFresh(t *testing.T) {
 		}
 	}
 	dir := t.TempDir()
-	out, err := exec.Command("go", "tool", "bpf2go", "-output-dir", dir, "-go-package", "bpf", "-target", "bpfel",
-		"-cflags", cflags, "home", "src/home.c").CombinedOutput()
-	if err != nil {
-		t.Fatalf("bpf2go: %v: %s", err, out)
+	var names []string
+	for _, object := range objects {
+		out, err := exec.Command("go", "tool", "bpf2go", "-output-dir", dir, "-go-package", "bpf", "-target", "bpfel",
+			"-cflags", cflags, object, "src/"+object+".c").CombinedOutput()
+		if err != nil {
+			t.Fatalf("bpf2go: %v: %s", err, out)
+		}
+		names = append(names, object+"_bpfel.go", object+"_bpfel.o")
 	}
-	for _, name := range []string{"home_bpfel.go", "home_bpfel.o"} {
+	for _, name := range names {
 		got, err := os.ReadFile(filepath.Join(dir, name))
 		if err != nil {
 			t.Fatal(err)
@@ -40,12 +44,17 @@ func TestGeneratedIsFresh(t *testing.T) {
 // cflags are those of generate.go.
 const cflags = "-O2 -g -Wall -Werror"
 
+// objects are those of generate.go.
+var objects = []string{"home", "live"}
+
 func TestGenerateDirective(t *testing.T) {
 	b, err := os.ReadFile("generate.go")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !bytes.Contains(b, []byte(`go tool bpf2go -target bpfel -cflags "`+cflags+`" home src/home.c`)) {
-		t.Errorf("generate.go does not say what TestGeneratedIsFresh does:\n%s", b)
+	for _, object := range objects {
+		if !bytes.Contains(b, []byte(`go tool bpf2go -target bpfel -cflags "`+cflags+`" `+object+` src/`+object+`.c`)) {
+			t.Errorf("generate.go does not say what TestGeneratedIsFresh does:\n%s", b)
+		}
 	}
 }

@@ -75,6 +75,17 @@ func Probe() []Feature {
 	return append(out, feature("prog_home", "the programs of a home load", tryLoad()))
 }
 
+// ProbeLive asks whether the live map of sockets works on this kernel. It
+// attaches nothing and leaves nothing behind.
+func ProbeLive() Feature {
+	err := mayLoad()
+	if err == nil {
+		l := &Live{buf: make([]byte, scanSize)}
+		err = errors.Join(l.load(), l.Close())
+	}
+	return feature("live_map", "its programs load", err)
+}
+
 // mayLoad says whether this process may load programs at all, with one that
 // every kernel takes. Without it cilium/ebpf takes a refusal for a lack.
 func mayLoad() error {

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/term"
 
 	"lodge/internal/loopback"
+	"lodge/internal/service"
 	"lodge/internal/sockets"
 )
 
@@ -276,7 +277,7 @@ func (a *app) ports(ctx context.Context, r *portsRequest) error {
 	if err := a.portsText(r).print(a.out, v); err != nil {
 		return a.printed(err)
 	}
-	a.portsRemarks(r, t, warnings)
+	a.portsRemarks(r, l, t, warnings)
 	return nil
 }
 
@@ -310,12 +311,12 @@ func (a *app) portsText(r *portsRequest) *portsText {
 }
 
 // portsRemarks says on standard error what the table does not.
-func (a *app) portsRemarks(r *portsRequest, t *sockets.Snapshot, warnings []string) {
+func (a *app) portsRemarks(r *portsRequest, l *look, t *sockets.Snapshot, warnings []string) {
 	for _, w := range warnings {
 		fmt.Fprintln(a.err, "lodge: "+w)
 	}
 	if t.Len() == 0 {
-		fmt.Fprintln(a.err, "no socket matches"+r.meant())
+		fmt.Fprintln(a.err, "no socket matches"+r.meant(l))
 	}
 	a.unknownOwners(t.UnknownOwners())
 }
@@ -338,8 +339,13 @@ func (a *app) unknownOwners(n int) {
 
 // meant gives a hint where a word that was taken for a name is a word of a
 // flag.
-func (r *portsRequest) meant() string {
+func (r *portsRequest) meant(l *look) string {
 	for _, n := range r.selection.names {
+		for _, p := range l.Projects {
+			if slices.ContainsFunc(p.Services, func(s service.Status) bool { return s.Name == n }) {
+				return fmt.Sprintf(" a process or project %q (hint: lodge ports %s/%s)", n, p.Name, n)
+			}
+		}
 		if s, err := parseState(n); err == nil {
 			return fmt.Sprintf(" a process or project %q (hint: lodge ports --state %s)", n, s)
 		}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"strings"
 	"time"
 
 	"lodge/internal/loopback"
@@ -122,7 +123,18 @@ func (p *portsText) listenerColumns(v *portsView, es []entry) []column[line] {
 		}, least: 8})
 	}
 	cs = append(cs, p.usualColumns(v, es, v.listenFacts)...)
-	return append(cs, column[line]{title: "COMMAND", cell: func(b []byte, e *line) []byte { return appendClean(b, firstProcess(e.row).Command) }, least: 12, give: 2})
+	return append(cs, column[line]{title: "COMMAND", cell: p.appendCommand, least: 12, give: 2})
+}
+
+// appendCommand appends the command line. On a terminal, where there is little
+// room, the program goes without its directory.
+func (p *portsText) appendCommand(b []byte, e *line) []byte {
+	text := firstProcess(e.row).Command
+	if p.width > 0 && strings.HasPrefix(text, "/") {
+		program, _, _ := strings.Cut(text, " ")
+		text = text[strings.LastIndexByte(program, '/')+1:]
+	}
+	return appendClean(b, text)
 }
 
 // listens says whether a socket without a peer takes what comes: a TCP socket

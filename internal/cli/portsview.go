@@ -44,12 +44,16 @@ type facts struct {
 	notListening, wide, queued, namespace bool
 }
 
+// add takes the facts of a row that has a line of its own.
 func (f *facts) add(b *sockets.Brief) {
+	f.addOther(b)
 	f.notListening = f.notListening || b.Protocol == loopback.TCP && b.State != "listen"
 	f.wide = f.wide || wide(b.Scope)
-	f.queued = f.queued || b.Queued
 	f.namespace = f.namespace || b.Namespace != 0
 }
+
+// addOther takes those of a row that is shown with the other end.
+func (f *facts) addOther(b *sockets.Brief) { f.queued = f.queued || b.Queued }
 
 // viewOptions say how a table is shown.
 type viewOptions struct {
@@ -83,7 +87,7 @@ func viewRows(s rowSource, listens *portSet, o viewOptions) *portsView {
 		case b.Protocol == protocolUnix:
 			if b.Peer >= 0 && b.Peer != i && !o.bothEnds {
 				if !v.unixFirst(i, b.Peer) {
-					v.unixFacts.add(&b)
+					v.unixFacts.addOther(&b)
 					continue // shown with the other end
 				}
 				e.other = int32(b.Peer)
@@ -97,14 +101,15 @@ func viewRows(s rowSource, listens *portSet, o viewOptions) *portsView {
 		case b.State == "time_wait" && !o.timeWait:
 			v.timeWait++
 		default:
-			v.connectFacts.add(&b)
 			e.flip = serves(&b, listens)
 			if b.Peer >= 0 && b.Peer != i && !o.bothEnds {
 				if e.flip {
+					v.connectFacts.addOther(&b)
 					continue // shown with the client's end
 				}
 				e.other = int32(b.Peer)
 			}
+			v.connectFacts.add(&b)
 			e.key = connectionKey(&b, e.flip)
 			v.connections = append(v.connections, e)
 		}

@@ -22,7 +22,7 @@ const daemonLinger = time.Second
 // daemonCommand is the daemon: in the foreground for a person who wants to see
 // it, in the background for every other command.
 func (a *app) daemonCommand() *cobra.Command {
-	var background bool
+	var background, live bool
 	d := a.dirs()
 	c := &cobra.Command{
 		Use:   "daemon",
@@ -33,7 +33,8 @@ func (a *app) daemonCommand() *cobra.Command {
 			defer stop()
 			cfg := daemon.Config{
 				Dirs: d, Exe: a.env.Exe, Version: a.env.Version, Output: a.env.Stderr,
-				Log: slog.New(slog.NewTextHandler(a.env.Stderr, nil)),
+				Log:     slog.New(slog.NewTextHandler(a.env.Stderr, nil)),
+				LiveMap: live,
 			}
 			say := func(string) {}
 			if background {
@@ -58,6 +59,7 @@ func (a *app) daemonCommand() *cobra.Command {
 	}
 	c.Flags().StringVar(&d.Runtime, "runtime-dir", d.Runtime, "where its socket is")
 	c.Flags().StringVar(&d.State, "state-dir", d.State, "where its state and logs are")
+	c.Flags().BoolVar(&live, "live", false, "note from now on who opens and closes connections, not only while somebody asks")
 	c.Flags().BoolVar(&background, "background", false, "end when nothing is up")
 	_ = c.Flags().MarkHidden("background")
 	return c

@@ -59,7 +59,8 @@ func (a *app) setupCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "setup",
 		Short: "Install the helper, once, for all users (as root)",
-		Long: "Install lodge's helper as a systemd socket, so that every user gets the ebpf engine without being root.\n" +
+		Long: "Install lodge's helper as a systemd socket, so that every user gets the ebpf engine without being root,\n" +
+			"and sees which process has which socket, also those of other users.\n" +
 			"It writes " + setupBinary + ", " + setupSocket + " and " + setupService + ", and --uninstall removes them.",
 		Args: args(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -114,7 +115,7 @@ func (a *app) setup(ctx context.Context, root string) error {
 			return err
 		}
 	}
-	fmt.Fprintln(a.out, "every user has the ebpf engine now; see: lodge doctor")
+	fmt.Fprintln(a.out, "every user has the ebpf engine now, and sees whose sockets there are; see: lodge doctor")
 	return nil
 }
 

@@ -32,6 +32,7 @@ func (d *Daemon) handler() http.Handler {
 	mux.HandleFunc("POST /v1/projects/{id}/down", func(w http.ResponseWriter, r *http.Request) {
 		answer(w, struct{}{}, d.down(r.Context(), r.PathValue("id")))
 	})
+	mux.HandleFunc("GET /v1/owners", d.getOwners)
 	mux.HandleFunc("GET /v1/doctor", func(w http.ResponseWriter, r *http.Request) {
 		answer(w, d.doctor(r.Context()), nil)
 	})

@@ -29,7 +29,13 @@ type Config struct {
 	// Linger ends the daemon when no project has been up for so long; zero or
 	// less: never.
 	Linger time.Duration
-	Log    *slog.Logger
+	// LiveMap keeps the live map of sockets from the start to the end, not only
+	// while somebody asks.
+	LiveMap bool
+	// LiveIdle is how long it is kept otherwise when nobody asks; zero or less:
+	// five minutes.
+	LiveIdle time.Duration
+	Log      *slog.Logger
 	// Output takes what keepers and the helper write to their standard error.
 	Output *os.File
 }
@@ -42,6 +48,7 @@ type Daemon struct {
 	cfg     Config
 	store   *store
 	engines *engines
+	live    *liveMap
 	started time.Time
 	lock    *os.File
 
@@ -86,7 +93,11 @@ func New(ctx context.Context, cfg Config) (*Daemon, error) {
 		ctx:      dctx, cancel: cancel, poke: make(chan struct{}, 1),
 	}
 	d.engines = newEngines(cfg)
+	d.live = newLiveMap(cfg)
 	d.adopt(ctx)
+	if cfg.LiveMap {
+		d.live.keep()
+	}
 	return d, nil
 }
 
@@ -139,7 +150,7 @@ func (d *Daemon) Run(ctx context.Context, opened func()) error {
 func (d *Daemon) close() error {
 	d.cancel()
 	d.owned.Wait()
-	return errors.Join(d.engines.close(), d.lock.Close())
+	return errors.Join(d.engines.close(), d.live.close(), d.lock.Close())
 }
 
 // idle gives a channel that is closed when no project has been up, and nobody

@@ -139,7 +139,7 @@ func within(ok func() bool) bool {
 }
 
 // start starts a daemon, which ends with stop.
-func (r *rig) start() {
+func (r *rig) start() *Daemon {
 	r.t.Helper()
 	d, err := New(r.ctx, r.cfg)
 	if err != nil {
@@ -158,6 +158,7 @@ func (r *rig) start() {
 		r.stop = nil
 		return <-done
 	}
+	return d
 }
 
 // project makes a directory and opens it.

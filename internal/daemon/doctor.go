@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"lodge/internal/helper"
 	"lodge/internal/home/seccomphome"
 	"lodge/internal/localapi"
 	"lodge/internal/loopback"
@@ -19,7 +20,7 @@ func (d *Daemon) doctor(ctx context.Context) localapi.Doctor {
 	out := localapi.Doctor{Version: d.cfg.Version}
 	e := d.engines
 	e.mu.Lock()
-	capabilities := e.probe(ctx)
+	hello := e.probe(ctx)
 	e.mu.Unlock()
 	engine, why, err := e.choose(ctx, "")
 	out.Engine, out.EngineReason = engine, why
@@ -52,12 +53,21 @@ func (d *Daemon) doctor(ctx context.Context) localapi.Doctor {
 	add("engine ebpf", yes(ok), reason, hint)
 	if connected {
 		add("helper", "yes", "it answers", "")
-		for _, f := range capabilities {
+		if hello == nil {
+			hello = &helper.Hello{}
+		}
+		for _, f := range hello.Capabilities {
 			add("ebpf: "+f.Name, f.Status, f.Reason, "")
+		}
+		if f := hello.LiveMap; f != nil {
+			add(liveMapName, f.Status, f.Reason, "")
+		} else {
+			add(liveMapName, "unknown", "the helper does not say", "")
 		}
 	} else {
 		why, hint := noHelper(missing, os.Geteuid() == 0)
 		add("helper", "no", why, hint)
+		add(liveMapName, "no", "it needs the helper: whose the sockets of other users are is unknown, and who closed one", hint)
 	}
 	if ok, reason = seccomphome.Probe(); ok {
 		reason = "the kernel hands bind, connect and listen to the keeper"
@@ -81,6 +91,9 @@ func (d *Daemon) doctor(ctx context.Context) localapi.Doctor {
 	_, out.Warnings = d.store.list()
 	return out
 }
+
+// liveMapName is what doctor calls the map of sockets to processes.
+const liveMapName = "live socket map"
 
 // noHelper says why there is no helper, and what to do.
 func noHelper(err error, root bool) (reason, hint string) {

@@ -44,8 +44,24 @@ func (e *engines) close() error {
 	return err
 }
 
-// helperClient gives the helper: as root a child of this daemon, else the
-// machine's. Call it with mu held.
+// dialHelper gives a helper that answers: as root a child of this daemon, else
+// the machine's.
+func dialHelper(ctx context.Context, cfg Config) (c *helper.Client, err error) {
+	if os.Geteuid() == 0 {
+		c, err = helper.Spawn(cfg.Exe, "helper")
+	} else {
+		c, err = helper.Dial(ctx, SystemHelper)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if _, err := c.Hello(ctx); err != nil {
+		return nil, errors.Join(err, c.Close())
+	}
+	return c, nil
+}
+
+// helperClient gives the helper. Call it with mu held.
 func (e *engines) helperClient(ctx context.Context) (*helper.Client, error) {
 	if e.client != nil {
 		if _, err := e.client.Hello(ctx); err == nil {
@@ -57,18 +73,7 @@ func (e *engines) helperClient(ctx context.Context) (*helper.Client, error) {
 	if e.unreachable != nil && time.Since(e.asked) < helperRetry {
 		return nil, e.unreachable
 	}
-	var c *helper.Client
-	var err error
-	if os.Geteuid() == 0 {
-		c, err = helper.Spawn(e.cfg.Exe, "helper")
-	} else {
-		c, err = helper.Dial(ctx, SystemHelper)
-	}
-	if err == nil {
-		if _, err = c.Hello(ctx); err != nil {
-			err = errors.Join(err, c.Close())
-		}
-	}
+	c, err := dialHelper(ctx, e.cfg)
 	e.asked, e.unreachable = time.Now(), err
 	if err != nil {
 		return nil, err
@@ -92,9 +97,9 @@ func (e *engines) ebpf(ctx context.Context) (bool, string) {
 	return true, "the helper can attach eBPF programs to cgroups"
 }
 
-// probe asks the helper for everything that the ebpf engine needs. Call it
-// with mu held.
-func (e *engines) probe(ctx context.Context) []helper.Capability {
+// probe asks the helper for everything that it can need. The answer is nil
+// where it does not say. Call it with mu held.
+func (e *engines) probe(ctx context.Context) *helper.Hello {
 	c, err := e.helperClient(ctx)
 	if err != nil {
 		return nil
@@ -106,7 +111,7 @@ func (e *engines) probe(ctx context.Context) []helper.Capability {
 	if ok, why := h.CanMakeHomes(); !ok {
 		e.cannot = why
 	}
-	return h.Capabilities
+	return h
 }
 
 // failed notes that no home could be made, so that the next choice is another

@@ -231,6 +231,23 @@ func (c *Client) RemoveHome(ctx context.Context, path string, kill bool) error {
 	return errors.Join(err, closeAll(files))
 }
 
+// Owners asks who holds which socket on the whole machine, and who had those
+// that are gone: a file with the bytes of package owners, from its beginning,
+// which the caller closes. The first call starts the live map, which takes a
+// moment and then goes on until the client is closed; so that nothing else
+// waits for it, it is best asked by a client of its own.
+func (c *Client) Owners(ctx context.Context) (*os.File, error) {
+	const op = "ask for the owners of sockets"
+	_, files, err := c.call(ctx, op, request{Op: opOwners})
+	if err != nil {
+		return nil, err
+	}
+	if len(files) != 1 {
+		return nil, errors.Join(fmt.Errorf("%s: the helper's answer has %d descriptors", op, len(files)), closeAll(files))
+	}
+	return files[0], nil
+}
+
 // Sweep removes what earlier helpers left behind and nobody uses.
 func (c *Client) Sweep(ctx context.Context) (*Swept, error) {
 	rep, files, err := c.call(ctx, "sweep homes", request{Op: opSweep})

@@ -1,8 +1,8 @@
 // Package helper is the privileged process, its protocol, and the client.
 //
 // The helper makes cgroups, loads and attaches the eBPF programs of package
-// bpf, adds IPv6 addresses to lo, and moves a keeper into its cgroup. It hands
-// file descriptors over. It parses nothing but its own small messages, starts
+// bpf, adds IPv6 addresses to lo, moves a keeper into its cgroup, and knows who
+// holds which socket. It hands file descriptors over. It parses nothing but its own small messages, starts
 // no process, opens no path that a client names, and does not know what runs
 // in a home.
 //

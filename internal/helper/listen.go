@@ -55,6 +55,7 @@ func ServeListener(ctx context.Context, ln *net.UnixListener, report func(error)
 	defer clients.Wait()
 	slots := make(chan struct{}, maxClients)
 	users := users{count: map[uint32]int{}}
+	live := new(liveMap)
 	for {
 		select {
 		case slots <- struct{}{}:
@@ -73,14 +74,14 @@ func ServeListener(ctx context.Context, ln *net.UnixListener, report func(error)
 		}
 		clients.Go(func() {
 			defer func() { <-slots }()
-			if err := serveOne(ctx, conn, &users); err != nil {
+			if err := serveOne(ctx, conn, &users, live); err != nil {
 				report(err)
 			}
 		})
 	}
 }
 
-func serveOne(ctx context.Context, conn *net.UnixConn, users *users) error {
+func serveOne(ctx context.Context, conn *net.UnixConn, users *users, live *liveMap) error {
 	uid, gid, err := Peer(conn)
 	if err != nil {
 		return errors.Join(err, conn.Close())
@@ -89,7 +90,7 @@ func serveOne(ctx context.Context, conn *net.UnixConn, users *users) error {
 		return errors.Join(fmt.Errorf("serve user %d: it has %d clients already", uid, maxUserClients), conn.Close())
 	}
 	defer users.remove(uid)
-	return Serve(ctx, conn, uid, gid)
+	return serveWith(ctx, conn, uid, gid, live)
 }
 
 // Peer gives the user and group of the process at the other end of a Unix

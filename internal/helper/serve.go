@@ -22,6 +22,8 @@ type Hello struct {
 	UID          uint32       `json:"uid"`
 	Pid          int          `json:"pid"`
 	Capabilities []Capability `json:"capabilities"`
+	// LiveMap is the live map of sockets; with probe.
+	LiveMap *Capability `json:"live_map,omitempty"`
 }
 
 // Capability is one thing that the ebpf engine needs, and whether it is here.
@@ -49,10 +51,14 @@ func (h *Hello) CanMakeHomes() (bool, string) {
 //
 // When Serve returns, homes in which something runs stay, and their hooks with
 // them if a keeper holds the links.
-func Serve(ctx context.Context, conn *net.UnixConn, uid, gid uint32) (err error) {
+func Serve(ctx context.Context, conn *net.UnixConn, uid, gid uint32) error {
+	return serveWith(ctx, conn, uid, gid, new(liveMap))
+}
+
+func serveWith(ctx context.Context, conn *net.UnixConn, uid, gid uint32, live *liveMap) (err error) {
 	stop := context.AfterFunc(ctx, func() { _ = conn.SetReadDeadline(time.Unix(1, 0)) })
 	defer stop()
-	s := newSession(uid, gid)
+	s := newSession(uid, gid, live)
 	defer func() { err = errors.Join(err, s.close(), conn.Close()) }()
 	for {
 		var req request
@@ -66,7 +72,7 @@ func Serve(ctx context.Context, conn *net.UnixConn, uid, gid uint32) (err error)
 		if err != nil {
 			return fmt.Errorf("serve user %d: %w", uid, err)
 		}
-		rep, out := s.answer(req)
+		rep, out := s.answer(ctx, req)
 		err = errors.Join(send(conn, rep, out), closeAll(out))
 		if errors.Is(err, unix.EPIPE) || errors.Is(err, unix.ECONNRESET) {
 			return nil
@@ -77,7 +83,7 @@ func Serve(ctx context.Context, conn *net.UnixConn, uid, gid uint32) (err error)
 	}
 }
 
-func (s *session) answer(req request) (rep *reply, files []*os.File) {
+func (s *session) answer(ctx context.Context, req request) (rep *reply, files []*os.File) {
 	var err error
 	rep = &reply{ID: req.ID}
 	switch req.Op {
@@ -91,6 +97,11 @@ func (s *session) answer(req request) (rep *reply, files []*os.File) {
 		err = s.removeHome(req.Path, req.Kill)
 	case opSweep:
 		rep.Swept, err = s.sweep()
+	case opOwners:
+		var f *os.File
+		if f, err = s.owners(ctx); err == nil {
+			files = []*os.File{f}
+		}
 	default:
 		err = fmt.Errorf("operation %q: unknown", req.Op)
 	}
@@ -110,8 +121,11 @@ func (s *session) hello(probe bool) *Hello {
 			s.probed = s.probed && f.Status != bpf.Unknown
 			s.capabilities = append(s.capabilities, Capability{f.Name, string(f.Status), f.Reason})
 		}
+		f := bpf.ProbeLive()
+		s.probed = s.probed && f.Status != bpf.Unknown
+		s.liveMap = &Capability{f.Name, string(f.Status), f.Reason}
 	}
-	return &Hello{Version: Version, UID: s.uid, Pid: os.Getpid(), Capabilities: s.capabilities}
+	return &Hello{Version: Version, UID: s.uid, Pid: os.Getpid(), Capabilities: s.capabilities, LiveMap: s.liveMap}
 }
 
 // oneLine joins the lines of an error, as the verifier and errors.Join write

@@ -22,6 +22,7 @@ type session struct {
 
 	// What the probes said, and whether they need not be asked again.
 	capabilities []Capability
+	liveMap      *Capability
 	probed       bool
 
 	// The base and its hooks exist while the client has a home.
@@ -29,10 +30,14 @@ type session struct {
 	lock  *os.File
 	hooks *bpf.Hooks
 	homes map[netip.Addr]uint64 // to the id of the cgroup in
+
+	// live is the helper's; watching says that this client uses it.
+	live     *liveMap
+	watching bool
 }
 
-func newSession(uid, gid uint32) *session {
-	return &session{uid: uid, gid: gid, homes: map[netip.Addr]uint64{}}
+func newSession(uid, gid uint32, live *liveMap) *session {
+	return &session{uid: uid, gid: gid, homes: map[netip.Addr]uint64{}, live: live}
 }
 
 func (s *session) findMount() error {
@@ -119,6 +124,10 @@ func (s *session) close() error {
 		errs = append(errs, err)
 	}
 	clear(s.homes)
+	if s.watching {
+		s.watching = false
+		errs = append(errs, s.live.leave())
+	}
 	return errors.Join(append(errs, s.drop())...)
 }
 

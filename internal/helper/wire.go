@@ -14,7 +14,7 @@ import (
 )
 
 // Version is the version of the protocol. Both sides must speak the same.
-const Version = 1
+const Version = 2
 
 // The bounds of a message. A message is one packet (SOCK_SEQPACKET).
 const (
@@ -29,6 +29,7 @@ const (
 	opEnter      = "enter"
 	opRemoveHome = "remove_home"
 	opSweep      = "sweep"
+	opOwners     = "owners"
 )
 
 // request is what a client sends, always without descriptors.
@@ -45,7 +46,8 @@ type request struct {
 	Probe  bool       `json:"probe,omitempty"` // with hello: say what works here
 }
 
-// reply is what the helper answers. Descriptors go with it for create_home.
+// reply is what the helper answers. Descriptors go with it for create_home, and
+// one for owners.
 type reply struct {
 	ID    uint64    `json:"id"`
 	Error string    `json:"error,omitempty"`

@@ -71,7 +71,7 @@ func TestVanishingIsNormal(t *testing.T) {
 	a := start(t, space, "churn 4", nil)
 	seen, owned := 0, 0
 	round := 0
-	for ; round < 60 || owned < 60; round++ {
+	for ; round < 40 || owned < 40; round++ {
 		if round == 3000 {
 			t.Fatalf("of %d sockets %d had a holder", seen, owned)
 		}

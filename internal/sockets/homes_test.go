@@ -39,6 +39,13 @@ func TestCgroupHome(t *testing.T) {
 	}
 }
 
+// ownHome gives a home's address that only this test process uses: others may
+// run the same test at the same time.
+func ownHome(n int) string {
+	pid := os.Getpid()
+	return fmt.Sprintf("127.%d.%d.%d", 64+n+pid>>16&0x1f, pid>>8&0xff, pid&0xff)
+}
+
 // hold starts an actor that listens at a home's address, with an environment
 // as the seccomp engine makes it.
 func hold(t *testing.T, ip, id, service string) *actor {
@@ -70,9 +77,10 @@ func byInode(table *Table, inode uint32) *Row {
 }
 
 func TestHomesByEnvironment(t *testing.T) {
-	a := hold(t, "127.83.1.5", "id-of-shop", "web")
-	other := hold(t, "127.83.1.6", "another", "db")
-	q := Query{Homes: []Home{{IP4: netip.MustParseAddr("127.83.1.5"), Project: "shop", ID: "id-of-shop"}}}
+	id := fmt.Sprint("shop-", os.Getpid())
+	a := hold(t, ownHome(0), id, "web")
+	other := hold(t, ownHome(1), "another", "db")
+	q := Query{Homes: []Home{{IP4: netip.MustParseAddr(ownHome(0)), Project: "shop", ID: id}}}
 	table := list(t, q)
 	for _, h := range a.holds {
 		r := byInode(table, h.Inode)
@@ -118,8 +126,9 @@ func cgroup2(t *testing.T) string {
 
 func TestHomesByCgroup(t *testing.T) {
 	needRoot(t)
+	ip := ownHome(2)
 	base := filepath.Join(cgroup2(t), fmt.Sprintf("lodge-%d-%x", os.Getuid(), os.Getpid()))
-	dir := filepath.Join(base, "home-127.83.1.7", "in", "api%2e1")
+	dir := filepath.Join(base, "home-"+ip, "in", "api%2e1")
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		t.Skip("cannot make a cgroup:", err)
 	}
@@ -135,11 +144,11 @@ func TestHomesByCgroup(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	a := start(t, -1, "home 127.83.1.7", func(cmd *exec.Cmd) {
+	a := start(t, -1, "home "+ip, func(cmd *exec.Cmd) {
 		as(t, 0)(cmd)
 		cmd.SysProcAttr.UseCgroupFD, cmd.SysProcAttr.CgroupFD = true, int(f.Fd())
 	})
-	table := list(t, Query{Details: true, Homes: []Home{{IP4: netip.MustParseAddr("127.83.1.7"), Project: "shop"}}})
+	table := list(t, Query{Details: true, Homes: []Home{{IP4: netip.MustParseAddr(ip), Project: "shop"}}})
 	for _, h := range a.holds {
 		r := byInode(table, h.Inode)
 		if r == nil || r.Project != "shop" || r.Service != "api.1" || !strings.HasSuffix(r.Processes[0].Cgroup, "/in/api%2e1") {

@@ -11,25 +11,27 @@ import (
 // takeLive takes over the owners that a live map knows.
 func (s *Snapshot) takeLive(ctx context.Context, q *Query, owners *Owners) error {
 	s.owners = owners
+	s.warnings = append(s.warnings, owners.Warnings...)
 	// They are copied, since more is told of them here.
 	s.processes = make([]*Process, len(owners.Processes))
+	var st unix.Stat_t
+	if unix.Stat("/proc/thread-self/ns/net", &st) == nil {
+		s.namespace = uint32(st.Ino)
+	}
 	slots := make(map[int][]uint32)
-	for slot, inode := range s.set.keys {
-		if inode == 0 {
+	for _, h := range owners.Holdings {
+		slot, ok := s.set.slot(h.Inode)
+		if !ok {
 			continue
 		}
-		for _, p := range owners.Holders[inode] {
-			if p < 0 || p >= len(owners.Processes) || owners.Processes[p] == nil {
-				continue
-			}
-			if s.processes[p] == nil {
-				c := *owners.Processes[p]
-				s.processes[p] = &c
-			}
-			s.set.link([]found{{uint32(slot), uint32(p)}})
-			if s.set.homes != nil && s.set.homes[slot] {
-				slots[p] = append(slots[p], uint32(slot))
-			}
+		p := int(h.Process)
+		if s.processes[p] == nil {
+			c := *owners.Processes[p]
+			s.processes[p] = &c
+		}
+		s.set.link([]found{{slot, h.Process}})
+		if s.set.homes != nil && s.set.homes[slot] {
+			slots[p] = append(slots[p], slot)
 		}
 	}
 	if err := s.describeLive(ctx, q, slots); err != nil {

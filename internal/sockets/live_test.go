@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // fakeLive is a live map that a test makes.
@@ -30,12 +32,10 @@ func TestLive(t *testing.T) {
 	at := time.Now()
 	ended := &Process{PID: 4000000, Start: 1, Name: "ended"}
 	addr := netip.MustParseAddrPort(l.Addr().String())
-	live := fakeLive{owners: &Owners{
-		Holders:   map[uint32][]int{row.Inode: {1, 0, 7, -1}},
-		Processes: []*Process{{PID: os.Getpid(), Start: row.Processes[0].Start, Name: "old"}, ended, nil},
-		Opened:    map[uint32]time.Time{row.Inode: at},
-		Closed:    map[Ends]*Process{},
-	}}
+	live := fakeLive{owners: NewOwners(
+		[]*Process{{PID: os.Getpid(), Start: row.Processes[0].Start, Name: "old"}, ended},
+		[]Holding{{Inode: row.Inode, Process: 0, Opened: at.UnixNano()}, {Inode: row.Inode, Process: 1}, {Inode: row.Inode, Process: 7}},
+	)}
 	got := rowOf(t, list(t, Query{Live: live, Details: true}), l.Addr().String())
 	if len(got.Processes) != 2 || got.Processes[0].PID != os.Getpid() || got.Processes[1].PID != ended.PID {
 		t.Fatalf("holders %+v", got.Processes)
@@ -70,7 +70,11 @@ func TestLive(t *testing.T) {
 	}
 	_ = c.Close()
 	_ = s.Close()
-	live.owners.Closed[Ends{"tcp", local, addr}] = ended
+	var st unix.Stat_t
+	if err := unix.Stat("/proc/self/ns/net", &st); err != nil {
+		t.Fatal(err)
+	}
+	live.owners.Closed = map[Ends]LastOwner{{"tcp", uint32(st.Ino), local, addr}: {Process: ended}}
 	got = rowOf(t, list(t, Query{Live: live, States: []string{"time_wait", "fin_wait_2", "last_ack", "fin_wait_1"}}), local.String())
 	if got.Closed == nil || got.Closed.Name != "ended" || len(got.Processes) != 0 {
 		t.Errorf("closed: %+v", got)

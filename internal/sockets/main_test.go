@@ -170,9 +170,12 @@ func needRoot(t testing.TB) {
 func newSpace(t testing.TB) (int, string) {
 	t.Helper()
 	needRoot(t)
-	name := fmt.Sprintf("lodge-sockets-%d-%s", os.Getpid(), strings.ToLower(strings.NewReplacer("/", "-", "_", "-").Replace(t.Name())))
-	if len(name) > 100 {
-		name = name[:100]
+	name := ""
+	for n := 0; ; n++ {
+		name = fmt.Sprintf("lodge-sockets-%d-%d", os.Getpid(), n)
+		if _, err := os.Stat(spaceDir + "/" + name); errors.Is(err, os.ErrNotExist) {
+			break
+		}
 	}
 	run(t, "ip", "netns", "add", name)
 	t.Cleanup(func() { run(t, "ip", "netns", "del", name) })

@@ -2,6 +2,7 @@ package sockets
 
 import (
 	"context"
+	"errors"
 	"net/netip"
 	"os"
 
@@ -25,7 +26,9 @@ func (s *Snapshot) findOwners(ctx context.Context, q *Query) error {
 		case ctx.Err() != nil:
 			return ctx.Err()
 		}
-		s.warnings = append(s.warnings, "the live map of sockets does not answer, so /proc is read: "+err.Error())
+		if !errors.Is(err, ErrNoLive) {
+			s.warnings = append(s.warnings, "the live map of sockets does not answer, so /proc is read: "+err.Error())
+		}
 	}
 	f := searchFor{want: s.set, details: q.details(), homes: q.Homes, boot: bootTime(), quick: q.Quick}
 	if q.Quick {

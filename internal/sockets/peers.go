@@ -117,3 +117,36 @@ func joinPeers(recs []record) {
 		}
 	}
 }
+
+// joinAcross joins connections between network namespaces, such as from the
+// host to a container: the other end is the only one with the same addresses.
+// A loopback address never leaves its namespace.
+func joinAcross(recs []record) {
+	type ends struct {
+		local, remote         [16]byte
+		localPort, remotePort uint16
+		proto                 uint8
+	}
+	open := make(map[ends]int32) // -1 where there are several
+	crosses := func(r *record) bool {
+		return r.peer < 0 && r.connected() && r.flags&flagGone == 0 && !address(&r.local).IsLoopback()
+	}
+	for i := range recs {
+		if r := &recs[i]; crosses(r) {
+			k := ends{r.local, r.remote, r.localPort, r.remotePort, r.proto}
+			if _, ok := open[k]; ok {
+				open[k] = -1
+			} else {
+				open[k] = int32(i)
+			}
+		}
+	}
+	for i := range recs {
+		if r := &recs[i]; crosses(r) {
+			p, ok := open[ends{r.remote, r.local, r.remotePort, r.localPort, r.proto}]
+			if ok && p >= 0 && recs[p].space != r.space {
+				r.peer = p
+			}
+		}
+	}
+}

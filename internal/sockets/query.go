@@ -2,10 +2,6 @@ package sockets
 
 import (
 	"context"
-	"net/netip"
-	"time"
-
-	"lodge/internal/loopback"
 )
 
 // Query says which sockets are wanted and what about them. The zero Query is
@@ -41,7 +37,8 @@ type Query struct {
 	Live Live
 }
 
-// Live answers who holds the sockets, without /proc being read.
+// Live answers who holds the sockets, without /proc being read. Where there is
+// no such map the error is ErrNoLive, and nobody needs to be told.
 type Live interface {
 	Owners(ctx context.Context) (*Owners, error)
 }
@@ -53,26 +50,4 @@ type Table struct {
 	UnknownOwners int `json:"unknown_owners"`
 	// Warnings say what could not be read, one line each.
 	Warnings []string `json:"warnings,omitempty"`
-}
-
-// Owners is what a Live map says: for each socket inode the processes that
-// hold it, and who had the sockets that are gone.
-type Owners struct {
-	// Holders gives indexes into Processes.
-	Holders   map[uint32][]int
-	Processes []*Process
-	// Unreadable counts the processes whose descriptors the map may not see:
-	// with some, a socket without holders may have one.
-	Unreadable int
-	// Opened is when sockets were made, by inode, where that was seen.
-	Opened map[uint32]time.Time
-	// Closed are the last owners of connections that no process holds, by
-	// protocol and both ends as the owner saw them.
-	Closed map[Ends]*Process
-}
-
-// Ends are the two ends of a connection, with IPv4-mapped addresses unmapped.
-type Ends struct {
-	Protocol      loopback.Protocol
-	Local, Remote netip.AddrPort
 }

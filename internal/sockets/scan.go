@@ -43,6 +43,9 @@ func (s *Snapshot) read(ctx context.Context, q *Query) error {
 		s.warnings = append(s.warnings, "TCP sockets that are bound but do not listen are told by Linux 6.8 and later only")
 	}
 	joinPeers(s.recs)
+	if len(s.spaces) > 1 {
+		joinAcross(s.recs)
+	}
 	s.joinUnix()
 	s.selectSockets(q)
 	if err := s.lookUpPeers(q); err != nil {

@@ -21,12 +21,14 @@ type Snapshot struct {
 	set       *inodeSet
 	processes []*Process // holders' indexes lead here
 	// owners is what a live map says, or nil.
-	owners   *Owners
-	homes    []Home
-	users    users
-	shown    []uint32 // indexes into recs
-	unknown  int
-	warnings []string
+	owners *Owners
+	// namespace is this network namespace's inode number, told with owners.
+	namespace uint32
+	homes     []Home
+	users     users
+	shown     []uint32 // indexes into recs
+	unknown   int
+	warnings  []string
 }
 
 // Len is the number of sockets that the query selected.
@@ -151,16 +153,19 @@ func (m *rowMaker) unix(s *Snapshot, r *record) {
 
 // live adds what only a live map knows.
 func (m *rowMaker) live(s *Snapshot, r *record) {
-	if at, ok := s.owners.Opened[r.inode]; ok && r.inode != 0 {
+	if at, ok := s.owners.OpenedAt(r.inode); ok {
 		m.opened = at
 		m.row.OpenedAt = &m.opened
 	}
 	if len(m.row.Processes) == 0 && r.proto != protoUnix && len(s.owners.Closed) > 0 {
-		e := Ends{Protocol: m.row.Protocol, Local: unzoned(&r.local, r.localPort)}
+		e := Ends{Protocol: m.row.Protocol, Namespace: m.row.Namespace, Local: unzoned(&r.local, r.localPort)}
+		if e.Namespace == 0 {
+			e.Namespace = s.namespace
+		}
 		if r.connected() {
 			e.Remote = unzoned(&r.remote, r.remotePort)
 		}
-		m.row.Closed = s.owners.Closed[e]
+		m.row.Closed = s.owners.Closed[e].Process
 	}
 }
 

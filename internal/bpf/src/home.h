@@ -11,7 +11,6 @@ const volatile __u32 sockops_may_ask = 1;
 
 /* How the kernel names lo in every network namespace. */
 #define LOOPBACK4 htonl(0x7f000001)
-#define MAPPED htonl(0xffff)
 
 #define HOME_STRICT 1
 #define HOME_IP6 2 /* ip6 is an address that can be bound */

@@ -26,6 +26,7 @@ typedef long long __s64;
 
 enum {
 	BPF_MAP_TYPE_HASH = 1,
+	BPF_MAP_TYPE_ARRAY = 2,
 	BPF_MAP_TYPE_LRU_HASH = 9,
 	BPF_MAP_TYPE_HASH_OF_MAPS = 13,
 	BPF_MAP_TYPE_SK_STORAGE = 24,
@@ -33,17 +34,25 @@ enum {
 };
 
 #define BPF_ANY 0
+#define BPF_NOEXIST 1
 #define BPF_F_NO_PREALLOC 1
+#define BPF_F_MMAPABLE 1024
 #define BPF_SK_STORAGE_GET_F_CREATE 1
 #define BPF_F_CURRENT_NETNS (-1L)
 #define BPF_SOCK_OPS_TCP_LISTEN_CB 11
 
+/* The third word of an IPv4-mapped IPv6 address. */
+#define MAPPED htonl(0xffff)
+
 enum { AF_INET = 2, AF_INET6 = 10 };
 enum { SOCK_STREAM = 1, SOCK_DGRAM = 2 };
 enum { IPPROTO_TCP = 6, IPPROTO_UDP = 17, IPPROTO_MPTCP = 262 };
-enum { TCP_CLOSE = 7, TCP_LISTEN = 10 };
+enum {
+	TCP_ESTABLISHED = 1, TCP_SYN_SENT = 2, TCP_SYN_RECV = 3, TCP_FIN_WAIT1 = 4,
+	TCP_CLOSE = 7, TCP_LAST_ACK = 9, TCP_LISTEN = 10,
+};
 enum { SOL_SOCKET = 1, SO_REUSEPORT = 15, SO_BINDTODEVICE = 25 };
-enum { EADDRINUSE = 98, EADDRNOTAVAIL = 99, ECONNREFUSED = 111 };
+enum { EEXIST = 17, EADDRINUSE = 98, EADDRNOTAVAIL = 99, ECONNREFUSED = 111 };
 
 struct bpf_sock {
 	__u32 bound_dev_if;
@@ -158,32 +167,27 @@ struct sock_common {
 	unsigned char skc_ipv6only : 1;
 } __attribute__((preserve_access_index));
 
-/* How a task leads to its cgroups. */
-struct kernfs_node {
-	__u64 id;
-} __attribute__((preserve_access_index));
-
-struct cgroup {
-	int level;
-	struct kernfs_node *kn;
-	struct cgroup *ancestors[1]; /* since Linux 6.1 */
-} __attribute__((preserve_access_index));
-
-struct css_set {
-	struct cgroup *dfl_cgrp;
-} __attribute__((preserve_access_index));
-
-struct task_struct {
-	struct css_set *cgroups;
-} __attribute__((preserve_access_index));
-
 /* The kinds of __builtin_preserve_field_info. */
 enum { FIELD_BYTE_OFFSET = 0, FIELD_LSHIFT_U64 = 4, FIELD_RSHIFT_U64 = 5 };
+
+#define OFFSET(type, field) __builtin_preserve_field_info(((type *)0)->field, FIELD_BYTE_OFFSET)
+
+/* What a field of a kernel structure holds, zero if it cannot be read. */
+#define READ(p, field)                                                  \
+	({                                                              \
+		typeof((p)->field) v_;                                  \
+		if (bpf_probe_read_kernel(&v_, sizeof(v_), &(p)->field)) \
+			__builtin_memset(&v_, 0, sizeof(v_));           \
+		v_;                                                     \
+	})
+
+struct task_struct;
 
 static void *(*bpf_map_lookup_elem)(void *map, const void *key) = (void *)1;
 static long (*bpf_map_update_elem)(void *map, const void *key, const void *value, __u64 flags) = (void *)2;
 static long (*bpf_map_delete_elem)(void *map, const void *key) = (void *)3;
 static __u64 (*bpf_get_current_pid_tgid)(void) = (void *)14;
+static struct task_struct *(*bpf_get_current_task)(void) = (void *)35;
 static long (*bpf_setsockopt)(void *ctx, int level, int name, void *value, int len) = (void *)49;
 static long (*bpf_getsockopt)(void *ctx, int level, int name, void *value, int len) = (void *)57;
 static long (*bpf_bind)(struct bpf_sock_addr *ctx, void *addr, int len) = (void *)64;
@@ -193,8 +197,11 @@ static long (*bpf_sk_release)(void *sk) = (void *)86;
 static void *(*bpf_sk_storage_get)(void *map, void *sk, void *value, __u64 flags) = (void *)107;
 static __u64 (*bpf_get_current_ancestor_cgroup_id)(int level) = (void *)123;
 static long (*bpf_ringbuf_output)(void *ring, void *data, __u64 size, __u64 flags) = (void *)130;
+static long (*bpf_probe_read_user)(void *to, __u32 size, const void *from) = (void *)112;
 static long (*bpf_probe_read_kernel)(void *to, __u32 size, const void *from) = (void *)113;
+static __u64 (*bpf_ktime_get_boot_ns)(void) = (void *)125;
 static void *(*bpf_skc_to_tcp6_sock)(void *sk) = (void *)136;
 static void *(*bpf_skc_to_udp6_sock)(void *sk) = (void *)140;
 static struct task_struct *(*bpf_get_current_task_btf)(void) = (void *)158;
+static long (*bpf_loop)(__u32 n, void *callback, void *ctx, __u64 flags) = (void *)181;
 static int (*bpf_set_retval)(int retval) = (void *)187;

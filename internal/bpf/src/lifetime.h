@@ -2,6 +2,7 @@
 /* listen(2) and close(2). */
 #pragma once
 #include "home.h"
+#include "task.h"
 
 /* The id of the current process's cgroup at a level, for kernels that do not
  * let sock_ops ask: what bpf_get_current_ancestor_cgroup_id does. */

@@ -1,0 +1,112 @@
+package localapi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"lodge/internal/loopback"
+	"lodge/internal/owners"
+	"lodge/internal/procfs"
+	"lodge/internal/sockets"
+)
+
+// maxOwners bounds the table of owners, in bytes: ten million sockets fill a
+// fifth of it.
+const maxOwners = 512 << 20
+
+// ticks is USER_HZ, the clock ticks of /proc a second.
+const ticks = 100
+
+// Owners asks the daemon who holds which socket, which it knows from its
+// helper. Without a helper the error is sockets.ErrNoLive, and an *Error with
+// a hint; so it is where no daemon runs. It makes Client a sockets.Live.
+func (c *Client) Owners(ctx context.Context) (*sockets.Owners, error) {
+	resp, err := c.do(ctx, http.MethodGet, "/v1/owners", nil)
+	if NotRunning(err) {
+		return nil, fmt.Errorf("%w: %w", sockets.ErrNoLive, err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode == http.StatusNotImplemented {
+		return nil, fmt.Errorf("%w: %w", sockets.ErrNoLive, refusal(resp))
+	}
+	if resp.StatusCode != http.StatusOK {
+		return nil, refusal(resp)
+	}
+	b, err := readAll(resp)
+	if err != nil {
+		return nil, fmt.Errorf("read the daemon's answer: %w", err)
+	}
+	t, err := owners.Parse(b)
+	if err != nil {
+		return nil, fmt.Errorf("read the daemon's answer: %w", err)
+	}
+	var now unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &now); err != nil {
+		return nil, fmt.Errorf("read clock: %w", err)
+	}
+	return fromTable(t, time.Now().Add(-time.Duration(now.Nano()))), nil
+}
+
+func readAll(resp *http.Response) ([]byte, error) {
+	if resp.ContentLength > maxOwners {
+		return nil, fmt.Errorf("%d bytes are too many", resp.ContentLength)
+	}
+	if resp.ContentLength >= 0 {
+		b := make([]byte, resp.ContentLength)
+		_, err := io.ReadFull(resp.Body, b)
+		return b, err
+	}
+	b, err := io.ReadAll(io.LimitReader(resp.Body, maxOwners+1))
+	if err == nil && len(b) > maxOwners {
+		err = errors.New("it does not end")
+	}
+	return b, err
+}
+
+// fromTable says it in the words of package sockets. boot is when
+// CLOCK_BOOTTIME was zero.
+func fromTable(t *owners.Table, boot time.Time) *sockets.Owners {
+	all := make([]sockets.Process, len(t.Processes))
+	processes := make([]*sockets.Process, len(t.Processes))
+	for i := range t.Processes {
+		p := &t.Processes[i]
+		started := boot.Add(time.Duration(p.Start) * (time.Second / ticks)).Round(time.Second / ticks)
+		all[i] = sockets.Process{
+			PID: int(p.PID), Start: p.Start, Name: p.Name, UID: p.UID, ParentPID: int(p.Parent), StartedAt: &started,
+			Command: procfs.CommandLine([]byte(p.Command)),
+		}
+		if p.Cut {
+			all[i].Command += " …"
+		}
+		processes[i] = &all[i]
+	}
+	base := boot.UnixNano()
+	holdings := make([]sockets.Holding, len(t.Holdings))
+	for i, h := range t.Holdings {
+		holdings[i] = sockets.Holding{Inode: h.Inode, Process: h.Process}
+		if h.Opened != 0 {
+			holdings[i].Opened = base + int64(h.Opened)
+		}
+	}
+	out := sockets.NewOwners(processes, holdings)
+	out.Unreadable, out.Warnings = int(t.Hidden), t.Warnings
+	out.Closed = make(map[sockets.Ends]sockets.LastOwner, len(t.Closed))
+	for _, c := range t.Closed {
+		ends := sockets.Ends{Protocol: loopback.TCP, Namespace: c.Namespace, Local: c.Local, Remote: c.Remote}
+		at := boot.Add(time.Duration(c.At))
+		// Of several, as after a port was used again, the last counts.
+		if old, ok := out.Closed[ends]; !ok || at.After(old.At) {
+			out.Closed[ends] = sockets.LastOwner{Process: processes[c.Process], At: at}
+		}
+	}
+	return out
+}
