@@ -43,8 +43,10 @@ var allowed = map[string][]string{
 	"trust/proof":      {"trust"},
 	"lan":              {"loopback"},
 	"owners":           {},
+	"explain":          {"explain/firewall", "loopback", "procfs", "sockets"},
+	"explain/firewall": {},
 	"daemon":           {"lan", "logs", "proxy", "trust", "helper", "hosts", "names", "home", "home/hostsview", "home/ebpfhome", "home/seccomphome", "keeper", "localapi", "loopback", "procfs", "service", "sockets", "unixsock"},
-	"cli":              {"daemon", "helper", "keeper", "localapi", "logs", "loopback", "project", "refs", "service", "trust", "trust/proof", "trust/stores", "probe", "sockets"},
+	"cli":              {"daemon", "helper", "keeper", "localapi", "logs", "loopback", "project", "refs", "service", "trust", "trust/proof", "trust/stores", "probe", "sockets", "explain"},
 }
 
 type pkg struct {

@@ -3,7 +3,6 @@ package cli
 import (
 	"bytes"
 	"encoding/json"
-	"flag"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -13,27 +12,9 @@ import (
 	"lodge/internal/probe"
 )
 
-var updateProbe = flag.Bool("update-probe", false, "rewrite the golden files of lodge probe")
-
 func sameAsFile(t *testing.T, name, got string) {
 	t.Helper()
-	file := filepath.Join("testdata", "probe", name)
-	if *updateProbe {
-		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got != string(want) {
-		t.Errorf("%s:\n got %s\nwant %s", name, got, want)
-	}
+	golden(t, filepath.Join("probe", name), []byte(got))
 }
 
 func asJSON(t *testing.T, v any) string {

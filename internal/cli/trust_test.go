@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"bytes"
 	"encoding/json"
 	"flag"
 	"io/fs"
@@ -17,7 +16,6 @@ import (
 )
 
 // updateGolden writes the golden files anew: go test ./internal/cli -update.
-var updateGolden = flag.Bool("update", false, "write golden files")
 
 // trustShell gives a shell whose home has a Firefox, and a root directory for
 // system paths like Debian's.
@@ -107,7 +105,7 @@ func TestTrust(t *testing.T) {
 	do("--uninstall", "--only", "nss")
 	do("--uninstall")
 	do("--uninstall")
-	golden(t, "trust.golden", normal(said.String(), sh.base))
+	golden(t, "trust.golden", []byte(normal(said.String(), sh.base)))
 	for _, p := range paths(t, sh.base) {
 		// The shell's own input, and the state directory, stay.
 		if !slices.Contains(before, p) && !strings.HasPrefix(filepath.Base(p), "in") && p != filepath.Join(sh.base, "state") && p != filepath.Join(sh.base, "state/lodge") {
@@ -141,22 +139,6 @@ func normal(s, base string) string {
 }
 
 // golden compares with a file in testdata.
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	path := filepath.Join("testdata", name)
-	if *updateGolden {
-		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Equal(want, []byte(got)) {
-		t.Errorf("%s: got\n%s\nwant\n%s", name, got, want)
-	}
-}
 
 func TestTrustPEM(t *testing.T) {
 	sh := newShell(t)

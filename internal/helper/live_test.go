@@ -50,7 +50,7 @@ func serveLive(t *testing.T, uids ...uint32) (*liveMap, []*Client) {
 	for _, uid := range uids {
 		a, b := pair(t)
 		served.Go(func() {
-			if err := serveWith(context.Background(), b, uid, uid, live); err != nil {
+			if err := serveWith(context.Background(), b, uid, uid, Options{}, live); err != nil {
 				t.Error(err)
 			}
 		})

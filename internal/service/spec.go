@@ -129,6 +129,9 @@ type Status struct {
 	Naming
 	Needs     []string            `json:"needs,omitempty"`
 	Endpoints []loopback.Endpoint `json:"endpoints"`
+	// LastPorts are those that a service had which has none now: who looks for
+	// it there learns that it has ended.
+	LastPorts []uint16 `json:"last_ports,omitempty"`
 }
 
 // Defaults for what a Spec leaves open.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 
@@ -27,6 +28,7 @@ type Supervisor struct {
 	order     []string
 	runs      map[string]*Run
 	endpoints []loopback.Endpoint
+	had       map[string][]uint16      // the ports of each service's last endpoints
 	conflicts map[string]home.Conflict // last refused bind of a service
 	changed   chan struct{}            // closed and replaced at every change
 	closed    bool
@@ -48,6 +50,7 @@ func New(project string, spec home.Spec, inside home.Inside, reaper *Reaper, sto
 		inside: inside, reaper: reaper, logs: store, spec: spec, name: project,
 		runners:   make(map[string]*runner),
 		runs:      make(map[string]*Run),
+		had:       make(map[string][]uint16),
 		conflicts: make(map[string]home.Conflict),
 		changed:   make(chan struct{}),
 		cancel:    cancel,
@@ -98,6 +101,13 @@ func (s *Supervisor) Refresh() error {
 		}
 	}
 	s.endpoints = eps
+	now := make(map[string][]uint16)
+	for _, e := range eps {
+		if e.Service != "" && !slices.Contains(now[e.Service], e.Port) {
+			now[e.Service] = append(now[e.Service], e.Port)
+		}
+	}
+	maps.Copy(s.had, now)
 	s.broadcast()
 	return nil
 }
@@ -153,6 +163,9 @@ func (s *Supervisor) Status() []Status {
 		st := s.runners[n].status()
 		st.Endpoints = s.endpointsOf(n)
 		st.Scheme = schemeOf(&st)
+		if len(st.Endpoints) == 0 {
+			st.LastPorts = s.had[n]
+		}
 		out = append(out, st)
 	}
 	names := make([]string, 0, len(s.runs))

@@ -87,6 +87,16 @@ func (s *inodeSet) holders(inode uint32, f func(process uint32)) {
 	}
 }
 
+// complete says whether each of the inodes has a holder.
+func (s *inodeSet) complete() bool {
+	for slot, key := range s.keys {
+		if key != 0 && s.heads[slot] == 0 {
+			return false
+		}
+	}
+	return true
+}
+
 func (s *inodeSet) empty() bool { return s.count == 0 }
 
 func (s *inodeSet) held(inode uint32) bool {

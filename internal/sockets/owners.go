@@ -30,7 +30,11 @@ func (s *Snapshot) findOwners(ctx context.Context, q *Query) error {
 			s.warnings = append(s.warnings, "the live map of sockets does not answer, so /proc is read: "+err.Error())
 		}
 	}
-	f := searchFor{want: s.set, details: q.details(), homes: q.Homes, boot: bootTime()}
+	f := searchFor{want: s.set, details: q.details(), homes: q.Homes, boot: bootTime(), quick: q.Quick}
+	if q.Quick {
+		f.cgroups = make(map[uint64]bool)
+		s.eachSought(func(r *record) { f.cgroups[r.cgroup] = r.cgroup != 0 })
+	}
 	if f.want.empty() {
 		return nil
 	}
@@ -172,7 +176,7 @@ func (s *Snapshot) searchAgain(ctx context.Context, f searchFor, inodes []uint32
 	for _, i := range inodes {
 		few.add(i)
 	}
-	f.want = few
+	f.want, f.quick = few, false
 	second, err := searchHolders(ctx, f)
 	if err != nil {
 		return err

@@ -25,6 +25,11 @@ type Query struct {
 	// Details reads executable, directory, cgroup and parents of processes,
 	// beside the name and the command line.
 	Details bool
+	// Quick ends the search for processes once each socket has a holder, and
+	// looks through the relatives of those: one that was handed the socket
+	// otherwise may be left out. A search that does not end early takes time
+	// that grows with everybody's descriptors.
+	Quick bool
 	// Homes name the projects.
 	Homes []Home
 	// Live is a map of sockets to processes that is kept all the time, by

@@ -18,6 +18,10 @@ type searchFor struct {
 	details details
 	homes   []Home
 	boot    time.Time
+	// quick ends the search early: see Query.Quick. cgroups are those in which
+	// the wanted sockets were made.
+	quick   bool
+	cgroups map[uint64]bool
 }
 
 // search looks through /proc for the processes that hold sockets.
@@ -61,6 +65,10 @@ func searchHolders(ctx context.Context, f searchFor) (result, error) {
 	}
 	defer func() { _ = unix.Close(proc) }() // only read from
 	s := &search{searchFor: f, proc: proc}
+	if f.quick {
+		err := s.quickly(ctx)
+		return result{s.processes, int(s.denied.Load())}, err
+	}
 	known := make(map[int]struct{})
 	for range rounds {
 		pids, err := listProcesses(proc)

@@ -1,0 +1,255 @@
+package cli
+
+import (
+	"encoding/json"
+	"net"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/creack/pty"
+
+	"lodge/internal/explain"
+	"lodge/internal/loopback"
+	"lodge/internal/sockets"
+)
+
+// situations are the facts of what people ask about most.
+func situations() map[string]explain.Facts {
+	now := time.Date(2026, 3, 4, 15, 4, 5, 0, time.Local)
+	at := func(d time.Duration) *time.Time { t := now.Add(-d); return &t }
+	n := func(v uint32) *uint32 { return &v }
+	address := func(s string) *sockets.Address {
+		a := netip.MustParseAddrPort(s)
+		return &sockets.Address{IP: a.Addr(), Port: a.Port()}
+	}
+	flask := &sockets.Process{PID: 4242, Name: "flask", Command: "/usr/bin/python3 /usr/bin/flask run --port 49342", Directory: "/home/ann/shop", User: "ann", UID: 1000, StartedAt: at(3 * time.Minute), Cgroup: "/user.slice/user-1000.slice/session-2.scope", Unit: "session-2.scope"}
+	psql := &sockets.Process{PID: 5151, Name: "psql", Command: "psql -h localhost shop", Directory: "/home/ann", User: "ann", UID: 1000, StartedAt: at(40 * time.Second)}
+	postgres := &sockets.Process{PID: 900, Name: "postgres", Command: "postgres: ann shop 127.0.0.1(49342) idle", User: "postgres", UID: 110, StartedAt: at(40 * time.Second)}
+	web := &sockets.Process{PID: 7001, Name: "node", Command: "node server.js", Directory: "/home/ann/fix", User: "ann", UID: 1000, StartedAt: at(26 * time.Hour), Project: "fix", Service: "web"}
+	parse := func(s string) explain.Input {
+		in, err := explain.Parse(s)
+		if err != nil {
+			panic(err)
+		}
+		return in
+	}
+	base := func(s string) explain.Facts {
+		in := parse(s)
+		return explain.Facts{
+			Input: in, Now: now, Targets: in.IPs, Local: map[netip.Addr]string{netip.MustParseAddr("127.0.0.1"): "lo", netip.MustParseAddr("::1"): "lo", netip.MustParseAddr("192.168.1.5"): "eth0"},
+			Kernel: explain.Kernel{EphemeralFirst: 32768, EphemeralLast: 60999, UnprivilegedStart: 1024}, LowPorts: true,
+		}
+	}
+	shell := []explain.Ancestor{{PID: 4100, Name: "bash"}, {PID: 4000, Name: "tmux: server"}, {PID: 1, Name: "systemd"}}
+
+	free := base("127.0.0.1:49342")
+	server := base("127.0.0.1:49342")
+	listening := sockets.Row{Protocol: loopback.TCP, Family: "ipv4", State: "listen", Local: address("127.0.0.1:49342"), Scope: loopback.ScopeLoopback, Processes: []*sockets.Process{flask}, Backlog: n(0), BacklogLimit: n(128)}
+	server.Rows = []sockets.Row{listening}
+	server.Processes = map[int]explain.ProcessFacts{4242: {State: 'S', Ancestors: shell}}
+	client := base("127.0.0.1:49342")
+	client.Rows = []sockets.Row{{Protocol: loopback.TCP, Family: "ipv4", State: "established", Local: address("127.0.0.1:49342"), Remote: address("127.0.0.1:5432"), Processes: []*sockets.Process{psql}, Peer: &sockets.Peer{Inode: 7, Processes: []*sockets.Process{postgres}}, Inode: 8}}
+	client.Listened = map[netip.AddrPort]bool{netip.MustParseAddrPort("127.0.0.1:5432"): true}
+	client.Processes = map[int]explain.ProcessFacts{5151: {State: 'S', Ancestors: shell}}
+	waits := base("127.0.0.1:49342")
+	waits.Rows = []sockets.Row{{Protocol: loopback.TCP, Family: "ipv4", State: "time_wait", Local: address("127.0.0.1:49342"), Remote: address("127.0.0.1:5432"), Processes: []*sockets.Process{}}}
+	home := base("127.0.0.1:3000")
+	home.Projects = []explain.Project{{Name: "fix", Path: "/home/ann/fix", Home4: netip.MustParseAddr("127.85.120.159"), Engine: loopback.EBPF}}
+	home.Rows = []sockets.Row{{Protocol: loopback.TCP, Family: "ipv6", State: "listen", Local: address("127.85.120.159:3000"), Scope: loopback.ScopeHome, Processes: []*sockets.Process{web}, Project: "fix", Service: "web", Backlog: n(0), BacklogLimit: n(511)}}
+	inUse := base("Error: listen EADDRINUSE: address already in use 127.0.0.1:49342")
+	inUse.Rows, inUse.Processes = server.Rows, server.Processes
+	localhost := base("127.0.0.1:49342")
+	localhost.Input = parse("localhost:49342")
+	localhost.Targets = []netip.Addr{netip.MustParseAddr("::1"), netip.MustParseAddr("127.0.0.1")}
+	localhost.Resolution = &explain.Resolution{Addresses: localhost.Targets, Source: "hosts file", Lines: []string{"127.0.0.1 localhost", "::1 localhost"}}
+	localhost.Rows = []sockets.Row{listening}
+	return map[string]explain.Facts{"free": free, "server": server, "client": client, "time_wait": waits, "home": home, "in_use": inUse, "family": localhost}
+}
+
+func TestExplainGolden(t *testing.T) {
+	for name, facts := range situations() {
+		var out strings.Builder
+		a := &app{out: &out}
+		a.printReport(facts.Report(), false)
+		golden(t, "explain_"+name+".golden", []byte(out.String()))
+	}
+}
+
+func TestWrap(t *testing.T) {
+	for _, c := range []struct {
+		text   string
+		width  int
+		indent string
+		want   string
+	}{
+		{"one two three", 0, "  ", "  one two three"},
+		{"one two three four five six", 24, "", "one two three four five\nsix"},
+		{"one two three four five six", 24, "  ", "  one two three four\n  five six"},
+		{"averylongwordthatdoesnotfitinanyline x", 24, "", "averylongwordthatdoesnotfitinanyline\nx"},
+		{"", 24, "", ""},
+	} {
+		if got := wrap(c.text, c.width, c.indent); got != c.want {
+			t.Errorf("%q: %q, want %q", c.text, got, c.want)
+		}
+	}
+}
+
+func TestExplainCommand(t *testing.T) {
+	sh := newShell(t)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	port := strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
+	if got := sh.ok("explain", "127.0.0.1:"+port); !strings.Contains(got, "(pid "+strconv.Itoa(os.Getpid())+") listens on 127.0.0.1:"+port+", reachable from this machine only.") {
+		t.Error(got)
+	}
+	var r struct {
+		Input, Kind, Answer string
+		Address             struct{ Scope, Reach string }
+		Port                struct {
+			Port  int
+			Class string
+		}
+		Listeners, Connections []map[string]any
+		Causes                 []struct {
+			Code, Summary, Hint, Operation string
+			Evidence                       []string
+			PIDs                           []int
+		}
+		Ancestors map[string][]map[string]any
+	}
+	text := sh.ok("explain", "--json", "listen", "tcp", "127.0.0.1:"+port+":", "bind:", "address", "already", "in", "use")
+	if err := json.Unmarshal([]byte(text), &r); err != nil {
+		t.Fatal(err)
+	}
+	if r.Kind != "error" || len(r.Listeners) != 1 || r.Connections == nil || len(r.Causes) != 1 || r.Causes[0].Code != "held_by_process" || !slices.Equal(r.Causes[0].PIDs, []int{os.Getpid()}) || r.Address.Scope != "loopback" {
+		t.Errorf("%+v", r)
+	}
+	// What programs print comes by standard input, too.
+	code, out, stderr := sh.runInput("npm start\nError: listen EADDRINUSE: address already in use 127.0.0.1:"+port+"\n    at Server.setupListenHandle [as _listen2] (node:net:1463:16)\n", "explain", "-")
+	if code != exitDone || !strings.Contains(out, "already listens on 127.0.0.1:"+port) {
+		t.Errorf("%d, %s%s", code, out, stderr)
+	}
+	if _, err := os.Lstat(sh.socket()); err == nil {
+		t.Error("a daemon was started for that")
+	}
+	for _, c := range []struct {
+		args       []string
+		want, hint string
+	}{
+		{[]string{"explain"}, "requires at least 1 arg", "usage: lodge explain WHAT..."},
+		{[]string{"explain", "bind: address already in use"}, "no address, port or name in it", "lodge explain 127.0.0.1:3000"},
+		{[]string{"explain", "99999"}, `port "99999": not a number from 0 to 65535`, "lodge explain 127.0.0.1:3000"},
+		{[]string{"explain", "10.0.0.0/8"}, "is a block of addresses", "lodge explain 127.0.0.1:3000"},
+		{[]string{"explain", "--yes", ":1"}, "--yes goes with --kill", "--kill --yes"},
+		{[]string{"explain", "--kill", "--json", ":1"}, "--kill prints no JSON", "--kill --yes"},
+		{[]string{"explain", "--bind", "127.0.0.1"}, "--bind needs a port", "lodge explain"},
+	} {
+		code, stdout, stderr := sh.run(c.args...)
+		if code != exitUsage || stdout != "" {
+			t.Errorf("%v: %d, %q", c.args, code, stdout)
+		}
+		one(t, stderr, c.want, c.hint)
+	}
+}
+
+// sleeper listens in a process of its own, and gives its port.
+func sleeper(t *testing.T) (*exec.Cmd, string) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	port := strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
+	f, err := l.(*net.TCPListener).File()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = l.Close()
+	cmd := exec.Command("sleep", "600")
+	cmd.ExtraFiles = []*os.File{f}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	_ = f.Close()
+	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
+	return cmd, port
+}
+
+func TestExplainKill(t *testing.T) {
+	sh := newShell(t)
+	cmd, port := sleeper(t)
+	// Nobody can answer where there is no terminal.
+	code, _, stderr := sh.run("explain", "--kill", ":"+port)
+	if code != exitUsage || !hasEnded(t, cmd, false) {
+		t.Errorf("%d, %s", code, stderr)
+	}
+	one(t, stderr, "standard input is no terminal", "--kill --yes")
+	for _, c := range []struct {
+		answer string
+		ends   bool
+	}{{"\n", false}, {"n\n", false}, {"y\n", true}} {
+		code, out := sh.onTerminal(t, c.answer, "explain", "--kill", ":"+port)
+		if want := map[bool]int{true: exitDone, false: exitNotDone}[c.ends]; code != want || !strings.Contains(out, "end pid "+strconv.Itoa(cmd.Process.Pid)+", sleep 600") {
+			t.Errorf("answer %q: %d, %s", c.answer, code, out)
+		}
+		if !hasEnded(t, cmd, c.ends) {
+			t.Errorf("answer %q: ended %v", c.answer, !c.ends)
+		}
+	}
+	cmd, port = sleeper(t)
+	if out := sh.ok("explain", "--kill", "--yes", "127.0.0.1:"+port); !strings.Contains(out, "sleep 600, user") || !strings.Contains(out, ": ended\n") {
+		t.Error(out)
+	}
+	if !hasEnded(t, cmd, true) {
+		t.Error("it goes on")
+	}
+	code, _, stderr = sh.run("explain", "--kill", "--yes", "127.0.0.1:"+port)
+	if code != exitNotDone {
+		t.Errorf("%d, %s", code, stderr)
+	}
+	one(t, stderr, "no process that can be seen holds it", "")
+}
+
+// hasEnded says whether a child has ended or not, as it should.
+func hasEnded(t *testing.T, cmd *exec.Cmd, want bool) bool {
+	t.Helper()
+	b, err := os.ReadFile("/proc/" + strconv.Itoa(cmd.Process.Pid) + "/stat")
+	ended := err != nil || strings.Contains(string(b), ") Z ")
+	return ended == want
+}
+
+// onTerminal runs a command line whose input is a terminal with somebody who
+// answers.
+func (sh *shell) onTerminal(t *testing.T, answer string, args ...string) (int, string) {
+	t.Helper()
+	p, tty, err := pty.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	out, err := os.CreateTemp(sh.base, "out")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer out.Close()
+	if _, err := p.WriteString(answer); err != nil {
+		t.Fatal(err)
+	}
+	code := Run(t.Context(), sh.environ(tty, out, out, args))
+	_ = tty.Close()
+	b, err := os.ReadFile(out.Name())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return code, string(b)
+}

@@ -1,0 +1,330 @@
+package explain
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"lodge/internal/loopback"
+	"lodge/internal/sockets"
+)
+
+// bindCauses says why a bind fails. The rules of who is in whose way are those
+// of inet_csk_get_port (net/ipv4/inet_connection_sock.c).
+func (f *Facts) bindCauses() []Cause {
+	var out []Cause
+	for _, ip := range f.Targets {
+		if !f.isLocal(ip) && (f.Input.Errno == "EADDRNOTAVAIL" || f.Input.Operation == Bind) {
+			out = append(out, f.notLocal(ip, Bind))
+		}
+	}
+	if port := f.Input.Port; port < f.Kernel.UnprivilegedStart && (!f.LowPorts || f.Input.Errno == "EACCES") {
+		out = append(out, Cause{
+			Code: PrivilegedPort, Operation: Bind, Sure: !f.LowPorts,
+			Summary:  fmt.Sprintf("Port %d is below %d, which only root and programs with CAP_NET_BIND_SERVICE may bind.", port, f.Kernel.UnprivilegedStart),
+			Evidence: []string{fmt.Sprintf("net.ipv4.ip_unprivileged_port_start is %d", f.Kernel.UnprivilegedStart), fmt.Sprintf("this is user %d", f.UID)},
+			Hint:     fmt.Sprintf("use a port from %d up, run it inside a home (lodge run), or: sysctl -w net.ipv4.ip_unprivileged_port_start=%d", max(f.Kernel.UnprivilegedStart, 1024), port),
+		})
+	}
+	out = append(out, f.inTheWay()...)
+	if f.Input.Operation == Bind && len(out) == 0 {
+		out = append(out, Cause{
+			Code: FreeNow, Operation: Bind, Sure: len(f.Unknown) == 0,
+			Summary:  fmt.Sprintf("Nothing holds port %d any more, so a bind should work now.", f.Input.Port),
+			Evidence: []string{"no socket has the port: listening, connected, bound or in TIME_WAIT"},
+			Hint:     "try again",
+		})
+	}
+	return out
+}
+
+// bindTo are the addresses that a bind is for; the wildcard of both families
+// where none was given.
+func (f *Facts) bindTo() []netip.Addr {
+	to := f.Targets
+	if len(to) == 0 {
+		to = []netip.Addr{netip.IPv6Unspecified()}
+	}
+	var out []netip.Addr
+	for _, ip := range to {
+		// Inside a home, what is bound to localhost is bound to the home.
+		if inside := f.home(ip); len(inside) > 0 {
+			out = append(out, inside...)
+		} else {
+			out = append(out, ip)
+		}
+	}
+	return out
+}
+
+// inTheWay sorts the sockets that have the port by how they hold it.
+func (f *Facts) inTheWay() []Cause {
+	to := f.bindTo()
+	rows := f.at(func(r *sockets.Row) bool {
+		return slices.ContainsFunc(to, func(ip netip.Addr) bool {
+			return overlaps(r, ip) || f.rowProject(r) != "" && loopback.IsLocalhost(ip)
+		})
+	})
+	var held, homes, waiting, self, taken, left []*sockets.Row
+	serves := slices.ContainsFunc(rows, func(r *sockets.Row) bool { return listens(r) && (f.rowProject(r) == "" || f.asksForHome(r)) })
+	for _, r := range rows {
+		switch {
+		case f.rowProject(r) != "" && !f.asksForHome(r):
+			if listens(r) || r.State == "bound" {
+				homes = append(homes, r)
+			}
+		case listens(r) || r.State == "bound":
+			held = append(held, r)
+		case r.Remote != nil && *r.Remote == *r.Local:
+			self = append(self, r)
+		case closing(r):
+			waiting = append(waiting, r)
+		case serves:
+			// A connection of the server that holds the port anyway.
+		case f.isClient(r):
+			taken = append(taken, r)
+		default:
+			left = append(left, r)
+		}
+	}
+	var out []Cause
+	out = append(out, f.held(held)...)
+	out = append(out, f.heldInHomes(homes, len(held) == 0)...)
+	out = append(out, f.selfConnected(self)...)
+	out = append(out, f.taken(taken)...)
+	out = append(out, f.leftOver(left)...)
+	if !serves && len(out) == 0 {
+		out = append(out, f.timeWait(waiting)...)
+	}
+	if !serves {
+		return out
+	}
+	return append(out, f.sharedBind(held)...)
+}
+
+// asksForHome says whether the input is about the home that a socket is in.
+func (f *Facts) asksForHome(r *sockets.Row) bool {
+	return slices.ContainsFunc(f.bindTo(), func(ip netip.Addr) bool { return f.inSameHome(r, ip) })
+}
+
+// closing says whether a socket is one that the kernel keeps after the program
+// has closed it.
+func closing(r *sockets.Row) bool {
+	switch r.State {
+	case "time_wait":
+		return true
+	case "fin_wait_1", "fin_wait_2", "last_ack", "closing":
+		return len(r.Processes) == 0 && !r.Unknown
+	}
+	return false
+}
+
+// isClient says whether a connection was made from here: somebody listens at
+// its far end, or the far end is not this machine's and the port is one that
+// the kernel gives to outgoing connections.
+func (f *Facts) isClient(r *sockets.Row) bool {
+	if r.Remote == nil {
+		return false
+	}
+	if l, known := f.Listened[netip.AddrPortFrom(r.Remote.IP.WithZone(""), r.Remote.Port)]; known {
+		return l
+	}
+	return f.Kernel.IsEphemeral(r.Local.Port)
+}
+
+func (f *Facts) held(rows []*sockets.Row) []Cause {
+	var out []Cause
+	for _, r := range rows {
+		c := Cause{Code: HeldByProcess, Operation: Bind, Sure: true, PIDs: pids(r)}
+		verb := "listens on"
+		if r.State == "bound" && r.Protocol == loopback.TCP {
+			verb = "has bound (and does not listen on)"
+		} else if r.State == "bound" {
+			verb = "has bound"
+		}
+		c.Summary = fmt.Sprintf("%s already %s %s.", upper(f.who(r)), verb, f.own(r))
+		c.Evidence = f.about(r)
+		c.Hint = f.howToStop(r)
+		if n := slices.IndexFunc(out, func(o Cause) bool { return slices.Equal(o.PIDs, c.PIDs) && len(c.PIDs) > 0 }); n >= 0 {
+			// One program that listens on IPv4 and IPv6 is one cause.
+			out[n].Summary = strings.TrimSuffix(out[n].Summary, ".") + " and " + f.own(r) + "."
+			continue
+		}
+		out = append(out, c)
+	}
+	return out
+}
+
+// howToStop gives the command that ends who holds a socket, by whoever
+// supervises it.
+func (f *Facts) howToStop(r *sockets.Row) string {
+	if r.Project != "" && r.Service != "" {
+		if p := f.named(r.Project); p != nil {
+			return fmt.Sprintf("to stop the service: cd %s && lodge down %s", p.Path, r.Service)
+		}
+	}
+	for _, p := range r.Processes {
+		if p.Container != "" {
+			return "to stop the container: docker stop " + short(p.Container)
+		}
+	}
+	if len(r.Processes) == 0 {
+		if r.Unknown {
+			return "it is another user's: run lodge explain as root to see which process"
+		}
+		return "no process holds it: the kernel itself does, such as for NFS or a tunnel"
+	}
+	hint := fmt.Sprintf("to stop it: lodge explain --kill %s", f.shortest())
+	for _, p := range r.Processes {
+		if isUnit(p) {
+			return fmt.Sprintf("to stop it: systemctl stop %s (it may come back when it is killed)", p.Unit)
+		}
+	}
+	if f.Input.Operation == "" {
+		return hint
+	}
+	return hint + ", or use another port"
+}
+
+// isUnit says whether systemd supervises a process by itself.
+func isUnit(p *sockets.Process) bool {
+	return strings.HasSuffix(p.Unit, ".service") && !strings.HasPrefix(p.Unit, "user@")
+}
+
+// shortest is the shortest way to ask for the same port again.
+func (f *Facts) shortest() string {
+	if len(f.Input.IPs) == 1 && !f.Input.IPs[0].IsUnspecified() {
+		return netip.AddrPortFrom(f.Input.IPs[0], f.Input.Port).String()
+	}
+	if f.Input.Protocol == loopback.UDP {
+		return fmt.Sprintf("%d/udp", f.Input.Port)
+	}
+	return fmt.Sprintf(":%d", f.Input.Port)
+}
+
+// heldInHomes is for sockets inside homes. They are in the way of a bind to all
+// addresses, and of everything that a program inside the same home calls
+// localhost: whether a message is such a program's cannot be told, so that is
+// not sure, and only said where nothing else is in the way.
+func (f *Facts) heldInHomes(rows []*sockets.Row, alone bool) []Cause {
+	if len(rows) == 0 {
+		return nil
+	}
+	wild := len(f.Targets) == 0 || slices.ContainsFunc(f.Targets, netip.Addr.IsUnspecified)
+	if !wild && (!alone || f.Input.Operation == "") {
+		return nil
+	}
+	c := Cause{Code: HeldInHome, Operation: Bind, Sure: wild}
+	var names []string
+	for _, r := range rows {
+		names = add(names, f.rowProject(r))
+		c.Evidence = append(c.Evidence, f.line(r))
+		c.PIDs = append(c.PIDs, pids(r)...)
+	}
+	r := rows[0]
+	c.Evidence = append(c.Evidence, f.about(r)...)
+	in := fmt.Sprintf("%s has port %d in the home of project %s: ", upper(f.who(r)), f.Input.Port, joinNames(names))
+	if wild {
+		c.Summary = in + "a bind to all addresses meets it, and so does any bind inside that home."
+		c.Hint = "bind 127.0.0.1 instead of all addresses, or start the program in its own home (lodge run); " + f.howToStop(r)
+	} else {
+		c.Summary = in + "a program inside that home cannot bind it as well. Outside nothing holds it."
+		c.Hint = f.howToStop(r)
+	}
+	return []Cause{c}
+}
+
+func (f *Facts) selfConnected(rows []*sockets.Row) []Cause {
+	var out []Cause
+	for _, r := range rows {
+		out = append(out, Cause{
+			Code: SelfConnected, Operation: Bind, Sure: true, PIDs: pids(r),
+			Summary:  fmt.Sprintf("%s is connected to itself on %s: it kept trying to connect while nobody listened, and the kernel gave it that very port to connect from.", upper(f.who(r)), f.own(r)),
+			Evidence: append([]string{fmt.Sprintf("both ends of the connection are %s", f.own(r)), f.rangeNote()}, f.about(r)...),
+			Hint:     fmt.Sprintf("end that connection (restart the client), and take the port out of the ephemeral range: sysctl -w net.ipv4.ip_local_reserved_ports=%d", f.Input.Port),
+		})
+	}
+	return out
+}
+
+func (f *Facts) taken(rows []*sockets.Row) []Cause {
+	if len(rows) == 0 {
+		return nil
+	}
+	r := rows[0]
+	c := Cause{
+		Code: EphemeralTaken, Operation: Bind, Sure: true, PIDs: pids(r),
+		Summary: fmt.Sprintf("An outgoing connection has the port: %s is connected from %s to %s.", f.who(r), f.own(r), f.far(r)),
+		Hint:    fmt.Sprintf("use a port outside %d to %d, or keep this one out of the range: sysctl -w net.ipv4.ip_local_reserved_ports=%d", f.Kernel.EphemeralFirst, f.Kernel.EphemeralLast, f.Input.Port),
+	}
+	c.Evidence = append(c.Evidence, f.rangeNote())
+	for _, r := range rows[:min(len(rows), 5)] {
+		c.Evidence = append(c.Evidence, f.line(r))
+	}
+	if !f.Kernel.IsEphemeral(f.Input.Port) {
+		c.Hint = f.howToStop(r)
+	}
+	return []Cause{c}
+}
+
+// rangeNote says whether the port is one that the kernel gives away.
+func (f *Facts) rangeNote() string {
+	in := "is in"
+	if !f.Kernel.IsEphemeral(f.Input.Port) {
+		in = "is not in"
+	}
+	return fmt.Sprintf("port %d %s this machine's range for outgoing connections, %d to %d", f.Input.Port, in, f.Kernel.EphemeralFirst, f.Kernel.EphemeralLast)
+}
+
+// leftOver is a connection of a server that does not listen any more: such as
+// one that a child or a worker of it still has.
+func (f *Facts) leftOver(rows []*sockets.Row) []Cause {
+	if len(rows) == 0 {
+		return nil
+	}
+	r := rows[0]
+	c := Cause{
+		Code: HeldByProcess, Operation: Bind, Sure: true,
+		Summary: fmt.Sprintf("Nobody listens on the port any more, but %s still has a connection on it, which is in the way of a server that does not set SO_REUSEADDR.", f.who(r)),
+		Hint:    f.howToStop(r),
+	}
+	for _, r := range rows[:min(len(rows), 5)] {
+		c.Evidence = append(c.Evidence, f.line(r))
+		c.PIDs = append(c.PIDs, pids(r)...)
+	}
+	return []Cause{c}
+}
+
+func (f *Facts) timeWait(rows []*sockets.Row) []Cause {
+	if len(rows) == 0 {
+		return nil
+	}
+	c := Cause{
+		Code: TimeWait, Operation: Bind, Sure: true,
+		Summary: fmt.Sprintf("The last connections on port %d are in TIME_WAIT: the kernel keeps them for up to 60 seconds after they are closed, and a server that does not set SO_REUSEADDR cannot bind meanwhile.", f.Input.Port),
+		Hint:    "wait a minute, or set SO_REUSEADDR before bind (most servers do)",
+	}
+	if rows[0].State != "time_wait" {
+		c.Summary = fmt.Sprintf("The last connections on port %d are still being closed by the kernel, and a server that does not set SO_REUSEADDR cannot bind meanwhile.", f.Input.Port)
+	}
+	for _, r := range rows[:min(len(rows), 5)] {
+		c.Evidence = append(c.Evidence, f.line(r))
+	}
+	if n := len(rows); n > 5 {
+		c.Evidence = append(c.Evidence, fmt.Sprintf("and %d more", n-5))
+	}
+	return []Cause{c}
+}
+
+// sharedBind is shared, for a bind: the port is held by several programs.
+func (f *Facts) sharedBind(rows []*sockets.Row) []Cause {
+	if f.Input.Operation != Bind {
+		return nil // the connection's rules have said so
+	}
+	out := f.shared(rows)
+	for i := range out {
+		out[i].Operation = Bind
+	}
+	return out
+}

@@ -1,0 +1,102 @@
+package explain
+
+import "slices"
+
+// Code names a cause for good: programs compare it.
+type Code string
+
+// The causes of a connection that fails, of a bind that fails, or both.
+const (
+	NobodyListens   Code = "nobody_listens"
+	OtherAddress    Code = "listens_on_other_address"
+	InHome          Code = "listens_in_home"
+	InNamespace     Code = "listens_in_namespace"
+	BoundOnly       Code = "bound_not_listening"
+	ProcessDied     Code = "process_died"
+	ProcessStopped  Code = "process_stopped"
+	BacklogFull     Code = "backlog_full"
+	FamilyOrder     Code = "family_order"
+	ListensNow      Code = "listens_now"
+	PortsExhausted  Code = "ephemeral_exhausted"
+	NameUnknown     Code = "name_not_resolved"
+	FirewallRule    Code = "firewall"
+	NotLocal        Code = "not_local"
+	ReusePortShared Code = "reuseport_shared"
+	HeldByProcess   Code = "held_by_process"
+	HeldInHome      Code = "held_in_home"
+	TimeWait        Code = "time_wait"
+	EphemeralTaken  Code = "ephemeral_taken"
+	SelfConnected   Code = "self_connected"
+	PrivilegedPort  Code = "privileged_port"
+	FreeNow         Code = "free_now"
+)
+
+// Cause is one reason, with what shows it and what to do.
+type Cause struct {
+	Code Code `json:"code"`
+	// Operation is what fails by it: connect or bind.
+	Operation Operation `json:"operation"`
+	// Sure is false where the evidence is good but something could not be seen.
+	Sure     bool     `json:"sure"`
+	Summary  string   `json:"summary"`
+	Evidence []string `json:"evidence"`
+	Hint     string   `json:"hint,omitempty"`
+	// PIDs are the processes that would have to end.
+	PIDs []int `json:"pids,omitempty"`
+}
+
+// Causes gives why a connection and a bind would fail now, each with the
+// likeliest first. Where the input tells which of both failed, only that.
+func (f *Facts) Causes() []Cause {
+	out := []Cause{}
+	if f.Input.HasPort && f.Input.Port == 0 {
+		return out
+	}
+	if f.Resolution != nil && len(f.Targets) == 0 {
+		return append(out, f.nameUnknown())
+	}
+	if f.Input.Operation != Bind {
+		out = append(out, f.connectCauses()...)
+	}
+	if f.Input.HasPort && f.Input.Operation != Connect {
+		out = append(out, f.bindCauses()...)
+	}
+	for i := range out {
+		if out[i].Evidence == nil {
+			out[i].Evidence = []string{}
+		}
+	}
+	slices.SortStableFunc(out, func(a, b Cause) int { return f.weight(b) - f.weight(a) })
+	return out
+}
+
+// weight puts forward what goes with the error that a message tells.
+func (f *Facts) weight(c Cause) int {
+	w := 0
+	if c.Sure {
+		w = 1
+	}
+	switch f.Input.Errno {
+	case "EACCES":
+		if c.Code == PrivilegedPort || c.Code == FirewallRule {
+			w += 2
+		}
+	case "EADDRNOTAVAIL":
+		if c.Code == NotLocal || c.Code == PortsExhausted {
+			w += 2
+		}
+	case "ETIMEDOUT":
+		if c.Code == FirewallRule || c.Code == BacklogFull || c.Code == ProcessStopped {
+			w += 2
+		}
+	case "ECONNREFUSED":
+		if c.Code == ListensNow {
+			w -= 2
+		}
+	case "ECONNRESET":
+		if c.Code == BacklogFull || c.Code == ProcessDied {
+			w += 2
+		}
+	}
+	return w
+}

@@ -1,0 +1,343 @@
+package explain
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"lodge/internal/explain/firewall"
+	"lodge/internal/loopback"
+	"lodge/internal/sockets"
+)
+
+// Source is what Gather needs beside the kernel.
+type Source struct {
+	// Homes and Live are a running daemon's; both may be empty.
+	Homes []sockets.Home
+	Live  sockets.Live
+	// Projects are those that are up.
+	Projects []Project
+	// Inside is the home in which this program runs, if it is in one.
+	Inside netip.Addr
+	// Hosts is the hosts file; "" is /etc/hosts.
+	Hosts string
+}
+
+// bounds on what is looked at one by one.
+const (
+	maxTargets   = 4
+	maxPeers     = 64
+	maxProcesses = 16
+)
+
+// Gather looks at this machine for what bears on the input. It makes no
+// connection and binds nothing.
+func Gather(ctx context.Context, in Input, src Source) (*Facts, error) {
+	f := &Facts{
+		Input: in, Now: time.Now(), Projects: src.Projects, UID: uint32(os.Geteuid()),
+		Listened: make(map[netip.AddrPort]bool), Processes: make(map[int]ProcessFacts), Filter: make(map[netip.Addr]firewall.Result),
+	}
+	for i := range f.Projects {
+		if src.Inside.IsValid() && f.Projects[i].Home4 == src.Inside {
+			f.Inside = &f.Projects[i]
+		}
+	}
+	var err error
+	if f.Local, err = localAddresses(); err != nil {
+		return nil, err
+	}
+	var unknown []string
+	f.Kernel, unknown = readKernel("/proc")
+	f.Unknown = append(f.Unknown, unknown...)
+	f.LowPorts = lowPorts()
+	f.targets(ctx, src)
+
+	// The firewall and the sockets are asked at the same time.
+	var wg sync.WaitGroup
+	var filters []firewall.Result
+	asked := f.filterTargets()
+	wg.Go(func() {
+		for _, ip := range asked {
+			to := ip
+			if inside := f.home(ip); len(inside) > 0 {
+				to = inside[0]
+			}
+			filters = append(filters, firewall.Ask(ctx, f.connection(to)))
+		}
+	})
+	err = f.sockets(ctx, src)
+	wg.Wait()
+	if err != nil {
+		return nil, err
+	}
+	for i, ip := range asked {
+		f.Filter[ip] = filters[i]
+		for _, u := range filters[i].Unknown {
+			if !slices.Contains(f.Unknown, u) {
+				f.Unknown = append(f.Unknown, u)
+			}
+		}
+	}
+	f.processes()
+	return f, nil
+}
+
+// targets finds out which addresses are meant.
+func (f *Facts) targets(ctx context.Context, src Source) {
+	hosts := src.Hosts
+	if hosts == "" {
+		hosts = "/etc/hosts"
+	}
+	for _, ip := range f.Input.IPs {
+		f.Targets = append(f.Targets, ip.Unmap())
+	}
+	if f.Input.Name != "" {
+		f.Resolution = resolve(ctx, f.Input.Name, hosts, f.isLocal, f.Projects)
+		for _, ip := range f.Resolution.Addresses {
+			if !slices.Contains(f.Targets, ip) {
+				f.Targets = append(f.Targets, ip)
+			}
+		}
+	}
+	if len(f.Targets) > maxTargets {
+		f.Targets = f.Targets[:maxTargets]
+	}
+}
+
+// sockets reads the sockets that bear on the input. The kernel finds listeners
+// by their port, but for connections it goes through all that there are, and
+// for sockets that are only bound through all ports: what is not needed for the
+// answer is not asked for.
+func (f *Facts) sockets(ctx context.Context, src Source) error {
+	base := sockets.Query{Details: true, Quick: true, Homes: src.Homes, Live: src.Live}
+	switch {
+	case f.Input.HasPort && f.Input.Port == 0:
+		return nil // no socket has it
+	case f.Input.HasPort:
+		base.Filter.Ports = []uint16{f.Input.Port}
+	case len(f.Targets) > 0:
+		for _, ip := range append(slices.Clone(f.Targets), netip.IPv4Unspecified(), netip.IPv6Unspecified()) {
+			base.Filter.Addresses = append(base.Filter.Addresses, netip.PrefixFrom(ip.WithZone(""), ip.BitLen()))
+		}
+	default:
+		return nil // a name that means nothing here
+	}
+	if f.Input.Protocol != loopback.UDP {
+		q := base
+		q.Protocols, q.States = []string{"tcp"}, []string{"listen"}
+		if f.Input.HasPort {
+			first := q
+			first.NoProcesses = true
+			if err := f.list(ctx, first); err != nil {
+				return err
+			}
+			q.States = f.states()
+			f.Rows = nil
+		}
+		if err := f.list(ctx, q); err != nil {
+			return err
+		}
+	}
+	if f.Input.Protocol != loopback.TCP {
+		q := base
+		q.Protocols = []string{"udp"}
+		if !f.Input.HasPort {
+			q.States = []string{"bound"}
+		}
+		if err := f.list(ctx, q); err != nil {
+			return err
+		}
+	}
+	if !f.Input.HasPort {
+		return nil
+	}
+	if err := f.farEnds(); err != nil {
+		return err
+	}
+	served := slices.ContainsFunc(f.connectTo(), func(ip netip.Addr) bool { return len(f.listeners(ip)) > 0 })
+	if served || f.Input.Operation == Bind {
+		return nil
+	}
+	q := base
+	q.AllNamespaces, q.Protocols, q.States = true, []string{"tcp"}, []string{"listen"}
+	if f.protocol() == loopback.UDP {
+		q.Protocols, q.States = []string{"udp"}, []string{"bound"}
+	}
+	here := f.Rows
+	f.Rows = nil
+	err := f.list(ctx, q)
+	all := f.Rows
+	f.Rows = here
+	for _, r := range all {
+		if r.Namespace != 0 && r.Local != nil && r.Local.Port == f.Input.Port {
+			f.Elsewhere = append(f.Elsewhere, r)
+		}
+	}
+	return err
+}
+
+// list adds what a query finds to the rows.
+func (f *Facts) list(ctx context.Context, q sockets.Query) error {
+	t, err := sockets.List(ctx, q)
+	if err != nil {
+		return err
+	}
+	f.Rows = append(f.Rows, t.Rows...)
+	for _, w := range t.Warnings {
+		if !slices.Contains(f.Unknown, w) {
+			f.Unknown = append(f.Unknown, w)
+		}
+	}
+	return nil
+}
+
+// states says which TCP sockets must be read, now that those that listen with
+// the port are known. None is all.
+func (f *Facts) states() []string {
+	listen := []string{"listen"}
+	connections := slices.DeleteFunc(sockets.States(), func(s string) bool { return s == "bound" || s == "connected" })
+	plain := f.Input.Operation == ""
+	switch {
+	case f.Input.Operation == Bind && slices.ContainsFunc(f.bindTo(), func(ip netip.Addr) bool {
+		return len(f.at(func(r *sockets.Row) bool { return overlaps(r, ip) })) > 0
+	}):
+		return listen // who listens is in the way, whoever else is there
+	case f.Input.Operation == Connect && len(f.Rows) > 0 && f.Input.Errno != "EADDRNOTAVAIL":
+		return listen
+	case plain && len(f.Rows) > 0 || f.Input.Errno == "EADDRNOTAVAIL":
+		return connections
+	}
+	return nil
+}
+
+// farEnds asks whether somebody listens at the far ends of the connections
+// whose near end has the port.
+func (f *Facts) farEnds() error {
+	c, err := sockets.Open()
+	if err != nil {
+		return err
+	}
+	defer func() { _ = c.Close() }() // only asked
+	for i := range f.Rows {
+		r := &f.Rows[i]
+		if r.Remote == nil || r.Local.Port != f.Input.Port || r.Protocol != loopback.TCP || !f.isLocal(r.Remote.IP) {
+			continue
+		}
+		at := netip.AddrPortFrom(r.Remote.IP.WithZone(""), r.Remote.Port)
+		if _, known := f.Listened[at]; known {
+			continue
+		}
+		if len(f.Listened) >= maxPeers {
+			return nil
+		}
+		s, ok, err := c.Lookup(loopback.TCP, at)
+		if err != nil {
+			return err
+		}
+		f.Listened[at] = ok && s.State == sockets.StateListen
+	}
+	return nil
+}
+
+// filterTargets are the addresses for which the firewall is asked.
+func (f *Facts) filterTargets() []netip.Addr {
+	if !f.Input.HasPort || f.Input.Port == 0 || f.Input.Operation == Bind {
+		return nil
+	}
+	return f.connectTo()
+}
+
+// connection is what the firewall is asked about.
+func (f *Facts) connection(ip netip.Addr) firewall.Connection {
+	c := firewall.Connection{
+		Protocol: unix.IPPROTO_TCP, Dst: ip, DstPort: f.Input.Port,
+		UID: f.UID, GID: uint32(os.Getegid()), Local: f.isLocal(ip), LoIndex: 1,
+	}
+	if f.protocol() == loopback.UDP {
+		c.Protocol = unix.IPPROTO_UDP
+	}
+	if k := f.Kernel; k.EphemeralLast > 0 {
+		c.SrcPort = k.EphemeralFirst + (k.EphemeralLast-k.EphemeralFirst)/2
+	}
+	switch {
+	case ip.Is4() && ip.IsLoopback():
+		c.Src = ip4Loopback // lo's first address (inet_select_addr)
+	case c.Local:
+		c.Src = ip
+	}
+	return c
+}
+
+// localAddresses gives this machine's addresses and their interfaces.
+func localAddresses() (map[netip.Addr]string, error) {
+	out := make(map[netip.Addr]string)
+	list, err := net.Interfaces()
+	if err != nil {
+		return nil, fmt.Errorf("read interfaces: %w", err)
+	}
+	for _, i := range list {
+		addrs, err := i.Addrs()
+		if err != nil {
+			continue // gone meanwhile
+		}
+		for _, a := range addrs {
+			if n, ok := a.(*net.IPNet); ok {
+				if ip, ok := netip.AddrFromSlice(n.IP); ok {
+					out[ip.Unmap()] = i.Name
+				}
+			}
+		}
+	}
+	return out, nil
+}
+
+// lowPorts says whether this process may bind every port: CAP_NET_BIND_SERVICE
+// in the effective set (capabilities(7)).
+func lowPorts() bool {
+	hdr := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var data [2]unix.CapUserData
+	if err := unix.Capget(&hdr, &data[0]); err != nil {
+		return os.Geteuid() == 0
+	}
+	return data[0].Effective&(1<<unix.CAP_NET_BIND_SERVICE) != 0
+}
+
+// processes reads more of those that hold the sockets.
+func (f *Facts) processes() {
+	for _, rows := range [][]sockets.Row{f.Rows, f.Elsewhere} {
+		for i := range rows {
+			r := &rows[i]
+			list := r.Processes
+			if r.Peer != nil {
+				list = append(slices.Clip(list), r.Peer.Processes...)
+			}
+			for _, p := range list {
+				if _, known := f.Processes[p.PID]; known || len(f.Processes) >= maxProcesses {
+					continue
+				}
+				if facts, ok := readProcess(p.PID, p.Start); ok {
+					f.Processes[p.PID] = facts
+				}
+			}
+		}
+	}
+}
+
+// joinNames writes names as a person lists them.
+func joinNames(names []string) string {
+	switch len(names) {
+	case 0:
+		return ""
+	case 1:
+		return names[0]
+	}
+	return strings.Join(names[:len(names)-1], ", ") + " and " + names[len(names)-1]
+}

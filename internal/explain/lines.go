@@ -1,0 +1,227 @@
+package explain
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"lodge/internal/loopback"
+	"lodge/internal/sockets"
+)
+
+// Line is one piece of evidence for people.
+type Line struct{ Label, Text string }
+
+// maxShown bounds how many sockets of a kind are shown; JSON has all.
+const (
+	maxShown  = 5
+	maxListed = 20 // where only an address was given
+)
+
+// lines are the evidence: sockets and their processes, causes, what the
+// address and the port are.
+func (f *Facts) lines(r *Report) []Line {
+	var out []Line
+	say := func(label, format string, a ...any) {
+		if s := fmt.Sprintf(format, a...); s != "" {
+			out = append(out, Line{label, s})
+		}
+	}
+	told := make(map[int]bool)
+	most := maxShown
+	if !f.Input.HasPort {
+		most = maxListed
+	}
+	show := func(label string, rows []sockets.Row) {
+		for i := range rows[:min(len(rows), most)] {
+			row := &rows[i]
+			say(label, "%s", f.socketLine(row, len(rows) == 1))
+			if f.Input.HasPort {
+				out = append(out, f.processLines(row, told)...)
+			}
+		}
+		if n := len(rows) - most; n > 0 {
+			say(label, "and %d more", n)
+		}
+	}
+	show("listens", r.Listeners)
+	show("connection", r.Connections)
+	for _, c := range r.Causes {
+		if !f.told(r, c) {
+			for _, e := range c.Evidence {
+				say("evidence", "%s", e)
+			}
+		}
+	}
+	// What a cause's evidence had said already is said once.
+	out = slices.CompactFunc(out, func(a, b Line) bool { return a == b })
+	if a := r.Address; a != nil {
+		if a.NameMeans != "" {
+			say("name", "%s: %s (%s)", a.Name, a.NameMeans, a.NameRFC)
+		}
+		if len(a.Resolved) > 0 {
+			say("resolves", "%s (%s)", strings.Join(strs(a.Resolved), ", then "), a.ResolvedBy)
+		}
+		if a.IP != nil {
+			where := ""
+			if a.Interface != "" {
+				where = ", on " + a.Interface
+			} else if !a.Local {
+				where = ", not of this machine"
+			}
+			say("address", "%s: %s%s; reached %s (%s, %s)", a.IP, a.BlockName, where, a.Reach, a.Block, a.RFC)
+		}
+	}
+	if r.Port != nil {
+		say("port", "%s", f.portLine(r.Port))
+	}
+	for _, u := range r.Unknown {
+		say("not seen", "%s", u)
+	}
+	return out
+}
+
+// told says whether the sockets that are shown say already what a cause's
+// evidence says.
+func (f *Facts) told(r *Report, c Cause) bool {
+	switch c.Code {
+	case HeldByProcess, TimeWait, ListensNow, EphemeralTaken:
+		return len(r.Listeners)+len(r.Connections) > 0
+	case NobodyListens, FreeNow:
+		return f.Input.Operation == ""
+	}
+	return false
+}
+
+// socketLine writes a socket. Who holds the only listener, its process's line
+// says.
+func (f *Facts) socketLine(row *sockets.Row, only bool) string {
+	proto := strings.ToUpper(string(row.Protocol))
+	s := f.line(row) + ", " + proto
+	if listens(row) {
+		s = f.own(row) + ", " + proto
+		if !only || len(row.Processes) == 0 {
+			s += ": " + f.who(row)
+		}
+	}
+	if row.Remote != nil && row.Peer != nil && len(row.Peer.Processes) > 0 && row.Peer.Inode != row.Inode {
+		s += fmt.Sprintf("; at the other end: %s", processes(row.Peer.Processes))
+	}
+	if row.Backlog != nil && *row.Backlog > 0 {
+		s += fmt.Sprintf("; %d of %d connections wait for accept", *row.Backlog, *row.BacklogLimit)
+	}
+	if row.OpenedAt != nil {
+		s += "; open since " + since(f.Now, *row.OpenedAt)
+	}
+	return s
+}
+
+// processLines tells of those who hold a socket, each once.
+func (f *Facts) processLines(row *sockets.Row, told map[int]bool) []Line {
+	var out []Line
+	for _, p := range row.Processes[:min(len(row.Processes), 3)] {
+		if told[p.PID] {
+			continue
+		}
+		told[p.PID] = true
+		add := func(label, text string) {
+			if text != "" {
+				out = append(out, Line{label, text})
+			}
+		}
+		text := fmt.Sprintf("%d %s", p.PID, p.Command)
+		if p.Command == "" {
+			text = fmt.Sprintf("%d %s", p.PID, printable(p.Name))
+		}
+		if p.User != "" {
+			text += ", user " + p.User
+		}
+		add("process", text)
+		add("forwards", strings.TrimPrefix(forwards(p), "forwards "))
+		if p.StartedAt != nil {
+			add("since", since(f.Now, *p.StartedAt))
+		}
+		add("directory", p.Directory)
+		add("started by", f.parents(p.PID))
+		if row.Project != "" {
+			where := row.Project
+			if row.Service != "" {
+				where += ", service " + row.Service
+			}
+			if q := f.named(row.Project); q != nil {
+				where += " (home " + q.Home4.String() + ", " + q.Path + ")"
+			}
+			add("project", where)
+		}
+		add("unit", p.Unit)
+		if p.Container != "" {
+			add("container", short(p.Container))
+		} else if p.Unit == "" && p.Cgroup != "/" {
+			add("cgroup", p.Cgroup)
+		}
+	}
+	return out
+}
+
+// since writes a time as people read it.
+func since(now, at time.Time) string {
+	format := "15:04:05"
+	if now.Sub(at) > 20*time.Hour {
+		format = "2006-01-02 15:04"
+	}
+	return fmt.Sprintf("%s (%s)", at.Local().Format(format), ago(now.Sub(at)))
+}
+
+func (f *Facts) portLine(p *Port) string {
+	s := fmt.Sprintf("%d: %s (RFC 6335)", p.Port, classWords(p.Class))
+	switch {
+	case p.IANAName != "" && p.Description != "":
+		s += fmt.Sprintf("; registered as %s, %s", p.IANAName, p.Description)
+	case p.IANAName != "":
+		s += "; registered as " + p.IANAName
+	}
+	if p.CommonUse != "" {
+		s += "; commonly used for " + p.CommonUse
+	}
+	switch {
+	case p.Reserved:
+		s += "; kept out of the range for outgoing connections (ip_local_reserved_ports)"
+	case p.Ephemeral:
+		s += fmt.Sprintf("; in this machine's range for outgoing connections (%d to %d)", p.EphemeralFirst, p.EphemeralLast)
+	}
+	if p.Privileged {
+		s += fmt.Sprintf("; below %d, so only root or CAP_NET_BIND_SERVICE may bind it", f.Kernel.UnprivilegedStart)
+	}
+	return s
+}
+
+func classWords(c loopback.Class) string {
+	switch c {
+	case loopback.ClassReserved:
+		return "no port"
+	case loopback.ClassSystem:
+		return "a system (well-known) port"
+	case loopback.ClassUser:
+		return "a user (registered) port"
+	}
+	return "a dynamic (private) port"
+}
+
+// hints are what the causes advise, the likeliest first, each once.
+func (f *Facts) hints(r *Report) []string {
+	var out []string
+	for _, c := range r.Causes {
+		plain := f.Input.Operation == ""
+		switch {
+		case c.Hint == "":
+		case plain && (c.Code == NobodyListens || c.Code == PrivilegedPort):
+			// Somebody who only asked what is there has not asked for that.
+		case plain && c.Code == TimeWait && len(r.Connections) > 0:
+		case plain && (c.Code == EphemeralTaken || c.Code == HeldByProcess && len(out) > 0):
+		default:
+			out = add(out, c.Hint)
+		}
+	}
+	return out[:min(len(out), 3)]
+}

@@ -1,0 +1,202 @@
+package explain
+
+import (
+	"net/netip"
+	"slices"
+
+	"lodge/internal/loopback"
+	"lodge/internal/sockets"
+)
+
+// Report is the answer. Its JSON is what `lodge explain --json` prints.
+type Report struct {
+	Input     string    `json:"input"`
+	Kind      Kind      `json:"kind"`
+	Operation Operation `json:"operation,omitempty"`
+	Error     string    `json:"error,omitempty"`
+	Address   *Address  `json:"address,omitempty"`
+	Port      *Port     `json:"port,omitempty"`
+	// Answer is one to three sentences.
+	Answer string `json:"answer"`
+	// Listeners wait for others on the address; Connections have it at their
+	// own end, or at the other one if that is another machine.
+	Listeners   []sockets.Row `json:"listeners"`
+	Connections []sockets.Row `json:"connections"`
+	Causes      []Cause       `json:"causes"`
+	// Ancestors are those of the processes in the rows, nearest first, by pid.
+	Ancestors map[int][]Ancestor `json:"ancestors"`
+	// Unknown says what could not be found out.
+	Unknown []string `json:"unknown,omitempty"`
+
+	// Lines are the evidence as pairs of a label and a text, for people.
+	Lines []Line `json:"-"`
+	// Hints are what to do.
+	Hints []string `json:"-"`
+}
+
+// Address is what an address or a name means.
+type Address struct {
+	Name      string         `json:"name,omitempty"`
+	IP        *netip.Addr    `json:"ip,omitempty"`
+	Scope     loopback.Scope `json:"scope,omitempty"`
+	Block     string         `json:"block,omitempty"`
+	BlockName string         `json:"block_name,omitempty"`
+	RFC       string         `json:"rfc,omitempty"`
+	Reach     string         `json:"reach,omitempty"`
+	Local     bool           `json:"local"`
+	Interface string         `json:"interface,omitempty"`
+	Project   string         `json:"project,omitempty"`
+	// Resolved are the addresses of a name, in the order in which programs try
+	// them; ResolvedBy says who knows it.
+	Resolved   []netip.Addr `json:"resolved,omitempty"`
+	ResolvedBy string       `json:"resolved_by,omitempty"`
+	NameRFC    string       `json:"name_rfc,omitempty"`
+	NameMeans  string       `json:"name_meaning,omitempty"`
+}
+
+// Port is what a port number means, here and by its registry.
+type Port struct {
+	Port        uint16            `json:"port"`
+	Protocol    loopback.Protocol `json:"protocol,omitempty"`
+	Class       loopback.Class    `json:"class"`
+	IANAName    string            `json:"iana_name,omitempty"`
+	Description string            `json:"iana_description,omitempty"`
+	CommonUse   string            `json:"common_use,omitempty"`
+	// Ephemeral says that the kernel may take it for an outgoing connection,
+	// Reserved that it is kept out of that by ip_local_reserved_ports, and
+	// Privileged that not everybody may bind it.
+	Ephemeral      bool   `json:"ephemeral"`
+	Reserved       bool   `json:"reserved"`
+	Privileged     bool   `json:"privileged"`
+	EphemeralFirst uint16 `json:"ephemeral_first"`
+	EphemeralLast  uint16 `json:"ephemeral_last"`
+}
+
+// Report makes the answer of the facts.
+func (f *Facts) Report() *Report {
+	r := &Report{
+		Input: f.Input.Text, Kind: f.Input.Kind, Operation: f.Input.Operation, Error: f.Input.Errno,
+		Address: f.address(), Port: f.port(), Causes: f.Causes(), Unknown: f.Unknown,
+		Listeners: []sockets.Row{}, Connections: []sockets.Row{}, Ancestors: make(map[int][]Ancestor),
+	}
+	for _, row := range f.listening() {
+		r.Listeners = append(r.Listeners, *row)
+	}
+	for _, row := range f.connections() {
+		r.Connections = append(r.Connections, *row)
+	}
+	for pid, p := range f.Processes {
+		if len(p.Ancestors) > 0 {
+			r.Ancestors[pid] = p.Ancestors
+		}
+	}
+	r.Answer = f.answer(r)
+	r.Lines = f.lines(r)
+	r.Hints = f.hints(r)
+	return r
+}
+
+// listening are the sockets that wait for others on what was asked for.
+func (f *Facts) listening() []*sockets.Row {
+	var out []*sockets.Row
+	for i := range f.Rows {
+		r := &f.Rows[i]
+		if !listens(r) || f.Input.HasPort && r.Local.Port != f.Input.Port {
+			continue
+		}
+		if f.Input.Protocol != "" && r.Protocol != f.Input.Protocol {
+			continue
+		}
+		if len(f.Targets) == 0 || slices.ContainsFunc(f.Targets, func(ip netip.Addr) bool { return overlaps(r, ip) || slices.Contains(f.home(ip), r.Local.IP) }) {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+// connections are the sockets with a peer whose near end is what was asked
+// for, or whose far end is and is not of this machine.
+func (f *Facts) connections() []*sockets.Row {
+	var out []*sockets.Row
+	if !f.Input.HasPort {
+		return out
+	}
+	is := func(a *sockets.Address) bool {
+		return a.Port == f.Input.Port && (len(f.Targets) == 0 || slices.ContainsFunc(f.Targets, func(ip netip.Addr) bool {
+			return ip.IsUnspecified() || ip.Unmap() == a.IP.Unmap() || slices.Contains(f.home(ip), a.IP)
+		}))
+	}
+	for i := range f.Rows {
+		r := &f.Rows[i]
+		if r.Remote == nil || r.Local == nil || listens(r) || f.Input.Protocol != "" && r.Protocol != f.Input.Protocol {
+			continue
+		}
+		if is(r.Local) || is(r.Remote) && !f.isLocal(r.Remote.IP) {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+func (f *Facts) address() *Address {
+	a := &Address{Name: f.Input.Name}
+	if a.Name != "" {
+		a.Resolved, a.ResolvedBy = f.Resolution.Addresses, f.Resolution.Source
+		if s, ok := loopback.SpecialNameOf(a.Name); ok {
+			a.NameRFC, a.NameMeans = s.RFC, s.Meaning
+		}
+	}
+	if len(f.Targets) == 0 {
+		if a.Name == "" {
+			return nil
+		}
+		return a
+	}
+	ip := f.Targets[0]
+	b := loopback.BlockOf(ip)
+	a.IP, a.Block, a.BlockName, a.RFC, a.Reach = &ip, b.Prefix.String(), b.Name, b.RFC, b.Reach
+	a.Local, a.Interface = f.isLocal(ip), f.Local[ip.WithZone("")]
+	if a.Local && a.Interface == "" && ip.IsLoopback() {
+		a.Interface = "lo"
+	}
+	a.Scope = scopeOf(ip)
+	if p := f.project(ip); p != nil {
+		a.Project = p.Name
+	}
+	return a
+}
+
+// scopeOf gives the scope of an address by itself.
+func scopeOf(ip netip.Addr) loopback.Scope {
+	ip = ip.Unmap().WithZone("")
+	switch {
+	case ip.IsUnspecified():
+		return loopback.ScopeAll
+	case loopback.HomeRange.Contains(ip), loopback.Home6Range.Contains(ip):
+		return loopback.ScopeHome
+	case ip.IsLoopback():
+		return loopback.ScopeLoopback
+	case ip.IsMulticast():
+		return loopback.ScopeMulticast
+	case ip.IsLinkLocalUnicast():
+		return loopback.ScopeLinkLocal
+	}
+	return loopback.ScopeLAN
+}
+
+func (f *Facts) port() *Port {
+	if !f.Input.HasPort {
+		return nil
+	}
+	n := f.Input.Port
+	p := &Port{
+		Port: n, Protocol: f.Input.Protocol, Class: loopback.PortClass(n),
+		Ephemeral: n != 0 && f.Kernel.IsEphemeral(n), Reserved: f.Kernel.IsReserved(n), Privileged: n != 0 && n < f.Kernel.UnprivilegedStart,
+		EphemeralFirst: f.Kernel.EphemeralFirst, EphemeralLast: f.Kernel.EphemeralLast,
+	}
+	if a, ok := loopback.Assigned(f.protocol(), n); ok {
+		p.IANAName, p.Description = a.Name, a.Description
+	}
+	p.CommonUse, _ = loopback.CommonUse(n)
+	return p
+}

@@ -1,0 +1,145 @@
+package explain
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"lodge/internal/sockets"
+)
+
+// listenerTrouble says what may be wrong where somebody does listen.
+func (f *Facts) listenerTrouble(ip netip.Addr) []Cause {
+	var out []Cause
+	rows := f.listeners(ip)
+	for _, r := range rows {
+		// sk_acceptq_is_full: one more than the limit fits.
+		if r.Backlog != nil && r.BacklogLimit != nil && *r.Backlog > *r.BacklogLimit {
+			c := Cause{
+				Code: BacklogFull, Operation: Connect, Sure: true, PIDs: pids(r),
+				Summary: fmt.Sprintf("%s does not accept connections on %s: its queue is full, so new ones wait and time out.", upper(f.who(r)), f.own(r)),
+				Hint:    "the server hangs or is too slow: look at what it does (lodge explain shows its state), or give listen() a longer queue",
+			}
+			if f.Kernel.AbortOnOverflow {
+				c.Summary = fmt.Sprintf("%s does not accept connections on %s: its queue is full, so new ones are reset.", upper(f.who(r)), f.own(r))
+			}
+			c.Evidence = append(c.Evidence,
+				fmt.Sprintf("%d connections wait for accept, and %d may", *r.Backlog, *r.BacklogLimit),
+				fmt.Sprintf("since boot, on all listeners: ListenOverflows %d, ListenDrops %d", f.Kernel.Overflows, f.Kernel.Drops))
+			c.Evidence = append(c.Evidence, f.about(r)...)
+			out = append(out, c)
+		}
+		for _, p := range r.Processes {
+			if s := f.Processes[p.PID].State; (s == 'T' || s == 't') && len(r.Processes) == 1 {
+				by := "by a signal (SIGSTOP, or Ctrl-Z)"
+				hint := fmt.Sprintf("let it go on: kill -CONT %d (or fg in its terminal)", p.PID)
+				if s == 't' {
+					by, hint = "by a debugger", "let it go on in the debugger"
+				}
+				out = append(out, Cause{
+					Code: ProcessStopped, Operation: Connect, Sure: true, PIDs: pids(r),
+					Summary:  fmt.Sprintf("%s listens on %s but is stopped %s: connections are made and nobody answers.", upper(process(p)), f.own(r), by),
+					Evidence: []string{fmt.Sprintf("/proc/%d/stat has state %c", p.PID, s)}, Hint: hint,
+				})
+			}
+		}
+	}
+	return append(out, f.shared(rows)...)
+}
+
+// shared finds a port that several programs share by SO_REUSEPORT.
+func (f *Facts) shared(rows []*sockets.Row) []Cause {
+	groups := make(map[string][]*sockets.Row)
+	for _, r := range rows {
+		groups[f.own(r)+r.Family] = append(groups[f.own(r)+r.Family], r)
+	}
+	var out []Cause
+	for _, rs := range groups {
+		var programs, names []string
+		for _, r := range rs {
+			if len(r.Processes) > 0 && !slices.Contains(programs, program(r.Processes[0])) {
+				programs = append(programs, program(r.Processes[0]))
+				names = append(names, process(r.Processes[0]))
+			}
+		}
+		if len(programs) < 2 {
+			continue
+		}
+		c := Cause{
+			Code: ReusePortShared, Operation: Connect, Sure: true,
+			Summary: fmt.Sprintf("Different programs share %s (SO_REUSEPORT): each connection goes to one of %s by chance.", f.own(rs[0]), joinNames(names)),
+			Hint:    "end the ones that should not be there",
+		}
+		for _, r := range rs {
+			c.Evidence = append(c.Evidence, f.line(r))
+			c.PIDs = append(c.PIDs, pids(r)...)
+		}
+		out = append(out, c)
+	}
+	return out
+}
+
+// program tells two programs apart: by executable, directory and, since an
+// interpreter runs many, the first argument that is no option.
+func program(p *sockets.Process) string {
+	key := p.Executable
+	if key == "" {
+		key = p.Name
+	}
+	args := strings.Fields(p.Command)
+	for _, a := range args[min(len(args), 1):] {
+		if !strings.HasPrefix(a, "-") {
+			key += " " + a
+			break
+		}
+	}
+	return key + " in " + p.Directory
+}
+
+// exhausted says whether connections to one address have used up the ports.
+func (f *Facts) exhausted(to []netip.Addr) []Cause {
+	if f.Kernel.EphemeralLast == 0 {
+		return nil
+	}
+	all := int(f.Kernel.EphemeralLast-f.Kernel.EphemeralFirst) + 1
+	for _, r := range f.Kernel.Reserved {
+		first, last := max(r.First, f.Kernel.EphemeralFirst), min(r.Last, f.Kernel.EphemeralLast)
+		if first <= last {
+			all -= int(last-first) + 1
+		}
+	}
+	for _, ip := range to {
+		used := make(map[uint16]bool)
+		waiting := 0
+		for i := range f.Rows {
+			r := &f.Rows[i]
+			if r.Remote != nil && r.Remote.IP.Unmap() == ip && r.Remote.Port == f.Input.Port && r.Protocol == f.protocol() && f.Kernel.IsEphemeral(r.Local.Port) {
+				used[r.Local.Port] = true
+				if r.State == "time_wait" {
+					waiting++
+				}
+			}
+		}
+		if len(used) < all {
+			continue
+		}
+		return []Cause{{
+			Code: PortsExhausted, Operation: Connect, Sure: true,
+			Summary:  fmt.Sprintf("All ports for connections to %s are taken: each needs a port of its own at this end.", f.endpoint(ip)),
+			Evidence: []string{fmt.Sprintf("%d connections to it, of which %d in TIME_WAIT; ports %d to %d", len(used), waiting, f.Kernel.EphemeralFirst, f.Kernel.EphemeralLast)},
+			Hint:     "reuse connections (keep-alive, a pool), or widen net.ipv4.ip_local_port_range",
+		}}
+	}
+	return nil
+}
+
+func (f *Facts) listensNow(ip netip.Addr) Cause {
+	r := f.listeners(ip)[0]
+	return Cause{
+		Code: ListensNow, Operation: Connect, Sure: true,
+		Summary:  fmt.Sprintf("%s listens on %s now, so a connection should work: when it was refused, the server was not there yet, or was just starting again.", upper(f.who(r)), f.own(r)),
+		Evidence: f.about(r),
+		Hint:     "try again",
+	}
+}
