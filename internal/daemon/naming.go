@@ -129,14 +129,18 @@ func (d *Daemon) keepHosts() {
 	}
 }
 
-// hostEntries gives the lines of the hosts file: each project's names lead to
-// its home.
+// hostEntries gives the lines of the hosts file: each project's names below
+// .test lead to its home, and those below .localhost to this machine, which
+// glibc alone does not know (browsers and curl do).
 func hostEntries(t *names.Table) []hosts.Entry {
 	var out []hosts.Entry
 	for _, p := range t.Projects() {
 		if p.Home.IsValid() {
 			out = append(out, hosts.Entry{IP: p.Home, Names: p.TCPNames()})
 		}
+	}
+	if web := t.HTTPNames(); len(web) > 0 {
+		out = append(out, hosts.Entry{IP: netip.AddrFrom4([4]byte{127, 0, 0, 1}), Names: web})
 	}
 	return out
 }

@@ -25,9 +25,14 @@ type Options struct {
 	HostsFile string
 }
 
-// NamesDomain is the domain of the names that go into the hosts file: reserved
-// for testing (RFC 6761, section 6.2), so that nobody's name is hidden.
-const NamesDomain = "test"
+// The domains of the names that go into the hosts file, so that nobody's name
+// is hidden: one for testing (RFC 6761, section 6.2), whose names lead to
+// homes, and localhost itself (section 6.3), which some resolvers know only
+// without anything in front of it.
+const (
+	homeDomain  = ".test"
+	localDomain = ".localhost"
+)
 
 // maxHosts bounds the lines that one client may have.
 const maxHosts = 4096
@@ -74,12 +79,16 @@ func (s *session) setHosts(entries []hosts.Entry) error {
 		return fmt.Errorf("%d lines for the hosts file, more than %d", len(entries), maxHosts)
 	}
 	for _, e := range entries {
-		if err := checkHome(e.IP); err != nil {
-			return err
+		domain := localDomain
+		if e.IP != netip.AddrFrom4([4]byte{127, 0, 0, 1}) {
+			domain = homeDomain
+			if err := checkHome(e.IP); err != nil {
+				return err
+			}
 		}
 		for _, n := range e.Names {
-			if !strings.HasSuffix(n, "."+NamesDomain) {
-				return fmt.Errorf("name %q: not below .%s", n, NamesDomain)
+			if !strings.HasSuffix(n, domain) {
+				return fmt.Errorf("name %q of %s: not below %s", n, e.IP, domain)
 			}
 		}
 	}

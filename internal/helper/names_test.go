@@ -44,13 +44,13 @@ func TestNamesGoWithTheClient(t *testing.T) {
 	go func() { done <- Serve(context.Background(), b, 1000, 1000, Options{HostsFile: path}) }()
 	c := NewClient(a)
 	other := serveFor(t, 1001, Options{HostsFile: path})
-	if err := c.SetHosts(t.Context(), []hosts.Entry{{IP: testIP(1), Names: []string{"db.shop.test"}}}); err != nil {
+	if err := c.SetHosts(t.Context(), []hosts.Entry{{IP: testIP(1), Names: []string{"db.shop.test"}}, {IP: netip.MustParseAddr("127.0.0.1"), Names: []string{"web.shop.localhost"}}}); err != nil {
 		t.Fatal(err)
 	}
 	if err := other.SetHosts(t.Context(), []hosts.Entry{{IP: testIP(2), Names: []string{"db.other.test"}}}); err != nil {
 		t.Fatal(err)
 	}
-	if got := read(t, path); !strings.Contains(got, testIP(1).String()+" db.shop.test\n") || !strings.Contains(got, "db.other.test") || strings.Contains(got, "old.test") {
+	if got := read(t, path); !strings.Contains(got, testIP(1).String()+" db.shop.test\n127.0.0.1 web.shop.localhost\n") || !strings.Contains(got, "db.other.test") || strings.Contains(got, "old.test") {
 		t.Errorf("got %q", got)
 	}
 	if err := errors.Join(c.Close(), <-done); err != nil {
@@ -78,7 +78,10 @@ func TestNamesThatAreRefused(t *testing.T) {
 		{hosts.Entry{IP: testIP(1), Names: []string{"test"}}, "not below .test"},
 		{hosts.Entry{IP: testIP(1), Names: []string{"x.test\n1.2.3.4 bank.example.test"}}, "not a host name"},
 		{hosts.Entry{IP: netip.MustParseAddr("10.0.0.1"), Names: []string{"x.test"}}, "not in 127.64.0.0/10"},
-		{hosts.Entry{IP: netip.MustParseAddr("127.0.0.1"), Names: []string{"x.test"}}, "not in 127.64.0.0/10"},
+		{hosts.Entry{IP: netip.MustParseAddr("127.0.0.1"), Names: []string{"x.test"}}, "not below .localhost"},
+		{hosts.Entry{IP: netip.MustParseAddr("127.0.0.1"), Names: []string{"localhost"}}, "not below .localhost"},
+		{hosts.Entry{IP: testIP(1), Names: []string{"x.localhost"}}, "not below .test"},
+		{hosts.Entry{IP: netip.MustParseAddr("127.0.0.53"), Names: []string{"x.test"}}, "not in 127.64.0.0/10"},
 	} {
 		err := c.SetHosts(t.Context(), []hosts.Entry{tc.entry})
 		var e *Error
