@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -117,7 +118,7 @@ func TestDescribeAfterTheEnd(t *testing.T) {
 	}
 	defer unix.Close(dir)
 	w := &searcher{search: &search{}}
-	if p := w.describe(dir, a.cmd.Process.Pid, false); p == nil || p.PID != a.cmd.Process.Pid || !strings.Contains(p.Command, "sockets.test") {
+	if p := w.describe(dir, a.cmd.Process.Pid, false); p == nil || p.PID != a.cmd.Process.Pid || !strings.Contains(p.Command, filepath.Base(os.Args[0])) {
 		t.Fatalf("alive: %+v", p)
 	}
 	a.end()

@@ -55,7 +55,8 @@ func TestListNamesBothEnds(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer a.Close()
-	table := list(t, Query{Details: true, TCPInfo: true})
+	port := netip.MustParseAddrPort(l.Addr().String()).Port()
+	table := list(t, Query{Details: true, TCPInfo: true, Filter: Filter{Ports: []uint16{port}}})
 	listener := rowOf(t, table, l.Addr().String())
 	if listener.State != "listen" && listener.State != "established" {
 		t.Errorf("state %s", listener.State)
