@@ -37,7 +37,8 @@ var allowed = map[string][]string{
 	"daemon":           {"helper", "home", "home/ebpfhome", "home/seccomphome", "keeper", "localapi", "loopback", "procfs", "service", "sockets", "unixsock"},
 	"explain":          {"explain/firewall", "loopback", "procfs", "sockets"},
 	"explain/firewall": {},
-	"cli":              {"daemon", "explain", "helper", "keeper", "localapi", "logs", "loopback", "probe", "project", "service", "sockets"},
+	"tui":              {"localapi", "logs", "loopback", "service", "sockets"},
+	"cli":              {"daemon", "explain", "helper", "keeper", "localapi", "logs", "loopback", "probe", "procfs", "project", "service", "sockets", "tui"},
 }
 
 type pkg struct {
