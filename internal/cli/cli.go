@@ -137,7 +137,7 @@ func (a *app) commands() []*cobra.Command {
 		a.upCommand(), a.downCommand(), a.restartCommand(),
 		a.runCommand(), a.execCommand(),
 		a.lsCommand(), a.logsCommand(),
-		a.portsCommand(), a.explainCommand(), a.probeCommand(),
+		a.portsCommand(), a.explainCommand(), a.probeCommand(), a.topCommand(),
 		a.setupCommand(), a.doctorCommand(), a.versionCommand(),
 		a.daemonCommand(), a.keeperCommand(), a.helperCommand(),
 	}
