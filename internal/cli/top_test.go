@@ -233,6 +233,80 @@ func TestTopOwners(t *testing.T) {
 	look(ownersAge, 0, 1)
 }
 
+// deadLive is a live map that does or does not answer.
+type deadLive struct{ err error }
+
+func (d deadLive) Owners(context.Context) (*sockets.Owners, error) {
+	return &sockets.Owners{}, d.err
+}
+
+// The live map is asked where it shows more, or where searches are frequent,
+// and left alone where it does not answer.
+func TestTopOwnersAndTheLiveMap(t *testing.T) {
+	var asked []string
+	unknown := 1
+	cookie := uint64(0)
+	changing := false
+	list := func(ctx context.Context, q sockets.Query) (*sockets.Table, error) {
+		word := "proc"
+		left := unknown
+		switch {
+		case q.NoProcesses:
+			word = "kernel"
+		case q.Live != nil:
+			word = "live"
+			if _, err := q.Live.Owners(ctx); err == nil {
+				left = 0
+			}
+		}
+		asked = append(asked, word)
+		if changing && q.NoProcesses {
+			cookie++
+		}
+		return &sockets.Table{Rows: []sockets.Row{{Inode: 1, Cookie: cookie}}, UnknownOwners: left}, nil
+	}
+	now := time.Now()
+	var o *topOwners
+	look := func(after time.Duration, live sockets.Live) string {
+		t.Helper()
+		asked, now = nil, now.Add(after)
+		if _, err := o.table(t.Context(), sockets.Query{Live: live}, now); err != nil {
+			t.Fatal(err)
+		}
+		return strings.Join(asked, " ")
+	}
+	try := func(what string, after time.Duration, live sockets.Live, want string) {
+		t.Helper()
+		if got := look(after, live); got != want {
+			t.Errorf("%s: asked %q, want %q", what, got, want)
+		}
+	}
+	// An ordinary user does not see all in /proc.
+	o = &topOwners{list: list, alive: func(*sockets.Process) bool { return true }}
+	try("none", 0, nil, "proc")
+	try("there is one", ownersAge, deadLive{}, "live")
+	try("in between", time.Second, deadLive{}, "kernel")
+	try("and again", ownersAge, deadLive{}, "live")
+	try("it fails", ownersAge, deadLive{err: context.DeadlineExceeded}, "live")
+	try("it is left alone", ownersAge, deadLive{}, "proc")
+	try("for a while", liveRest, deadLive{}, "live")
+	// Root does, and asks it only where there is much to search.
+	o = &topOwners{list: list, privileged: true, alive: func(*sockets.Process) bool { return true }}
+	for range 3 {
+		try("root", ownersAge, deadLive{}, "proc")
+	}
+	changing = true
+	for range busyEnough - 1 {
+		try("something new", time.Second, deadLive{}, "kernel proc")
+	}
+	try("often", time.Second, deadLive{}, "kernel live")
+	changing = false
+	for range busyEnough {
+		look(time.Second, deadLive{})
+	}
+	try("quiet again", ownersAge, deadLive{}, "proc")
+}
+
 // topSleeper is a process to be ended. With deaf it ignores SIGTERM.
 func topSleeper(t *testing.T, deaf bool) (pid int, start uint64, gone func() bool) {
 	t.Helper()

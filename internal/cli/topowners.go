@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"os"
 	"time"
 
 	"lodge/internal/procfs"
@@ -20,11 +21,49 @@ type topOwners struct {
 	list  func(context.Context, sockets.Query) (*sockets.Table, error)
 	alive func(*sockets.Process) bool
 
+	// privileged says that /proc shows all there is to see.
+	privileged bool
+
 	read      time.Time
 	known     map[ownedSocket]owned
 	processes []*sockets.Process
 	homes     int
+	// blind: a search of /proc left owners unknown.
+	blind bool
+	// busy counts readings that made a search necessary, up to busyMost, and
+	// down again with those that did not.
+	busy int
+	// liveAgain is when the live map may be asked again after it failed.
+	liveAgain time.Time
 }
+
+// A live map costs its helper something with every process that starts on the
+// machine and every socket, looked at or not. It is asked for where it shows
+// more than /proc does, or where searches are frequent.
+const (
+	busyEnough = 5
+	busyMost   = 10
+)
+
+func (o *topOwners) wantsLive(now time.Time) bool {
+	return (!o.privileged && o.blind || o.busy >= busyEnough) && !now.Before(o.liveAgain)
+}
+
+// watchedLive notes whether the live map answered: List does without it, with
+// a warning, where it does not.
+type watchedLive struct {
+	sockets.Live
+	err error
+}
+
+func (w *watchedLive) Owners(ctx context.Context) (*sockets.Owners, error) {
+	owners, err := w.Live.Owners(ctx)
+	w.err = err
+	return owners, err
+}
+
+// liveRest is how long a live map that does not answer is left alone.
+const liveRest = time.Minute
 
 // ownedSocket names a socket: an inode number of sockfs comes again, a cookie
 // does not.
@@ -44,7 +83,7 @@ type owned struct {
 }
 
 func newTopOwners() *topOwners {
-	return &topOwners{list: sockets.List, alive: func(p *sockets.Process) bool { return procfs.Alive(p.PID, p.Start) }}
+	return &topOwners{list: sockets.List, privileged: os.Geteuid() == 0, alive: func(p *sockets.Process) bool { return procfs.Alive(p.PID, p.Start) }}
 }
 
 // table gives the sockets that q asks for, with their owners.
@@ -57,16 +96,45 @@ func (o *topOwners) table(ctx context.Context, q sockets.Query, now time.Time) (
 			return nil, err
 		}
 		if o.fill(t) {
+			o.busy = max(o.busy-1, 0)
 			return t, nil
 		}
+		o.busy = min(o.busy+1, busyMost)
 	}
-	t, err := o.list(ctx, q)
+	t, err := o.search(ctx, q, now)
 	if err != nil {
 		return nil, err
 	}
 	o.learn(t, now)
 	o.homes = len(q.Homes)
 	return t, nil
+}
+
+// search asks the live map where it is of use, and /proc otherwise.
+func (o *topOwners) search(ctx context.Context, q sockets.Query, now time.Time) (*sockets.Table, error) {
+	live := &watchedLive{Live: q.Live}
+	q.Live = nil
+	var seen *sockets.Table
+	if live.Live == nil || !o.wantsLive(now) {
+		t, err := o.list(ctx, q)
+		if err != nil {
+			return nil, err
+		}
+		o.blind = t.UnknownOwners > 0
+		if live.Live == nil || !o.wantsLive(now) {
+			return t, nil
+		}
+		seen = t
+	}
+	q.Live = live
+	t, err := o.list(ctx, q)
+	if live.err != nil {
+		o.liveAgain = now.Add(liveRest)
+		if seen != nil { // what /proc showed is as good, and has no warning
+			return seen, nil
+		}
+	}
+	return t, err
 }
 
 func (o *topOwners) allAlive() bool {
