@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"golang.org/x/net/http/httpguts"
 )
 
 // exchange is a request that came by net/http.
@@ -30,6 +32,9 @@ func newExchange(r *http.Request, low *lowConn, maxFields int) (*exchange, *page
 		x.minor = 2
 	}
 	x.method, x.target = bytesOf(r.Method), bytesOf(r.RequestURI)
+	if !httpguts.ValidHeaderFieldName(r.Method) { // a method is a token too; net/http checks none of HTTP/2's
+		return x, badRequest(http.StatusBadRequest, "its method is malformed")
+	}
 	for k, vv := range r.Header {
 		for _, v := range vv {
 			if !validField(bytesOf(k), bytesOf(v)) {
@@ -126,7 +131,7 @@ func (x *exchange) carry(e *Engine, w http.ResponseWriter, r *http.Request, rt *
 		}
 		return true
 	}
-	u, err := e.exchange(r.Context(), rt, head, body == nil && x.replayable(), nil, use, sent)
+	u, err := e.exchange(r.Context(), rt, &x.facts, head, body == nil && x.replayable(), nil, use, sent)
 	if err != nil {
 		return err
 	}

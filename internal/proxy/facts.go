@@ -28,6 +28,7 @@ type facts struct {
 	site, mode []byte // Sec-Fetch-Site, -Mode, -Dest
 	dest       []byte
 	trailer    []byte
+	lost       int // new connections to the service that were closed without an answer
 	loops      int // how often the request has come through lodge
 	fields     int
 

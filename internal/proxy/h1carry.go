@@ -36,7 +36,7 @@ func (c *h1conn) carry(r *route) (keep, mine bool, err error) {
 	replay := body == nil && c.replayable()
 	c.wait.Store(c.e.now.Load())
 	defer c.wait.Store(0)
-	u, err := c.e.exchange(c.e.ctx, r, c.out, replay, c.goneChan, c.use, sent)
+	u, err := c.e.exchange(c.e.ctx, r, &c.facts, c.out, replay, c.goneChan, c.use, sent)
 	if err != nil {
 		if body != nil && body.begun {
 			body.stop()

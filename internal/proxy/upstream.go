@@ -144,9 +144,10 @@ func (u *upError) Error() string {
 
 func (u *upError) Unwrap() error { return u.cause }
 
-// refused says whether nobody listened at the endpoint.
+// refused says whether nobody listened at the endpoint, or stopped to listen
+// while the connection waited to be accepted.
 func (u *upError) refused() bool {
-	return errors.Is(u.cause, syscall.ECONNREFUSED) || errors.Is(u.cause, syscall.ENOENT)
+	return errors.Is(u.cause, syscall.ECONNREFUSED) || errors.Is(u.cause, syscall.ENOENT) || errors.Is(u.cause, syscall.ECONNRESET)
 }
 
 // connect gives a connection to the route's service: a kept one if fresh is
@@ -210,9 +211,12 @@ var errMoved = errors.New("the service has moved")
 // written to, so that it can be closed when the client goes, and may start to
 // send the body.
 //
-// A kept connection may have been closed by the service just now. If nothing
-// was read from it and the request may be sent twice, a new one is tried.
-func (e *Engine) exchange(ctx context.Context, r *route, head []byte, replay bool, gone func() <-chan struct{}, use func(*upConn) bool, sent func(*upConn)) (*upConn, error) {
+// A service may close a kept connection just when it is used, and one that
+// ends closes those that it has not accepted yet. If nothing was read and the
+// request may be sent twice, a new connection is tried: any number of times
+// after a kept one, a few times after a new one, since it may be the request
+// itself that ends the service.
+func (e *Engine) exchange(ctx context.Context, r *route, f *facts, head []byte, replay bool, gone func() <-chan struct{}, use func(*upConn) bool, sent func(*upConn)) (*upConn, error) {
 	fresh := false
 	for {
 		u, err := e.connect(ctx, r, fresh, gone)
@@ -233,17 +237,24 @@ func (e *Engine) exchange(ctx context.Context, r *route, head []byte, replay boo
 				return u, nil
 			}
 		}
-		again := u.reused && replay && u.br.Buffered() == 0 && closed(err)
-		to, p := u.pool.to, u.pool
+		again := replay && u.br.Buffered() == 0 && closed(err) && (u.reused || f.lost < maxLost)
+		if !u.reused {
+			f.lost++
+		}
 		use(nil)
+		to := u.pool
 		u.close()
 		if !again {
-			return nil, &upError{to, what, err}
+			return nil, &upError{to.to, what, err}
 		}
-		p.dropIdle()
+		to.dropIdle()
 		fresh = true
 	}
 }
+
+// maxLost is how often a request is sent again after a new connection was
+// closed without an answer.
+const maxLost = 3
 
 // closed says whether an error means that the other side has closed.
 func closed(err error) bool {
