@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -20,6 +21,8 @@ type tunnel struct {
 	use    *usage
 	client side
 	up     side
+
+	moved atomic.Int64 // when something came last, on the engine's clock
 
 	mu   sync.Mutex // guards what follows
 	open int        // directions that have not ended
@@ -142,6 +145,7 @@ func (s *side) move() (end bool) {
 	for {
 		n, err := s.read.Read(block[:])
 		if n > 0 {
+			s.of.moved.Store(e.now.Load())
 			s.other.conn.SetWriteDeadline(time.Now().Add(e.lim.StallTime)) // where it fails, so does Write
 			if _, err := s.other.conn.Write(block[:n]); err != nil {
 				s.of.end()
@@ -163,6 +167,7 @@ func (s *side) move() (end bool) {
 // finish hands the end of a side on: the other may still have things to say.
 func (s *side) finish() {
 	n := s.of
+	n.moved.Store(n.t.e.now.Load())
 	n.mu.Lock()
 	n.open--
 	last := n.open == 0
@@ -171,6 +176,14 @@ func (s *side) finish() {
 	if last || !ok || w.CloseWrite() != nil {
 		n.end()
 	}
+}
+
+// stale says whether one side has ended and the other has been silent for
+// long: it does not know, or does not care.
+func (n *tunnel) stale(before int64) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.open < 2 && n.moved.Load() < before
 }
 
 // end closes both connections.

@@ -53,6 +53,7 @@ func (u *upConn) readHead() error {
 func grow(b *buffers, br *bufio.Reader, r io.Reader, size int) *bufio.Reader {
 	had, _ := br.Peek(br.Buffered()) // all of it is there
 	big := bufio.NewReaderSize(&prefixed{append([]byte(nil), had...), r}, size)
+	big.Peek(len(had)) // fills it with just that
 	b.putReader(br)
 	return big
 }
