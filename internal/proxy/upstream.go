@@ -46,8 +46,16 @@ func (u *upConn) readHead() error {
 		u.br = grow(&u.e.buffers, u.br, u.c, u.e.lim.Head)
 		err = u.head.Read(u.br)
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	if v := string(u.head.Protocol()); u.head.StatusCode() < 100 || v != "HTTP/1.1" && v != "HTTP/1.0" {
+		return errAnswer
+	}
+	return nil
 }
+
+var errAnswer = errors.New("it answered, but not in HTTP/1")
 
 // grow puts what a reader of r has buffered into one with more room.
 func grow(b *buffers, br *bufio.Reader, r io.Reader, size int) *bufio.Reader {
