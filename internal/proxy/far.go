@@ -81,7 +81,7 @@ func (s *far) carry(w http.ResponseWriter, r *http.Request, x *exchange, rt *rou
 	ctx := context.WithValue(r.Context(), farKey{}, c)
 	if x.upgrade != nil {
 		s.upgrade.ServeHTTP(w, r.WithContext(ctx))
-		return s.moved(ctx, rt, c.failed)
+		return s.moved(ctx, rt, c.failed, x)
 	}
 	h := w.Header()
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{Got1xxResponse: func(code int, fields textproto.MIMEHeader) error {
@@ -100,7 +100,7 @@ func (s *far) carry(w http.ResponseWriter, r *http.Request, x *exchange, rt *rou
 	}
 	res, err := s.RoundTrip(out.WithContext(ctx))
 	if err != nil {
-		return s.moved(ctx, rt, err)
+		return s.moved(ctx, rt, err, x)
 	}
 	defer res.Body.Close()
 	if !relayFar(s.e, w, res) {
@@ -110,10 +110,10 @@ func (s *far) carry(w http.ResponseWriter, r *http.Request, x *exchange, rt *rou
 }
 
 // moved gives a service that refuses a little time to be known to have moved.
-func (s *far) moved(ctx context.Context, rt *route, err error) error {
+func (s *far) moved(ctx context.Context, rt *route, err error, p party) error {
 	var up *upError
 	if errors.As(err, &up) && up.refused() {
-		return s.e.await(ctx, rt, up, nil)
+		return s.e.await(ctx, rt, up, p)
 	}
 	return err
 }

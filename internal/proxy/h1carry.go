@@ -20,8 +20,7 @@ func (c *h1conn) carry(r *route) (keep, mine bool, err error) {
 	out = endHead(out, &c.facts, &c.low.client)
 	c.out = out
 
-	var body *upload
-	var sent func(*upConn)
+	c.body = nil
 	inline := 0 // bytes of a body that go out with the head
 	switch {
 	case !c.hasBody:
@@ -30,13 +29,12 @@ func (c *h1conn) carry(r *route) (keep, mine bool, err error) {
 		b, _ := c.br.Peek(inline) // it is there
 		c.out = append(c.out, b...)
 	default:
-		body = &upload{c: c, done: make(chan struct{})}
-		sent = body.start
+		c.body = &upload{c: c, done: make(chan struct{})}
 	}
-	replay := body == nil && c.replayable()
+	body := c.body
 	c.wait.Store(c.e.now.Load())
 	defer c.wait.Store(0)
-	u, err := c.e.exchange(c.e.ctx, r, &c.facts, c.out, replay, c.goneChan, c.use, sent)
+	u, err := c.e.exchange(c.e.ctx, r, &c.facts, c.out, body != nil, c)
 	if err != nil {
 		if body != nil && body.begun {
 			body.stop()

@@ -48,22 +48,17 @@ func (r *recorder) Write(b []byte) (int, error) {
 	return r.got.Write(b)
 }
 
-func (r *recorder) take() (requests []string, bytes string) {
+func (r *recorder) all() (requests []string, bytes string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	requests, bytes = r.reqs, r.got.String()
-	r.reqs = nil
-	r.got.Reset()
-	return requests, bytes
+	return r.reqs, r.got.String()
 }
 
 // TestSmuggling sends what parsers read in different ways. Nothing of it may
 // reach the service as more than one request, nor in a form that could be
 // read as more than one.
 func TestSmuggling(t *testing.T) {
-	rec := newRecorder(t)
 	r := newRig(t, Config{})
-	r.serve(at("web", rec.addr))
 	const host = "Host: web.shop.localhost\r\n"
 	const inner = "GET /smuggled HTTP/1.1\r\n" + host + "\r\n"
 	chunkedInner := "0\r\n\r\n" + inner
@@ -128,7 +123,8 @@ func TestSmuggling(t *testing.T) {
 		"OPTIONS *":                      {"OPTIONS * HTTP/1.1\r\n" + host + "Connection: close\r\n\r\n", 200},
 	} {
 		t.Run(name, func(t *testing.T) {
-			rec.take()
+			rec := newRecorder(t)
+			r.serve(at("web", rec.addr))
 			c := r.dial()
 			io.WriteString(c, tc.send) // the engine may have closed already
 			c.(*net.TCPConn).CloseWrite()
@@ -147,7 +143,7 @@ func TestSmuggling(t *testing.T) {
 			if rest, _ := io.ReadAll(br); len(rest) > 0 {
 				t.Errorf("a second answer: %q", rest)
 			}
-			reqs, got := rec.take()
+			reqs, got := rec.all()
 			if tc.status != 200 && tc.status != 502 && got != "" {
 				t.Errorf("the service got %q", got)
 			}
@@ -169,9 +165,7 @@ func TestSmuggling(t *testing.T) {
 // TestDowngrade sends over HTTP/2 what would change the shape of a head of
 // HTTP/1.
 func TestDowngrade(t *testing.T) {
-	rec := newRecorder(t)
 	r := newRig(t, Config{})
-	r.serve(at("web", rec.addr))
 	inner := "GET /smuggled HTTP/1.1\r\nHost: web.shop.localhost\r\n\r\n"
 	base := []hpack.HeaderField{{Name: ":method", Value: "GET"}, {Name: ":scheme", Value: "http"}, {Name: ":authority", Value: "web.shop.localhost"}, {Name: ":path", Value: "/"}}
 	with := func(extra ...hpack.HeaderField) []hpack.HeaderField {
@@ -207,11 +201,12 @@ func TestDowngrade(t *testing.T) {
 		"CONNECT":                 {{Name: ":method", Value: "CONNECT"}, {Name: ":authority", Value: "web.shop.localhost"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			rec.take()
+			rec := newRecorder(t)
+			r.serve(at("web", rec.addr))
 			c := newH2(t, r.dial())
 			c.headers(1, true, fields)
 			c.settle() // whatever happens to the stream, the connection has gone over it
-			reqs, got := rec.take()
+			reqs, got := rec.all()
 			if len(reqs) > 1 || strings.Contains(got, "smuggled") || strings.Contains(got, "evil") || strings.Contains(got, "X: y") || strings.Contains(got, "a b") {
 				t.Errorf("the service got %q", got)
 			}
