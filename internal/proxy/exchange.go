@@ -17,6 +17,7 @@ type exchange struct {
 	facts
 	nameBuf [maxHost]byte
 	low     *lowConn
+	fields  []headField
 	inline  []byte      // a short body: see inlineSize
 	body    *sender     // a longer one
 	stop    func() bool // takes back what use has arranged
@@ -59,10 +60,12 @@ func newExchange(r *http.Request, low *lowConn, maxFields int) (*exchange, *page
 			if !validField(bytesOf(k), bytesOf(v)) {
 				return x, badRequest(http.StatusBadRequest, "a header field that is malformed")
 			}
-			x.add(bytesOf(k), bytesOf(v))
+			h := headField{bytesOf(k), bytesOf(v), fieldOf(bytesOf(k))}
+			x.fields = append(x.fields, h)
+			x.add(h)
 		}
 	}
-	if x.fields > maxFields {
+	if len(x.fields) > maxFields {
 		return x, badRequest(http.StatusRequestHeaderFieldsTooLarge, errFields.Error())
 	}
 	// These net/http has taken out of the header, or has decided on. It answers
@@ -116,10 +119,8 @@ func (x *exchange) carry(e *Engine, w http.ResponseWriter, r *http.Request, rt *
 	scratch := e.buffers.collected()
 	defer e.buffers.putCollected(scratch)
 	head := startHead((*scratch)[:0], &x.facts, rt.Host)
-	for k, vv := range r.Header {
-		for _, v := range vv {
-			head = addField(head, &x.facts, bytesOf(k), bytesOf(v))
-		}
+	for _, h := range x.fields {
+		head = addField(head, &x.facts, h)
 	}
 	head = endHead(head, &x.facts, &x.low.client)
 	switch {
@@ -186,9 +187,9 @@ func (x *exchange) interim(w http.ResponseWriter, u *upConn) (answer, error) {
 }
 
 func copyHead(h http.Header, u *upConn, connection [][]byte) {
-	for k, v := range u.head.All() {
-		if !endsHere(k, connection) && validField(k, v) {
-			h.Add(string(k), string(v))
+	for _, f := range u.fields {
+		if !endsHere(f, connection) {
+			h.Add(string(f.k), string(f.v))
 		}
 	}
 }

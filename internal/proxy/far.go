@@ -130,10 +130,8 @@ func hostFor(x *exchange, rt *route) string {
 // host of the address are for RoundTrip to say.
 func (x *exchange) request(r *http.Request, rt *route) (*url.URL, http.Header) {
 	head := startHead(nil, &x.facts, rt.Host)
-	for k, vv := range r.Header {
-		for _, v := range vv {
-			head = addField(head, &x.facts, bytesOf(k), bytesOf(v))
-		}
+	for _, h := range x.fields {
+		head = addField(head, &x.facts, h)
 	}
 	f := x.facts
 	f.lengths, f.length, f.hasBody, f.upgrade = 0, 0, false, nil // Transport says how the body is framed
@@ -241,7 +239,7 @@ func copyFar(h, from http.Header) {
 		connection = append(connection, []byte(v))
 	}
 	for k, vv := range from {
-		if !endsHere([]byte(k), connection) {
+		if !endsHere(headField{k: []byte(k), is: fieldOf([]byte(k))}, connection) {
 			h[k] = append(h[k], vv...)
 		}
 	}

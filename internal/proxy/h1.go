@@ -24,9 +24,10 @@ type h1conn struct {
 	req fasthttp.RequestHeader
 	facts
 	nameBuf [maxHost]byte
-	out     []byte  // heads that are being made
-	body    *upload // of the request, if it does not go out with the head
-	cut     bool    // an answer was not finished
+	fields  []headField // of req
+	out     []byte      // heads that are being made
+	body    *upload     // of the request, if it does not go out with the head
+	cut     bool        // an answer was not finished
 
 	due     atomic.Int64 // the watch closes the connection then, on the engine's clock; 0: never
 	readDue atomic.Int64 // the same for an upload

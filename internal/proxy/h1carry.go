@@ -14,8 +14,8 @@ import (
 // sent to the client yet.
 func (c *h1conn) carry(r *route) (keep, mine bool, err error) {
 	out := startHead(c.out[:0], &c.facts, r.Host)
-	for k, v := range c.req.AllInOrder() {
-		out = addField(out, &c.facts, k, v)
+	for _, h := range c.fields {
+		out = addField(out, &c.facts, h)
 	}
 	out = endHead(out, &c.facts, &c.low.client)
 	c.out = out
@@ -88,12 +88,7 @@ func (c *h1conn) interim(u *upConn) (answer, error) {
 			return u.look(c.method), nil
 		}
 		if c.minor == 1 && (status != http.StatusContinue || c.expect) {
-			out := statusLine(c.out[:0], status, u.head.StatusMessage())
-			for k, v := range u.head.All() {
-				if !endsHere(k, nil) && validField(k, v) {
-					out = appendField(out, k, v)
-				}
-			}
+			out := u.addFields(statusLine(c.out[:0], status, u.head.StatusMessage()), nil)
 			c.out = append(out, "\r\n"...)
 			if _, err := c.c.Write(c.out); err != nil {
 				return answer{}, errClient
@@ -109,15 +104,7 @@ func (c *h1conn) interim(u *upConn) (answer, error) {
 // relay writes the answer to the client as it comes, and says whether all of
 // it was read and written. If not, the client is told by the connection's end.
 func (c *h1conn) relay(u *upConn, a *answer) bool {
-	out := statusLine(c.out[:0], a.status, u.head.StatusMessage())
-	for k, v := range u.head.All() {
-		if !endsHere(k, a.connection) {
-			if !validField(k, v) {
-				continue
-			}
-			out = appendField(out, k, v)
-		}
-	}
+	out := u.addFields(statusLine(c.out[:0], a.status, u.head.StatusMessage()), a.connection)
 	chunked := false
 	switch {
 	case a.length >= 0:

@@ -53,12 +53,7 @@ func (r instantReader) Read(b []byte) (int, error) { return readInstant(r.raw, b
 // says false if the answer could not be sent; the connection to the service is
 // the caller's then.
 func (c *h1conn) upgraded(r *route, u *upConn, a *answer) bool {
-	out := statusLine(c.out[:0], a.status, u.head.StatusMessage())
-	for k, v := range u.head.All() {
-		if !endsHere(k, a.connection) && validField(k, v) {
-			out = appendField(out, k, v)
-		}
-	}
+	out := u.addFields(statusLine(c.out[:0], a.status, u.head.StatusMessage()), a.connection)
 	out = append(out, "Connection: Upgrade\r\n"...)
 	out = appendField(out, []byte("Upgrade"), a.upgrade)
 	out = append(out, "\r\n"...)

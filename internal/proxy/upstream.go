@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -22,6 +23,7 @@ type upConn struct {
 	raw     syscall.RawConn
 	br      *bufio.Reader
 	head    fasthttp.ResponseHeader
+	fields  []headField // of head, but for those that are malformed
 	reused  bool
 	sending sending
 	step    func(fd uintptr) bool // u.write, made once
@@ -43,17 +45,29 @@ const maxInterim = 100
 func (u *upConn) readHead() error {
 	u.head.DisableNormalizing()
 	u.head.SetNoDefaultContentType(true)
-	err := u.head.Read(u.br)
-	var small *fasthttp.ErrSmallBuffer
-	if errors.As(err, &small) && u.br.Size() < u.e.lim.Head {
+	if err := u.head.Read(u.br); err != nil {
+		var small *fasthttp.ErrSmallBuffer
+		if !errors.As(err, &small) || u.br.Size() >= u.e.lim.Head {
+			return err
+		}
 		u.br = grow(&u.e.buffers, u.br, u.c, u.e.lim.Head)
-		err = u.head.Read(u.br)
-	}
-	if err != nil {
-		return err
+		if err := u.head.Read(u.br); err != nil {
+			return err
+		}
 	}
 	if v := string(u.head.Protocol()); u.head.StatusCode() < 100 || v != "HTTP/1.1" && v != "HTTP/1.0" {
 		return errAnswer
+	}
+	u.fields = u.fields[:0]
+	for k, v := range u.head.All() {
+		h := headField{k, v, fieldOf(k)}
+		if h.is == fieldTrailer {
+			h.v = append([]byte(nil), v...) // it is in a buffer of All
+		}
+		// The parser has checked the values; in names it allows blanks.
+		if bytes.IndexByte(k, ' ') < 0 {
+			u.fields = append(u.fields, h)
+		}
 	}
 	return nil
 }
@@ -101,17 +115,17 @@ type answer struct {
 func (u *upConn) look(method []byte) answer {
 	a := answer{status: u.head.StatusCode(), connection: u.options[:0], length: int64(u.head.ContentLength()), reusable: !u.head.ConnectionClose()}
 	u.keep = u.e.lim.KeepTime
-	for k, v := range u.head.All() {
-		switch fieldOf(k) {
+	for _, h := range u.fields {
+		switch h.is {
 		case fieldConnection:
-			a.connection = append(a.connection, v)
+			a.connection = append(a.connection, h.v)
 			u.options = a.connection
 		case fieldUpgrade:
-			a.upgrade = v
+			a.upgrade = h.v
 		case fieldTrailer:
-			a.trailer = append([]byte(nil), v...) // it is in a buffer of All
+			a.trailer = h.v
 		case fieldKeepAlive:
-			u.heed(v)
+			u.heed(h.v)
 		}
 	}
 	if stringOf(method) == "HEAD" || a.status == 204 || a.status == 304 {
