@@ -46,7 +46,7 @@ var allowed = map[string][]string{
 	"explain":          {"explain/firewall", "loopback", "procfs", "sockets"},
 	"explain/firewall": {},
 	"daemon":           {"lan", "logs", "proxy", "trust", "helper", "hosts", "names", "home", "home/hostsview", "home/ebpfhome", "home/seccomphome", "keeper", "localapi", "loopback", "procfs", "service", "sockets", "unixsock"},
-	"cli":              {"daemon", "helper", "keeper", "localapi", "logs", "loopback", "project", "refs", "service", "trust", "trust/proof", "trust/stores", "probe", "sockets", "explain"},
+	"cli":              {"daemon", "helper", "keeper", "localapi", "logs", "loopback", "names", "project", "refs", "service", "trust", "trust/proof", "trust/stores", "probe", "sockets", "explain"},
 }
 
 type pkg struct {

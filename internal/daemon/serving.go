@@ -118,11 +118,7 @@ func (s *serving) update() {
 	t := s.d.naming.table.Load()
 	var list []proxy.Service
 	for _, p := range t.Projects() {
-		m := t.Find(p.BareName())
-		bare := m.Service
-		if m.Kind == names.NoDefault {
-			bare = s.spoken.only(m.Candidates, s.d.rename)
-		}
+		bare := s.bare(t, &p)
 		for i := range p.Services {
 			st := &p.Services[i]
 			if !names.MaySpeakHTTP(st) {
@@ -145,6 +141,16 @@ func (s *serving) update() {
 		return
 	}
 	s.engine.SetTable(table)
+}
+
+// bare gives the service that a project's own name leads to, or nil where it
+// leads to none, or that is not known yet.
+func (s *serving) bare(t *names.Table, p *names.Project) *service.Status {
+	m := t.Find(p.BareName())
+	if m.Kind == names.NoDefault {
+		return s.spoken.only(m.Candidates, s.d.rename)
+	}
+	return m.Service
 }
 
 // routed is a service as the proxy has it.
