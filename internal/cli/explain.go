@@ -35,6 +35,7 @@ reach it, and why a connection or a bind to it fails. It only looks: it makes no
 connection, and ends a process only where --kill asks it to.`,
 		Example: `  lodge explain 127.0.0.1:49342
   lodge explain :3000
+  lodge explain web.shop.localhost
   lodge explain localhost:5432
   lodge explain 53/udp
   lodge explain 'listen tcp :8080: bind: address already in use'
@@ -70,6 +71,18 @@ func (a *app) explain(ctx context.Context, what string, fl explainFlags) error {
 		}
 		what = string(b)
 	}
+	look := a.look(ctx)
+	defer look.Close()
+	if word := strings.TrimSpace(what); !strings.ContainsAny(word, " \t\n") && !isDigits(word) {
+		_, iana := loopback.PortOf(word)
+		n, err := look.serviceNamed(word, a.env.Dir, iana)
+		if err != nil {
+			return err
+		}
+		if n != nil {
+			what = n.hostName()
+		}
+	}
 	in, err := explain.Parse(what)
 	if errors.Is(err, explain.ErrNoAddress) {
 		return &usageError{err: fmt.Errorf("explain %q: %w", firstLine(what), err), hint: "add the port, such as: " + explainExample}
@@ -86,8 +99,6 @@ func (a *app) explain(ctx context.Context, what string, fl explainFlags) error {
 	if fl.bind && !in.HasPort {
 		return &usageError{err: errors.New("--bind needs a port"), hint: "such as: " + explainExample}
 	}
-	look := a.look(ctx)
-	defer look.Close()
 	facts, err := explain.Gather(ctx, in, a.explainSource(ctx, look))
 	if err != nil {
 		return fmt.Errorf("explain %s: %w", firstLine(what), err)

@@ -33,9 +33,11 @@ func (a *app) probeCommand() *cobra.Command {
 		Use:   "probe [flags] ADDRESS",
 		Short: "Make connections to an address: say what answers, or measure it",
 		Long: "Say what answers at ADDRESS, and how long each step took; or, with -n, -c, --rate or --duration, make many connections and measure them.\n" +
-			"ADDRESS is a PORT, :PORT, HOST:PORT, [IPV6]:PORT, a URL, or a name. It must be this machine's, unless --remote is given.\n" +
+			"ADDRESS is a PORT, :PORT, HOST:PORT, [IPV6]:PORT, a URL, a name, or a SERVICE or PROJECT/SERVICE that is up.\n" +
+			"It must be this machine's, unless --remote is given.\n" +
 			"What answers is found by asking, with questions that change nothing. Exit status 1 says that nothing answered.",
 		Example: "  lodge probe 5432\n" +
+			"  lodge probe shop/web                  # where that service listens\n" +
 			"  lodge probe https://localhost:8443/health\n" +
 			"  lodge probe -n 10000 -c 50 http://localhost:3000/\n" +
 			"  lodge probe --rate 500 --duration 10s --http=/health :8080\n" +
@@ -83,14 +85,15 @@ func (a *app) probe(c *cobra.Command, argv []string, f probing) error {
 	if len(argv) != 1 {
 		return &usageError{err: fmt.Errorf("read arguments of lodge probe: one address, not %d", len(argv)), hint: "usage: " + c.UseLine()}
 	}
-	t, err := probe.ParseTarget(argv[0])
+	t, lookup, err := a.probeTarget(c.Context(), argv[0], f.udp)
 	if err != nil {
-		return &usageError{err: err, hint: "such as 8080, localhost:5432, [::1]:80 or https://localhost:8443/"}
+		return err
 	}
 	opts, many, err := a.probeOptions(c, t, f)
 	if err != nil {
 		return err
 	}
+	opts.Options.Network.Lookup = lookup
 	ctx, stop := signal.NotifyContext(c.Context(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if many {
