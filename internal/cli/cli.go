@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -104,8 +105,11 @@ func (r *results) Write(p []byte) (int, error) {
 
 func (a *app) root() *cobra.Command {
 	root := &cobra.Command{
-		Use:           "lodge",
-		Short:         "Give every project on this machine its own localhost",
+		Use:   "lodge",
+		Short: "Give every project on this machine its own localhost",
+		Example: `  lodge up                      the project here: its lodge.toml, or its Procfile
+  lodge run -- npm run dev      one command, without any file
+  lodge explain :3000           what is there?`,
 		Version:       a.env.Version,
 		SilenceErrors: true,
 		SilenceUsage:  true,
@@ -127,18 +131,33 @@ func (a *app) root() *cobra.Command {
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return &usageError{err: fmt.Errorf("read flags of %s: %w", c.CommandPath(), err), hint: c.CommandPath() + " --help"}
 	})
+	root.AddGroup(&cobra.Group{ID: groupRun, Title: "Run:"}, &cobra.Group{ID: groupLook, Title: "Look:"}, &cobra.Group{ID: groupMachine, Title: "Set up this machine:"})
 	root.AddCommand(a.commands()...)
 	return root
 }
 
+// The groups in which help lists commands.
+const (
+	groupRun     = "run"
+	groupLook    = "look"
+	groupMachine = "machine"
+)
+
 // commands lists every command.
 func (a *app) commands() []*cobra.Command {
-	return []*cobra.Command{
-		a.upCommand(), a.downCommand(), a.restartCommand(),
-		a.runCommand(), a.execCommand(),
-		a.lsCommand(), a.logsCommand(), a.openCommand(), a.setupCommand(), a.doctorCommand(), a.versionCommand(), a.trustCommand(), a.probeCommand(), a.portsCommand(), a.explainCommand(),
-		a.daemonCommand(), a.keeperCommand(), a.helperCommand(),
+	return slices.Concat(
+		inGroup(groupRun, a.upCommand(), a.downCommand(), a.restartCommand(), a.runCommand(), a.execCommand()),
+		inGroup(groupLook, a.lsCommand(), a.logsCommand(), a.openCommand(), a.portsCommand(), a.explainCommand(), a.probeCommand()),
+		inGroup(groupMachine, a.trustCommand(), a.setupCommand(), a.doctorCommand()),
+		[]*cobra.Command{a.versionCommand(), a.daemonCommand(), a.keeperCommand(), a.helperCommand()},
+	)
+}
+
+func inGroup(id string, commands ...*cobra.Command) []*cobra.Command {
+	for _, c := range commands {
+		c.GroupID = id
 	}
+	return commands
 }
 
 // status prints the error, if there is one, and gives the exit status.

@@ -28,6 +28,9 @@ func (a *app) logsCommand() *cobra.Command {
 		Use:   "logs [SERVICE...]",
 		Short: "What the services say, and said",
 		Long:  "Show the output of the project's services, also after everything has stopped.",
+		Example: `  lodge logs -f web
+  lodge logs --since 10m -n 100
+  lodge logs --json | jq -r .text`,
 		RunE: func(c *cobra.Command, names []string) error {
 			q := keeper.LogQuery{Services: names, Tail: tail}
 			if since != "" {
@@ -44,7 +47,7 @@ func (a *app) logsCommand() *cobra.Command {
 		},
 	}
 	c.Flags().BoolVarP(&follow, "follow", "f", false, "go on with what comes")
-	c.Flags().StringVar(&since, "since", "", "from then on: a duration such as 10m, or a time")
+	c.Flags().StringVar(&since, "since", "", "from `TIME` on: a duration such as 10m, or a time")
 	c.Flags().IntVarP(&tail, "tail", "n", 0, "only the last lines; 0 for all")
 	c.Flags().BoolVar(&asJSON, "json", false, "one JSON object a line: time, service, text")
 	return c

@@ -126,6 +126,7 @@ func TestFieldsOfLsJSON(t *testing.T) {
 	sh := newShell(t)
 	sh.write("lodge.toml", `version = 1
 name = "shop"
+default = "web"
 [services.web]
 command = "python3 -m http.server 8731 --bind 127.0.0.1"
 http = 8731

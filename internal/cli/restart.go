@@ -13,7 +13,9 @@ func (a *app) restartCommand() *cobra.Command {
 		Use:   "restart [SERVICE...]",
 		Short: "Restart services, and return when they are ready",
 		Long:  "Restart the services named, or all, with what lodge.toml says now, and return when they are ready again.",
-		RunE:  func(c *cobra.Command, names []string) error { return a.restart(c.Context(), names) },
+		Example: `  lodge restart            all services
+  lodge restart web api`,
+		RunE: func(c *cobra.Command, names []string) error { return a.restart(c.Context(), names) },
 	}
 }
 

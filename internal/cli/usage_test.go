@@ -216,3 +216,21 @@ func TestDirectoriesThatCannotBeUsed(t *testing.T) {
 		}
 	}
 }
+
+// Every command says how it is used, by an example.
+func TestHelpHasExamples(t *testing.T) {
+	a := &app{}
+	for _, c := range a.root().Commands() {
+		if c.Hidden {
+			continue
+		}
+		if c.Short == "" || !strings.Contains(c.Example, "lodge "+c.Name()) {
+			t.Errorf("%s: no example of it in its help", c.Name())
+		}
+		for line := range strings.SplitSeq(c.Long+"\n"+c.Example, "\n") {
+			if len([]rune(line)) > 140 {
+				t.Errorf("%s: a line of %d columns in its help: %s", c.Name(), len([]rune(line)), line)
+			}
+		}
+	}
+}
