@@ -58,6 +58,11 @@ func (a *app) down(ctx context.Context, names []string, all bool) error {
 	if err != nil {
 		return err
 	}
+	for _, n := range names {
+		if _, err := serviceOf(p, n); err != nil {
+			return err
+		}
+	}
 	if len(names) > 0 {
 		if err := localapi.NewSession(p).Stop(ctx, names); err != nil && !errors.Is(err, keeper.ErrGone) {
 			return err

@@ -99,10 +99,11 @@ func serviceOf(p localapi.Project, name string) (service.Status, error) {
 		}
 		names = append(names, s.Name)
 	}
-	return service.Status{}, &hinted{
-		err:  fmt.Errorf("find service %s: %s has no such service", name, p.Name),
-		hint: "there are: " + strings.Join(names, ", "),
+	hint := "there are: " + strings.Join(names, ", ")
+	if len(names) == 0 {
+		hint = "it has none"
 	}
+	return service.Status{}, &hinted{err: fmt.Errorf("find service %s: %s has no such service", name, p.Name), hint: hint}
 }
 
 // browse opens a page in the person's browser, if there seems to be one: not

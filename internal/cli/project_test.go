@@ -79,7 +79,7 @@ func TestAProjectsLife(t *testing.T) {
 	if code != exitNotDone {
 		t.Error(code)
 	}
-	one(t, stderr, "none: no such service", "")
+	one(t, stderr, "find service none: shop has no such service", "there are: db, web")
 	sh.ok("down", "web")
 	if st := sh.list().Projects[0].Services; st[0].State != service.Up || st[1].State != service.Stopped {
 		t.Errorf("down web: %+v", st)

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -32,6 +33,11 @@ func (a *app) restart(ctx context.Context, names []string) error {
 	p, err := a.load()
 	if err != nil {
 		return err
+	}
+	for _, n := range names {
+		if _, err := serviceOf(st, n); err != nil && !slices.Contains(serviceNames(p), n) {
+			return err
+		}
 	}
 	s := localapi.NewSession(st)
 	if err := s.Define(ctx, specs(p, st), a.childEnviron()); err != nil {
