@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"lodge/internal/explain"
 	"lodge/internal/localapi"
 	"lodge/internal/loopback"
 	"lodge/internal/names"
@@ -218,7 +219,7 @@ func (a *app) lodgeLookup(ctx context.Context, f *found, text, host string) (fun
 	home, err := netip.ParseAddr(f.project.Home)
 	switch {
 	case f.project.State == "down" || err != nil:
-		return nil, &hinted{err: fmt.Errorf("probe %s: project %s is not up", text, f.project.Name), hint: "cd " + f.project.Path + " && lodge up"}
+		return nil, &hinted{err: fmt.Errorf("probe %s: project %s is not up", text, f.project.Name), hint: "cd " + explain.ShellWord(f.project.Path) + " && lodge up"}
 	case f.missing != "":
 		_, err := serviceOf(f.project, f.missing)
 		return nil, err

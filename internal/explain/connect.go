@@ -288,21 +288,30 @@ func (f *Facts) elsewhereHere(shut []netip.Addr, others []*sockets.Row) Cause {
 
 func (f *Facts) inHomes(ip netip.Addr, homes []*sockets.Row) Cause {
 	c := Cause{Code: InHome, Operation: Connect, Sure: true}
-	var names []string
+	var names, places []string
 	for _, r := range homes {
-		names = add(names, f.rowProject(r))
+		if p := f.rowProject(r); !slices.Contains(names, p) {
+			names = append(names, p)
+			places = append(places, fmt.Sprintf("%s at %s", p, r.Local.IP))
+		}
 		c.Evidence = append(c.Evidence, f.line(r))
 	}
 	r := homes[0]
 	c.Evidence = append(c.Evidence, f.about(r)...)
-	at := "the home of project " + joinNames(names)
-	if r.Service != "" && len(names) == 1 {
+	at := "the home of project " + names[0]
+	if r.Service != "" {
 		at = "its home"
 	}
 	c.Summary = fmt.Sprintf("Nobody listens on %s itself. %s has that port inside %s, which is %s.", f.endpoint(ip), upper(f.who(r)), at, r.Local.IP)
+	if len(names) > 1 {
+		if more := len(places) - 4; more > 0 {
+			places = append(places[:4:4], count(more, "more", "more"))
+		}
+		c.Summary = fmt.Sprintf("Nobody listens on %s itself. %d projects have that port, each in its home: %s.", f.endpoint(ip), len(names), joinNames(places))
+	}
 	c.Hint = fmt.Sprintf("from outside connect to %s", f.dial(r))
 	if p := f.named(names[0]); p != nil {
-		c.Hint += fmt.Sprintf("; or go inside: cd %s && lodge exec -- CMD", filepath.Clean(p.Path))
+		c.Hint += fmt.Sprintf("; or go inside: cd %s && lodge exec -- CMD", ShellWord(filepath.Clean(p.Path)))
 	}
 	return c
 }
@@ -354,7 +363,7 @@ func (f *Facts) died(ip netip.Addr) []Cause {
 			c := Cause{
 				Code: ProcessDied, Operation: Connect, Sure: true,
 				Summary: fmt.Sprintf("Service %s of project %s has that port, but it has ended", s.Name, p.Name),
-				Hint:    fmt.Sprintf("read its log: cd %s && lodge logs %s", p.Path, s.Name),
+				Hint:    fmt.Sprintf("read its log: cd %s && lodge logs %s", ShellWord(p.Path), s.Name),
 			}
 			if s.Exit != nil {
 				c.Summary += fmt.Sprintf(", with exit status %d", *s.Exit)

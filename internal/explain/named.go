@@ -208,7 +208,7 @@ func (f *Facts) nameCauses() []Cause {
 	if n == nil || f.Input.Operation == Bind {
 		return nil
 	}
-	here := "cd " + n.Path + " && "
+	here := "cd " + ShellWord(n.Path) + " && "
 	c := Cause{Operation: Connect, Sure: true}
 	s := n.Service
 	switch {

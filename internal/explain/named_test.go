@@ -115,3 +115,13 @@ func nameIn(input string) string {
 	in, _ := Parse(input)
 	return in.Name
 }
+
+func TestShellWord(t *testing.T) {
+	for path, want := range map[string]string{
+		"/p/shop": "/p/shop", "/p/Über": "/p/Über", "/p/a b": "'/p/a b'", "/p/it's": `'/p/it'\''s'`, "": "''", "/p/$(x)": "'/p/$(x)'", "~/x": "'~/x'",
+	} {
+		if got := ShellWord(path); got != want {
+			t.Errorf("%q: got %s, want %s", path, got, want)
+		}
+	}
+}
