@@ -14,9 +14,12 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"golang.org/x/sys/unix"
 
 	"lodge/internal/keeper"
@@ -104,8 +107,11 @@ func (r *results) Write(p []byte) (int, error) {
 
 func (a *app) root() *cobra.Command {
 	root := &cobra.Command{
-		Use:           "lodge",
-		Short:         "Give every project on this machine its own localhost",
+		Use:   "lodge",
+		Short: "Give every project on this machine its own localhost",
+		Example: `  lodge up                      the project here: its lodge.toml, or its Procfile
+  lodge run -- npm run dev      one command, without any file
+  lodge explain :3000           what is there?`,
 		Version:       a.env.Version,
 		SilenceErrors: true,
 		SilenceUsage:  true,
@@ -125,22 +131,35 @@ func (a *app) root() *cobra.Command {
 	root.CompletionOptions.DisableDescriptions = true
 	root.SuggestionsMinimumDistance = 2
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
-		return &usageError{err: fmt.Errorf("read flags of %s: %w", c.CommandPath(), err), hint: c.CommandPath() + " --help"}
+		return &usageError{err: fmt.Errorf("read flags of %s: %w", c.CommandPath(), plainFlagError(err)), hint: c.CommandPath() + " --help"}
 	})
+	root.AddGroup(&cobra.Group{ID: groupRun, Title: "Run:"}, &cobra.Group{ID: groupLook, Title: "Look:"}, &cobra.Group{ID: groupMachine, Title: "Set up this machine:"})
 	root.AddCommand(a.commands()...)
 	return root
 }
 
+// The groups in which help lists commands.
+const (
+	groupRun     = "run"
+	groupLook    = "look"
+	groupMachine = "machine"
+)
+
 // commands lists every command.
 func (a *app) commands() []*cobra.Command {
-	return []*cobra.Command{
-		a.upCommand(), a.downCommand(), a.restartCommand(),
-		a.runCommand(), a.execCommand(),
-		a.lsCommand(), a.logsCommand(), a.openCommand(),
-		a.portsCommand(), a.explainCommand(), a.probeCommand(), a.topCommand(),
-		a.trustCommand(), a.setupCommand(), a.doctorCommand(), a.versionCommand(),
-		a.daemonCommand(), a.keeperCommand(), a.helperCommand(),
+	return slices.Concat(
+		inGroup(groupRun, a.upCommand(), a.downCommand(), a.restartCommand(), a.runCommand(), a.execCommand()),
+		inGroup(groupLook, a.lsCommand(), a.logsCommand(), a.openCommand(), a.portsCommand(), a.explainCommand(), a.probeCommand(), a.topCommand()),
+		inGroup(groupMachine, a.trustCommand(), a.setupCommand(), a.doctorCommand()),
+		[]*cobra.Command{a.versionCommand(), a.daemonCommand(), a.keeperCommand(), a.helperCommand()},
+	)
+}
+
+func inGroup(id string, commands ...*cobra.Command) []*cobra.Command {
+	for _, c := range commands {
+		c.GroupID = id
 	}
+	return commands
 }
 
 // status prints the error, if there is one, and gives the exit status.
@@ -181,11 +200,30 @@ func (a *app) status(err error) int {
 	return code
 }
 
-// args makes cobra's checks of arguments wrong usage.
+// plainFlagError takes the name of Go's function out of what is wrong with a
+// flag's value.
+func plainFlagError(err error) error {
+	var e *pflag.InvalidValueError
+	var n *strconv.NumError
+	if errors.As(err, &e) && errors.As(err, &n) {
+		return fmt.Errorf("invalid argument %q for --%s: %w", e.GetValue(), e.GetFlag().Name, n.Err)
+	}
+	return err
+}
+
+// args makes cobra's checks of arguments wrong usage, and says in plain words
+// which.
 func args(check cobra.PositionalArgs) cobra.PositionalArgs {
 	return func(c *cobra.Command, got []string) error {
 		if err := check(c, got); err != nil {
-			return &usageError{err: fmt.Errorf("read arguments of %s: %w", c.CommandPath(), err), hint: "usage: " + c.UseLine()}
+			why := "too many"
+			switch {
+			case len(got) == 0:
+				why = "there are none"
+			case check(c, nil) == nil && check(c, got[:1]) != nil:
+				why = fmt.Sprintf("it takes none, and %q is one", got[0])
+			}
+			return &usageError{err: fmt.Errorf("read arguments of %s: %s", c.CommandPath(), why), hint: "usage: " + c.UseLine()}
 		}
 		return nil
 	}

@@ -18,8 +18,11 @@ func (a *app) doctorCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "doctor",
 		Short: "What works here, what does not, and why",
-		Args:  args(cobra.NoArgs),
-		RunE:  func(c *cobra.Command, _ []string) error { return a.doctor(c.Context(), asJSON, withTrust) },
+		Long:  "Show each thing that lodge can do as yes, no or unknown, with the reason, and the command that changes it.",
+		Example: `  lodge doctor
+  lodge doctor --trust     and which programs believe lodge's certificates`,
+		Args: args(cobra.NoArgs),
+		RunE: func(c *cobra.Command, _ []string) error { return a.doctor(c.Context(), asJSON, withTrust) },
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "as JSON")
 	c.Flags().BoolVar(&withTrust, "trust", false, "also let each installed program (curl, python3, node, java, browsers) make an HTTPS request, which takes some seconds")

@@ -18,7 +18,10 @@ func (a *app) downCommand() *cobra.Command {
 		Use:   "down [SERVICE...]",
 		Short: "Stop the project here, or single services",
 		Long:  "Stop every process inside the project here and give up its home, or stop only the services named.",
-		RunE:  func(c *cobra.Command, names []string) error { return a.down(c.Context(), names, all) },
+		Example: `  lodge down               the project here, with all that runs inside
+  lodge down web           one service; the others go on
+  lodge down --all`,
+		RunE: func(c *cobra.Command, names []string) error { return a.down(c.Context(), names, all) },
 	}
 	c.Flags().BoolVar(&all, "all", false, "every project of this user")
 	return c
@@ -54,6 +57,11 @@ func (a *app) down(ctx context.Context, names []string, all bool) error {
 	}
 	if err != nil {
 		return err
+	}
+	for _, n := range names {
+		if _, err := serviceOf(p, n); err != nil {
+			return err
+		}
 	}
 	if len(names) > 0 {
 		if err := localapi.NewSession(p).Stop(ctx, names); err != nil && !errors.Is(err, keeper.ErrGone) {

@@ -35,6 +35,7 @@ reach it, and why a connection or a bind to it fails. It only looks: it makes no
 connection, and ends a process only where --kill asks it to.`,
 		Example: `  lodge explain 127.0.0.1:49342
   lodge explain :3000
+  lodge explain web.shop.localhost
   lodge explain localhost:5432
   lodge explain 53/udp
   lodge explain 'listen tcp :8080: bind: address already in use'
@@ -70,6 +71,18 @@ func (a *app) explain(ctx context.Context, what string, fl explainFlags) error {
 		}
 		what = string(b)
 	}
+	look := a.look(ctx)
+	defer look.Close()
+	if word := strings.TrimSpace(what); !strings.ContainsAny(word, " \t\n") && !isDigits(word) {
+		_, iana := loopback.PortOf(word)
+		n, err := look.serviceNamed(word, a.env.Dir, iana)
+		if err != nil {
+			return err
+		}
+		if n != nil {
+			what = n.hostName()
+		}
+	}
 	in, err := explain.Parse(what)
 	if errors.Is(err, explain.ErrNoAddress) {
 		return &usageError{err: fmt.Errorf("explain %q: %w", firstLine(what), err), hint: "add the port, such as: " + explainExample}
@@ -86,9 +99,7 @@ func (a *app) explain(ctx context.Context, what string, fl explainFlags) error {
 	if fl.bind && !in.HasPort {
 		return &usageError{err: errors.New("--bind needs a port"), hint: "such as: " + explainExample}
 	}
-	look := a.look(ctx)
-	defer look.Close()
-	facts, err := explain.Gather(ctx, in, a.explainSource(look))
+	facts, err := explain.Gather(ctx, in, a.explainSource(ctx, look))
 	if err != nil {
 		return fmt.Errorf("explain %s: %w", firstLine(what), err)
 	}
@@ -105,8 +116,8 @@ func (a *app) explain(ctx context.Context, what string, fl explainFlags) error {
 }
 
 // explainSource gives what a running daemon knows.
-func (a *app) explainSource(l *look) explain.Source {
-	src := explain.Source{Homes: l.Homes, Live: l.Live}
+func (a *app) explainSource(ctx context.Context, l *look) explain.Source {
+	src := explain.Source{Homes: l.Homes, Live: l.Live, Name: func(host string) *explain.Name { return l.explainName(ctx, host) }}
 	src.Inside, _ = netip.ParseAddr(a.getenv("LODGE_HOME"))
 	for _, p := range l.Projects {
 		src.Projects = append(src.Projects, explainProject(p))
@@ -119,24 +130,31 @@ func explainProject(p localapi.Project) explain.Project {
 	q.Home4, _ = netip.ParseAddr(p.Home)
 	q.Home6, _ = netip.ParseAddr(p.Home6)
 	for _, s := range p.Services {
-		x := explain.Service{Name: s.Name, State: string(s.State), Exit: s.Exit, Reason: s.Reason, Ports: append([]uint16(nil), s.LastPorts...)}
-		switch s.State {
-		case service.Backoff, service.Failed, service.Exited, service.Stopped:
-			x.Ended = true
-		}
-		for _, port := range []uint16{s.Port, s.HTTP} {
-			if port != 0 {
-				x.Ports = append(x.Ports, port)
-			}
-		}
-		for _, e := range s.Endpoints {
-			if e.Protocol == loopback.TCP {
-				x.Ports = append(x.Ports, e.Port)
-			}
-		}
-		q.Services = append(q.Services, x)
+		q.Services = append(q.Services, explainService(s))
 	}
 	return q
+}
+
+func explainService(s service.Status) explain.Service {
+	x := explain.Service{
+		Name: s.Name, State: string(s.State), Exit: s.Exit, Reason: s.Reason,
+		Endpoints: append([]loopback.Endpoint{}, s.Endpoints...), Ports: append([]uint16(nil), s.LastPorts...),
+	}
+	switch s.State {
+	case service.Backoff, service.Failed, service.Exited, service.Stopped:
+		x.Ended = true
+	}
+	for _, port := range []uint16{s.Port, s.HTTP} {
+		if port != 0 {
+			x.Ports = append(x.Ports, port)
+		}
+	}
+	for _, e := range s.Endpoints {
+		if e.Protocol == loopback.TCP {
+			x.Ports = append(x.Ports, e.Port)
+		}
+	}
+	return x
 }
 
 // printReport writes the answer, the evidence, and what to do.

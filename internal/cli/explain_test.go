@@ -145,7 +145,7 @@ func TestExplainCommand(t *testing.T) {
 		args       []string
 		want, hint string
 	}{
-		{[]string{"explain"}, "requires at least 1 arg", "usage: lodge explain WHAT..."},
+		{[]string{"explain"}, "there are none", "usage: lodge explain WHAT..."},
 		{[]string{"explain", "bind: address already in use"}, "no address, port or name in it", "lodge explain 127.0.0.1:3000"},
 		{[]string{"explain", "99999"}, `port "99999": not a number from 0 to 65535`, "lodge explain 127.0.0.1:3000"},
 		{[]string{"explain", "10.0.0.0/8"}, "is a block of addresses", "lodge explain 127.0.0.1:3000"},

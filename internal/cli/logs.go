@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"io/fs"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -28,6 +30,9 @@ func (a *app) logsCommand() *cobra.Command {
 		Use:   "logs [SERVICE...]",
 		Short: "What the services say, and said",
 		Long:  "Show the output of the project's services, also after everything has stopped.",
+		Example: `  lodge logs -f web
+  lodge logs --since 10m -n 100
+  lodge logs --json | jq -r .text`,
 		RunE: func(c *cobra.Command, names []string) error {
 			q := keeper.LogQuery{Services: names, Tail: tail}
 			if since != "" {
@@ -44,7 +49,7 @@ func (a *app) logsCommand() *cobra.Command {
 		},
 	}
 	c.Flags().BoolVarP(&follow, "follow", "f", false, "go on with what comes")
-	c.Flags().StringVar(&since, "since", "", "from then on: a duration such as 10m, or a time")
+	c.Flags().StringVar(&since, "since", "", "from `TIME` on: a duration such as 10m, or a time")
 	c.Flags().IntVarP(&tail, "tail", "n", 0, "only the last lines; 0 for all")
 	c.Flags().BoolVar(&asJSON, "json", false, "one JSON object a line: time, service, text")
 	return c
@@ -85,6 +90,9 @@ func (a *app) logs(ctx context.Context, q keeper.LogQuery, follow, asJSON bool) 
 	if err != nil {
 		return err
 	}
+	if err := a.mayHaveLogs(p, q.Services); err != nil {
+		return err
+	}
 	each := a.linePrinter().print
 	if asJSON {
 		enc := json.NewEncoder(a.out)
@@ -103,6 +111,32 @@ func (a *app) logs(ctx context.Context, q keeper.LogQuery, follow, asJSON bool) 
 		return nil
 	}
 	return err
+}
+
+// mayHaveLogs says whether each name is that of a service that there is or that
+// has said something.
+func (a *app) mayHaveLogs(p localapi.Project, names []string) error {
+	if len(names) == 0 {
+		return nil
+	}
+	known, err := logs.Services(p.LogDir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("read logs: %w", err)
+	}
+	for _, s := range p.Services {
+		known = append(known, s.Name)
+	}
+	if q, err := a.load(); err == nil {
+		known = append(known, serviceNames(q)...)
+	}
+	slices.Sort(known)
+	known = slices.Compact(known)
+	for _, n := range names {
+		if !slices.Contains(known, n) {
+			return &hinted{err: fmt.Errorf("show logs of %s: %s has no such service", n, p.Name), hint: "there are: " + strings.Join(known, ", ")}
+		}
+	}
+	return nil
 }
 
 // linePrinter prints lines of several services, each with its name in front.

@@ -33,6 +33,8 @@ type look struct {
 type daemonAt struct {
 	socket string
 	client *localapi.Client // nil for none
+	// projects are those that it said are up.
+	projects []localapi.Project
 }
 
 // runs says whether somebody may listen. Where nobody does, as mostly, a look
@@ -65,7 +67,8 @@ func (a *app) look(ctx context.Context) *look {
 // refresh asks again: projects come and go, and so does the daemon.
 func (l *look) refresh(ctx context.Context) {
 	l.Projects, l.Homes, l.Live, l.Warnings = nil, nil, nil, nil
-	ask := func(d daemonAt) bool {
+	ask := func(d *daemonAt) bool {
+		d.projects = nil
 		if !d.runs() {
 			return false
 		}
@@ -81,13 +84,14 @@ func (l *look) refresh(ctx context.Context) {
 			}
 			return false
 		}
+		d.projects = ps.Projects
 		l.Projects = append(l.Projects, ps.Projects...)
 		return true
 	}
-	if live, ok := any(l.own.client).(sockets.Live); ask(l.own) && ok {
+	if live, ok := any(l.own.client).(sockets.Live); ask(&l.own) && ok {
 		l.Live = live
 	}
-	ask(l.sudo)
+	ask(&l.sudo)
 	l.Homes = homesOf(l.Projects)
 }
 

@@ -24,7 +24,11 @@ func (a *app) lsCommand() *cobra.Command {
 		Use:     "ls",
 		Aliases: []string{"ps", "status"},
 		Short:   "What runs: projects, services, homes and ports",
-		Args:    args(cobra.NoArgs),
+		Long: "List what runs: each service with its state, its project's home, its ports and its name.\n" +
+			"What runs outside of lodge is in `lodge ports`.",
+		Example: `  lodge ls
+  lodge ls --json | jq -r '.projects[].services[].url'`,
+		Args: args(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error {
 			return a.ls(c.Context(), asJSON, all)
 		},

@@ -23,6 +23,9 @@ func (a *app) openCommand() *cobra.Command {
 		Long: "Print the HTTPS name of a service, or of the project, and open it in the browser where there is one\n" +
 			"(BROWSER, or xdg-open in a graphical session).\n" +
 			"With --lan other devices in this machine's network reach the service, over plain HTTP, until Ctrl-C.",
+		Example: `  lodge open               the project's page
+  lodge open api --print
+  lodge open web --lan     for a phone in the same network`,
 		Args: args(cobra.MaximumNArgs(1)),
 		RunE: func(c *cobra.Command, names []string) error {
 			if lan {
@@ -36,7 +39,7 @@ func (a *app) openCommand() *cobra.Command {
 	}
 	c.Flags().BoolVar(&only, "print", false, "only print it")
 	c.Flags().BoolVar(&lan, "lan", false, "share the service with this machine's network until Ctrl-C")
-	c.Flags().StringVar(&ip, "ip", "", "with --lan: at this address of the machine")
+	c.Flags().StringVar(&ip, "ip", "", "with --lan: at this `ADDRESS` of the machine")
 	c.Flags().BoolVar(&asJSON, "json", false, "as JSON, and open nothing")
 	return c
 }
@@ -96,10 +99,11 @@ func serviceOf(p localapi.Project, name string) (service.Status, error) {
 		}
 		names = append(names, s.Name)
 	}
-	return service.Status{}, &hinted{
-		err:  fmt.Errorf("find service %s: %s has no such service", name, p.Name),
-		hint: "there are: " + strings.Join(names, ", "),
+	hint := "there are: " + strings.Join(names, ", ")
+	if len(names) == 0 {
+		hint = "it has none"
 	}
+	return service.Status{}, &hinted{err: fmt.Errorf("find service %s: %s has no such service", name, p.Name), hint: hint}
 }
 
 // browse opens a page in the person's browser, if there seems to be one: not

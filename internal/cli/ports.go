@@ -248,7 +248,8 @@ func (r *portsRequest) scan(ctx context.Context, l *look) (*sockets.Snapshot, er
 	s := r.selection
 	s.filter.Names = slices.Clip(s.filter.Names)
 	s.filter.Projects = slices.Clip(s.filter.Projects)
-	s.resolve(l.Homes)
+	s.services, s.places = slices.Clip(s.services), slices.Clip(s.places)
+	s.resolve(l.Homes, func(host string) *found { return l.find(ctx, host) })
 	t, err := sockets.Scan(ctx, l.query(s.query(r.query)))
 	if err != nil {
 		return nil, err
@@ -277,7 +278,7 @@ func (a *app) ports(ctx context.Context, r *portsRequest) error {
 	if err := a.portsText(r).print(a.out, v); err != nil {
 		return a.printed(err)
 	}
-	a.portsRemarks(r, l, t, warnings)
+	a.portsRemarks(ctx, r, l, t, warnings)
 	return nil
 }
 
@@ -311,12 +312,12 @@ func (a *app) portsText(r *portsRequest) *portsText {
 }
 
 // portsRemarks says on standard error what the table does not.
-func (a *app) portsRemarks(r *portsRequest, l *look, t *sockets.Snapshot, warnings []string) {
+func (a *app) portsRemarks(ctx context.Context, r *portsRequest, l *look, t *sockets.Snapshot, warnings []string) {
 	for _, w := range warnings {
 		fmt.Fprintln(a.err, "lodge: "+w)
 	}
 	if t.Len() == 0 {
-		fmt.Fprintln(a.err, "no socket matches"+r.meant(l))
+		fmt.Fprintln(a.err, "no socket matches"+r.meant(ctx, l))
 	}
 	a.unknownOwners(t.UnknownOwners())
 }
@@ -338,8 +339,22 @@ func (a *app) unknownOwners(n int) {
 }
 
 // meant gives a hint where a word that was taken for a name is a word of a
-// flag.
-func (r *portsRequest) meant(l *look) string {
+// flag, and says of a service that it does not listen.
+func (r *portsRequest) meant(ctx context.Context, l *look) string {
+	s := r.selection
+	s.services = slices.Clip(s.services)
+	s.resolve(l.Homes, func(host string) *found { return l.find(ctx, host) })
+	for _, want := range s.services {
+		for _, p := range l.Projects {
+			if i := indexOf(p, want.service); i >= 0 && p.Name == want.project && len(p.Services[i].Endpoints) == 0 {
+				why := string(p.Services[i].State)
+				if reason := p.Services[i].Reason; reason != "" {
+					why += ", " + reason
+				}
+				return fmt.Sprintf(": %s/%s listens on nothing (%s)", p.Name, want.service, why)
+			}
+		}
+	}
 	for _, n := range r.selection.names {
 		for _, p := range l.Projects {
 			if slices.ContainsFunc(p.Services, func(s service.Status) bool { return s.Name == n }) {

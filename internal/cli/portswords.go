@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"lodge/internal/loopback"
+	"lodge/internal/names"
 	"lodge/internal/project"
 	"lodge/internal/sockets"
 )
@@ -29,6 +30,8 @@ type selection struct {
 	names []string
 	// services are of one project each.
 	services []projectService
+	// hosts are names such as lodge gives, which the daemon knows best.
+	hosts []hostWord
 	// families are ipv4 and ipv6; none is both.
 	families []string
 	// listening leaves out TCP sockets that have a port and do not listen.
@@ -42,6 +45,13 @@ type place struct {
 }
 
 type projectService struct{ project, service string }
+
+// hostWord is a host name below localhost or test, with the port that goes
+// with it, if one was written.
+type hostWord struct {
+	name  string
+	place *place
+}
 
 // maxEnginePorts is how many ports the engine is told. More are looked for in
 // what it gives: a list of thousands would slow the kernel down.
@@ -67,7 +77,8 @@ func (s *selection) word(w string) error {
 			return wrongWord(w, "it is not an address", "for example: lodge ports 127.0.0.1:3000")
 		}
 		text = u.Host
-		if n, ok := schemePort(u.Scheme); ok && u.Port() == "" {
+		// Nobody but lodge's proxy has the port of a service's address.
+		if n, ok := schemePort(u.Scheme); ok && u.Port() == "" && !isHostWord(text) {
 			text += ":" + strconv.Itoa(int(n))
 		}
 	}
@@ -104,9 +115,8 @@ func (s *selection) endpoint(w, host, ports string) error {
 	}
 	ps, ok := parseAddresses(host)
 	if !ok {
-		if svc, ok := localhostName(host); ok {
-			s.places = append(s.places, p)
-			s.service(svc)
+		if isHostWord(host) {
+			s.hosts = append(s.hosts, hostWord{host, &p})
 			return nil
 		}
 		return wrongWord(w, fmt.Sprintf("%q is not an address", host), "an IP address or localhost, such as 127.0.0.1:"+ports)
@@ -129,8 +139,8 @@ func (s *selection) name(w, text string) error {
 		s.filter.PIDs = append(s.filter.PIDs, pid)
 		return nil
 	}
-	if svc, ok := localhostName(text); ok {
-		s.service(svc)
+	if isHostWord(text) {
+		s.hosts = append(s.hosts, hostWord{name: text})
 		return nil
 	}
 	switch p, svc, ok := strings.Cut(text, "/"); {
@@ -154,16 +164,25 @@ func (s *selection) service(svc projectService) {
 	s.services = append(s.services, svc)
 }
 
-// localhostName reads web.shop.localhost: the service web of the project shop.
-func localhostName(text string) (projectService, bool) {
-	text, ok := strings.CutSuffix(strings.TrimSuffix(text, "."), ".localhost")
-	if !ok || text == "" {
+// isHostWord says whether a word is a name below localhost or test.
+func isHostWord(text string) bool {
+	_, ok := readHost(text)
+	return ok
+}
+
+// readHost reads web.shop.localhost and web.shop.test, whatever stands in
+// front: the service web of the project shop, as those are mostly called.
+func readHost(text string) (projectService, bool) {
+	labels := strings.Split(names.Normalize(text), ".")
+	n := len(labels)
+	if n < 2 || labels[n-1] != names.HTTPDomain && labels[n-1] != names.TCPDomain || slices.Contains(labels, "") {
 		return projectService{}, false
 	}
-	if svc, p, ok := strings.Cut(text, "."); ok {
-		return projectService{project: p, service: svc}, true
+	svc := projectService{project: labels[n-2]}
+	if n > 2 {
+		svc.service = labels[n-3]
 	}
-	return projectService{project: text}, true
+	return svc, true
 }
 
 // cutPID reads name[PID].
@@ -244,8 +263,8 @@ func wrongWord(word, why, hint string) error {
 }
 
 // resolve gives the words that are names their meaning: a project that is up,
-// or else a process.
-func (s *selection) resolve(homes []sockets.Home) {
+// or else a process. find, which may be nil, says what a host name leads to.
+func (s *selection) resolve(homes []sockets.Home, find func(host string) *found) {
 	for _, n := range s.names {
 		if slices.ContainsFunc(homes, func(h sockets.Home) bool { return h.Project == n }) {
 			s.filter.Projects = append(s.filter.Projects, n)
@@ -253,7 +272,25 @@ func (s *selection) resolve(homes []sockets.Home) {
 			s.filter.Names = append(s.filter.Names, n)
 		}
 	}
-	s.names = nil
+	for _, h := range s.hosts {
+		svc, _ := readHost(h.name)
+		var f *found
+		if find != nil {
+			f = find(h.name)
+		}
+		if f != nil {
+			svc.project = f.project.Name
+			if f.service != nil {
+				svc.service = f.service.Name
+			}
+		}
+		// An address with the port of lodge's proxy means the service behind it.
+		if h.place != nil && !(f != nil && !f.tcp && h.place.from == urlPort(f.project.URL)) {
+			s.places = append(s.places, *h.place)
+		}
+		s.service(svc)
+	}
+	s.names, s.hosts = nil, nil
 }
 
 // query adds to q what the engine can look for by itself.

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"lodge/internal/localapi"
+	"lodge/internal/service"
 	"lodge/internal/sockets"
 )
 
@@ -27,6 +29,13 @@ func (s *selection) words() string {
 	}
 	for _, svc := range s.services {
 		add("service=%s/%s", svc.project, svc.service)
+	}
+	for _, h := range s.hosts {
+		port := ""
+		if h.place != nil {
+			port = fmt.Sprintf(":%d-%d", h.place.from, h.place.to)
+		}
+		add("host=%s%s", h.name, port)
 	}
 	v := reflect.ValueOf(s.filter)
 	for i := range v.NumField() {
@@ -65,15 +74,17 @@ func TestWord(t *testing.T) {
 		"http://127.0.0.1:3000/x?y":  "place=[127.0.0.1/32]:3000-3000",
 		"http://localhost/":          "place=[127.0.0.0/8 ::1/128]:80-80",
 		"https://[::1]":              "place=[::1/128]:443-443",
-		"https://web.shop.localhost": "place=[]:443-443 service=shop/web",
+		"https://web.shop.localhost": "host=web.shop.localhost",
 		"postgres":                   "word=postgres",
 		"node-2":                     "word=node-2",
 		"7zip":                       "word=7zip",
 		"tmux: server":               "word=tmux: server",
 		"postgres[398]":              "pids=[398] names=[postgres]",
 		"shop/web":                   "service=shop/web",
-		"web.shop.localhost":         "service=shop/web",
-		"shop.localhost":             "projects=[shop]",
+		"web.shop.localhost":         "host=web.shop.localhost",
+		"web.shop.test:5432":         "host=web.shop.test:5432-5432",
+		"shop.localhost":             "host=shop.localhost",
+		".localhost":                 "word=.localhost",
 		" 5432 ":                     "place=[]:5432-5432",
 
 		"70000":           `! read port "70000": it is not between 0 and 65535`,
@@ -131,9 +142,37 @@ func FuzzWord(f *testing.F) {
 
 func TestNamesAreProjectsFirst(t *testing.T) {
 	s := selection{names: []string{"shop", "postgres"}}
-	s.resolve([]sockets.Home{{Project: "shop"}})
+	s.resolve([]sockets.Home{{Project: "shop"}}, nil)
 	if got := s.words(); got != "names=[postgres] projects=[shop]" {
 		t.Errorf("got %s", got)
+	}
+}
+
+func TestHostWordsAreServices(t *testing.T) {
+	ps := []localapi.Project{{ID: "1", Name: "The Shop", Label: "the-shop", URL: "https://the-shop.localhost:25672", DefaultService: "web", Services: []service.Status{
+		{Name: "web", State: service.Up, Endpoints: listensAt("127.83.20.7:8000")}, {Name: "db", State: service.Up, Endpoints: listensAt("127.83.20.7:5432")},
+	}}}
+	find := func(host string) *found { return findIn(ps, host) }
+	for word, want := range map[string]string{
+		"web.the-shop.localhost":                 "service=The Shop/web",
+		"a.web.the-shop.localhost":               "service=The Shop/web",
+		"the-shop.localhost":                     "service=The Shop/web",
+		"the-shop.test":                          "projects=[The Shop]",
+		"db.the-shop.test:5432":                  "place=[]:5432-5432 service=The Shop/db",
+		"https://web.the-shop.localhost:25672/x": "service=The Shop/web",
+		"https://web.the-shop.localhost/":        "service=The Shop/web",
+		"http://web.the-shop.localhost:8000":     "place=[]:8000-8000 service=The Shop/web",
+		"nix.the-shop.localhost":                 "service=The Shop/nix",
+		"web.other.localhost":                    "service=other/web",
+		"other.test":                             "projects=[other]",
+	} {
+		var s selection
+		if err := s.word(word); err != nil {
+			t.Fatal(err)
+		}
+		if s.resolve(nil, find); s.words() != want {
+			t.Errorf("%s: got %s, want %s", word, s.words(), want)
+		}
 	}
 }
 

@@ -33,9 +33,11 @@ func (a *app) probeCommand() *cobra.Command {
 		Use:   "probe [flags] ADDRESS",
 		Short: "Make connections to an address: say what answers, or measure it",
 		Long: "Say what answers at ADDRESS, and how long each step took; or, with -n, -c, --rate or --duration, make many connections and measure them.\n" +
-			"ADDRESS is a PORT, :PORT, HOST:PORT, [IPV6]:PORT, a URL, or a name. It must be this machine's, unless --remote is given.\n" +
+			"ADDRESS is a PORT, :PORT, HOST:PORT, [IPV6]:PORT, a URL, a name, or a SERVICE or PROJECT/SERVICE that is up.\n" +
+			"It must be this machine's, unless --remote is given.\n" +
 			"What answers is found by asking, with questions that change nothing. Exit status 1 says that nothing answered.",
 		Example: "  lodge probe 5432\n" +
+			"  lodge probe shop/web                  # where that service listens\n" +
 			"  lodge probe https://localhost:8443/health\n" +
 			"  lodge probe -n 10000 -c 50 http://localhost:3000/\n" +
 			"  lodge probe --rate 500 --duration 10s --http=/health :8080\n" +
@@ -48,21 +50,21 @@ func (a *app) probeCommand() *cobra.Command {
 	fl.BoolVar(&f.asJSON, "json", false, "as JSON")
 	fl.BoolVar(&f.remote, "remote", false, "also where ADDRESS is not this machine")
 	fl.BoolVar(&f.udp, "udp", false, "by UDP")
-	fl.DurationVar(&f.timeout, "timeout", probe.DefaultTimeout, "how long one connection, or one answer, is waited for")
-	fl.IntVarP(&f.count, "count", "n", 0, "make so many (default: 1; 1000 with -c or --rate)")
-	fl.IntVarP(&f.concurrency, "concurrency", "c", 0, "so many at a time (default 10)")
-	fl.Float64Var(&f.rate, "rate", 0, "begin so many in a second; latency counts from when each should have begun")
-	fl.DurationVar(&f.duration, "duration", 0, "begin no more after this time (default 1m)")
+	fl.DurationVar(&f.timeout, "timeout", probe.DefaultTimeout, "how long (`TIME`) one connection, or one answer, is waited for")
+	fl.IntVarP(&f.count, "count", "n", 0, "make `N` (default: 1; 1000 with -c or --rate)")
+	fl.IntVarP(&f.concurrency, "concurrency", "c", 0, "`N` at a time (default 10)")
+	fl.Float64Var(&f.rate, "rate", 0, "begin `N` in a second; latency counts from when each should have begun")
+	fl.DurationVar(&f.duration, "duration", 0, "begin no more after this `TIME` (default 1m)")
 	fl.BoolVar(&f.connect, "connect", false, "only connect, and close")
 	fl.StringVar(&f.echo, "echo", "", "send `SIZE` bytes (64, 4k, 1m) and expect the same bytes back")
 	fl.StringVar(&f.http, "http", "", "fetch `PATH` by HTTP/1.1 (default: ADDRESS's, or /)")
 	fl.Lookup("http").NoOptDefVal = pathOfAddress
 	fl.BoolVar(&f.fresh, "new-connections", false, "a new connection for each echo or request")
-	fl.StringVarP(&f.method, "method", "X", "", "HTTP: the method (default GET)")
-	fl.StringArrayVarP(&f.header, "header", "H", nil, "HTTP: a header, \"Name: value\"")
-	fl.StringVar(&f.body, "body", "", "HTTP: the body, or @FILE")
-	fl.StringVar(&f.expect, "expect", "", "HTTP: the statuses that count as success, such as 200,3xx (default: 2xx and 3xx)")
-	fl.IntVar(&f.maxErrors, "max-errors", 0, "exit with 1 where more than so many failed (default: only where all did)")
+	fl.StringVarP(&f.method, "method", "X", "", "HTTP: the `METHOD` (default GET)")
+	fl.StringArrayVarP(&f.header, "header", "H", nil, "HTTP: a `HEADER`, \"Name: value\"")
+	fl.StringVar(&f.body, "body", "", "HTTP: the `BODY`, or @FILE")
+	fl.StringVar(&f.expect, "expect", "", "HTTP: the `STATUSES` that count as success, such as 200,3xx (default: 2xx and 3xx)")
+	fl.IntVar(&f.maxErrors, "max-errors", 0, "exit with 1 where more than `N` failed (default: only where all did)")
 	return c
 }
 
@@ -83,14 +85,15 @@ func (a *app) probe(c *cobra.Command, argv []string, f probing) error {
 	if len(argv) != 1 {
 		return &usageError{err: fmt.Errorf("read arguments of lodge probe: one address, not %d", len(argv)), hint: "usage: " + c.UseLine()}
 	}
-	t, err := probe.ParseTarget(argv[0])
+	t, lookup, err := a.probeTarget(c.Context(), argv[0], f.udp)
 	if err != nil {
-		return &usageError{err: err, hint: "such as 8080, localhost:5432, [::1]:80 or https://localhost:8443/"}
+		return err
 	}
 	opts, many, err := a.probeOptions(c, t, f)
 	if err != nil {
 		return err
 	}
+	opts.Options.Network.Lookup = lookup
 	ctx, stop := signal.NotifyContext(c.Context(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if many {

@@ -190,7 +190,7 @@ func TestProbeMany(t *testing.T) {
 func TestProbeUsage(t *testing.T) {
 	sh := newShell(t)
 	for line, want := range map[string]string{
-		"probe":                        "requires at least 1 arg",
+		"probe":                        "there are none",
 		"probe 80 81":                  "one address, not 2",
 		"probe 80 81 82":               "one address, not 3",
 		"probe --http=/x /y 81":        "one address, not 2",

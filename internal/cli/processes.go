@@ -26,9 +26,10 @@ func (a *app) daemonCommand() *cobra.Command {
 	d := a.dirs()
 	hostsFile := a.getenv("LODGE_HOSTS")
 	c := &cobra.Command{
-		Use:   "daemon",
-		Short: "The daemon, in the foreground (other commands start it by themselves)",
-		Args:  args(cobra.NoArgs),
+		Use:     "daemon",
+		Short:   "The daemon, in the foreground (other commands start it by themselves)",
+		Example: "  lodge daemon --live",
+		Args:    args(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error {
 			ctx, stop := signal.NotifyContext(c.Context(), unix.SIGINT, unix.SIGTERM)
 			defer stop()

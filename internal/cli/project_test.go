@@ -79,7 +79,7 @@ func TestAProjectsLife(t *testing.T) {
 	if code != exitNotDone {
 		t.Error(code)
 	}
-	one(t, stderr, "none: no such service", "")
+	one(t, stderr, "find service none: shop has no such service", "there are: db, web")
 	sh.ok("down", "web")
 	if st := sh.list().Projects[0].Services; st[0].State != service.Up || st[1].State != service.Stopped {
 		t.Errorf("down web: %+v", st)
@@ -126,6 +126,7 @@ func TestFieldsOfLsJSON(t *testing.T) {
 	sh := newShell(t)
 	sh.write("lodge.toml", `version = 1
 name = "shop"
+default = "web"
 [services.web]
 command = "python3 -m http.server 8731 --bind 127.0.0.1"
 http = 8731

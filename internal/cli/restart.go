@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -13,7 +14,9 @@ func (a *app) restartCommand() *cobra.Command {
 		Use:   "restart [SERVICE...]",
 		Short: "Restart services, and return when they are ready",
 		Long:  "Restart the services named, or all, with what lodge.toml says now, and return when they are ready again.",
-		RunE:  func(c *cobra.Command, names []string) error { return a.restart(c.Context(), names) },
+		Example: `  lodge restart            all services
+  lodge restart web api`,
+		RunE: func(c *cobra.Command, names []string) error { return a.restart(c.Context(), names) },
 	}
 }
 
@@ -30,6 +33,11 @@ func (a *app) restart(ctx context.Context, names []string) error {
 	p, err := a.load()
 	if err != nil {
 		return err
+	}
+	for _, n := range names {
+		if _, err := serviceOf(st, n); err != nil && !slices.Contains(serviceNames(p), n) {
+			return err
+		}
 	}
 	s := localapi.NewSession(st)
 	if err := s.Define(ctx, specs(p, st), a.childEnviron()); err != nil {

@@ -23,11 +23,13 @@ func (a *app) runCommand() *cobra.Command {
 		Short: "Run one command in this project's localhost, named",
 		Long: "Run a command in the localhost of the project that the working directory belongs to, and wait for it.\n" +
 			"It needs no lodge.toml. It shows in `lodge ls`, its output is kept for `lodge logs`, and its exit status is lodge's.",
+		Example: `  lodge run -- python3 -m http.server 8000
+  lodge run --name web -- npm run dev`,
 		Args: args(cobra.MinimumNArgs(1)),
 		RunE: func(c *cobra.Command, argv []string) error { return a.runInside(c.Context(), argv, name, true, ch) },
 	}
 	c.Flags().SetInterspersed(false)
-	c.Flags().StringVar(&name, "name", "", "what it is called in `lodge ls` (default: the program's name)")
+	c.Flags().StringVar(&name, "name", "", "`NAME` in lodge ls (default: the program's)")
 	ch.flags(c)
 	return c
 }
@@ -37,8 +39,12 @@ func (a *app) execCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "exec [flags] [--] CMD [ARG...]",
 		Short: "Run a command inside, such as psql, curl or npm test",
-		Long: "Run a command in the localhost of the project that the working directory belongs to: `lodge exec -- psql -h localhost`.\n" +
+		Long: "Run a command in the localhost of the project that the working directory belongs to.\n" +
 			"It needs no lodge.toml and nothing that is up. Its exit status is lodge's.",
+		Example: `  lodge exec -- psql -h localhost
+  lodge exec -- curl -s localhost:8000
+  lodge exec -- npm test
+  lodge exec -- bash`,
 		Args: args(cobra.MinimumNArgs(1)),
 		RunE: func(c *cobra.Command, argv []string) error { return a.runInside(c.Context(), argv, "", false, ch) },
 	}

@@ -65,6 +65,8 @@ func (a *app) setupCommand() *cobra.Command {
 			"names below .test in " + setupHosts + ", and sees which process has which socket, also those of other users,\n" +
 			"without being root. It writes " + setupBinary + ", " + setupSocket + "\n" +
 			"and " + setupService + "; --uninstall removes them, and all names.",
+		Example: `  sudo lodge setup
+  sudo lodge setup --uninstall`,
 		Args: args(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error {
 			if os.Geteuid() != 0 {
@@ -77,7 +79,7 @@ func (a *app) setupCommand() *cobra.Command {
 		},
 	}
 	c.Flags().BoolVar(&uninstall, "uninstall", false, "take it away again")
-	c.Flags().StringVar(&root, "root", "/", "install below this directory, and tell systemd nothing")
+	c.Flags().StringVar(&root, "root", "/", "install below this `DIRECTORY`, and tell systemd nothing")
 	return c
 }
 

@@ -38,6 +38,9 @@ address, a process, a project or project/service. Press ? for the keys.
 
 With --once or --json it prints one view and ends; since rates are of a time, it
 reads twice, --interval apart (then one second, unless it is given).`,
+		Example: "  lodge top\n" +
+			"  lodge top shop                     # one project\n" +
+			"  lodge top --once --view talk       # who talks to whom, once, for a script",
 		RunE: func(c *cobra.Command, words []string) error {
 			if !c.Flags().Changed("interval") && (ch.once || ch.asJSON) {
 				ch.interval = time.Second

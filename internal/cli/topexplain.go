@@ -16,7 +16,7 @@ func (a *app) explainText(ctx context.Context, address string) (string, error) {
 	}
 	look := a.look(ctx)
 	defer look.Close()
-	facts, err := explain.Gather(ctx, in, a.explainSource(look))
+	facts, err := explain.Gather(ctx, in, a.explainSource(ctx, look))
 	if err != nil {
 		return "", fmt.Errorf("explain %s: %w", address, err)
 	}

@@ -35,6 +35,9 @@ func (a *app) trustCommand() *cobra.Command {
 		Short: "Make programs on this machine trust lodge's HTTPS names",
 		Long: "Install the certificate of your own local authority into the system's store, the databases of Chromium and Firefox, and Java's key stores.\n" +
 			"The authority can sign for localhost, test and the names below them, and for nothing else. What needs root is printed as a command.",
+		Example: `  lodge trust              install it, and say what is left to do as root
+  lodge trust --check      which programs believe it, by asking them
+  lodge trust --uninstall`,
 		Args: args(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error { return a.trust(c.Context(), f) },
 	}
@@ -43,8 +46,8 @@ func (a *app) trustCommand() *cobra.Command {
 	c.Flags().BoolVar(&f.check, "check", false, "let each installed program make an HTTPS request, and say which trust it")
 	c.Flags().BoolVar(&f.pem, "pem", false, "print the authority's certificate")
 	c.Flags().BoolVar(&f.renew, "renew", false, "make a new authority, install it, and take the old one out")
-	c.Flags().StringSliceVar(&f.only, "only", nil, "only these stores: system, nss, java")
-	c.Flags().StringVar(&f.root, "root", "/", "look for system paths below this directory")
+	c.Flags().StringSliceVar(&f.only, "only", nil, "only these `STORES`: system, nss, java")
+	c.Flags().StringVar(&f.root, "root", "/", "look for system paths below this `DIRECTORY`")
 	c.Flags().BoolVar(&f.json, "json", false, "as JSON")
 	return c
 }

@@ -27,6 +27,9 @@ func (a *app) upCommand() *cobra.Command {
 		Short: "Start the project here, in its own localhost",
 		Long: "Start the services of the project in the working directory, or those named and what they need.\n" +
 			"Attached, it shows their output, and Ctrl-C stops all. With -d it returns when all are ready.",
+		Example: `  lodge up                 all services, with their output, until Ctrl-C
+  lodge up -d web          web and what it needs, in the background
+  lodge up --engine seccomp --isolation strict`,
 		RunE: func(c *cobra.Command, names []string) error { return a.up(c.Context(), names, detach, ch) },
 	}
 	c.Flags().BoolVarP(&detach, "detach", "d", false, "return when all are ready, and leave them running")
@@ -35,8 +38,8 @@ func (a *app) upCommand() *cobra.Command {
 }
 
 func (ch *choices) flags(c *cobra.Command) {
-	c.Flags().StringVar(&ch.engine, "engine", "", "how the home is made: ebpf, seccomp or none (default: the first that works)")
-	c.Flags().StringVar(&ch.isolation, "isolation", "", "overlay: the machine's localhost shows through; strict: it does not")
+	c.Flags().StringVar(&ch.engine, "engine", "", "`ENGINE` that makes the home: ebpf, seccomp or none (default: the first that works)")
+	c.Flags().StringVar(&ch.isolation, "isolation", "", "how much of the machine's localhost shows through, `LEVEL`: overlay (what is not inside) or strict (nothing)")
 }
 
 func (a *app) up(ctx context.Context, names []string, detach bool, ch choices) error {

@@ -19,12 +19,12 @@ func TestWrongUsage(t *testing.T) {
 		{"--bogus", "read flags of lodge: unknown flag: --bogus", "lodge --help"},
 		{"up --bogus", "read flags of lodge up: unknown flag: --bogus", "lodge up --help"},
 		{"up -x", "read flags of lodge up: unknown shorthand flag", "lodge up --help"},
-		{"logs -n many", "read flags of lodge logs: invalid argument", "lodge logs --help"},
+		{"logs -n many", `read flags of lodge logs: invalid argument "many" for --tail: invalid syntax`, "lodge logs --help"},
 		{"ls --json=perhaps", "read flags of lodge ls: invalid argument", "lodge ls --help"},
-		{"run", "read arguments of lodge run: requires at least 1 arg", "usage: lodge run"},
-		{"exec", "read arguments of lodge exec: requires at least 1 arg", "usage: lodge exec"},
-		{"run --", "read arguments of lodge run: requires at least 1 arg", "usage: lodge run"},
-		{"ls more", "read arguments of lodge ls: ", "usage: lodge ls"},
+		{"run", "read arguments of lodge run: there are none", "usage: lodge run"},
+		{"exec", "read arguments of lodge exec: there are none", "usage: lodge exec"},
+		{"run --", "read arguments of lodge run: there are none", "usage: lodge run"},
+		{"ls more", "read arguments of lodge ls: it takes none, and \"more\" is one", "usage: lodge ls"},
 		{"version more", "read arguments of lodge version: ", "usage: lodge version"},
 		{"doctor more", "read arguments of lodge doctor: ", "usage: lodge doctor"},
 		{"trust more", "read arguments of lodge trust: ", "usage: lodge trust"},
@@ -213,6 +213,24 @@ func TestDirectoriesThatCannotBeUsed(t *testing.T) {
 		one(t, stderr, "it belongs to user 65534", "set XDG_RUNTIME_DIR and XDG_STATE_HOME")
 		if left, _ := os.ReadDir(filepath.Join(theirs, "lodge")); len(left) > 0 {
 			t.Errorf("something was written there: %v", left)
+		}
+	}
+}
+
+// Every command says how it is used, by an example.
+func TestHelpHasExamples(t *testing.T) {
+	a := &app{}
+	for _, c := range a.root().Commands() {
+		if c.Hidden {
+			continue
+		}
+		if c.Short == "" || !strings.Contains(c.Example, "lodge "+c.Name()) {
+			t.Errorf("%s: no example of it in its help", c.Name())
+		}
+		for line := range strings.SplitSeq(c.Long+"\n"+c.Example, "\n") {
+			if len([]rune(line)) > 140 {
+				t.Errorf("%s: a line of %d columns in its help: %s", c.Name(), len([]rune(line)), line)
+			}
 		}
 	}
 }

@@ -10,9 +10,10 @@ import (
 func (a *app) versionCommand() *cobra.Command {
 	var asJSON bool
 	c := &cobra.Command{
-		Use:   "version",
-		Short: "Which lodge this is",
-		Args:  args(cobra.NoArgs),
+		Use:     "version",
+		Short:   "Which lodge this is",
+		Example: "  lodge version --json",
+		Args:    args(cobra.NoArgs),
 		RunE: func(*cobra.Command, []string) error {
 			if asJSON {
 				return a.printJSON(map[string]string{"version": a.env.Version, "go_version": runtime.Version(), "platform": runtime.GOOS + "/" + runtime.GOARCH})

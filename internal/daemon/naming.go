@@ -166,11 +166,16 @@ func (d *Daemon) address(p *localapi.Project) {
 	if p.Label == "" {
 		p.Label = names.Clean(p.Name)
 	}
-	n := names.Project{Label: p.Label}
+	n := names.Project{Label: p.Label, Services: p.Services}
 	if ip, err := netip.ParseAddr(p.Home); err == nil {
 		n.Home = ip
 	}
 	p.URL = d.web.url(n.BareName())
+	if s := d.serving.Load(); s != nil {
+		if st := s.bare(names.New([]names.Project{n}), &n); st != nil {
+			p.DefaultService = st.Name
+		}
+	}
 	for i := range p.Services {
 		s := &p.Services[i]
 		if names.MaySpeakHTTP(s) {

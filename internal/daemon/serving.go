@@ -118,12 +118,9 @@ func (s *serving) update() {
 	t := s.d.naming.table.Load()
 	var list []proxy.Service
 	for _, p := range t.Projects() {
-		m := t.Find(p.BareName())
-		bare := m.Service
-		if m.Kind == names.NoDefault {
-			if bare = s.spoken.only(m.Candidates); bare == nil && len(m.Candidates) > 0 {
-				list = append(list, ambiguous(&p))
-			}
+		bare := s.bare(t, &p)
+		if bare == nil && len(t.Find(p.BareName()).Candidates) > 0 {
+			list = append(list, ambiguous(&p))
 		}
 		for i := range p.Services {
 			st := &p.Services[i]
@@ -176,6 +173,16 @@ func (s *serving) decide(ctx context.Context, label string) error {
 	}
 	s.update()
 	return nil
+}
+
+// bare gives the service that a project's own name leads to, or nil where it
+// leads to none, or that is not known yet.
+func (s *serving) bare(t *names.Table, p *names.Project) *service.Status {
+	m := t.Find(p.BareName())
+	if m.Kind == names.NoDefault {
+		return s.spoken.only(m.Candidates)
+	}
+	return m.Service
 }
 
 // routed is a service as the proxy has it.

@@ -14,7 +14,11 @@ func (f *Facts) answer(r *Report) string {
 	switch {
 	case f.Input.HasPort && f.Input.Port == 0:
 		return "Port 0 is no port: a program that binds it gets a free one from the kernel, and nobody can connect to it."
-	case f.Resolution != nil && len(f.Targets) == 0:
+	case f.aboutName() && f.Input.Operation == "":
+		return f.nameAnswer() + f.amiss(r, 1)
+	case f.Name != nil && f.Input.Operation == "":
+		return f.nameAnswer() + " " + f.thing(r)
+	case f.Resolution != nil && len(f.Targets) == 0 && f.Name == nil:
 		return f.nameUnknown().Summary
 	case !f.Input.HasPort:
 		return f.addressAnswer(r)
@@ -26,6 +30,9 @@ func (f *Facts) answer(r *Report) string {
 
 // failure answers a message with an error in it.
 func (f *Facts) failure(r *Report) string {
+	if len(r.Causes) == 0 && f.Name != nil {
+		return fmt.Sprintf("Nothing here explains it: %s", f.nameAnswer())
+	}
 	if len(r.Causes) == 0 {
 		s := fmt.Sprintf("Nothing here explains it: %s", f.thing(r))
 		if f.Input.Errno == "ECONNRESET" {
@@ -82,16 +89,23 @@ func (f *Facts) thing(r *Report) string {
 	} else {
 		out = append(out, f.emptyAnswer(r))
 	}
-	// What is amiss with it follows.
+	return strings.Join(out, " ") + f.amiss(r, len(out))
+}
+
+// amiss says what is wrong with what is there, in as many sentences as are left
+// after those that were said.
+func (f *Facts) amiss(r *Report, said int) string {
+	out := ""
 	for _, c := range r.Causes {
 		switch c.Code {
 		case FirewallRule, BacklogFull, ProcessStopped, FamilyOrder, ReusePortShared, PortsExhausted:
-			if c.Sure && len(out) < 3 {
-				out = append(out, c.Summary)
+			if c.Sure && said < 3 {
+				out += " " + c.Summary
+				said++
 			}
 		}
 	}
-	return strings.Join(out, " ")
+	return out
 }
 
 func (f *Facts) listenerAnswer(r *Report) string {

@@ -161,7 +161,7 @@ func (f *Facts) held(rows []*sockets.Row) []Cause {
 func (f *Facts) howToStop(r *sockets.Row) string {
 	if r.Project != "" && r.Service != "" {
 		if p := f.named(r.Project); p != nil {
-			return fmt.Sprintf("to stop the service: cd %s && lodge down %s", p.Path, r.Service)
+			return fmt.Sprintf("to stop the service: cd %s && lodge down %s", ShellWord(p.Path), r.Service)
 		}
 	}
 	for _, p := range r.Processes {

@@ -29,6 +29,13 @@ const (
 	SelfConnected   Code = "self_connected"
 	PrivilegedPort  Code = "privileged_port"
 	FreeNow         Code = "free_now"
+
+	// Of names that lodge gives.
+	ServiceDown     Code = "service_not_running"
+	ServiceStarting Code = "service_not_ready"
+	NoSuchService   Code = "no_such_service"
+	NotHTTP         Code = "not_http"
+	OtherPort       Code = "served_on_other_port"
 )
 
 // Cause is one reason, with what shows it and what to do.
@@ -52,13 +59,22 @@ func (f *Facts) Causes() []Cause {
 	if f.Input.HasPort && f.Input.Port == 0 {
 		return out
 	}
-	if f.Resolution != nil && len(f.Targets) == 0 {
-		return append(out, f.nameUnknown())
+	names := f.nameCauses()
+	out = append(out, names...)
+	about := f.aboutName()
+	switch {
+	case f.Resolution != nil && len(f.Targets) == 0:
+		if len(names) == 0 {
+			out = append(out, f.nameUnknown())
+		}
+		return out
+	case about && (!f.Name.Up || f.Name.Missing != ""):
+		return out
 	}
 	if f.Input.Operation != Bind {
 		out = append(out, f.connectCauses()...)
 	}
-	if f.Input.HasPort && f.Input.Operation != Connect {
+	if f.Input.HasPort && f.Input.Operation != Connect && !about {
 		out = append(out, f.bindCauses()...)
 	}
 	for i := range out {

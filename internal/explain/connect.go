@@ -48,7 +48,7 @@ func (f *Facts) connectCauses() []Cause {
 	if len(open) > 0 && f.Input.Errno == "ECONNREFUSED" && len(out) == 0 {
 		out = append(out, f.listensNow(open[0]))
 	}
-	return unique(out)
+	return uniqueCauses(out)
 }
 
 // sameName says whether the targets are what one name means, so that a program
@@ -69,8 +69,8 @@ func (f *Facts) shutFirst(to []netip.Addr) bool {
 	return f.isLocal(first) && len(f.listeners(first)) == 0
 }
 
-// unique keeps the first of causes that say the same.
-func unique(in []Cause) []Cause {
+// uniqueCauses keeps the first of those that say the same.
+func uniqueCauses(in []Cause) []Cause {
 	var out []Cause
 	for _, c := range in {
 		if !slices.ContainsFunc(out, func(o Cause) bool { return o.Code == c.Code && o.Summary == c.Summary }) {
@@ -84,10 +84,6 @@ func (f *Facts) nameUnknown() Cause {
 	c := Cause{Code: NameUnknown, Operation: Connect, Sure: true, Summary: fmt.Sprintf("The name %s leads nowhere on this machine: %s.", f.Input.Name, f.Resolution.Err)}
 	c.Evidence = append(c.Evidence, "the hosts file does not have it", "asked: "+f.Resolution.Source)
 	switch {
-	case f.Resolution.Project != "":
-		if p := f.named(f.Resolution.Project); p != nil {
-			c.Hint = fmt.Sprintf("use the project's home: %s", p.Home4)
-		}
 	case strings.HasSuffix(f.Input.Name, ".test"):
 		c.Hint = "a name in .test works where something answers for it, such as a line in /etc/hosts"
 	case !strings.Contains(f.Input.Name, "."):
@@ -292,21 +288,30 @@ func (f *Facts) elsewhereHere(shut []netip.Addr, others []*sockets.Row) Cause {
 
 func (f *Facts) inHomes(ip netip.Addr, homes []*sockets.Row) Cause {
 	c := Cause{Code: InHome, Operation: Connect, Sure: true}
-	var names []string
+	var names, places []string
 	for _, r := range homes {
-		names = add(names, f.rowProject(r))
+		if p := f.rowProject(r); !slices.Contains(names, p) {
+			names = append(names, p)
+			places = append(places, fmt.Sprintf("%s at %s", p, r.Local.IP))
+		}
 		c.Evidence = append(c.Evidence, f.line(r))
 	}
 	r := homes[0]
 	c.Evidence = append(c.Evidence, f.about(r)...)
-	at := "the home of project " + joinNames(names)
-	if r.Service != "" && len(names) == 1 {
+	at := "the home of project " + names[0]
+	if r.Service != "" {
 		at = "its home"
 	}
 	c.Summary = fmt.Sprintf("Nobody listens on %s itself. %s has that port inside %s, which is %s.", f.endpoint(ip), upper(f.who(r)), at, r.Local.IP)
+	if len(names) > 1 {
+		if more := len(places) - 4; more > 0 {
+			places = append(places[:4:4], count(more, "more", "more"))
+		}
+		c.Summary = fmt.Sprintf("Nobody listens on %s itself. %d projects have that port, each in its home: %s.", f.endpoint(ip), len(names), joinNames(places))
+	}
 	c.Hint = fmt.Sprintf("from outside connect to %s", f.dial(r))
 	if p := f.named(names[0]); p != nil {
-		c.Hint += fmt.Sprintf("; or go inside: cd %s && lodge exec -- CMD", filepath.Clean(p.Path))
+		c.Hint += fmt.Sprintf("; or go inside: cd %s && lodge exec -- CMD", ShellWord(filepath.Clean(p.Path)))
 	}
 	return c
 }
@@ -324,7 +329,7 @@ func (f *Facts) inNamespaces(ip netip.Addr) Cause {
 			}
 		}
 		names = add(names, name)
-		c.Evidence = append(c.Evidence, fmt.Sprintf("%s listens on %s in %s", f.who(r), f.own(r), name))
+		c.Evidence = append(c.Evidence, fmt.Sprintf("%s in %s", f.line(r), name))
 	}
 	c.Summary = fmt.Sprintf("Nobody listens on %s here: the server listens in another network, %s.", f.endpoint(ip), joinNames(names))
 	c.Hint = "its localhost is another one: connect to an address that leads there"
@@ -351,14 +356,14 @@ func (f *Facts) died(ip netip.Addr) []Cause {
 			continue
 		}
 		for _, s := range p.Services {
-			named := f.Resolution != nil && f.Resolution.Project == p.Name && f.Resolution.Service == s.Name
-			if !s.Ended || !named && !slices.Contains(s.Ports, f.Input.Port) {
-				continue
+			named := f.Name != nil && f.Name.Path == p.Path && f.Name.Service != nil && f.Name.Service.Name == s.Name
+			if !s.Ended || named || !slices.Contains(s.Ports, f.Input.Port) {
+				continue // what is said of a name is said there
 			}
 			c := Cause{
 				Code: ProcessDied, Operation: Connect, Sure: true,
 				Summary: fmt.Sprintf("Service %s of project %s has that port, but it has ended", s.Name, p.Name),
-				Hint:    fmt.Sprintf("read its log: cd %s && lodge logs %s", p.Path, s.Name),
+				Hint:    fmt.Sprintf("read its log: cd %s && lodge logs %s", ShellWord(p.Path), s.Name),
 			}
 			if s.Exit != nil {
 				c.Summary += fmt.Sprintf(", with exit status %d", *s.Exit)

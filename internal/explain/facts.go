@@ -20,6 +20,11 @@ type Facts struct {
 	Targets []netip.Addr
 	// Resolution is nil where no name was given.
 	Resolution *Resolution
+	// Name is nil where the daemon has no such name, or none runs.
+	Name *Name
+	// Implied says that the port is not the input's but lodge's, at which a
+	// name that was given without one is served.
+	Implied bool
 	// Local are this machine's addresses, by which interface has them.
 	Local map[netip.Addr]string
 
@@ -27,6 +32,9 @@ type Facts struct {
 	// Rows are the sockets of this network namespace that have the port at
 	// either end; where no port was given, those that listen on the address.
 	Rows []sockets.Row
+	// Serving are the sockets by which the service listens that a name leads to
+	// through lodge.
+	Serving []sockets.Row
 	// Elsewhere are listening sockets with the port in other network
 	// namespaces. It is read only where nobody listens here.
 	Elsewhere []sockets.Row
@@ -45,8 +53,9 @@ type Facts struct {
 	UID uint32
 	// LowPorts says that this user may bind ports below Kernel.UnprivilegedStart.
 	LowPorts bool
-	// Unknown says, one line each, what could not be found out.
-	Unknown []string
+	// Unknown says, one line each, what could not be found out; Unseen says it
+	// of other network namespaces, which matter where nothing is found here.
+	Unknown, Unseen []string
 }
 
 // Resolution is what a name means here.
@@ -58,8 +67,6 @@ type Resolution struct {
 	Lines []string
 	// Err says why there are no addresses.
 	Err string
-	// Project and Service are set where the name is one of lodge's.
-	Project, Service string
 }
 
 // Kernel is what sysctls and counters of this network namespace say.
@@ -118,14 +125,16 @@ type Project struct {
 
 // Service is a service of a project.
 type Service struct {
-	Name  string
-	State string
+	Name  string `json:"name"`
+	State string `json:"state"`
 	// Ended says that it has ended, by itself or because it was told to.
-	Ended bool
+	Ended bool `json:"ended"`
 	// Ports are those it is known to have, or to have had.
-	Ports  []uint16
-	Exit   *int
-	Reason string
+	Ports []uint16 `json:"-"`
+	// Endpoints are where it listens now.
+	Endpoints []loopback.Endpoint `json:"endpoints"`
+	Exit      *int                `json:"exit_status,omitempty"`
+	Reason    string              `json:"reason,omitempty"`
 }
 
 // isLocal says whether an address is this machine's. All of 127.0.0.0/8 is,

@@ -25,6 +25,8 @@ type Source struct {
 	Live  sockets.Live
 	// Projects are those that are up.
 	Projects []Project
+	// Name gives what a name in lower case leads to by the daemon's word, or nil.
+	Name func(host string) *Name
 	// Inside is the home in which this program runs, if it is in one.
 	Inside netip.Addr
 	// Hosts is the hosts file; "" is /etc/hosts.
@@ -74,6 +76,9 @@ func Gather(ctx context.Context, in Input, src Source) (*Facts, error) {
 		}
 	})
 	err = f.sockets(ctx, src)
+	if err == nil {
+		err = f.serving(ctx, src)
+	}
 	wg.Wait()
 	if err != nil {
 		return nil, err
@@ -100,7 +105,16 @@ func (f *Facts) targets(ctx context.Context, src Source) {
 		f.Targets = append(f.Targets, ip.Unmap())
 	}
 	if f.Input.Name != "" {
-		f.Resolution = resolve(ctx, f.Input.Name, hosts, f.isLocal, f.Projects)
+		if src.Name != nil {
+			f.Name = src.Name(f.Input.Name)
+		}
+		if n := f.Name; n != nil && n.Domain == "localhost" && n.Port != 0 && !f.Input.HasPort {
+			f.Input.Port, f.Input.HasPort, f.Implied = n.Port, true, true
+		}
+		f.Resolution = resolve(ctx, f.Input.Name, hosts, f.isLocal, f.Name)
+		if f.Resolution.Source == "hosts file" && f.Name != nil {
+			f.Name.Unresolved = ""
+		}
 		for _, ip := range f.Resolution.Addresses {
 			if !slices.Contains(f.Targets, ip) {
 				f.Targets = append(f.Targets, ip)
@@ -171,17 +185,17 @@ func (f *Facts) sockets(ctx context.Context, src Source) error {
 	if f.protocol() == loopback.UDP {
 		q.Protocols, q.States = []string{"udp"}, []string{"bound"}
 	}
-	here := f.Rows
-	f.Rows = nil
-	err := f.list(ctx, q)
-	all := f.Rows
-	f.Rows = here
-	for _, r := range all {
+	t, err := sockets.List(ctx, q)
+	if err != nil {
+		return err
+	}
+	f.Unseen = t.Warnings
+	for _, r := range t.Rows {
 		if r.Namespace != 0 && r.Local != nil && r.Local.Port == f.Input.Port {
 			f.Elsewhere = append(f.Elsewhere, r)
 		}
 	}
-	return err
+	return nil
 }
 
 // list adds what a query finds to the rows.
@@ -312,7 +326,7 @@ func lowPorts() bool {
 
 // processes reads more of those that hold the sockets.
 func (f *Facts) processes() {
-	for _, rows := range [][]sockets.Row{f.Rows, f.Elsewhere} {
+	for _, rows := range [][]sockets.Row{f.Serving, f.Rows, f.Elsewhere} {
 		for i := range rows {
 			r := &rows[i]
 			list := r.Processes

@@ -102,7 +102,7 @@ func TestParseHosts(t *testing.T) {
 func TestResolve(t *testing.T) {
 	both := func(netip.Addr) bool { return true }
 	four := func(ip netip.Addr) bool { return ip.Is4() }
-	projects := []Project{{Name: "shop", Services: []Service{{Name: "web"}}}}
+	lodge := &Name{Domain: "test", Up: true, Home: netip.MustParseAddr("127.83.20.7")}
 	for _, c := range []struct {
 		name, hosts string
 		local       func(netip.Addr) bool
@@ -112,13 +112,17 @@ func TestResolve(t *testing.T) {
 		{"localhost", "127.0.0.1 localhost\n::1 localhost\n", both, "::1 127.0.0.1 hosts file"},
 		{"localhost", "127.0.0.1 localhost\n::1 localhost\n", four, "127.0.0.1 ::1 hosts file"},
 		{"localhost", "", both, "::1 127.0.0.1 RFC 6761"},
-		{"web.shop.localhost", "", both, "::1 127.0.0.1 RFC 6761 shop web"},
-		{"shop.localhost", "", both, "::1 127.0.0.1 RFC 6761 shop"},
-		{"db.shop.test", "", both, "RFC 6761, section 6.2 no resolver knows names in .test"},
-		{"web.shop.test", "127.9.9.9 web.shop.test\n", both, "127.9.9.9 hosts file shop web"},
+		{"web.shop.localhost", "", both, "::1 127.0.0.1 RFC 6761"},
+		{"db.other.test", "", both, "RFC 6761, section 6.2 no resolver knows names in .test"},
+		{"db.shop.test", "", both, "127.83.20.7 lodge"},
+		{"web.shop.test", "127.9.9.9 web.shop.test\n", both, "127.9.9.9 hosts file"},
 	} {
-		r := resolve(t.Context(), c.name, hostsFile(t, c.hosts), c.local, projects)
-		got := append(strs(r.Addresses), r.Source, r.Project, r.Service, r.Err)
+		of := lodge
+		if !strings.HasSuffix(c.name, ".shop.test") {
+			of = nil
+		}
+		r := resolve(t.Context(), c.name, hostsFile(t, c.hosts), c.local, of)
+		got := append(strs(r.Addresses), r.Source, r.Err)
 		got = slices.DeleteFunc(got, func(s string) bool { return s == "" })
 		if strings.Join(got, " ") != c.want {
 			t.Errorf("%s with %q: %q, want %q", c.name, c.hosts, got, c.want)

@@ -59,7 +59,7 @@ func (f *Facts) Victims() []Victim {
 		switch q := f.named(row.Project); {
 		case q != nil && row.Service != "":
 			v.Warning = fmt.Sprintf("it is service %s of project %s, which lodge may start again", row.Service, row.Project)
-			v.Stop = fmt.Sprintf("cd %s && lodge down %s", q.Path, row.Service)
+			v.Stop = fmt.Sprintf("cd %s && lodge down %s", ShellWord(q.Path), row.Service)
 		case p.Container != "":
 			v.Warning, v.Stop = "it runs in container "+short(p.Container), "docker stop "+short(p.Container)
 		case isUnit(p):

@@ -29,6 +29,7 @@ func (f *Facts) lines(r *Report) []Line {
 		}
 	}
 	told := make(map[int]bool)
+	var projects []string // that were shown
 	most := maxShown
 	if !f.Input.HasPort {
 		most = maxListed
@@ -38,24 +39,49 @@ func (f *Facts) lines(r *Report) []Line {
 			row := &rows[i]
 			say(label, "%s", f.socketLine(row, len(rows) == 1))
 			if f.Input.HasPort {
-				out = append(out, f.processLines(row, told)...)
+				for _, l := range f.processLines(row, told) {
+					if l.Label == "project" && slices.Contains(projects, l.Text) {
+						continue
+					}
+					if l.Label == "project" {
+						projects = append(projects, l.Text)
+					}
+					out = append(out, l)
+				}
 			}
 		}
 		if n := len(rows) - most; n > 0 {
 			say(label, "and %d more", n)
 		}
 	}
-	show("listens", r.Listeners)
-	show("connection", r.Connections)
-	for _, c := range r.Causes {
-		if !f.told(r, c) {
-			for _, e := range c.Evidence {
-				say("evidence", "%s", e)
-			}
+	about := f.aboutName()
+	if f.Name != nil {
+		out = append(out, f.nameLines()...)
+		if s := f.Name.Service; s != nil {
+			projects = append(projects, f.projectText(f.Name.Project, s.Name))
 		}
 	}
-	// What a cause's evidence had said already is said once.
-	out = slices.CompactFunc(out, func(a, b Line) bool { return a == b })
+	switch {
+	case about && (!f.Name.Up || f.Name.Missing != ""):
+	case about && f.Name.Domain == "localhost":
+		show("listens", f.Serving)
+		out = append(out, f.throughLine()...)
+	default:
+		show("listens", r.Listeners)
+		show("connection", r.Connections)
+	}
+	said := f.shownEvidence(r, most)
+	for _, c := range r.Causes {
+		if f.told(r, c) {
+			continue
+		}
+		for _, e := range c.Evidence {
+			if !said[e] {
+				say("evidence", "%s", e)
+			}
+			said[e] = true
+		}
+	}
 	if a := r.Address; a != nil {
 		if a.NameMeans != "" {
 			say("name", "%s: %s (%s)", a.Name, a.NameMeans, a.NameRFC)
@@ -82,12 +108,34 @@ func (f *Facts) lines(r *Report) []Line {
 	return out
 }
 
+// shownEvidence are the sentences of evidence that the lines of sockets and
+// processes say in their own way.
+func (f *Facts) shownEvidence(r *Report, most int) map[string]bool {
+	said := make(map[string]bool)
+	if !f.Input.HasPort {
+		return said
+	}
+	for _, rows := range [][]sockets.Row{r.Listeners, r.Connections} {
+		for i := range rows[:min(len(rows), most)] {
+			said[f.line(&rows[i])] = true
+			for _, e := range f.about(&rows[i]) {
+				said[e] = true
+			}
+		}
+	}
+	return said
+}
+
 // told says whether the sockets that are shown say already what a cause's
 // evidence says.
 func (f *Facts) told(r *Report, c Cause) bool {
 	switch c.Code {
 	case HeldByProcess, TimeWait, ListensNow, EphemeralTaken:
 		return len(r.Listeners)+len(r.Connections) > 0
+	case ServiceDown, ServiceStarting, NoSuchService, NotHTTP, OtherPort:
+		return true // the answer and the line of the service do
+	case ProcessDied:
+		return f.Name != nil && f.Name.Service != nil && f.Name.Service.Ended
 	case NobodyListens, FreeNow:
 		return f.Input.Operation == ""
 	}
@@ -145,14 +193,7 @@ func (f *Facts) processLines(row *sockets.Row, told map[int]bool) []Line {
 		add("directory", p.Directory)
 		add("started by", f.parents(p.PID))
 		if row.Project != "" {
-			where := row.Project
-			if row.Service != "" {
-				where += ", service " + row.Service
-			}
-			if q := f.named(row.Project); q != nil {
-				where += " (home " + q.Home4.String() + ", " + q.Path + ")"
-			}
-			add("project", where)
+			add("project", f.projectText(row.Project, row.Service))
 		}
 		add("unit", p.Unit)
 		if p.Container != "" {
@@ -162,6 +203,18 @@ func (f *Facts) processLines(row *sockets.Row, told map[int]bool) []Line {
 		}
 	}
 	return out
+}
+
+// projectText names a service of a project, and where that is.
+func (f *Facts) projectText(project, service string) string {
+	s := project
+	if service != "" {
+		s += ", service " + service
+	}
+	if q := f.named(project); q != nil {
+		s += " (home " + q.Home4.String() + ", " + q.Path + ")"
+	}
+	return s
 }
 
 // since writes a time as people read it.

@@ -16,13 +16,17 @@ type Report struct {
 	Error     string    `json:"error,omitempty"`
 	Address   *Address  `json:"address,omitempty"`
 	Port      *Port     `json:"port,omitempty"`
+	// Name is set where the name is one of lodge's.
+	Name *Name `json:"lodge_name,omitempty"`
 	// Answer is one to three sentences.
 	Answer string `json:"answer"`
 	// Listeners wait for others on the address; Connections have it at their
 	// own end, or at the other one if that is another machine.
 	Listeners   []sockets.Row `json:"listeners"`
 	Connections []sockets.Row `json:"connections"`
-	Causes      []Cause       `json:"causes"`
+	// Serving are the sockets of the service that lodge hands requests to.
+	Serving []sockets.Row `json:"service_listeners,omitempty"`
+	Causes  []Cause       `json:"causes"`
 	// Ancestors are those of the processes in the rows, nearest first, by pid.
 	Ancestors map[int][]Ancestor `json:"ancestors"`
 	// Unknown says what could not be found out.
@@ -76,7 +80,7 @@ type Port struct {
 func (f *Facts) Report() *Report {
 	r := &Report{
 		Input: f.Input.Text, Kind: f.Input.Kind, Operation: f.Input.Operation, Error: f.Input.Errno,
-		Address: f.address(), Port: f.port(), Causes: f.Causes(), Unknown: f.Unknown,
+		Address: f.address(), Port: f.port(), Name: f.Name, Serving: f.Serving, Causes: f.Causes(), Unknown: f.Unknown,
 		Listeners: []sockets.Row{}, Connections: []sockets.Row{}, Ancestors: make(map[int][]Ancestor),
 	}
 	for _, row := range f.listening() {
@@ -84,6 +88,9 @@ func (f *Facts) Report() *Report {
 	}
 	for _, row := range f.connections() {
 		r.Connections = append(r.Connections, *row)
+	}
+	if len(r.Listeners)+len(r.Connections)+len(r.Serving)+len(f.Elsewhere) == 0 && !f.aboutName() {
+		r.Unknown = slices.Compact(slices.Concat(f.Unknown, f.Unseen))
 	}
 	for pid, p := range f.Processes {
 		if len(p.Ancestors) > 0 {
@@ -106,6 +113,9 @@ func (f *Facts) listening() []*sockets.Row {
 		}
 		if f.Input.Protocol != "" && r.Protocol != f.Input.Protocol {
 			continue
+		}
+		if n := f.Name; n != nil && n.Service != nil && !f.Input.HasPort && r.Service != n.Service.Name {
+			continue // the home is all of the project's
 		}
 		if len(f.Targets) == 0 || slices.ContainsFunc(f.Targets, func(ip netip.Addr) bool { return overlaps(r, ip) || slices.Contains(f.home(ip), r.Local.IP) }) {
 			out = append(out, r)
@@ -185,7 +195,7 @@ func scopeOf(ip netip.Addr) loopback.Scope {
 }
 
 func (f *Facts) port() *Port {
-	if !f.Input.HasPort {
+	if !f.Input.HasPort || f.Implied {
 		return nil
 	}
 	n := f.Input.Port

@@ -19,9 +19,8 @@ const resolvePatience = 2 * time.Second
 // resolve says what a name means here, in the order in which programs try the
 // addresses (RFC 6724): the hosts file, RFC 6761 for localhost, else DNS.
 // local says whether this machine has an address.
-func resolve(ctx context.Context, name, hosts string, local func(netip.Addr) bool, projects []Project) *Resolution {
+func resolve(ctx context.Context, name, hosts string, local func(netip.Addr) bool, lodge *Name) *Resolution {
 	res := &Resolution{}
-	lodgeName(res, name, projects)
 	if f, err := os.Open(hosts); err == nil {
 		res.Addresses, res.Lines = parseHosts(f, name)
 		_ = f.Close() // only read from
@@ -30,6 +29,8 @@ func resolve(ctx context.Context, name, hosts string, local func(netip.Addr) boo
 	switch {
 	case len(res.Addresses) > 0:
 		res.Source = "hosts file"
+	case lodge != nil && lodge.Domain == "test" && lodge.Up && lodge.Missing == "":
+		res.Source, res.Addresses = "lodge", []netip.Addr{lodge.Home}
 	case special.Domain == "localhost":
 		res.Source = "RFC 6761"
 		res.Addresses = []netip.Addr{netip.IPv6Loopback(), ip4Loopback}
@@ -64,26 +65,6 @@ func resolve(ctx context.Context, name, hosts string, local func(netip.Addr) boo
 	}
 	slices.SortStableFunc(res.Addresses, func(a, b netip.Addr) int { return rank(a) - rank(b) })
 	return res
-}
-
-// lodgeName recognizes SERVICE.PROJECT.localhost and .test.
-func lodgeName(res *Resolution, name string, projects []Project) {
-	for _, suffix := range []string{".localhost", ".test"} {
-		rest, ok := strings.CutSuffix(name, suffix)
-		if !ok {
-			continue
-		}
-		for _, p := range projects {
-			if rest == p.Name {
-				res.Project = p.Name
-			}
-			for _, s := range p.Services {
-				if rest == s.Name+"."+p.Name {
-					res.Project, res.Service = p.Name, s.Name
-				}
-			}
-		}
-	}
 }
 
 func dnsError(err error) string {

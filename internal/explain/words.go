@@ -224,6 +224,18 @@ func printable(s string) string {
 	}, s)
 }
 
+// ShellWord writes a path as one word of a shell's command line (POSIX,
+// Shell Command Language, section 2.2.2).
+func ShellWord(s string) string {
+	plain := func(r rune) bool {
+		return unicode.IsLetter(r) || unicode.IsDigit(r) || strings.ContainsRune("/._-+,:@%", r)
+	}
+	if s != "" && strings.IndexFunc(s, func(r rune) bool { return !plain(r) }) < 0 {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}
+
 func pids(r *sockets.Row) []int {
 	var out []int
 	for _, p := range r.Processes {

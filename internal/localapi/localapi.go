@@ -32,10 +32,12 @@ type Project struct {
 	Others       []loopback.Endpoint `json:"other_endpoints,omitempty"`
 	LogDir       string              `json:"log_dir"`
 	// Label is what the project is called in host names, URL its own HTTPS
-	// name.
-	Label    string `json:"label,omitempty"`
-	URL      string `json:"url,omitempty"`
-	LogError string `json:"log_error,omitempty"`
+	// name, and DefaultService the service to which that leads, where one is
+	// known.
+	Label          string `json:"label,omitempty"`
+	URL            string `json:"url,omitempty"`
+	DefaultService string `json:"default_service,omitempty"`
+	LogError       string `json:"log_error,omitempty"`
 	// Socket is where the project's keeper listens.
 	Socket string `json:"socket,omitempty"`
 }

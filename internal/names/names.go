@@ -127,6 +127,30 @@ func (t *Table) Find(host string) Match {
 	return Match{Kind: Unknown, Project: p}
 }
 
+// FindTCP says what a host name below test, which Normalize gave, leads to. A
+// project's own name leads to its home, whatever the services: NoDefault.
+func (t *Table) FindTCP(host string) Match {
+	rest, ok := strings.CutSuffix(host, "."+TCPDomain)
+	if !ok || rest == "" {
+		return Match{Kind: Foreign}
+	}
+	svc, label, two := strings.Cut(rest, ".")
+	if !two {
+		svc, label = "", rest
+	}
+	p := t.labels[label]
+	switch {
+	case p == nil:
+		return Match{Kind: Unknown}
+	case !two:
+		return Match{Kind: NoDefault, Project: p}
+	}
+	if s := p.service(svc); s != nil {
+		return Match{Kind: Service, Project: p, Service: s}
+	}
+	return Match{Kind: Unknown, Project: p}
+}
+
 // service finds a service by its name as host names have it.
 func (p *Project) service(label string) *service.Status {
 	for i := range p.Services {

@@ -99,8 +99,9 @@ func wantsUpgrade(t Target, a *Answer) bool {
 }
 
 // askH2 asks for a page over HTTP/2: after ALPN on TLS, or with prior
-// knowledge (RFC 9113, section 3.3). The content type makes a gRPC server say
-// that it is one, although GET is no call.
+// knowledge (RFC 9113, section 3.3). One who refuses that is asked once more
+// with the content type that makes a gRPC server say that it is one, although
+// GET is no call.
 func askH2(ctx context.Context, p *prober, s *session) (*Answer, []byte) {
 	raw := &recorder{Conn: s.Conn} // not the session: HTTP/2 reads in a goroutine of its own
 	tr := &http.Transport{Protocols: new(http.Protocols), MaxResponseHeaderBytes: maxHead, DisableCompression: true}
@@ -123,35 +124,56 @@ func askH2(ctx context.Context, p *prober, s *session) (*Answer, []byte) {
 		tr.Protocols.SetUnencryptedHTTP2(true)
 		tr.DialContext = once(raw)
 	}
+	a, err := p.getH2(ctx, s, tr, scheme, "")
+	if a == nil || a.HTTP.Status >= 400 && a.Protocol == "h2" {
+		if b, _ := p.getH2(ctx, s, tr, scheme, typeGRPC); b != nil && (a == nil || b.Protocol == "grpc") {
+			a = b
+		}
+	}
+	if a != nil {
+		return a, nil
+	}
+	s.closed = s.closed || failureOf(err) != Timeout
+	seen := raw.bytes()
+	a, _ = recognise(reply{data: seen, final: true})
+	if a != nil && a.Protocol == "h2" {
+		a.next = "" // settings came, and no answer: it is HTTP/2 nevertheless
+	}
+	return a, seen
+}
+
+// typeGRPC is the content type of gRPC over HTTP/2.
+const typeGRPC = "application/grpc"
+
+// getH2 makes one request on the connection that tr has.
+func (p *prober) getH2(ctx context.Context, s *session, tr *http.Transport, scheme, contentType string) (*Answer, error) {
 	var asked, first time.Time
 	asked = time.Now()
 	trace := &httptrace.ClientTrace{GotFirstResponseByte: func() { first = time.Now() }}
 	req, err := http.NewRequestWithContext(httptrace.WithClientTrace(ctx, trace), http.MethodGet, scheme+"://"+p.authority()+p.path(), nil)
 	if err != nil {
-		return nil, nil
+		return nil, err
 	}
 	req.Header.Set("User-Agent", userAgent)
-	req.Header.Set("Content-Type", "application/grpc")
-	req.Header.Set("Te", "trailers")
+	if contentType != "" {
+		req.Header.Set("Content-Type", contentType)
+		req.Header.Set("Te", "trailers")
+	}
 	resp, err := tr.RoundTrip(req)
 	if err != nil {
-		s.closed = s.closed || failureOf(err) != Timeout
-		seen := raw.bytes()
-		a, _ := recognise(reply{data: seen, final: true})
-		if a != nil && a.Protocol == "h2" {
-			a.next = "" // settings came, and no answer: it is HTTP/2 nevertheless
-		}
-		return a, seen
+		return nil, err
 	}
 	defer resp.Body.Close()
-	s.firstByte = max(first.Sub(asked), 1)
+	if s.firstByte == 0 {
+		s.firstByte = max(first.Sub(asked), 1)
+	}
 	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxBody))
 	a := &Answer{Protocol: "h2", HTTP: &HTTP{
 		Version: "2", Path: plain(p.path()), Status: resp.StatusCode, Reason: http.StatusText(resp.StatusCode), Server: plain(resp.Header.Get("Server")),
 		ContentType: plain(resp.Header.Get("Content-Type")), Location: plain(resp.Header.Get("Location")), Body: quoteBytes(body, 64),
 	}}
 	a.Product, a.Version = serverProduct(a.HTTP.Server)
-	if strings.HasPrefix(a.HTTP.ContentType, "application/grpc") || resp.Header.Get("Grpc-Status") != "" {
+	if strings.HasPrefix(a.HTTP.ContentType, typeGRPC) || resp.Header.Get("Grpc-Status") != "" {
 		a.Protocol = "grpc"
 	}
 	return a, nil

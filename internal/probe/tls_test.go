@@ -184,6 +184,18 @@ func TestHTTP2(t *testing.T) {
 			w.WriteHeader(http.StatusUnsupportedMediaType)
 			return
 		}
+		asCall := r.Header.Get("Content-Type") == "application/grpc"
+		switch {
+		case r.URL.Path == "/calls" && asCall:
+			w.Header().Set("Content-Type", "application/grpc")
+			return
+		case r.URL.Path == "/calls", r.URL.Path == "/missing":
+			http.NotFound(w, r)
+			return
+		case asCall: // as a proxy would that takes it for a call
+			http.Error(w, "no such call", http.StatusBadGateway)
+			return
+		}
 		fmt.Fprint(w, r.Proto, " ", r.Host)
 	})
 	start := func(t *testing.T, secure bool) (Target, *x509.CertPool) {
@@ -225,9 +237,12 @@ func TestHTTP2(t *testing.T) {
 				t.Fatalf("%q: %+v, %+v", scheme, r, a)
 			}
 		}
-		target.Scheme, target.Path = "h2c", "/grpc"
-		if a := find(t, target, Options{}).Answer; a == nil || a.Protocol != "grpc" {
-			t.Errorf("%+v", a)
+		target.Scheme = "h2c"
+		for path, want := range map[string]string{"/grpc": "grpc", "/calls": "grpc", "/missing": "h2"} {
+			target.Path = path
+			if a := find(t, target, Options{}).Answer; a == nil || a.Protocol != want || want == "h2" && a.HTTP.Status != 404 {
+				t.Errorf("%s: %+v", path, a)
+			}
 		}
 	})
 }

@@ -102,7 +102,7 @@ func TestLoadNothing(t *testing.T) {
 	top := realTemp(t)
 	dir := mkdir(t, top+"/Café del Mar")
 	p := load(t, dir)
-	if p.Dir != dir || p.ConfigPath != "" || p.Name != "caf-del-mar" || p.Isolation != "overlay" || len(p.Services) != 0 {
+	if p.Dir != dir || p.ConfigPath != "" || p.Name != "cafe-del-mar" || p.Isolation != "overlay" || len(p.Services) != 0 {
 		t.Errorf("%+v", p)
 	}
 	if err := p.NeedConfig(); !errors.Is(err, ErrNoConfig) {

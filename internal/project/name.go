@@ -5,7 +5,10 @@ import (
 	"encoding/hex"
 	"fmt"
 	"strings"
+	"unicode"
 	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
 )
 
 // maxLabel is the longest DNS label in bytes (RFC 1035, section 2.3.4).
@@ -42,10 +45,13 @@ func labelProblem(name string) string {
 // toLabel makes a host name label of anything, or "" where nothing is left.
 func toLabel(s string) string {
 	var b strings.Builder
-	for _, r := range strings.ToLower(s) {
+	// What is written with Latin letters stays legible: ü is taken apart into u
+	// and a mark (Unicode, annex 15, form D), the mark is left out.
+	for _, r := range norm.NFD.String(latin().Replace(strings.ToLower(s))) {
 		switch {
 		case r >= 'a' && r <= 'z', r >= '0' && r <= '9':
 			b.WriteRune(r)
+		case unicode.Is(unicode.Mn, r):
 		case b.Len() > 0 && !strings.HasSuffix(b.String(), "-"):
 			b.WriteByte('-')
 		}
@@ -54,6 +60,11 @@ func toLabel(s string) string {
 		}
 	}
 	return strings.Trim(b.String(), "-")
+}
+
+// latin writes letters out that have no parts.
+func latin() *strings.Replacer {
+	return strings.NewReplacer("ß", "ss", "æ", "ae", "œ", "oe", "ø", "o", "ł", "l", "đ", "d", "ð", "d", "þ", "th", "ı", "i")
 }
 
 // joinLabel makes one label of a branch and of a project's name, which is one. What is too long is cut

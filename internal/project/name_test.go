@@ -70,3 +70,14 @@ func TestPort(t *testing.T) {
 		t.Error("IsSet or IsAuto is wrong")
 	}
 }
+
+func TestLabelsStayLegible(t *testing.T) {
+	for s, want := range map[string]string{
+		"Über shop & co": "uber-shop-co", "Cafe\u0301": "cafe", "Straße": "strasse", "smørrebrød": "smorrebrod", "łódź": "lodz",
+		"İstanbul": "istanbul", "feature/Ünïcode_x": "feature-unicode-x", "买东西": "", "買 shop": "shop", "ﬁle": "le", "①": "",
+	} {
+		if got := toLabel(s); got != want {
+			t.Errorf("toLabel(%q) = %q, want %q", s, got, want)
+		}
+	}
+}

@@ -99,9 +99,14 @@ func (x *exchange) answer(w http.ResponseWriter, p *page) {
 	if p.status == 499 {
 		panic(http.ErrAbortHandler)
 	}
-	ctype, body := p.render(x.accept)
 	h := w.Header()
 	p.headers(h.Set)
+	if x.minor == 2 && x.grpc() {
+		p.grpc(h.Set)
+		w.WriteHeader(http.StatusOK)
+		return
+	}
+	ctype, body := p.render(x.accept)
 	h.Set("Content-Type", ctype)
 	h.Set("Content-Length", itoa(len(body)))
 	w.WriteHeader(p.status)

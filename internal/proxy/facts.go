@@ -192,8 +192,9 @@ func (f *facts) replayable() bool {
 	return false
 }
 
-// grpc says whether the request is one of gRPC, which needs HTTP/2.
+// grpc says whether the request is one of gRPC, which needs HTTP/2. Its method
+// is always POST (gRPC over HTTP2, "Requests").
 func (f *facts) grpc() bool {
 	const t = "application/grpc"
-	return len(f.contType) >= len(t) && foldEqual(f.contType[:len(t)], t)
+	return stringOf(f.method) == "POST" && len(f.contType) >= len(t) && foldEqual(f.contType[:len(t)], t)
 }

@@ -3,6 +3,7 @@ package proxy
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"html/template"
 	"net/http"
 	"slices"
@@ -225,6 +226,35 @@ func (p *page) plain() []byte {
 		b.WriteString("  | " + l + "\n")
 	}
 	return b.Bytes()
+}
+
+// grpc gives the fields that are the page for a client of gRPC: the answer of
+// a call that failed, without a message ("Trailers-Only" in gRPC over HTTP2).
+// The codes are those that gRPC itself makes of HTTP's.
+func (p *page) grpc(f func(k, v string)) {
+	code := 2 // UNKNOWN
+	switch p.status {
+	case http.StatusBadRequest, http.StatusRequestHeaderFieldsTooLarge:
+		code = 13 // INTERNAL
+	case http.StatusForbidden:
+		code = 7 // PERMISSION_DENIED
+	case http.StatusNotFound, http.StatusMisdirectedRequest:
+		code = 12 // UNIMPLEMENTED
+	case http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		code = 14 // UNAVAILABLE
+	}
+	line, _, _ := bytes.Cut(p.plain(), []byte{'\n'})
+	var b strings.Builder
+	for _, c := range line {
+		if c < ' ' || c > '~' || c == '%' {
+			fmt.Fprintf(&b, "%%%02X", c)
+		} else {
+			b.WriteByte(c)
+		}
+	}
+	f("Content-Type", "application/grpc")
+	f("Grpc-Status", itoa(code))
+	f("Grpc-Message", b.String())
 }
 
 // headers are those of every page: it runs nothing, is in no frame, is kept by

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -165,6 +166,11 @@ func (u *upError) Error() string {
 	}
 	if errors.Is(c, io.EOF) || errors.Is(c, io.ErrUnexpectedEOF) {
 		return fmt.Sprintf("%s %s: it closed the connection without an answer", u.what, u.to)
+	}
+	// The first bytes of an answer in HTTP/1 would be a frame of more than 4 MB.
+	// net/http keeps the error's value to itself.
+	if strings.Contains(c.Error(), "http2: frame too large") {
+		return fmt.Sprintf("%s %s: it answered, but not in HTTP/2", u.what, u.to)
 	}
 	return fmt.Sprintf("%s %s: %v", u.what, u.to, c)
 }

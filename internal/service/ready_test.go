@@ -289,7 +289,7 @@ func TestUnknownServices(t *testing.T) {
 	r.define(r.spec("web", forever), r.spec("api", forever, needs("nothing")))
 	for name, call := range map[string]func(context.Context, []string) error{"up": r.Up, "restart": r.Restart, "stop": r.Stop} {
 		err := call(r.ctx, []string{"wbe"})
-		if err == nil || !strings.Contains(err.Error(), "wbe: no such service (there are: [web api])") {
+		if err == nil || !strings.Contains(err.Error(), "wbe: no such service (there are: web, api)") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

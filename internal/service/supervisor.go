@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 
 	"lodge/internal/home"
@@ -200,7 +201,7 @@ func (s *Supervisor) withNeeds(names []string) ([]*runner, error) {
 		}
 		r, ok := s.runners[n]
 		if !ok {
-			return fmt.Errorf("start service %s: no such service (there are: %v)", n, s.order)
+			return fmt.Errorf("start service %s: no such service (there are: %s)", n, strings.Join(s.order, ", "))
 		}
 		want[n] = true
 		for _, d := range r.spec.Needs {
@@ -336,7 +337,7 @@ func (s *Supervisor) named(names []string) ([]*runner, error) {
 	for _, n := range names {
 		r, ok := s.runners[n]
 		if !ok {
-			return nil, fmt.Errorf("find service %s: no such service (there are: %v)", n, s.order)
+			return nil, fmt.Errorf("find service %s: no such service (there are: %s)", n, strings.Join(s.order, ", "))
 		}
 		if !slices.Contains(out, r) {
 			out = append(out, r)

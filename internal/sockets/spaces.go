@@ -148,8 +148,11 @@ func otherSpaces() (list []space, warnings []string, err error) {
 			hidden++
 		}
 	}
-	if hidden > 0 {
-		warnings = append(warnings, fmt.Sprintf("network namespaces of %d processes of other users are not seen", hidden))
+	switch {
+	case hidden == 1:
+		warnings = append(warnings, "the network namespace of 1 process may not be looked into")
+	case hidden > 1:
+		warnings = append(warnings, fmt.Sprintf("the network namespaces of %d processes may not be looked into", hidden))
 	}
 	if len(lost) > 0 {
 		warnings = append(warnings, fmt.Sprintf("%d network namespaces cannot be read: %v", len(lost), lost[0]))

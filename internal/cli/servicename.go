@@ -1,0 +1,241 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"lodge/internal/explain"
+	"lodge/internal/localapi"
+	"lodge/internal/loopback"
+	"lodge/internal/names"
+	"lodge/internal/probe"
+	"lodge/internal/service"
+)
+
+// named is a service that was meant by a word.
+type named struct {
+	project localapi.Project
+	service service.Status
+}
+
+func (n *named) String() string { return n.project.Name + "/" + n.service.Name }
+
+// serviceNamed finds the service that a word means: PROJECT/SERVICE, or
+// SERVICE alone, which is first one of the project here and else the only one
+// of that name, unless other says that the word means something else already.
+// It gives nil for a word that means none.
+func (l *look) serviceNamed(word, dir string, other bool) (*named, error) {
+	if strings.ContainsAny(word, ".:[") {
+		return nil, nil
+	}
+	if project, svc, ok := strings.Cut(word, "/"); ok {
+		return l.inProject(project, svc)
+	}
+	if p, ok := above(l.own.projects, dir); ok {
+		if i := indexOf(p, word); i >= 0 {
+			return &named{p, p.Services[i]}, nil
+		}
+	}
+	if other {
+		return nil, nil
+	}
+	var all []*named
+	for _, p := range l.Projects {
+		if i := indexOf(p, word); i >= 0 {
+			all = append(all, &named{p, p.Services[i]})
+		}
+	}
+	switch len(all) {
+	case 0:
+		return nil, nil
+	case 1:
+		return all[0], nil
+	}
+	var which []string
+	for _, n := range all {
+		which = append(which, n.String())
+	}
+	return nil, &usageError{err: fmt.Errorf("find service %s: %d projects have one", word, len(all)), hint: "say which: " + strings.Join(which, ", ")}
+}
+
+// inProject finds a service of the project that has the name, or nil where
+// none has.
+func (l *look) inProject(project, svc string) (*named, error) {
+	for _, p := range l.Projects {
+		if p.Name != project && p.Label != project {
+			continue
+		}
+		if i := indexOf(p, svc); i >= 0 {
+			return &named{p, p.Services[i]}, nil
+		}
+		if svc == "" || strings.Contains(svc, "/") {
+			return nil, nil // a path
+		}
+		_, err := serviceOf(p, svc)
+		return nil, err
+	}
+	return nil, nil
+}
+
+func indexOf(p localapi.Project, svc string) int {
+	return slices.IndexFunc(p.Services, func(s service.Status) bool { return s.Name == svc })
+}
+
+// target is where a service listens. One that listens on several ports is
+// probed at the one that its file names.
+func (n *named) target(text string, udp bool) (probe.Target, error) {
+	s := &n.service
+	want := loopback.TCP
+	if udp {
+		want = loopback.UDP
+	}
+	var at []netip.AddrPort
+	for _, e := range s.Endpoints {
+		if e.Protocol != want {
+			continue
+		}
+		// One port in both families is one server.
+		i := slices.IndexFunc(at, func(a netip.AddrPort) bool { return a.Port() == e.Port })
+		switch {
+		case i < 0:
+			at = append(at, e.AddrPort())
+		case e.IP.Is4():
+			at[i] = e.AddrPort()
+		}
+	}
+	if n.named(s.HTTP, &at); s.HTTP == 0 {
+		n.named(s.Port, &at)
+	}
+	if len(at) > 1 {
+		// What Linux chose for a server is hardly the server's own port.
+		chosen := slices.DeleteFunc(slices.Clone(at), func(a netip.AddrPort) bool { return service.Ephemeral(a.Port()) })
+		if len(chosen) > 0 {
+			at = chosen
+		}
+	}
+	fail := func(hint, format string, args ...any) (probe.Target, error) {
+		return probe.Target{}, &hinted{err: fmt.Errorf("probe %s: "+format, append([]any{n}, args...)...), hint: hint}
+	}
+	switch {
+	case len(at) == 0 && s.State == service.Idle && s.URL != "":
+		return fail("lodge probe "+s.URL, "it is idle, and started by the first request for its name")
+	case len(at) == 0 && (s.State == service.Starting || s.State == service.Waiting || s.State == service.Up):
+		return fail("see what it does: lodge logs "+s.Name, "it is %s, and listens on no %s port", s.State, strings.ToUpper(string(want)))
+	case len(at) == 0 && s.Reason != "":
+		return fail("lodge logs "+s.Name, "it is not running (%s)", s.Reason)
+	case len(at) == 0:
+		return fail("lodge restart "+s.Name, "it is %s, and listens nowhere", s.State)
+	case len(at) > 1:
+		var ports []string
+		for _, a := range at {
+			ports = append(ports, a.String())
+		}
+		return fail("lodge probe "+ports[0], "it listens on %d ports: %s", len(at), strings.Join(ports, ", "))
+	}
+	address := at[0].String()
+	if t, err := probe.ParseTarget(s.Scheme + "://" + address); err == nil {
+		t.Text = text
+		return t, nil
+	}
+	t, err := probe.ParseTarget(address)
+	t.Text = text
+	return t, err
+}
+
+// named keeps only the port that is given, if it is there.
+func (n *named) named(port uint16, at *[]netip.AddrPort) {
+	for _, a := range *at {
+		if a.Port() == port {
+			*at = []netip.AddrPort{a}
+			return
+		}
+	}
+}
+
+// hostName gives the host name of the service for people: below localhost
+// where it speaks HTTP, else below test.
+func (n *named) hostName() string {
+	if n.service.URL != "" {
+		return n.service.Name + "." + n.project.Label + "." + names.HTTPDomain
+	}
+	return n.service.HostName
+}
+
+// probeTarget reads what is to be probed: an address, or a service that is up.
+// The function that it gives, if not nil, finds addresses of names that this
+// machine's resolver may not know.
+func (a *app) probeTarget(ctx context.Context, text string, udp bool) (probe.Target, func(context.Context, string) ([]netip.Addr, error), error) {
+	t, err := probe.ParseTarget(text)
+	bad := func(err error) error {
+		return &usageError{err: err, hint: "such as 8080, localhost:5432, [::1]:80, https://localhost:8443/, or the name of a service that is up"}
+	}
+	host := names.Normalize(t.Host)
+	test := err == nil && strings.HasSuffix(host, "."+names.TCPDomain)
+	word := !strings.ContainsAny(text, ".:[") && !isDigits(text)
+	if !test && !word {
+		if err != nil {
+			err = bad(err)
+		}
+		return t, nil, err
+	}
+	l := a.look(ctx)
+	defer l.Close()
+	if word {
+		n, nerr := l.serviceNamed(text, a.env.Dir, err == nil)
+		switch {
+		case nerr != nil:
+			return t, nil, nerr
+		case n != nil:
+			t, err = n.target(text, udp)
+			return t, nil, err
+		case err != nil:
+			return t, nil, bad(err)
+		}
+		return t, nil, nil
+	}
+	f := l.find(ctx, host)
+	if f == nil {
+		return t, nil, nil
+	}
+	if !strings.Contains(text, ":") && f.service != nil && f.project.State != "down" {
+		t, err = (&named{f.project, *f.service}).target(text, udp) // a name by itself means its service's port
+		return t, nil, err
+	}
+	lookup, err := a.lodgeLookup(ctx, f, text, host)
+	return t, lookup, err
+}
+
+// lodgeLookup finds the address of a name below test as the hosts file has it,
+// or else as lodge does.
+func (a *app) lodgeLookup(ctx context.Context, f *found, text, host string) (func(context.Context, string) ([]netip.Addr, error), error) {
+	if ips, err := hostsFile(ctx, host); err == nil && len(ips) > 0 {
+		return nil, nil // what programs do is enough
+	}
+	home, err := netip.ParseAddr(f.project.Home)
+	switch {
+	case f.project.State == "down" || err != nil:
+		return nil, &hinted{err: fmt.Errorf("probe %s: project %s is not up", text, f.project.Name), hint: "cd " + explain.ShellWord(f.project.Path) + " && lodge up"}
+	case f.missing != "":
+		_, err := serviceOf(f.project, f.missing)
+		return nil, err
+	}
+	short, cancel := context.WithTimeout(ctx, lookPatience)
+	defer cancel()
+	if why := f.unresolved(short); why != "" {
+		fmt.Fprintf(a.err, "lodge: only lodge knows %s: %s\n", host, why)
+	}
+	return func(context.Context, string) ([]netip.Addr, error) { return []netip.Addr{home}, nil }, nil
+}
+
+// hostsFile looks a name up in the hosts file alone.
+func hostsFile(ctx context.Context, host string) ([]netip.Addr, error) {
+	r := net.Resolver{PreferGo: true, Dial: func(context.Context, string, string) (net.Conn, error) {
+		return nil, errors.New("not asked")
+	}}
+	return r.LookupNetIP(ctx, "ip", host)
+}
