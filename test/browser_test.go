@@ -3,9 +3,6 @@ package test
 import (
 	"encoding/json"
 	"fmt"
-	"net"
-	"net/http"
-	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -29,6 +26,7 @@ func newBrowserSite(t *testing.T, e *env) *browserSite {
 	git := need(t, "git")
 	need(t, "certutil")
 	need(t, "chromium")
+	e.quiet()
 	shop := e.project("shop", "lodge.toml", `version = 1
 default = "web"
 [services.web]
@@ -158,15 +156,9 @@ func (s *browserSite) anotherSite(tabs [2]*page) {
 	s.t.Helper()
 	shop := s.trees[0]
 	link := shop.urlOf("web")
-	evil := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "text/html")
-		fmt.Fprintf(w, "<!doctype html><title>evil</title><a href='%s/'>a link</a>", link)
-	}))
-	s.t.Cleanup(evil.Close)
-	_, port, err := net.SplitHostPort(evil.Listener.Addr().String())
-	if err != nil {
-		s.t.Fatal(err)
-	}
+	evil := background(s.t, s.e.beside(peerBin, "http", "127.0.0.1:0", "<!doctype html><title>evil</title><a href='"+link+"/'>a link</a>"))
+	awaitOutput(s.t, evil, "\n")
+	port := strings.TrimPrefix(strings.TrimSpace(evil.stdout()), "listening on 127.0.0.1:")
 	tab := tabs[0]
 	before := map[string]string{"web": s.seen(shop, "web"), "open": s.seen(shop, "open")}
 	for _, from := range []string{"http://evil.example:" + port + "/", s.bare(1) + "/"} {
@@ -251,6 +243,7 @@ const show = (text) => { document.getElementById("text").textContent = text }
 show(text)
 import.meta.hot.accept((m) => { show(m.text) })
 `
+		e.quiet()
 		p := e.project("vite", "vite.config.js", viteConfig,
 			"package.json", `{ "private": true, "type": "module", "scripts": { "dev": "vite" } }`,
 			"index.html", `<!doctype html><p id="text"></p><script type="module" src="/main.js"></script>`,
