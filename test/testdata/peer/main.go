@@ -1,6 +1,6 @@
 // Command peer is a small static client and server for lodge's tests.
 //
-//	peer http ADDRESS TEXT    an HTTP server that answers TEXT; ADDRESS may be unix:PATH
+//	peer http ADDRESS TEXT    an HTTP server that answers TEXT; ADDRESS may be unix:PATH or tcp6:ADDRESS
 //	peer web ADDRESS TEXT     an HTTP server with a WebSocket, events, streams: see web.go
 //	peer get URL              fetch a page
 //	peer tcp ADDRESS TEXT     send TEXT, print the first line that comes back

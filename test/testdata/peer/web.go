@@ -134,10 +134,13 @@ func (zeros) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// listenAt listens on a TCP address, or on a Unix socket: "unix:PATH".
+// listenAt listens on a TCP address, on one of IPv6 and nothing else
+// ("tcp6:ADDRESS"), or on a Unix socket ("unix:PATH").
 func listenAt(address string) (net.Listener, error) {
-	if path, ok := strings.CutPrefix(address, "unix:"); ok {
-		return net.Listen("unix", path)
+	for _, network := range []string{"unix", "tcp6"} {
+		if at, ok := strings.CutPrefix(address, network+":"); ok {
+			return net.Listen(network, at)
+		}
 	}
 	return net.Listen("tcp", address)
 }
