@@ -136,7 +136,9 @@ func (a *app) commands() []*cobra.Command {
 	return []*cobra.Command{
 		a.upCommand(), a.downCommand(), a.restartCommand(),
 		a.runCommand(), a.execCommand(),
-		a.lsCommand(), a.logsCommand(), a.openCommand(), a.setupCommand(), a.doctorCommand(), a.versionCommand(), a.trustCommand(), a.probeCommand(), a.portsCommand(), a.explainCommand(),
+		a.lsCommand(), a.logsCommand(), a.openCommand(),
+		a.portsCommand(), a.explainCommand(), a.probeCommand(), a.topCommand(),
+		a.trustCommand(), a.setupCommand(), a.doctorCommand(), a.versionCommand(),
 		a.daemonCommand(), a.keeperCommand(), a.helperCommand(),
 	}
 }

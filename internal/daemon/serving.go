@@ -121,7 +121,9 @@ func (s *serving) update() {
 		m := t.Find(p.BareName())
 		bare := m.Service
 		if m.Kind == names.NoDefault {
-			bare = s.spoken.only(m.Candidates, s.d.rename)
+			if bare = s.spoken.only(m.Candidates); bare == nil && len(m.Candidates) > 0 {
+				list = append(list, ambiguous(&p))
+			}
 		}
 		for i := range p.Services {
 			st := &p.Services[i]
@@ -145,6 +147,35 @@ func (s *serving) update() {
 		return
 	}
 	s.engine.SetTable(table)
+}
+
+// ambiguous stands for a project whose own name could mean several services:
+// the first request for it finds out which one speaks HTTP. Nobody's server is
+// asked before somebody wants it.
+func ambiguous(p *names.Project) proxy.Service {
+	return proxy.Service{
+		ID: p.Label + "/", Project: p.ID, Names: []proxy.Name{{Host: p.BareName()}},
+		State: proxy.Down, OnRequest: true, StartWith: "lodge open SERVICE",
+	}
+}
+
+// decide finds out which service a project's own name means.
+func (s *serving) decide(ctx context.Context, label string) error {
+	m := s.d.naming.table.Load().Find(label + "." + names.HTTPDomain)
+	if m.Kind == names.NoDefault {
+		if err := s.spoken.ask(ctx, m.Candidates); err != nil {
+			return err
+		}
+		if s.spoken.only(m.Candidates) == nil {
+			var could []string
+			for _, c := range s.spoken.could(m.Candidates) {
+				could = append(could, m.Project.HTTPName(c.Name))
+			}
+			return fmt.Errorf("%s could mean several services: %s (or set default in lodge.toml)", m.Project.BareName(), strings.Join(could, ", "))
+		}
+	}
+	s.update()
+	return nil
 }
 
 // routed is a service as the proxy has it.
@@ -197,6 +228,9 @@ func (s *serving) find(id string) (*project, string, error) {
 // start starts a service for a request, and returns when the table says that it
 // starts.
 func (s *serving) start(ctx context.Context, id string) error {
+	if label, ok := strings.CutSuffix(id, "/"); ok {
+		return s.decide(ctx, label)
+	}
 	p, name, err := s.find(id)
 	if err != nil {
 		return err

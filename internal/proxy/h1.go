@@ -24,8 +24,10 @@ type h1conn struct {
 	req fasthttp.RequestHeader
 	facts
 	nameBuf [maxHost]byte
-	out     []byte // heads that are being made
-	cut     bool   // an answer was not finished
+	fields  []headField // of req
+	out     []byte      // heads that are being made
+	body    *upload     // of the request, if it does not go out with the head
+	cut     bool        // an answer was not finished
 
 	due     atomic.Int64 // the watch closes the connection then, on the engine's clock; 0: never
 	readDue atomic.Int64 // the same for an upload
@@ -301,6 +303,9 @@ func (c *h1conn) use(u *upConn) bool {
 	c.up = u
 	return !c.left
 }
+
+// upload begins to send the body.
+func (c *h1conn) upload(u *upConn) { c.body.start(u) }
 
 func (c *h1conn) goneChan() <-chan struct{} {
 	c.mu.Lock()
