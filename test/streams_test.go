@@ -56,16 +56,25 @@ func (e *env) eachVersion(f func(version int, c *http.Client)) {
 // read gives the body of a page, which must be there.
 func read(t *testing.T, c *http.Client, url string) string {
 	t.Helper()
-	resp, err := c.Get(url)
+	b, err := fetch(c, url)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return b
+}
+
+// fetch is read for a goroutine that is not the test's.
+func fetch(c *http.Client, url string) (string, error) {
+	resp, err := c.Get(url)
+	if err != nil {
+		return "", err
+	}
 	defer resp.Body.Close()
 	b, err := io.ReadAll(resp.Body)
-	if err != nil || resp.StatusCode != http.StatusOK {
-		t.Fatalf("%s: %s, %v: %s", url, resp.Status, err, b)
+	if err == nil && resp.StatusCode != http.StatusOK {
+		err = fmt.Errorf("%s: %s: %s", url, resp.Status, b)
 	}
-	return string(b)
+	return string(b), err
 }
 
 // daemon gives the process of this environment's daemon.
