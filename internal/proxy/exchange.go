@@ -214,24 +214,45 @@ func (x *exchange) relay(e *Engine, w http.ResponseWriter, u *upConn, a *answer)
 		h["Date"] = nil // none of lodge's making
 	}
 	w.WriteHeader(a.status)
-	var src io.Reader
-	switch a.length {
-	case 0:
+	if a.length == 0 {
 		return true
+	}
+	var src io.Reader
+	flush := http.NewResponseController(w).Flush
+	block := e.buffers.block()
+	defer e.buffers.putBlock(block)
+	left := a.length
+	if !begins(u.br, a.length == -1) {
+		// Servers often write a body right after its head: if it is here by now,
+		// both go out together.
+		n := 0
+		if left > 0 {
+			n, _ = readInstant(u.raw, block[:min(left, copySize)]) // an error comes again, below
+		}
+		if n == 0 && flush() != nil {
+			return false
+		}
+		if n > 0 {
+			if _, err := w.Write(block[:n]); err != nil {
+				return false
+			}
+			if left -= int64(n); left == 0 {
+				return true
+			}
+			if flush() != nil {
+				return false
+			}
+		}
+	}
+	switch a.length {
 	case -1:
 		src = newChunks(u.br)
 	case -2:
 		src = u.br
 	default:
-		src = &io.LimitedReader{R: u.br, N: a.length}
+		src = &io.LimitedReader{R: u.br, N: left}
 	}
-	flush := http.NewResponseController(w).Flush
-	if !begins(u.br, a.length == -1) && flush() != nil {
-		return false
-	}
-	block := e.buffers.block()
-	defer e.buffers.putBlock(block)
-	for left := a.length; ; {
+	for {
 		n, err := src.Read(block[:])
 		if n > 0 {
 			if _, werr := w.Write(block[:n]); werr != nil {

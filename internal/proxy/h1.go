@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -55,6 +56,9 @@ func (c *h1conn) serve() {
 func (c *h1conn) next() bool {
 	if c.br.Buffered() == 0 {
 		c.rest()
+		// Others first: when this goroutine's turn comes again, the next request
+		// is often there, and a Read that finds nothing is a call for nothing.
+		runtime.Gosched()
 		if _, err := c.br.Peek(1); err != nil {
 			c.end()
 			return false
