@@ -225,7 +225,7 @@ func TestPages(t *testing.T) {
 		if csp := res.Header.Get("Content-Security-Policy"); !strings.Contains(csp, "default-src 'none'") || !strings.Contains(csp, "frame-ancestors 'none'") {
 			t.Errorf("policy %q", csp)
 		}
-		res, body := ask("application/json", "web.shop.localhost", "GET")
+		_, body := ask("application/json", "web.shop.localhost", "GET")
 		var j map[string]any
 		if err := json.Unmarshal([]byte(body), &j); err != nil || j["error"] != "down" || j["status"] != 502.0 || j["hint"] != "start it with: lodge up web" {
 			t.Errorf("JSON: %v %q", err, body)
