@@ -64,8 +64,8 @@ func (c *h1conn) next() bool {
 			return false
 		}
 		c.idle.Store(false)
-		c.deadline(c.e.lim.HeadTime)
 	}
+	c.deadline(c.e.lim.HeadTime)
 	p, err := c.readHead()
 	if err != nil {
 		c.end()

@@ -98,11 +98,15 @@ func TestOnRequest(t *testing.T) {
 		start func(r *rig) error
 		want  string
 	}{
-		"starts":      {func(r *rig) error { r.serve(starting); go r.serve(at("web", up)); return nil }, "200 OK up"},
+		"starts": {func(r *rig) error {
+			r.serve(starting)
+			time.AfterFunc(0, func() { r.serve(at("web", up)) })
+			return nil
+		}, "200 OK up"},
 		"at once":     {func(r *rig) error { r.serve(at("web", up)); return nil }, "200 OK up"},
 		"cannot":      {func(*rig) error { return errors.New("no such command") }, "502 Bad Gateway lodge: shop/web is not running: no such command (hint: start it with: lodge up web)\n"},
 		"does not":    {func(*rig) error { return nil }, "502 Bad Gateway lodge: shop/web is not running (hint: start it with: lodge up web)\n"},
-		"and is gone": {func(r *rig) error { r.serve(starting); go r.serve(down); return nil }, "502 Bad Gateway lodge: shop/web is not running (hint: start it with: lodge up web)\n"},
+		"and is gone": {func(r *rig) error { r.serve(starting); time.AfterFunc(0, func() { r.serve(down) }); return nil }, "502 Bad Gateway lodge: shop/web is not running (hint: start it with: lodge up web)\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			eachProto(t, func(t *testing.T, proto, base string) {

@@ -101,6 +101,7 @@ func TestSlowClients(t *testing.T) {
 		"nothing":            "",
 		"half a line":        "GET / HT",
 		"half a head":        "GET / HTTP/1.1\r\nHost: web.shop.localhost\r\nX: ",
+		"half a second head": "POST / HTTP/1.1\r\nHost: web.shop.localhost\r\nContent-Length: 0\r\n\r\nPOST / HT",
 		"half a body":        "POST / HTTP/1.1\r\nHost: web.shop.localhost\r\nContent-Length: 10\r\n\r\nhalf",
 		"half a chunk":       "POST / HTTP/1.1\r\nHost: web.shop.localhost\r\nTransfer-Encoding: chunked\r\n\r\n8\r\nhalf",
 		"half a handshake":   "\x16\x03\x01\x02\x00\x01",
@@ -134,10 +135,15 @@ func TestStalledReader(t *testing.T) {
 	up := backend(t, func(w http.ResponseWriter, _ *http.Request) { io.Copy(w, repeat(make([]byte, 1<<20))) })
 	r := newRig(t, Config{Limits: Limits{StallTime: 50 * time.Millisecond}})
 	r.serve(at("web", up))
-	c := r.dial()
-	io.WriteString(c, "GET / HTTP/1.1\r\nHost: web.shop.localhost\r\n\r\n")
-	waitOpen(t, r, 1)
-	waitOpen(t, r, 0)
+	far := at("web", secureBackend(t, up))
+	far.Endpoints[0].Protocol = HTTPS
+	for _, s := range []Service{at("web", up), far} { // on either road
+		r.serve(s)
+		c := r.dial()
+		io.WriteString(c, "GET / HTTP/1.1\r\nHost: web.shop.localhost\r\n\r\n")
+		waitOpen(t, r, 1)
+		waitOpen(t, r, 0)
+	}
 }
 
 // TestConnections: no more than the limit are open at once, and more wait.

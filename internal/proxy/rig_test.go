@@ -103,7 +103,7 @@ func (r *rig) serve(services ...Service) {
 	r.t.Helper()
 	table, err := NewTable(services)
 	if err != nil {
-		r.t.Error(err) // it may be called from another goroutine
+		r.t.Error(err) // not Fatal: tables also change while the test waits
 		return
 	}
 	r.e.SetTable(table)

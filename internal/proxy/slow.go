@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"time"
 )
 
 // slowRoad is net/http's server, for clients that speak HTTP/2 and for services
@@ -151,8 +152,49 @@ func (s *slowRoad) serve(w http.ResponseWriter, r *http.Request) {
 func (s *slowRoad) carry(w http.ResponseWriter, r *http.Request, x *exchange, rt *route) error {
 	rt.use.begin()
 	defer func() { rt.use.end(s.e.now.Load()) }() // also when it panics, to abort
+	if x.minor < 2 && x.upgrade == nil {
+		// What the watch does on the hot road. HTTP/2 has its own ways, and streams
+		// that are silent for long with good reason.
+		rc := http.NewResponseController(w)
+		w = &patientWriter{w, rc, s.e.lim.StallTime}
+		defer rc.SetWriteDeadline(time.Time{})
+		if x.hasBody {
+			r.Body = &patientBody{r.Body, rc, s.e.lim.StallTime}
+		}
+	}
 	if rt.slowRoad(&x.facts) || x.upgrade != nil {
 		return s.far.carry(w, r, x, rt)
 	}
 	return x.carry(s.e, w, r, rt)
+}
+
+// patientWriter gives a client a while to take each piece.
+type patientWriter struct {
+	http.ResponseWriter
+	rc    *http.ResponseController
+	limit time.Duration
+}
+
+func (p *patientWriter) Write(b []byte) (int, error) {
+	if err := p.rc.SetWriteDeadline(time.Now().Add(p.limit)); err != nil {
+		return 0, err
+	}
+	return p.ResponseWriter.Write(b)
+}
+
+// Unwrap is for http.ResponseController.
+func (p *patientWriter) Unwrap() http.ResponseWriter { return p.ResponseWriter }
+
+// patientBody gives a client a while to send each piece.
+type patientBody struct {
+	io.ReadCloser
+	rc    *http.ResponseController
+	limit time.Duration
+}
+
+func (p *patientBody) Read(b []byte) (int, error) {
+	if err := p.rc.SetReadDeadline(time.Now().Add(p.limit)); err != nil {
+		return 0, err
+	}
+	return p.ReadCloser.Read(b)
 }
