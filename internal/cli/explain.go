@@ -126,7 +126,7 @@ func (a *app) explainSource(ctx context.Context, l *look) explain.Source {
 }
 
 func explainProject(p localapi.Project) explain.Project {
-	q := explain.Project{Name: p.Name, Path: p.Path, Engine: p.Engine, Isolation: p.Isolation}
+	q := explain.Project{Name: p.Shown(), Path: p.Path, Engine: p.Engine, Isolation: p.Isolation}
 	q.Home4, _ = netip.ParseAddr(p.Home)
 	q.Home6, _ = netip.ParseAddr(p.Home6)
 	for _, s := range p.Services {

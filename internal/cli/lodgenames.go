@@ -115,7 +115,7 @@ func (l *look) explainName(ctx context.Context, host string) *explain.Name {
 		return nil
 	}
 	n := &explain.Name{
-		Domain: names.HTTPDomain, Project: f.project.Name, Path: f.project.Path, Up: f.project.State != "down",
+		Domain: names.HTTPDomain, Project: f.project.Shown(), Path: f.project.Path, Up: f.project.State != "down",
 		Missing: f.missing, Others: f.candidates, URL: f.project.URL,
 	}
 	n.Home, _ = netip.ParseAddr(f.project.Home)

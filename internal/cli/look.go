@@ -113,7 +113,7 @@ func (l *look) Close() {
 func homesOf(ps []localapi.Project) []sockets.Home {
 	homes := make([]sockets.Home, 0, len(ps))
 	for _, p := range ps {
-		h := sockets.Home{Project: p.Name, ID: p.ID}
+		h := sockets.Home{Project: p.Shown(), ID: p.ID}
 		h.IP4, _ = netip.ParseAddr(p.Home)
 		if p.Home6 != "" {
 			h.IP6, _ = netip.ParseAddr(p.Home6)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -79,7 +80,7 @@ func (a *app) listProjectsTo(out io.Writer, ps []localapi.Project) {
 	fmt.Fprintln(w, "PROJECT\tSERVICE\tSTATE\tHOME\tPORTS\tENGINE\tPID\tUP\tNAME")
 	for _, p := range ps {
 		if len(p.Services) == 0 {
-			fmt.Fprintf(w, "%s\t-\t%s\t%s\t%s\t%s\t-\t-\t-\n", p.Name, p.State, p.Home, ports(p.Others), dash(string(p.Engine)))
+			fmt.Fprintf(w, "%s\t-\t%s\t%s\t%s\t%s\t-\t-\t-\n", p.Shown(), p.State, p.Home, ports(p.Others), dash(string(p.Engine)))
 		}
 		for _, s := range p.Services {
 			pid, up := "-", "-"
@@ -89,7 +90,7 @@ func (a *app) listProjectsTo(out io.Writer, ps []localapi.Project) {
 			if s.StartedAt != nil && s.PID != 0 {
 				up = shortDuration(time.Since(*s.StartedAt))
 			}
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", p.Name, s.Name, s.State, p.Home, ports(s.Endpoints), p.Engine, pid, up, shownName(s))
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", p.Shown(), s.Name, s.State, p.Home, ports(reachable(s.Endpoints)), p.Engine, pid, up, shownName(s))
 		}
 	}
 	_ = w.Flush()
@@ -102,14 +103,14 @@ func (a *app) listProjectsTo(out io.Writer, ps []localapi.Project) {
 		for _, s := range p.Services {
 			if s.SharedURL != "" {
 				// What others may reach must not be overlooked.
-				fmt.Fprintln(out, a.red(out, fmt.Sprintf("%s/%s: shared with the network: %s", p.Name, s.Name, s.SharedURL)))
+				fmt.Fprintln(out, a.red(out, fmt.Sprintf("%s/%s: shared with the network: %s", p.Shown(), s.Name, s.SharedURL)))
 			}
 			if s.State == service.Failed || s.State == service.Backoff {
-				fmt.Fprintf(out, "%s/%s: %s\n", p.Name, s.Name, s.Reason)
+				fmt.Fprintf(out, "%s/%s: %s\n", p.Shown(), s.Name, s.Reason)
 			}
 		}
 		if p.LogError != "" {
-			fmt.Fprintf(out, "%s: logs are not kept: %s\n", p.Name, p.LogError)
+			fmt.Fprintf(out, "%s: logs are not kept: %s\n", p.Shown(), p.LogError)
 		}
 	}
 }
@@ -136,6 +137,14 @@ func dash(s string) string {
 		return "-"
 	}
 	return s
+}
+
+// reachable leaves out what is only found from inside: the port at ::1 that
+// stands for one of a home without IPv6.
+func reachable(eps []loopback.Endpoint) []loopback.Endpoint {
+	return slices.DeleteFunc(slices.Clone(eps), func(e loopback.Endpoint) bool {
+		return e.IP == netip.IPv6Loopback() && slices.ContainsFunc(eps, func(o loopback.Endpoint) bool { return o.IP.Is4() && o.Protocol == e.Protocol })
+	})
 }
 
 // ports gives a service's ports, TCP first, each once.

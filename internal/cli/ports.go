@@ -346,19 +346,19 @@ func (r *portsRequest) meant(ctx context.Context, l *look) string {
 	s.resolve(l.Homes, func(host string) *found { return l.find(ctx, host) })
 	for _, want := range s.services {
 		for _, p := range l.Projects {
-			if i := indexOf(p, want.service); i >= 0 && p.Name == want.project && len(p.Services[i].Endpoints) == 0 {
+			if i := indexOf(p, want.service); i >= 0 && p.Shown() == want.project && len(p.Services[i].Endpoints) == 0 {
 				why := string(p.Services[i].State)
 				if reason := p.Services[i].Reason; reason != "" {
 					why += ", " + reason
 				}
-				return fmt.Sprintf(": %s/%s listens on nothing (%s)", p.Name, want.service, why)
+				return fmt.Sprintf(": %s/%s listens on nothing (%s)", p.Shown(), want.service, why)
 			}
 		}
 	}
 	for _, n := range r.selection.names {
 		for _, p := range l.Projects {
 			if slices.ContainsFunc(p.Services, func(s service.Status) bool { return s.Name == n }) {
-				return fmt.Sprintf(" a process or project %q (hint: lodge ports %s/%s)", n, p.Name, n)
+				return fmt.Sprintf(" a process or project %q (hint: lodge ports %s/%s)", n, p.Shown(), n)
 			}
 		}
 		if s, err := parseState(n); err == nil {

@@ -279,7 +279,7 @@ func (s *selection) resolve(homes []sockets.Home, find func(host string) *found)
 			f = find(h.name)
 		}
 		if f != nil {
-			svc.project = f.project.Name
+			svc.project = f.project.Shown()
 			if f.service != nil {
 				svc.service = f.service.Name
 			}

@@ -154,15 +154,15 @@ func TestHostWordsAreServices(t *testing.T) {
 	}}}
 	find := func(host string) *found { return findIn(ps, host) }
 	for word, want := range map[string]string{
-		"web.the-shop.localhost":                 "service=The Shop/web",
-		"a.web.the-shop.localhost":               "service=The Shop/web",
-		"the-shop.localhost":                     "service=The Shop/web",
-		"the-shop.test":                          "projects=[The Shop]",
-		"db.the-shop.test:5432":                  "place=[]:5432-5432 service=The Shop/db",
-		"https://web.the-shop.localhost:25672/x": "service=The Shop/web",
-		"https://web.the-shop.localhost/":        "service=The Shop/web",
-		"http://web.the-shop.localhost:8000":     "place=[]:8000-8000 service=The Shop/web",
-		"nix.the-shop.localhost":                 "service=The Shop/nix",
+		"web.the-shop.localhost":                 "service=the-shop/web",
+		"a.web.the-shop.localhost":               "service=the-shop/web",
+		"the-shop.localhost":                     "service=the-shop/web",
+		"the-shop.test":                          "projects=[the-shop]",
+		"db.the-shop.test:5432":                  "place=[]:5432-5432 service=the-shop/db",
+		"https://web.the-shop.localhost:25672/x": "service=the-shop/web",
+		"https://web.the-shop.localhost/":        "service=the-shop/web",
+		"http://web.the-shop.localhost:8000":     "place=[]:8000-8000 service=the-shop/web",
+		"nix.the-shop.localhost":                 "service=the-shop/nix",
 		"web.other.localhost":                    "service=other/web",
 		"other.test":                             "projects=[other]",
 	} {

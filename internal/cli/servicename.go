@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 
 	"lodge/internal/explain"
@@ -23,7 +24,7 @@ type named struct {
 	service service.Status
 }
 
-func (n *named) String() string { return n.project.Name + "/" + n.service.Name }
+func (n *named) String() string { return n.project.Shown() + "/" + n.service.Name }
 
 // serviceNamed finds the service that a word means: PROJECT/SERVICE, or
 // SERVICE alone, which is first one of the project here and else the only one
@@ -86,9 +87,12 @@ func indexOf(p localapi.Project, svc string) int {
 	return slices.IndexFunc(p.Services, func(s service.Status) bool { return s.Name == svc })
 }
 
-// target is where a service listens. One that listens on several ports is
+// lookup finds a host's addresses.
+type lookup = func(ctx context.Context, host string) ([]netip.Addr, error)
+
+// target is where a service listens, and what its host is there. One that listens on several ports is
 // probed at the one that its file names.
-func (n *named) target(text string, udp bool) (probe.Target, error) {
+func (n *named) target(text string, udp bool) (probe.Target, lookup, error) {
 	s := &n.service
 	want := loopback.TCP
 	if udp {
@@ -118,8 +122,8 @@ func (n *named) target(text string, udp bool) (probe.Target, error) {
 			at = chosen
 		}
 	}
-	fail := func(hint, format string, args ...any) (probe.Target, error) {
-		return probe.Target{}, &hinted{err: fmt.Errorf("probe %s: "+format, append([]any{n}, args...)...), hint: hint}
+	fail := func(hint, format string, args ...any) (probe.Target, lookup, error) {
+		return probe.Target{}, nil, &hinted{err: fmt.Errorf("probe %s: "+format, append([]any{n}, args...)...), hint: hint}
 	}
 	switch {
 	case len(at) == 0 && s.State == service.Idle && s.URL != "":
@@ -137,14 +141,19 @@ func (n *named) target(text string, udp bool) (probe.Target, error) {
 		}
 		return fail("lodge probe "+ports[0], "it listens on %d ports: %s", len(at), strings.Join(ports, ", "))
 	}
-	address := at[0].String()
-	if t, err := probe.ParseTarget(s.Scheme + "://" + address); err == nil {
-		t.Text = text
-		return t, nil
+	// By its name, since servers of HTTP may insist on one that they know.
+	host := at[0].Addr().String()
+	if s.URL != "" {
+		host = n.hostName()
 	}
-	t, err := probe.ParseTarget(address)
+	address := net.JoinHostPort(host, strconv.Itoa(int(at[0].Port())))
+	t, err := probe.ParseTarget(s.Scheme + "://" + address)
+	if err != nil {
+		t, err = probe.ParseTarget(address)
+	}
 	t.Text = text
-	return t, err
+	ip := at[0].Addr()
+	return t, func(context.Context, string) ([]netip.Addr, error) { return []netip.Addr{ip}, nil }, err
 }
 
 // named keeps only the port that is given, if it is there.
@@ -169,7 +178,7 @@ func (n *named) hostName() string {
 // probeTarget reads what is to be probed: an address, or a service that is up.
 // The function that it gives, if not nil, finds addresses of names that this
 // machine's resolver may not know.
-func (a *app) probeTarget(ctx context.Context, text string, udp bool) (probe.Target, func(context.Context, string) ([]netip.Addr, error), error) {
+func (a *app) probeTarget(ctx context.Context, text string, udp bool) (probe.Target, lookup, error) {
 	t, err := probe.ParseTarget(text)
 	bad := func(err error) error {
 		return &usageError{err: err, hint: "such as 8080, localhost:5432, [::1]:80, https://localhost:8443/, or the name of a service that is up"}
@@ -191,8 +200,7 @@ func (a *app) probeTarget(ctx context.Context, text string, udp bool) (probe.Tar
 		case nerr != nil:
 			return t, nil, nerr
 		case n != nil:
-			t, err = n.target(text, udp)
-			return t, nil, err
+			return n.target(text, udp)
 		case err != nil:
 			return t, nil, bad(err)
 		}
@@ -203,16 +211,15 @@ func (a *app) probeTarget(ctx context.Context, text string, udp bool) (probe.Tar
 		return t, nil, nil
 	}
 	if !strings.Contains(text, ":") && f.service != nil && f.project.State != "down" {
-		t, err = (&named{f.project, *f.service}).target(text, udp) // a name by itself means its service's port
-		return t, nil, err
+		return (&named{f.project, *f.service}).target(text, udp) // a name by itself means its service's port
 	}
-	lookup, err := a.lodgeLookup(ctx, f, text, host)
-	return t, lookup, err
+	find, err := a.lodgeLookup(ctx, f, text, host)
+	return t, find, err
 }
 
 // lodgeLookup finds the address of a name below test as the hosts file has it,
 // or else as lodge does.
-func (a *app) lodgeLookup(ctx context.Context, f *found, text, host string) (func(context.Context, string) ([]netip.Addr, error), error) {
+func (a *app) lodgeLookup(ctx context.Context, f *found, text, host string) (lookup, error) {
 	if ips, err := hostsFile(ctx, host); err == nil && len(ips) > 0 {
 		return nil, nil // what programs do is enough
 	}

@@ -32,6 +32,7 @@ func TestTargetOfService(t *testing.T) {
 		want   string // scheme, host and port, or the error
 	}{
 		{"one port", service.Status{State: service.Up, Scheme: "http", Endpoints: listensAt("127.83.20.7:8000")}, false, "http 127.83.20.7:8000"},
+		{"by its name", service.Status{State: service.Up, Scheme: "http", URL: "https://x.shop.localhost", Endpoints: listensAt("127.83.20.7:8000")}, false, "http x.shop.localhost:8000"},
 		{"both families", service.Status{State: service.Up, Scheme: "redis", Endpoints: listensAt("[fd00::1]:6379", "127.83.20.7:6379")}, false, "redis 127.83.20.7:6379"},
 		{"IPv6 only", service.Status{State: service.Up, Endpoints: listensAt("[fd00::1]:6379")}, false, " fd00::1:6379"},
 		{"the port of http", service.Status{State: service.Up, HTTP: 5173, Endpoints: listensAt("127.83.20.7:24678", "127.83.20.7:5173")}, false, " 127.83.20.7:5173"},
@@ -47,11 +48,14 @@ func TestTargetOfService(t *testing.T) {
 		{"stopped", service.Status{State: service.Stopped}, false, "probe shop/x: it is stopped, and listens nowhere"},
 	} {
 		c.status.Name = "x"
-		n := named{localapi.Project{Name: "shop"}, c.status}
-		got, err := n.target("shop/x", c.udp)
+		n := named{localapi.Project{Name: "shop", Label: "shop"}, c.status}
+		got, find, err := n.target("shop/x", c.udp)
 		var s string
 		if err == nil {
 			s = got.Scheme + " " + got.Host + ":" + strconv.Itoa(int(got.Port))
+			if ips, err := find(t.Context(), got.Host); err != nil || len(ips) != 1 || ips[0] != c.status.Endpoints[0].IP && len(c.status.Endpoints) == 1 {
+				t.Errorf("%s: found %v, %v", c.name, ips, err)
+			}
 			if got.Text != "shop/x" {
 				t.Errorf("%s: text %q", c.name, got.Text)
 			}

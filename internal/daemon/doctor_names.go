@@ -27,7 +27,7 @@ func (d *Daemon) webCapability() localapi.Capability {
 	case w.httpsPort == 443:
 		c.Reason = fmt.Sprintf("port 443; not plain http: %s", w.reason)
 	default:
-		c.Reason = fmt.Sprintf("on port %d, since: %s", w.httpsPort, w.reason)
+		c.Reason = fmt.Sprintf("on port %d, because of: %s", w.httpsPort, w.reason)
 		if os.Geteuid() != 0 {
 			c.Hint = "sudo lodge setup, once, for ports 443 and 80"
 		}

@@ -188,6 +188,9 @@ func (e *engines) setHosts(ctx context.Context, entries []hosts.Entry) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	c, err := e.helperClient(ctx)
+	if errors.Is(err, os.ErrNotExist) {
+		return errors.New("lodge's helper, which could tell them, is not installed")
+	}
 	if err != nil {
 		return err
 	}

@@ -20,6 +20,8 @@ func (f *Facts) answer(r *Report) string {
 		return f.nameAnswer() + " " + f.thing(r)
 	case f.Resolution != nil && len(f.Targets) == 0 && f.Name == nil:
 		return f.nameUnknown().Summary
+	case f.Name != nil:
+		return f.failure(r)
 	case !f.Input.HasPort:
 		return f.addressAnswer(r)
 	case f.Input.Operation != "":

@@ -74,7 +74,8 @@ func (f *Facts) Causes() []Cause {
 	if f.Input.Operation != Bind {
 		out = append(out, f.connectCauses()...)
 	}
-	if f.Input.HasPort && f.Input.Operation != Connect && !about {
+	// Nobody binds by such a name, who does not say so.
+	if f.Input.HasPort && f.Input.Operation != Connect && (f.Name == nil || f.Input.Operation == Bind) {
 		out = append(out, f.bindCauses()...)
 	}
 	for i := range out {
@@ -91,6 +92,9 @@ func (f *Facts) weight(c Cause) int {
 	w := 0
 	if c.Sure {
 		w = 1
+	}
+	if c.Code == NameUnknown && f.Name != nil && f.Input.Errno != "" && f.Input.Errno != "ENOTFOUND" {
+		w -= 4 // who got that far had found the name
 	}
 	switch f.Input.Errno {
 	case "EACCES":

@@ -63,6 +63,8 @@ func TestNames(t *testing.T) {
 		{"web.shop.localhost:1", web("ready"), fmt.Sprintf("; lodge serves it at https://web.shop.localhost:%d. Nothing is there", webPort), []Code{OtherPort}, "use https://web.shop.localhost"},
 		{fmt.Sprintf("connect ECONNREFUSED web.shop.localhost:%d", webPort), web("failed", failed), "which is not running (ended with status 3)", []Code{ProcessDied}, "lodge logs web"},
 		{"getaddrinfo ENOTFOUND web.shop.localhost", web("ready"), "Programs that ask the C library alone do not know names below localhost", []Code{NameUnknown}, "sudo lodge setup"},
+		{"could not translate host name \"web.shop.test\" to address: Name or service not known", web("ready", below, unresolved), "The name web.shop.test leads nowhere for most programs on this machine: there is no helper.", []Code{NameUnknown}, "go inside"},
+		{fmt.Sprintf("connect ECONNREFUSED web.shop.test:%d", svcPort), web("ready", below, unresolved), "", []Code{ListensNow, NameUnknown}, ""},
 		{"web.shop.test", web("ready", below), fmt.Sprintf("web.shop.test is the name of service web of project shop, which listens on %s:%d.", homeIP, svcPort), nil, ""},
 		{fmt.Sprintf("web.shop.test:%d", svcPort), web("ready", below, unresolved), "Programs on this machine do not find the name: there is no helper.", []Code{NameUnknown}, fmt.Sprintf("use %s:%d, or go inside", homeIP, svcPort)},
 		{"web.shop.test:1", web("failed", failed, below), "web.shop.test is the name of service web of project shop, which is not running (ended with status 3).", []Code{ProcessDied}, "lodge logs web"},
@@ -70,7 +72,7 @@ func TestNames(t *testing.T) {
 		{"shop.test", web("ready", below, noService), "shop.test is the name of project shop and leads to its home, 127.83.20.7.", nil, ""},
 		{"nix.shop.test:80", web("ready", below, noService, func(n *Name) { n.Missing = "nix" }), "nix.shop.test leads nowhere: project shop has no service nix. It has none.", []Code{NoSuchService}, ""},
 	} {
-		t.Run(c.input+" "+strings.Join(strings.Fields(c.answer)[:3], " "), func(t *testing.T) {
+		t.Run(c.input+" "+c.answer[:min(len(c.answer), 20)], func(t *testing.T) {
 			f, r := explained(t, c.input, func(s *Source) {
 				s.Name = func(host string) *Name {
 					if host != nameIn(c.input) {

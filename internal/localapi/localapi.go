@@ -42,6 +42,15 @@ type Project struct {
 	Socket string `json:"socket,omitempty"`
 }
 
+// Shown is what the project is called where several are: its label, which no
+// other has.
+func (p Project) Shown() string {
+	if p.Label != "" {
+		return p.Label
+	}
+	return p.Name
+}
+
 // URLOf gives the HTTPS name of a service of the project, or "" where names are
 // not served.
 func (p Project) URLOf(service string) string {
