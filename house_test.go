@@ -45,8 +45,9 @@ var allowed = map[string][]string{
 	"owners":           {},
 	"explain":          {"explain/firewall", "loopback", "procfs", "sockets"},
 	"explain/firewall": {},
+	"tui":              {"localapi", "logs", "loopback", "service", "sockets"},
 	"daemon":           {"lan", "logs", "proxy", "trust", "helper", "hosts", "names", "home", "home/hostsview", "home/ebpfhome", "home/seccomphome", "keeper", "localapi", "loopback", "procfs", "service", "sockets", "unixsock"},
-	"cli":              {"daemon", "helper", "keeper", "localapi", "logs", "loopback", "names", "project", "refs", "service", "trust", "trust/proof", "trust/stores", "probe", "sockets", "explain"},
+	"cli":              {"daemon", "helper", "keeper", "localapi", "logs", "loopback", "project", "refs", "service", "trust", "trust/proof", "trust/stores", "probe", "sockets", "explain", "procfs", "tui", "names"},
 }
 
 type pkg struct {

@@ -294,7 +294,7 @@ func TestFullDisk(t *testing.T) {
 	need(t, "unshare")
 	eachEngine(t, func(t *testing.T, e *env) {
 		p := e.project("full", "lodge.toml", config("web", "sh -c '"+peerBin+" noisy 20000 & exec "+peerBin+" http :8550 works'"))
-		e.inSmallState("256k")
+		e.inSmallState("640k") // the certificates of the system are copied there too
 		p.up()
 		at := p.home("tcp", 8550)
 		shows(t, at, "/", "works")

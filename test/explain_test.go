@@ -179,15 +179,15 @@ func TestExplain(t *testing.T) {
 	e.says(at, `Nobody has it now: it was one end of a connection to 127\.0\.0\.1:5432 \(PostgreSQL\), closed less than a minute ago\. The kernel keeps .* \(TIME_WAIT\); after that it is free\.`)
 
 	// Inside a home.
-	p := e.project("shop", "lodge.toml", config("web", peerBin+" http localhost:3000 'a page'")+
+	p := e.project("shop", "lodge.toml", config("web", peerBin+" http localhost:3417 'a page'")+
 		"[services.api]\nrestart = \"never\"\nready = false\ncommand = \""+systemPython+" api.py\"\n",
 		"api.py", "import socket,sys,time\ns = socket.create_server(('127.0.0.1', 4000))\nwhile not __import__('os').path.exists('end'): time.sleep(0.05)\nsys.exit(3)\n")
 	p.up()
-	home := p.home("tcp", 3000)
-	e.says("connect ECONNREFUSED 127.0.0.1:3000", `Nobody listens on 127\.0\.0\.1:3000 itself\. Service web of project shop \(peer, pid \d+\) has that port inside its home, which is `+strings.ReplaceAll(home.Addr().String(), ".", `\.`)+`\.`)
+	home := p.home("tcp", 3417)
+	e.says("connect ECONNREFUSED 127.0.0.1:3417", `Nobody listens on 127\.0\.0\.1:3417 itself\. Service web of project shop \(peer, pid \d+\) has that port inside its home, which is `+strings.ReplaceAll(home.Addr().String(), ".", `\.`)+`\.`)
 	e.says(home.String(), `Service web of project shop \(peer, pid \d+\) listens on .*, inside its home, reachable from this machine only\.`)
 	// Inside, localhost is the home.
-	if got := p.exec(e.bin, "explain", "localhost:3000"); !strings.Contains(got, "Service web of project shop") || !strings.Contains(got, "listens on "+home.String()) {
+	if got := p.exec(e.bin, "explain", "localhost:3417"); !strings.Contains(got, "Service web of project shop") || !strings.Contains(got, "listens on "+home.String()) {
 		t.Errorf("inside: %s", got)
 	}
 

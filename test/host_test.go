@@ -3,6 +3,7 @@ package test
 import (
 	"os/exec"
 	"strconv"
+	"testing"
 )
 
 // hostCommand makes a command that runs as the tests themselves do, outside of
@@ -14,3 +15,12 @@ func hostCommand(argv ...string) *exec.Cmd {
 }
 
 func itoa(n int) string { return strconv.Itoa(n) }
+
+func atoi(t *testing.T, s string) int {
+	t.Helper()
+	n, err := strconv.Atoi(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -39,6 +40,41 @@ func veth(t *testing.T, n int) (names, addresses [2]string) {
 		run("-n", name, "address", "add", addresses[i]+"/24", "dev", "v0")
 	}
 	return names, addresses
+}
+
+// quiet makes lodge itself run in a network namespace of its own, where the test
+// may make one. Chromium breaks connections off whenever an address comes or
+// goes on any interface (net::ERR_NETWORK_CHANGED), as the homes of other tests
+// do.
+func (e *env) quiet() {
+	e.t.Helper()
+	if os.Geteuid() != 0 {
+		return
+	}
+	ip := need(e.t, "ip")
+	need(e.t, "nsenter")
+	name := fmt.Sprintf("lt%dq%s", os.Getpid(), filepath.Base(e.base))
+	for _, argv := range [][]string{{"netns", "add", name}, {"-n", name, "link", "set", "lo", "up"}} {
+		if out, err := exec.Command(ip, argv...).CombinedOutput(); err != nil {
+			e.t.Fatalf("ip %s: %v\n%s", strings.Join(argv, " "), err, out)
+		}
+		if argv[1] == "add" {
+			e.t.Cleanup(func() {
+				if out, err := exec.Command(ip, "netns", "delete", name).CombinedOutput(); err != nil {
+					e.t.Errorf("remove namespace: %v\n%s", err, out)
+				}
+			})
+		}
+	}
+	e.into(name)
+}
+
+// beside gives a command outside of every home, where lodge itself runs.
+func (e *env) beside(argv ...string) *exec.Cmd {
+	if e.netns == "" {
+		return hostCommand(argv...)
+	}
+	return in(e.netns, argv...)
 }
 
 // in gives a command in a network namespace. `ip netns exec` would mount a

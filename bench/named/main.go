@@ -8,6 +8,8 @@ import (
 	"crypto/tls"
 	"flag"
 	"fmt"
+	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httputil"
@@ -110,6 +112,7 @@ func reverseProxy(ctx context.Context, o options, ln net.Listener, t *tls.Config
 			r.Out.Host = r.In.Host
 		},
 	}
+	p.ErrorLog = log.New(io.Discard, "", 0)
 	s := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if host, _, _ := strings.Cut(r.Host, ":"); host != o.host {
 			http.NotFound(w, r)

@@ -1,11 +1,13 @@
 package bpf
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"unsafe"
 
 	"github.com/cilium/ebpf"
@@ -154,6 +156,7 @@ func (l *Live) Owners(ctx context.Context) (*owners.Table, error) {
 		if !done {
 			continue
 		}
+		once(t)
 		l.size = len(t.Holdings)
 		if err := l.addClosed(t); err != nil {
 			return nil, fmt.Errorf("find owners of closed sockets: %w", err)
@@ -161,6 +164,23 @@ func (l *Live) Owners(ctx context.Context) (*owners.Table, error) {
 		return t, nil
 	}
 	return nil, errors.New("find owners of sockets: the processes at which the walk stopped kept ending")
+}
+
+// once leaves each socket once to each process: of threads that have another
+// table than the first one, several may share it, and the walk tells each.
+func once(t *owners.Table) {
+	out := t.Holdings[:0]
+	for rest := t.Holdings; len(rest) > 0; {
+		n := 1
+		for n < len(rest) && rest[n].Process == rest[0].Process {
+			n++
+		}
+		one := rest[:n]
+		rest = rest[n:]
+		slices.SortFunc(one, func(a, b owners.Holding) int { return cmp.Compare(a.Inode, b.Inode) })
+		out = append(out, slices.CompactFunc(one, func(a, b owners.Holding) bool { return a.Inode == b.Inode })...)
+	}
+	t.Holdings = out
 }
 
 // walk goes over all processes, in runs. It says false if the process at which

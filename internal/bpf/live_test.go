@@ -96,9 +96,7 @@ func TestLiveDescriptors(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := holders(ask(t, l), inode); len(got) != 2 {
-		t.Errorf("two descriptors: %v", got)
-	}
+	check("two descriptors", inode, me)
 	if err := unix.Close(double); err != nil {
 		t.Fatal(err)
 	}

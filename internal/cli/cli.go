@@ -150,7 +150,7 @@ const (
 func (a *app) commands() []*cobra.Command {
 	return slices.Concat(
 		inGroup(groupRun, a.upCommand(), a.downCommand(), a.restartCommand(), a.runCommand(), a.execCommand()),
-		inGroup(groupLook, a.lsCommand(), a.logsCommand(), a.openCommand(), a.portsCommand(), a.explainCommand(), a.probeCommand()),
+		inGroup(groupLook, a.lsCommand(), a.logsCommand(), a.openCommand(), a.portsCommand(), a.explainCommand(), a.probeCommand(), a.topCommand()),
 		inGroup(groupMachine, a.trustCommand(), a.setupCommand(), a.doctorCommand()),
 		[]*cobra.Command{a.versionCommand(), a.daemonCommand(), a.keeperCommand(), a.helperCommand()},
 	)

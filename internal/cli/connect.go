@@ -25,8 +25,9 @@ func (a *app) connect(ctx context.Context) (*localapi.Client, error) {
 	d := a.dirs()
 	c := localapi.New(d.Socket())
 	var err error
-	// A daemon that is just ending answers no more, or refuses: try anew.
-	for range 20 {
+	// A daemon that is just ending answers no more, or refuses: try anew, for
+	// far longer than an end takes.
+	for range 300 {
 		if _, err = c.Info(ctx); err == nil {
 			return c, nil
 		}

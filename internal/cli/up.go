@@ -202,6 +202,10 @@ func current(ctx context.Context, c *localapi.Client, s *localapi.Session) ([]lo
 	if err != nil {
 		return nil, err
 	}
+	// Its names below .test are resolved by now, where they can be.
+	if _, err := c.HostNames(ctx); err != nil {
+		return nil, err
+	}
 	return slices.DeleteFunc(ps.Projects, func(p localapi.Project) bool { return p.ID != s.Project.ID }), nil
 }
 

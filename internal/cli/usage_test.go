@@ -119,7 +119,7 @@ func TestVersionAndHelp(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 	help := sh.ok()
-	for _, cmd := range []string{"up", "down", "restart", "run", "exec", "ls", "logs", "open", "ports", "explain", "probe", "trust", "setup", "doctor", "version", "completion", "daemon"} {
+	for _, cmd := range []string{"up", "down", "restart", "run", "exec", "ls", "logs", "open", "ports", "explain", "probe", "top", "trust", "setup", "doctor", "version", "completion", "daemon"} {
 		if !strings.Contains(help, "\n  "+cmd+" ") {
 			t.Errorf("help does not name %s", cmd)
 		}

@@ -28,7 +28,7 @@ func (d *Daemon) handler() http.Handler {
 		answer(w, localapi.Info{Version: d.cfg.Version, PID: os.Getpid(), StartedAt: d.started}, nil)
 	})
 	mux.HandleFunc("GET /v1/projects", d.listProjects)
-	mux.HandleFunc("GET /v1/hosts", func(w http.ResponseWriter, _ *http.Request) { answer(w, d.hostNames(), nil) })
+	mux.HandleFunc("GET /v1/hosts", func(w http.ResponseWriter, r *http.Request) { answer(w, d.hostNames(r.Context()), nil) })
 	mux.HandleFunc("POST /v1/projects", d.openProject)
 	mux.HandleFunc("POST /v1/projects/{id}/down", func(w http.ResponseWriter, r *http.Request) {
 		answer(w, struct{}{}, d.down(r.Context(), r.PathValue("id")))
@@ -103,6 +103,7 @@ func (d *Daemon) listProjects(w http.ResponseWriter, r *http.Request) {
 		// What the keeper says now counts more than what it said last.
 		ctx, cancel := context.WithTimeout(r.Context(), askKeeper)
 		if k, err := p.client().Status(ctx); err == nil {
+			d.heard(p, k) // what is listed is what names lead to
 			st = localapi.FromKeeper(k, st.Socket, st.LogDir)
 		}
 		cancel()

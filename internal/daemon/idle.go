@@ -54,11 +54,14 @@ func (s *serving) restIdle() {
 // used says when a service was used last, as far as is known: by requests for
 // its name, or by connections straight to where it listens.
 func (s *serving) used(id string, st *service.Status, before time.Time) time.Time {
-	u := s.engine.Usage(id)
-	if u.Open > 0 || connected(st) {
+	u, shared := s.engine.Usage(id), s.engine.Usage(sharedID(id))
+	if u.Open > 0 || shared.Open > 0 || connected(st) {
 		return time.Now()
 	}
 	last := u.Last
+	if shared.Last.After(last) {
+		last = shared.Last
+	}
 	if st.StartedAt != nil && st.StartedAt.After(last) {
 		last = *st.StartedAt
 	}

@@ -28,10 +28,14 @@ type naming struct {
 	changed chan struct{}
 	reason  string // why names below .test are not resolved; "" where they are
 	told    bool   // the hosts file was tried
+	// made counts the tables, written is the one that the hosts file has, and
+	// wrote is closed when that is another.
+	made, written uint64
+	wrote         chan struct{}
 }
 
 func newNaming() *naming {
-	n := &naming{changed: make(chan struct{})}
+	n := &naming{changed: make(chan struct{}), wrote: make(chan struct{})}
 	n.table.Store(names.New(nil))
 	return n
 }
@@ -67,6 +71,11 @@ func (n *naming) status() (bool, string) {
 func (d *Daemon) rename() {
 	d.naming.renaming.Lock()
 	defer d.naming.renaming.Unlock()
+	d.renameLocked()
+}
+
+// renameLocked is rename for who has the lock.
+func (d *Daemon) renameLocked() {
 	var list []names.Project
 	for _, p := range d.all() {
 		p.mu.Lock()
@@ -77,6 +86,9 @@ func (d *Daemon) rename() {
 		}
 	}
 	d.naming.table.Store(names.New(list))
+	d.naming.mu.Lock()
+	d.naming.made++
+	d.naming.mu.Unlock()
 	if s := d.serving.Load(); s != nil {
 		s.update()
 	}
@@ -100,7 +112,9 @@ const hostsQuiet = 50 * time.Millisecond
 func (d *Daemon) keepHosts() {
 	var last []hosts.Entry
 	for {
-		ch := d.naming.await()
+		d.naming.mu.Lock()
+		made, ch := d.naming.made, d.naming.changed
+		d.naming.mu.Unlock()
 		entries := hostEntries(d.naming.table.Load())
 		if !reflect.DeepEqual(entries, last) {
 			ctx, cancel := context.WithTimeout(d.ctx, 10*time.Second)
@@ -114,6 +128,11 @@ func (d *Daemon) keepHosts() {
 			d.naming.mu.Unlock()
 			last = entries // an error is not tried again before the names change
 		}
+		d.naming.mu.Lock()
+		d.naming.written = made
+		close(d.naming.wrote)
+		d.naming.wrote = make(chan struct{})
+		d.naming.mu.Unlock()
 		select {
 		case <-ch:
 		case <-d.ctx.Done():
@@ -145,13 +164,38 @@ func hostEntries(t *names.Table) []hosts.Entry {
 	return out
 }
 
+// awaitHosts waits until the hosts file has the names that there are now, or
+// cannot have them.
+func (d *Daemon) awaitHosts(ctx context.Context) {
+	for made := uint64(0); ; {
+		d.naming.mu.Lock()
+		if made == 0 {
+			made = d.naming.made
+		}
+		written, wrote := d.naming.written, d.naming.wrote
+		d.naming.mu.Unlock()
+		if written >= made {
+			return
+		}
+		select {
+		case <-wrote:
+		case <-ctx.Done():
+			return
+		case <-d.ctx.Done():
+			return
+		}
+	}
+}
+
 // hostNames gives the names below .test, for those who must resolve them
-// themselves.
-func (d *Daemon) hostNames() localapi.HostNames {
+// themselves, once it is known whether they must.
+func (d *Daemon) hostNames(ctx context.Context) localapi.HostNames {
+	t := d.naming.table.Load()
+	d.awaitHosts(ctx)
 	var out localapi.HostNames
 	out.Resolved, out.Reason = d.naming.status()
 	var b strings.Builder
-	for _, e := range hostEntries(d.naming.table.Load()) {
+	for _, e := range hostEntries(t) {
 		for _, n := range e.Names {
 			fmt.Fprintf(&b, "%s %s\n", e.IP, n)
 		}

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -93,10 +94,7 @@ func (d *Daemon) follow(rec keeper.Record, reap func()) *project {
 	go func() {
 		defer d.owned.Done()
 		err := p.client().Watch(d.ctx, func(k keeper.Project) error {
-			p.mu.Lock()
-			p.last = k
-			p.mu.Unlock()
-			d.rename()
+			d.heard(p, k)
 			return nil
 		})
 		if d.ctx.Err() != nil {
@@ -123,6 +121,24 @@ func (d *Daemon) follow(rec keeper.Record, reap func()) *project {
 		d.touch()
 	}()
 	return p
+}
+
+// heard takes a project's state from its keeper, and returns when names lead to
+// where that says.
+func (d *Daemon) heard(p *project, k keeper.Project) {
+	d.naming.renaming.Lock()
+	defer d.naming.renaming.Unlock()
+	p.mu.Lock()
+	old := p.last
+	newer := k.Seq > old.Seq
+	if newer {
+		p.last = k
+	}
+	p.mu.Unlock()
+	old.Seq = k.Seq
+	if newer && !reflect.DeepEqual(old, k) {
+		d.renameLocked()
+	}
 }
 
 // awaitEnd waits for the end of a keeper that is no child of this process.

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"lodge/internal/keeper"
@@ -28,11 +29,11 @@ const tailLines = 20
 type serving struct {
 	d      *Daemon
 	engine *proxy.Engine
-	// leaves opens the authority at the first handshake: many daemons never
-	// see one.
-	leaves func() (*trust.Leaves, error)
-	spoken *spoken
-	served sync.WaitGroup
+	// leaves is nil before the first handshake: many daemons never see one.
+	leaves  atomic.Pointer[trust.Leaves]
+	opening sync.Mutex // held while the authority is opened
+	spoken  *spoken
+	served  sync.WaitGroup
 
 	updating sync.Mutex // an older table never replaces a newer one
 }
@@ -43,22 +44,8 @@ func TrustDir(state string) string { return filepath.Join(state, "trust") }
 // serveNames begins to serve names on the ports that were opened.
 func (d *Daemon) serveNames() (*serving, error) {
 	s := &serving{d: d, spoken: newSpoken()}
-	s.leaves = sync.OnceValues(func() (*trust.Leaves, error) {
-		a, err := trust.Open(trust.Options{Dir: TrustDir(d.cfg.Dirs.State)})
-		if err != nil {
-			d.cfg.Log.Warn("open authority", "err", err)
-			return nil, err
-		}
-		return a.Leaves(func(name string) bool { return d.naming.table.Load().Find(name).Named() }), nil
-	})
 	engine, err := proxy.New(proxy.Config{
-		TLS: &tls.Config{GetCertificate: func(h *tls.ClientHelloInfo) (*tls.Certificate, error) {
-			l, err := s.leaves()
-			if err != nil {
-				return nil, err
-			}
-			return l.GetCertificate(h)
-		}},
+		TLS:       &tls.Config{GetCertificate: s.certificate},
 		HTTPSPort: int(d.web.httpsPort),
 		Start:     s.start,
 		Tail:      s.tail,
@@ -76,6 +63,35 @@ func (d *Daemon) serveNames() (*serving, error) {
 		})
 	}
 	return s, nil
+}
+
+// certificate gives a handshake its certificate. An authority that cannot be
+// opened, on a full disk for example, is tried again by the next one.
+func (s *serving) certificate(h *tls.ClientHelloInfo) (*tls.Certificate, error) {
+	if l := s.leaves.Load(); l != nil {
+		return l.GetCertificate(h)
+	}
+	l, err := s.openLeaves()
+	if err != nil {
+		s.d.cfg.Log.Warn("open authority", "err", err)
+		return nil, err
+	}
+	return l.GetCertificate(h)
+}
+
+func (s *serving) openLeaves() (*trust.Leaves, error) {
+	s.opening.Lock()
+	defer s.opening.Unlock()
+	if l := s.leaves.Load(); l != nil {
+		return l, nil
+	}
+	a, err := trust.Open(trust.Options{Dir: TrustDir(s.d.cfg.Dirs.State)})
+	if err != nil {
+		return nil, err
+	}
+	l := a.Leaves(func(name string) bool { return s.d.naming.table.Load().Find(name).Named() })
+	s.leaves.Store(l)
+	return l, nil
 }
 
 // listeners gives the listening sockets as the proxy takes them: 443 is TLS,
@@ -118,7 +134,14 @@ func (s *serving) update() {
 	t := s.d.naming.table.Load()
 	var list []proxy.Service
 	for _, p := range t.Projects() {
+		m := t.Find(p.BareName())
+		if m.Project == nil || m.Project.ID != p.ID {
+			continue // another project has its label: no name may lead to two
+		}
 		bare := s.bare(t, &p)
+		if bare == nil && len(m.Candidates) > 0 {
+			list = append(list, ambiguous(&p))
+		}
 		for i := range p.Services {
 			st := &p.Services[i]
 			if !names.MaySpeakHTTP(st) {
@@ -143,12 +166,41 @@ func (s *serving) update() {
 	s.engine.SetTable(table)
 }
 
+// ambiguous stands for a project whose own name could mean several services:
+// the first request for it finds out which one speaks HTTP. Nobody's server is
+// asked before somebody wants it.
+func ambiguous(p *names.Project) proxy.Service {
+	return proxy.Service{
+		ID: p.Label + "/", Project: p.ID, Names: []proxy.Name{{Host: p.BareName()}},
+		State: proxy.Down, OnRequest: true, StartWith: "lodge open SERVICE",
+	}
+}
+
+// decide finds out which service a project's own name means.
+func (s *serving) decide(ctx context.Context, label string) error {
+	m := s.d.naming.table.Load().Find(label + "." + names.HTTPDomain)
+	if m.Kind == names.NoDefault {
+		if err := s.spoken.ask(ctx, m.Candidates); err != nil {
+			return err
+		}
+		if s.spoken.only(m.Candidates) == nil {
+			var could []string
+			for _, c := range s.spoken.could(m.Candidates) {
+				could = append(could, m.Project.HTTPName(c.Name))
+			}
+			return fmt.Errorf("%s could mean several services: %s (or set default in lodge.toml)", m.Project.BareName(), strings.Join(could, ", "))
+		}
+	}
+	s.update()
+	return nil
+}
+
 // bare gives the service that a project's own name leads to, or nil where it
 // leads to none, or that is not known yet.
 func (s *serving) bare(t *names.Table, p *names.Project) *service.Status {
 	m := t.Find(p.BareName())
 	if m.Kind == names.NoDefault {
-		return s.spoken.only(m.Candidates, s.d.rename)
+		return s.spoken.only(m.Candidates)
 	}
 	return m.Service
 }
@@ -203,6 +255,9 @@ func (s *serving) find(id string) (*project, string, error) {
 // start starts a service for a request, and returns when the table says that it
 // starts.
 func (s *serving) start(ctx context.Context, id string) error {
+	if label, ok := strings.CutSuffix(id, "/"); ok {
+		return s.decide(ctx, label)
+	}
 	p, name, err := s.find(id)
 	if err != nil {
 		return err

@@ -11,26 +11,24 @@ import (
 	"lodge/internal/service"
 )
 
-// spoken finds out which services speak HTTP, where a project's own name could
-// mean several: each endpoint is asked once.
+// spoken knows which services speak HTTP, where a project's own name could
+// mean several: each endpoint is asked once, when somebody wants to know.
 type spoken struct {
 	client *http.Client
 
-	mu    sync.Mutex // guards known
-	known map[loopback.Endpoint]*answerOf
-}
-
-type answerOf struct {
-	done bool
-	http bool
+	mu    sync.Mutex                 // guards known
+	known map[loopback.Endpoint]bool // by socket: what listens there next is asked again
 }
 
 // askTime bounds the question. A server that keeps silent is none of HTTP.
 const askTime = 2 * time.Second
 
+// maxKnown bounds what is remembered, mostly of sockets that are long gone.
+const maxKnown = 1024
+
 func newSpoken() *spoken {
 	return &spoken{
-		known: make(map[loopback.Endpoint]*answerOf),
+		known: make(map[loopback.Endpoint]bool),
 		client: &http.Client{
 			Timeout:       askTime,
 			Transport:     &http.Transport{DisableKeepAlives: true},
@@ -39,22 +37,20 @@ func newSpoken() *spoken {
 	}
 }
 
-// only gives the one of the services that speaks HTTP, or nil where there are
-// several or none, or it is not known yet: then changed is called later. An
-// endpoint is known by its socket, so that what listens there next is asked
-// again.
-func (s *spoken) only(list []*service.Status, changed func()) *service.Status {
+// only gives the one of the services that is known to speak HTTP, or nil where
+// there are several or none, or one was not asked yet.
+func (s *spoken) only(list []*service.Status) *service.Status {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	var found *service.Status
 	for _, st := range list {
 		eps := names.HTTPEndpoints(st)
 		if len(eps) == 0 {
 			continue
 		}
-		yes, known := s.ask(eps[0], changed)
+		yes, known := s.known[eps[0]]
 		switch {
-		case !known:
-			return nil
-		case yes && found != nil:
+		case !known, yes && found != nil:
 			return nil
 		case yes:
 			found = st
@@ -63,32 +59,55 @@ func (s *spoken) only(list []*service.Status, changed func()) *service.Status {
 	return found
 }
 
-// ask gives the answer of an endpoint, and asks it in the background where
-// there is none.
-func (s *spoken) ask(e loopback.Endpoint, changed func()) (yes, known bool) {
+// could gives the services that are not known to speak something else.
+func (s *spoken) could(list []*service.Status) []*service.Status {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if a := s.known[e]; a != nil {
-		return a.http, a.done
+	var out []*service.Status
+	for _, st := range list {
+		if eps := names.HTTPEndpoints(st); len(eps) > 0 {
+			if yes, known := s.known[eps[0]]; known && !yes {
+				continue
+			}
+		}
+		out = append(out, st)
 	}
-	a := &answerOf{}
-	if len(s.known) > 1024 {
-		clear(s.known) // of sockets that are long gone, mostly
-	}
-	s.known[e] = a
-	go func() {
-		yes := s.speaks(e) // bounded by askTime; nobody need wait for it
-		s.mu.Lock()
-		a.done, a.http = true, yes
-		s.mu.Unlock()
-		changed()
-	}()
-	return false, false
+	return out
 }
 
-func (s *spoken) speaks(e loopback.Endpoint) bool {
-	ctx, cancel := context.WithTimeout(context.Background(), askTime)
-	defer cancel()
+// ask asks those of the services that were not asked yet, all at once. The
+// error is that ctx has ended.
+func (s *spoken) ask(ctx context.Context, list []*service.Status) error {
+	var asked sync.WaitGroup
+	for _, st := range list {
+		eps := names.HTTPEndpoints(st)
+		if len(eps) == 0 {
+			continue
+		}
+		s.mu.Lock()
+		_, known := s.known[eps[0]]
+		s.mu.Unlock()
+		if known {
+			continue
+		}
+		asked.Go(func() {
+			yes := s.speaks(ctx, eps[0])
+			if ctx.Err() != nil {
+				return // no answer is none, not a no
+			}
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			if len(s.known) >= maxKnown {
+				clear(s.known)
+			}
+			s.known[eps[0]] = yes
+		})
+	}
+	asked.Wait()
+	return ctx.Err()
+}
+
+func (s *spoken) speaks(ctx context.Context, e loopback.Endpoint) bool {
 	req, err := http.NewRequestWithContext(ctx, http.MethodHead, "http://"+e.AddrPort().String()+"/", nil)
 	if err != nil {
 		return false

@@ -48,6 +48,10 @@ type keeper struct {
 	quit chan struct{} // closed when it should end
 	once sync.Once
 
+	// telling makes the order of told states the order in which they were.
+	telling sync.Mutex
+	told    uint64 // guarded by telling
+
 	// mu guards what follows.
 	mu     sync.Mutex
 	busy   int  // requests under way that may start something

@@ -48,6 +48,9 @@ type Record struct {
 
 // Project is the state of a project as its keeper tells it.
 type Project struct {
+	// Seq counts the states that this keeper has told: of two, the one with the
+	// greater number is newer.
+	Seq          uint64              `json:"seq"`
 	ID           string              `json:"id"`
 	Name         string              `json:"name"`
 	Dir          string              `json:"dir"`

@@ -157,8 +157,11 @@ func (k *keeper) answer(ctx context.Context, w *wire, req Request) error {
 
 // project is the state as it is told to others.
 func (k *keeper) project() Project {
+	k.telling.Lock()
+	defer k.telling.Unlock()
+	k.told++
 	p := Project{
-		ID: k.cfg.ID, Name: k.cfg.Name, Dir: k.cfg.Dir, Home: k.cfg.Home,
+		Seq: k.told, ID: k.cfg.ID, Name: k.cfg.Name, Dir: k.cfg.Dir, Home: k.cfg.Home,
 		Engine: k.cfg.Engine, EngineReason: k.cfg.EngineReason,
 		PID: os.Getpid(), Version: k.cfg.Version, Services: k.sup.Status(),
 		Others: k.sup.Others(),

@@ -145,9 +145,8 @@ func Announce(name string, at Address) (*Name, error) {
 	}
 	quiet := logging.NewDefaultLoggerFactory()
 	quiet.DefaultLogLevel = logging.LogLevelDisabled
-	conn, err := mdns.Server(ipv4.NewPacketConn(sock), nil, &mdns.Config{
-		LocalNames: []string{name}, LocalAddress: at.IP.AsSlice(), Interfaces: []net.Interface{*ifi}, LoggerFactory: quiet,
-	})
+	conn, err := mdns.NewServer(ipv4.NewPacketConn(sock), nil,
+		mdns.WithLocalNames(name), mdns.WithLocalAddress(at.IP.AsSlice()), mdns.WithInterfaces(*ifi), mdns.WithLoggerFactory(quiet))
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("announce %s: %w", name, err), sock.Close())
 	}

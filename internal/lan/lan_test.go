@@ -95,7 +95,7 @@ func TestAnnounce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := mdns.Server(ipv4.NewPacketConn(sock), nil, &mdns.Config{Interfaces: []net.Interface{*ifi}, QueryInterval: 50 * time.Millisecond})
+	c, err := mdns.NewServer(ipv4.NewPacketConn(sock), nil, mdns.WithInterfaces(*ifi))
 	if err != nil {
 		t.Fatal(err)
 	}

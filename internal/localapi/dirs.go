@@ -15,16 +15,22 @@ type Dirs struct {
 // Socket is the daemon's.
 func (d Dirs) Socket() string { return d.Runtime + "/lodge.sock" }
 
-// Make makes the directories, private to this user. One that belongs to
+// Make makes the directories, private to this user. Root's state may be walked
+// through, though not listed: its services, which may change their user, read
+// the certificates below it; all else there is private itself. One that belongs to
 // another user, or a symbolic link that neither this user nor root made, is an
 // error: some are in /tmp and /var/tmp, where anybody may come first. Nothing
 // may be opened in them before.
 func (d Dirs) Make() error {
 	for _, dir := range []string{d.Runtime, d.State} {
-		if err := os.MkdirAll(dir, 0o700); err != nil {
+		mode := os.FileMode(0o700)
+		if dir == d.State && os.Geteuid() == 0 {
+			mode = 0o711
+		}
+		if err := os.MkdirAll(dir, mode); err != nil {
 			return fmt.Errorf("make directory: %w", err)
 		}
-		owner, err := makePrivate(dir)
+		owner, err := makePrivate(dir, mode)
 		if err != nil {
 			return fmt.Errorf("use directory %s: %w", dir, err)
 		}
@@ -35,10 +41,10 @@ func (d Dirs) Make() error {
 	return nil
 }
 
-// makePrivate takes the rights of others to a directory away, if it is this
-// user's, and says whose it is: for a symbolic link the link's owner, unless
+// makePrivate leaves others no rights to a directory but those in mode, if it
+// is this user's, and says whose it is: for a symbolic link the link's owner, unless
 // that is root or this user, and then the directory's.
-func makePrivate(path string) (owner int, err error) {
+func makePrivate(path string, mode os.FileMode) (owner int, err error) {
 	me := os.Geteuid()
 	fi, err := os.Lstat(path)
 	if err != nil {
@@ -55,8 +61,8 @@ func makePrivate(path string) (owner int, err error) {
 	if uid := ownerOf(fi); uid != me {
 		return uid, nil
 	}
-	if fi.Mode().Perm()&0o077 != 0 {
-		err = os.Chmod(path, 0o700)
+	if fi.Mode().Perm()&0o077 != mode&0o077 {
+		err = os.Chmod(path, mode)
 	}
 	return me, err
 }

@@ -19,8 +19,12 @@ func TestDirectoriesAreMadePrivate(t *testing.T) {
 		if err := d.Make(); err != nil {
 			t.Fatal(err)
 		}
-		for _, p := range []string{d.Runtime, d.State} {
-			if fi, err := os.Stat(p); err != nil || fi.Mode().Perm() != 0o700 {
+		state := os.FileMode(0o700)
+		if os.Geteuid() == 0 {
+			state = 0o711
+		}
+		for p, mode := range map[string]os.FileMode{d.Runtime: 0o700, d.State: state} {
+			if fi, err := os.Stat(p); err != nil || fi.Mode().Perm() != mode {
 				t.Errorf("%s: %v, %v", p, fi.Mode(), err)
 			}
 		}

@@ -100,7 +100,8 @@ type Engine struct {
 	closing   bool
 
 	done   chan struct{}  // closed when Shutdown begins
-	wg     sync.WaitGroup // every goroutine but those of net/http
+	wg     sync.WaitGroup // of listeners, and of connections on the hot road
+	clock  sync.WaitGroup // of the watch
 	ctx    context.Context
 	cancel context.CancelFunc // ends dials and holds
 }
@@ -139,7 +140,7 @@ func New(cfg Config) (*Engine, error) {
 	}
 	e.SetTable(empty)
 	e.slow = newSlowRoad(e)
-	e.wg.Go(e.watch)
+	e.clock.Go(e.watch)
 	return e, nil
 }
 
@@ -262,6 +263,7 @@ func (e *Engine) Shutdown(ctx context.Context) error {
 	}
 	e.mu.Unlock()
 	<-gone
+	e.clock.Wait()
 	e.mu.Lock()
 	for _, p := range e.pools {
 		p.retire()

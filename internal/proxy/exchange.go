@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"golang.org/x/net/http/httpguts"
 )
 
 // exchange is a request that came by net/http.
@@ -15,8 +17,28 @@ type exchange struct {
 	facts
 	nameBuf [maxHost]byte
 	low     *lowConn
-	body    []byte // if it is short: see inlineSize
+	fields  []headField
+	inline  []byte      // a short body: see inlineSize
+	body    *sender     // a longer one
+	stop    func() bool // takes back what use has arranged
+	ctx     context.Context
 }
+
+// use closes a connection to a service when the client goes.
+func (x *exchange) use(u *upConn) bool {
+	if u == nil {
+		x.stop()
+		return true
+	}
+	x.stop = context.AfterFunc(x.ctx, func() { u.c.Close() })
+	return true
+}
+
+// goneChan is none: the context ends.
+func (x *exchange) goneChan() <-chan struct{} { return nil }
+
+// upload begins to send the body.
+func (x *exchange) upload(u *upConn) { x.body.start(u) }
 
 // newExchange fills the facts and checks them: net/http has read the head and
 // its framing, but what HTTP/2 allows in a path or a field may be none in
@@ -30,15 +52,20 @@ func newExchange(r *http.Request, low *lowConn, maxFields int) (*exchange, *page
 		x.minor = 2
 	}
 	x.method, x.target = bytesOf(r.Method), bytesOf(r.RequestURI)
+	if !httpguts.ValidHeaderFieldName(r.Method) { // a method is a token too; net/http checks none of HTTP/2's
+		return x, badRequest(http.StatusBadRequest, "its method is malformed")
+	}
 	for k, vv := range r.Header {
 		for _, v := range vv {
 			if !validField(bytesOf(k), bytesOf(v)) {
 				return x, badRequest(http.StatusBadRequest, "a header field that is malformed")
 			}
-			x.add(bytesOf(k), bytesOf(v))
+			h := headField{bytesOf(k), bytesOf(v), fieldOf(bytesOf(k))}
+			x.fields = append(x.fields, h)
+			x.add(h)
 		}
 	}
-	if x.fields > maxFields {
+	if len(x.fields) > maxFields {
 		return x, badRequest(http.StatusRequestHeaderFieldsTooLarge, errFields.Error())
 	}
 	// These net/http has taken out of the header, or has decided on. It answers
@@ -97,41 +124,28 @@ func (x *exchange) carry(e *Engine, w http.ResponseWriter, r *http.Request, rt *
 	scratch := e.buffers.collected()
 	defer e.buffers.putCollected(scratch)
 	head := startHead((*scratch)[:0], &x.facts, rt.Host)
-	for k, vv := range r.Header {
-		for _, v := range vv {
-			head = addField(head, &x.facts, bytesOf(k), bytesOf(v))
-		}
+	for _, h := range x.fields {
+		head = addField(head, &x.facts, h)
 	}
 	head = endHead(head, &x.facts, &x.low.client)
-	var body *sender
-	var sent func(*upConn)
 	switch {
 	case !x.hasBody:
 	case x.length > 0 && x.length <= inlineSize:
 		// All of it in the head's write, so that it can be sent again.
-		if x.body == nil {
-			x.body = make([]byte, x.length)
-			if _, err := io.ReadFull(r.Body, x.body); err != nil {
+		if x.inline == nil {
+			x.inline = make([]byte, x.length)
+			if _, err := io.ReadFull(r.Body, x.inline); err != nil {
 				panic(http.ErrAbortHandler) // the client has gone
 			}
 		}
-		head = append(head, x.body...)
+		head = append(head, x.inline...)
 	default:
-		body = &sender{e: e, r: r, chunked: x.chunked, done: make(chan struct{})}
-		sent = body.start
-		defer body.stop(w)
+		x.body = &sender{e: e, r: r, chunked: x.chunked, done: make(chan struct{})}
+		defer x.body.stop(w)
 	}
 	*scratch = head
-	stop := func() bool { return true }
-	use := func(u *upConn) bool {
-		if u != nil {
-			stop = context.AfterFunc(r.Context(), func() { u.c.Close() })
-		} else {
-			stop()
-		}
-		return true
-	}
-	u, err := e.exchange(r.Context(), rt, head, body == nil && x.replayable(), nil, use, sent)
+	x.ctx = r.Context()
+	u, err := e.exchange(x.ctx, rt, &x.facts, head, x.body != nil, x)
 	if err != nil {
 		return err
 	}
@@ -140,12 +154,12 @@ func (x *exchange) carry(e *Engine, w http.ResponseWriter, r *http.Request, rt *
 		err = errors.New("it changed to a protocol that was not asked for")
 	}
 	if err != nil {
-		stop()
+		x.stop()
 		u.close()
 		return &upError{u.pool.to, "read the answer of", err}
 	}
 	whole := x.relay(e, w, u, &a)
-	kept := stop() && whole && a.reusable && (body == nil || body.ended())
+	kept := x.stop() && whole && a.reusable && (x.body == nil || x.body.ended())
 	if kept {
 		u.pool.put(u)
 	} else {
@@ -178,9 +192,9 @@ func (x *exchange) interim(w http.ResponseWriter, u *upConn) (answer, error) {
 }
 
 func copyHead(h http.Header, u *upConn, connection [][]byte) {
-	for k, v := range u.head.All() {
-		if !endsHere(k, connection) && validField(k, v) {
-			h.Add(string(k), string(v))
+	for _, f := range u.fields {
+		if !endsHere(f, connection) {
+			h.Add(string(f.k), string(f.v))
 		}
 	}
 }
@@ -200,24 +214,45 @@ func (x *exchange) relay(e *Engine, w http.ResponseWriter, u *upConn, a *answer)
 		h["Date"] = nil // none of lodge's making
 	}
 	w.WriteHeader(a.status)
-	var src io.Reader
-	switch a.length {
-	case 0:
+	if a.length == 0 {
 		return true
+	}
+	var src io.Reader
+	flush := http.NewResponseController(w).Flush
+	block := e.buffers.block()
+	defer e.buffers.putBlock(block)
+	left := a.length
+	if !begins(u.br, a.length == -1) {
+		// Servers often write a body right after its head: if it is here by now,
+		// both go out together.
+		n := 0
+		if left > 0 {
+			n, _ = readInstant(u.raw, block[:min(left, copySize)]) // an error comes again, below
+		}
+		if n == 0 && flush() != nil {
+			return false
+		}
+		if n > 0 {
+			if _, err := w.Write(block[:n]); err != nil {
+				return false
+			}
+			if left -= int64(n); left == 0 {
+				return true
+			}
+			if flush() != nil {
+				return false
+			}
+		}
+	}
+	switch a.length {
 	case -1:
 		src = newChunks(u.br)
 	case -2:
 		src = u.br
 	default:
-		src = &io.LimitedReader{R: u.br, N: a.length}
+		src = &io.LimitedReader{R: u.br, N: left}
 	}
-	flush := http.NewResponseController(w).Flush
-	if !begins(u.br, a.length == -1) && flush() != nil {
-		return false
-	}
-	block := e.buffers.block()
-	defer e.buffers.putBlock(block)
-	for left := a.length; ; {
+	for {
 		n, err := src.Read(block[:])
 		if n > 0 {
 			if _, werr := w.Write(block[:n]); werr != nil {

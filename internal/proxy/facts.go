@@ -28,8 +28,8 @@ type facts struct {
 	site, mode []byte // Sec-Fetch-Site, -Mode, -Dest
 	dest       []byte
 	trailer    []byte
+	lost       int // new connections to the service that were closed without an answer
 	loops      int // how often the request has come through lodge
-	fields     int
 
 	close     bool // Connection: close
 	keepAlive bool // Connection: keep-alive
@@ -48,9 +48,9 @@ type facts struct {
 func (f *facts) reset(nameBuf *[maxHost]byte) { *f = facts{nameBuf: nameBuf} }
 
 // add looks at one field.
-func (f *facts) add(k, v []byte) {
-	f.fields++
-	switch fieldOf(k) {
+func (f *facts) add(h headField) {
+	v := h.v
+	switch h.is {
 	case fieldAccept:
 		f.accept = v
 	case fieldCDNLoop:

@@ -35,6 +35,12 @@ const (
 	fieldXForwarded // -For, -Host, -Port, -Proto, -Server
 )
 
+// headField is a field of a head. Its bytes belong to the head.
+type headField struct {
+	k, v []byte
+	is   field
+}
+
 // fieldOf names a field. Names are compared without regard to case (RFC 9110,
 // section 5.1).
 func fieldOf(k []byte) field {

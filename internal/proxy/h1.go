@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -24,8 +25,10 @@ type h1conn struct {
 	req fasthttp.RequestHeader
 	facts
 	nameBuf [maxHost]byte
-	out     []byte // heads that are being made
-	cut     bool   // an answer was not finished
+	fields  []headField // of req
+	out     []byte      // heads that are being made
+	body    *upload     // of the request, if it does not go out with the head
+	cut     bool        // an answer was not finished
 
 	due     atomic.Int64 // the watch closes the connection then, on the engine's clock; 0: never
 	readDue atomic.Int64 // the same for an upload
@@ -53,13 +56,16 @@ func (c *h1conn) serve() {
 func (c *h1conn) next() bool {
 	if c.br.Buffered() == 0 {
 		c.rest()
+		// Others first: when this goroutine's turn comes again, the next request
+		// is often there, and a Read that finds nothing is a call for nothing.
+		runtime.Gosched()
 		if _, err := c.br.Peek(1); err != nil {
 			c.end()
 			return false
 		}
 		c.idle.Store(false)
-		c.deadline(c.e.lim.HeadTime)
 	}
+	c.deadline(c.e.lim.HeadTime)
 	p, err := c.readHead()
 	if err != nil {
 		c.end()
@@ -301,6 +307,9 @@ func (c *h1conn) use(u *upConn) bool {
 	c.up = u
 	return !c.left
 }
+
+// upload begins to send the body.
+func (c *h1conn) upload(u *upConn) { c.body.start(u) }
 
 func (c *h1conn) goneChan() <-chan struct{} {
 	c.mu.Lock()

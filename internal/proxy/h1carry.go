@@ -14,14 +14,13 @@ import (
 // sent to the client yet.
 func (c *h1conn) carry(r *route) (keep, mine bool, err error) {
 	out := startHead(c.out[:0], &c.facts, r.Host)
-	for k, v := range c.req.AllInOrder() {
-		out = addField(out, &c.facts, k, v)
+	for _, h := range c.fields {
+		out = addField(out, &c.facts, h)
 	}
 	out = endHead(out, &c.facts, &c.low.client)
 	c.out = out
 
-	var body *upload
-	var sent func(*upConn)
+	c.body = nil
 	inline := 0 // bytes of a body that go out with the head
 	switch {
 	case !c.hasBody:
@@ -30,13 +29,12 @@ func (c *h1conn) carry(r *route) (keep, mine bool, err error) {
 		b, _ := c.br.Peek(inline) // it is there
 		c.out = append(c.out, b...)
 	default:
-		body = &upload{c: c, done: make(chan struct{})}
-		sent = body.start
+		c.body = &upload{c: c, done: make(chan struct{})}
 	}
-	replay := body == nil && c.replayable()
+	body := c.body
 	c.wait.Store(c.e.now.Load())
 	defer c.wait.Store(0)
-	u, err := c.e.exchange(c.e.ctx, r, c.out, replay, c.goneChan, c.use, sent)
+	u, err := c.e.exchange(c.e.ctx, r, &c.facts, c.out, body != nil, c)
 	if err != nil {
 		if body != nil && body.begun {
 			body.stop()
@@ -90,12 +88,7 @@ func (c *h1conn) interim(u *upConn) (answer, error) {
 			return u.look(c.method), nil
 		}
 		if c.minor == 1 && (status != http.StatusContinue || c.expect) {
-			out := statusLine(c.out[:0], status, u.head.StatusMessage())
-			for k, v := range u.head.All() {
-				if !endsHere(k, nil) && validField(k, v) {
-					out = appendField(out, k, v)
-				}
-			}
+			out := u.addFields(statusLine(c.out[:0], status, u.head.StatusMessage()), nil)
 			c.out = append(out, "\r\n"...)
 			if _, err := c.c.Write(c.out); err != nil {
 				return answer{}, errClient
@@ -111,15 +104,7 @@ func (c *h1conn) interim(u *upConn) (answer, error) {
 // relay writes the answer to the client as it comes, and says whether all of
 // it was read and written. If not, the client is told by the connection's end.
 func (c *h1conn) relay(u *upConn, a *answer) bool {
-	out := statusLine(c.out[:0], a.status, u.head.StatusMessage())
-	for k, v := range u.head.All() {
-		if !endsHere(k, a.connection) {
-			if !validField(k, v) {
-				continue
-			}
-			out = appendField(out, k, v)
-		}
-	}
+	out := u.addFields(statusLine(c.out[:0], a.status, u.head.StatusMessage()), a.connection)
 	chunked := false
 	switch {
 	case a.length >= 0:

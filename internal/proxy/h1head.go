@@ -126,11 +126,14 @@ func (c *h1conn) study() *page {
 	}
 	c.tls = c.low.client.tls
 	c.method, c.target = c.req.Method(), c.req.RequestURI()
+	c.fields = c.fields[:0]
 	for k, v := range c.req.AllInOrder() {
-		if !validField(k, v) {
+		if bytes.IndexByte(k, ' ') >= 0 { // all else the parser has checked
 			return bad("a header field that is malformed")
 		}
-		c.add(k, v)
+		h := headField{k, v, fieldOf(k)}
+		c.fields = append(c.fields, h)
+		c.add(h)
 	}
 	if err := c.finish(); err != nil {
 		return bad(err.Error())

@@ -57,16 +57,16 @@ func startHead(out []byte, f *facts, host string) []byte {
 }
 
 // addField hands a field of the client's head on, unless it ends here.
-func addField(out []byte, f *facts, k, v []byte) []byte {
-	switch fieldOf(k) {
+func addField(out []byte, f *facts, h headField) []byte {
+	switch h.is {
 	case fieldAlias, fieldConnection, fieldContentLength, fieldExpect, fieldForwarded, fieldHost, fieldHTTP2Settings,
 		fieldKeepAlive, fieldProxy, fieldTE, fieldTrailer, fieldTransferEncoding, fieldUpgrade, fieldXForwarded:
 		return out
 	}
-	if f.nconn > 0 && nominates(f.connection[:f.nconn], k) {
+	if f.nconn > 0 && nominates(f.connection[:f.nconn], h.k) {
 		return out
 	}
-	return appendField(out, k, v)
+	return appendField(out, h.k, h.v)
 }
 
 func appendField(out, k, v []byte) []byte {
@@ -125,12 +125,22 @@ func (f *facts) appendPort(out []byte, c *client) []byte {
 // endsHere says whether a field of a service's head is not for the client: it
 // speaks of the connection to the service (RFC 9110, section 7.6.1), or is
 // written anew. connection has the Connection fields of that head.
-func endsHere(k []byte, connection [][]byte) bool {
-	switch fieldOf(k) {
+func endsHere(h headField, connection [][]byte) bool {
+	switch h.is {
 	case fieldConnection, fieldContentLength, fieldKeepAlive, fieldTE, fieldTrailer, fieldTransferEncoding, fieldUpgrade:
 		return true
 	case fieldProxy:
-		return foldEqual(k, "proxy-connection")
+		return foldEqual(h.k, "proxy-connection")
 	}
-	return nominates(connection, k)
+	return len(connection) > 0 && nominates(connection, h.k)
+}
+
+// addFields hands those fields on that are for the client.
+func (u *upConn) addFields(out []byte, connection [][]byte) []byte {
+	for _, h := range u.fields {
+		if !endsHere(h, connection) {
+			out = appendField(out, h.k, h.v)
+		}
+	}
+	return out
 }

@@ -80,6 +80,21 @@ func (t *tunnels) remove(n *tunnel) {
 	t.mu.Unlock()
 }
 
+// expire ends half-open tunnels on which nothing was said for too long.
+func (t *tunnels) expire(before int64) {
+	var old []*tunnel
+	t.mu.Lock()
+	for _, s := range t.sides {
+		if s == &s.of.client && s.of.stale(before) {
+			old = append(old, s.of)
+		}
+	}
+	t.mu.Unlock()
+	for _, n := range old {
+		n.end()
+	}
+}
+
 // run wakes the sides that have something to read, until close.
 func (t *tunnels) run() {
 	raw, err := t.file.SyscallConn()

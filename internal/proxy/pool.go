@@ -6,8 +6,6 @@ import (
 	"sync"
 	"syscall"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // pool has the connections to one endpoint that nothing uses at the moment.
@@ -23,26 +21,19 @@ type pool struct {
 
 func newPool(e *Engine, to Endpoint) *pool { return &pool{e: e, to: to} }
 
-// take gives a kept connection, or nil. One that the service has closed, or on
-// which it has said something unasked, is of no use to anyone: the next
-// request would get an answer that is not its own.
+// take gives a kept connection, or nil. It may have been closed by the service:
+// send tells.
 func (p *pool) take() *upConn {
-	for {
-		p.mu.Lock()
-		n := len(p.idle)
-		if n == 0 {
-			p.mu.Unlock()
-			return nil
-		}
-		u := p.idle[n-1]
-		p.idle[n-1] = nil
-		p.idle = p.idle[:n-1]
-		p.mu.Unlock()
-		if u.quiet() {
-			return u
-		}
-		u.close()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	n := len(p.idle)
+	if n == 0 {
+		return nil
 	}
+	u := p.idle[n-1]
+	p.idle[n-1] = nil
+	p.idle = p.idle[:n-1]
+	return u
 }
 
 // put keeps a connection whose answer was read to its end.
@@ -116,6 +107,7 @@ func (p *pool) dial(ctx context.Context) (*upConn, error) {
 		u.close()
 		return nil, err
 	}
+	u.step = u.write
 	return u, nil
 }
 
@@ -125,16 +117,4 @@ func (p Endpoint) dial(ctx context.Context, limit time.Duration) (net.Conn, erro
 		return d.DialContext(ctx, "unix", p.Path)
 	}
 	return d.DialContext(ctx, "tcp", p.Addr.String())
-}
-
-// quiet says whether a kept connection is open and nothing was said on it.
-func (u *upConn) quiet() bool {
-	ok := false
-	err := u.raw.Read(func(fd uintptr) bool {
-		var b [1]byte
-		_, _, err := unix.Recvfrom(int(fd), b[:], unix.MSG_PEEK|unix.MSG_DONTWAIT)
-		ok = err == unix.EAGAIN
-		return true
-	})
-	return ok && err == nil
 }

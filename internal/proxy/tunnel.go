@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -20,6 +21,8 @@ type tunnel struct {
 	use    *usage
 	client side
 	up     side
+
+	moved atomic.Int64 // when something came last, on the engine's clock
 
 	mu   sync.Mutex // guards what follows
 	open int        // directions that have not ended
@@ -50,12 +53,7 @@ func (r instantReader) Read(b []byte) (int, error) { return readInstant(r.raw, b
 // says false if the answer could not be sent; the connection to the service is
 // the caller's then.
 func (c *h1conn) upgraded(r *route, u *upConn, a *answer) bool {
-	out := statusLine(c.out[:0], a.status, u.head.StatusMessage())
-	for k, v := range u.head.All() {
-		if !endsHere(k, a.connection) && validField(k, v) {
-			out = appendField(out, k, v)
-		}
-	}
+	out := u.addFields(statusLine(c.out[:0], a.status, u.head.StatusMessage()), a.connection)
 	out = append(out, "Connection: Upgrade\r\n"...)
 	out = appendField(out, []byte("Upgrade"), a.upgrade)
 	out = append(out, "\r\n"...)
@@ -142,6 +140,7 @@ func (s *side) move() (end bool) {
 	for {
 		n, err := s.read.Read(block[:])
 		if n > 0 {
+			s.of.moved.Store(e.now.Load())
 			s.other.conn.SetWriteDeadline(time.Now().Add(e.lim.StallTime)) // where it fails, so does Write
 			if _, err := s.other.conn.Write(block[:n]); err != nil {
 				s.of.end()
@@ -163,6 +162,7 @@ func (s *side) move() (end bool) {
 // finish hands the end of a side on: the other may still have things to say.
 func (s *side) finish() {
 	n := s.of
+	n.moved.Store(n.t.e.now.Load())
 	n.mu.Lock()
 	n.open--
 	last := n.open == 0
@@ -171,6 +171,14 @@ func (s *side) finish() {
 	if last || !ok || w.CloseWrite() != nil {
 		n.end()
 	}
+}
+
+// stale says whether one side has ended and the other has been silent for
+// long: it does not know, or does not care.
+func (n *tunnel) stale(before int64) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.open < 2 && n.moved.Load() < before
 }
 
 // end closes both connections.

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -17,15 +18,19 @@ import (
 
 // upConn is a connection to a service, used for one request at a time.
 type upConn struct {
-	e      *Engine
-	pool   *pool
-	c      net.Conn
-	raw    syscall.RawConn
-	br     *bufio.Reader
-	head   fasthttp.ResponseHeader
-	reused bool
-	keep   time.Duration // how long it may be kept idle
-	until  int64         // when it is closed, on the engine's clock
+	e       *Engine
+	pool    *pool
+	c       net.Conn
+	raw     syscall.RawConn
+	br      *bufio.Reader
+	head    fasthttp.ResponseHeader
+	fields  []headField // of head, but for those that are malformed
+	reused  bool
+	sending sending
+	step    func(fd uintptr) bool // u.write, made once
+	keep    time.Duration         // how long it may be kept idle
+	options [][]byte              // room for answer.connection
+	until   int64                 // when it is closed, on the engine's clock
 }
 
 func (u *upConn) close() {
@@ -41,19 +46,40 @@ const maxInterim = 100
 func (u *upConn) readHead() error {
 	u.head.DisableNormalizing()
 	u.head.SetNoDefaultContentType(true)
-	err := u.head.Read(u.br)
-	var small *fasthttp.ErrSmallBuffer
-	if errors.As(err, &small) && u.br.Size() < u.e.lim.Head {
+	if err := u.head.Read(u.br); err != nil {
+		var small *fasthttp.ErrSmallBuffer
+		if !errors.As(err, &small) || u.br.Size() >= u.e.lim.Head {
+			return err
+		}
 		u.br = grow(&u.e.buffers, u.br, u.c, u.e.lim.Head)
-		err = u.head.Read(u.br)
+		if err := u.head.Read(u.br); err != nil {
+			return err
+		}
 	}
-	return err
+	if v := string(u.head.Protocol()); u.head.StatusCode() < 100 || v != "HTTP/1.1" && v != "HTTP/1.0" {
+		return errAnswer
+	}
+	u.fields = u.fields[:0]
+	for k, v := range u.head.All() {
+		h := headField{k, v, fieldOf(k)}
+		if h.is == fieldTrailer {
+			h.v = append([]byte(nil), v...) // it is in a buffer of All
+		}
+		// The parser has checked the values; in names it allows blanks.
+		if bytes.IndexByte(k, ' ') < 0 {
+			u.fields = append(u.fields, h)
+		}
+	}
+	return nil
 }
+
+var errAnswer = errors.New("it answered, but not in HTTP/1")
 
 // grow puts what a reader of r has buffered into one with more room.
 func grow(b *buffers, br *bufio.Reader, r io.Reader, size int) *bufio.Reader {
 	had, _ := br.Peek(br.Buffered()) // all of it is there
 	big := bufio.NewReaderSize(&prefixed{append([]byte(nil), had...), r}, size)
+	big.Peek(len(had)) // fills it with just that
 	b.putReader(br)
 	return big
 }
@@ -88,18 +114,19 @@ type answer struct {
 
 // look reads framing and connection fields of the head that was read.
 func (u *upConn) look(method []byte) answer {
-	a := answer{status: u.head.StatusCode(), length: int64(u.head.ContentLength()), reusable: !u.head.ConnectionClose()}
+	a := answer{status: u.head.StatusCode(), connection: u.options[:0], length: int64(u.head.ContentLength()), reusable: !u.head.ConnectionClose()}
 	u.keep = u.e.lim.KeepTime
-	for k, v := range u.head.All() {
-		switch fieldOf(k) {
+	for _, h := range u.fields {
+		switch h.is {
 		case fieldConnection:
-			a.connection = append(a.connection, v)
+			a.connection = append(a.connection, h.v)
+			u.options = a.connection
 		case fieldUpgrade:
-			a.upgrade = v
+			a.upgrade = h.v
 		case fieldTrailer:
-			a.trailer = append([]byte(nil), v...) // it is in a buffer of All
+			a.trailer = h.v
 		case fieldKeepAlive:
-			u.heed(v)
+			u.heed(h.v)
 		}
 	}
 	if stringOf(method) == "HEAD" || a.status == 204 || a.status == 304 {
@@ -150,36 +177,37 @@ func (u *upError) Error() string {
 
 func (u *upError) Unwrap() error { return u.cause }
 
-// refused says whether nobody listened at the endpoint.
+// refused says whether nobody listened at the endpoint, or stopped to listen
+// while the connection waited to be accepted.
 func (u *upError) refused() bool {
-	return errors.Is(u.cause, syscall.ECONNREFUSED) || errors.Is(u.cause, syscall.ENOENT)
+	return errors.Is(u.cause, syscall.ECONNREFUSED) || errors.Is(u.cause, syscall.ENOENT) || errors.Is(u.cause, syscall.ECONNRESET)
 }
 
 // connect gives a connection to the route's service: a kept one if fresh is
 // false and there is one, else a new one to the first endpoint that takes it.
-func (e *Engine) connect(ctx context.Context, r *route, fresh bool, gone func() <-chan struct{}) (*upConn, error) {
+func (e *Engine) connect(ctx context.Context, r *route, fresh bool, p party) (*upConn, error) {
 	if !fresh {
-		for _, p := range r.pools {
-			if u := p.take(); u != nil {
+		for _, to := range r.pools {
+			if u := to.take(); u != nil {
 				return u, nil
 			}
 		}
 	}
 	var first *upError
-	for _, p := range r.pools {
-		u, err := p.dial(ctx)
+	for _, to := range r.pools {
+		u, err := to.dial(ctx)
 		if err == nil {
 			return u, nil
 		}
 		if first == nil {
-			first = &upError{p.to, "connect to", err}
+			first = &upError{to.to, "connect to", err}
 		}
 	}
 	switch {
 	case first == nil:
 		return nil, errors.New("it listens on no address that lodge knows of")
 	case first.refused():
-		return nil, e.await(ctx, r, first, gone)
+		return nil, e.await(ctx, r, first, p)
 	}
 	return nil, first
 }
@@ -187,14 +215,10 @@ func (e *Engine) connect(ctx context.Context, r *route, fresh bool, gone func() 
 // await is for a service that refuses though it is ready: it has ended or moved
 // a moment ago, and the table that says so is under way. It gives errMoved when
 // the table has changed, and the cause if it does not.
-func (e *Engine) await(ctx context.Context, r *route, cause error, gone func() <-chan struct{}) error {
+func (e *Engine) await(ctx context.Context, r *route, cause error, p party) error {
 	s := e.snap.Load()
 	if s.byID[r.ID] != r { // another table is there already
 		return errMoved
-	}
-	var left <-chan struct{}
-	if gone != nil {
-		left = gone()
 	}
 	wait := time.NewTimer(e.lim.RefuseTime)
 	defer wait.Stop()
@@ -202,7 +226,7 @@ func (e *Engine) await(ctx context.Context, r *route, cause error, gone func() <
 	case <-s.changed:
 		return errMoved
 	case <-wait.C:
-	case <-left:
+	case <-p.goneChan():
 	case <-ctx.Done():
 	}
 	return cause
@@ -211,45 +235,69 @@ func (e *Engine) await(ctx context.Context, r *route, cause error, gone func() <
 // errMoved asks for another decision: the table has changed meanwhile.
 var errMoved = errors.New("the service has moved")
 
+// party is one who has a request carried.
+type party interface {
+	// use is told of the connection that is about to be used, so that it can be
+	// closed when the client goes, and of nil when it is closed. It says false
+	// if the client has gone.
+	use(u *upConn) bool
+	// gone is closed when the client goes; nil: the context ends then.
+	goneChan() <-chan struct{}
+	// upload begins to send the body, if one is to follow the head.
+	upload(u *upConn)
+}
+
 // exchange sends a head, with whatever follows it in the same write, and reads
-// the first head of the answer. use is called with the connection before it is
-// written to, so that it can be closed when the client goes, and may start to
-// send the body.
+// the first head of the answer. body: more is to be sent while the answer may
+// come.
 //
-// A kept connection may have been closed by the service just now. If nothing
-// was read from it and the request may be sent twice, a new one is tried.
-func (e *Engine) exchange(ctx context.Context, r *route, head []byte, replay bool, gone func() <-chan struct{}, use func(*upConn) bool, sent func(*upConn)) (*upConn, error) {
+// A service may close a kept connection just when it is used, and one that
+// ends closes those that it has not accepted yet. If nothing was read and the
+// request may be sent twice, a new connection is tried: any number of times
+// after a kept one, a few times after a new one, since it may be the request
+// itself that ends the service.
+func (e *Engine) exchange(ctx context.Context, r *route, f *facts, head []byte, body bool, p party) (*upConn, error) {
+	replay := !body && f.replayable()
 	fresh := false
 	for {
-		u, err := e.connect(ctx, r, fresh, gone)
+		u, err := e.connect(ctx, r, fresh, p)
 		if err != nil {
 			return nil, err
 		}
-		if !use(u) {
+		if !p.use(u) {
 			u.close()
 			return nil, context.Canceled
 		}
 		what := "send to"
-		if _, err = u.c.Write(head); err == nil {
-			if sent != nil {
-				sent(u)
+		if err = u.send(head, !body); err == nil {
+			if body {
+				p.upload(u)
 			}
 			what = "read the answer of"
 			if err = u.readHead(); err == nil {
 				return u, nil
 			}
 		}
-		again := u.reused && replay && u.br.Buffered() == 0 && closed(err)
-		to, p := u.pool.to, u.pool
-		use(nil)
+		again := err == errStale || replay && u.br.Buffered() == 0 && closed(err) && (u.reused || f.lost < maxLost)
+		if !u.reused {
+			f.lost++
+		}
+		p.use(nil)
+		to := u.pool
 		u.close()
 		if !again {
-			return nil, &upError{to, what, err}
+			return nil, &upError{to.to, what, err}
 		}
-		p.dropIdle()
-		fresh = true
+		if err != errStale {
+			to.dropIdle()
+			fresh = true
+		}
 	}
 }
+
+// maxLost is how often a request is sent again after a new connection was
+// closed without an answer.
+const maxLost = 3
 
 // closed says whether an error means that the other side has closed.
 func closed(err error) bool {

@@ -53,6 +53,7 @@ func (e *Engine) look(now int64) {
 	for _, p := range pools {
 		p.expire(now)
 	}
+	e.tunnels.expire(now - int64(e.lim.StallTime))
 }
 
 func overdue(due, now int64) bool { return due != 0 && due < now }

@@ -64,7 +64,11 @@ func TestFirstUse(t *testing.T) {
 			t.Errorf("subject %s", c.cert.Subject)
 		}
 	}
-	for name, mode := range map[string]fs.FileMode{".": 0o700, authorityFile: 0o600, rootFile: 0o644, recordFile: 0o600} {
+	own := fs.FileMode(0o700)
+	if os.Geteuid() == 0 {
+		own = 0o711
+	}
+	for name, mode := range map[string]fs.FileMode{".": own, authorityFile: 0o600, rootFile: 0o644, recordFile: 0o600} {
 		fi, err := os.Stat(filepath.Join(dir, name))
 		if err != nil || fi.Mode().Perm() != mode {
 			t.Errorf("%s: %v, %v", name, fi.Mode(), err)

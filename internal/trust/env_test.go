@@ -142,7 +142,11 @@ func TestEnvOfRootInAPrivateDirectory(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("it is about root")
 	}
-	a := open(t, filepath.Join(openTemp(t), "trust"), nil) // 0700
+	private := filepath.Join(openTemp(t), "state")
+	if err := os.Mkdir(private, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	a := open(t, filepath.Join(private, "trust"), nil)
 	if env, err := a.env(nil, []string{bundleOf(t, 1)}); err != nil || keys(env) != "NODE_EXTRA_CA_CERTS DENO_CERT" {
 		t.Errorf("%v, %v", env, err)
 	}

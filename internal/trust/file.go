@@ -249,9 +249,14 @@ func writeWhole(path string, b []byte, mode fs.FileMode) error {
 }
 
 // openDir makes the directory, or takes it where it is this user's, and lets
-// nobody else in.
+// nobody else list or change it. Root's may be walked through: services that
+// change their user read the certificates there.
 func openDir(dir string) error {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	mode := fs.FileMode(0o700)
+	if os.Geteuid() == 0 {
+		mode = 0o711
+	}
+	if err := os.MkdirAll(dir, mode); err != nil {
 		return plain("make", dir, err)
 	}
 	fi, err := os.Stat(dir)
@@ -261,8 +266,8 @@ func openDir(dir string) error {
 	if err := belongs(fi, dir); err != nil {
 		return err
 	}
-	if fi.Mode().Perm()&0o022 != 0 {
-		if err := os.Chmod(dir, fi.Mode().Perm()&^0o022); err != nil {
+	if want := fi.Mode().Perm()&^0o022 | mode&0o011; fi.Mode().Perm() != want {
+		if err := os.Chmod(dir, want); err != nil {
 			return plain("take rights from", dir, err)
 		}
 	}

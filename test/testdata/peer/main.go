@@ -1,6 +1,7 @@
 // Command peer is a small static client and server for lodge's tests.
 //
-//	peer http ADDRESS TEXT    an HTTP server that answers TEXT
+//	peer http ADDRESS TEXT    an HTTP server that answers TEXT; ADDRESS may be unix:PATH or tcp6:ADDRESS
+//	peer web ADDRESS TEXT     an HTTP server with a WebSocket, events, streams: see web.go
 //	peer get URL              fetch a page
 //	peer tcp ADDRESS TEXT     send TEXT, print the first line that comes back
 //	peer udp ADDRESS TEXT     the same over UDP, with a connected socket
@@ -38,6 +39,8 @@ func run(args []string) error {
 	switch args[0] {
 	case "http":
 		return serve(args[1], args[2])
+	case "web":
+		return (&web{text: args[2]}).serve(args[1])
 	case "get":
 		return get(args[1])
 	case "tcp", "udp":
@@ -51,7 +54,7 @@ func run(args []string) error {
 }
 
 func serve(address, text string) error {
-	ln, err := net.Listen("tcp", address)
+	ln, err := listenAt(address)
 	if err != nil {
 		return err
 	}

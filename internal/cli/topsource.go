@@ -1,0 +1,72 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"lodge/internal/keeper"
+	"lodge/internal/localapi"
+	"lodge/internal/logs"
+	"lodge/internal/sockets"
+	"lodge/internal/tui"
+)
+
+// topSource gives top its facts: the kernel's sockets, and what a running
+// daemon knows of projects.
+type topSource struct {
+	look   *look
+	owners *topOwners
+	text   func(ctx context.Context, address string) (string, error)
+}
+
+// Frame is part of tui.Source. It is called by one goroutine at a time.
+func (s *topSource) Frame(ctx context.Context) (*tui.Frame, error) {
+	s.look.refresh(ctx)
+	now := time.Now()
+	t, err := s.owners.table(ctx, s.look.query(sockets.Query{TCPInfo: true, Details: true}), now)
+	if err != nil {
+		return nil, err
+	}
+	return &tui.Frame{
+		Time: now, Rows: t.Rows, Projects: s.look.Projects, UnknownOwners: t.UnknownOwners,
+		Warnings: slices.Concat(s.look.Warnings, t.Warnings),
+	}, nil
+}
+
+// Explain is part of tui.Source.
+func (s *topSource) Explain(ctx context.Context, address string) (string, error) {
+	return s.text(ctx, address)
+}
+
+// logTail is how many past lines a view of logs begins with.
+const logTail = 500
+
+// Logs is part of tui.Source. The keeper itself is asked, so that lines come
+// also while no daemon runs.
+func (s *topSource) Logs(ctx context.Context, p localapi.Project, service string, each func(logs.Line) error) error {
+	q := keeper.LogQuery{Tail: logTail}
+	if service != "" {
+		q.Services = []string{service}
+	}
+	err := localapi.NewSession(p).Logs(ctx, q, true, each)
+	if errors.Is(err, keeper.ErrGone) {
+		return errors.New("the project went down")
+	}
+	return err
+}
+
+// endGrace is how long a process may take to end when it is asked to.
+const endGrace = 3 * time.Second
+
+// End is part of tui.Source.
+func (s *topSource) End(ctx context.Context, p *sockets.Process, hard bool) (bool, error) {
+	sig := unix.SIGTERM
+	if hard {
+		sig = unix.SIGKILL
+	}
+	return endProcess(ctx, p.PID, p.Start, sig, endGrace)
+}

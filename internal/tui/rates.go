@@ -1,0 +1,73 @@
+package tui
+
+import (
+	"time"
+
+	"lodge/internal/sockets"
+)
+
+// Rate is the traffic of one socket, or of several, in bytes a second.
+type Rate struct {
+	Send, Receive float64
+	// Known is false where the kernel does not count (UDP), and for the first
+	// reading.
+	Known bool
+}
+
+func (r Rate) total() float64 { return r.Send + r.Receive }
+
+// add adds the rate of another socket: what is known counts.
+func (r *Rate) add(o Rate) {
+	if o.Known {
+		r.Send += o.Send
+		r.Receive += o.Receive
+		r.Known = true
+	}
+}
+
+// socketKey names a socket until the machine restarts.
+type socketKey struct {
+	namespace uint32
+	cookie    uint64
+}
+
+func keyOf(r *sockets.Row) socketKey { return socketKey{r.Namespace, r.Cookie} }
+
+type counter struct{ sent, received uint64 }
+
+// meter makes rates from the counters of two readings.
+type meter struct {
+	at   time.Time
+	last map[socketKey]counter
+}
+
+// reset forgets the last reading: what comes next is a first one.
+func (m *meter) reset() { *m = meter{} }
+
+// read gives the rates of the sockets since the last reading. A socket that
+// was not there then is new, so that all its bytes are of the time since.
+func (m *meter) read(at time.Time, rows []sockets.Row) map[socketKey]Rate {
+	seconds := at.Sub(m.at).Seconds()
+	usable := m.last != nil && seconds > 0
+	now := make(map[socketKey]counter, len(m.last)+16)
+	rates := make(map[socketKey]Rate, len(m.last)+16)
+	for i := range rows {
+		r := &rows[i]
+		if r.TCP == nil || r.Cookie == 0 || r.State == stateListen {
+			continue
+		}
+		k, c := keyOf(r), counter{r.TCP.Sent, r.TCP.Received}
+		now[k] = c
+		was := m.last[k]
+		if !usable || c.sent < was.sent || c.received < was.received {
+			continue
+		}
+		rates[k] = Rate{
+			Send:    float64(c.sent-was.sent) / seconds,
+			Receive: float64(c.received-was.received) / seconds,
+			Known:   true,
+		}
+	}
+	m.at, m.last = at, now
+	return rates
+}
