@@ -26,10 +26,9 @@ func main() {
 		fmt.Fprintln(os.Stderr, "lodge:", hostsview.ShimMain(os.Args, os.Environ()))
 		os.Exit(127)
 	}
-	dir, err := os.Getwd()
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "lodge: find working directory:", err, "(hint: it may have been removed; cd to another)")
-		os.Exit(1)
+	dir, dirErr := os.Getwd()
+	if dirErr != nil {
+		dir = "/" // most commands have no use for it
 	}
 	exe, err := os.Executable()
 	if err != nil {
@@ -37,7 +36,7 @@ func main() {
 		os.Exit(1)
 	}
 	os.Exit(cli.Run(context.Background(), cli.Env{
-		Args: os.Args[1:], Environ: os.Environ(), Dir: dir,
+		Args: os.Args[1:], Environ: os.Environ(), Dir: dir, DirErr: dirErr,
 		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
 		Exe: exe, Version: version,
 	}))

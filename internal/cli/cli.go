@@ -31,6 +31,7 @@ type Env struct {
 	Args    []string // without the program's name
 	Environ []string
 	Dir     string // the working directory, absolute
+	DirErr  error  // why it is not known; Dir is / then
 	Stdin   *os.File
 	Stdout  *os.File
 	Stderr  *os.File

@@ -106,6 +106,9 @@ func (a *app) startDaemon(ctx context.Context, d localapi.Dirs) error {
 
 // load reads the project that the working directory is in.
 func (a *app) load() (*project.Project, error) {
+	if a.env.DirErr != nil {
+		return nil, &hinted{err: fmt.Errorf("find working directory: %w", a.env.DirErr), hint: "it may have been removed; cd to another"}
+	}
 	return project.Load(a.env.Dir, project.WithHome(a.home()))
 }
 

@@ -76,6 +76,6 @@ func (a *app) downOne(ctx context.Context, c *localapi.Client, p localapi.Projec
 	if err := c.Down(ctx, p.ID); err != nil {
 		return err
 	}
-	fmt.Fprintf(a.err, "%s is down\n", p.Name)
+	fmt.Fprintf(a.err, "%s is down\n", p.Shown())
 	return nil
 }

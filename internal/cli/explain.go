@@ -138,7 +138,7 @@ func explainProject(p localapi.Project) explain.Project {
 func explainService(s service.Status) explain.Service {
 	x := explain.Service{
 		Name: s.Name, State: string(s.State), Exit: s.Exit, Reason: s.Reason,
-		Endpoints: append([]loopback.Endpoint{}, s.Endpoints...), Ports: append([]uint16(nil), s.LastPorts...),
+		Endpoints: reachable(s.Endpoints), Ports: append([]uint16(nil), s.LastPorts...),
 	}
 	switch s.State {
 	case service.Backoff, service.Failed, service.Exited, service.Stopped:

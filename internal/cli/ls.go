@@ -76,11 +76,10 @@ func (a *app) printJSON(v any) error {
 func (a *app) listProjects(ps []localapi.Project) { a.listProjectsTo(a.out, ps) }
 
 func (a *app) listProjectsTo(out io.Writer, ps []localapi.Project) {
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "PROJECT\tSERVICE\tSTATE\tHOME\tPORTS\tENGINE\tPID\tUP\tNAME")
+	rows := [][]string{{"PROJECT", "SERVICE", "STATE", "HOME", "PORTS", "ENGINE", "PID", "UP", "NAME"}}
 	for _, p := range ps {
 		if len(p.Services) == 0 {
-			fmt.Fprintf(w, "%s\t-\t%s\t%s\t%s\t%s\t-\t-\t-\n", p.Shown(), p.State, p.Home, ports(p.Others), dash(string(p.Engine)))
+			rows = append(rows, []string{p.Shown(), "-", p.State, p.Home, ports(p.Others), dash(string(p.Engine)), "-", "-", "-"})
 		}
 		for _, s := range p.Services {
 			pid, up := "-", "-"
@@ -90,8 +89,19 @@ func (a *app) listProjectsTo(out io.Writer, ps []localapi.Project) {
 			if s.StartedAt != nil && s.PID != 0 {
 				up = shortDuration(time.Since(*s.StartedAt))
 			}
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", p.Shown(), s.Name, s.State, p.Home, ports(reachable(s.Endpoints)), p.Engine, pid, up, shownName(s))
+			rows = append(rows, []string{p.Shown(), s.Name, string(s.State), p.Home, ports(reachable(s.Endpoints)), string(p.Engine), pid, up, shownName(s)})
 		}
+	}
+	width := 0
+	switch out {
+	case a.out:
+		width = terminalWidth(a.env.Stdout)
+	case a.err:
+		width = terminalWidth(a.env.Stderr)
+	}
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	for _, cells := range fitting(rows, width) {
+		fmt.Fprintln(w, strings.Join(cells, "\t"))
 	}
 	_ = w.Flush()
 	said := ""
@@ -113,6 +123,30 @@ func (a *app) listProjectsTo(out io.Writer, ps []localapi.Project) {
 			fmt.Fprintf(out, "%s: logs are not kept: %s\n", p.Shown(), p.LogError)
 		}
 	}
+}
+
+// fitting leaves columns out of a table, of which the first row is the titles,
+// until it fits: those that a person misses least. width 0 is no terminal, to
+// which everything is printed.
+func fitting(rows [][]string, width int) [][]string {
+	for _, spare := range []string{"ENGINE", "PID", "UP", "HOME"} {
+		total := -2
+		for col := range rows[0] {
+			most := 0
+			for _, r := range rows {
+				most = max(most, len([]rune(r[col])))
+			}
+			total += most + 2
+		}
+		i := slices.Index(rows[0], spare)
+		if width == 0 || total <= width || i < 0 {
+			return rows
+		}
+		for n, r := range rows {
+			rows[n] = slices.Delete(r, i, i+1)
+		}
+	}
+	return rows
 }
 
 // red colours a line on a terminal (ECMA-48, SGR).
@@ -142,7 +176,7 @@ func dash(s string) string {
 // reachable leaves out what is only found from inside: the port at ::1 that
 // stands for one of a home without IPv6.
 func reachable(eps []loopback.Endpoint) []loopback.Endpoint {
-	return slices.DeleteFunc(slices.Clone(eps), func(e loopback.Endpoint) bool {
+	return slices.DeleteFunc(append([]loopback.Endpoint{}, eps...), func(e loopback.Endpoint) bool {
 		return e.IP == netip.IPv6Loopback() && slices.ContainsFunc(eps, func(o loopback.Endpoint) bool { return o.IP.Is4() && o.Protocol == e.Protocol })
 	})
 }

@@ -188,13 +188,13 @@ func (e *engines) setHosts(ctx context.Context, entries []hosts.Entry) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	c, err := e.helperClient(ctx)
+	if err == nil {
+		err = c.SetHosts(ctx, entries)
+	}
 	if errors.Is(err, os.ErrNotExist) {
-		return errors.New("lodge's helper, which could tell them, is not installed")
+		return errors.New("lodge's helper, which would tell them, is not installed")
 	}
-	if err != nil {
-		return err
-	}
-	return c.SetHosts(ctx, entries)
+	return err
 }
 
 // listenWeb has the helper open port 80 or 443.
