@@ -4,7 +4,7 @@ BIN      := bin/lodge
 VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test lint generate bench-home bench-look install
+.PHONY: help build demo test lint generate bench-home bench-look bench-names install
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,6 +31,9 @@ bench-home: build ## measure homes and start-up beside plain loopback and the pe
 
 bench-look: build ## measure lodge ports, explain and top beside ss, netstat and lsof (needs root)
 	$(GO) run ./bench/look
+
+bench-names: build ## measure names beside nginx, haproxy, caddy, portless and ReverseProxy (needs root)
+	$(GO) run ./bench/names
 
 install: build ## copy lodge to /usr/local/bin
 	install -m 0755 $(BIN) /usr/local/bin/lodge
