@@ -32,7 +32,7 @@ bench-home: build ## measure homes and start-up beside plain loopback and the pe
 bench-look: build ## measure lodge ports, explain and top beside ss, netstat and lsof (needs root)
 	$(GO) run ./bench/look
 
-bench-names: ## measure names beside no proxy, nginx, haproxy, caddy and portless
+bench-names: build ## measure names beside nginx, haproxy, caddy, portless and ReverseProxy (needs root)
 	$(GO) run ./bench/names
 
 install: build ## copy lodge to /usr/local/bin

@@ -3,120 +3,109 @@ package main
 import (
 	"fmt"
 	"math"
-	"strings"
+
+	"lodge/bench/internal/rounds"
 )
 
-// verdicts.
-const (
-	yes        = "yes"
-	no         = "NO"
-	cannotTell = "cannot tell"
-)
+// level is what counts as level: two runs of one program differ by as much.
+const level = 0.98
 
-// held is one thing that must hold, and whether it did in this run.
-type held struct {
-	What    string `json:"what"`
-	Found   string `json:"found"`
-	Verdict string `json:"verdict"`
+// maxIdle is how much 10,000 idle WebSockets may take.
+const maxIdle = 60 << 20
+
+// hold looks at what was measured and says what holds.
+func (b *bench) hold() {
+	r := &b.out
+	for i := range r.HTTP1 {
+		r.holdHTTP1(&r.HTTP1[i])
+	}
+	for i := range r.HTTP2 {
+		t := &r.HTTP2[i]
+		for _, name := range []string{lodgeName, upName} {
+			for _, peer := range []string{caddyName, reverseName} {
+				if row, other := t.find(name), t.find(peer); row != nil && other != nil {
+					s := row.to(other, perSecond)
+					r.add(fmt.Sprintf("%s, %s: ahead of %s", name, t.Cell, peer), rounds.Ratio(s), rounds.Within(s, 1, math.Inf(1)))
+				}
+			}
+		}
+	}
+	if r.Page != nil {
+		for _, row := range r.Page.Rows {
+			if row.held {
+				r.add(fmt.Sprintf("%s, page of %s, %s: at most 1.15 of direct", row.Name, row.Server, row.How), rounds.Ratio(row.Ratio), rounds.Within(row.Ratio, 0, 1.15))
+			}
+		}
+	}
+	if r.TCP != nil {
+		for _, row := range r.TCP.Rows {
+			for _, place := range r.TCP.Places {
+				if s, ok := row.Ratios[place]; ok && place != againName {
+					r.add(fmt.Sprintf("%s, %s: at most 1.05 of plain loopback", place, row.Cell), rounds.Ratio(s), rounds.Within(s, 0, 1.05))
+				}
+			}
+		}
+	}
+	if t := r.WebSockets; t != nil {
+		for _, row := range t.Rows {
+			if row.Name != lodgeName && row.Name != upName {
+				continue
+			}
+			v := rounds.No
+			if row.Idle.PSS > 0 && row.Idle.PSS < maxIdle {
+				v = rounds.Yes
+			}
+			r.add(fmt.Sprintf("%s, %d idle WebSockets over %s: under 60 MiB", row.Name, t.Sockets, row.Scheme), rounds.MiB(row.Idle.PSS)+" MiB", v)
+		}
+	}
 }
 
-// atLeast says whether a ratio is no less than lo. Where the range that surely
-// has the true median reaches over the bound, a median below it tells nothing.
-func atLeast(s spread, lo float64) string {
-	switch {
-	case s.Rounds == 0:
-		return cannotTell
-	case s.Median >= lo:
-		return yes
-	case s.High >= lo && s.Rounds > 1:
-		return cannotTell
+func (r *report) holdHTTP1(t *loadTable) {
+	for _, name := range []string{lodgeName, upName} {
+		row := t.find(name)
+		if row == nil {
+			continue
+		}
+		if slower := t.worse(perSecond, false, nginxName, haproxyName); slower != nil {
+			s := row.to(slower, perSecond)
+			r.add(fmt.Sprintf("%s, %s: level with %s, the slower", name, t.Cell, slower.Name), rounds.Ratio(s), rounds.Within(s, level, math.Inf(1)))
+		}
+		if t.Conns == 64 {
+			if later := t.worse(p99, true, nginxName, haproxyName); later != nil {
+				s := row.to(later, p99)
+				r.add(fmt.Sprintf("%s, %s: p99 no worse than that of %s, the worse", name, t.Cell, later.Name), rounds.Ratio(s), rounds.Within(s, 0, 1/level))
+			}
+		}
+		if t.Conns != 64 || t.Bytes != 100 {
+			continue
+		}
+		for peer, least := range map[string]float64{caddyName: 3, portlessName: 4} {
+			if other := t.find(peer); other != nil {
+				s := row.to(other, perSecond)
+				r.add(fmt.Sprintf("%s, %s: at least %.0f times %s", name, t.Cell, least, peer), rounds.Ratio(s), rounds.Within(s, least, math.Inf(1)))
+			}
+		}
 	}
-	return no
+}
+
+// worse gives the row of those named whose median is the smallest, or with
+// more the largest.
+func (t *loadTable) worse(f func(load) float64, more bool, names ...string) *loadRow {
+	var found *loadRow
+	worst := 0.0
+	for _, n := range names {
+		row := t.find(n)
+		if row == nil {
+			continue
+		}
+		m := rounds.SpreadOf(row.of(f)).Median
+		if found == nil || more && m > worst || !more && m < worst {
+			found, worst = row, m
+		}
+	}
+	return found
 }
 
 func (r *report) add(what, found, verdict string) {
-	r.Holds = append(r.Holds, held{what, found, verdict})
-}
-
-// hold looks at what was measured and says what holds.
-func (r *report) hold() {
-	for _, t := range r.Load {
-		for _, row := range t.Rows {
-			if t.Base == direct {
-				r.holdLoad(row)
-			} else {
-				r.holdH2(row)
-			}
-		}
-	}
-	if t := r.Page; t != nil {
-		for _, n := range t.Names {
-			if s := t.Ratios[n]; strings.HasPrefix(n, lodgeName) {
-				v := atLeast(inverse(s), 1/1.15)
-				r.add("a cold page through "+n+": at most 1.15 times direct", ratio(s), v)
-			}
-		}
-	}
-	if t := r.Sockets; t != nil {
-		for _, row := range t.Rows {
-			if !strings.HasPrefix(row.Name, lodgeName) {
-				continue
-			}
-			v := yes
-			if row.Later >= 60<<20 {
-				v = no
-			}
-			if t.Sockets < 10000 {
-				v = cannotTell
-			}
-			r.add(fmt.Sprintf("%s: under 60 MiB with 10000 idle WebSockets", row.Name), mib(row.Later)+" MiB", v)
-		}
-	}
-}
-
-// inverse of a ratio.
-func inverse(s spread) spread {
-	return spread{Median: 1 / s.Median, P25: 1 / s.P75, P75: 1 / s.P25, Low: 1 / s.High, High: 1 / s.Low, Rounds: s.Rounds}
-}
-
-func (r *report) holdLoad(row loadRow) {
-	lodge := column(row.got[lodgeName], rate)
-	// The slower of nginx and haproxy in each round; of one, if only one is here.
-	var slower []float64
-	for _, n := range []string{nginxName, haproxyName} {
-		for i, v := range column(row.got[n], rate) {
-			if i < len(slower) {
-				slower[i] = math.Min(slower[i], v)
-			} else {
-				slower = append(slower, v)
-			}
-		}
-	}
-	s := spreadOf(ratios(lodge, slower))
-	r.add(row.Cell+": level with the slower of nginx and haproxy", ratio(s), atLeast(s, 1))
-	if !strings.Contains(row.Cell, "64 conn, 100 B") {
-		return
-	}
-	for _, p := range []struct {
-		name  string
-		times float64
-	}{{caddyName, 3}, {portlessName, 4}} {
-		if row.By[p.name] == nil {
-			continue
-		}
-		s := spreadOf(ratios(lodge, column(row.got[p.name], rate)))
-		r.add(fmt.Sprintf("%s: %.0f times %s", row.Cell, p.times, p.name), ratio(s), atLeast(s, p.times))
-		s = row.By[p.name].P99
-		r.add(fmt.Sprintf("%s: p99 no worse than %s's", row.Cell, p.name), ratio(s), atLeast(s, 1))
-	}
-}
-
-func (r *report) holdH2(row loadRow) {
-	for _, n := range []string{caddyName, reverseName} {
-		if row.By[n] == nil {
-			continue
-		}
-		s := spreadOf(ratios(column(row.got[lodgeName], rate), column(row.got[n], rate)))
-		r.add(row.Cell+": ahead of "+n, ratio(s), atLeast(s, 1))
-	}
+	r.Holds = append(r.Holds, rounds.Held{What: what, Found: found, Verdict: verdict})
 }

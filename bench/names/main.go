@@ -1,11 +1,11 @@
-// Command names measures the engine behind https://web.shop.localhost beside
-// no proxy at all, nginx, haproxy, caddy, portless and net/http's plain
-// ReverseProxy, in one run: see bench/README.md for what each table says. It
-// prints ratios; the few times that it prints are for the terminal and belong
-// in no document.
+// Command names measures what a name costs beside no name, other proxies and
+// plain loopback: see bench/README.md for what each table says. It prints
+// ratios; the few times that it prints are for the terminal and belong in no
+// document.
 //
-// It works in a directory of its own, on ports of the loopback address that
-// were free, and ends what it started, also when it fails or is interrupted.
+// It needs root, works in a network namespace, with a hosts file and in a
+// directory of its own, and removes all that it made, also when it fails or is
+// interrupted.
 package main
 
 import (
@@ -16,40 +16,56 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"os/signal"
 	"path/filepath"
-	"slices"
 	"strings"
-	"time"
 
 	"golang.org/x/sys/unix"
-)
 
-// host is the name that every proxy serves.
-const host = "app.localhost"
+	"lodge/bench/internal/scratch"
+)
 
 // options are what the command line says.
 type options struct {
-	quick, json, install bool
-	only, peers, cells   string
-	rounds, sockets      int
-	duration             time.Duration
+	quick   bool
+	json    bool
+	install bool
+	only    string
+	rounds  int
+	lodge   string
+	peers   string
+	inside  string
 }
 
 func (o options) does(part string) bool {
-	return o.only == "" || slices.Contains(strings.Split(o.only, ","), part)
+	if o.only == "" {
+		return true
+	}
+	for p := range strings.SplitSeq(o.only, ",") {
+		if p == part {
+			return true
+		}
+	}
+	return false
+}
+
+// turns is how many rounds a part has.
+func (o options) turns(full, quick int) int {
+	switch {
+	case o.rounds > 0:
+		return o.rounds
+	case o.quick:
+		return quick
+	}
+	return full
 }
 
 // bench is one run: what is shared by its parts.
 type bench struct {
 	opt   options
-	dir   string
-	named string // the program of bench/named
-	cert  string
-	key   string
+	w     *scratch.Work
+	tools tools
 	say   func(format string, args ...any) // progress, for the person who waits
-	ended []func()
 	out   report
 }
 
@@ -70,29 +86,22 @@ func run(ctx context.Context, args []string, out, progress io.Writer) (err error
 	var o options
 	f := flag.NewFlagSet("bench/names", flag.ContinueOnError)
 	f.SetOutput(progress)
-	f.BoolVar(&o.quick, "quick", false, "one short round: shows that everything works, and no more")
+	f.BoolVar(&o.quick, "quick", false, "few short rounds: shows that everything works, and no more")
 	f.BoolVar(&o.json, "json", false, "print JSON instead of tables")
-	f.BoolVar(&o.install, "install", false, "first install the peers that are missing (bench/names/install)")
-	f.StringVar(&o.only, "only", "", "parts to do, with commas: load, h2, page, sockets, first (default: all)")
-	f.StringVar(&o.cells, "cells", "", "only cells of load and h2 that contain this, such as \"64 conn\"")
-	f.IntVar(&o.rounds, "rounds", 0, "rounds of each measurement (default: 7)")
-	f.DurationVar(&o.duration, "duration", 2*time.Second, "of one measurement, whole seconds")
-	f.IntVar(&o.sockets, "sockets", 10000, "idle WebSockets")
-	f.StringVar(&o.peers, "peers", "", "where bench/names/install put peers (default: lodge-bench in the user's cache directory)")
+	f.BoolVar(&o.install, "install", false, "first install the peers that are missing (bench/install)")
+	f.StringVar(&o.only, "only", "", "parts to do, with commas: http1, h2, page, tcp, start, websockets (default: all)")
+	f.IntVar(&o.rounds, "rounds", 0, "rounds of each measurement (default: 9 for http1, h2 and page, 21 for tcp, 15 for starts)")
+	f.StringVar(&o.lodge, "lodge", "", "the lodge to measure (default: built from this module)")
+	f.StringVar(&o.peers, "peers", "", "where bench/install put peers (default: lodge-bench in the user's cache directory)")
+	f.StringVar(&o.inside, "inside", "", "the directory of a run that has its namespaces: given by the bench to itself")
 	if err := f.Parse(args); err != nil {
 		return err
 	}
 	if f.NArg() > 0 {
 		return fmt.Errorf("read arguments: %q is not one", f.Arg(0))
 	}
-	if o.quick {
-		o.duration, o.sockets = time.Second, min(o.sockets, 500)
-	}
-	if o.rounds == 0 {
-		o.rounds = 7
-		if o.quick {
-			o.rounds = 1
-		}
+	if os.Geteuid() != 0 {
+		return errors.New("make a network namespace: it needs root")
 	}
 	if o.peers == "" {
 		cache, err := os.UserCacheDir()
@@ -101,39 +110,25 @@ func run(ctx context.Context, args []string, out, progress io.Writer) (err error
 		}
 		o.peers = filepath.Join(cache, "lodge-bench")
 	}
-	b := &bench{opt: o, say: func(format string, args ...any) { fmt.Fprintf(progress, format+"\n", args...) }}
-	if b.dir, err = os.MkdirTemp("", "lodge-bench-"); err != nil {
-		return fmt.Errorf("make working directory: %w", err)
-	}
-	defer func() {
-		for _, f := range slices.Backward(b.ended) {
-			f()
-		}
-		err = errors.Join(err, os.RemoveAll(b.dir))
-	}()
-	if o.install {
-		if err := b.installPeers(ctx); err != nil {
-			return err
-		}
-	}
-	if err := b.prepare(ctx); err != nil {
+	if o.peers, err = filepath.Abs(o.peers); err != nil {
 		return err
 	}
-	for _, p := range []struct {
-		name string
-		do   func(context.Context) error
-	}{{"load", b.load}, {"h2", b.h2}, {"page", b.page}, {"sockets", b.sockets}, {"first", b.first}} {
-		if !o.does(p.name) {
-			continue
-		}
-		if err := p.do(ctx); err != nil {
-			if ctx.Err() != nil {
-				return errors.New("interrupted")
-			}
-			return fmt.Errorf("measure %s: %w", p.name, err)
-		}
+	b := &bench{opt: o, say: func(format string, args ...any) { fmt.Fprintf(progress, format+"\n", args...) }}
+	if o.inside == "" {
+		return b.outside(ctx, args)
 	}
-	b.out.hold()
+	b.out.Machine = scratch.Machine()
+	b.w = &scratch.Work{Dir: o.inside}
+	b.tools = b.toolsIn()
+	// What cleans up must not end with what is cleaned up after.
+	defer func() { err = errors.Join(err, b.w.Close(context.WithoutCancel(ctx))) }()
+	if err := b.settle(ctx); err != nil {
+		return err
+	}
+	if err := b.measure(ctx); err != nil {
+		return err
+	}
+	b.hold()
 	if o.json {
 		enc := json.NewEncoder(out)
 		enc.SetIndent("", "  ")
@@ -142,27 +137,63 @@ func run(ctx context.Context, args []string, out, progress io.Writer) (err error
 	return b.out.print(out)
 }
 
-// prepare builds the program with the engine, and makes a certificate.
-func (b *bench) prepare(ctx context.Context) error {
-	b.say("building bench/named")
-	b.named = filepath.Join(b.dir, "named")
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-o", b.named, "lodge/bench/named")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("build bench/named: %w: %s", err, strings.TrimSpace(string(out)))
+// outside builds, and then runs the bench again in namespaces of its own.
+func (b *bench) outside(ctx context.Context, args []string) (err error) {
+	if b.w, err = scratch.New(); err != nil {
+		return err
 	}
-	return b.makeCertificate()
+	defer func() { err = errors.Join(err, b.w.Close(context.WithoutCancel(ctx))) }()
+	if b.opt.install {
+		b.say("installing what is missing of the peers")
+		if err := scratch.InstallPeers(ctx, b.opt.peers); err != nil {
+			return err
+		}
+	}
+	b.say("building lodge and the measuring programs")
+	t := b.toolsIn()
+	from := map[string]string{t.named: "lodge/bench/named", t.answer: "lodge/bench/answer", t.pingpong: "lodge/bench/pingpong"}
+	if b.opt.lodge == "" {
+		from[t.lodge] = "lodge/cmd/lodge"
+	}
+	if err := scratch.Build(ctx, from); err != nil {
+		return err
+	}
+	return b.again(ctx, append(args, "-inside", b.w.Dir))
 }
 
-func (b *bench) installPeers(ctx context.Context) error {
-	b.say("installing what is missing of the peers")
-	out, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}").Output()
+// measure does all parts that are asked for.
+func (b *bench) measure(ctx context.Context) error {
+	s, err := b.newSite(ctx)
 	if err != nil {
-		return fmt.Errorf("find module: %w", err)
+		return err
 	}
-	cmd := exec.CommandContext(ctx, "/bin/sh", filepath.Join(strings.TrimSpace(string(out)), "bench/names/install"), b.opt.peers)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("install peers: %w: %s", err, strings.TrimSpace(string(out)))
+	for _, p := range []struct {
+		name string
+		do   func(context.Context, *site) error
+	}{{"http1", b.http1}, {"h2", b.http2}, {"page", b.page}, {"tcp", b.tcp}, {"start", b.start}, {"websockets", b.webSockets}} {
+		if !b.opt.does(p.name) {
+			continue
+		}
+		if err := p.do(ctx, s); err != nil {
+			if ctx.Err() != nil {
+				return errors.New("interrupted")
+			}
+			return fmt.Errorf("measure %s: %w", p.name, err)
+		}
 	}
 	return nil
+}
+
+// tools are the programs that a run builds.
+type tools struct{ lodge, named, answer, pingpong string }
+
+func (b *bench) toolsIn() tools {
+	t := tools{lodge: b.w.Path("bin/lodge"), named: b.w.Path("bin/named"), answer: b.w.Path("bin/answer"), pingpong: b.w.Path("bin/pingpong")}
+	if b.opt.lodge != "" {
+		t.lodge = b.opt.lodge
+		if abs, err := filepath.Abs(t.lodge); err == nil {
+			t.lodge = abs
+		}
+	}
+	return t
 }

@@ -2,209 +2,167 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
-	"io"
-	"net"
 	"net/http"
 	"os"
-	"path/filepath"
-	"regexp"
-	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
+
+	"lodge/bench/internal/rounds"
 )
 
-// modules is how many modules the page has, in a tree of which each module
-// imports fanout others.
+// tabs is how many connections a browser opens to one host over HTTP/1;
+// streams how many requests are under way at once over HTTP/2.
 const (
-	modules = 1500
-	fanout  = 6
+	tabs    = 6
+	streams = 100
 )
 
-// pageConns is how many connections a browser opens to one origin with
-// HTTP/1.
-const pageConns = 6
-
-// page measures a cold page of many modules, served by Vite: direct, through
-// lodge, and through portless.
-func (b *bench) page(ctx context.Context) error {
-	vite := filepath.Join(b.modules(), "vite/bin/vite.js")
-	t := &pageTable{Modules: modules, Rounds: b.opt.rounds, Ratios: map[string]spread{}}
+// page measures a page of many modules that the browser has none of: as files,
+// and as Vite gives them. What Vite made of a module it has kept from a page
+// before, so that the road is as much of the time as it can be.
+func (b *bench) page(ctx context.Context, s *site) error {
+	t := &pageTable{Modules: modules, Rounds: b.opt.turns(9, 1)}
 	b.out.Page = t
-	if _, err := os.Stat(vite); err != nil {
-		t.Missing = errNotHere.Error()
-		return nil
-	}
-	node, err := b.find("node")
-	if err != nil {
-		t.Missing = "needs node"
-		return nil
-	}
-	dir := filepath.Join(b.dir, "page")
-	if err := writeModules(dir); err != nil {
+	if s.nginx == "" {
+		t.Missing = append(t.Missing, rounds.Missing{Name: "files", Why: notHere})
+	} else if err := s.pageOfFiles(ctx, t); err != nil {
 		return err
 	}
-	times := map[string][]float64{}
-	columns := []struct {
-		name, proxy string
-		w           way
-	}{{direct, direct, way{}}, {"lodge, http", lodgeName, way{}}, {"lodge, h2", lodgeName, way{tls: true, h2: true}}, {"portless, http", portlessName, way{}}, {"portless, h2", portlessName, way{tls: true, h2: true}}}
-	for r := range b.opt.rounds {
-		b.say("a cold page, round %d", r+1)
-		for i := range columns {
-			c := columns[(i+r)%len(columns)]
-			seconds, err := b.coldPage(ctx, node, vite, dir, c.proxy, c.w)
-			if errors.Is(err, errNotHere) {
-				continue
-			}
-			if err != nil {
-				if c.proxy == lodgeName || c.proxy == direct || ctx.Err() != nil {
-					return err
-				}
-				b.out.miss(c.name+", page", err.Error())
-				continue
-			}
-			times[c.name] = append(times[c.name], seconds)
-		}
+	if s.vite == "" || s.node == "" {
+		t.Missing = append(t.Missing, rounds.Missing{Name: "Vite", Why: notHere})
+		return nil
 	}
-	for _, c := range columns {
-		if len(times[c.name]) == len(times[direct]) {
-			t.Names = append(t.Names, c.name)
-			t.Ratios[c.name] = spreadOf(ratios(times[c.name], times[direct]))
-		}
-	}
-	return nil
+	return s.pageOfVite(ctx, t)
 }
 
-// coldPage starts Vite anew, and gives the time until all of the page is here.
-func (b *bench) coldPage(ctx context.Context, node, vite, dir, proxy string, w way) (float64, error) {
-	port, err := freePort()
+func (s *site) pageOfFiles(ctx context.Context, t *pageTable) (err error) {
+	back, err := s.backend(ctx)
 	if err != nil {
-		return 0, err
+		return err
 	}
-	p, err := b.start(dir, nil, node, vite, "--port", strconv.Itoa(port), "--strictPort", "--host", "127.0.0.1")
+	defer func() { err = errors.Join(err, fell(ctx, []*contender{back})) }()
+	conf, err := s.files("home", fmt.Sprintf("listen 127.0.0.1:%d backlog=4096;", homePort))
 	if err != nil {
-		return 0, err
+		return err
 	}
-	defer p.end()
-	if err := p.ready(ctx, "127.0.0.1:"+strconv.Itoa(port)); err != nil {
-		return 0, err
-	}
-	c, err := b.launch(ctx, proxy, w, port)
-	if err != nil {
-		return 0, err
-	}
-	defer c.end()
-	// Vite has done nothing of the page for this yet.
-	if proxy != direct {
-		if err := b.untilAnswers(ctx, c, w, "/ready"); err != nil {
-			return 0, err
-		}
-	}
-	start := time.Now()
-	n, err := fetchPage(ctx, c, w)
-	if err == nil && n < modules {
-		err = fmt.Errorf("fetch page through %s: it has %d modules", proxy, n)
-	}
-	return time.Since(start).Seconds(), err
+	back.name = directName
+	return s.pages(ctx, t, "files", back, behind{addr: s.address(backendPort), argv: []string{s.nginx, "-c", conf}, probe: "/src/m0.js"})
 }
 
-// writeModules makes the page: module i imports those from i·fanout+1 on.
-func writeModules(dir string) error {
-	files := map[string]string{
-		"package.json":   `{"private":true,"type":"module"}`,
-		"vite.config.js": `export default { server: { hmr: false, watch: null, allowedHosts: true }, optimizeDeps: { noDiscovery: true }, clearScreen: false, logLevel: "error" }`,
-		"public/ready":   "ready\n",
-		"index.html":     `<!doctype html><script type="module" src="/src/m0.js"></script>`,
+func (s *site) pageOfVite(ctx context.Context, t *pageTable) (err error) {
+	argv := func(port int) []string {
+		return []string{s.node, s.vite, s.www, "--host", "127.0.0.1", "--port", fmt.Sprint(port), "--strictPort", "--logLevel", "error"}
 	}
-	for i := range modules {
-		var s strings.Builder
-		for j := i*fanout + 1; j <= i*fanout+fanout && j < modules; j++ {
-			fmt.Fprintf(&s, "import { v as v%d } from \"./m%d.js\"\n", j, j)
+	if err := os.WriteFile(s.www+"/package.json", []byte(`{"private":true,"type":"module"}`), 0o644); err != nil {
+		return err
+	}
+	c := &contender{name: directName, scheme: "http", port: vitePort, probe: "/src/m0.js"}
+	if _, err := s.up(ctx, c, nil, argv(vitePort)...); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, fell(ctx, []*contender{c})) }()
+	return s.pages(ctx, t, "Vite", c, behind{addr: s.address(vitePort), argv: argv(homePort), probe: "/src/m0.js"})
+}
+
+// road is one way to a page.
+type road struct {
+	c  *contender
+	h2 bool
+}
+
+func (r road) how() string {
+	if r.h2 {
+		return "h2, 1 connection"
+	}
+	return fmt.Sprintf("%s, %d connections", r.c.scheme, tabs)
+}
+
+// pages measures one server, directly and by the contenders.
+func (s *site) pages(ctx context.Context, t *pageTable, server string, direct *contender, to behind) error {
+	for _, scheme := range []string{"http", "https"} {
+		there, missing, err := s.stand(ctx, scheme, to, lodgeName, upName, portlessName)
+		if err != nil {
+			return err
 		}
-		fmt.Fprintf(&s, "export const v = %d\n%s", i, strings.Repeat("// a line of a module as people write them, with some words in it\n", 10))
-		files[fmt.Sprintf("src/m%d.js", i)] = s.String()
-	}
-	for name, text := range files {
-		f := filepath.Join(dir, name)
-		if err := errors.Join(os.MkdirAll(filepath.Dir(f), 0o755), os.WriteFile(f, []byte(text), 0o644)); err != nil {
+		t.Missing = append(t.Missing, missing...)
+		all := []road{{direct, false}}
+		for _, c := range there {
+			all = append(all, road{c, false})
+			if scheme == "https" {
+				all = append(all, road{c, true})
+			}
+		}
+		if err := errors.Join(s.turns(ctx, t, server+", "+scheme, all), fell(ctx, there)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-var imported = regexp.MustCompile(`"(/src/m\d+\.js)"`)
-
-// fetchPage fetches the page as a browser does: a module is asked for as soon
-// as one that imports it is here, over six connections, or over one with
-// HTTP/2.
-func fetchPage(ctx context.Context, c *contender, w way) (int, error) {
-	t := &http.Transport{
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			var d net.Dialer
-			return d.DialContext(ctx, "tcp", c.addr())
-		},
-		TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, ForceAttemptHTTP2: w.h2,
-		MaxConnsPerHost: pageConns, MaxIdleConnsPerHost: pageConns,
-	}
-	defer t.CloseIdleConnections()
-	client := &http.Client{Transport: t, Timeout: 2 * time.Minute}
-	name := host
-	if c.name == direct {
-		name = "127.0.0.1"
-	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	var (
-		mu   sync.Mutex
-		seen = map[string]bool{}
-		wg   sync.WaitGroup
-	)
-	var get func(path string)
-	get = func(path string) {
-		mu.Lock()
-		had := seen[path]
-		seen[path] = true
-		mu.Unlock()
-		if had || ctx.Err() != nil {
-			return
+// turns has all roads fetch the page in turns. The first is direct.
+func (s *site) turns(ctx context.Context, t *pageTable, server string, all []road) error {
+	rows := make([]pageRow, len(all))
+	for i, r := range all {
+		rows[i] = pageRow{
+			Server: server, Name: r.c.name, How: r.how(),
+			held: strings.HasPrefix(server, "Vite") && (r.c.name == lodgeName || r.c.name == upName),
 		}
-		wg.Go(func() {
-			body, err := fetch(ctx, client, w.scheme()+"://"+name+path)
+		if _, err := r.load(ctx); err != nil { // what a server makes at the first request
+			return fmt.Errorf("%s, %s: %w", r.c.name, r.how(), err)
+		}
+	}
+	for n := range t.Rounds {
+		s.b.say("page of %s: round %d of %d", server, n+1, t.Rounds)
+		for i := range all {
+			i = (i + n) % len(all)
+			took, err := all[i].load(ctx)
 			if err != nil {
-				cancel(err)
-				return
+				return fmt.Errorf("%s, %s: %w", all[i].c.name, all[i].how(), err)
 			}
-			for _, m := range imported.FindAllSubmatch(body, -1) {
-				get(string(m[1]))
+			rows[i].took = append(rows[i].took, took.Seconds()*1000)
+		}
+	}
+	for i := range rows {
+		rows[i].Ratio = rounds.SpreadOf(rounds.Ratios(rows[i].took, rows[0].took))
+		rows[i].MS = rounds.SpreadOf(rows[i].took).Median
+	}
+	t.Rows = append(t.Rows, rows...)
+	return nil
+}
+
+// load fetches all modules with new connections.
+func (r road) load(ctx context.Context) (time.Duration, error) {
+	conns, workers := tabs, tabs
+	if r.h2 {
+		conns, workers = 1, streams
+	}
+	client := &http.Client{Transport: r.c.transport(conns, r.h2), Timeout: time.Minute}
+	defer client.CloseIdleConnections()
+	start := time.Now()
+	if _, err := get(ctx, client, r.c.url("/src/main.js")); err != nil {
+		return 0, err
+	}
+	var next atomic.Int64
+	var group sync.WaitGroup
+	errs := make([]error, workers)
+	for w := range workers {
+		group.Go(func() {
+			for {
+				i := next.Add(1) - 1
+				if i >= modules {
+					return
+				}
+				if _, err := get(ctx, client, r.c.url(fmt.Sprintf("/src/m%d.js", i))); err != nil {
+					errs[w] = err
+					return
+				}
 			}
 		})
 	}
-	get("/")
-	wg.Wait()
-	if err := context.Cause(ctx); err != nil {
-		return 0, fmt.Errorf("fetch page through %s: %w", c.name, err)
-	}
-	return len(seen) - 1, nil
-}
-
-func fetch(ctx context.Context, client *http.Client, url string) ([]byte, error) {
-	req, err := http.NewRequestWithContext(ctx, "GET", url, nil)
-	if err != nil {
-		return nil, err
-	}
-	res, err := client.Do(req)
-	if err != nil {
-		return nil, err
-	}
-	defer res.Body.Close()
-	b, err := io.ReadAll(res.Body)
-	if err == nil && res.StatusCode != 200 {
-		err = fmt.Errorf("%s: %s", url, res.Status)
-	}
-	return b, err
+	group.Wait()
+	return time.Since(start), errors.Join(errs...)
 }
