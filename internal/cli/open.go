@@ -71,10 +71,11 @@ func (a *app) openName(ctx context.Context, names []string, only, asJSON bool) e
 		}
 		o.URL, o.Service, o.HostName = s.URL, s.Name, s.HostName
 		if o.URL == "" {
-			return &hinted{
-				err:  fmt.Errorf("open %s: it is no web service", s.Name),
-				hint: fmt.Sprintf("connect to %s, ports %s", s.HostName, ports(s.Endpoints)),
+			hint := "it listens nowhere; lodge logs " + s.Name + " shows what it says"
+			if len(s.Endpoints) > 0 {
+				hint = fmt.Sprintf("connect to %s, ports %s", s.HostName, ports(s.Endpoints))
 			}
+			return &hinted{err: fmt.Errorf("open %s: it is no web service", s.Name), hint: hint}
 		}
 	}
 	if o.URL == "" {
