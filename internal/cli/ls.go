@@ -126,10 +126,11 @@ func (a *app) listProjectsTo(out io.Writer, ps []localapi.Project) {
 }
 
 // fitting leaves columns out of a table, of which the first row is the titles,
-// until it fits: those that a person misses least. width 0 is no terminal, to
-// which everything is printed.
+// until it fits: those that a person misses least. The home stays: it is how a
+// service is reached whose name the machine does not find. width 0 is no
+// terminal, to which everything is printed.
 func fitting(rows [][]string, width int) [][]string {
-	for _, spare := range []string{"ENGINE", "PID", "UP", "HOME"} {
+	for _, spare := range []string{"ENGINE", "PID", "UP"} {
 		total := -2
 		for col := range rows[0] {
 			most := 0

@@ -14,8 +14,7 @@ func TestTableFitsTheTerminal(t *testing.T) {
 		94: "PROJECT SERVICE STATE HOME PORTS PID UP NAME",
 		80: "PROJECT SERVICE STATE HOME PORTS UP NAME",
 		79: "PROJECT SERVICE STATE HOME PORTS NAME",
-		70: "PROJECT SERVICE STATE PORTS NAME",
-		10: "PROJECT SERVICE STATE PORTS NAME",
+		10: "PROJECT SERVICE STATE HOME PORTS NAME",
 	} {
 		rows := [][]string{strings.Fields(titles), strings.Fields(row)}
 		got := fitting(rows, width)

@@ -271,7 +271,7 @@ func (f *Facts) hints(r *Report) []string {
 		case plain && (c.Code == NobodyListens || c.Code == PrivilegedPort):
 			// Somebody who only asked what is there has not asked for that.
 		case plain && c.Code == TimeWait && len(r.Connections) > 0:
-		case plain && (c.Code == EphemeralTaken || c.Code == HeldByProcess && len(out) > 0):
+		case plain && (c.Code == EphemeralTaken || (c.Code == HeldByProcess || c.Code == HeldInHome) && len(out) > 0):
 		default:
 			out = add(out, c.Hint)
 		}

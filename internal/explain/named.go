@@ -124,7 +124,7 @@ func (f *Facts) nameSentence() string {
 	case n.Service == nil && len(n.Others) == 0:
 		return fmt.Sprintf("%s is the name of project %s, none of whose services speaks HTTP.", host, n.Project)
 	case n.Service == nil:
-		return fmt.Sprintf("%s is the name of project %s, but it is not said which of its services is meant: %s.", host, n.Project, joinNames(n.Others))
+		return fmt.Sprintf("%s is the name of project %s, which has no default service. It leads to the only one that speaks HTTP, if that is one: %s.", host, n.Project, joinNames(n.Others))
 	}
 	s := n.Service
 	head := fmt.Sprintf("%s is the name of service %s of project %s, which %s", host, s.Name, n.Project, s.does())

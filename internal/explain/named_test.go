@@ -57,7 +57,7 @@ func TestNames(t *testing.T) {
 		{"web.shop.localhost", web("stopped"), "which is not running; requests", []Code{ServiceDown}, "lodge restart web"},
 		{"web.shop.localhost", web("ready", redis), "and does not speak HTTP: lodge serves only HTTP below localhost. Its name for other protocols is web.shop.test.", []Code{NotHTTP}, fmt.Sprintf("connect to web.shop.test:%d", svcPort)},
 		{"web.shop.localhost", web("ready", redis, unresolved), "does not speak HTTP", []Code{NotHTTP}, fmt.Sprintf("connect to %s:%d", homeIP, svcPort)},
-		{"shop.localhost", web("ready", noService, func(n *Name) { n.Others = []string{"web", "api"} }), "shop.localhost is the name of project shop, but it is not said which of its services is meant: web and api.", []Code{NoSuchService}, `default = "web"`},
+		{"shop.localhost", web("ready", noService, func(n *Name) { n.Others = []string{"web", "api"} }), "shop.localhost is the name of project shop, which has no default service. It leads to the only one that speaks HTTP, if that is one: web and api.", []Code{NoSuchService}, `default = "web"`},
 		{"nix.shop.localhost", web("ready", noService, func(n *Name) { n.Missing, n.Others = "nix", []string{"web", "api"} }), "nix.shop.localhost leads nowhere: project shop has no service nix. It has web and api.", []Code{NoSuchService}, ""},
 		{"web.shop.localhost", web("", noService, func(n *Name) { n.Up = false }), "web.shop.localhost is a name of project shop, which is not up.", []Code{ServiceDown}, "cd /p/shop && lodge up"},
 		{"web.shop.localhost:1", web("ready"), fmt.Sprintf("; lodge serves it at https://web.shop.localhost:%d. Nothing is there", webPort), []Code{OtherPort}, "use https://web.shop.localhost"},
