@@ -36,7 +36,7 @@ func endProcess(ctx context.Context, pid int, start uint64, sig unix.Signal, gra
 	}
 	defer unix.Close(fd)
 	switch now, err := procfs.StartTime(pid); {
-	case errors.Is(err, os.ErrNotExist):
+	case errors.Is(err, os.ErrNotExist), errors.Is(err, unix.ESRCH): // it may end while it is read
 		return true, nil
 	case err != nil:
 		return fail(err)
