@@ -132,15 +132,15 @@ func TestResolve(t *testing.T) {
 
 // What may not be seen is said, and never taken for nobody.
 func TestUnseenOwner(t *testing.T) {
-	_, r := explained(t, "127.0.0.1:4300")
+	_, r := explained(t, "127.0.0.1:14300")
 	if len(r.Listeners) != 0 {
 		t.Fatal("somebody listens")
 	}
-	listen(t, "tcp4", "127.0.0.1:4300")
-	f, _ := explained(t, "listen tcp 127.0.0.1:4300: bind: address already in use")
+	listen(t, "tcp4", "127.0.0.1:14300")
+	f, _ := explained(t, "listen tcp 127.0.0.1:14300: bind: address already in use")
 	f.Rows[0].Processes, f.Rows[0].Unknown, f.Rows[0].User = nil, true, "postgres"
 	r = f.Report()
-	if r.Answer != "A process of user postgres that may not be seen from here already listens on 127.0.0.1:4300." || !strings.Contains(r.Causes[0].Hint, "as root") || len(f.Victims()) != 0 {
+	if r.Answer != "A process of user postgres that may not be seen from here already listens on 127.0.0.1:14300." || !strings.Contains(r.Causes[0].Hint, "as root") || len(f.Victims()) != 0 {
 		t.Errorf("%+v", r)
 	}
 }

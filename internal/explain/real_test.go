@@ -51,24 +51,24 @@ func inUse(t *testing.T, address string) string {
 }
 
 func TestNobodyListens(t *testing.T) {
-	_, r := explained(t, refused(t, "127.0.0.1:5432"))
+	_, r := explained(t, refused(t, "127.0.0.1:27017"))
 	only(t, r, NobodyListens)
-	if c := cause(t, r, NobodyListens); !strings.Contains(c.Hint, "PostgreSQL") || !c.Sure {
+	if c := cause(t, r, NobodyListens); !strings.Contains(c.Hint, "MongoDB") || !c.Sure {
 		t.Errorf("%+v", c)
 	}
-	if r.Operation != Connect || r.Error != "ECONNREFUSED" || r.Answer != "Nobody listens on 127.0.0.1:5432." {
+	if r.Operation != Connect || r.Error != "ECONNREFUSED" || r.Answer != "Nobody listens on 127.0.0.1:27017." {
 		t.Errorf("%+v", r)
 	}
 }
 
 func TestListensOnOtherAddress(t *testing.T) {
 	for _, c := range []struct{ listens, asked, hint string }{
-		{"[::1]:4001", "127.0.0.1:4001", "connect to [::1]:4001"},
-		{"127.0.0.1:4002", "[::1]:4002", "connect to 127.0.0.1:4002"},
-		{"127.0.0.2:4003", "127.0.0.1:4003", "connect to 127.0.0.2:4003"},
-		{lan + ":4004", "127.0.0.1:4004", "connect to " + lan + ":4004"},
-		{"127.0.0.1:4005", lan + ":4005", "connect to 127.0.0.1:4005"},
-		{"0.0.0.0:4006", "[::1]:4006", "connect to 127.0.0.1:4006"},
+		{"[::1]:14001", "127.0.0.1:14001", "connect to [::1]:14001"},
+		{"127.0.0.1:14002", "[::1]:14002", "connect to 127.0.0.1:14002"},
+		{"127.0.0.2:14003", "127.0.0.1:14003", "connect to 127.0.0.2:14003"},
+		{lan + ":14004", "127.0.0.1:14004", "connect to " + lan + ":14004"},
+		{"127.0.0.1:14005", lan + ":14005", "connect to 127.0.0.1:14005"},
+		{"0.0.0.0:14006", "[::1]:14006", "connect to 127.0.0.1:14006"},
 	} {
 		network := "tcp4"
 		if strings.HasPrefix(c.listens, "[") {
@@ -86,8 +86,8 @@ func TestListensOnOtherAddress(t *testing.T) {
 
 func TestListensInHome(t *testing.T) {
 	home := netip.MustParseAddr("127.85.120.159")
-	listen(t, "tcp4", "127.85.120.159:4010")
-	message := refused(t, "127.0.0.1:4010")
+	listen(t, "tcp4", "127.85.120.159:14010")
+	message := refused(t, "127.0.0.1:14010")
 	with := func(s *Source) {
 		s.Projects = []Project{{Name: "main", Path: "/home/ann/main", Home4: home, Engine: loopback.EBPF}}
 		s.Homes = []sockets.Home{{IP4: home, Project: "main", ID: "x"}}
@@ -95,40 +95,40 @@ func TestListensInHome(t *testing.T) {
 	_, r := explained(t, message, with)
 	only(t, r, InHome)
 	c := cause(t, r, InHome)
-	if !strings.Contains(c.Summary, "home of project main") || c.Hint != "from outside connect to 127.85.120.159:4010; or go inside: cd /home/ann/main && lodge exec -- CMD" {
+	if !strings.Contains(c.Summary, "home of project main") || c.Hint != "from outside connect to 127.85.120.159:14010; or go inside: cd /home/ann/main && lodge exec -- CMD" {
 		t.Errorf("%+v", c)
 	}
-	_, r = explained(t, "127.85.120.159:4010", with)
+	_, r = explained(t, "127.85.120.159:14010", with)
 	if len(r.Listeners) != 1 || r.Address.Project != "main" || r.Address.Scope != loopback.ScopeHome {
 		t.Errorf("%+v", r)
 	}
 	// Inside, localhost is the home.
-	_, r = explained(t, "localhost:4010", with, func(s *Source) { s.Inside = home })
+	_, r = explained(t, "localhost:14010", with, func(s *Source) { s.Inside = home })
 	if len(r.Listeners) != 1 || len(r.Causes) > 0 && r.Causes[0].Code == InHome {
 		t.Errorf("%+v", r)
 	}
 	// A wildcard bind outside meets the home's socket.
-	_, r = explained(t, inUse(t, "0.0.0.0:4010"), with)
+	_, r = explained(t, inUse(t, "0.0.0.0:14010"), with)
 	only(t, r, HeldInHome)
 	if c := cause(t, r, HeldInHome); !strings.Contains(c.Summary, "home of project main") || len(c.PIDs) != 1 {
 		t.Errorf("%+v", c)
 	}
 	// 127.0.0.1 does not, unless the program that says so is inside.
-	_, r = explained(t, "listen tcp 127.0.0.1:4010: bind: address already in use", with)
+	_, r = explained(t, "listen tcp 127.0.0.1:14010: bind: address already in use", with)
 	only(t, r, HeldInHome)
 	if r.Causes[0].Sure || !strings.Contains(r.Answer, "Outside nothing holds it") {
 		t.Errorf("%+v", r.Causes[0])
 	}
-	listen(t, "tcp4", "127.0.0.1:4010")
-	_, r = explained(t, inUse(t, "127.0.0.1:4010"), with)
+	listen(t, "tcp4", "127.0.0.1:14010")
+	_, r = explained(t, inUse(t, "127.0.0.1:14010"), with)
 	only(t, r, HeldByProcess)
 }
 
 func TestListensInNamespace(t *testing.T) {
-	p := start(t, "listen 127.0.0.1:4020", func(cmd *exec.Cmd) {
+	p := start(t, "listen 127.0.0.1:14020", func(cmd *exec.Cmd) {
 		cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET}
 	})
-	_, r := explained(t, refused(t, "127.0.0.1:4020"))
+	_, r := explained(t, refused(t, "127.0.0.1:14020"))
 	only(t, r, InNamespace)
 	c := cause(t, r, InNamespace)
 	if !strings.Contains(strings.Join(c.Evidence, "\n"), fmt.Sprintf("pid %d", p.Pid)) {
@@ -137,8 +137,8 @@ func TestListensInNamespace(t *testing.T) {
 }
 
 func TestBoundNotListening(t *testing.T) {
-	p := start(t, "bind 127.0.0.1:4030")
-	_, r := explained(t, refused(t, "127.0.0.1:4030"))
+	p := start(t, "bind 127.0.0.1:14030")
+	_, r := explained(t, refused(t, "127.0.0.1:14030"))
 	if len(r.Causes) == 1 && r.Causes[0].Code == NobodyListens {
 		t.Skip("this kernel does not show bound sockets (before Linux 6.8)")
 	}
@@ -146,7 +146,7 @@ func TestBoundNotListening(t *testing.T) {
 	if c := cause(t, r, BoundOnly); !slices.Equal(c.PIDs, []int{p.Pid}) {
 		t.Errorf("%+v", c)
 	}
-	_, r = explained(t, inUse(t, "127.0.0.1:4030"))
+	_, r = explained(t, inUse(t, "127.0.0.1:14030"))
 	only(t, r, HeldByProcess)
 	if c := cause(t, r, HeldByProcess); !strings.Contains(c.Summary, "does not listen") {
 		t.Errorf("%+v", c)
@@ -178,29 +178,29 @@ func closed(t *testing.T, l *net.TCPListener, serverFirst bool) (client netip.Ad
 }
 
 func TestTimeWait(t *testing.T) {
-	l := listen(t, "tcp4", "127.0.0.1:4040")
+	l := listen(t, "tcp4", "127.0.0.1:14040")
 	closed(t, l, true)
 	_ = l.Close()
-	_, r := explained(t, inUse(t, "127.0.0.1:4040"))
+	_, r := explained(t, inUse(t, "127.0.0.1:14040"))
 	only(t, r, TimeWait)
 	// Whoever connects is told that nobody listens, and that somebody did.
-	_, r = explained(t, refused(t, "127.0.0.1:4040"))
+	_, r = explained(t, refused(t, "127.0.0.1:14040"))
 	only(t, r, NobodyListens)
 	if c := cause(t, r, NobodyListens); !strings.Contains(strings.Join(c.Evidence, "\n"), "TIME_WAIT") {
 		t.Errorf("%+v", c)
 	}
 	// The client's end, asked by itself.
-	l = listen(t, "tcp4", "127.0.0.1:4041")
+	l = listen(t, "tcp4", "127.0.0.1:14041")
 	client := closed(t, l, false)
 	_, r = explained(t, client.String())
-	if !strings.HasPrefix(r.Answer, "Nobody has it now: it was one end of a connection to 127.0.0.1:4041") || !strings.Contains(r.Answer, "TIME_WAIT") {
+	if !strings.HasPrefix(r.Answer, "Nobody has it now: it was one end of a connection to 127.0.0.1:14041") || !strings.Contains(r.Answer, "TIME_WAIT") {
 		t.Errorf("%s", r.Answer)
 	}
 }
 
 func TestHeldByProcess(t *testing.T) {
-	p := start(t, "listen 127.0.0.1:4050")
-	for _, address := range []string{"127.0.0.1:4050", "0.0.0.0:4050", "[::]:4050"} {
+	p := start(t, "listen 127.0.0.1:14050")
+	for _, address := range []string{"127.0.0.1:14050", "0.0.0.0:14050", "[::]:14050"} {
 		_, r := explained(t, inUse(t, address))
 		only(t, r, HeldByProcess)
 		c := cause(t, r, HeldByProcess)
@@ -208,7 +208,7 @@ func TestHeldByProcess(t *testing.T) {
 			t.Errorf("%s: %+v", address, c)
 		}
 	}
-	_, r := explained(t, ":4050")
+	_, r := explained(t, ":14050")
 	if len(r.Listeners) != 1 || len(r.Ancestors[p.Pid]) == 0 || r.Ancestors[p.Pid][0].PID != os.Getpid() {
 		t.Errorf("%+v", r)
 	}
@@ -221,7 +221,7 @@ func TestHeldByProcess(t *testing.T) {
 }
 
 func TestEphemeralTaken(t *testing.T) {
-	l := listen(t, "tcp4", "127.0.0.1:4060")
+	l := listen(t, "tcp4", "127.0.0.1:14060")
 	c, err := net.Dial("tcp", l.Addr().String())
 	if err != nil {
 		t.Fatal(err)
@@ -231,7 +231,7 @@ func TestEphemeralTaken(t *testing.T) {
 	_, r := explained(t, inUse(t, at))
 	only(t, r, EphemeralTaken)
 	got := cause(t, r, EphemeralTaken)
-	if !strings.Contains(got.Summary, at+" to 127.0.0.1:4060") || !strings.Contains(got.Hint, "ip_local_reserved_ports=") {
+	if !strings.Contains(got.Summary, at+" to 127.0.0.1:14060") || !strings.Contains(got.Hint, "ip_local_reserved_ports=") {
 		t.Errorf("%+v", got)
 	}
 	_, r = explained(t, at)
@@ -243,7 +243,7 @@ func TestEphemeralTaken(t *testing.T) {
 // A program that connects to a free port of the ephemeral range often enough
 // gets connected to itself.
 func TestSelfConnected(t *testing.T) {
-	at := netip.MustParseAddrPort("127.0.0.1:4070")
+	at := netip.MustParseAddrPort("127.0.0.1:14070")
 	fd, err := socketTo(at.String(), false)
 	if err != nil {
 		t.Fatal(err)
@@ -258,13 +258,13 @@ func TestSelfConnected(t *testing.T) {
 		t.Errorf("%+v", c)
 	}
 	_, r = explained(t, at.String())
-	if !strings.Contains(r.Answer, "is connected to itself on 127.0.0.1:4070") {
+	if !strings.Contains(r.Answer, "is connected to itself on 127.0.0.1:14070") {
 		t.Error(r.Answer)
 	}
 }
 
 func TestBacklogFull(t *testing.T) {
-	fd, err := socketTo("127.0.0.1:4080", false)
+	fd, err := socketTo("127.0.0.1:14080", false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -274,17 +274,17 @@ func TestBacklogFull(t *testing.T) {
 	}
 	// Fill it: as many as the limit, and one more.
 	for range 2 {
-		c, err := net.DialTimeout("tcp", "127.0.0.1:4080", waiting)
+		c, err := net.DialTimeout("tcp", "127.0.0.1:14080", waiting)
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer c.Close()
 	}
-	if c, err := net.DialTimeout("tcp", "127.0.0.1:4080", 300*time.Millisecond); err == nil {
+	if c, err := net.DialTimeout("tcp", "127.0.0.1:14080", 300*time.Millisecond); err == nil {
 		_ = c.Close()
 		t.Fatal("a third connection was made")
 	}
-	f, r := explained(t, "dial tcp 127.0.0.1:4080: i/o timeout")
+	f, r := explained(t, "dial tcp 127.0.0.1:14080: i/o timeout")
 	only(t, r, BacklogFull)
 	c := cause(t, r, BacklogFull)
 	if c.Evidence[0] != "2 connections wait for accept, and 1 may" || f.Kernel.Overflows == 0 || f.Kernel.Drops == 0 {
@@ -310,26 +310,26 @@ func TestFirewall(t *testing.T) {
 		}
 	}
 	t.Cleanup(func() { rules("") })
-	listen(t, "tcp4", "127.0.0.1:4090")
-	rules("table inet dev {\nchain in {\ntype filter hook input priority 0\niif lo tcp dport 4090 drop comment \"no database\"\n}\n}\n")
-	if c, err := net.DialTimeout("tcp", "127.0.0.1:4090", 300*time.Millisecond); err == nil {
+	listen(t, "tcp4", "127.0.0.1:14090")
+	rules("table inet dev {\nchain in {\ntype filter hook input priority 0\niif lo tcp dport 14090 drop comment \"no database\"\n}\n}\n")
+	if c, err := net.DialTimeout("tcp", "127.0.0.1:14090", 300*time.Millisecond); err == nil {
 		_ = c.Close()
 		t.Fatal("a connection was made")
 	}
-	_, r := explained(t, "dial tcp 127.0.0.1:4090: i/o timeout")
+	_, r := explained(t, "dial tcp 127.0.0.1:14090: i/o timeout")
 	only(t, r, FirewallRule)
 	c := cause(t, r, FirewallRule)
-	if want := []string{"chain inet dev in (at input)", `rule iif "lo" tcp dport 4090 drop`, "its comment says: no database"}; !slices.Equal(c.Evidence, want) {
+	if want := []string{"chain inet dev in (at input)", `rule iif "lo" tcp dport 14090 drop`, "its comment says: no database"}; !slices.Equal(c.Evidence, want) {
 		t.Errorf("evidence %q", c.Evidence)
 	}
 	if !strings.HasPrefix(c.Hint, "to take the rule away: nft delete rule inet dev in handle ") {
 		t.Errorf("hint %q", c.Hint)
 	}
 	// Refused by a rule, and refused because nobody listens, are told apart.
-	rules("table inet dev {\nchain in {\ntype filter hook input priority 0\ntcp dport 4090 reject with tcp reset\n}\n}\n")
-	_, r = explained(t, refused(t, "127.0.0.1:4090"))
+	rules("table inet dev {\nchain in {\ntype filter hook input priority 0\ntcp dport 14090 reject with tcp reset\n}\n}\n")
+	_, r = explained(t, refused(t, "127.0.0.1:14090"))
 	only(t, r, FirewallRule)
-	if !strings.Contains(r.Answer, "refuses connections to 127.0.0.1:4090") {
+	if !strings.Contains(r.Answer, "refuses connections to 127.0.0.1:14090") {
 		t.Error(r.Answer)
 	}
 }
@@ -348,8 +348,8 @@ func TestPrivilegedPort(t *testing.T) {
 }
 
 func TestFamilyOrder(t *testing.T) {
-	listen(t, "tcp4", "127.0.0.1:4100")
-	message := `Get "http://localhost:4100/": ` + refused(t, "[::1]:4100")
+	listen(t, "tcp4", "127.0.0.1:14100")
+	message := `Get "http://localhost:14100/": ` + refused(t, "[::1]:14100")
 	_, r := explained(t, message)
 	only(t, r, FamilyOrder)
 	c := cause(t, r, FamilyOrder)
@@ -360,16 +360,16 @@ func TestFamilyOrder(t *testing.T) {
 		t.Errorf("resolved %v", r.Address.Resolved)
 	}
 	// Where the name has IPv4 only, there is nothing to warn of.
-	_, r = explained(t, "localhost:4100", func(s *Source) { s.Hosts = hostsFile(t, "127.0.0.1 localhost\n") })
+	_, r = explained(t, "localhost:14100", func(s *Source) { s.Hosts = hostsFile(t, "127.0.0.1 localhost\n") })
 	if slices.ContainsFunc(r.Causes, func(c Cause) bool { return c.Code == FamilyOrder }) {
 		t.Errorf("%+v", r.Causes)
 	}
 }
 
 func TestReusePortShared(t *testing.T) {
-	a := start(t, "share 127.0.0.1:4110")
-	b := start(t, "share 127.0.0.1:4110", func(cmd *exec.Cmd) { cmd.Args = []string{"python", "-u", "other.py"} })
-	_, r := explained(t, "127.0.0.1:4110")
+	a := start(t, "share 127.0.0.1:14110")
+	b := start(t, "share 127.0.0.1:14110", func(cmd *exec.Cmd) { cmd.Args = []string{"python", "-u", "other.py"} })
+	_, r := explained(t, "127.0.0.1:14110")
 	c := cause(t, r, ReusePortShared)
 	for _, p := range []*os.Process{a, b} {
 		if !slices.Contains(c.PIDs, p.Pid) {
@@ -377,21 +377,21 @@ func TestReusePortShared(t *testing.T) {
 		}
 	}
 	// The same program several times is how servers use it.
-	start(t, "share 127.0.0.1:4111")
-	start(t, "share 127.0.0.1:4111")
-	_, r = explained(t, "127.0.0.1:4111")
+	start(t, "share 127.0.0.1:14111")
+	start(t, "share 127.0.0.1:14111")
+	_, r = explained(t, "127.0.0.1:14111")
 	if slices.ContainsFunc(r.Causes, func(c Cause) bool { return c.Code == ReusePortShared }) {
 		t.Errorf("%+v", r.Causes)
 	}
 }
 
 func TestProcessStopped(t *testing.T) {
-	p := start(t, "listen 127.0.0.1:4120")
+	p := start(t, "listen 127.0.0.1:14120")
 	if err := p.Signal(syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, "stopped", func() bool { st, _ := stat(p.Pid); return st.State == 'T' })
-	_, r := explained(t, "dial tcp 127.0.0.1:4120: i/o timeout")
+	_, r := explained(t, "dial tcp 127.0.0.1:14120: i/o timeout")
 	only(t, r, ProcessStopped)
 	if c := cause(t, r, ProcessStopped); !strings.Contains(c.Hint, fmt.Sprint("kill -CONT ", p.Pid)) {
 		t.Errorf("%+v", c)
@@ -399,7 +399,7 @@ func TestProcessStopped(t *testing.T) {
 }
 
 func TestNotLocal(t *testing.T) {
-	_, err := net.Listen("tcp", "10.9.8.7:4130")
+	_, err := net.Listen("tcp", "10.9.8.7:14130")
 	if !errors.Is(err, syscall.EADDRNOTAVAIL) {
 		t.Fatal(err)
 	}
@@ -407,7 +407,7 @@ func TestNotLocal(t *testing.T) {
 	if r.Causes[0].Code != NotLocal || r.Causes[0].Operation != Bind || !strings.Contains(r.Causes[0].Hint, lan+" (lan0)") {
 		t.Errorf("%+v", r.Causes)
 	}
-	_, r = explained(t, "dial tcp 10.9.8.7:4130: i/o timeout")
+	_, r = explained(t, "dial tcp 10.9.8.7:14130: i/o timeout")
 	only(t, r, NotLocal)
 }
 
@@ -417,8 +417,8 @@ func TestNoIPv6Loopback(t *testing.T) {
 		t.Skip("no IPv6 here:", err)
 	}
 	defer func() { _ = os.WriteFile(file, []byte("0"), 0) }()
-	listen(t, "tcp4", "127.0.0.1:4140")
-	c, err := net.DialTimeout("tcp", "[::1]:4140", waiting)
+	listen(t, "tcp4", "127.0.0.1:14140")
+	c, err := net.DialTimeout("tcp", "[::1]:14140", waiting)
 	if err == nil {
 		_ = c.Close()
 		t.Fatal("connected")
@@ -432,7 +432,7 @@ func TestNoIPv6Loopback(t *testing.T) {
 func TestEphemeralExhausted(t *testing.T) {
 	sysctl(t, "ip_local_port_range", "40000 40007")
 	sysctl(t, "ip_local_reserved_ports", "40003")
-	l := listen(t, "tcp4", "127.0.0.1:4150")
+	l := listen(t, "tcp4", "127.0.0.1:14150")
 	var err error
 	for range 9 {
 		var c net.Conn
@@ -456,15 +456,15 @@ func TestEphemeralExhausted(t *testing.T) {
 }
 
 func TestListensNow(t *testing.T) {
-	message := refused(t, "127.0.0.1:4160")
-	listen(t, "tcp4", "127.0.0.1:4160")
+	message := refused(t, "127.0.0.1:14160")
+	listen(t, "tcp4", "127.0.0.1:14160")
 	_, r := explained(t, message)
 	only(t, r, ListensNow)
 }
 
 func TestFreeNow(t *testing.T) {
-	p := start(t, "listen 127.0.0.1:4170")
-	message := inUse(t, "127.0.0.1:4170")
+	p := start(t, "listen 127.0.0.1:14170")
+	message := inUse(t, "127.0.0.1:14170")
 	if err := p.Kill(); err != nil {
 		t.Fatal(err)
 	}
@@ -479,17 +479,17 @@ func TestProcessDied(t *testing.T) {
 	status := 3
 	with := func(s *Source) {
 		s.Projects = []Project{{Name: "shop", Path: "/home/ann/shop", Home4: netip.MustParseAddr("127.70.1.1"), Services: []Service{
-			{Name: "web", State: "ready", Ports: []uint16{4181}},
-			{Name: "db", State: "backoff", Ended: true, Exit: &status, Reason: "exit status 3", Ports: []uint16{4180}},
+			{Name: "web", State: "ready", Ports: []uint16{14181}},
+			{Name: "db", State: "backoff", Ended: true, Exit: &status, Reason: "exit status 3", Ports: []uint16{14180}},
 		}}}
 	}
-	_, r := explained(t, refused(t, "127.0.0.1:4180"), with)
+	_, r := explained(t, refused(t, "127.0.0.1:14180"), with)
 	only(t, r, ProcessDied)
 	c := cause(t, r, ProcessDied)
 	if !strings.Contains(c.Summary, "db of project shop") || !strings.Contains(c.Summary, "exit status 3") || c.Hint != "read its log: cd /home/ann/shop && lodge logs db" {
 		t.Errorf("%+v", c)
 	}
-	_, r = explained(t, refused(t, "127.0.0.1:4181"), with)
+	_, r = explained(t, refused(t, "127.0.0.1:14181"), with)
 	only(t, r, NobodyListens)
 }
 
@@ -504,42 +504,42 @@ func TestNameNotResolved(t *testing.T) {
 
 // A server that is gone, and whose worker still has a connection.
 func TestConnectionLeft(t *testing.T) {
-	l := listen(t, "tcp4", "127.0.0.1:4190")
-	p := start(t, "hold 127.0.0.1:4190")
+	l := listen(t, "tcp4", "127.0.0.1:14190")
+	p := start(t, "hold 127.0.0.1:14190")
 	s, err := l.Accept()
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer s.Close()
 	_ = l.Close()
-	_, r := explained(t, inUse(t, "127.0.0.1:4190"))
+	_, r := explained(t, inUse(t, "127.0.0.1:14190"))
 	only(t, r, HeldByProcess)
-	if c := cause(t, r, HeldByProcess); !slices.Equal(c.PIDs, []int{os.Getpid()}) || !strings.Contains(c.Evidence[0], "127.0.0.1:4190 -> ") || p.Pid == 0 {
+	if c := cause(t, r, HeldByProcess); !slices.Equal(c.PIDs, []int{os.Getpid()}) || !strings.Contains(c.Evidence[0], "127.0.0.1:14190 -> ") || p.Pid == 0 {
 		t.Errorf("%+v", c)
 	}
 }
 
 func TestUDP(t *testing.T) {
-	c, err := net.ListenPacket("udp4", "127.0.0.1:4200")
+	c, err := net.ListenPacket("udp4", "127.0.0.1:14200")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	_, r := explained(t, "127.0.0.1:4200/udp")
-	if len(r.Listeners) != 1 || !strings.Contains(r.Answer, "waits for UDP datagrams on 127.0.0.1:4200") {
+	_, r := explained(t, "127.0.0.1:14200/udp")
+	if len(r.Listeners) != 1 || !strings.Contains(r.Answer, "waits for UDP datagrams on 127.0.0.1:14200") {
 		t.Errorf("%+v", r)
 	}
-	_, r = explained(t, "listen udp 127.0.0.1:4200: bind: address already in use")
+	_, r = explained(t, "listen udp 127.0.0.1:14200: bind: address already in use")
 	only(t, r, HeldByProcess)
-	_, r = explained(t, "127.0.0.1:4200/tcp")
+	_, r = explained(t, "127.0.0.1:14200/tcp")
 	if len(r.Listeners) != 0 {
 		t.Errorf("%+v", r)
 	}
 }
 
 func TestEnd(t *testing.T) {
-	p := start(t, "listen 127.0.0.1:4210")
-	f, _ := explained(t, ":4210")
+	p := start(t, "listen 127.0.0.1:14210")
+	f, _ := explained(t, ":14210")
 	vs := f.Victims()
 	if len(vs) != 1 || vs[0].PID != p.Pid {
 		t.Fatalf("%+v", vs)
