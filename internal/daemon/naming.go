@@ -105,7 +105,7 @@ func (d *Daemon) named(k keeper.Project) names.Project {
 
 // hostsQuiet gathers changes of the names, so that a project's start writes the
 // hosts file once or twice and not for each service.
-const hostsQuiet = 50 * time.Millisecond
+const hostsQuiet = 10 * time.Millisecond
 
 // keepHosts writes the names below .test to the hosts file whenever they
 // change, until the daemon ends.
@@ -173,6 +173,9 @@ func (d *Daemon) awaitHosts(ctx context.Context) {
 			made = d.naming.made
 		}
 		written, wrote := d.naming.written, d.naming.wrote
+		if d.naming.told && d.naming.reason != "" {
+			written = made // nobody keeps names here: there is nothing to wait for
+		}
 		d.naming.mu.Unlock()
 		if written >= made {
 			return
