@@ -225,7 +225,7 @@ func TestNothingBeginsAtTheEnd(t *testing.T) {
 }
 
 func TestItEndsWhenNothingRuns(t *testing.T) {
-	r := newRig(t)
+	r := newRigThat(t, usualLingers)
 	files, _, out, _ := r.pipes()
 	p, err := r.Exec(r.ctx, Exec{Argv: []string{"echo", "hi"}, Dir: r.dir, Name: "echo"}, r.env, files...)
 	closeAll(files)
@@ -246,7 +246,7 @@ func TestItEndsWhenNothingRuns(t *testing.T) {
 }
 
 func TestItStaysWhileSomethingIsUp(t *testing.T) {
-	r := newRig(t)
+	r := newRigThat(t, usualLingers)
 	r.define(r.spec("web", "exec sleep 1000"))
 	if err := r.Up(r.ctx, nil); err != nil {
 		t.Fatal(err)

@@ -43,6 +43,7 @@ type keeper struct {
 	sup   *service.Supervisor
 	store *logs.Store
 	hosts *hostsFile
+	stays lingers
 
 	ln   *net.UnixListener
 	quit chan struct{} // closed when it should end
@@ -55,7 +56,7 @@ type keeper struct {
 	// mu guards what follows.
 	mu     sync.Mutex
 	busy   int  // requests under way that may start something
-	served bool // there was one
+	served bool // the last of them was not just a definition
 	ending bool // nothing is begun any more
 	hungUp bool // nor heard
 	conns  map[*net.UnixConn]struct{}
@@ -64,12 +65,13 @@ type keeper struct {
 	logError string
 }
 
-// lingers: how long a keeper without anything to keep waits for a first
-// request, and after the last.
-const (
-	firstLinger = 10 * time.Second
-	lastLinger  = 100 * time.Millisecond
-)
+// lingers says how long a keeper without anything to keep stays.
+type lingers struct {
+	first time.Duration // for a first request
+	last  time.Duration // after the last
+}
+
+var usualLingers = lingers{first: 10 * time.Second, last: 100 * time.Millisecond}
 
 // defaultSignals makes what is started here have the usual dispositions of
 // signals, also where this process was started with some ignored (nohup, or a
@@ -132,7 +134,7 @@ func open() (*keeper, home.Inside, *service.Reaper, error) {
 	if err != nil {
 		return nil, nil, nil, errors.Join(fmt.Errorf("open logs: %w", err), inside.Close())
 	}
-	k := &keeper{cfg: cfg, store: store, hosts: newHostsFile(cfg.Record, self), quit: make(chan struct{}), conns: make(map[*net.UnixConn]struct{})}
+	k := &keeper{cfg: cfg, store: store, hosts: newHostsFile(cfg.Record, self), stays: usualLingers, quit: make(chan struct{}), conns: make(map[*net.UnixConn]struct{})}
 	if err := k.listen(); err != nil {
 		return nil, nil, nil, errors.Join(err, inside.Close())
 	}
@@ -237,7 +239,7 @@ func (k *keeper) tendLogs() {
 
 // idle ends the keeper when nothing runs and nobody asks for anything.
 func (k *keeper) idle() {
-	wait := time.NewTimer(firstLinger)
+	wait := time.NewTimer(k.stays.first)
 	defer wait.Stop()
 	for {
 		ch := k.sup.Changed()
@@ -248,13 +250,13 @@ func (k *keeper) idle() {
 			if k.endIfIdle() {
 				return
 			}
-			wait.Reset(firstLinger)
+			wait.Reset(k.stays.first)
 		case <-ch:
 			k.mu.Lock()
 			over := k.served && k.busy == 0
 			k.mu.Unlock()
 			if over && k.sup.Idle() {
-				wait.Reset(lastLinger)
+				wait.Reset(k.stays.last)
 			}
 		}
 	}

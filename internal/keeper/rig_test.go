@@ -55,7 +55,14 @@ type rig struct {
 	over chan error // what serve gave
 }
 
+// newRig gives a keeper that stays, however long the test takes between two
+// requests.
 func newRig(t *testing.T) *rig {
+	t.Helper()
+	return newRigThat(t, lingers{first: time.Hour, last: time.Hour})
+}
+
+func newRigThat(t *testing.T, stays lingers) *rig {
 	t.Helper()
 	// The poller's descriptors come with the first file and stay.
 	if r, w, err := os.Pipe(); err == nil {
@@ -81,7 +88,7 @@ func newRig(t *testing.T) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	k := &keeper{cfg: cfg, store: store, quit: make(chan struct{}), conns: make(map[*net.UnixConn]struct{})}
+	k := &keeper{cfg: cfg, store: store, stays: stays, quit: make(chan struct{}), conns: make(map[*net.UnixConn]struct{})}
 	if err := k.listen(); err != nil {
 		t.Fatal(err)
 	}

@@ -77,7 +77,7 @@ func (k *keeper) begin(op string) bool {
 		return false
 	}
 	k.busy++
-	k.served = true
+	k.served = op != "define" // what was defined is about to be started, by another request
 	return true
 }
 
