@@ -89,7 +89,10 @@ func (s *serving) openLeaves() (*trust.Leaves, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := a.Leaves(func(name string) bool { return s.d.naming.table.Load().Find(name).Named() })
+	l := a.Leaves(func(name string) bool {
+		t := s.d.naming.table.Load()
+		return t.Find(name).Named() || t.FindTCP(name).Kind == names.Service
+	})
 	s.leaves.Store(l)
 	return l, nil
 }
@@ -145,6 +148,9 @@ func (s *serving) update() {
 		for i := range p.Services {
 			st := &p.Services[i]
 			if !names.MaySpeakHTTP(st) {
+				if len(names.HTTPEndpoints(st)) > 0 || st.OnRequest {
+					list = append(list, rawRouted(&p, st))
+				}
 				continue
 			}
 			r := routed(&p, st, bare != nil && bare.Name == st.Name)
@@ -238,6 +244,15 @@ func routed(p *names.Project, st *service.Status, isDefault bool) proxy.Service 
 	default:
 		out.State = proxy.Down
 	}
+	return out
+}
+
+// rawRouted is a service without HTTP as the proxy has it: for clients that ask
+// for it by TLS.
+func rawRouted(p *names.Project, st *service.Status) proxy.Service {
+	out := routed(p, st, false)
+	out.Raw = true
+	out.Names = []proxy.Name{{Host: p.HTTPName(st.Name)}, {Host: p.TCPName(st.Name)}}
 	return out
 }
 

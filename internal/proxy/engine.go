@@ -17,7 +17,8 @@ import (
 // services, the default limits.
 type Config struct {
 	// TLS has the certificates (GetCertificate or Certificates). It is cloned;
-	// protocols and the lowest version are set here. Nil: no TLS.
+	// protocols, the lowest version and GetConfigForClient are set here. Nil: no
+	// TLS.
 	TLS *tls.Config
 	// HTTPSPort is the port of redirects from http: to https:. 0 means that of
 	// the request, for a listener that takes both.
@@ -126,6 +127,7 @@ func New(cfg Config) (*Engine, error) {
 		// Short first records help a page over a slow network, of which there is
 		// none here, and cost a system call each.
 		t.DynamicRecordSizingDisabled = true
+		t.GetConfigForClient = e.rawConfig
 		e.tls = t
 	}
 	e.ctx, e.cancel = context.WithCancel(context.Background())

@@ -148,7 +148,8 @@ func (c *h1conn) decide() (*route, *page) {
 	}
 	c.wait.Store(c.e.now.Load())
 	defer c.wait.Store(0)
-	return c.e.hold(c.e.ctx, &c.facts, c.low.in, c.goneChan())
+	choose := func(s *snapshot) (*route, *page, bool) { return c.e.choose(s, &c.facts, c.low.in) }
+	return c.e.hold(c.e.ctx, choose, c.goneChan())
 }
 
 // refuse answers with a page instead of a service's answer.

@@ -142,9 +142,13 @@ func (e *Engine) welcome(nc net.Conn, l Listener, port uint16) {
 			return
 		}
 		c.c = t
-		if t.ConnectionState().NegotiatedProtocol == "h2" {
+		st := t.ConnectionState()
+		if st.NegotiatedProtocol == "h2" {
 			e.leave(c)
 			e.slow.give(t)
+			return
+		}
+		if c.joinRaw(st) {
 			return
 		}
 	}

@@ -83,6 +83,11 @@ func (e *Engine) choose(s *snapshot, f *facts, in entry) (r *route, p *page, wai
 	if r.RedirectPlain && e.tls != nil && !f.tls && in.only == "" && f.target[0] == '/' {
 		return nil, redirectPage(f, e.httpsPort(f)), false
 	}
+	return e.able(r)
+}
+
+// able is what a route's state says.
+func (e *Engine) able(r *route) (_ *route, p *page, wait bool) {
 	switch {
 	case r.State == Ready:
 		return r, nil, false
@@ -94,7 +99,8 @@ func (e *Engine) choose(s *snapshot, f *facts, in entry) (r *route, p *page, wai
 
 // hold is decide for a service that is not ready: it waits until it is, until
 // it is known not to become so, until the limit, or until gone is closed.
-func (e *Engine) hold(ctx context.Context, f *facts, in entry, gone <-chan struct{}) (*route, *page) {
+// choose says of a table where the client goes.
+func (e *Engine) hold(ctx context.Context, choose func(*snapshot) (*route, *page, bool), gone <-chan struct{}) (*route, *page) {
 	ctx, cancel := context.WithTimeout(ctx, e.lim.HoldTime)
 	var watch sync.WaitGroup
 	watch.Go(func() {
@@ -109,7 +115,7 @@ func (e *Engine) hold(ctx context.Context, f *facts, in entry, gone <-chan struc
 	started := false
 	for {
 		s := e.snap.Load()
-		r, p, wait := e.choose(s, f, in)
+		r, p, wait := choose(s)
 		if !wait {
 			return r, p
 		}

@@ -129,7 +129,8 @@ func (s *slowRoad) serve(w http.ResponseWriter, r *http.Request) {
 	for range maxMoves {
 		rt, p, wait := e.decide(&x.facts, low.in)
 		if wait {
-			rt, p = e.hold(r.Context(), &x.facts, low.in, nil)
+			choose := func(s *snapshot) (*route, *page, bool) { return e.choose(s, &x.facts, low.in) }
+			rt, p = e.hold(r.Context(), choose, nil)
 		}
 		if p != nil {
 			x.answer(w, p)

@@ -83,6 +83,9 @@ type Service struct {
 	RedirectPlain bool
 	// Host is sent to the service instead of the name that was asked for.
 	Host string
+	// Raw is a service that speaks no HTTP: no request leads to it, but a
+	// connection over TLS that asks for one of its names does (raw.go).
+	Raw bool
 }
 
 // Table is an immutable set of services. Engine.SetTable puts it to use.
@@ -90,12 +93,13 @@ type Table struct {
 	services []Service
 	names    map[string]int // exact names to services
 	wild     map[string]int // names whose subdomains lead there too
+	raw      map[string]int // exact names of services that are Raw
 }
 
 // NewTable checks services: identifiers and names are unique, and names are
 // host names.
 func NewTable(services []Service) (*Table, error) {
-	t := &Table{services: make([]Service, len(services)), names: map[string]int{}, wild: map[string]int{}}
+	t := &Table{services: make([]Service, len(services)), names: map[string]int{}, wild: map[string]int{}, raw: map[string]int{}}
 	copy(t.services, services)
 	ids := make(map[string]bool, len(services))
 	for i := range t.services {
@@ -116,8 +120,14 @@ func NewTable(services []Service) (*Table, error) {
 			if !hostName(n.Host) {
 				return nil, fmt.Errorf("make table: service %s: %q is not a lower-case host name", s.ID, n.Host)
 			}
-			if other, taken := t.names[n.Host]; taken {
-				return nil, fmt.Errorf("make table: %s is a name of %s and of %s", n.Host, t.services[other].ID, s.ID)
+			for _, known := range []map[string]int{t.names, t.raw} {
+				if other, taken := known[n.Host]; taken {
+					return nil, fmt.Errorf("make table: %s is a name of %s and of %s", n.Host, t.services[other].ID, s.ID)
+				}
+			}
+			if s.Raw {
+				t.raw[n.Host] = i
+				continue
 			}
 			t.names[n.Host] = i
 			if n.Wildcard {
