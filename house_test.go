@@ -18,6 +18,7 @@ import (
 var allowed = map[string][]string{
 	"loopback":         {},
 	"procfs":           {},
+	"pidfd":            {"procfs"},
 	"probe":            {"loopback"},
 	"unixsock":         {},
 	"project":          {"loopback", "refs"},
@@ -43,11 +44,11 @@ var allowed = map[string][]string{
 	"trust/proof":      {"trust"},
 	"lan":              {"loopback"},
 	"owners":           {},
-	"explain":          {"explain/firewall", "loopback", "procfs", "sockets"},
+	"explain":          {"explain/firewall", "loopback", "pidfd", "procfs", "sockets"},
 	"explain/firewall": {},
 	"tui":              {"localapi", "logs", "loopback", "service", "sockets"},
 	"daemon":           {"lan", "logs", "proxy", "trust", "helper", "hosts", "names", "home", "home/hostsview", "home/ebpfhome", "home/seccomphome", "keeper", "localapi", "loopback", "procfs", "service", "sockets", "unixsock"},
-	"cli":              {"daemon", "helper", "keeper", "localapi", "logs", "loopback", "project", "refs", "service", "trust", "trust/proof", "trust/stores", "probe", "sockets", "explain", "procfs", "tui", "names"},
+	"cli":              {"daemon", "helper", "keeper", "localapi", "logs", "loopback", "project", "refs", "service", "trust", "trust/proof", "trust/stores", "probe", "sockets", "explain", "procfs", "pidfd", "tui", "names"},
 }
 
 type pkg struct {

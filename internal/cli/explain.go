@@ -17,6 +17,7 @@ import (
 	"lodge/internal/explain"
 	"lodge/internal/localapi"
 	"lodge/internal/loopback"
+	"lodge/internal/pidfd"
 	"lodge/internal/service"
 )
 
@@ -224,9 +225,9 @@ func (a *app) endHolders(ctx context.Context, facts *explain.Facts, yes bool) er
 		}
 		err := explain.End(ctx, v, endPatience)
 		switch {
-		case errors.Is(err, explain.ErrAlreadyGone):
+		case errors.Is(err, pidfd.ErrGone):
 			fmt.Fprintf(a.out, "%s: has ended already\n", line)
-		case errors.Is(err, explain.ErrStillThere):
+		case errors.Is(err, pidfd.ErrStays):
 			return &hinted{err: err, hint: fmt.Sprintf("kill -KILL %d ends it without asking it", v.PID)}
 		case errors.Is(err, os.ErrPermission):
 			return &hinted{err: err, hint: "it is another user's: run lodge explain --kill as root"}

@@ -343,38 +343,6 @@ func topSleeper(t *testing.T, deaf bool) (pid int, start uint64, gone func() boo
 	}
 }
 
-func TestEndProcess(t *testing.T) {
-	pid, start, _ := topSleeper(t, false)
-	// Another process that has the id: it gets no signal.
-	if gone, err := endProcess(t.Context(), pid, start+1, unix.SIGKILL, patience); !gone || err != nil {
-		t.Errorf("another start: %v, %v", gone, err)
-	}
-	if !procfs.Alive(pid, start) {
-		t.Fatal("the wrong process was ended")
-	}
-	if gone, err := endProcess(t.Context(), pid, start, unix.SIGTERM, patience); !gone || err != nil {
-		t.Errorf("TERM: %v, %v", gone, err)
-	}
-	if gone, err := endProcess(t.Context(), pid, start, unix.SIGTERM, patience); !gone || err != nil {
-		t.Errorf("one that is gone: %v, %v", gone, err)
-	}
-	pid, start, _ = topSleeper(t, true)
-	if gone, err := endProcess(t.Context(), pid, start, unix.SIGTERM, time.Millisecond); gone || err != nil {
-		t.Errorf("deaf: %v, %v", gone, err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	if gone, err := endProcess(ctx, pid, start, unix.SIGTERM, time.Hour); gone || err == nil {
-		t.Errorf("nobody waits any more: %v, %v", gone, err)
-	}
-	if gone, err := endProcess(t.Context(), pid, start, unix.SIGKILL, patience); !gone || err != nil {
-		t.Errorf("KILL: %v, %v", gone, err)
-	}
-	if gone, err := endProcess(t.Context(), 1<<22+1, 1, unix.SIGTERM, 0); !gone || err != nil {
-		t.Errorf("no such process: %v, %v", gone, err)
-	}
-}
-
 func TestUTF8(t *testing.T) {
 	for _, c := range []struct {
 		env  []string

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 	"lodge/internal/keeper"
 	"lodge/internal/localapi"
 	"lodge/internal/logs"
+	"lodge/internal/pidfd"
 	"lodge/internal/sockets"
 	"lodge/internal/tui"
 )
@@ -68,5 +70,14 @@ func (s *topSource) End(ctx context.Context, p *sockets.Process, hard bool) (boo
 	if hard {
 		sig = unix.SIGKILL
 	}
-	return endProcess(ctx, p.PID, p.Start, sig, endGrace)
+	err := pidfd.End(ctx, p.PID, p.Start, sig, endGrace)
+	switch {
+	case err == nil, errors.Is(err, pidfd.ErrGone):
+		return true, nil
+	case errors.Is(err, pidfd.ErrStays):
+		return false, nil
+	case errors.Is(err, unix.EPERM):
+		return false, &hinted{err: fmt.Errorf("%w: it is another user's", err), hint: "sudo lodge top"}
+	}
+	return false, err
 }

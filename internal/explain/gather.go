@@ -131,7 +131,7 @@ func (f *Facts) targets(ctx context.Context, src Source) {
 // for sockets that are only bound through all ports: what is not needed for the
 // answer is not asked for.
 func (f *Facts) sockets(ctx context.Context, src Source) error {
-	base := sockets.Query{Details: true, Quick: true, Homes: src.Homes, Live: src.Live}
+	base := sockets.Query{Details: true, Quick: true, Hints: new(sockets.Hints), Homes: src.Homes, Live: src.Live}
 	switch {
 	case f.Input.HasPort && f.Input.Port == 0:
 		return nil // no socket has it
@@ -145,7 +145,7 @@ func (f *Facts) sockets(ctx context.Context, src Source) error {
 		return nil // a name that means nothing here
 	}
 	if f.Input.Protocol != loopback.UDP {
-		q := base
+		q, near := base, sockets.Query{}
 		q.Protocols, q.States = []string{"tcp"}, []string{"listen"}
 		if f.Input.HasPort {
 			first := q
@@ -153,11 +153,23 @@ func (f *Facts) sockets(ctx context.Context, src Source) error {
 			if err := f.list(ctx, first); err != nil {
 				return err
 			}
-			q.States = f.states()
+			rest := f.states()
+			if f.served() {
+				q.Filter.Addresses = f.near() // who listens elsewhere does not matter
+			}
 			f.Rows = nil
+			if len(rest) > 0 {
+				near = base
+				near.Protocols, near.States, near.Filter.Addresses = q.Protocols, rest, f.near()
+			}
 		}
 		if err := f.list(ctx, q); err != nil {
 			return err
+		}
+		if len(near.States) > 0 {
+			if err := f.list(ctx, near); err != nil {
+				return err
+			}
 		}
 	}
 	if f.Input.Protocol != loopback.TCP {
@@ -176,8 +188,8 @@ func (f *Facts) sockets(ctx context.Context, src Source) error {
 	if err := f.farEnds(); err != nil {
 		return err
 	}
-	served := slices.ContainsFunc(f.connectTo(), func(ip netip.Addr) bool { return len(f.listeners(ip)) > 0 })
-	if served || f.Input.Operation == Bind {
+	somebody := slices.ContainsFunc(f.connectTo(), func(ip netip.Addr) bool { return len(f.listeners(ip)) > 0 })
+	if somebody || f.Input.Operation == Bind {
 		return nil
 	}
 	q := base
@@ -213,23 +225,43 @@ func (f *Facts) list(ctx context.Context, q sockets.Query) error {
 	return nil
 }
 
-// states says which TCP sockets must be read, now that those that listen with
-// the port are known. None is all.
+// states says which TCP sockets must be read beside those that listen, now that
+// these are known.
 func (f *Facts) states() []string {
-	listen := []string{"listen"}
-	connections := slices.DeleteFunc(sockets.States(), func(s string) bool { return s == "bound" || s == "connected" })
 	plain := f.Input.Operation == ""
 	switch {
 	case f.Input.Operation == Bind && slices.ContainsFunc(f.bindTo(), func(ip netip.Addr) bool {
 		return len(f.at(func(r *sockets.Row) bool { return overlaps(r, ip) })) > 0
 	}):
-		return listen // who listens is in the way, whoever else is there
+		return nil // who listens is in the way, whoever else is there
 	case f.Input.Operation == Connect && len(f.Rows) > 0 && f.Input.Errno != "EADDRNOTAVAIL":
-		return listen
+		return nil
 	case plain && len(f.Rows) > 0 || f.Input.Errno == "EADDRNOTAVAIL":
-		return connections
+		return slices.DeleteFunc(sockets.States(), func(s string) bool { return s == "listen" || s == "bound" || s == "connected" })
 	}
-	return nil
+	return slices.DeleteFunc(sockets.States(), func(s string) bool { return s == "listen" || s == "connected" })
+}
+
+// served says whether somebody listens on each address that is meant.
+func (f *Facts) served() bool {
+	return !slices.ContainsFunc(f.connectTo(), func(ip netip.Addr) bool { return len(f.listeners(ip)) == 0 })
+}
+
+// near gives the addresses of connections that can bear on the input; none is
+// all. Those who listen matter wherever they do, but a port may have thousands
+// of connections at other addresses.
+func (f *Facts) near() []netip.Prefix {
+	if len(f.Targets) == 0 || slices.ContainsFunc(f.Targets, netip.Addr.IsUnspecified) {
+		return nil
+	}
+	var out []netip.Prefix
+	for _, ip := range append(slices.Concat(f.Targets, f.bindTo()), netip.IPv4Unspecified(), netip.IPv6Unspecified()) {
+		out = append(out, netip.PrefixFrom(ip.WithZone(""), ip.BitLen()))
+	}
+	if f.Input.Operation == Bind && slices.ContainsFunc(f.Targets, loopback.IsLocalhost) {
+		out = append(out, loopback.HomeRange, loopback.Home6Range) // where localhost may be meant
+	}
+	return out
 }
 
 // farEnds asks whether somebody listens at the far ends of the connections

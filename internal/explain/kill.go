@@ -2,14 +2,13 @@ package explain
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"lodge/internal/pidfd"
 	"lodge/internal/sockets"
 )
 
@@ -71,81 +70,8 @@ func (f *Facts) Victims() []Victim {
 	return out
 }
 
-// Errors of End.
-var (
-	// ErrAlreadyGone says that the process has ended by itself.
-	ErrAlreadyGone = errors.New("it has ended already")
-	// ErrStillThere says that the process did not end in time.
-	ErrStillThere = errors.New("it has not ended")
-)
-
 // End asks a process to end (SIGTERM) and waits until it has, at most for
-// patience. It never signals another process that has got the same number: the
-// process is held by a pidfd, and its start time is compared after that.
+// patience. Its errors are those of pidfd.End.
 func End(ctx context.Context, v Victim, patience time.Duration) error {
-	if v.PID <= 1 || v.PID == os.Getpid() {
-		return fmt.Errorf("end process %d: it is not to be ended this way", v.PID)
-	}
-	fd, err := unix.PidfdOpen(v.PID, 0)
-	if errors.Is(err, unix.ESRCH) {
-		return fmt.Errorf("end process %d: %w", v.PID, ErrAlreadyGone)
-	}
-	if err != nil {
-		return fmt.Errorf("end process %d: %w", v.PID, err)
-	}
-	defer func() { _ = unix.Close(fd) }() // nothing is written
-	// A zombie whose other threads go on has more than one.
-	if st, ok := stat(v.PID); !ok || st.Start != v.start || st.State == 'Z' && st.Threads <= 1 {
-		return fmt.Errorf("end process %d: %w", v.PID, ErrAlreadyGone)
-	}
-	if err := unix.PidfdSendSignal(fd, unix.SIGTERM, nil, 0); err != nil {
-		if errors.Is(err, unix.ESRCH) {
-			return fmt.Errorf("end process %d: %w", v.PID, ErrAlreadyGone)
-		}
-		return fmt.Errorf("end process %d: %w", v.PID, err)
-	}
-	if st, ok := stat(v.PID); ok && (st.State == 'T') {
-		// A stopped process takes the signal when it goes on.
-		_ = unix.PidfdSendSignal(fd, unix.SIGCONT, nil, 0) // it may be gone by now
-	}
-	return waitEnd(ctx, fd, v.PID, patience)
-}
-
-// waitEnd waits until a pidfd becomes readable, which is when the process has
-// ended (pidfd_open(2)).
-func waitEnd(ctx context.Context, fd, pid int, patience time.Duration) error {
-	// A second descriptor becomes readable when the context ends, so that one
-	// poll waits for both.
-	var pipe [2]int
-	if err := unix.Pipe2(pipe[:], unix.O_CLOEXEC); err != nil {
-		return fmt.Errorf("wait for process %d: %w", pid, err)
-	}
-	defer func() { _ = unix.Close(pipe[0]) }()
-	closed := make(chan struct{})
-	stop := context.AfterFunc(ctx, func() { _ = unix.Close(pipe[1]); close(closed) })
-	defer func() {
-		if stop() {
-			_ = unix.Close(pipe[1])
-		} else {
-			<-closed
-		}
-	}()
-	deadline := time.Now().Add(patience)
-	for {
-		left := time.Until(deadline)
-		if left <= 0 {
-			return fmt.Errorf("end process %d: %w after %s", pid, ErrStillThere, patience)
-		}
-		fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}, {Fd: int32(pipe[0]), Events: unix.POLLIN}}
-		n, err := unix.Poll(fds, int(left.Milliseconds())+1)
-		switch {
-		case errors.Is(err, unix.EINTR) || n == 0 && err == nil:
-		case err != nil:
-			return fmt.Errorf("wait for process %d: %w", pid, err)
-		case fds[0].Revents != 0:
-			return nil
-		default:
-			return ctx.Err()
-		}
-	}
+	return pidfd.End(ctx, v.PID, v.start, unix.SIGTERM, patience)
 }

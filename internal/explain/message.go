@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"lodge/internal/loopback"
 )
@@ -82,36 +83,42 @@ type candidate struct {
 	hasPort   bool
 }
 
+// compiled gives a pattern that is compiled when it is first used: most
+// commands use none.
+func compiled(pattern string) func() *regexp.Regexp {
+	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(pattern) })
+}
+
 var (
-	reURL    = regexp.MustCompile(`[A-Za-z][A-Za-z0-9+.-]*://[^\s"'<>)\]]*(?:\[[0-9A-Fa-f:.]+\][^\s"'<>)\]]*)?`)
-	reArrow  = regexp.MustCompile(`([0-9A-Fa-f:.\[\]]+:\d+)->([0-9A-Fa-f:.\[\]]+:\d+)`)
-	reSix    = regexp.MustCompile(`\[([0-9A-Fa-f:.%\w]*:[0-9A-Fa-f:.%\w]*)\](?::(\d{1,5}))?`)
-	reNode   = regexp.MustCompile(`(?:^|[\s'"(=/])([0-9A-Fa-f]{0,4}:[0-9A-Fa-f:.]*:[0-9A-Fa-f.]*)`)
-	reFour   = regexp.MustCompile(`\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}(?::(\d{1,5}))?`)
-	reJava   = regexp.MustCompile(`([A-Za-z][A-Za-z0-9_.-]*)/(?:<unresolved>|[0-9A-Fa-f:.\[\]]+?):(\d{1,5})\b`)
-	reWget   = regexp.MustCompile(`\|([0-9A-Fa-f:.]+)\|:(\d{1,5})\b`)
-	reHost   = regexp.MustCompile(`([A-Za-z0-9_.-]*[A-Za-z][A-Za-z0-9_.-]*):(\d{1,5})\b`)
-	reAny    = regexp.MustCompile(`(?:^|[\s'"(=])\*?:(\d{1,5})\b`)
-	rePair   = regexp.MustCompile(`(?i)(?:\bto|\bhost|\bfor|\bat|\bon)\s+(?:host\s+)?['"]?\[?([A-Za-z0-9_.:-]+?)\]?['"]?,?(?:\s+\([^)]*\))?,?\s+(?:on\s+)?port\s+(\d{1,5})\b`)
-	reKeys   = regexp.MustCompile(`(?i)\b(?:host|hostname|address|addr)['"]?\s*[:=]\s*['"]([^'"\s]+)['"]\s*,\s*['"]?port['"]?\s*[:=]\s*['"]?(\d{1,5})`)
-	reTuple  = regexp.MustCompile(`\(\s*['"]([^'"\s]*)['"]\s*,\s*(\d{1,5})\s*[),]`)
-	rePort   = regexp.MustCompile(`(?i)\bport['"]?\s*(?:[:=#]|is|number)?\s*['"]?(\d{1,5})\b`)
-	rePsql   = regexp.MustCompile(`server at "([^"]+)"(?: \(([0-9A-Fa-f:.]+)\))?, port (\d{1,5})`)
-	reLookup = regexp.MustCompile(`(?:\blookup|ENOTFOUND|EAI_AGAIN|resolve host:?|host name)\s+['"]?([A-Za-z0-9_.-]+)`)
-	reLocal  = regexp.MustCompile(`(?i)(?:^|[\s'"(/@])((?:[a-z0-9_-]+\.)*localhost|[a-z0-9_-]+(?:\.[a-z0-9_-]+)*\.test)\b`)
-	reBind   = regexp.MustCompile(`(?i)bind (?:on|to|for|IPv[46] address|address)\s+(?:(?:TCP/IP port|IPv[46] address|address):?\s+)?['"]?([0-9A-Fa-f:.]+)['"]?`)
-	reLast   = regexp.MustCompile(`(?:^|\s)(\d{1,5}(?:/(?:tcp|udp))?)$`)
-	reProto  = regexp.MustCompile(`(?i)(?:^|[\s/(])(tcp|udp)[46]?\b`)
+	reURL    = compiled(`[A-Za-z][A-Za-z0-9+.-]*://[^\s"'<>)\]]*(?:\[[0-9A-Fa-f:.]+\][^\s"'<>)\]]*)?`)
+	reArrow  = compiled(`([0-9A-Fa-f:.\[\]]+:\d+)->([0-9A-Fa-f:.\[\]]+:\d+)`)
+	reSix    = compiled(`\[([0-9A-Fa-f:.%\w]*:[0-9A-Fa-f:.%\w]*)\](?::(\d{1,5}))?`)
+	reNode   = compiled(`(?:^|[\s'"(=/])([0-9A-Fa-f]{0,4}:[0-9A-Fa-f:.]*:[0-9A-Fa-f.]*)`)
+	reFour   = compiled(`\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}(?::(\d{1,5}))?`)
+	reJava   = compiled(`([A-Za-z][A-Za-z0-9_.-]*)/(?:<unresolved>|[0-9A-Fa-f:.\[\]]+?):(\d{1,5})\b`)
+	reWget   = compiled(`\|([0-9A-Fa-f:.]+)\|:(\d{1,5})\b`)
+	reHost   = compiled(`([A-Za-z0-9_.-]*[A-Za-z][A-Za-z0-9_.-]*):(\d{1,5})\b`)
+	reAny    = compiled(`(?:^|[\s'"(=])\*?:(\d{1,5})\b`)
+	rePair   = compiled(`(?i)(?:\bto|\bhost|\bfor|\bat|\bon)\s+(?:host\s+)?['"]?\[?([A-Za-z0-9_.:-]+?)\]?['"]?,?(?:\s+\([^)]*\))?,?\s+(?:on\s+)?port\s+(\d{1,5})\b`)
+	reKeys   = compiled(`(?i)\b(?:host|hostname|address|addr)['"]?\s*[:=]\s*['"]([^'"\s]+)['"]\s*,\s*['"]?port['"]?\s*[:=]\s*['"]?(\d{1,5})`)
+	reTuple  = compiled(`\(\s*['"]([^'"\s]*)['"]\s*,\s*(\d{1,5})\s*[),]`)
+	rePort   = compiled(`(?i)\bport['"]?\s*(?:[:=#]|is|number)?\s*['"]?(\d{1,5})\b`)
+	rePsql   = compiled(`server at "([^"]+)"(?: \(([0-9A-Fa-f:.]+)\))?, port (\d{1,5})`)
+	reLookup = compiled(`(?:\blookup|ENOTFOUND|EAI_AGAIN|resolve host:?|host name)\s+['"]?([A-Za-z0-9_.-]+)`)
+	reLocal  = compiled(`(?i)(?:^|[\s'"(/@])((?:[a-z0-9_-]+\.)*localhost|[a-z0-9_-]+(?:\.[a-z0-9_-]+)*\.test)\b`)
+	reBind   = compiled(`(?i)bind (?:on|to|for|IPv[46] address|address)\s+(?:(?:TCP/IP port|IPv[46] address|address):?\s+)?['"]?([0-9A-Fa-f:.]+)['"]?`)
+	reLast   = compiled(`(?:^|\s)(\d{1,5}(?:/(?:tcp|udp))?)$`)
+	reProto  = compiled(`(?i)(?:^|[\s/(])(tcp|udp)[46]?\b`)
 )
 
 // parseMessage reads a message.
 func parseMessage(text string) (Input, error) {
 	in := Input{Text: text, Errno: errnoOf(text)}
 	in.Operation = operationOf(text, in.Errno)
-	if m := reProto.FindStringSubmatch(text); m != nil {
+	if m := reProto().FindStringSubmatch(text); m != nil {
 		in.Protocol = loopback.Protocol(strings.ToLower(m[1]))
 	}
-	if m := reArrow.FindStringSubmatch(text); m != nil {
+	if m := reArrow().FindStringSubmatch(text); m != nil {
 		local, err := netip.ParseAddrPort(m[1])
 		remote, err2 := netip.ParseAddrPort(m[2])
 		if err == nil && err2 == nil {
@@ -123,7 +130,7 @@ func parseMessage(text string) (Input, error) {
 	}
 	all := candidates(text)
 	if in.Errno == "ENOTFOUND" {
-		if m := reLookup.FindStringSubmatchIndex(text); m != nil {
+		if m := reLookup().FindStringSubmatchIndex(text); m != nil {
 			if c, ok := hostCandidate(text[m[2]:m[3]], "", m[0], 200); ok {
 				all = append(all, c)
 			}
@@ -196,7 +203,7 @@ func candidates(text string) []candidate {
 			rest[i] = ' '
 		}
 	}
-	for _, m := range reURL.FindAllStringIndex(text, -1) {
+	for _, m := range reURL().FindAllStringIndex(text, -1) {
 		var u Input
 		if u.url(strings.TrimRight(text[m[0]:m[1]], ".,;:")) == nil && (u.Name != "" || len(u.IPs) > 0) {
 			c := candidate{at: m[0], score: 90, name: u.Name, port: u.Port, hasPort: u.HasPort}
@@ -208,19 +215,19 @@ func candidates(text string) []candidate {
 		blank(m)
 	}
 	text = string(rest)
-	for _, m := range rePsql.FindAllStringSubmatchIndex(text, -1) {
+	for _, m := range rePsql().FindAllStringSubmatchIndex(text, -1) {
 		add(group(m, 1), group(m, 3), m[0], 88)
 		if ip := group(m, 2); ip != "" {
 			add(ip, group(m, 3), m[0]+1, 87)
 		}
 	}
-	for _, m := range reJava.FindAllStringSubmatchIndex(text, -1) {
+	for _, m := range reJava().FindAllStringSubmatchIndex(text, -1) {
 		add(group(m, 1), group(m, 2), m[0], 80)
 	}
-	for _, m := range reWget.FindAllStringSubmatchIndex(text, -1) {
+	for _, m := range reWget().FindAllStringSubmatchIndex(text, -1) {
 		add(group(m, 1), group(m, 2), m[0], 85)
 	}
-	for _, re := range []*regexp.Regexp{rePair, reKeys, reTuple} {
+	for _, re := range []*regexp.Regexp{rePair(), reKeys(), reTuple()} {
 		for _, m := range re.FindAllStringSubmatchIndex(text, -1) {
 			if group(m, 1) == "" {
 				add("*", group(m, 2), m[0], 60)
@@ -229,7 +236,7 @@ func candidates(text string) []candidate {
 			}
 		}
 	}
-	for _, m := range reSix.FindAllStringSubmatchIndex(text, -1) {
+	for _, m := range reSix().FindAllStringSubmatchIndex(text, -1) {
 		if group(m, 2) != "" {
 			add(group(m, 1), group(m, 2), m[0], 85)
 		} else {
@@ -238,7 +245,7 @@ func candidates(text string) []candidate {
 		blank(m)
 	}
 	text = string(rest)
-	for _, m := range reNode.FindAllStringSubmatchIndex(text, -1) {
+	for _, m := range reNode().FindAllStringSubmatchIndex(text, -1) {
 		s := strings.TrimRight(group(m, 1), ".")
 		if host, port, has, err := splitPort(strings.TrimSuffix(s, ":")); err == nil {
 			c := candidate{at: m[0], score: 20, port: port, hasPort: has}
@@ -253,7 +260,7 @@ func candidates(text string) []candidate {
 		}
 	}
 	text = string(rest)
-	for _, m := range reFour.FindAllStringSubmatchIndex(text, -1) {
+	for _, m := range reFour().FindAllStringSubmatchIndex(text, -1) {
 		if m[0] > 0 && strings.ContainsRune("0123456789.", rune(text[m[0]-1])) {
 			continue
 		}
@@ -264,24 +271,24 @@ func candidates(text string) []candidate {
 		}
 		add(s, group(m, 1), m[0], score)
 	}
-	for _, m := range reHost.FindAllStringSubmatchIndex(text, -1) {
+	for _, m := range reHost().FindAllStringSubmatchIndex(text, -1) {
 		if score := scoreHost(text, m[0], group(m, 1)); score > 0 {
 			add(group(m, 1), group(m, 2), m[0], score)
 		}
 	}
-	for _, m := range reBind.FindAllStringSubmatchIndex(text, -1) {
+	for _, m := range reBind().FindAllStringSubmatchIndex(text, -1) {
 		add(group(m, 1), "", m[0], 25)
 	}
-	for _, m := range reLocal.FindAllStringSubmatchIndex(text, -1) {
+	for _, m := range reLocal().FindAllStringSubmatchIndex(text, -1) {
 		add(group(m, 1), "", m[0], 15)
 	}
-	for _, m := range reAny.FindAllStringSubmatchIndex(text, -1) {
+	for _, m := range reAny().FindAllStringSubmatchIndex(text, -1) {
 		add("*", group(m, 1), m[0], 45)
 	}
-	for _, m := range rePort.FindAllStringSubmatchIndex(text, -1) {
+	for _, m := range rePort().FindAllStringSubmatchIndex(text, -1) {
 		add("*", group(m, 1), m[0], 40)
 	}
-	if m := reLast.FindStringSubmatchIndex(text); m != nil {
+	if m := reLast().FindStringSubmatchIndex(text); m != nil {
 		port, _, _ := strings.Cut(group(m, 1), "/")
 		add("*", port, m[0], 10)
 	}

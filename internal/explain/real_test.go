@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"lodge/internal/loopback"
+	"lodge/internal/pidfd"
 	"lodge/internal/sockets"
 )
 
@@ -546,7 +547,7 @@ func TestEnd(t *testing.T) {
 	}
 	other := vs[0]
 	other.start++
-	if err := End(t.Context(), other, waiting); !errors.Is(err, ErrAlreadyGone) {
+	if err := End(t.Context(), other, waiting); !errors.Is(err, pidfd.ErrGone) {
 		t.Fatalf("another process with that number: %v", err)
 	}
 	if st, ok := stat(p.Pid); !ok || st.State == 'Z' {
@@ -556,7 +557,7 @@ func TestEnd(t *testing.T) {
 	if err := End(t.Context(), vs[0], waiting); err != nil {
 		t.Fatal(err)
 	}
-	if err := End(t.Context(), vs[0], waiting); !errors.Is(err, ErrAlreadyGone) {
+	if err := End(t.Context(), vs[0], waiting); !errors.Is(err, pidfd.ErrGone) {
 		t.Errorf("a second time: %v", err)
 	}
 	if err := End(t.Context(), Victim{PID: 1}, waiting); err == nil {

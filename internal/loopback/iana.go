@@ -3,6 +3,7 @@ package loopback
 import (
 	_ "embed"
 	"strings"
+	"unicode"
 )
 
 //go:generate go run lodge/tools/iana -o iana.txt
@@ -44,7 +45,8 @@ func Assigned(proto Protocol, port uint16) (Assignment, bool) {
 // "HTTPS"), and whether there is one. Where a name has several ports it is the
 // lowest, and TCP's before UDP's.
 func PortOf(name string) (uint16, bool) {
-	if name == "" || strings.ContainsAny(name, ",\t\n") {
+	// A name has a letter (RFC 6335, section 5.1): a port or an address is none.
+	if !strings.ContainsFunc(name, unicode.IsLetter) || strings.ContainsAny(name, ",:\t\n") {
 		return 0, false
 	}
 	var udp uint16

@@ -105,7 +105,7 @@ func either(port int32, prefix netip.Prefix) []condition {
 
 // bytecode gives the filter that leaves out what matchSocket would. It may
 // take more than that.
-func (f *Filter) bytecode(names *scopes) []byte {
+func (f *Filter) bytecode() []byte {
 	var ports, addresses []condition
 	for _, p := range f.Ports {
 		ports = append(ports, either(int32(p), netip.Prefix{})...)
@@ -113,7 +113,7 @@ func (f *Filter) bytecode(names *scopes) []byte {
 	for _, p := range f.Addresses {
 		addresses = append(addresses, either(-1, plainPrefix(p))...)
 	}
-	return compile(ports, addresses, scopeConditions(f.Scopes, names))
+	return compile(ports, addresses, scopeConditions(f.Scopes))
 }
 
 // plainPrefix gives a prefix of IPv4-mapped addresses as one of IPv4. The
@@ -127,7 +127,7 @@ func plainPrefix(p netip.Prefix) netip.Prefix {
 
 // scopeConditions gives the addresses of scopes, or none where one of them is
 // "what no other is".
-func scopeConditions(list []loopback.Scope, names *scopes) []condition {
+func scopeConditions(list []loopback.Scope) []condition {
 	var out []condition
 	add := func(prefixes ...netip.Prefix) {
 		for _, p := range prefixes {

@@ -73,7 +73,7 @@ func TestCompileBytes(t *testing.T) {
 			"070c1000" + "0000000050000000" + "01041000" + "080c3400" + "0000000050000000" +
 				"07101400" + "02200000ffffffff7f000001" + "01041400" + "08101400" + "02200000ffffffff7f000001"},
 	} {
-		if got := hex.EncodeToString(test.filter.bytecode(&scopes{})); got != test.want {
+		if got := hex.EncodeToString(test.filter.bytecode()); got != test.want {
 			t.Errorf("%s:\ngot  %s\nwant %s", test.name, got, test.want)
 		}
 	}
@@ -81,7 +81,7 @@ func TestCompileBytes(t *testing.T) {
 	for p := range 60000 {
 		many.Ports = append(many.Ports, uint16(p))
 	}
-	if got := many.bytecode(&scopes{}); got != nil {
+	if got := many.bytecode(); got != nil {
 		t.Errorf("%d bytes for too many ports", len(got))
 	}
 }
@@ -108,7 +108,7 @@ func TestBytecodeLeavesNothingOut(t *testing.T) {
 		}
 		q.Filter.Scopes = rapid.SliceOfN(rapid.SampledFrom(allScopes()), 0, 2).Draw(t, "scopes")
 		s := &Snapshot{spaces: make([]space, 1)}
-		if code := q.Filter.bytecode(&s.spaces[0].scopes); q.matchSocket(s, &r) && !runFilter(t, code, &r) {
+		if code := q.Filter.bytecode(); q.matchSocket(s, &r) && !runFilter(t, code, &r) {
 			t.Fatalf("%v %v: left out by %x", a, b, code)
 		}
 	})

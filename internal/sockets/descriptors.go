@@ -14,6 +14,11 @@ type searcher struct {
 	*search
 	found []found
 	err   error
+	// For a quick search, see search, and for reading ahead.
+	pid    int
+	seen   map[int][]uint32
+	firsts map[uint32]at
+
 	dents [32 << 10]byte
 	tasks [4 << 10]byte
 	file  [8 << 10]byte
@@ -26,30 +31,55 @@ type searcher struct {
 // start included, comes by way of its directory, which never is another
 // process's that has got the same id.
 func (w *searcher) process(pid int, index uint32) (*Process, error) {
-	fds, err := unix.Openat(w.proc, strconv.Itoa(pid)+"/fd", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-	switch {
-	case vanished(err):
-		return nil, nil
-	case errors.Is(err, unix.EACCES) || errors.Is(err, unix.EPERM):
-		w.denied.Add(1)
-		return nil, nil
-	case err != nil:
-		return nil, fmt.Errorf("read descriptors of process %d: %w", pid, err)
+	fds, err := w.open(pid)
+	if fds < 0 {
+		return nil, err
 	}
 	defer func() { _ = unix.Close(fds) }() // only read from
 	before := len(w.found)
+	w.pid = pid
+	if err := w.descriptors(fds, pid, index); err != nil {
+		return nil, err
+	}
+	return w.holder(fds, pid, before), nil
+}
+
+// open opens a process's directory of descriptors. It gives -1 if the process
+// is gone, or may not be looked into.
+func (w *searcher) open(pid int) (int, error) {
+	fds, err := unix.Openat(w.proc, strconv.Itoa(pid)+"/fd", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	switch {
+	case vanished(err):
+		return -1, nil
+	case errors.Is(err, unix.EACCES) || errors.Is(err, unix.EPERM):
+		w.denied.Add(1)
+		return -1, nil
+	case err != nil:
+		return -1, fmt.Errorf("read descriptors of process %d: %w", pid, err)
+	}
+	return fds, nil
+}
+
+// descriptors looks through all descriptors of a process.
+func (w *searcher) descriptors(fds, pid int, index uint32) error {
 	readable := w.directory(fds, index)
 	if readable {
-		readable, err = w.threads(fds, pid, index)
-		if err != nil {
-			return nil, err
+		var err error
+		if readable, err = w.threads(fds, pid, index); err != nil {
+			return err
 		}
 	}
 	if !readable {
 		w.denied.Add(1)
 	}
+	return nil
+}
+
+// holder describes the process whose directory of descriptors is open, if what
+// was found since before says that it holds something that is wanted.
+func (w *searcher) holder(fds, pid, before int) *Process {
 	if len(w.found) == before {
-		return nil, nil
+		return nil
 	}
 	inside := false
 	if w.want.homes != nil {
@@ -62,11 +92,11 @@ func (w *searcher) process(pid int, index uint32) (*Process, error) {
 		p := w.describe(dir, pid, inside)
 		_ = unix.Close(dir) // only read from
 		if p != nil {
-			return p, nil
+			return p
 		}
 	}
 	w.found = w.found[:before] // it has ended
-	return nil, nil
+	return nil
 }
 
 // directory looks through the descriptors in an open /proc/PID/fd. They may
@@ -87,7 +117,7 @@ func (w *searcher) directory(dir int, index uint32) bool {
 		inode, errno := w.socket(dir, name)
 		switch errno {
 		case 0:
-			w.take(inode, index)
+			w.take(i, inode, index)
 			if left--; left == 0 {
 				return true
 			}
@@ -101,9 +131,24 @@ func (w *searcher) directory(dir int, index uint32) bool {
 }
 
 // take notes that the process holds a socket, if it is wanted.
-func (w *searcher) take(inode, index uint32) {
-	if slot, ok := w.want.slot(inode); ok {
-		w.found = append(w.found, found{slot, index})
+func (w *searcher) take(fd int64, inode, index uint32) {
+	if w.seen != nil && inode != 0 {
+		w.seen[w.pid] = append(w.seen[w.pid], inode)
+	}
+	w.match(fd, inode, index)
+}
+
+// match is take for a socket that is known already.
+func (w *searcher) match(fd int64, inode, index uint32) {
+	slot, ok := w.want.slot(inode)
+	if !ok {
+		return
+	}
+	w.found = append(w.found, found{slot, index})
+	if w.firsts != nil {
+		if first, known := w.firsts[index]; !known || fd < first.fd {
+			w.firsts[index] = at{fd, inode}
+		}
 	}
 }
 
@@ -121,7 +166,8 @@ func (w *searcher) listing(dir int, index uint32, from int64) bool {
 				break
 			}
 			b = rest
-			if fd, ok := number(name); !ok || fd < from {
+			fd, ok := number(name)
+			if !ok || fd < from {
 				continue
 			}
 			// The name ends with a NUL, so it is what readlinkat takes.
@@ -129,7 +175,7 @@ func (w *searcher) listing(dir int, index uint32, from int64) bool {
 			if errno == unix.EACCES || errno == unix.EPERM {
 				return false
 			}
-			w.take(inode, index)
+			w.take(fd, inode, index)
 		}
 	}
 }

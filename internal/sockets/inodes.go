@@ -97,6 +97,19 @@ func (s *inodeSet) complete() bool {
 	return true
 }
 
+// missing gives some of the inodes that have no holder, at most n.
+func (s *inodeSet) missing(n int) []uint32 {
+	var out []uint32
+	for slot, key := range s.keys {
+		if key != 0 && s.heads[slot] == 0 {
+			if out = append(out, key); len(out) == n {
+				break
+			}
+		}
+	}
+	return out
+}
+
 func (s *inodeSet) empty() bool { return s.count == 0 }
 
 func (s *inodeSet) held(inode uint32) bool {

@@ -30,10 +30,13 @@ func (s *Snapshot) findOwners(ctx context.Context, q *Query) error {
 			s.warnings = append(s.warnings, "the live map of sockets does not answer, so /proc is read: "+err.Error())
 		}
 	}
-	f := searchFor{want: s.set, details: q.details(), homes: q.Homes, boot: bootTime(), quick: q.Quick}
+	f := searchFor{want: s.set, details: q.details(), homes: q.Homes, boot: bootTime(), quick: q.Quick, hints: q.Hints, ahead: s.ahead}
 	if q.Quick {
 		f.cgroups = make(map[uint64]bool)
-		s.eachSought(func(r *record) { f.cgroups[r.cgroup] = r.cgroup != 0 })
+		s.eachSought(func(r *record) {
+			f.cgroups[r.cgroup] = r.cgroup != 0
+			f.workers = f.workers || !r.connected()
+		})
 	}
 	if f.want.empty() {
 		return nil
@@ -42,6 +45,7 @@ func (s *Snapshot) findOwners(ctx context.Context, q *Query) error {
 	if err != nil {
 		return err
 	}
+	f.ahead = nil
 	s.processes = first.processes
 	if err := s.lookAgain(ctx, f, first.denied == 0 && seesAll()); err != nil {
 		return err
@@ -176,7 +180,7 @@ func (s *Snapshot) searchAgain(ctx context.Context, f searchFor, inodes []uint32
 	for _, i := range inodes {
 		few.add(i)
 	}
-	f.want, f.quick = few, false
+	f.want, f.quick, f.ahead = few, false, nil
 	second, err := searchHolders(ctx, f)
 	if err != nil {
 		return err

@@ -28,9 +28,9 @@ type part struct {
 // TCP sockets are expected. The TCP sockets
 // of the main table are the long one: the others are read on a second Conn
 // meanwhile.
-func (q *Query) parts(space, expect int, names *scopes) []*part {
+func (q *Query) parts(space, expect int) []*part {
 	var out []*part
-	code := q.Filter.bytecode(names)
+	code := q.Filter.bytecode()
 	add := func(conn int, proto, family, number byte, states uint32) {
 		if states == 0 {
 			return
@@ -76,7 +76,7 @@ func (s *Snapshot) dump(ctx context.Context, q *Query) error {
 	var wg sync.WaitGroup
 	for i := range s.spaces {
 		sp := &s.spaces[i]
-		mine := q.parts(i, sp.expect, &sp.scopes)
+		mine := q.parts(i, sp.expect)
 		parts = append(parts, mine...)
 		for n, conn := range sp.conns {
 			wg.Go(func() {
@@ -91,7 +91,11 @@ func (s *Snapshot) dump(ctx context.Context, q *Query) error {
 			wg.Wait() // of hundreds of namespaces, one at a time
 		}
 	}
+	err := s.spaces[0].look() // meanwhile
 	wg.Wait()
+	if err != nil {
+		return err
+	}
 	total := 0
 	for _, p := range parts {
 		switch {

@@ -2,10 +2,12 @@ package sockets
 
 import (
 	"bytes"
+	"cmp"
 	"context"
-	"os"
+	"runtime"
 	"slices"
 	"strconv"
+	"sync"
 
 	"golang.org/x/sys/unix"
 
@@ -14,12 +16,20 @@ import (
 
 // A quick search ends early. To look through all descriptors of all processes
 // takes time that grows with sockets that nobody asked for; but a process is
-// mostly in the cgroup in which it made its socket, and those that share a
+// mostly in the cgroup in which it made its socket, processes that were started
+// one after the other mostly made their sockets so, and those that share a
 // socket are mostly parent and child.
 
 // quickBatch is how many processes a quick search looks through before it asks
 // whether it has found enough.
 const quickBatch = 16
+
+// Hints remembers what quick searches came upon, for the next ones: which
+// process had which socket, and who started whom. It is for one goroutine.
+type Hints struct {
+	makers  map[uint32]int
+	parents map[int]int
+}
 
 // quickly looks through processes, the likeliest first, until each wanted socket
 // has a holder, and then through the relatives of those.
@@ -28,52 +38,162 @@ func (s *search) quickly(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.order(pids)
-	seen := 0
-	for seen < len(pids) && !s.want.complete() {
-		n := min(quickBatch, len(pids)-seen)
-		if err := s.round(ctx, pids[seen:seen+n]); err != nil {
+	seen := make(map[int]bool, len(pids))
+	if err := s.recall(ctx, pids, seen); err != nil {
+		return err
+	}
+	near, far := s.order(pids)
+	for _, list := range [][]int{near, far} {
+		if err := s.hunt(ctx, list, seen); err != nil {
 			return err
 		}
-		seen += n
 	}
-	if seen == len(pids) {
+	if s.hints != nil {
+		if s.hints.makers == nil {
+			s.hints.makers = make(map[uint32]int)
+		}
+		for pid, list := range s.numbers {
+			for _, inode := range list {
+				s.hints.makers[inode] = pid
+			}
+		}
+	}
+	if len(seen) == len(pids) {
 		return nil
 	}
-	return s.round(ctx, s.relatives(pids, pids[seen:]))
+	return s.round(ctx, s.relatives(pids, seen))
 }
 
-// order sorts processes: those in a wanted socket's cgroup first, and the
-// younger ones first.
-func (s *search) order(pids []int) {
-	near := make(map[int]bool)
-	if mount := unifiedMount(); mount != "" && len(s.cgroups) > 0 {
-		ids := make(map[string]uint64)
-		for _, pid := range pids {
-			path := unifiedPath(pid)
-			if path == "" {
-				continue
-			}
-			id, known := ids[path]
-			if !known {
-				var st unix.Stat_t
-				if unix.Stat(mount+path, &st) == nil {
-					id = st.Ino
-				}
-				ids[path] = id
-			}
-			near[pid] = s.cgroups[id]
+// recall looks through the processes that had wanted sockets before.
+func (s *search) recall(ctx context.Context, pids []int, seen map[int]bool) error {
+	if s.hints == nil {
+		return nil
+	}
+	var batch []int
+	for _, inode := range s.want.keys {
+		pid, known := s.hints.makers[inode]
+		if _, there := slices.BinarySearch(pids, pid); known && there && !seen[pid] {
+			seen[pid] = true
+			batch = append(batch, pid)
 		}
 	}
-	slices.SortFunc(pids, func(a, b int) int {
-		if near[a] != near[b] {
-			if near[a] {
-				return -1
+	return s.round(ctx, batch)
+}
+
+// hunt looks through processes, which are in the order of their ids, until each
+// wanted socket has a holder or none is left: the youngest first, and beside
+// them those that one by one come nearer to the maker.
+func (s *search) hunt(ctx context.Context, pids []int, seen map[int]bool) error {
+	pids = slices.DeleteFunc(slices.Clone(pids), func(pid int) bool { return seen[pid] && s.numbers[pid] == nil })
+	for !s.want.complete() {
+		var batch []int
+		add := func(i int) {
+			if !seen[pids[i]] && len(batch) < quickBatch {
+				seen[pids[i]] = true
+				batch = append(batch, pids[i])
 			}
-			return 1
 		}
-		return b - a
-	})
+		around := len(pids) - 1 // where nothing is known: the youngest
+		for _, inode := range s.want.missing(1) {
+			first, last := s.between(pids, inode)
+			if last-first < len(pids) {
+				around = (first + last) / 2
+			}
+			var could []int
+			for i := first; i < last; i++ {
+				if !seen[pids[i]] {
+					could = append(could, i)
+				}
+			}
+			n := min(quickBatch*3/4, len(could))
+			for j := range n {
+				add(could[len(could)*(2*j+1)/(2*n)])
+			}
+		}
+		for i, n := len(pids)-1, 0; i >= 0 && n < quickBatch/4; i-- {
+			if !seen[pids[i]] {
+				add(i)
+				n++
+			}
+		}
+		for d := 0; d < len(pids) && len(batch) < quickBatch; d++ {
+			for _, i := range []int{around + d, around - d} {
+				if i >= 0 && i < len(pids) {
+					add(i)
+				}
+			}
+		}
+		if len(batch) == 0 {
+			return nil
+		}
+		if err := s.round(ctx, batch); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// inodeBlock is how many inode numbers a processor takes for itself at once
+// (LAST_INO_BATCH of fs/inode.c). Within a block they are given out one after
+// the other.
+const inodeBlock = 1024
+
+// between gives the range of pids in which the maker of a socket may be: around
+// those of the processes that were looked through whose first sockets are the
+// nearest to it. Processes that were started later have made theirs later, but
+// those that start at the same time overtake each other.
+func (s *search) between(pids []int, inode uint32) (first, last int) {
+	type process struct {
+		i    int
+		away uint32
+	}
+	var list []process
+	for i, pid := range pids {
+		if len(s.numbers[pid]) == 0 {
+			continue
+		}
+		if n := slices.Min(s.numbers[pid]); n/inodeBlock == inode/inodeBlock {
+			list = append(list, process{i, max(n, inode) - min(n, inode)})
+		}
+	}
+	if len(list) == 0 {
+		return 0, len(pids)
+	}
+	slices.SortFunc(list, func(a, b process) int { return cmp.Compare(a.away, b.away) })
+	first, last = len(pids), 0
+	for _, p := range list[:min(len(list), quickBatch/2)] {
+		first, last = min(first, p.i), max(last, p.i+1)
+	}
+	return max(first-quickBatch/2, 0), min(last+quickBatch/2, len(pids))
+}
+
+// order divides processes into those in a wanted socket's cgroup and the
+// others.
+func (s *search) order(pids []int) (near, far []int) {
+	mount := unifiedMount()
+	if mount == "" || len(s.cgroups) == 0 {
+		return nil, pids
+	}
+	paths := make([]string, len(pids))
+	s.share(len(pids), func(i int) { paths[i] = s.unifiedPath(pids[i]) })
+	ids := make(map[string]uint64)
+	for i, pid := range pids {
+		path := paths[i]
+		id, known := ids[path]
+		if path != "" && !known {
+			var st unix.Stat_t
+			if unix.Stat(mount+path, &st) == nil {
+				id = st.Ino
+			}
+			ids[path] = id
+		}
+		if s.cgroups[id] {
+			near = append(near, pid)
+		} else {
+			far = append(far, pid)
+		}
+	}
+	return near, far
 }
 
 // unifiedMount gives where the cgroup2 hierarchy is mounted, or "".
@@ -89,8 +209,9 @@ func unifiedMount() string {
 
 // unifiedPath gives a process's cgroup in the cgroup2 hierarchy (cgroups(7)),
 // or "".
-func unifiedPath(pid int) string {
-	b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/cgroup")
+func (s *search) unifiedPath(pid int) string {
+	var buf [4096]byte // a path is no longer
+	b, err := s.read(pid, "cgroup", buf[:])
 	if err != nil {
 		return ""
 	}
@@ -102,43 +223,124 @@ func unifiedPath(pid int) string {
 	return ""
 }
 
-// relatives gives those of rest that may share what was found: the ancestors of
-// each holder, its children and theirs, and its brothers of the same name, such
-// as the workers of one server.
-func (s *search) relatives(all, rest []int) []int {
-	stats := make(map[int]procfs.Stat, len(all))
-	for _, pid := range all {
-		if b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat"); err == nil {
-			if st, err := procfs.ParseStat(b); err == nil {
-				stats[pid] = st
-			}
+// relatives gives the processes that may share what was found and that were not
+// looked through: the ancestors of each holder, its children and theirs, and
+// those of its brothers, such as the workers of a server, that have the holder's
+// first socket at the same number, as those have that got it from their parent.
+func (s *search) relatives(pids []int, seen map[int]bool) []int {
+	var out []int
+	add := func(pid int) {
+		if _, there := slices.BinarySearch(pids, pid); there && !seen[pid] {
+			seen[pid] = true
+			out = append(out, pid)
 		}
 	}
-	type brood struct {
-		parent int
-		name   string
+	parents := s.parents(pids)
+	children := make(map[int][]int)
+	for _, pid := range pids {
+		children[parents[pid]] = append(children[parents[pid]], pid)
 	}
-	holders, above, brothers := make(map[int]bool), make(map[int]bool), make(map[brood]bool)
-	for _, p := range s.processes {
+	asked := make(map[int]bool)
+	for i, p := range s.processes {
 		if p == nil {
 			continue
 		}
-		holders[p.PID] = true
-		st := stats[p.PID]
-		if st.Parent > 1 {
-			brothers[brood{st.Parent, st.Name}] = true
+		for _, pid := range procfs.Below(children, p.PID) {
+			add(pid)
 		}
-		for up, n := st.Parent, 0; up > 0 && n < len(all); up, n = stats[up].Parent, n+1 {
-			above[up] = true
+		parent := parents[p.PID]
+		if s.workers && parent > 1 && !asked[parent] {
+			asked[parent] = true
+			var same []int
+			for _, pid := range children[parent] {
+				if !seen[pid] {
+					same = append(same, pid)
+				}
+			}
+			for _, pid := range s.have(same, s.firsts[uint32(i)]) {
+				add(pid)
+			}
+		}
+		for ; parent > 0 && !asked[-parent]; parent = parents[parent] {
+			asked[-parent] = true
+			add(parent)
 		}
 	}
-	var out []int
-	for _, pid := range rest {
-		is := above[pid] || brothers[brood{stats[pid].Parent, stats[pid].Name}]
-		for up, n := pid, 0; !is && up > 1 && n < len(all); up, n = stats[up].Parent, n+1 {
-			is = holders[up]
+	return out
+}
+
+// parents reads who started each process. Hints keep it.
+func (s *search) parents(pids []int) map[int]int {
+	if s.hints != nil && s.hints.parents != nil {
+		return s.hints.parents
+	}
+	list := make([]int, len(pids))
+	s.share(len(pids), func(i int) {
+		var buf [1024]byte // more than a line of stat has
+		b, err := s.read(pids[i], "stat", buf[:])
+		if err != nil {
+			return
 		}
-		if is {
+		if st, err := procfs.ParseStat(b); err == nil {
+			list[i] = st.Parent
+		}
+	})
+	out := make(map[int]int, len(pids))
+	for i, pid := range pids {
+		out[pid] = list[i]
+	}
+	if s.hints != nil {
+		s.hints.parents = out
+	}
+	return out
+}
+
+// share calls f for 0 to n-1, on all processors where that is worth it.
+func (s *search) share(n int, f func(i int)) {
+	workers := min(runtime.GOMAXPROCS(0), (n+15)/16)
+	var wg sync.WaitGroup
+	for w := range workers {
+		wg.Go(func() {
+			for i := w; i < n; i += workers {
+				f(i)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// read reads a small file of a process into buf, without making its descriptor
+// known to Go's poller, which takes as long as all else.
+func (s *search) read(pid int, name string, buf []byte) ([]byte, error) {
+	fd, err := unix.Openat(s.proc, strconv.Itoa(pid)+"/"+name, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = unix.Close(fd) }() // only read from
+	n, err := read(fd, buf)
+	return buf[:max(n, 0)], err
+}
+
+// at is where a process has a socket.
+type at struct {
+	fd    int64
+	inode uint32
+}
+
+// have gives the processes that have the socket at the same number.
+func (s *search) have(pids []int, a at) []int {
+	has := make([]bool, len(pids))
+	s.share(len(pids), func(i int) {
+		var link [64]byte
+		n, err := unix.Readlinkat(s.proc, strconv.Itoa(pids[i])+"/fd/"+strconv.FormatInt(a.fd, 10), link[:])
+		if err == nil {
+			inode, ok := ParseLink(string(link[:n]))
+			has[i] = ok && inode == a.inode
+		}
+	})
+	var out []int
+	for i, pid := range pids {
+		if has[i] {
 			out = append(out, pid)
 		}
 	}

@@ -36,6 +36,10 @@ func (s *Snapshot) read(ctx context.Context, q *Query) error {
 	if err := s.openSpaces(q); err != nil {
 		return err
 	}
+	if !q.NoProcesses && !q.Quick && q.Live == nil {
+		s.ahead = startAhead()
+		defer s.ahead.close()
+	}
 	if err := s.dump(ctx, q); err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package sockets
 import (
 	"context"
 	"fmt"
+	"maps"
 	"runtime"
 	"slices"
 	"sync"
@@ -22,6 +23,12 @@ type searchFor struct {
 	// the wanted sockets were made.
 	quick   bool
 	cgroups map[uint64]bool
+	hints   *Hints
+	// workers says that one of them may be what the workers of a server share:
+	// it is not a connection.
+	workers bool
+	// ahead is what was read before it was known what is wanted; nil is nothing.
+	ahead *ahead
 }
 
 // search looks through /proc for the processes that hold sockets.
@@ -34,6 +41,11 @@ type search struct {
 	processes []*Process
 	denied    atomic.Int64
 	next      atomic.Int64
+
+	// What a quick search notes: the numbers of all sockets of the processes
+	// that it looked through, and where each holder has its first wanted one.
+	numbers map[int][]uint32
+	firsts  map[uint32]at
 }
 
 // result is what a search found.
@@ -66,10 +78,23 @@ func searchHolders(ctx context.Context, f searchFor) (result, error) {
 	defer func() { _ = unix.Close(proc) }() // only read from
 	s := &search{searchFor: f, proc: proc}
 	if f.quick {
+		s.firsts, s.numbers = make(map[uint32]at), make(map[int][]uint32)
 		err := s.quickly(ctx)
 		return result{s.processes, int(s.denied.Load())}, err
 	}
 	known := make(map[int]struct{})
+	if a := f.ahead; a != nil {
+		a.wait()
+		s.denied.Store(a.search.denied.Load())
+		for _, pid := range a.pids {
+			known[pid] = struct{}{}
+		}
+		if err := s.round(ctx, a.pids); err != nil {
+			return result{}, err
+		}
+		a.close()
+		s.ahead = nil
+	}
 	for range rounds {
 		pids, err := listProcesses(proc)
 		if err != nil {
@@ -98,12 +123,21 @@ func (s *search) round(ctx context.Context, pids []int) error {
 	var wg sync.WaitGroup
 	for i := range workers {
 		w := &searcher{search: s}
+		if s.quick {
+			w.seen, w.firsts = make(map[int][]uint32), make(map[uint32]at)
+		}
 		workers[i] = w
 		wg.Go(func() {
 			for ctx.Err() == nil && w.err == nil {
 				i := int(s.next.Add(1)) - 1
 				if i >= len(pids) {
 					return
+				}
+				if s.ahead != nil {
+					if p, ok := s.ahead.holder(w, i, uint32(base+i)); ok {
+						s.processes[base+i] = p
+						continue
+					}
 				}
 				s.processes[base+i], w.err = w.process(pids[i], uint32(base+i))
 			}
@@ -115,6 +149,10 @@ func (s *search) round(ctx context.Context, pids []int) error {
 			return w.err
 		}
 		s.want.link(w.found)
+		if s.quick {
+			maps.Copy(s.numbers, w.seen)
+			maps.Copy(s.firsts, w.firsts)
+		}
 	}
 	return ctx.Err()
 }

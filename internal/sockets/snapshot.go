@@ -29,6 +29,7 @@ type Snapshot struct {
 	shown     []uint32 // indexes into recs
 	unknown   int
 	warnings  []string
+	ahead     *ahead // nil where it is not worth while
 }
 
 // Len is the number of sockets that the query selected.

@@ -35,12 +35,26 @@ func (s *space) open() error {
 		s.conns[i] = c
 	}
 	s.expect = countTCP()
+	return nil
+}
+
+// look reads the interfaces of the namespace that the calling thread is in.
+func (s *space) look() error {
 	var err error
 	s.scopes, err = readScopes()
-	if err != nil {
-		s.close()
-	}
 	return err
+}
+
+// openAll is open and look.
+func (s *space) openAll() error {
+	if err := s.open(); err != nil {
+		return err
+	}
+	if err := s.look(); err != nil {
+		s.close()
+		return err
+	}
+	return nil
 }
 
 // countTCP says how many TCP sockets there are in the network namespace that
@@ -49,9 +63,15 @@ func (s *space) open() error {
 func countTCP() int {
 	n := 0
 	for _, name := range []string{"sockstat", "sockstat6"} {
-		if b, err := os.ReadFile("/proc/thread-self/net/" + name); err == nil {
-			n += parseSockstat(b)
+		var buf [1024]byte // more than the kernel says
+		fd, err := unix.Open("/proc/thread-self/net/"+name, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+		if err != nil {
+			continue
 		}
+		if m, err := read(fd, buf[:]); err == nil {
+			n += parseSockstat(buf[:m])
+		}
+		_ = unix.Close(fd) // only read from
 	}
 	return n
 }
@@ -115,7 +135,7 @@ func otherSpaces() (list []space, warnings []string, err error) {
 		if name == "" {
 			s.name = containerOf(pid)
 		}
-		if err := inSpace(fd, s.open); err != nil {
+		if err := inSpace(fd, s.openAll); err != nil {
 			lost = append(lost, err)
 			return
 		}
