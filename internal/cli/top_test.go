@@ -6,16 +6,12 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"os/exec"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"lodge/internal/loopback"
-	"lodge/internal/procfs"
 	"lodge/internal/sockets"
 	"lodge/internal/tui"
 )
@@ -305,42 +301,6 @@ func TestTopOwnersAndTheLiveMap(t *testing.T) {
 		look(time.Second, deadLive{})
 	}
 	try("quiet again", ownersAge, deadLive{}, "proc")
-}
-
-// topSleeper is a process to be ended. With deaf it ignores SIGTERM.
-func topSleeper(t *testing.T, deaf bool) (pid int, start uint64, gone func() bool) {
-	t.Helper()
-	script := "echo; exec sleep 600"
-	if deaf {
-		script = "trap '' TERM; echo; while :; do sleep 600; done"
-	}
-	cmd := exec.Command("sh", "-c", script)
-	cmd.SysProcAttr = &unix.SysProcAttr{Setpgid: true}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	ended := make(chan struct{})
-	if _, err := out.Read(make([]byte, 1)); err != nil { // it is what it shall be
-		t.Error(err)
-	}
-	go func() { _ = cmd.Wait(); close(ended) }()
-	t.Cleanup(func() { _ = unix.Kill(-cmd.Process.Pid, unix.SIGKILL); <-ended })
-	start, err = procfs.StartTime(cmd.Process.Pid)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return cmd.Process.Pid, start, func() bool {
-		select {
-		case <-ended:
-			return true
-		default:
-			return false
-		}
-	}
 }
 
 func TestUTF8(t *testing.T) {
