@@ -136,9 +136,9 @@ func TestNotReadyInItsTime(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			r := newRig(t)
-			r.define(r.spec("web", c.script, c.change, timeout(300*time.Millisecond)))
+			r.define(r.spec("web", c.script, c.change, timeout(time.Second)))
 			e := fails(t, r.Up(r.ctx, nil), "web", c.cause)
-			if !strings.Contains(e.Cause, "not ready") || c.late != strings.Contains(e.Cause, "after 300ms") || !strings.Contains(e.Hint, c.hint) {
+			if !strings.Contains(e.Cause, "not ready") || c.late != strings.Contains(e.Cause, "after 1s") || !strings.Contains(e.Hint, c.hint) {
 				t.Errorf("got %q, hint %q", e.Cause, e.Hint)
 			}
 			if got := lines(e.LastLines); c.late && got != "one|two|no line end" {

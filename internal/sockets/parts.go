@@ -91,7 +91,7 @@ func (s *Snapshot) dump(ctx context.Context, q *Query) error {
 			wg.Wait() // of hundreds of namespaces, one at a time
 		}
 	}
-	err := s.spaces[0].look() // meanwhile
+	err := s.spaces[0].look(q.Hints) // meanwhile
 	wg.Wait()
 	if err != nil {
 		return err

@@ -30,7 +30,7 @@ type Query struct {
 	// otherwise may be left out. A search that does not end early takes time
 	// that grows with everybody's descriptors.
 	Quick bool
-	// Hints make the next of several quick searches quicker; nil is none.
+	// Hints make the next of several queries quicker; nil is none.
 	Hints *Hints
 	// Homes name the projects.
 	Homes []Home

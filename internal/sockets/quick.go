@@ -25,10 +25,12 @@ import (
 const quickBatch = 16
 
 // Hints remembers what quick searches came upon, for the next ones: which
-// process had which socket, and who started whom. It is for one goroutine.
+// process had which socket, who started whom, and this machine's addresses. It
+// is for one goroutine, in one network namespace, and for a moment.
 type Hints struct {
 	makers  map[uint32]int
 	parents map[int]int
+	scopes  *scopes // of the interfaces here
 }
 
 // quickly looks through processes, the likeliest first, until each wanted socket
@@ -42,10 +44,12 @@ func (s *search) quickly(ctx context.Context) error {
 	if err := s.recall(ctx, pids, seen); err != nil {
 		return err
 	}
-	near, far := s.order(pids)
-	for _, list := range [][]int{near, far} {
-		if err := s.hunt(ctx, list, seen); err != nil {
-			return err
+	if !s.want.complete() {
+		near, far := s.order(pids)
+		for _, list := range [][]int{near, far} {
+			if err := s.hunt(ctx, list, seen); err != nil {
+				return err
+			}
 		}
 	}
 	if s.hints != nil {

@@ -72,7 +72,7 @@ func (s *Snapshot) read(ctx context.Context, q *Query) error {
 
 func (s *Snapshot) openSpaces(q *Query) error {
 	s.spaces = make([]space, 1)
-	if err := s.spaces[0].open(); err != nil {
+	if err := s.spaces[0].open(q.Filter.bytecode() == nil); err != nil {
 		return err
 	}
 	if !q.AllNamespaces {

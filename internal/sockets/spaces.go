@@ -24,8 +24,8 @@ type space struct {
 }
 
 // open opens what is needed to read the namespace that the calling thread is
-// in. A Conn stays there, whatever thread uses it.
-func (s *space) open() error {
+// in. A Conn stays there, whatever thread uses it. count asks for expect.
+func (s *space) open(count bool) error {
 	for i := range s.conns {
 		c, err := Open()
 		if err != nil {
@@ -34,23 +34,33 @@ func (s *space) open() error {
 		}
 		s.conns[i] = c
 	}
-	s.expect = countTCP()
+	if count {
+		s.expect = countTCP()
+	}
 	return nil
 }
 
-// look reads the interfaces of the namespace that the calling thread is in.
-func (s *space) look() error {
+// look reads the interfaces of the namespace that the calling thread is in, or
+// takes them from hints.
+func (s *space) look(h *Hints) error {
+	if h != nil && h.scopes != nil {
+		s.scopes = *h.scopes
+		return nil
+	}
 	var err error
-	s.scopes, err = readScopes()
+	if s.scopes, err = readScopes(); err == nil && h != nil {
+		known := s.scopes
+		h.scopes = &known
+	}
 	return err
 }
 
 // openAll is open and look.
 func (s *space) openAll() error {
-	if err := s.open(); err != nil {
+	if err := s.open(true); err != nil {
 		return err
 	}
-	if err := s.look(); err != nil {
+	if err := s.look(nil); err != nil {
 		s.close()
 		return err
 	}
