@@ -19,6 +19,7 @@ var allowed = map[string][]string{
 	"loopback":         {},
 	"procfs":           {},
 	"pidfd":            {"procfs"},
+	"pace":             {},
 	"probe":            {"loopback"},
 	"unixsock":         {},
 	"project":          {"loopback", "refs"},
@@ -48,7 +49,7 @@ var allowed = map[string][]string{
 	"explain/firewall": {},
 	"tui":              {"localapi", "logs", "loopback", "service", "sockets"},
 	"daemon":           {"lan", "logs", "proxy", "trust", "helper", "hosts", "names", "home", "home/hostsview", "home/ebpfhome", "home/seccomphome", "keeper", "localapi", "loopback", "procfs", "service", "sockets", "unixsock"},
-	"cli":              {"daemon", "helper", "keeper", "localapi", "logs", "loopback", "project", "refs", "service", "trust", "trust/proof", "trust/stores", "probe", "sockets", "explain", "procfs", "pidfd", "tui", "names"},
+	"cli":              {"daemon", "helper", "keeper", "localapi", "logs", "loopback", "project", "refs", "service", "trust", "trust/proof", "trust/stores", "probe", "sockets", "explain", "procfs", "pidfd", "pace", "tui", "names"},
 }
 
 type pkg struct {

@@ -23,6 +23,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"lodge/internal/pace"
 	"lodge/internal/proxy"
 )
 
@@ -80,7 +81,9 @@ func lodge(ctx context.Context, o options, ln net.Listener, t *tls.Config) error
 	if err != nil {
 		return err
 	}
-	e, err := proxy.New(proxy.Config{TLS: t})
+	p := pace.New()
+	go p.Run(ctx)
+	e, err := proxy.New(proxy.Config{TLS: t, Busy: p.Wake})
 	if err != nil {
 		return err
 	}

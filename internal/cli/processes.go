@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -13,6 +14,7 @@ import (
 
 	"lodge/internal/daemon"
 	"lodge/internal/keeper"
+	"lodge/internal/pace"
 )
 
 // daemonLinger is how long a daemon that a command started stays when nothing
@@ -39,6 +41,12 @@ func (a *app) daemonCommand() *cobra.Command {
 				Log:       slog.New(slog.NewTextHandler(a.env.Stderr, nil)),
 				LiveMap:   live,
 			}
+			pace := pace.New()
+			cfg.Busy = pace.Wake
+			var paced sync.WaitGroup
+			defer paced.Wait()
+			paced.Go(func() { pace.Run(ctx) })
+			defer stop()
 			say := func(string) {}
 			if background {
 				cfg.Linger = daemonLinger

@@ -40,6 +40,9 @@ type Config struct {
 	// five minutes.
 	LiveIdle time.Duration
 	Log      *slog.Logger
+	// Busy is called when a client comes that makes more work than most; nil:
+	// nobody wants to know.
+	Busy func()
 	// Output takes what keepers and the helper write to their standard error.
 	Output *os.File
 }

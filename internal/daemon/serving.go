@@ -50,6 +50,7 @@ func (d *Daemon) serveNames() (*serving, error) {
 		Start:     s.start,
 		Tail:      s.tail,
 		Log:       d.cfg.Log,
+		Busy:      d.cfg.Busy,
 	})
 	if err != nil {
 		return nil, err
@@ -91,7 +92,8 @@ func (s *serving) openLeaves() (*trust.Leaves, error) {
 	}
 	l := a.Leaves(func(name string) bool {
 		t := s.d.naming.table.Load()
-		return t.Find(name).Named() || t.FindTCP(name).Kind == names.Service
+		m := t.FindTCP(name) // of those, only services without HTTP are served here
+		return t.Find(name).Named() || m.Kind == names.Service && !names.MaySpeakHTTP(m.Service)
 	})
 	s.leaves.Store(l)
 	return l, nil

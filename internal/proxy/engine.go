@@ -33,6 +33,9 @@ type Config struct {
 	// that it is down. Nil: none.
 	Tail func(id string) []string
 	Log  *slog.Logger // of listeners that fail; nil: nobody
+	// Busy is called for each connection that takes net/http's road, which needs
+	// more of the processors. Nil: nobody wants to know.
+	Busy func()
 }
 
 // Limits bound what clients may cost. A zero field takes the default.

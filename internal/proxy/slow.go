@@ -81,6 +81,9 @@ func lowOf(c net.Conn) *lowConn {
 
 // give has net/http serve a connection.
 func (s *slowRoad) give(c net.Conn) {
+	if s.e.cfg.Busy != nil {
+		s.e.cfg.Busy()
+	}
 	select {
 	case s.conns <- c:
 	case <-s.done:
