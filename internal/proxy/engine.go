@@ -89,6 +89,7 @@ type Engine struct {
 	snap atomic.Pointer[snapshot]
 	now  atomic.Int64 // the watch's clock, nanoseconds since 1970; behind by up to a tick
 
+	latest  atomic.Pointer[h1conn] // the connection of the last request on the hot road
 	tunnels *tunnels
 	slow    *slowRoad
 	buffers buffers

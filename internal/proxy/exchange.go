@@ -37,6 +37,9 @@ func (x *exchange) use(u *upConn) bool {
 // goneChan is none: the context ends.
 func (x *exchange) goneChan() <-chan struct{} { return nil }
 
+// alone is nil: on this road there are many at once.
+func (x *exchange) alone() *solo { return nil }
+
 // upload begins to send the body.
 func (x *exchange) upload(u *upConn) { x.body.start(u) }
 

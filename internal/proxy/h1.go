@@ -29,6 +29,7 @@ type h1conn struct {
 	out     []byte      // heads that are being made
 	body    *upload     // of the request, if it does not go out with the head
 	cut     bool        // an answer was not finished
+	solo    solo
 
 	due     atomic.Int64 // the watch closes the connection then, on the engine's clock; 0: never
 	readDue atomic.Int64 // the same for an upload
@@ -58,7 +59,11 @@ func (c *h1conn) next() bool {
 		c.rest()
 		// Others first: when this goroutine's turn comes again, the next request
 		// is often there, and a Read that finds nothing is a call for nothing.
-		runtime.Gosched()
+		if c.solo.is() {
+			_ = c.low.raw.Control(func(fd uintptr) { c.solo.await(fd) }) // if it is closed, the next line says so
+		} else {
+			runtime.Gosched()
+		}
 		if _, err := c.br.Peek(1); err != nil {
 			c.end()
 			return false
@@ -66,6 +71,7 @@ func (c *h1conn) next() bool {
 		c.idle.Store(false)
 	}
 	c.deadline(c.e.lim.HeadTime)
+	c.count()
 	p, err := c.readHead()
 	if err != nil {
 		c.end()
@@ -307,6 +313,14 @@ func (c *h1conn) use(u *upConn) bool {
 	defer c.mu.Unlock()
 	c.up = u
 	return !c.left
+}
+
+// alone is not nil if the client is the only one.
+func (c *h1conn) alone() *solo {
+	if c.solo.is() {
+		return &c.solo
+	}
+	return nil
 }
 
 // upload begins to send the body.

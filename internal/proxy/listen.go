@@ -168,6 +168,7 @@ func (e *Engine) enter(c *h1conn) bool {
 
 // leave is for a connection that is another's to close from now on.
 func (e *Engine) leave(c *h1conn) {
+	e.latest.CompareAndSwap(c, nil)
 	e.mu.Lock()
 	delete(e.conns, c)
 	e.mu.Unlock()

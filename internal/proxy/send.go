@@ -14,6 +14,7 @@ type sending struct {
 	err     error
 	started bool
 	wait    bool // for the answer
+	solo    *solo
 }
 
 // errStale is a kept connection that the service has closed, or on which it
@@ -25,8 +26,8 @@ var errStale = errors.New("the service has closed the connection")
 // read. Both are one operation for Go's runtime: a Read that came after the
 // Write would first try in vain, which costs as much as looking whether a kept
 // connection is still good.
-func (u *upConn) send(head []byte, wait bool) error {
-	u.sending = sending{head: head, wait: wait}
+func (u *upConn) send(head []byte, wait bool, alone *solo) error {
+	u.sending = sending{head: head, wait: wait, solo: alone}
 	err := u.raw.Read(u.step)
 	s := u.sending
 	u.sending.head = nil
@@ -58,7 +59,10 @@ func (u *upConn) write(fd uintptr) bool {
 		}
 	}
 	s.n = max(s.n, 0)
-	return s.err != nil || s.n < len(s.head) || !s.wait
+	if s.err != nil || s.n < len(s.head) || !s.wait {
+		return true
+	}
+	return s.solo != nil && s.solo.await(fd)
 }
 
 // quiet says whether a connection is open and nothing was said on it.

@@ -245,6 +245,8 @@ type party interface {
 	goneChan() <-chan struct{}
 	// upload begins to send the body, if one is to follow the head.
 	upload(u *upConn)
+	// alone is not nil for the only client that there is.
+	alone() *solo
 }
 
 // exchange sends a head, with whatever follows it in the same write, and reads
@@ -269,7 +271,7 @@ func (e *Engine) exchange(ctx context.Context, r *route, f *facts, head []byte, 
 			return nil, context.Canceled
 		}
 		what := "send to"
-		if err = u.send(head, !body); err == nil {
+		if err = u.send(head, !body, p.alone()); err == nil {
 			if body {
 				p.upload(u)
 			}
