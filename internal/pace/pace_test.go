@@ -3,6 +3,8 @@ package pace
 import (
 	"context"
 	"runtime"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -74,21 +76,18 @@ func TestRun(t *testing.T) {
 	await(1)
 	// Load that one processor cannot carry, where the machine has another.
 	if runtime.NumCPU() > 1 {
-		stop := make(chan struct{})
+		var stop atomic.Bool
+		var spinning sync.WaitGroup
 		for range 4 {
-			go func() {
-				for {
-					select {
-					case <-stop:
-						return
-					default:
-					}
+			spinning.Go(func() {
+				for !stop.Load() {
 				}
-			}()
+			})
 		}
 		p.Wake()
 		await(2)
-		close(stop)
+		stop.Store(true)
+		spinning.Wait()
 		await(1)
 	}
 	cancel()
