@@ -81,7 +81,7 @@ func lodge(ctx context.Context, o options, ln net.Listener, t *tls.Config) error
 	if err != nil {
 		return err
 	}
-	p := pace.New()
+	p := pace.New(os.Getenv("GOMAXPROCS"))
 	go p.Run(ctx)
 	e, err := proxy.New(proxy.Config{TLS: t, Busy: p.Wake})
 	if err != nil {

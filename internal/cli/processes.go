@@ -41,7 +41,7 @@ func (a *app) daemonCommand() *cobra.Command {
 				Log:       slog.New(slog.NewTextHandler(a.env.Stderr, nil)),
 				LiveMap:   live,
 			}
-			pace := pace.New()
+			pace := pace.New(a.getenv("GOMAXPROCS"))
 			cfg.Busy = pace.Wake
 			var paced sync.WaitGroup
 			defer paced.Wait()
