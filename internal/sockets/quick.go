@@ -24,6 +24,10 @@ import (
 // whether it has found enough.
 const quickBatch = 16
 
+// quickFirst is how many times a quick search does so before it asks which
+// processes are in the cgroups of the wanted sockets.
+const quickFirst = 4
+
 // Hints remembers what quick searches came upon, for the next ones: which
 // process had which socket, who started whom, and this machine's addresses. It
 // is for one goroutine, in one network namespace, and for a moment.
@@ -44,10 +48,14 @@ func (s *search) quickly(ctx context.Context) error {
 	if err := s.recall(ctx, pids, seen); err != nil {
 		return err
 	}
+	// What is asked about was mostly started not long ago.
+	if err := s.hunt(ctx, pids, seen, quickFirst); err != nil {
+		return err
+	}
 	if !s.want.complete() {
 		near, far := s.order(pids)
 		for _, list := range [][]int{near, far} {
-			if err := s.hunt(ctx, list, seen); err != nil {
+			if err := s.hunt(ctx, list, seen, len(list)); err != nil {
 				return err
 			}
 		}
@@ -86,10 +94,11 @@ func (s *search) recall(ctx context.Context, pids []int, seen map[int]bool) erro
 
 // hunt looks through processes, which are in the order of their ids, until each
 // wanted socket has a holder or none is left: the youngest first, and beside
-// them those that one by one come nearer to the maker.
-func (s *search) hunt(ctx context.Context, pids []int, seen map[int]bool) error {
+// them those that one by one come nearer to the maker. It looks through at most
+// so many batches.
+func (s *search) hunt(ctx context.Context, pids []int, seen map[int]bool, batches int) error {
 	pids = slices.DeleteFunc(slices.Clone(pids), func(pid int) bool { return seen[pid] && s.numbers[pid] == nil })
-	for !s.want.complete() {
+	for ; batches > 0 && !s.want.complete(); batches-- {
 		var batch []int
 		add := func(i int) {
 			if !seen[pids[i]] && len(batch) < quickBatch {
