@@ -269,8 +269,7 @@ import.meta.hot.accept((m) => { show(m.text) })
 		tab.await("Network.webSocketCreated", func(params json.RawMessage) bool { return strings.Contains(string(params), `"url":"`+socket+`/`) })
 		tab.eval("window.same = 'page'")
 		for _, text := range []string{"second", "third"} {
-			p.write("main.js", strings.Replace(module, "first", text, 1))
-			tab.becomes("document.getElementById('text').textContent", text)
+			tab.becomesBy(func() { p.write("main.js", strings.Replace(module, "first", text, 1)) }, "document.getElementById('text').textContent", text)
 		}
 		if got := tab.eval("window.same"); got != "page" {
 			t.Errorf("the page was loaded anew: %q", got)

@@ -283,6 +283,24 @@ func (p *page) try(expression string) (string, error) {
 	return fmt.Sprint(r.Result.Value), nil
 }
 
+// becomesBy is becomes for what a change leads to, which is made again now and
+// then: a watcher may leave out one that comes soon after another (chokidar,
+// which Vite uses, does for 50 ms).
+func (p *page) becomesBy(change func(), expression, want string) {
+	p.t.Helper()
+	var made time.Time
+	eventually(p.t, func() string {
+		if time.Since(made) > time.Second {
+			made = time.Now()
+			change()
+		}
+		if got, err := p.try(expression); err != nil || got != want {
+			return fmt.Sprintf("%s is %q (%v), want %q", expression, got, err, want)
+		}
+		return ""
+	})
+}
+
 // becomes waits until an expression has a value. The page may be loaded anew
 // meanwhile.
 func (p *page) becomes(expression, want string) {
