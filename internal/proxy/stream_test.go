@@ -157,7 +157,9 @@ func TestEarlyAnswer(t *testing.T) {
 				}
 			}
 		}()
-		res, err := r.client(proto).Post(base, "text/plain", io.LimitReader(pr, 1<<20))
+		// As much as the engine still reads of such a request: where more is sent,
+		// net/http's client may find that it cannot write before it sees the answer.
+		res, err := r.client(proto).Post(base, "text/plain", io.LimitReader(pr, lingerBytes/2))
 		if err != nil {
 			t.Fatal(err)
 		}
