@@ -182,28 +182,8 @@ func reachable(eps []loopback.Endpoint) []loopback.Endpoint {
 	})
 }
 
-// ports gives a service's ports, TCP first, each once.
-func ports(eps []loopback.Endpoint) string {
-	var tcp, udp []uint16
-	for _, e := range eps {
-		if e.Protocol == loopback.UDP {
-			udp = append(udp, e.Port)
-		} else {
-			tcp = append(tcp, e.Port)
-		}
-	}
-	var out []string
-	for _, l := range []struct {
-		ports  []uint16
-		suffix string
-	}{{tcp, ""}, {udp, "/udp"}} {
-		slices.Sort(l.ports)
-		for _, n := range slices.Compact(l.ports) {
-			out = append(out, strconv.Itoa(int(n))+l.suffix)
-		}
-	}
-	return dash(strings.Join(out, ","))
-}
+// ports gives a service's ports as a cell of a table.
+func ports(eps []loopback.Endpoint) string { return dash(strings.Join(loopback.Ports(eps), ",")) }
 
 func shortDuration(d time.Duration) string {
 	switch {

@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/signal"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -147,11 +146,7 @@ func hasJobControl() bool {
 		return false
 	}
 	for range 64 { // a chain of parents within the group, such as sudo
-		b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
-		if err != nil {
-			return false
-		}
-		st, err := procfs.ParseStat(b)
+		st, err := procfs.ReadStat(pid)
 		if err != nil || st.Parent <= 0 {
 			return false
 		}

@@ -36,10 +36,6 @@ func readProcess(pid int, start uint64) (ProcessFacts, bool) {
 }
 
 func stat(pid int) (procfs.Stat, bool) {
-	b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
-	if err != nil {
-		return procfs.Stat{}, false
-	}
-	st, err := procfs.ParseStat(b)
+	st, err := procfs.ReadStat(pid)
 	return st, err == nil
 }

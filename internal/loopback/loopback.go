@@ -8,6 +8,8 @@ package loopback
 import (
 	"fmt"
 	"net/netip"
+	"slices"
+	"strconv"
 )
 
 // Engine is the way in which a home is made.
@@ -77,3 +79,27 @@ type Endpoint struct {
 func (e Endpoint) AddrPort() netip.AddrPort { return netip.AddrPortFrom(e.IP, e.Port) }
 
 func (e Endpoint) String() string { return string(e.Protocol) + " " + e.AddrPort().String() }
+
+// Ports lists the ports of endpoints, TCP first, each once: "80", "53/udp". It
+// is never nil.
+func Ports(eps []Endpoint) []string {
+	var tcp, udp []uint16
+	for _, e := range eps {
+		if e.Protocol == UDP {
+			udp = append(udp, e.Port)
+		} else {
+			tcp = append(tcp, e.Port)
+		}
+	}
+	out := []string{}
+	for _, l := range []struct {
+		ports  []uint16
+		suffix string
+	}{{tcp, ""}, {udp, "/udp"}} {
+		slices.Sort(l.ports)
+		for _, n := range slices.Compact(l.ports) {
+			out = append(out, strconv.Itoa(int(n))+l.suffix)
+		}
+	}
+	return out
+}

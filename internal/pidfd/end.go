@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strconv"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -47,14 +46,10 @@ func end(ctx context.Context, pid int, start uint64, sig unix.Signal, grace time
 		return err
 	}
 	defer func() { _ = unix.Close(fd) }() // nothing is written
-	b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	st, err := procfs.ReadStat(pid)
 	if errors.Is(err, os.ErrNotExist) || errors.Is(err, unix.ESRCH) { // it may end while it is read
 		return ErrGone
 	}
-	if err != nil {
-		return err
-	}
-	st, err := procfs.ParseStat(b)
 	if err != nil {
 		return err
 	}

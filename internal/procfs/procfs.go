@@ -8,6 +8,16 @@ import (
 	"strconv"
 )
 
+// ReadStat reads /proc/PID/stat of a process. A vanished process is
+// os.ErrNotExist, or ESRCH if it ends while it is read.
+func ReadStat(pid int) (Stat, error) {
+	b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	if err != nil {
+		return Stat{}, err
+	}
+	return ParseStat(b)
+}
+
 // StartTime gives the start of a process in clock ticks since boot (proc(5),
 // field 22 of /proc/PID/stat). With the process id it names one process for
 // ever. A vanished process is os.ErrNotExist.
@@ -27,10 +37,6 @@ func parseStartTime(stat []byte) (uint64, error) {
 // Alive says whether the process with this id and start time still is there,
 // and not a zombie.
 func Alive(pid int, start uint64) bool {
-	b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
-	if err != nil {
-		return false
-	}
-	s, err := ParseStat(b)
+	s, err := ReadStat(pid)
 	return err == nil && s.Start == start && s.State != 'Z' && s.State != 'X'
 }

@@ -38,11 +38,10 @@ func (e *Engine) rawConfig(h *tls.ClientHelloInfo) (*tls.Config, error) {
 // to a service without HTTP, or to any other if that is what the client says
 // that it speaks. Nil: it gets HTTP, or nothing.
 func (e *Engine) rawTo(s *snapshot, name string, offered []string) *route {
-	b := []byte(name) // in lower case: crypto/tls leaves it as it came
-	for i, c := range b {
-		if 'A' <= c && c <= 'Z' {
-			b[i] = c + 'a' - 'A'
-		}
+	var buf [maxHost]byte
+	b, port, ok := splitHost(&buf, []byte(name)) // crypto/tls leaves capitals as they came
+	if !ok || len(port) > 0 {
+		return nil
 	}
 	if i, ok := s.table.raw[string(b)]; ok {
 		return s.routes[i]

@@ -1,11 +1,6 @@
 package sockets
 
-import (
-	"os"
-	"strconv"
-
-	"lodge/internal/procfs"
-)
+import "lodge/internal/procfs"
 
 // ancestorsMost bounds how far up a process's ancestors are followed.
 const ancestorsMost = 64
@@ -23,10 +18,7 @@ func nameParents(list []*Process) {
 		if s, ok := known[pid]; ok {
 			return s
 		}
-		var s procfs.Stat
-		if b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat"); err == nil {
-			s, _ = procfs.ParseStat(b) // the zero Stat is none
-		}
+		s, _ := procfs.ReadStat(pid) // without a name it is none
 		known[pid] = s
 		return s
 	}

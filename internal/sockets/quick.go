@@ -322,16 +322,9 @@ func (s *search) share(n int, f func(i int)) {
 	wg.Wait()
 }
 
-// read reads a small file of a process into buf, without making its descriptor
-// known to Go's poller, which takes as long as all else.
+// read reads a small file of a process into buf.
 func (s *search) read(pid int, name string, buf []byte) ([]byte, error) {
-	fd, err := unix.Openat(s.proc, strconv.Itoa(pid)+"/"+name, unix.O_RDONLY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = unix.Close(fd) }() // only read from
-	n, err := read(fd, buf)
-	return buf[:max(n, 0)], err
+	return readSmall(s.proc, strconv.Itoa(pid)+"/"+name, buf)
 }
 
 // at is where a process has a socket.

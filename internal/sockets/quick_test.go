@@ -11,19 +11,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A quick search finds the same holders as a whole one, where they are one
-// family.
-func TestQuick(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	port := uint16(l.Addr().(*net.TCPAddr).Port)
-	f, err := l.(*net.TCPListener).File()
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command("/bin/sh", "-c", "sleep 600 & sleep 600 & sleep 600 & echo ready; read x; kill $(jobs -p)")
+// family starts a shell that has f as descriptor 3, runs commands in the
+// background, and ends them at the test's end. It gives the shell's id.
+func family(t *testing.T, f *os.File, commands string) int {
+	t.Helper()
+	cmd := exec.Command("/bin/sh", "-c", commands+" & echo ready; read x; kill $(jobs -p)")
 	cmd.ExtraFiles = []*os.File{f}
 	in, err := cmd.StdinPipe()
 	if err != nil {
@@ -36,13 +28,26 @@ func TestQuick(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		_ = in.Close()
-		_ = cmd.Wait()
-	})
+	t.Cleanup(func() { _ = in.Close(); _ = cmd.Wait() })
 	if n, err := out.Read(make([]byte, 16)); n == 0 {
 		t.Fatal(err)
 	}
+	return cmd.Process.Pid
+}
+
+// A quick search finds the same holders as a whole one, where they are one
+// family.
+func TestQuick(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	port := uint16(l.Addr().(*net.TCPAddr).Port)
+	f, err := l.(*net.TCPListener).File()
+	if err != nil {
+		t.Fatal(err)
+	}
+	shell := family(t, f, "sleep 600 & sleep 600 & sleep 600")
 	holders := func(quick bool) []int {
 		t.Helper()
 		tb, err := List(t.Context(), Query{Quick: quick, Protocols: []string{"tcp"}, States: []string{"listen"}, Filter: Filter{Ports: []uint16{port}}})
@@ -56,7 +61,7 @@ func TestQuick(t *testing.T) {
 		return pids
 	}
 	whole := holders(false)
-	if len(whole) != 5 || !slices.Contains(whole, os.Getpid()) || !slices.Contains(whole, cmd.Process.Pid) {
+	if len(whole) != 5 || !slices.Contains(whole, os.Getpid()) || !slices.Contains(whole, shell) {
 		t.Fatalf("held by %v", whole)
 	}
 	if got := holders(true); !slices.Equal(got, whole) {
@@ -107,23 +112,7 @@ func TestQuickWorkers(t *testing.T) {
 		t.Fatal(err)
 	}
 	inode, _ := ParseLink(must(os.Readlink("/proc/self/fd/" + strconv.Itoa(int(f.Fd())))))
-	cmd := exec.Command("/bin/sh", "-c", "sleep 600 & sleep 600 & exec 3<&-; sleep 600 & echo ready; read x; kill $(jobs -p)")
-	cmd.ExtraFiles = []*os.File{f}
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = in.Close(); _ = cmd.Wait() })
-	if n, err := out.Read(make([]byte, 16)); n == 0 {
-		t.Fatal(err)
-	}
+	shell := family(t, f, "sleep 600 & sleep 600 & exec 3<&-; sleep 600")
 	_, _ = f.Close(), l.Close()
 	proc, err := openProc()
 	if err != nil {
@@ -152,8 +141,8 @@ func TestQuickWorkers(t *testing.T) {
 	for _, workers := range []bool{true, false} {
 		s := &search{searchFor: searchFor{want: all, quick: true, workers: workers}, proc: proc, processes: have[:1], firsts: map[uint32]at{0: {3, inode}}}
 		got := s.relatives(pids, map[int]bool{have[0].PID: true})
-		if !slices.Contains(got, cmd.Process.Pid) {
-			t.Errorf("%v lacks the parent, %d", got, cmd.Process.Pid)
+		if !slices.Contains(got, shell) {
+			t.Errorf("%v lacks the parent, %d", got, shell)
 		}
 		if slices.Contains(got, have[1].PID) != workers || len(got) > 12 {
 			t.Errorf("workers %v: %v; the other is %d", workers, got, have[1].PID)

@@ -74,14 +74,9 @@ func countTCP() int {
 	n := 0
 	for _, name := range []string{"sockstat", "sockstat6"} {
 		var buf [1024]byte // more than the kernel says
-		fd, err := unix.Open("/proc/thread-self/net/"+name, unix.O_RDONLY|unix.O_CLOEXEC, 0)
-		if err != nil {
-			continue
+		if b, err := readSmall(unix.AT_FDCWD, "/proc/thread-self/net/"+name, buf[:]); err == nil {
+			n += parseSockstat(b)
 		}
-		if m, err := read(fd, buf[:]); err == nil {
-			n += parseSockstat(buf[:m])
-		}
-		_ = unix.Close(fd) // only read from
 	}
 	return n
 }

@@ -3,7 +3,6 @@ package tui
 import (
 	"net/netip"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -81,13 +80,13 @@ func serviceItems(ps []localapi.Project, ix *index, match Match) []serviceItem {
 			}
 		}
 		if len(p.Services) == 0 {
-			add(serviceItem{id: identity{a: p.ID}, Project: p, State: p.State, Ports: portsOf(p.Others)})
+			add(serviceItem{id: identity{a: p.ID}, Project: p, State: p.State, Ports: loopback.Ports(p.Others)})
 		}
 		for i := range p.Services {
 			s := &p.Services[i]
 			add(serviceItem{
 				id: identity{a: p.ID, b: s.Name}, Project: p, Service: s, State: string(s.State), Reason: s.Reason,
-				Ports: portsOf(s.Endpoints), PID: s.PID, Started: s.StartedAt,
+				Ports: loopback.Ports(s.Endpoints), PID: s.PID, Started: s.StartedAt,
 			})
 		}
 	}
@@ -114,27 +113,4 @@ func ownerFirst(p party, pid int) party {
 		p.Processes[0], p.Processes[i] = p.Processes[i], p.Processes[0]
 	}
 	return p
-}
-
-// portsOf lists ports, TCP first, each once.
-func portsOf(eps []loopback.Endpoint) []string {
-	var tcp, udp []uint16
-	for _, e := range eps {
-		if e.Protocol == loopback.UDP {
-			udp = append(udp, e.Port)
-		} else {
-			tcp = append(tcp, e.Port)
-		}
-	}
-	out := []string{}
-	for _, l := range []struct {
-		ports  []uint16
-		suffix string
-	}{{tcp, ""}, {udp, "/udp"}} {
-		slices.Sort(l.ports)
-		for _, n := range slices.Compact(l.ports) {
-			out = append(out, strconv.Itoa(int(n))+l.suffix)
-		}
-	}
-	return out
 }
