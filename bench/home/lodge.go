@@ -17,6 +17,9 @@ import (
 	"lodge/bench/internal/scratch"
 )
 
+// poll is how often something is looked for that is about to come.
+const poll = 2 * time.Millisecond
+
 // lodge is one daemon of its own, by directories of its own.
 type lodge struct {
 	exe     string
@@ -126,7 +129,7 @@ func (l *lodge) daemon() int {
 
 // helper gives the daemon's privileged child, 0 if it has none.
 func (l *lodge) helper() int {
-	for _, pid := range children(l.daemon()) {
+	for _, pid := range scratch.Children(l.daemon()) {
 		if argv := cmdline(pid); len(argv) > 1 && argv[1] == "helper" {
 			return pid
 		}
@@ -144,7 +147,7 @@ func (l *lodge) startDaemon(ctx context.Context, log *os.File) error {
 		return fmt.Errorf("start daemon: %w", err)
 	}
 	go func() { _ = cmd.Wait() }() // l.end ends it
-	return eventually(ctx, 20*time.Second, func() error {
+	return scratch.Eventually(ctx, poll, 20*time.Second, func() error {
 		if l.daemon() == 0 {
 			return errors.New("start daemon: it does not answer")
 		}
@@ -187,22 +190,4 @@ func (l *lodge) works(ctx context.Context, engine, dir string) string {
 	}
 	why, _, _ = strings.Cut(why, "\n")
 	return why
-}
-
-// eventually calls f until it has no error, and gives the last one when the
-// time is over.
-func eventually(ctx context.Context, limit time.Duration, f func() error) error {
-	t := time.NewTicker(2 * time.Millisecond)
-	defer t.Stop()
-	for deadline := time.Now().Add(limit); ; {
-		err := f()
-		if err == nil || time.Now().After(deadline) {
-			return err
-		}
-		select {
-		case <-t.C:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
 }

@@ -181,7 +181,7 @@ func (b *bench) pathRound(ctx context.Context, places []*place, round, passes in
 		// Many short turns, so that what else the machine does befalls all places
 		// alike; once in one order and once in the opposite one, so that what
 		// drifts steadily cancels out. Each round begins with another place.
-		there := slices.Clip(rotated(places, round))
+		there := slices.Clip(rounds.Rotated(places, round))
 		back := slices.Clone(there)
 		slices.Reverse(back)
 		for range passes {
@@ -198,11 +198,6 @@ func (b *bench) pathRound(ctx context.Context, places []*place, round, passes in
 		}
 	}
 	return nil
-}
-
-func rotated[T any](v []T, by int) []T {
-	by %= max(len(v), 1)
-	return append(slices.Clone(v[by:]), v[:by]...)
 }
 
 func (p *place) start(ctx context.Context, pingpong string) error {

@@ -137,7 +137,7 @@ func (s *soaking) change(ctx context.Context) error {
 	if err := os.WriteFile(filepath.Join(s.stay, "changed.txt"), fmt.Appendln(nil, s.rounds), 0o644); err != nil {
 		return err
 	}
-	return eventually(ctx, 60*time.Second, func() error {
+	return scratch.Eventually(ctx, poll, 60*time.Second, func() error {
 		now, state, err := started()
 		if err == nil && (now == before || state != "ready") {
 			err = fmt.Errorf("wait for the restart by watch: s2 is %s since %s", state, now)
@@ -174,7 +174,7 @@ func (s *soaking) sample(ctx context.Context) error {
 		s.samples.add(who.name+": descriptors", float64(fds))
 		s.samples.add(who.name+": of eBPF", float64(bpf))
 		s.samples.add(who.name+threadsSuffix, float64(th))
-		s.samples.add(who.name+": children", float64(len(children(who.pid))))
+		s.samples.add(who.name+": children", float64(len(scratch.Children(who.pid))))
 		s.samples.add(who.name+": memory"+sizeSuffix, m.pss/(1<<20))
 	}
 	group := groupOf(p.KeeperPID)

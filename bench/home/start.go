@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"lodge/bench/internal/rounds"
+	"lodge/bench/internal/scratch"
 )
 
 // contender starts n services and ends them.
@@ -80,7 +81,7 @@ func (b *bench) start(ctx context.Context) error {
 	for r := range turns {
 		b.say("start: round %d of %d", r+1, turns)
 		for _, n := range ns {
-			for _, c := range rotated(here, r) {
+			for _, c := range rounds.Rotated(here, r) {
 				listening, returned, err := b.launch(ctx, c, n, ports[:n])
 				if err != nil {
 					return fmt.Errorf("%s, %d services: %w", c.name, n, err)
@@ -301,7 +302,7 @@ func (b *bench) lodgeContender(ctx context.Context, engine string, warm bool, ns
 	}
 	c.before = func(ctx context.Context) error {
 		// No keeper is left of the round before.
-		err := eventually(ctx, 10*time.Second, func() error {
+		err := scratch.Eventually(ctx, poll, 10*time.Second, func() error {
 			if l.daemon() == 0 {
 				return nil
 			}

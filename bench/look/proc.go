@@ -38,33 +38,3 @@ func parsePeak(status []byte, program string) (float64, error) {
 	}
 	return 0, errors.New("read status: it has no VmHWM")
 }
-
-// ticks is USER_HZ, the clock ticks of /proc a second.
-const ticks = 100
-
-// cpuOf gives the processor time of a process so far, in seconds (fields 14
-// and 15 of proc_pid_stat(5)).
-func cpuOf(pid int) (float64, error) {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return 0, err
-	}
-	return parseCPU(b)
-}
-
-func parseCPU(stat []byte) (float64, error) {
-	i := bytes.LastIndexByte(stat, ')')
-	f := bytes.Fields(stat[i+1:])
-	if i < 0 || len(f) < 13 {
-		return 0, errors.New("read stat: it is too short")
-	}
-	user, err := strconv.ParseUint(string(f[11]), 10, 53)
-	if err != nil {
-		return 0, fmt.Errorf("read stat: %w", err)
-	}
-	system, err := strconv.ParseUint(string(f[12]), 10, 53)
-	if err != nil {
-		return 0, fmt.Errorf("read stat: %w", err)
-	}
-	return float64(user+system) / ticks, nil
-}

@@ -71,17 +71,6 @@ func TestParsePeak(t *testing.T) {
 	}
 }
 
-func TestParseCPU(t *testing.T) {
-	if got, err := parseCPU([]byte("7 (a) b) S 0 1 1 0 -1 4194560 1 2 3 4 150 50 7 8 20 0 1 0 42 1 2")); got != 2 || err != nil {
-		t.Error(got, err)
-	}
-	for _, bad := range []string{"", "7 (a) S 0", "7 (a) S 0 1 1 0 -1 4194560 1 2 3 4 x 50 7 8"} {
-		if _, err := parseCPU([]byte(bad)); err == nil {
-			t.Errorf("%q was read", bad)
-		}
-	}
-}
-
 func TestParseLive(t *testing.T) {
 	for text, want := range map[string]string{
 		`{"capabilities":[{"name":"engine ebpf","status":"yes"},{"name":"live socket map","status":"yes","reason":"it works"}]}`: "",

@@ -73,7 +73,7 @@ func (b *bench) top(ctx context.Context) (err error) {
 	}()
 	b.say("top: %s, left alone", seconds)
 	pids := []int{cmd.Process.Pid, daemon.PID()}
-	pids = append(pids, children(daemon.PID())...)
+	pids = append(pids, scratch.Children(daemon.PID())...)
 	if err := wait(ctx, settle); err != nil {
 		return err
 	}
@@ -94,19 +94,10 @@ func (b *bench) top(ctx context.Context) (err error) {
 	return nil
 }
 
-// children lists a process's own, such as the helper.
-func children(pid int) []int {
-	out, err := os.ReadFile("/proc/" + itoa(pid) + "/task/" + itoa(pid) + "/children")
-	if err != nil {
-		return nil
-	}
-	return numbers(string(out))
-}
-
 func cpuOfAll(pids []int) (float64, error) {
 	sum := 0.0
 	for _, pid := range pids {
-		s, err := cpuOf(pid)
+		s, err := scratch.CPU(pid)
 		if errors.Is(err, os.ErrNotExist) || errors.Is(err, unix.ESRCH) {
 			return 0, errors.New("a process of lodge's ended meanwhile")
 		}

@@ -174,16 +174,3 @@ func readLodgeText(out string) map[ends]int {
 	}
 	return found
 }
-
-// numbers gives the numbers of a text.
-func numbers(s string) []int {
-	var out []int
-	for f := range strings.FieldsSeq(s) {
-		if n, err := strconv.Atoi(f); err == nil {
-			out = append(out, n)
-		}
-	}
-	return out
-}
-
-func itoa(n int) string { return strconv.Itoa(n) }

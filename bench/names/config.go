@@ -83,7 +83,7 @@ func (s *site) portlessUp(ctx context.Context, c *contender, dir, to string) (*c
 		return nil, err
 	}
 	// It writes a file that the proxy reads, whenever that is there.
-	if err := eventually(ctx, 20*time.Second, func() error { return dialled(ctx, c.port) }); err != nil {
+	if err := scratch.Eventually(ctx, poll, 20*time.Second, func() error { return dialled(ctx, c.port) }); err != nil {
 		return nil, &scratch.NeedError{What: err.Error()}
 	}
 	alias, err := scratch.Start(append([]string{"HOME=" + dir}, env...), dir, s.node, s.portless, "alias", "app", port(to))

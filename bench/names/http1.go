@@ -94,7 +94,7 @@ func (s *site) compare(ctx context.Context, part, scheme string, names []string,
 		s.b.say("%s over %s: round %d of %d", part, scheme, r+1, turns)
 		for i := range cells {
 			t := &cells[i]
-			for _, c := range rotated(there, r+i) {
+			for _, c := range rounds.Rotated(there, r+i) {
 				if err := one(ctx, c, t, ask); err != nil {
 					return fmt.Errorf("%s, %s: %w", c.name, t.Cell, err)
 				}

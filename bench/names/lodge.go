@@ -20,6 +20,9 @@ import (
 	"lodge/bench/internal/scratch"
 )
 
+// poll is how often something is looked for that is about to come.
+const poll = 10 * time.Millisecond
+
 // lodge is one daemon of its own, by directories of its own.
 type lodge struct {
 	exe     string
@@ -123,7 +126,7 @@ func (l *lodge) stayingDaemon(ctx context.Context, b *bench) error {
 		return err
 	}
 	b.w.Later(func(context.Context) error { return child.Terminate() })
-	return eventually(ctx, 20*time.Second, func() error {
+	return scratch.Eventually(ctx, poll, 20*time.Second, func() error {
 		if l.daemon() == 0 {
 			return errors.New("start daemon: it does not answer")
 		}

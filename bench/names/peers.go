@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"lodge/bench/internal/rounds"
@@ -171,7 +170,7 @@ func (s *site) awaitPeer(ctx context.Context, c *contender) error {
 func (c *contender) await(ctx context.Context, limit time.Duration) error {
 	client := &http.Client{Transport: c.transport(1, false), Timeout: 5 * time.Second, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	defer client.CloseIdleConnections()
-	return eventually(ctx, limit, func() error {
+	return scratch.Eventually(ctx, poll, limit, func() error {
 		_, err := get(ctx, client, c.url(c.probe))
 		return err
 	})
@@ -216,27 +215,4 @@ func get(ctx context.Context, client *http.Client, url string) (int64, error) {
 		err = fmt.Errorf("get %s: it answers %s", url, res.Status)
 	}
 	return n, err
-}
-
-// eventually calls f until it has no error, and gives the last one when the
-// time is over.
-func eventually(ctx context.Context, limit time.Duration, f func() error) error {
-	t := time.NewTicker(10 * time.Millisecond)
-	defer t.Stop()
-	for deadline := time.Now().Add(limit); ; {
-		err := f()
-		if err == nil || time.Now().After(deadline) {
-			return err
-		}
-		select {
-		case <-t.C:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-}
-
-func rotated[T any](v []T, by int) []T {
-	by %= max(len(v), 1)
-	return append(slices.Clone(v[by:]), v[:by]...)
 }

@@ -2,67 +2,32 @@ package main
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"os"
 	"strconv"
-)
 
-// ticks is USER_HZ, the clock ticks of /proc a second.
-const ticks = 100
+	"lodge/bench/internal/scratch"
+)
 
 // tree gives a process and all below it.
 func tree(pid int) []int {
 	out := []int{pid}
-	tasks, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
-	if err != nil {
-		return out
-	}
-	for _, t := range tasks {
-		b, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%s/children", pid, t.Name()))
-		if err != nil {
-			continue // ended
-		}
-		for _, f := range bytes.Fields(b) {
-			if child, err := strconv.Atoi(string(f)); err == nil {
-				out = append(out, tree(child)...)
-			}
-		}
+	for _, child := range scratch.Children(pid) {
+		out = append(out, tree(child)...)
 	}
 	return out
 }
 
-// cpuOf gives the processor time of processes so far, in seconds (fields 14
-// and 15 of proc_pid_stat(5)). One that has ended counts nothing.
+// cpuOf gives the processor time of processes so far, in seconds. One that has
+// ended counts nothing.
 func cpuOf(pids []int) float64 {
 	sum := 0.0
 	for _, pid := range pids {
-		b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-		if err != nil {
-			continue
-		}
-		if s, err := parseCPU(b); err == nil {
+		if s, err := scratch.CPU(pid); err == nil {
 			sum += s
 		}
 	}
 	return sum
-}
-
-func parseCPU(stat []byte) (float64, error) {
-	i := bytes.LastIndexByte(stat, ')')
-	f := bytes.Fields(stat[i+1:])
-	if i < 0 || len(f) < 13 {
-		return 0, errors.New("read stat: it is too short")
-	}
-	user, err := strconv.ParseUint(string(f[11]), 10, 53)
-	if err != nil {
-		return 0, fmt.Errorf("read stat: %w", err)
-	}
-	system, err := strconv.ParseUint(string(f[12]), 10, 53)
-	if err != nil {
-		return 0, fmt.Errorf("read stat: %w", err)
-	}
-	return float64(user+system) / ticks, nil
 }
 
 // memory is what processes have in memory, in bytes.

@@ -58,19 +58,6 @@ func TestParseH2log(t *testing.T) {
 	}
 }
 
-func TestParseCPU(t *testing.T) {
-	// A name may have blanks and parentheses (proc_pid_stat(5)).
-	s, err := parseCPU([]byte("42 (a) b) (c) S 1 42 42 0 -1 4194560 100 0 0 0 150 50 9 9 20 0 1 0 1000 1 1"))
-	if err != nil || s != 2 {
-		t.Errorf("got %v, %v", s, err)
-	}
-	for _, bad := range []string{"", "42 (a", "42 (a) S 1 2 3", "42 (a) S 1 42 42 0 -1 4194560 100 0 0 0 x 50 9 9"} {
-		if _, err := parseCPU([]byte(bad)); err == nil {
-			t.Errorf("%q was taken", bad)
-		}
-	}
-}
-
 func TestOwnTree(t *testing.T) {
 	child := exec.Command("sleep", "60")
 	if err := child.Start(); err != nil {

@@ -76,7 +76,7 @@ func (b *bench) namesPort(ctx context.Context, l *lodge, dir string, run []strin
 		return 0, err
 	}
 	port := 0
-	err = eventually(ctx, 20*time.Second, func() error {
+	err = scratch.Eventually(ctx, poll, 20*time.Second, func() error {
 		o, err := l.open(ctx, dir)
 		if err != nil {
 			return err
@@ -116,7 +116,7 @@ func (s *started) once(ctx context.Context, env []string, dir, note string, argv
 	if err = errors.Join(err, child.Terminate()); err != nil {
 		return err
 	}
-	return eventually(ctx, 20*time.Second, func() error {
+	return scratch.Eventually(ctx, poll, 20*time.Second, func() error {
 		if _, err := get(ctx, client, c.url("/")); err == nil {
 			return errors.New("it still answers")
 		}

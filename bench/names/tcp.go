@@ -103,7 +103,7 @@ func (b *bench) tcpRound(ctx context.Context, places []*place, round int, found 
 			return fmt.Errorf("%s: %w", p.name, err)
 		}
 	}
-	there := rotated(places, round)
+	there := rounds.Rotated(places, round)
 	back := slices.Clone(there)
 	slices.Reverse(back)
 	passes := 5

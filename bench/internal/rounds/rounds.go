@@ -78,3 +78,10 @@ func Mean(v []float64) float64 {
 	}
 	return s / float64(len(v))
 }
+
+// Rotated gives the contenders of a round in their order, which changes with
+// every round.
+func Rotated[T any](v []T, by int) []T {
+	by %= max(len(v), 1)
+	return append(slices.Clone(v[by:]), v[:by]...)
+}
