@@ -26,6 +26,7 @@ type page struct {
 	fields [][2]string // further header fields
 	// refresh makes a browser ask again after a moment.
 	refresh bool
+	call    int // the status for a call of gRPC; 0: the one that goes with status
 }
 
 // logLines and logWidth bound what a page shows of a service's output.
@@ -242,6 +243,9 @@ func (p *page) grpc(f func(k, v string)) {
 		code = 12 // UNIMPLEMENTED
 	case http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
 		code = 14 // UNAVAILABLE
+	}
+	if p.call != 0 {
+		code = p.call
 	}
 	line, _, _ := bytes.Cut(p.plain(), []byte{'\n'})
 	var b strings.Builder

@@ -124,6 +124,7 @@ func (s *slowRoad) serve(w http.ResponseWriter, r *http.Request) {
 	if !ok || low == nil {
 		panic(http.ErrAbortHandler) // cannot be: give is called with no other
 	}
+	began := time.Now()
 	x, p := newExchange(r, low, e.lim.Fields)
 	if p != nil {
 		x.answer(w, p)
@@ -144,7 +145,9 @@ func (s *slowRoad) serve(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		if !errors.Is(err, errMoved) {
-			x.answer(w, e.upstreamPage(rt, err))
+			p := e.upstreamPage(rt, err)
+			p.call = resetStatus(err, r.Header.Get("Grpc-Timeout"), time.Since(began))
+			x.answer(w, p)
 			return
 		}
 	}
