@@ -24,6 +24,7 @@ import (
 
 	"lodge/internal/keeper"
 	"lodge/internal/project"
+	"lodge/internal/stall"
 )
 
 // Env is what a command line runs in.
@@ -44,6 +45,7 @@ const (
 	exitDone    = 0
 	exitNotDone = 1
 	exitUsage   = 2
+	// After a signal it is 128 and the signal's number: see interrupts.
 )
 
 // usageError is wrong usage.
@@ -71,9 +73,10 @@ func (e *exitError) Error() string { return fmt.Sprintf("exit status %d", e.code
 
 // app is one run of the command line.
 type app struct {
-	env Env
-	out io.Writer
-	err io.Writer
+	env     Env
+	out     io.Writer
+	err     io.Writer
+	signals *interrupts
 }
 
 // Run runs the command line and gives the exit status.
@@ -84,11 +87,13 @@ func Run(ctx context.Context, env Env) int {
 	root.SetArgs(append([]string{}, env.Args...)) // with nil, cobra reads os.Args
 	root.SetOut(out)
 	root.SetErr(env.Stderr)
-	err := root.ExecuteContext(ctx)
-	if err == nil && out.err != nil && !errors.Is(out.err, unix.EPIPE) {
-		err = fmt.Errorf("print: %w", out.err)
-	}
-	return a.status(err)
+	return a.untilInterrupted(ctx, func(ctx context.Context) error {
+		err := root.ExecuteContext(ctx)
+		if err == nil && out.err != nil && !errors.Is(out.err, unix.EPIPE) {
+			err = fmt.Errorf("print: %w", out.err)
+		}
+		return err
+	})
 }
 
 // results is standard output that remembers the first error: a result that
@@ -180,11 +185,14 @@ func (a *app) status(err error) int {
 	var u *usageError
 	var k *keeper.Error
 	var p *project.Error
+	var halted *stall.Error
 	switch {
 	case errors.As(err, &u):
 		code, hint = exitUsage, u.hint
 	case errors.As(err, &h):
 		hint = h.hint
+	case errors.As(err, &halted):
+		hint = halted.Hint()
 	case errors.As(err, &p):
 		code = exitUsage
 	case errors.As(err, &k):

@@ -139,6 +139,9 @@ func (a *app) open(ctx context.Context, c *localapi.Client, p *project.Project, 
 	if err != nil {
 		return nil, err
 	}
+	if st.Notice != "" {
+		fmt.Fprintln(a.err, "lodge: "+st.Notice)
+	}
 	return localapi.NewSession(st), nil
 }
 

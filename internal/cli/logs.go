@@ -8,7 +8,6 @@ import (
 	"hash/fnv"
 	"io/fs"
 	"os"
-	"os/signal"
 	"slices"
 	"strings"
 	"sync"
@@ -79,8 +78,6 @@ func parseSince(s string, now time.Time) (time.Time, error) {
 }
 
 func (a *app) logs(ctx context.Context, q keeper.LogQuery, follow, asJSON bool) error {
-	ctx, stop := signal.NotifyContext(ctx, unix.SIGINT, unix.SIGTERM)
-	defer stop()
 	c, err := a.connect(ctx)
 	if err != nil {
 		return err
@@ -99,18 +96,47 @@ func (a *app) logs(ctx context.Context, q keeper.LogQuery, follow, asJSON bool) 
 		enc.SetEscapeHTML(false)
 		each = func(l logs.Line) error { return enc.Encode(l) }
 	}
-	if p.State != "up" {
-		err = localapi.ReadLogs(p, q, each)
-	} else {
-		err = localapi.NewSession(p).Logs(ctx, q, follow, each)
-	}
-	if ctx.Err() != nil || errors.Is(err, keeper.ErrGone) && follow {
-		return nil // asked to end, or the project did
+	err = a.readLogs(ctx, p, q, follow, each)
+	if errors.Is(err, keeper.ErrGone) && follow {
+		return nil // the project ended
 	}
 	if errors.Is(err, unix.EPIPE) {
 		return nil
 	}
 	return err
+}
+
+// readLogs hands lines to each: the past ones from the disk where no keeper can
+// be asked, and with follow those to come, until nobody reads them.
+func (a *app) readLogs(ctx context.Context, p localapi.Project, q keeper.LogQuery, follow bool, each func(logs.Line) error) error {
+	if p.State != "up" || p.Unresponsive != "" {
+		err := localapi.ReadLogs(p, q, each)
+		if err == nil && p.Unresponsive != "" {
+			err = a.saidHalted(p, follow)
+		}
+		return err
+	}
+	s := localapi.NewSession(p)
+	if !follow {
+		return s.Logs(ctx, q, false, each)
+	}
+	reading, stop := a.untilReaderGone(ctx)
+	defer stop()
+	err := a.patient(s, true).Logs(reading, q, true, each)
+	if reading.Err() != nil && ctx.Err() == nil {
+		return nil // nobody reads on
+	}
+	return err
+}
+
+// saidHalted tells that a project's keeper does not answer. What follows cannot
+// be shown without it.
+func (a *app) saidHalted(p localapi.Project, follow bool) error {
+	if follow {
+		return &hinted{err: fmt.Errorf("follow logs of %s: %s", p.Shown(), p.Unresponsive), hint: p.UnresponsiveHint}
+	}
+	a.notesHalted([]localapi.Project{p})
+	return nil
 }
 
 // mayHaveLogs says whether each name is that of a service that there is or that

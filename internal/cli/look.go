@@ -10,6 +10,7 @@ import (
 
 	"lodge/internal/localapi"
 	"lodge/internal/sockets"
+	"lodge/internal/stall"
 )
 
 // look is what a running daemon adds to the kernel's table of sockets: whose
@@ -80,12 +81,18 @@ func (l *look) refresh(ctx context.Context) {
 				if errors.Is(err, context.DeadlineExceeded) {
 					err = errors.New("the daemon does not answer")
 				}
-				l.Warnings = append(l.Warnings, "projects are not named: "+err.Error())
+				var halted *stall.Error
+				text := "projects are not named: " + err.Error()
+				if errors.As(err, &halted) {
+					text += " (hint: " + halted.Hint() + ")"
+				}
+				l.Warnings = append(l.Warnings, text)
 			}
 			return false
 		}
 		d.projects = ps.Projects
 		l.Projects = append(l.Projects, ps.Projects...)
+		l.Warnings = append(l.Warnings, haltedNotes(ps.Projects)...)
 		return true
 	}
 	if live, ok := any(l.own.client).(sockets.Live); ask(&l.own) && ok {

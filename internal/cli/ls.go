@@ -119,6 +119,11 @@ func (a *app) listProjectsTo(out io.Writer, ps []localapi.Project) {
 				fmt.Fprintf(out, "%s/%s: %s\n", p.Shown(), s.Name, s.Reason)
 			}
 		}
+		if p.Unresponsive != "" {
+			for _, text := range haltedNotes([]localapi.Project{p}) {
+				fmt.Fprintln(out, a.red(out, text))
+			}
+		}
 		if p.LogError != "" {
 			fmt.Fprintf(out, "%s: logs are not kept: %s\n", p.Shown(), p.LogError)
 		}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/signal"
 	"slices"
 	"strings"
 	"time"
@@ -261,8 +260,6 @@ func (r *portsRequest) scan(ctx context.Context, l *look) (*sockets.Snapshot, er
 }
 
 func (a *app) ports(ctx context.Context, r *portsRequest) error {
-	ctx, stop := signal.NotifyContext(ctx, unix.SIGINT, unix.SIGTERM)
-	defer stop()
 	l := a.look(ctx)
 	defer l.Close()
 	t, err := r.scan(ctx, l)

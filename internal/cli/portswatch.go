@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"slices"
 	"time"
 
@@ -18,8 +17,6 @@ import (
 // watchPorts prints what is there and then each change, until it is
 // interrupted or nobody reads any more.
 func (a *app) watchPorts(ctx context.Context, r *portsRequest) error {
-	ctx, stop := signal.NotifyContext(ctx, unix.SIGINT, unix.SIGTERM)
-	defer stop()
 	w, err := newPause(ctx, a.env.Stdout)
 	if err != nil {
 		return fmt.Errorf("watch sockets: %w", err)

@@ -5,11 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -94,10 +92,9 @@ func (a *app) probe(c *cobra.Command, argv []string, f probing) error {
 		return err
 	}
 	opts.Options.Network.Lookup = lookup
-	ctx, stop := signal.NotifyContext(c.Context(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
+	ctx := c.Context()
 	if many {
-		return a.probeMany(ctx, stop, t, opts, f)
+		return a.probeMany(ctx, t, opts, f)
 	}
 	return a.probeOne(ctx, t, opts.Options, f)
 }

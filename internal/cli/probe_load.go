@@ -16,14 +16,12 @@ import (
 )
 
 // probeMany measures, and prints what was measured also when it is interrupted:
-// exit status 130 then. A second Ctrl-C ends the program at once.
-func (a *app) probeMany(ctx context.Context, stop func(), t probe.Target, opts probe.LoadOptions, f probing) error {
+// the exit status is that of the signal then.
+func (a *app) probeMany(ctx context.Context, t probe.Target, opts probe.LoadOptions, f probing) error {
 	l, err := probe.NewLoad(ctx, t, opts)
 	if err != nil {
 		return probeError(t, err)
 	}
-	release := context.AfterFunc(ctx, stop)
-	defer release()
 	ended := a.showProgress(l)
 	s := l.Do(ctx)
 	ended()
@@ -36,7 +34,7 @@ func (a *app) probeMany(ctx context.Context, stop func(), t probe.Target, opts p
 	case err != nil:
 		return err
 	case s.Stopped == "interrupted":
-		return &exitError{code: 130}
+		return ctx.Err()
 	case f.maxErrors >= 0 && s.Failed > int64(f.maxErrors):
 		return fmt.Errorf("probe %s: %d failed, which is more than %d", t.Text, s.Failed, f.maxErrors)
 	case s.Succeeded == 0:

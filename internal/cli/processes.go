@@ -5,12 +5,10 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"os/signal"
 	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/sys/unix"
 
 	"lodge/internal/daemon"
 	"lodge/internal/keeper"
@@ -33,7 +31,7 @@ func (a *app) daemonCommand() *cobra.Command {
 		Example: "  lodge daemon --live",
 		Args:    args(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error {
-			ctx, stop := signal.NotifyContext(c.Context(), unix.SIGINT, unix.SIGTERM)
+			ctx, stop := a.serving(c.Context())
 			defer stop()
 			cfg := daemon.Config{
 				Dirs: d, Exe: a.env.Exe, Version: a.env.Version, Output: a.env.Stderr,
@@ -84,7 +82,7 @@ func (a *app) keeperCommand() *cobra.Command {
 		Hidden: true,
 		Args:   args(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error {
-			ctx, stop := signal.NotifyContext(c.Context(), unix.SIGINT, unix.SIGTERM)
+			ctx, stop := a.serving(c.Context())
 			defer stop()
 			return keeper.Run(ctx)
 		},

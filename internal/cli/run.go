@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"fmt"
-	"os/signal"
 	"path/filepath"
 	"strings"
 
@@ -94,8 +93,9 @@ func (a *app) attach(ctx context.Context, s *localapi.Session, x keeper.Exec) (i
 		// Its output goes through a pipe, where Python keeps it back.
 		env = service.MergeEnv([]string{"PYTHONUNBUFFERED=1"}, env...)
 	}
-	sig := catchSignals()
-	defer signal.Stop(sig)
+	sig, stop := a.catchSignals()
+	defer stop()
+	s.Halted = a.noteHalted
 	p, err := s.Exec(ctx, x, env, a.env.Stdin, a.env.Stdout, a.env.Stderr)
 	if err != nil {
 		return 0, err

@@ -2,12 +2,9 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"os/signal"
 
-	"golang.org/x/sys/unix"
 	"rsc.io/qr"
 
 	"lodge/internal/localapi"
@@ -15,8 +12,6 @@ import (
 
 // shareName shares a service with the network until it is stopped.
 func (a *app) shareName(ctx context.Context, names []string, ip string, asJSON bool) error {
-	ctx, stop := signal.NotifyContext(ctx, unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
-	defer stop()
 	c, err := a.connect(ctx)
 	if err != nil {
 		return err
@@ -41,9 +36,6 @@ func (a *app) shareName(ctx context.Context, names []string, ip string, asJSON b
 		}
 		a.showShare(s)
 	})
-	if errors.Is(err, context.Canceled) {
-		return nil // that is how it ends
-	}
 	return err
 }
 

@@ -17,12 +17,17 @@ import (
 
 func isTerminal(f *os.File) bool { return f != nil && term.IsTerminal(int(f.Fd())) }
 
-// catchSignals keeps the signals that this process gets for the command. It
-// begins before the command does, which may be sent one as soon as it is seen.
-func catchSignals() chan os.Signal {
+// catchSignals keeps the signals that this process gets for the command, until
+// stop is called. It begins before the command does, which may be sent one as
+// soon as it is seen.
+func (a *app) catchSignals() (sig chan os.Signal, stop func()) {
 	ch := make(chan os.Signal, 8)
-	signal.Notify(ch, unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGQUIT, unix.SIGUSR1, unix.SIGUSR2)
-	return ch
+	release := a.signals.take(ch)
+	signal.Notify(ch, unix.SIGUSR1, unix.SIGUSR2)
+	return ch, func() {
+		signal.Stop(ch)
+		release()
+	}
 }
 
 // passSignals hands the signals that were caught to the command, until the
@@ -56,14 +61,15 @@ func (a *app) attachTerminal(ctx context.Context, s *localapi.Session, x keeper.
 	if x.Listed {
 		files = []*os.File{out} // the keeper writes there, and to the log
 	}
-	sig := catchSignals()
-	defer signal.Stop(sig)
+	sig, stop := a.catchSignals()
+	defer stop()
 	// The command's first line must find this terminal raw already.
 	old, err := term.MakeRaw(int(in.Fd()))
 	if err != nil {
 		return 0, fmt.Errorf("set terminal: %w", err)
 	}
 	defer func() { _ = term.Restore(int(in.Fd()), old) }()
+	s.Halted = a.noteHalted
 	p, err := s.Exec(ctx, x, a.childEnviron(), files...)
 	if err != nil {
 		return 0, err

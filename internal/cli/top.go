@@ -103,8 +103,6 @@ func (a *app) canShowTop() error {
 }
 
 func (a *app) topOnce(ctx context.Context, src *topSource, opt tui.Options, asJSON bool) error {
-	ctx, stop := signal.NotifyContext(ctx, unix.SIGINT, unix.SIGTERM)
-	defer stop()
 	s, err := tui.Once(ctx, src, opt)
 	if err != nil {
 		return err
@@ -121,7 +119,8 @@ func (a *app) topOnce(ctx context.Context, src *topSource, opt tui.Options, asJS
 // topLive draws on the terminal until the person or a signal ends it.
 func (a *app) topLive(ctx context.Context, src *topSource, opt tui.Options) error {
 	sig := make(chan os.Signal, 8)
-	signal.Notify(sig, unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGQUIT, unix.SIGTSTP)
+	defer a.signals.take(sig)()
+	signal.Notify(sig, unix.SIGTSTP)
 	defer signal.Stop(sig)
 	err := tui.Run(ctx, src, opt, tui.Terminal{
 		In: a.env.Stdin, Out: a.env.Stdout, Signals: sig,
@@ -130,7 +129,7 @@ func (a *app) topLive(ctx context.Context, src *topSource, opt tui.Options) erro
 	var s *tui.Stopped
 	if errors.As(err, &s) {
 		if n, ok := s.Signal.(unix.Signal); ok {
-			return &exitError{128 + int(n)}
+			return &interrupted{n}
 		}
 	}
 	return err

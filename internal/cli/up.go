@@ -4,19 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"os/signal"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/sys/unix"
 
 	"lodge/internal/keeper"
 	"lodge/internal/localapi"
 	"lodge/internal/project"
 	"lodge/internal/service"
+	"lodge/internal/stall"
 )
 
 func (a *app) upCommand() *cobra.Command {
@@ -26,7 +24,9 @@ func (a *app) upCommand() *cobra.Command {
 		Use:   "up [SERVICE...]",
 		Short: "Start the project here, in its own localhost",
 		Long: "Start the services of the project in the working directory, or those named and what they need.\n" +
-			"Attached, it shows their output, and Ctrl-C stops all. With -d it returns when all are ready.",
+			"Attached, it shows their output, and Ctrl-C stops all; Ctrl-\\ kills all. With -d it returns when all are ready.\n\n" +
+			"After Ctrl-C its exit status is 130, and 128 and the number after another signal. When lodge itself is killed\n" +
+			"(kill -9) the services go on: lodge ls shows them, lodge up shows their output again, lodge down ends them.",
 		Example: `  lodge up                 all services, with their output, until Ctrl-C
   lodge up -d web          web and what it needs, in the background
   lodge up --engine seccomp --isolation strict`,
@@ -109,63 +109,56 @@ func (a *app) saidUp(ctx context.Context, c *localapi.Client, s *localapi.Sessio
 func (a *app) upAttached(ctx context.Context, c *localapi.Client, s *localapi.Session, names []string, running bool) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	sig := make(chan os.Signal, 2)
-	signal.Notify(sig, unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
-	defer signal.Stop(sig)
+	sig, release := a.endings(ctx)
+	defer release()
 
 	from := time.Now()
 	pr := a.linePrinter()
 	shown := make(chan struct{})
 	lctx, lcancel := context.WithCancel(ctx)
 	defer lcancel()
+	quiet := func() { lcancel(); <-shown }
 	go func() {
 		defer close(shown)
-		_ = s.Logs(lctx, keeper.LogQuery{Services: names, Since: from}, true, pr.print)
+		_ = a.patient(s, false).Logs(lctx, keeper.LogQuery{Services: names, Since: from}, true, pr.print)
 	}()
 	if running {
 		fmt.Fprintf(a.err, "%s is up already; this shows its output, and Ctrl-C leaves it running\n", s.Project.Name)
 	}
 	upped := make(chan error, 1)
-	go func() { upped <- s.Up(ctx, names) }()
+	go func() { upped <- a.patient(s, true).Up(ctx, names) }()
 	ended := make(chan error, 1)
 	for {
 		select {
-		case <-sig:
+		case by := <-sig:
 			if running {
-				return nil
+				return endedBy(by)
 			}
-			fmt.Fprintln(a.err, "stopping; again to leave at once")
-			down := make(chan error, 1)
-			go func() { down <- a.downAll(context.WithoutCancel(ctx), c, s.Project.ID) }()
-			select {
-			case err := <-down:
-				lcancel()
-				<-shown
-				return err
-			case <-sig:
-				return &exitError{code: 130}
+			left, err := a.stopAttached(ctx, c, s, by, sig)
+			if !left {
+				quiet()
 			}
+			return err
 		case err := <-upped:
 			upped = nil
 			if err != nil {
-				return a.giveUp(ctx, c, s, err, running, func() { lcancel(); <-shown })
+				return a.giveUp(ctx, c, s, err, running, quiet)
 			}
 			if ps, err := current(ctx, c, s); err == nil {
 				a.listProjectsTo(a.err, ps)
 			}
-			go func() { ended <- s.Watch(ctx, untilEnded(names)) }()
+			go func() { ended <- a.patient(s, true).Watch(ctx, untilEnded(names)) }()
 		case err := <-ended:
-			lcancel()
-			<-shown
+			quiet()
 			var e *keeper.Error
 			switch {
 			case errors.Is(err, errAllEnded):
-				return a.downAll(ctx, c, s.Project.ID)
+				return a.downAll(ctx, c, s, false)
 			case errors.Is(err, keeper.ErrGone):
 				fmt.Fprintf(a.err, "%s was stopped\n", s.Project.Name)
 				return nil
 			case errors.As(err, &e):
-				return errors.Join(err, a.downAll(ctx, c, s.Project.ID))
+				return errors.Join(err, a.downAll(ctx, c, s, false))
 			}
 			return err
 		}
@@ -177,7 +170,7 @@ func (a *app) giveUp(ctx context.Context, c *localapi.Client, s *localapi.Sessio
 	if running {
 		return err
 	}
-	derr := a.downAll(context.WithoutCancel(ctx), c, s.Project.ID)
+	derr := a.downAll(context.WithoutCancel(ctx), c, s, false)
 	quiet()
 	if e := (*keeper.Error)(nil); errors.As(err, &e) {
 		e.LastLines = nil // they were shown as they came
@@ -185,12 +178,23 @@ func (a *app) giveUp(ctx context.Context, c *localapi.Client, s *localapi.Sessio
 	return errors.Join(err, derr)
 }
 
-func (a *app) downAll(ctx context.Context, c *localapi.Client, id string) error {
-	err := c.Down(ctx, id)
-	if err != nil && localapi.NotRunning(err) {
+func (a *app) downAll(ctx context.Context, c *localapi.Client, s *localapi.Session, kill bool) error {
+	end := c.Down
+	if kill {
+		end = c.Kill
+	}
+	err := end(ctx, s.Project.ID)
+	var halted *stall.Error
+	switch {
+	case err != nil && localapi.NotRunning(err):
 		// The daemon was killed meanwhile: another one takes the keepers back.
 		if c, err = a.connect(ctx); err == nil {
-			err = c.Down(ctx, id)
+			err = c.Down(ctx, s.Project.ID)
+		}
+	case errors.As(err, &halted):
+		// The keeper can be asked without it; the daemon finds out when it goes on.
+		if err = s.Client.Down(ctx, kill); errors.Is(err, keeper.ErrGone) {
+			err = nil
 		}
 	}
 	return err

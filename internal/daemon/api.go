@@ -1,7 +1,6 @@
 package daemon
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,15 +8,11 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"time"
 
 	"lodge/internal/localapi"
 	"lodge/internal/service"
+	"lodge/internal/stall"
 )
-
-// askKeeper bounds how long a list waits for one keeper, which may be stopped
-// by a debugger.
-const askKeeper = 2 * time.Second
 
 // maxRequest bounds the body of a request, in bytes.
 const maxRequest = 1 << 20
@@ -31,7 +26,7 @@ func (d *Daemon) handler() http.Handler {
 	mux.HandleFunc("GET /v1/hosts", func(w http.ResponseWriter, r *http.Request) { answer(w, d.hostNames(r.Context()), nil) })
 	mux.HandleFunc("POST /v1/projects", d.openProject)
 	mux.HandleFunc("POST /v1/projects/{id}/down", func(w http.ResponseWriter, r *http.Request) {
-		answer(w, struct{}{}, d.down(r.Context(), r.PathValue("id")))
+		answer(w, struct{}{}, d.down(r.Context(), r.PathValue("id"), r.URL.Query().Get("kill") == "true"))
 	})
 	mux.HandleFunc("POST /v1/projects/{id}/share", d.share)
 	mux.HandleFunc("POST /v1/projects/{id}/services/{service}/share", d.share)
@@ -65,7 +60,12 @@ func answer(w http.ResponseWriter, v any, err error) {
 
 func refuse(w http.ResponseWriter, status int, err error) {
 	var e *localapi.Error
-	if !errors.As(err, &e) {
+	var why *stall.Error
+	switch {
+	case errors.As(err, &e):
+	case errors.As(err, &why):
+		e = &localapi.Error{Message: err.Error(), Hint: why.Hint()}
+	default:
 		e = &localapi.Error{Message: err.Error()}
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -92,22 +92,16 @@ func (d *Daemon) openProject(w http.ResponseWriter, r *http.Request) {
 	}
 	st := p.state()
 	d.address(&st)
+	if why := p.notice.Swap(nil); why != nil {
+		st.Notice = *why
+	}
 	answer(w, st, nil)
 }
 
 func (d *Daemon) listProjects(w http.ResponseWriter, r *http.Request) {
 	out := localapi.Projects{Projects: []localapi.Project{}}
 	open := make(map[string]bool)
-	for _, p := range d.all() {
-		st := p.state()
-		// What the keeper says now counts more than what it said last.
-		ctx, cancel := context.WithTimeout(r.Context(), askKeeper)
-		if k, err := p.client().Status(ctx); err == nil {
-			d.heard(p, k) // what is listed is what names lead to
-			st = localapi.FromKeeper(k, st.Socket, st.LogDir)
-		}
-		cancel()
-		d.address(&st)
+	for _, st := range d.states(r.Context()) {
 		out.Projects = append(out.Projects, st)
 		open[st.Path] = true
 	}

@@ -13,6 +13,7 @@ import (
 	"lodge/internal/home/seccomphome"
 	"lodge/internal/localapi"
 	"lodge/internal/loopback"
+	"lodge/internal/stall"
 )
 
 // doctor says what works here, each with its reason.
@@ -44,10 +45,14 @@ func (d *Daemon) doctor(ctx context.Context) localapi.Doctor {
 
 	e.mu.Lock()
 	ok, reason := e.ebpf(ctx)
-	connected, missing := e.client != nil, e.unreachable
+	connected, missing := e.client != nil && e.unreachable == nil, e.unreachable
 	e.mu.Unlock()
 	hint := ""
-	if !ok {
+	var stopped *stall.Error
+	switch {
+	case errors.As(missing, &stopped):
+		hint = stopped.Hint()
+	case !ok:
 		hint = "sudo lodge setup, once; or go on with seccomp, which needs nothing"
 	}
 	add("engine ebpf", yes(ok), reason, hint)
@@ -98,7 +103,10 @@ const liveMapName = "live socket map"
 
 // noHelper says why there is no helper, and what to do.
 func noHelper(err error, root bool) (reason, hint string) {
+	var why *stall.Error
 	switch {
+	case errors.As(err, &why):
+		return err.Error(), why.Hint()
 	case root:
 		return fmt.Sprintf("it cannot be started: %v", err), ""
 	case err == nil, errors.Is(err, os.ErrNotExist):

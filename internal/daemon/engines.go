@@ -28,6 +28,10 @@ type engines struct {
 	// why the helper is not there, where it is not
 	unreachable error
 	asked       time.Time
+	// left are the cgroups of homes that a stopped helper could not remove.
+	left []string
+	// retry is when these are tried again, or nil.
+	retry *time.Timer
 }
 
 // helperRetry is how long a missing helper is believed to be missing.
@@ -38,9 +42,14 @@ func newEngines(cfg Config) *engines { return &engines{cfg: cfg} }
 func (e *engines) close() error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	if e.retry != nil {
+		e.retry.Stop()
+		e.retry = nil
+	}
 	if e.client == nil {
 		return nil
 	}
+	wakeToEnd(e.client)
 	err := e.client.Close()
 	e.client = nil
 	return err
@@ -66,8 +75,14 @@ func dialHelper(ctx context.Context, cfg Config) (c *helper.Client, err error) {
 // helperClient gives the helper. Call it with mu held.
 func (e *engines) helperClient(ctx context.Context) (*helper.Client, error) {
 	if e.client != nil {
-		if _, err := e.client.Hello(ctx); err == nil {
+		_, err := e.client.Hello(ctx)
+		if err == nil {
+			e.unreachable = nil
 			return e.client, nil
+		}
+		if halted(err) {
+			e.asked, e.unreachable = time.Now(), err
+			return nil, err // its homes are there, and it may go on
 		}
 		_ = e.client.Close() // it was killed: another one takes over
 		e.client = nil
@@ -127,11 +142,11 @@ func (e *engines) failed(err error) {
 // choose gives the engine for a new home: the one that is wanted, or the first
 // that works, and why.
 func (e *engines) choose(ctx context.Context, want loopback.Engine) (loopback.Engine, string, error) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
 	no := ""
 	if want == "" || want == loopback.EBPF {
+		e.mu.Lock() // the other engines do not wait for the helper
 		ok, why := e.ebpf(ctx)
+		e.mu.Unlock()
 		if ok {
 			return loopback.EBPF, reason(want, why), nil
 		}
@@ -172,6 +187,7 @@ func (e *engines) createHome(ctx context.Context, cfg *keeper.Config) ([]*os.Fil
 	if err != nil {
 		return nil, err
 	}
+	e.removeLeft(ctx, c)
 	hf, err := c.CreateHome(ctx, cfg.Home.IP4, cfg.Home.Isolation == loopback.Strict)
 	if err != nil {
 		return nil, err
@@ -226,9 +242,9 @@ func (e *engines) removeHome(ctx context.Context, cfg keeper.Config) error {
 	defer e.mu.Unlock()
 	c, err := e.helperClient(ctx)
 	if err != nil {
-		return err
+		return e.removeLater(cfg, err)
 	}
-	return c.RemoveHome(ctx, cfg.Cgroup, true)
+	return e.removeLater(cfg, c.RemoveHome(ctx, cfg.Cgroup, true))
 }
 
 // SystemHelper is where a helper for all users listens, if one is installed.

@@ -71,6 +71,9 @@ func (m *liveMap) owners(ctx context.Context) (*os.File, error) {
 			m.wind()
 			return f, err
 		}
+		if halted(err) {
+			return nil, noLive(err.Error(), "")
+		}
 		_ = m.client.Close() // it was killed: another one takes over
 		m.client = nil
 	}
@@ -174,6 +177,7 @@ func (m *liveMap) expire() {
 	if m.client == nil || time.Since(m.asked) < m.patience() {
 		return
 	}
+	wakeToEnd(m.client)
 	if err := m.client.Close(); err != nil {
 		m.cfg.Log.Warn("close helper", "error", err)
 	}
@@ -189,6 +193,7 @@ func (m *liveMap) close() error {
 	}
 	var err error
 	if m.client != nil {
+		wakeToEnd(m.client)
 		err = m.client.Close()
 		m.client = nil
 	}

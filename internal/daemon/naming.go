@@ -111,6 +111,7 @@ const hostsQuiet = 10 * time.Millisecond
 // change, until the daemon ends.
 func (d *Daemon) keepHosts() {
 	var last []hosts.Entry
+	var again <-chan time.Time
 	for {
 		d.naming.mu.Lock()
 		made, ch := d.naming.made, d.naming.changed
@@ -127,6 +128,10 @@ func (d *Daemon) keepHosts() {
 			}
 			d.naming.mu.Unlock()
 			last = entries // an error is not tried again before the names change
+			again = nil
+			if halted(err) {
+				last, again = nil, time.After(stalledRetry) // but for one that passes
+			}
 		}
 		d.naming.mu.Lock()
 		d.naming.written = made
@@ -135,6 +140,7 @@ func (d *Daemon) keepHosts() {
 		d.naming.mu.Unlock()
 		select {
 		case <-ch:
+		case <-again:
 		case <-d.ctx.Done():
 			return
 		}

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -22,18 +23,24 @@ import (
 	"lodge/internal/loopback"
 	"lodge/internal/procfs"
 	"lodge/internal/sockets"
+	"lodge/internal/stall"
 )
 
 // project is one that has a keeper.
 type project struct {
 	rec  keeper.Record
 	gone chan struct{} // closed when the keeper has ended and all is cleared
+	// notice is what whoever opens the project next is told.
+	notice atomic.Pointer[string]
 
 	mu   sync.Mutex // guards last
 	last keeper.Project
 }
 
-func (p *project) client() keeper.Client { return keeper.Client{Socket: p.rec.Config.Socket} }
+func (p *project) client() keeper.Client {
+	c := p.rec.Config
+	return keeper.Client{Socket: c.Socket, Project: c.Name, PID: p.rec.PID}
+}
 
 func (p *project) state() localapi.Project {
 	p.mu.Lock()
@@ -93,7 +100,9 @@ func (d *Daemon) follow(rec keeper.Record, reap func()) *project {
 	d.owned.Add(1)
 	go func() {
 		defer d.owned.Done()
-		err := p.client().Watch(d.ctx, func(k keeper.Project) error {
+		watching := p.client()
+		watching.Waits = true // a keeper that is stopped may go on
+		err := watching.Watch(d.ctx, func(k keeper.Project) error {
 			d.heard(p, k)
 			return nil
 		})
@@ -249,7 +258,10 @@ func (d *Daemon) open(ctx context.Context, r localapi.OpenRequest) (*project, er
 		if p.rec.Config.Dir != r.Path {
 			continue
 		}
-		if _, err := p.client().Status(ctx); errors.Is(err, keeper.ErrGone) {
+		switch _, err := p.client().Status(ctx); {
+		case halted(err):
+			return nil, err
+		case errors.Is(err, keeper.ErrGone):
 			// It is ending just now.
 			select {
 			case <-p.gone:
@@ -309,16 +321,19 @@ func (d *Daemon) start(ctx context.Context, r localapi.OpenRequest) (*project, e
 	started, err := d.launch(ctx, cfg)
 	var none *noHomeError
 	if !errors.As(err, &none) {
-		return started, err
+		return d.withNotice(started), err
 	}
 	if r.Engine != "" {
 		return nil, &localapi.Error{Message: fmt.Sprintf("use engine %s: %v", engine, err), Hint: "lodge doctor, or --engine seccomp"}
 	}
-	d.engines.failed(err)
+	if !halted(err) { // that passes
+		d.engines.failed(err)
+	}
 	if cfg.Engine, cfg.EngineReason, err = d.engines.choose(ctx, ""); err != nil {
 		return nil, err
 	}
-	return d.launch(ctx, cfg)
+	started, err = d.launch(ctx, cfg)
+	return d.withNotice(started), err
 }
 
 // usableHome says whether an address can be a home: it can be bound, and
@@ -347,13 +362,19 @@ func usableHome(ip netip.Addr) error {
 	return nil
 }
 
-// down ends a project and returns when nothing of it is left.
-func (d *Daemon) down(ctx context.Context, id string) error {
+// down ends a project and returns when nothing of it is left. With kill nothing
+// is given time to end by itself.
+func (d *Daemon) down(ctx context.Context, id string, kill bool) error {
 	p, ok := d.get(id)
 	if !ok {
 		return nil
 	}
-	if err := p.client().Down(ctx); err != nil && !errors.Is(err, keeper.ErrGone) {
+	err := p.client().Down(ctx, kill)
+	var why *stall.Error
+	if errors.As(err, &why) {
+		err = d.downStalled(ctx, p, why, kill)
+	}
+	if err != nil && !errors.Is(err, keeper.ErrGone) {
 		return err
 	}
 	select {

@@ -84,6 +84,10 @@ func (c *Client) Pid() int {
 	return c.child.Process.Pid
 }
 
+// childPatience bounds how long Close waits for a helper that Spawn started,
+// before it kills it: one that was stopped (SIGSTOP) does not end by itself.
+const childPatience = 10 * time.Second
+
 // Close says good-bye. Homes go on: see Serve. A helper that Spawn started is
 // waited for; how it ended is not an error of the client.
 func (c *Client) Close() error {
@@ -91,6 +95,8 @@ func (c *Client) Close() error {
 	if c.child == nil {
 		return err
 	}
+	kill := time.AfterFunc(childPatience, func() { _ = c.child.Process.Kill() })
+	defer kill.Stop()
 	var exit *exec.ExitError
 	if werr := c.child.Wait(); werr != nil && !errors.As(werr, &exit) {
 		err = errors.Join(err, fmt.Errorf("wait for helper: %w", werr))
@@ -105,6 +111,8 @@ func (c *Client) call(ctx context.Context, op string, req request) (*reply, []*o
 	if err := ctx.Err(); err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", op, err)
 	}
+	ctx, done := c.guard(ctx)
+	defer done()
 	if err := c.conn.SetDeadline(time.Time{}); err != nil {
 		return nil, nil, fmt.Errorf("%s: ask helper: %w", op, err)
 	}
@@ -144,7 +152,7 @@ func (c *Client) call(ctx context.Context, op string, req request) (*reply, []*o
 }
 
 func cause(ctx context.Context, err error) error {
-	if e := ctx.Err(); e != nil {
+	if e := context.Cause(ctx); e != nil {
 		return e
 	}
 	return err

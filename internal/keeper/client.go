@@ -12,11 +12,25 @@ import (
 
 	"lodge/internal/logs"
 	"lodge/internal/service"
+	"lodge/internal/stall"
 	"lodge/internal/unixsock"
 )
 
-// Client talks to one keeper. Every call makes a connection of its own.
-type Client struct{ Socket string }
+// Client talks to one keeper. Every call makes a connection of its own. A call
+// that waits for a keeper whose process does not run, such as one that is
+// stopped, ends with a *stall.Error; a keeper that is only slow is waited for.
+type Client struct {
+	Socket string
+	// Project is what errors call the keeper's project, or "".
+	Project string
+	// PID is the keeper's process, where it is known before it is asked.
+	PID int
+	// Waits makes calls wait also for a keeper that does not run.
+	Waits bool
+	// Halted is told by a call that waits so, and by [Process.Wait], each time
+	// that the keeper is found not to run; nil: nothing is told.
+	Halted func(*stall.Error)
+}
 
 // ErrGone says that no keeper listens on the socket (any more).
 var ErrGone = errors.New("the keeper is gone")
@@ -27,9 +41,44 @@ func (c Client) dial(ctx context.Context) (*wire, error) {
 		if errors.Is(err, unix.ECONNREFUSED) || errors.Is(err, os.ErrNotExist) {
 			return nil, fmt.Errorf("reach keeper: %w", ErrGone)
 		}
+		if e, ok := c.peer(nil).Look(); ok && errors.Is(err, unixsock.ErrBusy) {
+			return nil, e
+		}
 		return nil, fmt.Errorf("reach keeper: %w", err)
 	}
 	return &wire{conn: conn}, nil
+}
+
+// peer is the keeper as the one who is waited for.
+func (c Client) peer(w *wire) stall.Peer {
+	pid := c.PID
+	if w != nil {
+		if cred, err := unixsock.Peer(w.conn); err == nil {
+			pid = int(cred.Pid)
+		}
+	}
+	p := stall.Peer{Role: "the keeper", Or: "end the project: lodge down", PID: func() int { return pid }}
+	if c.Project != "" {
+		p.Role = "the keeper of " + c.Project
+	}
+	return p
+}
+
+// guard makes a wait for the keeper end when its process does not run. done is
+// called at the end of the wait.
+func (c Client) guard(ctx context.Context, w *wire) (guarded context.Context, done func()) {
+	if c.Waits {
+		return ctx, c.tell(w)
+	}
+	return stall.Guard(ctx, c.peer(w))
+}
+
+// tell tells Halted when the keeper does not run, until stop is called.
+func (c Client) tell(w *wire) (stop func()) {
+	if c.Halted == nil {
+		return func() {}
+	}
+	return stall.Tell(c.peer(w), c.Halted)
 }
 
 // call sends a request and hands each reply to each, until the last one.
@@ -39,17 +88,19 @@ func (c Client) call(ctx context.Context, req Request, each func(Reply) error) e
 		return err
 	}
 	defer w.conn.Close()
+	ctx, done := c.guard(ctx, w)
+	defer done()
 	stop := context.AfterFunc(ctx, func() { _ = w.conn.Close() })
 	defer stop()
 	if err := w.write(req); err != nil {
-		return fmt.Errorf("ask keeper: %w", goneOr(ctx, err))
+		return askError(ctx, err)
 	}
 	for {
 		var r Reply
 		files, err := w.read(&r)
 		closeAll(files)
 		if err != nil {
-			return fmt.Errorf("ask keeper: %w", goneOr(ctx, err))
+			return askError(ctx, err)
 		}
 		if r.Error != nil {
 			return r.Error
@@ -63,6 +114,15 @@ func (c Client) call(ctx context.Context, req Request, each func(Reply) error) e
 			return nil
 		}
 	}
+}
+
+// askError is the error of a call whose connection failed.
+func askError(ctx context.Context, err error) error {
+	var halted *stall.Error
+	if errors.As(stall.Cause(ctx, nil), &halted) {
+		return halted
+	}
+	return fmt.Errorf("ask keeper: %w", goneOr(ctx, err))
 }
 
 func goneOr(ctx context.Context, err error) error {
@@ -123,9 +183,10 @@ func (c Client) Rest(ctx context.Context, services []string) error {
 	return c.call(ctx, Request{Op: "rest", Services: services}, nil)
 }
 
-// Down stops everything and ends the keeper.
-func (c Client) Down(ctx context.Context) error {
-	return c.call(ctx, Request{Op: "down"}, nil)
+// Down stops everything and ends the keeper. With kill nothing is given time to
+// end by itself.
+func (c Client) Down(ctx context.Context, kill bool) error {
+	return c.call(ctx, Request{Op: "down", Kill: kill}, nil)
 }
 
 // Logs hands lines to each: the past ones, and with follow those to come.
@@ -140,7 +201,8 @@ func (c Client) Logs(ctx context.Context, q LogQuery, follow bool, each func(log
 
 // Process is a command that runs inside for this client.
 type Process struct {
-	w *wire
+	w    *wire
+	from Client
 	// PID and Name as the keeper has them.
 	PID  int
 	Name string
@@ -154,6 +216,12 @@ func (c Client) Exec(ctx context.Context, x Exec, env []string, files ...*os.Fil
 	if err != nil {
 		return nil, err
 	}
+	guarded, done := c.guard(ctx, w)
+	stop := context.AfterFunc(guarded, func() { _ = w.conn.Close() })
+	defer func() {
+		stop()
+		done()
+	}()
 	var r Reply
 	var got []*os.File
 	if err = w.write(Request{Op: "exec", Exec: &x, Env: env}, files...); err == nil {
@@ -161,14 +229,14 @@ func (c Client) Exec(ctx context.Context, x Exec, env []string, files ...*os.Fil
 	}
 	if err != nil {
 		_ = w.conn.Close()
-		return nil, fmt.Errorf("ask keeper: %w", goneOr(ctx, err))
+		return nil, askError(guarded, err)
 	}
 	if r.Error != nil {
 		closeAll(got)
 		_ = w.conn.Close()
 		return nil, r.Error
 	}
-	p := &Process{w: w, PID: r.PID, Name: r.Name}
+	p := &Process{w: w, from: c, PID: r.PID, Name: r.Name}
 	if len(got) > 0 {
 		p.Terminal = got[0]
 		closeAll(got[1:])
@@ -182,6 +250,7 @@ func (p *Process) Signal(sig unix.Signal) error { return p.w.write(Signal{Signal
 // Wait waits for the command's end.
 func (p *Process) Wait() (service.ExitStatus, error) {
 	defer p.w.conn.Close()
+	defer p.from.tell(p.w)()
 	for {
 		var r Reply
 		files, err := p.w.read(&r)

@@ -152,7 +152,7 @@ func TestLogsAndFollowing(t *testing.T) {
 		t.Errorf("the last one: %q, %v", got, err)
 	}
 	// Following ends with the project, not with an error of its own.
-	if err := r.Down(r.ctx); err != nil {
+	if err := r.Down(r.ctx, false); err != nil {
 		t.Fatal(err)
 	}
 	if err := <-followed; err != nil && !errors.Is(err, ErrGone) {
@@ -180,7 +180,7 @@ func TestDownEndsEverything(t *testing.T) {
 		}
 		ended <- err
 	}()
-	if err := r.Down(r.ctx); err != nil {
+	if err := r.Down(r.ctx, false); err != nil {
 		t.Fatal(err)
 	}
 	if err := <-ended; err != nil {
@@ -576,7 +576,7 @@ func TestRun(t *testing.T) {
 	if b, _ := os.ReadFile(filepath.Join(dir, "fds")); strings.TrimSpace(string(b)) != "4" { // 0, 1, 2 and the one that lists them
 		t.Errorf("a service has %s descriptors", b)
 	}
-	if err := c.Down(ctx); err != nil {
+	if err := c.Down(ctx, false); err != nil {
 		t.Fatal(err)
 	}
 	if err := cmd.Wait(); err != nil {

@@ -48,6 +48,9 @@ type keeper struct {
 	ln   *net.UnixListener
 	quit chan struct{} // closed when it should end
 	once sync.Once
+	// hard is closed when nothing may have time to end by itself.
+	hard     chan struct{}
+	hardOnce sync.Once
 
 	// telling makes the order of told states the order in which they were.
 	telling sync.Mutex
@@ -134,7 +137,7 @@ func open() (*keeper, home.Inside, *service.Reaper, error) {
 	if err != nil {
 		return nil, nil, nil, errors.Join(fmt.Errorf("open logs: %w", err), inside.Close())
 	}
-	k := &keeper{cfg: cfg, store: store, hosts: newHostsFile(cfg.Record, self), stays: usualLingers, quit: make(chan struct{}), conns: make(map[*net.UnixConn]struct{})}
+	k := &keeper{cfg: cfg, store: store, hosts: newHostsFile(cfg.Record, self), stays: usualLingers, quit: make(chan struct{}), hard: make(chan struct{}), conns: make(map[*net.UnixConn]struct{})}
 	if err := k.listen(); err != nil {
 		return nil, nil, nil, errors.Join(err, inside.Close())
 	}
@@ -190,6 +193,12 @@ func (k *keeper) stop() {
 	k.once.Do(func() { close(k.quit) })
 }
 
+// stopHard makes the keeper end now, with everything that runs.
+func (k *keeper) stopHard() {
+	k.hardOnce.Do(func() { close(k.hard) })
+	k.stop()
+}
+
 // serve answers until there is nothing left to keep.
 func (k *keeper) serve(ctx context.Context) error {
 	defaultSignals()
@@ -207,6 +216,13 @@ func (k *keeper) serve(ctx context.Context) error {
 	// for a process that even SIGKILL does not end.
 	end, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
+	go func() {
+		select {
+		case <-k.hard:
+			cancel()
+		case <-end.Done():
+		}
+	}()
 	err := k.sup.Close(end)
 	k.mu.Lock()
 	k.hungUp = true

@@ -77,6 +77,9 @@ type Request struct {
 	Follow bool      `json:"follow,omitempty"`
 
 	Exec *Exec `json:"exec,omitempty"`
+
+	// Kill makes down leave out the grace times.
+	Kill bool `json:"kill,omitempty"`
 }
 
 // LogQuery says which lines are wanted.

@@ -88,7 +88,7 @@ func newRigThat(t *testing.T, stays lingers) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	k := &keeper{cfg: cfg, store: store, stays: stays, quit: make(chan struct{}), conns: make(map[*net.UnixConn]struct{})}
+	k := &keeper{cfg: cfg, store: store, stays: stays, quit: make(chan struct{}), hard: make(chan struct{}), conns: make(map[*net.UnixConn]struct{})}
 	if err := k.listen(); err != nil {
 		t.Fatal(err)
 	}

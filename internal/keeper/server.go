@@ -148,6 +148,10 @@ func (k *keeper) answer(ctx context.Context, w *wire, req Request) error {
 	case "rest":
 		return k.sup.Rest(ctx, req.Services)
 	case "down":
+		if req.Kill {
+			k.stopHard()
+			return nil
+		}
 		return k.sup.Stop(ctx, nil)
 	case "logs":
 		return k.logs(ctx, w, req)

@@ -12,18 +12,23 @@ import (
 	"net/url"
 	"os"
 	"strconv"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 
 	"lodge/internal/keeper"
 	"lodge/internal/logs"
 	"lodge/internal/service"
+	"lodge/internal/stall"
 	"lodge/internal/unixsock"
 )
 
-// Client talks to the daemon.
+// Client talks to the daemon. A call that waits for a daemon whose process does
+// not run, such as one that is stopped, ends with a *stall.Error; one that is
+// only slow is waited for.
 type Client struct {
 	http *http.Client
+	pid  atomic.Int64 // the daemon's process, 0 before it was reached
 }
 
 // New gives a client of the daemon that listens on socket. It connects when it
@@ -33,11 +38,28 @@ func New(socket string) *Client { return NewUser(socket, os.Geteuid()) }
 // NewUser is New for root, who asks another user's daemon. What that says is
 // that user's word.
 func NewUser(socket string, uid int) *Client {
-	return &Client{http: &http.Client{Transport: &http.Transport{
+	c := &Client{}
+	c.http = &http.Client{Transport: &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return unixsock.DialUser(ctx, socket, uid)
+			conn, err := unixsock.DialUser(ctx, socket, uid)
+			if err != nil {
+				return nil, err
+			}
+			if cred, err := unixsock.Peer(conn); err == nil {
+				c.pid.Store(int64(cred.Pid))
+			}
+			return conn, nil
 		},
-	}}}
+	}}
+	return c
+}
+
+// guard makes a call end when the daemon's process does not run.
+func (c *Client) guard(ctx context.Context) (guarded context.Context, done func()) {
+	return stall.Guard(ctx, stall.Peer{
+		Role: "the daemon", PID: func() int { return int(c.pid.Load()) },
+		Or: "end it with kill -9: what is up goes on, and the next command starts another",
+	})
 }
 
 // Close drops idle connections.
@@ -60,7 +82,7 @@ func (c *Client) do(ctx context.Context, method, path string, body io.Reader) (*
 		if errors.As(err, &ue) {
 			err = ue.Err
 		}
-		return nil, fmt.Errorf("ask daemon: %w", err)
+		return nil, stall.Cause(ctx, fmt.Errorf("ask daemon: %w", err))
 	}
 	return resp, nil
 }
@@ -83,6 +105,8 @@ func (c *Client) call(ctx context.Context, method, path string, in, out any) err
 		}
 		body = bytes.NewReader(b)
 	}
+	ctx, done := c.guard(ctx)
+	defer done()
 	resp, err := c.do(ctx, method, path, body)
 	if err != nil {
 		return err
@@ -95,7 +119,7 @@ func (c *Client) call(ctx context.Context, method, path string, in, out any) err
 		return nil
 	}
 	if err := json.NewDecoder(resp.Body).Decode(out); err != nil {
-		return fmt.Errorf("read the daemon's answer: %w", err)
+		return stall.Cause(ctx, fmt.Errorf("read the daemon's answer: %w", err))
 	}
 	return nil
 }
@@ -130,6 +154,11 @@ func (c *Client) Down(ctx context.Context, id string) error {
 	return c.call(ctx, http.MethodPost, "/v1/projects/"+url.PathEscape(id)+"/down", struct{}{}, nil)
 }
 
+// Kill is Down without time for anything to end by itself.
+func (c *Client) Kill(ctx context.Context, id string) error {
+	return c.call(ctx, http.MethodPost, "/v1/projects/"+url.PathEscape(id)+"/down?kill=true", struct{}{}, nil)
+}
+
 // Share lets the network reach a service, or with "" the project's default
 // one, at the address ip, or "" for the likeliest. It calls started once it
 // does, and returns when ctx ends, or nil when the project has.
@@ -138,6 +167,9 @@ func (c *Client) Share(ctx context.Context, id, service, ip string, started func
 	if service != "" {
 		path = "/v1/projects/" + url.PathEscape(id) + "/services/" + url.PathEscape(service) + "/share"
 	}
+	asked := ctx
+	ctx, done := c.guard(ctx)
+	defer done()
 	resp, err := c.do(ctx, http.MethodPost, path+"?ip="+url.QueryEscape(ip), nil)
 	if err != nil {
 		return err
@@ -148,14 +180,14 @@ func (c *Client) Share(ctx context.Context, id, service, ip string, started func
 	}
 	var s Share
 	if err := json.NewDecoder(resp.Body).Decode(&s); err != nil {
-		return fmt.Errorf("read the daemon's answer: %w", err)
+		return stall.Cause(ctx, fmt.Errorf("read the daemon's answer: %w", err))
 	}
 	started(s)
 	_, err = io.Copy(io.Discard, resp.Body)
-	if ctx.Err() != nil {
-		return ctx.Err()
+	if asked.Err() != nil {
+		return asked.Err()
 	}
-	return err
+	return stall.Cause(ctx, err)
 }
 
 // Doctor asks what works here.
@@ -173,7 +205,7 @@ type Session struct {
 
 // NewSession gives the session of an open project.
 func NewSession(p Project) *Session {
-	return &Session{Client: keeper.Client{Socket: p.Socket}, Project: p}
+	return &Session{Client: keeper.Client{Socket: p.Socket, Project: p.Shown(), PID: p.KeeperPID}, Project: p}
 }
 
 // ReadLogs hands the past lines of a project that may have stopped to each.

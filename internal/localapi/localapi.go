@@ -38,6 +38,14 @@ type Project struct {
 	URL            string `json:"url,omitempty"`
 	DefaultService string `json:"default_service,omitempty"`
 	LogError       string `json:"log_error,omitempty"`
+	// Unresponsive says why the project's keeper does not answer, where it does
+	// not: the services are then those that it told last. UnresponsiveHint says
+	// what makes it answer.
+	Unresponsive     string `json:"unresponsive,omitempty"`
+	UnresponsiveHint string `json:"unresponsive_hint,omitempty"`
+	// Notice is what whoever opened the project should be told, such as that it
+	// has another engine than it could have; it is in no list.
+	Notice string `json:"notice,omitempty"`
 	// Socket is where the project's keeper listens.
 	Socket string `json:"socket,omitempty"`
 }

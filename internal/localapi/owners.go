@@ -27,6 +27,8 @@ const ticks = 100
 // helper. Without a helper the error is sockets.ErrNoLive, and an *Error with
 // a hint; so it is where no daemon runs. It makes Client a sockets.Live.
 func (c *Client) Owners(ctx context.Context) (*sockets.Owners, error) {
+	ctx, done := c.guard(ctx)
+	defer done()
 	resp, err := c.do(ctx, http.MethodGet, "/v1/owners", nil)
 	if NotRunning(err) {
 		return nil, fmt.Errorf("%w: %w", sockets.ErrNoLive, err)

@@ -46,13 +46,9 @@ func Dial(ctx context.Context, path string) (*net.UnixConn, error) {
 func DialUser(ctx context.Context, path string, uid int) (*net.UnixConn, error) {
 	var conn *net.UnixConn
 	err := short(path, func(p string) error {
-		var d net.Dialer
-		c, err := d.DialContext(ctx, "unix", p)
-		if err != nil {
-			return err
-		}
-		conn = c.(*net.UnixConn)
-		return nil
+		c, err := connect(ctx, p)
+		conn = c
+		return err
 	})
 	if err != nil {
 		return nil, err

@@ -1,0 +1,120 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+
+	"golang.org/x/sys/unix"
+
+	"lodge/internal/keeper"
+	"lodge/internal/localapi"
+	"lodge/internal/stall"
+)
+
+// noteHalted tells that a process that is waited for does not run. The wait
+// goes on.
+func (a *app) noteHalted(e *stall.Error) {
+	end := "\n"
+	if isTerminal(a.env.Stderr) {
+		end = "\r\n" // the terminal may be raw
+	}
+	fmt.Fprintf(a.err, "lodge: %v; waiting (hint: %s)%s", e, e.Hint(), end)
+}
+
+// notesHalted tells of projects whose keepers do not answer.
+func (a *app) notesHalted(ps []localapi.Project) {
+	for _, text := range haltedNotes(ps) {
+		fmt.Fprintln(a.err, "lodge: "+text)
+	}
+}
+
+func haltedNotes(ps []localapi.Project) []string {
+	var out []string
+	for _, p := range ps {
+		if p.Unresponsive == "" {
+			continue
+		}
+		text := fmt.Sprintf("project %s: %s; its state is that of before", p.Shown(), p.Unresponsive)
+		if p.UnresponsiveHint != "" {
+			text += " (hint: " + p.UnresponsiveHint + ")"
+		}
+		out = append(out, text)
+	}
+	return out
+}
+
+// patient is a session's client whose calls wait also for a keeper that does
+// not run. With noted that is told.
+func (a *app) patient(s *localapi.Session, noted bool) keeper.Client {
+	c := s.Client
+	c.Waits = true
+	if noted {
+		c.Halted = a.noteHalted
+	}
+	return c
+}
+
+// endings takes the signals that end an attached command. SIGPIPE is one: nobody
+// reads its output any more.
+func (a *app) endings(ctx context.Context) (sig <-chan os.Signal, stop func()) {
+	ch := make(chan os.Signal, 8)
+	release := a.signals.take(ch)
+	signal.Notify(ch, unix.SIGPIPE)
+	unread := func() {}
+	if !isTerminal(a.env.Stdout) { // one that is closed sends SIGHUP
+		var reading context.Context
+		reading, unread = a.untilReaderGone(ctx)
+		context.AfterFunc(reading, func() {
+			if ctx.Err() == nil {
+				ch <- unix.SIGPIPE // the first: there is room
+			}
+		})
+	}
+	return ch, func() {
+		unread()
+		signal.Stop(ch)
+		release()
+	}
+}
+
+// stopAttached ends the project of an attached command after a signal, which it
+// returns as the error when nothing is left. Ctrl-\ gives nothing time to end by
+// itself. left says that it returned before, at another signal.
+func (a *app) stopAttached(ctx context.Context, c *localapi.Client, s *localapi.Session, first os.Signal, more <-chan os.Signal) (left bool, err error) {
+	ctx = context.WithoutCancel(ctx)
+	kill := first == unix.SIGQUIT
+	down := make(chan error, 2)
+	end := func(kill bool) { down <- a.downAll(ctx, c, s, kill) }
+	go end(kill)
+	if kill {
+		fmt.Fprintln(a.err, "killing all; again to leave at once")
+	} else {
+		fmt.Fprintln(a.err, "stopping; again to leave at once")
+	}
+	for {
+		select {
+		case err := <-down:
+			if err != nil {
+				return false, err
+			}
+			return false, endedBy(first)
+		case n := <-more:
+			switch {
+			case n == unix.SIGPIPE: // what is said meanwhile is not read either
+			case n == unix.SIGQUIT && !kill:
+				kill = true
+				go end(kill)
+			default:
+				return true, endedBy(n)
+			}
+		}
+	}
+}
+
+// endedBy is the error of a command that a signal ended.
+func endedBy(s os.Signal) error {
+	n, _ := s.(unix.Signal)
+	return &interrupted{n}
+}
