@@ -26,7 +26,10 @@ func specs(p *project.Project, st localapi.Project) []service.Spec {
 		}
 		sp.Naming = service.Naming{
 			Default: s.Name == p.Default, CrossSite: string(s.CrossSite), PlainHTTP: string(s.PlainHTTP),
-			OnRequest: s.OnRequest, IdleMS: s.Idle.Milliseconds(),
+			OnRequest: s.OnRequest, IdleMS: s.Idle.Milliseconds(), NoHTTP: s.NoHTTP,
+		}
+		for _, n := range s.Names {
+			sp.PortNames = append(sp.PortNames, service.PortName{Name: n.Name, Port: n.Port})
 		}
 		if n := s.Listen.Number(); n != 0 {
 			sp.Port = n

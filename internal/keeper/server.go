@@ -133,6 +133,7 @@ func (k *keeper) handle(c *net.UnixConn) {
 func (k *keeper) answer(ctx context.Context, w *wire, req Request) error {
 	switch req.Op {
 	case "status":
+		_ = k.sup.Refresh() // a program that closes a socket and lives on is told of by nobody
 		p := k.project()
 		return w.write(Reply{Project: &p})
 	case "watch":

@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 
-	"lodge/internal/loopback"
 	"lodge/internal/service"
 )
 
@@ -58,6 +57,9 @@ type Match struct {
 	Kind    Kind
 	Project *Project
 	Service *service.Status
+	// Port is the port of the service that the name means, by its number or by
+	// a name that the file gives it; 0 where the name is the service's own.
+	Port uint16
 	// Candidates are the services that a project's own name could mean, for
 	// Kind NoDefault; who speaks HTTP decides.
 	Candidates []*service.Status
@@ -120,11 +122,18 @@ func (t *Table) Find(host string) Match {
 	if last == 0 {
 		return p.bare()
 	}
-	// Whatever stands in front of a service's name leads to it as well.
-	if s := p.service(labels[last-1]); s != nil && !slices.Contains(labels, "") {
-		return Match{Kind: Service, Project: p, Service: s}
+	if slices.Contains(labels, "") {
+		return Match{Kind: Unknown, Project: p}
 	}
-	return Match{Kind: Unknown, Project: p}
+	// Whatever stands in front of a service's name leads to it as well, but for
+	// the number of a port.
+	if m := p.below(labels[last-1]); m.Service != nil {
+		if last > 1 && m.Port == 0 {
+			m.Port = PortLabel(labels[last-2])
+		}
+		return m
+	}
+	return p.onPort(PortLabel(labels[last-1]))
 }
 
 // FindTCP says what a host name below test, which Normalize gave, leads to. A
@@ -134,19 +143,59 @@ func (t *Table) FindTCP(host string) Match {
 	if !ok || rest == "" {
 		return Match{Kind: Foreign}
 	}
-	svc, label, two := strings.Cut(rest, ".")
-	if !two {
-		svc, label = "", rest
-	}
-	p := t.labels[label]
+	labels := strings.Split(rest, ".")
+	last := len(labels) - 1
+	p := t.labels[labels[last]]
 	switch {
 	case p == nil:
 		return Match{Kind: Unknown}
-	case !two:
+	case last == 0:
 		return Match{Kind: NoDefault, Project: p}
 	}
-	if s := p.service(svc); s != nil {
+	m := p.below(labels[last-1])
+	if last > 2 || last == 2 && m.Port != 0 {
+		return Match{Kind: Unknown, Project: p}
+	}
+	if last == 2 {
+		if m.Port = PortLabel(labels[0]); m.Port == 0 {
+			return Match{Kind: Unknown, Project: p}
+		}
+	}
+	return m
+}
+
+// below finds a service, or a port, by its name in the project.
+func (p *Project) below(label string) Match {
+	if s := p.service(label); s != nil {
 		return Match{Kind: Service, Project: p, Service: s}
+	}
+	for i := range p.Services {
+		for _, n := range p.Services[i].PortNames {
+			if n.Name == label {
+				return Match{Kind: Service, Project: p, Service: &p.Services[i], Port: n.Port}
+			}
+		}
+	}
+	return Match{Kind: Unknown, Project: p}
+}
+
+// onPort finds the service of the project that listens on a TCP port; where
+// none does, the default one is meant.
+func (p *Project) onPort(port uint16) Match {
+	if port == 0 {
+		return Match{Kind: Unknown, Project: p}
+	}
+	m := p.bare()
+	if m.Service != nil && len(EndpointsAt(m.Service, port)) > 0 {
+		return Match{Kind: Service, Project: p, Service: m.Service, Port: port}
+	}
+	for i := range p.Services {
+		if len(EndpointsAt(&p.Services[i], port)) > 0 {
+			return Match{Kind: Service, Project: p, Service: &p.Services[i], Port: port}
+		}
+	}
+	if m.Service != nil {
+		return Match{Kind: Service, Project: p, Service: m.Service, Port: port}
 	}
 	return Match{Kind: Unknown, Project: p}
 }
@@ -180,50 +229,6 @@ func (p *Project) bare() Match {
 	return Match{Kind: NoDefault, Project: p, Candidates: could}
 }
 
-// MaySpeakHTTP says whether a service could be meant by an HTTP name: it is
-// not known as a server of another protocol, and it has an endpoint or may yet
-// get one.
-func MaySpeakHTTP(s *service.Status) bool {
-	if s.HTTP != 0 || s.HTTPSocket != "" {
-		return true
-	}
-	if s.Scheme != "" && s.Scheme != "http" && s.Scheme != "https" {
-		return false
-	}
-	if s.State == service.Exited {
-		return false
-	}
-	if len(s.Endpoints) == 0 {
-		return s.State != service.Up // ready without listening: it never will
-	}
-	return len(HTTPEndpoints(s)) > 0
-}
-
-// HTTPEndpoints lists the endpoints at which an HTTP name may lead to the
-// service, the likeliest first: the port that the file gives, and no other; or
-// TCP ports, those that a program chose before those that Linux did.
-func HTTPEndpoints(s *service.Status) []loopback.Endpoint {
-	var out []loopback.Endpoint
-	for _, e := range s.Endpoints {
-		if e.Protocol == loopback.TCP && (s.HTTP == 0 || e.Port == s.HTTP) {
-			out = append(out, e)
-		}
-	}
-	slices.SortStableFunc(out, func(a, b loopback.Endpoint) int { return rank(s, a) - rank(s, b) })
-	return out
-}
-
-func rank(s *service.Status, e loopback.Endpoint) int {
-	n := int(e.Port)
-	if e.Port != s.Port && service.Ephemeral(e.Port) {
-		n += 1 << 17
-	}
-	if e.Port == s.Port {
-		n -= 1 << 18
-	}
-	return n
-}
-
 // HTTPName gives the name of a service, without a port.
 func (p *Project) HTTPName(service string) string {
 	return service + "." + p.Label + "." + HTTPDomain
@@ -250,6 +255,9 @@ func (t *Table) HTTPNames() []string {
 			if MaySpeakHTTP(&p.Services[j]) {
 				out = append(out, p.HTTPName(p.Services[j].Name))
 			}
+			for _, n := range p.portNames(&p.Services[j]) {
+				out = append(out, p.HTTPName(n.Name))
+			}
 		}
 	}
 	return out
@@ -261,6 +269,21 @@ func (p *Project) TCPNames() []string {
 	for _, s := range p.Services {
 		if s.State != service.Exited {
 			out = append(out, p.TCPName(s.Name))
+		}
+		for _, n := range p.portNames(&s) {
+			out = append(out, p.TCPName(n.Name))
+		}
+	}
+	return out
+}
+
+// portNames lists the names of a service's ports, without those that are names
+// of services: a command that runs may have taken one.
+func (p *Project) portNames(s *service.Status) []service.PortName {
+	var out []service.PortName
+	for _, n := range s.PortNames {
+		if p.service(n.Name) == nil {
+			out = append(out, n)
 		}
 	}
 	return out

@@ -25,9 +25,17 @@ func (r *reader) start(it *item, key string) (bool, error) {
 	return v == startOnRequest, err
 }
 
-// http reads a port, or the path of a Unix socket (unix(7): up to 107 bytes).
+// http reads a port, false for a service that speaks no HTTP, or the path of a
+// Unix socket (unix(7): up to 107 bytes).
 func (r *reader) http(s *Service, it *item, key string) (err error) {
 	v := it.value
+	if v.kind == unstable.Bool {
+		if v.text == "true" {
+			return r.wrongType(v, key, "a port from 1 to 65535, a Unix socket's path or false", "leave http out: lodge finds the port that speaks HTTP")
+		}
+		s.NoHTTP = true
+		return nil
+	}
 	if v.kind != unstable.String || !strings.Contains(v.text, "/") && !strings.HasSuffix(v.text, ".sock") {
 		s.HTTP, err = r.portNumber(it, key, "a Unix socket's path or ")
 		return err

@@ -38,6 +38,9 @@ func (r *reader) noService(offset int, key, name string) error {
 		names[i] = s.Name
 	}
 	hint := didYouMean(Nearest(name, names))
+	if of := r.portNamed(name); of != "" {
+		hint = fmt.Sprintf("it is a port of %s: write %q", of, of)
+	}
 	if hint == "" && len(names) > 1 && len(names) <= 12 {
 		hint = "the services are " + strings.Join(names, ", ")
 	}

@@ -76,6 +76,11 @@ type Service struct {
 	HTTP uint16
 	// HTTPSocket is the Unix socket that it leads to instead, absolute, or "".
 	HTTPSocket string `json:",omitempty"`
+	// NoHTTP says that the service speaks no HTTP: http = false.
+	NoHTTP bool `json:",omitempty"`
+	// Names are names that ports of the service have, beside the service's own,
+	// in the order of the file.
+	Names []PortName `json:",omitempty"`
 	// CrossSite says what is done with a request that a page of another site
 	// makes, by the service's name.
 	CrossSite CrossSite `json:",omitempty"`
@@ -98,6 +103,13 @@ type Service struct {
 	StopGrace time.Duration
 	// ReadyTimeout is how long it may take to become ready.
 	ReadyTimeout time.Duration
+}
+
+// PortName is a name for one port of a service.
+type PortName struct {
+	// Name is one DNS label that no service and no other port of the project has.
+	Name string
+	Port uint16
 }
 
 // Port is a port as the file gives it: "" (not set), "auto" (lodge chooses a

@@ -22,6 +22,7 @@ type reader struct {
 	// once everything was read.
 	needs       map[string][]int
 	refs        []reference
+	portNames   []portNameAt
 	ports       map[Port]string
 	defaultItem *item
 }
@@ -29,7 +30,7 @@ type reader struct {
 var (
 	topKeys     = []string{"version", "name", "isolation", "default", "services"}
 	serviceKeys = []string{
-		"command", "dir", "needs", "env", "watch", "http", "port", "listen", "ready", "restart",
+		"command", "dir", "needs", "env", "watch", "http", "names", "port", "listen", "ready", "restart",
 		"stop_signal", "stop_grace", "ready_timeout", "start", "idle", "cross_site", "plain_http",
 	}
 	readyKeys = []string{"http", "command", "log"}
@@ -42,7 +43,7 @@ var synonyms = map[string]string{
 	"depends_on": "needs", "depends": "needs", "after": "needs", "requires": "needs", "dependencies": "needs",
 	"environment": "env", "vars": "env", "reload": "watch", "watches": "watch",
 	"health": "ready", "healthcheck": "ready", "health_check": "ready", "wait_for": "ready", "readiness": "ready",
-	"ports": "port", "socket": "listen", "http_port": "http", "signal": "stop_signal", "kill_signal": "stop_signal",
+	"ports": "port", "aliases": "names", "hostnames": "names", "socket": "listen", "http_port": "http", "signal": "stop_signal", "kill_signal": "stop_signal",
 	"cors": "cross_site", "origins": "cross_site", "https": "plain_http", "redirect": "plain_http", "idle_timeout": "idle", "lazy": "start", "on_request": "start",
 	"grace": "stop_grace", "stop_timeout": "stop_grace", "stop_grace_period": "stop_grace", "timeout": "ready_timeout", "start_timeout": "ready_timeout",
 }
@@ -112,6 +113,9 @@ func (r *reader) read() error {
 		if _, ok := r.project.Service(r.project.Default); !ok {
 			return r.noService(it.value.offset, "default", r.project.Default)
 		}
+	}
+	if err := r.checkPortNames(); err != nil {
+		return err
 	}
 	if err := r.checkNeeds(); err != nil {
 		return err
@@ -218,6 +222,8 @@ func (r *reader) serviceKey(s *Service, it *item, key, parent string) (err error
 		}
 	case "http":
 		err = r.http(s, it, key)
+	case "names":
+		err = r.portNamesOf(s, it, key)
 	case "cross_site":
 		var v string
 		v, err = r.oneOf(it, key, []string{string(CrossSiteRefuse), string(CrossSiteAllow)})

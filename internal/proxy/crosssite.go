@@ -65,6 +65,6 @@ func (s *snapshot) sameProject(r *route, f *facts, from []byte, in entry) bool {
 	if in.only != "" { // a name of the network, of which the table knows nothing
 		return bytes.EqualFold(rest, f.host)
 	}
-	other := s.find(name)
+	other, _ := s.find(name)
 	return other != nil && other.Project == r.Project
 }

@@ -29,6 +29,15 @@ type Config struct {
 	// an error for the page. It may be called several times at once for one
 	// service. Nil: nothing is started.
 	Start func(ctx context.Context, id string) error
+	// Settle is called for a request to a service that is Unsettled. It returns
+	// when the table that the engine has says where requests go, or an error for
+	// the page. It may be called several times at once for one service. Nil: such
+	// a service is taken for one that is ready.
+	Settle func(ctx context.Context, id string) error
+	// Refused is told that a service which is Ready refuses connections: it may
+	// have closed its socket, of which nobody tells. It must return at once. Nil:
+	// nobody wants to know.
+	Refused func(id string)
 	// Tail gives the last lines that a service wrote, for the page that says
 	// that it is down. Nil: none.
 	Tail func(id string) []string
@@ -160,10 +169,14 @@ func (e *Engine) SetTable(t *Table) {
 	used := map[Endpoint]bool{}
 	for i := range t.services {
 		svc := &t.services[i]
-		r := &route{Service: svc, use: e.usage[svc.ID]}
+		counted := svc.ID
+		if svc.UsedAs != "" {
+			counted = svc.UsedAs
+		}
+		r := &route{Service: svc, use: e.usage[counted]}
 		if r.use == nil {
 			r.use = &usage{}
-			e.usage[svc.ID] = r.use
+			e.usage[counted] = r.use
 		}
 		for _, p := range svc.Endpoints {
 			used[p] = true

@@ -113,7 +113,12 @@ func (s *far) carry(w http.ResponseWriter, r *http.Request, x *exchange, rt *rou
 func (s *far) moved(ctx context.Context, rt *route, err error, p party) error {
 	var up *upError
 	if errors.As(err, &up) && up.refused() {
-		return s.e.await(ctx, rt, up, p)
+		u, err := s.e.await(ctx, rt, up, p)
+		if err != nil {
+			return err
+		}
+		u.close() // it listens again: the transport makes a connection of its own
+		return errMoved
 	}
 	return err
 }

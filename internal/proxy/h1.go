@@ -117,7 +117,7 @@ func (c *h1conn) rest() {
 // connection is another's now.
 func (c *h1conn) handle() (keep, mine bool) {
 	if s := c.e.snap.Load(); c.low.in.only == "" {
-		if r := s.find(c.name); r != nil && r.slowRoad(&c.facts) {
+		if r, _ := s.find(c.name); r != nil && r.slowRoad(&c.facts) {
 			c.handOver()
 			return false, false
 		}

@@ -74,21 +74,49 @@ func foreignPage(f *facts) *page {
 
 func unknownPage(s *snapshot, f *facts) *page {
 	p := &page{status: http.StatusNotFound, code: "unknown_name", title: "No service has this name", cause: string(f.name) + " leads nowhere"}
-	scheme, port := "http://", ""
-	if f.tls {
-		scheme = "https://"
-	}
-	if len(f.port) > 0 {
-		port = ":" + string(f.port)
-	}
+	scheme, port := asked(f)
 	for name := range s.table.names {
-		p.names = append(p.names, scheme+name+port+"/")
+		if !s.table.unlisted[name] {
+			p.names = append(p.names, scheme+name+port+"/")
+		}
 	}
 	slices.Sort(p.names)
 	if len(p.names) == 0 {
 		p.hint = "lodge up, in a project's directory, brings its names up"
 	}
 	return p
+}
+
+// asked returns what stands before and behind the name in the address that the
+// client asked for.
+func asked(f *facts) (scheme, port string) {
+	scheme = "http://"
+	if f.tls {
+		scheme = "https://"
+	}
+	if len(f.port) > 0 {
+		port = ":" + string(f.port)
+	}
+	return scheme, port
+}
+
+// noPortPage is for a name that means a port on which the service does not
+// listen. It lists the others.
+func noPortPage(s *snapshot, r *route, f *facts, port uint16) *page {
+	p := &page{status: http.StatusNotFound, code: "no_such_port", title: r.ID + " does not listen on port " + itoa(int(port)), text: r.Note}
+	scheme, at := asked(f)
+	for name, i := range s.table.names {
+		if other := s.routes[i]; other == r || other.UsedAs == r.ID {
+			p.names = append(p.names, scheme+name+at+"/")
+		}
+	}
+	slices.Sort(p.names)
+	return p
+}
+
+// notHTTPPage is for a browser that asks for a service without HTTP.
+func notHTTPPage(r *route) *page {
+	return &page{status: http.StatusNotFound, code: "not_http", title: r.ID + " does not speak HTTP", cause: r.Exit, hint: r.StartWith, text: r.Note}
 }
 
 func crossSitePage(r *route, f *facts) *page {
@@ -113,12 +141,12 @@ func redirectPage(f *facts, port string) *page {
 
 func (e *Engine) startingPage(r *route) *page {
 	return &page{status: http.StatusServiceUnavailable, code: "starting", title: r.ID + " is starting",
-		text: "It is not ready yet, after " + e.lim.HoldTime.String() + ". This page asks again by itself.",
+		text: "It is not ready yet, after " + e.lim.HoldTime.String() + ". This page asks again by itself." + after(r.Note),
 		hint: "lodge logs shows what it does", log: e.tail(r), refresh: true, fields: [][2]string{{"Retry-After", "1"}}}
 }
 
 func (e *Engine) downPage(r *route) *page {
-	p := &page{status: http.StatusBadGateway, code: "down", title: r.ID + " is not running", cause: r.Exit, log: e.tail(r)}
+	p := &page{status: http.StatusBadGateway, code: "down", title: r.ID + " is not running", cause: r.Exit, text: r.Note, log: e.tail(r)}
 	if r.StartWith != "" {
 		p.hint = "start it with: " + r.StartWith
 	}
@@ -126,7 +154,15 @@ func (e *Engine) downPage(r *route) *page {
 }
 
 func (e *Engine) upstreamPage(r *route, err error) *page {
-	return &page{status: http.StatusBadGateway, code: "no_answer", title: r.ID + " did not answer", cause: err.Error(), log: e.tail(r)}
+	return &page{status: http.StatusBadGateway, code: "no_answer", title: r.ID + " did not answer", cause: err.Error(), text: r.Note, log: e.tail(r)}
+}
+
+// after returns a sentence that follows another.
+func after(sentence string) string {
+	if sentence == "" {
+		return ""
+	}
+	return " " + sentence
 }
 
 func (e *Engine) tail(r *route) []string {

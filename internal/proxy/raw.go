@@ -22,6 +22,9 @@ func speaksHTTP(proto string) bool {
 // rawConfig gives the settings for a client that is on its way to a service
 // without HTTP: it may name any protocol but HTTP. Nil: the usual ones.
 func (e *Engine) rawConfig(h *tls.ClientHelloInfo) (*tls.Config, error) {
+	if !slices.ContainsFunc(h.SupportedProtos, speaksHTTP) {
+		e.settle(h)
+	}
 	if e.rawTo(e.snap.Load(), h.ServerName, h.SupportedProtos) == nil {
 		return nil, nil
 	}
@@ -34,6 +37,19 @@ func (e *Engine) rawConfig(h *tls.ClientHelloInfo) (*tls.Config, error) {
 	return t, nil
 }
 
+// settle finds out what the service speaks that a client asks for which may be
+// no client of HTTP: it decides how the handshake goes on.
+func (e *Engine) settle(h *tls.ClientHelloInfo) {
+	var buf [maxHost]byte
+	name, port, ok := splitHost(&buf, []byte(h.ServerName))
+	if !ok || len(port) > 0 || e.cfg.Settle == nil {
+		return
+	}
+	if r, _ := e.snap.Load().find(name); r != nil && r.State == Unsettled {
+		_ = e.cfg.Settle(h.Context(), r.ID) // the table says what was found out
+	}
+}
+
 // rawTo finds the route of a client that asks for a name and offers protocols:
 // to a service without HTTP, or to any other if that is what the client says
 // that it speaks. Nil: it gets HTTP, or nothing.
@@ -43,13 +59,17 @@ func (e *Engine) rawTo(s *snapshot, name string, offered []string) *route {
 	if !ok || len(port) > 0 {
 		return nil
 	}
-	if i, ok := s.table.raw[string(b)]; ok {
-		return s.routes[i]
+	if r := s.rawNamed(b); r != nil {
+		return r
 	}
 	if len(offered) == 0 || slices.ContainsFunc(offered, speaksHTTP) {
 		return nil
 	}
-	return s.find(b)
+	r, noPort := s.find(b)
+	if noPort != 0 {
+		return nil
+	}
+	return r
 }
 
 // joinRaw joins a client whose handshake is over to the service that it asked

@@ -22,9 +22,18 @@ type route struct {
 	use   *usage
 }
 
-// find gives the route for a name in lower case, or nil.
-func (s *snapshot) find(name []byte) *route {
-	if i := s.table.find(name); i >= 0 {
+// find returns the route for a name in lower case, or nil, and the port of
+// [Table.find].
+func (s *snapshot) find(name []byte) (r *route, port uint16) {
+	if i, port := s.table.find(name); i >= 0 {
+		return s.routes[i], port
+	}
+	return nil, 0
+}
+
+// rawNamed returns the route of a service without HTTP that has the name, or nil.
+func (s *snapshot) rawNamed(name []byte) *route {
+	if i, ok := s.table.raw[string(name)]; ok {
 		return s.routes[i]
 	}
 	return nil
@@ -67,11 +76,14 @@ func (e *Engine) decide(f *facts, in entry) (r *route, p *page, wait bool) {
 
 // choose is decide with a given table.
 func (e *Engine) choose(s *snapshot, f *facts, in entry) (r *route, p *page, wait bool) {
-	r = s.find(f.name)
+	r, port := s.find(f.name)
 	if in.only != "" {
-		r = s.byID[in.only]
+		r, port = s.byID[in.only], 0
 	}
 	if r == nil {
+		if raw := s.rawNamed(f.name); raw != nil && in.only == "" {
+			return nil, notHTTPPage(raw), false
+		}
 		if in.only == "" && ours(f.name) {
 			return nil, unknownPage(s, f), false
 		}
@@ -83,15 +95,18 @@ func (e *Engine) choose(s *snapshot, f *facts, in entry) (r *route, p *page, wai
 	if r.RedirectPlain && e.tls != nil && !f.tls && in.only == "" && f.target[0] == '/' {
 		return nil, redirectPage(f, e.httpsPort(f)), false
 	}
+	if port != 0 && (r.State == Ready || r.State == Unsettled) {
+		return nil, noPortPage(s, r, f, port), false
+	}
 	return e.able(r)
 }
 
 // able is what a route's state says.
 func (e *Engine) able(r *route) (_ *route, p *page, wait bool) {
 	switch {
-	case r.State == Ready:
+	case r.State == Ready, r.State == Unsettled && e.cfg.Settle == nil:
 		return r, nil, false
-	case r.State == Starting || r.OnRequest && e.cfg.Start != nil:
+	case r.State == Starting || r.State == Unsettled || r.OnRequest && e.cfg.Start != nil:
 		return r, nil, true
 	}
 	return nil, e.downPage(r), false
@@ -118,6 +133,14 @@ func (e *Engine) hold(ctx context.Context, choose func(*snapshot) (*route, *page
 		r, p, wait := choose(s)
 		if !wait {
 			return r, p
+		}
+		if r.State == Unsettled {
+			if err := e.cfg.Settle(ctx, r.ID); err != nil && ctx.Err() == nil {
+				return nil, e.upstreamPage(r, err)
+			}
+			if e.snap.Load() != s {
+				continue // the table says what was found out
+			}
 		}
 		if r.State == Down {
 			if started { // it did start, and has ended since

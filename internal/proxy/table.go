@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"net/netip"
+	"strconv"
 	"strings"
 )
 
@@ -15,6 +16,9 @@ const (
 	Ready    State = iota // its endpoints answer
 	Starting              // requests wait for Ready
 	Down                  // requests are answered with a page, or start it
+	// Unsettled: it is not known what it speaks, or where: Config.Settle finds
+	// out, and requests wait for that.
+	Unsettled
 )
 
 // Protocol is what a service speaks at an endpoint.
@@ -49,6 +53,11 @@ type Name struct {
 	Host string // lower case, no port, no dot at the end: "web.shop.localhost"
 	// Wildcard leads every name below Host to the service too.
 	Wildcard bool
+	// Ports says that a number of a port right in front of Host is no such name
+	// below it: it leads where the table has it as a name, or nowhere.
+	Ports bool
+	// Unlisted keeps the name out of pages that list names.
+	Unlisted bool
 }
 
 // NamesOf gives a service's names in a project: SERVICE.PROJECT.localhost with
@@ -64,15 +73,20 @@ func NamesOf(service, project string, isDefault bool) []Name {
 
 // Service is what the engine must know of one.
 type Service struct {
-	ID        string // unique and the same over tables, such as "shop/web"
-	Project   string // requests between services of one project are not cross-site
-	Names     []Name
-	State     State
-	Endpoints []Endpoint // tried in this order
+	ID      string // unique and the same over tables, such as "shop/web"
+	Project string // requests between services of one project are not cross-site
+	Names   []Name
+	State   State
+	// Endpoints are tried in this order. All of them must be one server's.
+	Endpoints []Endpoint
 	// OnRequest has Config.Start called when a request comes and it is down.
 	OnRequest bool
 	Exit      string // why it is down, for people: "exited with status 1"
 	StartWith string // the command that starts it: "lodge up web"
+	Note      string // for people, on pages: where it listens, and how to choose
+	// UsedAs is the identifier of the service as which it is in use, where that
+	// is another: a port of one.
+	UsedAs string
 	// AllowCrossSite lets pages of other sites make any request.
 	AllowCrossSite bool
 	// AllowOrigins are other sites that may, as a browser names them in Origin:
@@ -91,15 +105,17 @@ type Service struct {
 // Table is an immutable set of services. Engine.SetTable puts it to use.
 type Table struct {
 	services []Service
-	names    map[string]int // exact names to services
-	wild     map[string]int // names whose subdomains lead there too
-	raw      map[string]int // exact names of services that are Raw
+	names    map[string]int  // exact names to services
+	wild     map[string]int  // names whose subdomains lead there too
+	raw      map[string]int  // exact names of services that are Raw
+	ports    map[string]bool // names of wild below which numbers are ports
+	unlisted map[string]bool
 }
 
 // NewTable checks services: identifiers and names are unique, and names are
 // host names.
 func NewTable(services []Service) (*Table, error) {
-	t := &Table{services: make([]Service, len(services)), names: map[string]int{}, wild: map[string]int{}, raw: map[string]int{}}
+	t := &Table{services: make([]Service, len(services)), names: map[string]int{}, wild: map[string]int{}, raw: map[string]int{}, ports: map[string]bool{}, unlisted: map[string]bool{}}
 	copy(t.services, services)
 	ids := make(map[string]bool, len(services))
 	for i := range t.services {
@@ -130,8 +146,14 @@ func NewTable(services []Service) (*Table, error) {
 				continue
 			}
 			t.names[n.Host] = i
+			if n.Unlisted {
+				t.unlisted[n.Host] = true
+			}
 			if n.Wildcard {
 				t.wild[n.Host] = i
+				if n.Ports {
+					t.ports[n.Host] = true
+				}
 			}
 		}
 	}
@@ -158,20 +180,37 @@ func hostName(s string) bool {
 	return true
 }
 
-// find gives the service for a host name in lower case, or -1. host may have
-// more labels than a name with a wildcard.
-func (t *Table) find(host []byte) int {
+// find returns the service for a host name in lower case, or -1. host may have
+// more labels than a name with a wildcard. port is not 0 where the name means a
+// port of the service for which the table has no name.
+func (t *Table) find(host []byte) (i int, port uint16) {
 	if i, ok := t.names[string(host)]; ok {
-		return i
+		return i, 0
 	}
 	for {
 		dot := bytes.IndexByte(host, '.')
 		if dot < 0 {
-			return -1
+			return -1, 0
 		}
+		label := host[:dot]
 		host = host[dot+1:]
 		if i, ok := t.wild[string(host)]; ok {
-			return i
+			if t.ports[string(host)] {
+				port = portNumber(label)
+			}
+			return i, port
 		}
 	}
+}
+
+// portNumber reads a port as host names have it, or returns 0.
+func portNumber(label []byte) uint16 {
+	if len(label) == 0 || label[0] == '0' {
+		return 0
+	}
+	n, err := strconv.ParseUint(string(label), 10, 16)
+	if err != nil {
+		return 0
+	}
+	return uint16(n)
 }

@@ -160,6 +160,9 @@ type upError struct {
 
 func (u *upError) Error() string {
 	c := u.cause
+	if c == nil {
+		return u.what
+	}
 	var op *net.OpError
 	if errors.As(c, &op) {
 		c = op.Err // without the addresses, of which one is said below
@@ -193,6 +196,19 @@ func (e *Engine) connect(ctx context.Context, r *route, fresh bool, p party) (*u
 			}
 		}
 	}
+	u, err := r.dial(ctx)
+	if err == nil {
+		return u, nil
+	}
+	if err.cause != nil && err.refused() {
+		return e.await(ctx, r, err, p)
+	}
+	return nil, err
+}
+
+// dial makes a new connection to the first endpoint that takes it. The error is
+// that of the first that does not.
+func (r *route) dial(ctx context.Context) (*upConn, *upError) {
 	var first *upError
 	for _, to := range r.pools {
 		u, err := to.dial(ctx)
@@ -203,33 +219,47 @@ func (e *Engine) connect(ctx context.Context, r *route, fresh bool, p party) (*u
 			first = &upError{to.to, "connect to", err}
 		}
 	}
-	switch {
-	case first == nil:
-		return nil, errors.New("it listens on no address that lodge knows of")
-	case first.refused():
-		return nil, e.await(ctx, r, first, p)
+	if first == nil {
+		return nil, &upError{what: "it listens on no address that lodge knows of"}
 	}
 	return nil, first
 }
 
+// redialEvery is how often a service that refuses is tried again.
+const redialEvery = 50 * time.Millisecond
+
 // await is for a service that refuses though it is ready: it has ended or moved
-// a moment ago, and the table that says so is under way. It gives errMoved when
-// the table has changed, and the cause if it does not.
-func (e *Engine) await(ctx context.Context, r *route, cause error, p party) error {
+// a moment ago, and the table that says so is under way, or it listens again at
+// once. It returns errMoved when the table has changed, and the cause if nothing
+// does.
+func (e *Engine) await(ctx context.Context, r *route, cause *upError, p party) (*upConn, error) {
 	s := e.snap.Load()
 	if s.byID[r.ID] != r { // another table is there already
-		return errMoved
+		return nil, errMoved
+	}
+	if e.cfg.Refused != nil {
+		e.cfg.Refused(r.ID)
 	}
 	wait := time.NewTimer(e.lim.RefuseTime)
 	defer wait.Stop()
-	select {
-	case <-s.changed:
-		return errMoved
-	case <-wait.C:
-	case <-p.goneChan():
-	case <-ctx.Done():
+	again := time.NewTicker(redialEvery)
+	defer again.Stop()
+	for {
+		select {
+		case <-s.changed:
+			return nil, errMoved
+		case <-again.C:
+			if u, err := r.dial(ctx); err == nil {
+				return u, nil
+			}
+		case <-wait.C:
+			return nil, cause
+		case <-p.goneChan():
+			return nil, cause
+		case <-ctx.Done():
+			return nil, cause
+		}
 	}
-	return cause
 }
 
 // errMoved asks for another decision: the table has changed meanwhile.

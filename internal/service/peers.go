@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -116,6 +115,9 @@ func chooseEndpoint(eps []loopback.Endpoint, want uint16) (loopback.Endpoint, bo
 		if Ephemeral(e.Port) {
 			n += 1 << 18
 		}
+		if Control(e.Port) {
+			n += 1 << 19
+		}
 		if e.IP.Is6() {
 			n += 1 << 17 // an IPv4 client cannot reach it
 		}
@@ -152,58 +154,4 @@ func envName(service string) string {
 		}
 		return c
 	}, service))
-}
-
-// schemes are the URL schemes of servers that are no HTTP servers, by the
-// program's name and by the port that they are known for. Nobody writes to it.
-var schemes = []struct {
-	scheme, program string
-	port            uint16
-}{
-	{"postgres", "postgres", 5432},
-	{"redis", "redis-server", 6379},
-	{"redis", "valkey-server", 0},
-	{"mysql", "mysqld", 3306},
-	{"mysql", "mariadbd", 0},
-	{"mongodb", "mongod", 27017},
-	{"amqp", "rabbitmq-server", 5672},
-	{"nats", "nats-server", 4222},
-	{"memcached", "memcached", 11211},
-}
-
-// scheme guesses the scheme of a service's URL: http, unless its command or
-// its port says otherwise.
-func scheme(sp Spec, port uint16) string {
-	if sp.HTTP != 0 || sp.Ready.HTTP != "" {
-		return "http"
-	}
-	return schemeFor(sp.Command, port)
-}
-
-// schemeOf is scheme for what a status tells; "" where nothing is known yet.
-func schemeOf(st *Status) string {
-	if st.HTTP != 0 {
-		return "http"
-	}
-	e, ok := chooseEndpoint(st.Endpoints, 0)
-	s := schemeFor(st.Command, e.Port)
-	if !ok && s == "http" {
-		return ""
-	}
-	return s
-}
-
-func schemeFor(command string, port uint16) string {
-	words := strings.Fields(command)
-	for _, s := range schemes {
-		if s.port == port && port != 0 {
-			return s.scheme
-		}
-		for _, w := range words {
-			if filepath.Base(w) == s.program {
-				return s.scheme
-			}
-		}
-	}
-	return "http"
 }

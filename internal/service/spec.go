@@ -77,6 +77,19 @@ type Naming struct {
 	// stopped again; zero is never.
 	OnRequest bool  `json:"on_request,omitempty"`
 	IdleMS    int64 `json:"idle_ms,omitempty"`
+	// NoHTTP says that it speaks no HTTP on any port, so that nobody asks it.
+	NoHTTP bool `json:"no_http,omitempty"`
+	// PortNames are names of its own that some of its ports have.
+	PortNames []PortName `json:"names,omitempty"`
+}
+
+// PortName is a port of a service that has a name of its own.
+type PortName struct {
+	Name string `json:"name"`
+	Port uint16 `json:"port"`
+	// URL and HostName are as in [Status]; the daemon knows them.
+	URL      string `json:"url,omitempty"`
+	HostName string `json:"host_name,omitempty"`
 }
 
 // State is where a service is in its life.
@@ -117,6 +130,9 @@ type Status struct {
 	HTTP       uint16     `json:"http,omitempty"`
 	Port       uint16     `json:"port,omitempty"`
 	HTTPSocket string     `json:"http_socket,omitempty"`
+	// WebPort is the port to which the service's HTTPS name leads, where that is
+	// known. The daemon knows it.
+	WebPort uint16 `json:"web_port,omitempty"`
 	// Scheme is how the service is spoken to, as far as its command or port
 	// tells: http, postgres, redis.
 	Scheme string `json:"scheme,omitempty"`
