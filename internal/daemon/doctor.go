@@ -19,9 +19,7 @@ import (
 func (d *Daemon) doctor(ctx context.Context) localapi.Doctor {
 	out := localapi.Doctor{Version: d.cfg.Version}
 	e := d.engines
-	e.mu.Lock()
 	hello := e.probe(ctx)
-	e.mu.Unlock()
 	engine, why, err := e.choose(ctx, "")
 	out.Engine, out.EngineReason = engine, why
 	if err != nil {
@@ -42,10 +40,8 @@ func (d *Daemon) doctor(ctx context.Context) localapi.Doctor {
 		add("homes", "yes", "addresses in "+loopback.HomeRange.String()+" can be bound", "")
 	}
 
-	e.mu.Lock()
 	ok, reason := e.ebpf(ctx)
-	connected, missing := e.client != nil, e.unreachable
-	e.mu.Unlock()
+	connected, missing := e.state()
 	hint := ""
 	if !ok {
 		hint = "sudo lodge setup, once; or go on with seccomp, which needs nothing"
