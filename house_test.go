@@ -32,7 +32,7 @@ var allowed = map[string][]string{
 	"bpf":              {"loopback", "owners"},
 	"hosts":            {},
 	"names":            {"loopback", "service"},
-	"helper":           {"bpf", "hosts", "loopback", "procfs", "unixsock", "owners", "stall"},
+	"helper":           {"bpf", "hosts", "loopback", "procfs", "sockets", "unixsock", "owners", "stall"},
 	"home":             {"loopback"},
 	"home/hostsview":   {"home"},
 	"home/ebpfhome":    {"home", "home/hostsview", "loopback", "sockets", "helper", "bpf", "procfs"},

@@ -106,7 +106,7 @@ func (d *Daemon) listProjects(w http.ResponseWriter, r *http.Request) {
 		open[st.Path] = true
 	}
 	known, warnings := d.store.list()
-	out.Warnings = warnings
+	out.Warnings = append(warnings, d.naming.warnings()...)
 	if r.URL.Query().Get("all") == "true" {
 		for _, k := range known {
 			if !open[k.Path] {

@@ -20,9 +20,7 @@ import (
 func (d *Daemon) doctor(ctx context.Context) localapi.Doctor {
 	out := localapi.Doctor{Version: d.cfg.Version}
 	e := d.engines
-	e.mu.Lock()
 	hello := e.probe(ctx)
-	e.mu.Unlock()
 	engine, why, err := e.choose(ctx, "")
 	out.Engine, out.EngineReason = engine, why
 	if err != nil {
@@ -43,10 +41,8 @@ func (d *Daemon) doctor(ctx context.Context) localapi.Doctor {
 		add("homes", "yes", "addresses in "+loopback.HomeRange.String()+" can be bound", "")
 	}
 
-	e.mu.Lock()
 	ok, reason := e.ebpf(ctx)
-	connected, missing := e.client != nil && e.unreachable == nil, e.unreachable
-	e.mu.Unlock()
+	connected, missing := e.state()
 	hint := ""
 	var stopped *stall.Error
 	switch {

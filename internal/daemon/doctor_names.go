@@ -42,6 +42,8 @@ func (d *Daemon) hostCapability() localapi.Capability {
 	case resolved:
 	case os.Geteuid() == 0 && d.cfg.HostsFile == "":
 		c.Status, c.Reason, c.Hint = "no", "this daemon may change no hosts file", "LODGE_HOSTS=/etc/hosts in the environment that starts it, or: lodge setup"
+	case len(d.naming.warnings()) > 0:
+		c.Status, c.Reason, c.Hint = "no", why, `give the project another name: name = "..." in lodge.toml; what lodge exec starts has its own names`
 	case os.Geteuid() != 0:
 		c.Status, c.Reason, c.Hint = "no", why, "sudo lodge setup, once; until then what `lodge exec` starts has them"
 	default:

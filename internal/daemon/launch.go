@@ -25,6 +25,10 @@ type noHomeError struct{ err error }
 func (e *noHomeError) Error() string { return e.err.Error() }
 func (e *noHomeError) Unwrap() error { return e.err }
 
+// undoPatience is how long a home whose keeper could not be started may take
+// to be removed.
+const undoPatience = 15 * time.Second
+
 // launch starts a project's keeper in a home of its own and waits until it
 // serves.
 func (d *Daemon) launch(ctx context.Context, cfg keeper.Config) (*project, error) {
@@ -43,7 +47,9 @@ func (d *Daemon) launch(ctx context.Context, cfg keeper.Config) (*project, error
 	rec, reap, err := d.spawn(ctx, cfg, files)
 	if err != nil {
 		if cfg.Engine == loopback.EBPF {
-			err = errors.Join(err, d.engines.removeHome(ctx, cfg))
+			undo, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoPatience)
+			defer cancel()
+			err = errors.Join(err, d.engines.removeHome(undo, cfg))
 		}
 		return nil, err
 	}

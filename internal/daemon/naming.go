@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"lodge/internal/helper"
 	"lodge/internal/hosts"
 	"lodge/internal/keeper"
 	"lodge/internal/localapi"
@@ -26,8 +27,9 @@ type naming struct {
 
 	mu      sync.Mutex // guards what follows
 	changed chan struct{}
-	reason  string // why names below .test are not resolved; "" where they are
-	told    bool   // the hosts file was tried
+	reason  string           // why names below .test are not resolved; "" where they are
+	told    bool             // the hosts file was tried
+	refused []helper.Refusal // names that are somebody else's
 	// made counts the tables, written is the one that the hosts file has, and
 	// wrote is closed when that is another.
 	made, written uint64
@@ -107,6 +109,41 @@ func (d *Daemon) named(k keeper.Project) names.Project {
 // hosts file once or twice and not for each service.
 const hostsQuiet = 10 * time.Millisecond
 
+// refusedRetry is how soon names that another user has are asked for again.
+const refusedRetry = 5 * time.Second
+
+// wroteHosts notes what became of the names below .test.
+func (n *naming) wroteHosts(refused []helper.Refusal, err error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.told, n.reason, n.refused = true, "", refused
+	switch {
+	case err != nil:
+		n.reason = err.Error()
+	case len(refused) == 1:
+		n.reason = refused[0].Error
+	case len(refused) > 1:
+		n.reason = fmt.Sprintf("%s, and %d more names are not to be had", refused[0].Error, len(refused)-1)
+	}
+}
+
+// warnings says which names below .test lead to somebody else, or nowhere.
+func (n *naming) warnings() []string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	var out []string
+	for _, r := range n.refused {
+		out = append(out, fmt.Sprintf("%s is not this project's on the whole machine: %s; what lodge exec starts reaches it", r.Name, r.Error))
+		if len(out) == maxNameWarnings {
+			break
+		}
+	}
+	return out
+}
+
+// maxNameWarnings bounds the warnings about names.
+const maxNameWarnings = 5
+
 // keepHosts writes the names below .test to the hosts file whenever they
 // change, until the daemon ends.
 func (d *Daemon) keepHosts() {
@@ -119,18 +156,16 @@ func (d *Daemon) keepHosts() {
 		entries := hostEntries(d.naming.table.Load())
 		if !reflect.DeepEqual(entries, last) {
 			ctx, cancel := context.WithTimeout(d.ctx, 10*time.Second)
-			err := d.engines.setHosts(ctx, entries)
+			refused, err := d.engines.setHosts(ctx, entries)
 			cancel()
-			d.naming.mu.Lock()
-			d.naming.told, d.naming.reason = true, ""
-			if err != nil {
-				d.naming.reason = err.Error()
-			}
-			d.naming.mu.Unlock()
+			d.naming.wroteHosts(refused, err)
 			last = entries // an error is not tried again before the names change
 			again = nil
-			if halted(err) {
-				last, again = nil, time.After(stalledRetry) // but for one that passes
+			switch {
+			case halted(err):
+				last, again = nil, time.After(stalledRetry)
+			case len(refused) > 0:
+				last, again = nil, time.After(refusedRetry)
 			}
 		}
 		d.naming.mu.Lock()

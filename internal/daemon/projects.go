@@ -17,7 +17,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"lodge/internal/home"
 	"lodge/internal/keeper"
 	"lodge/internal/localapi"
 	"lodge/internal/loopback"
@@ -296,44 +295,6 @@ func (d *Daemon) all() []*project {
 		out = append(out, p)
 	}
 	return out
-}
-
-func (d *Daemon) start(ctx context.Context, r localapi.OpenRequest) (*project, error) {
-	engine, reason, err := d.engines.choose(ctx, r.Engine)
-	if err != nil {
-		return nil, err
-	}
-	p, err := d.store.home(r.Path, r.Name, usableHome)
-	if err != nil {
-		return nil, &localapi.Error{Message: err.Error(), Hint: "lodge needs 127.64.0.0/10 on the loopback interface: see `ip address show lo`, and: lodge doctor"}
-	}
-	iso := r.Isolation
-	if iso == "" {
-		iso = loopback.Overlay
-	}
-	cfg := keeper.Config{
-		ID: p.ID, Name: r.Name, Dir: r.Path,
-		Socket: d.socketPath(p.ID), Record: d.recordPath(p.ID),
-		LogDir: d.logDir(p.ID),
-		Home:   home.Spec{ID: p.ID, IP4: p.Home, Isolation: iso},
-		Engine: engine, EngineReason: reason, Exe: d.cfg.Exe, Version: d.cfg.Version,
-	}
-	started, err := d.launch(ctx, cfg)
-	var none *noHomeError
-	if !errors.As(err, &none) {
-		return d.withNotice(started), err
-	}
-	if r.Engine != "" {
-		return nil, &localapi.Error{Message: fmt.Sprintf("use engine %s: %v", engine, err), Hint: "lodge doctor, or --engine seccomp"}
-	}
-	if !halted(err) { // that passes
-		d.engines.failed(err)
-	}
-	if cfg.Engine, cfg.EngineReason, err = d.engines.choose(ctx, ""); err != nil {
-		return nil, err
-	}
-	started, err = d.launch(ctx, cfg)
-	return d.withNotice(started), err
 }
 
 // usableHome says whether an address can be a home: it can be bound, and

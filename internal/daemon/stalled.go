@@ -32,7 +32,7 @@ const stalledRetry = 2 * time.Second
 
 // removeLater makes up for a helper that does not run when it should remove a
 // home: what runs inside is ended without it, and the home, which is empty
-// then, is removed when the helper answers again. Call it with mu held.
+// then, is removed when the helper answers again.
 func (e *engines) removeLater(cfg keeper.Config, err error) error {
 	if !halted(err) {
 		return err
@@ -47,8 +47,10 @@ func (e *engines) removeLater(cfg keeper.Config, err error) error {
 	if errors.Is(kerr, os.ErrNotExist) {
 		return nil // it was removed
 	}
+	e.mu.Lock()
 	e.left = append(e.left, cfg.Cgroup)
 	e.later()
+	e.mu.Unlock()
 	if kerr != nil {
 		return errors.Join(err, fmt.Errorf("end what runs in %s: %w", cfg.Cgroup, kerr))
 	}
@@ -56,13 +58,19 @@ func (e *engines) removeLater(cfg keeper.Config, err error) error {
 }
 
 // removeLeft removes the homes that could not be removed when they should have
-// been. Call it with mu held.
+// been.
 func (e *engines) removeLeft(ctx context.Context, c *helper.Client) {
-	for len(e.left) > 0 {
-		if err := c.RemoveHome(ctx, e.left[0], true); ctx.Err() != nil || halted(err) {
-			return // the next one tries
-		}
-		e.left = e.left[1:] // an error comes again when the home is made anew
+	e.mu.Lock()
+	left := e.left
+	e.left = nil
+	e.mu.Unlock()
+	for i, path := range left {
+		if err := c.RemoveHome(ctx, path, true); ctx.Err() != nil || halted(err) {
+			e.mu.Lock()
+			e.left = append(left[i:], e.left...) // the next one tries
+			e.mu.Unlock()
+			return
+		} // another error comes again when the home is made anew
 	}
 }
 
@@ -76,19 +84,25 @@ func (e *engines) later() {
 
 func (e *engines) again() {
 	e.mu.Lock()
-	defer e.mu.Unlock()
 	if e.retry == nil {
+		e.mu.Unlock()
 		return // closed
 	}
 	e.retry = nil
-	if e.client == nil {
+	c := e.client
+	if c == nil {
 		e.left = nil // with its helper a home that nobody is in goes too, when the next one is made
+	}
+	e.mu.Unlock()
+	if c == nil {
 		return
 	}
-	if _, stalled := stall.Look(e.client.Process()); !stalled {
-		e.removeLeft(context.Background(), e.client)
+	if _, stalled := stall.Look(c.Process()); !stalled {
+		e.removeLeft(context.Background(), c)
 	}
-	if len(e.left) > 0 {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if len(e.left) > 0 && e.client != nil {
 		e.later()
 	}
 }

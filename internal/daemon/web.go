@@ -9,6 +9,8 @@ import (
 	"strconv"
 
 	"golang.org/x/sys/unix"
+
+	"lodge/internal/helper"
 )
 
 // web is where names are served: the ports that browsers expect, or one high
@@ -55,8 +57,15 @@ func (d *Daemon) listenLow(ctx context.Context, port uint16) ([]net.Listener, er
 	if !errors.Is(err, unix.EACCES) {
 		return lns, err
 	}
-	if lns, herr := d.engines.listenWeb(ctx, port); herr == nil {
+	lns, herr := d.engines.listenWeb(ctx, port)
+	var refused *helper.Error
+	switch {
+	case herr == nil:
 		return lns, nil
+	case errors.As(herr, &refused) && refused.Owner != nil:
+		return nil, fmt.Errorf("listen on port %d: %s has it", port, userName(*refused.Owner))
+	case errors.As(herr, &refused):
+		return nil, herr
 	}
 	return nil, err
 }

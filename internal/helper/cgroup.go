@@ -2,6 +2,7 @@ package helper
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -171,9 +172,12 @@ func isPopulated(path string) (bool, error) {
 	return bytes.Contains(b, []byte("populated 1")), nil
 }
 
+// killLook is how often killTree sees whether its context has ended.
+const killLook = 200 * time.Millisecond
+
 // killTree sends SIGKILL to all processes of the cgroup and waits until they
-// are gone, at most for ten seconds.
-func killTree(path string) error {
+// are gone, at most for ten seconds or until ctx ends.
+func killTree(ctx context.Context, path string) error {
 	if err := writeFile(filepath.Join(path, "cgroup.kill"), "1"); err != nil {
 		return fmt.Errorf("kill cgroup: %w", err)
 	}
@@ -197,7 +201,11 @@ func killTree(path string) error {
 		if left <= 0 {
 			return fmt.Errorf("kill cgroup %s: processes are left after ten seconds", path)
 		}
-		_, err = unix.Poll([]unix.PollFd{{Fd: int32(f.Fd()), Events: unix.POLLPRI}}, int(left.Milliseconds())+1)
+		if err := ctx.Err(); err != nil {
+			return fmt.Errorf("kill cgroup %s: processes are left: %w", path, err)
+		}
+		wait := min(left, killLook)
+		_, err = unix.Poll([]unix.PollFd{{Fd: int32(f.Fd()), Events: unix.POLLPRI}}, int(wait.Milliseconds())+1)
 		if err != nil && !errors.Is(err, unix.EINTR) {
 			return fmt.Errorf("kill cgroup: %w", err)
 		}

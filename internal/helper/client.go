@@ -15,30 +15,39 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Error is what the helper answered: that it could not do something.
-type Error struct {
-	// Op is what was asked for, such as "create home 127.83.20.7".
-	Op string
-	// Cause is the helper's one line.
-	Cause string
-}
-
-func (e *Error) Error() string { return e.Op + ": " + e.Cause }
-
 // Client talks to a helper. Its methods may be called from several
-// goroutines; the helper does one thing after the other.
+// goroutines; the helper does one thing after the other. A call that is given
+// up by its context leaves the client as it was: see exchange.
 type Client struct {
 	conn *net.UnixConn
 	// child is the helper's process if Spawn started it.
 	child *exec.Cmd
 
-	// mu guards last and makes an exchange one.
-	mu   sync.Mutex
-	last uint64
+	// writing holds a token while a request is written.
+	writing chan struct{}
+	// ended is closed when no reply comes any more.
+	ended chan struct{}
+	// background waits for the goroutine that reads, and for those that undo.
+	background sync.WaitGroup
+
+	mu    sync.Mutex // guards what follows
+	last  uint64
+	calls map[uint64]*pending
+	gone  error // why no reply comes any more
+	// undoing has the homes that nobody waits for any more: the channel is closed
+	// when the home is removed again.
+	undoing map[netip.Addr]chan struct{}
 }
 
 // NewClient makes a client of a connected SOCK_SEQPACKET socket.
-func NewClient(conn *net.UnixConn) *Client { return &Client{conn: conn} }
+func NewClient(conn *net.UnixConn) *Client {
+	c := &Client{
+		conn: conn, writing: make(chan struct{}, 1), ended: make(chan struct{}),
+		calls: map[uint64]*pending{}, undoing: map[netip.Addr]chan struct{}{},
+	}
+	c.background.Go(c.read)
+	return c
+}
 
 // Dial connects to the helper that listens at path.
 func Dial(ctx context.Context, path string) (*Client, error) {
@@ -73,15 +82,25 @@ func Spawn(exe string, args ...string) (*Client, error) {
 	if err = errors.Join(err, theirs.Close()); err != nil {
 		return nil, errors.Join(fmt.Errorf("start helper %s: %w", exe, err), conn.Close())
 	}
-	return &Client{conn: conn, child: cmd}, nil
+	c := NewClient(conn)
+	c.child = cmd
+	return c, nil
 }
 
-// Pid gives the process id of a helper that Spawn started, else 0.
+// Pid returns the process id of a helper that Spawn started, else 0.
 func (c *Client) Pid() int {
 	if c.child == nil {
 		return 0
 	}
 	return c.child.Process.Pid
+}
+
+// Err returns why the helper cannot be asked any more: nil while the
+// connection stands, else an error that is ErrGone.
+func (c *Client) Err() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.gone
 }
 
 // childPatience bounds how long Close waits for a helper that Spawn started,
@@ -92,6 +111,10 @@ const childPatience = 10 * time.Second
 // waited for; how it ended is not an error of the client.
 func (c *Client) Close() error {
 	err := c.conn.Close()
+	if errors.Is(err, net.ErrClosed) {
+		err = nil // the helper went first
+	}
+	c.background.Wait()
 	if c.child == nil {
 		return err
 	}
@@ -100,60 +123,6 @@ func (c *Client) Close() error {
 	var exit *exec.ExitError
 	if werr := c.child.Wait(); werr != nil && !errors.As(werr, &exit) {
 		err = errors.Join(err, fmt.Errorf("wait for helper: %w", werr))
-	}
-	return err
-}
-
-// call sends one request and waits for its reply. op names it in errors.
-func (c *Client) call(ctx context.Context, op string, req request) (*reply, []*os.File, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if err := ctx.Err(); err != nil {
-		return nil, nil, fmt.Errorf("%s: %w", op, err)
-	}
-	ctx, done := c.guard(ctx)
-	defer done()
-	if err := c.conn.SetDeadline(time.Time{}); err != nil {
-		return nil, nil, fmt.Errorf("%s: ask helper: %w", op, err)
-	}
-	expired := make(chan struct{})
-	stop := context.AfterFunc(ctx, func() {
-		_ = c.conn.SetDeadline(time.Unix(1, 0))
-		close(expired)
-	})
-	defer func() {
-		if !stop() {
-			<-expired // so that it cannot hit the next call
-		}
-	}()
-	c.last++
-	req.ID = c.last
-	if err := send(c.conn, req, nil); err != nil {
-		return nil, nil, fmt.Errorf("%s: ask helper: %w", op, cause(ctx, err))
-	}
-	for {
-		var rep reply
-		files, err := receive(c.conn, &rep)
-		if err != nil {
-			return nil, nil, fmt.Errorf("%s: ask helper: %w", op, cause(ctx, err))
-		}
-		if rep.ID != req.ID {
-			// The reply to a call that was given up.
-			if err := closeAll(files); err != nil {
-				return nil, nil, fmt.Errorf("%s: %w", op, err)
-			}
-			continue
-		}
-		if rep.Error != "" {
-			return nil, nil, errors.Join(&Error{op, rep.Error}, closeAll(files))
-		}
-		return &rep, files, nil
-	}
-}
-
-func cause(ctx context.Context, err error) error {
-	if e := context.Cause(ctx); e != nil {
-		return e
 	}
 	return err
 }
@@ -208,10 +177,15 @@ func (h *HomeFiles) Files() []*os.File {
 func (h *HomeFiles) Close() error { return closeAll(h.Files()) }
 
 // CreateHome makes a home at ip4, from loopback.HomeRange. strict says that
-// localhost is the home's and nothing else.
+// localhost is the home's and nothing else. An address that is somebody else's
+// is an [Error] with the code [HomeTaken]. A home that is made after ctx ended
+// is removed again, before another one is made at that address.
 func (c *Client) CreateHome(ctx context.Context, ip4 netip.Addr, strict bool) (*HomeFiles, error) {
 	op := "create home " + ip4.String()
-	rep, files, err := c.call(ctx, op, request{Op: opCreateHome, IP4: ip4, Strict: strict})
+	if err := c.undone(ctx, ip4); err != nil {
+		return nil, fmt.Errorf("%s: %w", op, err)
+	}
+	rep, files, err := c.exchange(ctx, op, request{Op: opCreateHome, IP4: ip4, Strict: strict})
 	if err != nil {
 		return nil, err
 	}

@@ -10,87 +10,117 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"lodge/internal/hosts"
 )
 
-// How many clients ServeListener serves at once: in all, and of one user. A
-// user has one for each daemon.
-const (
-	maxClients     = 256
-	maxUserClients = 32
-)
+// endPatience bounds how long the end waits for the sessions: what they do
+// takes less, unless the kernel holds one of them.
+const endPatience = 4 * time.Second
 
-// users counts the clients of each user.
-type users struct {
-	mu    sync.Mutex // guards count
-	count map[uint32]int
-}
-
-// add says whether one more client of that user is served.
-func (u *users) add(uid uint32) bool {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	if u.count[uid] >= maxUserClients {
-		return false
-	}
-	u.count[uid]++
-	return true
-}
-
-func (u *users) remove(uid uint32) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	if u.count[uid]--; u.count[uid] == 0 {
-		delete(u.count, uid)
-	}
-}
+// acceptPause is how long nobody is accepted when the machine has no
+// descriptor or memory left.
+const acceptPause = 100 * time.Millisecond
 
 // ServeListener serves every user who connects, each with a session of its
-// own, until ctx ends; it then waits for all sessions. The user is the one
-// that the kernel names (SO_PEERCRED, unix(7)). Errors of single clients go to
-// report, which may be called from several goroutines.
-func ServeListener(ctx context.Context, ln *net.UnixListener, o Options, report func(error)) error {
+// own, until ctx ends; it then waits for all sessions, for a while. The user is
+// the one that the kernel names (SO_PEERCRED, unix(7)). Errors of single clients
+// go to report, which may be called from several goroutines.
+func ServeListener(ctx context.Context, ln *net.UnixListener, o Options, report func(error)) (err error) {
 	stop := context.AfterFunc(ctx, func() { _ = ln.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
-	var clients sync.WaitGroup
-	defer clients.Wait()
-	slots := make(chan struct{}, maxClients)
-	users := users{count: map[uint32]int{}}
-	live := new(liveMap)
+	all, guests := newCommons(), newGuests()
+	// Sessions see the end after the mark.
+	sctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	defer context.AfterFunc(ctx, func() {
+		all.ending.Store(true)
+		cancel()
+	})()
+	var sessions sync.WaitGroup
+	defer func() {
+		all.ending.Store(true)
+		cancel()
+		err = errors.Join(err, awaitSessions(&sessions, guests), clearHosts(o, isOurs))
+	}()
+	if err := clearHosts(o, isStale); err != nil {
+		report(err)
+	}
 	for {
-		select {
-		case slots <- struct{}{}:
-		case <-ctx.Done():
-			return nil
-		}
 		conn, err := ln.AcceptUnix()
-		if ctx.Err() != nil {
+		switch {
+		case ctx.Err() != nil:
 			if err == nil {
 				return conn.Close()
 			}
 			return nil
-		}
-		if err != nil {
+		case outOfMeans(err):
+			report(fmt.Errorf("accept client: %w", err))
+			pause := time.NewTimer(acceptPause)
+			select {
+			case <-pause.C:
+			case <-ctx.Done():
+				pause.Stop()
+			}
+			continue
+		case err != nil:
 			return fmt.Errorf("accept client: %w", err)
 		}
-		clients.Go(func() {
-			defer func() { <-slots }()
-			if err := serveOne(ctx, conn, &users, o, live); err != nil {
+		sessions.Go(func() {
+			if err := serveOne(sctx, conn, guests, o, all); err != nil {
 				report(err)
 			}
 		})
 	}
 }
 
-func serveOne(ctx context.Context, conn *net.UnixConn, users *users, o Options, live *liveMap) error {
+// outOfMeans reports whether accept(2) failed for a reason that passes.
+func outOfMeans(err error) bool {
+	for _, e := range []error{unix.EMFILE, unix.ENFILE, unix.ENOBUFS, unix.ENOMEM, unix.ECONNABORTED} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
+}
+
+func awaitSessions(sessions *sync.WaitGroup, guests *guests) error {
+	done := make(chan struct{})
+	go func() {
+		sessions.Wait()
+		close(done)
+	}()
+	patience := time.NewTimer(endPatience)
+	defer patience.Stop()
+	select {
+	case <-done:
+		return nil
+	case <-patience.C:
+		return fmt.Errorf("end sessions: %d of them did not end within %v", guests.number(), endPatience)
+	}
+}
+
+// clearHosts removes the blocks of those whom gone names, if this helper keeps
+// names.
+func clearHosts(o Options, gone func(owner string) bool) error {
+	if o.HostsFile == "" {
+		return nil
+	}
+	return hosts.File{Path: o.HostsFile}.Remove(gone)
+}
+
+func serveOne(ctx context.Context, conn *net.UnixConn, guests *guests, o Options, all *commons) error {
 	uid, gid, err := Peer(conn)
 	if err != nil {
 		return errors.Join(err, conn.Close())
 	}
-	if !users.add(uid) {
-		return errors.Join(fmt.Errorf("serve user %d: it has %d clients already", uid, maxUserClients), conn.Close())
+	g, err := guests.add(uid, conn)
+	if err != nil {
+		refuse(conn, err)
+		return errors.Join(err, conn.Close())
 	}
-	defer users.remove(uid)
-	return serveWith(ctx, conn, uid, gid, o, live)
+	defer guests.remove(g)
+	return serveWith(ctx, conn, newSession(uid, gid, o, all), g.idle.Store)
 }
 
 // Peer gives the user and group of the process at the other end of a Unix

@@ -121,12 +121,12 @@ func rememberAll(ctx context.Context, live *bpf.Live) error {
 // (package owners).
 func (s *session) owners(ctx context.Context) (*os.File, error) {
 	if !s.watching {
-		if err := s.live.join(ctx); err != nil {
+		if err := s.all.live.join(ctx); err != nil {
 			return nil, err
 		}
 		s.watching = true
 	}
-	t, err := s.live.owners(ctx)
+	t, err := s.all.live.owners(ctx)
 	if err != nil {
 		return nil, err
 	}

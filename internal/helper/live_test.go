@@ -44,13 +44,14 @@ func TestMain(m *testing.M) {
 // serveLive serves users who share a live map.
 func serveLive(t *testing.T, uids ...uint32) (*liveMap, []*Client) {
 	t.Helper()
-	live := new(liveMap)
+	all := newCommons()
+	live := all.live
 	var clients []*Client
 	var served sync.WaitGroup
 	for _, uid := range uids {
 		a, b := pair(t)
 		served.Go(func() {
-			if err := serveWith(context.Background(), b, uid, uid, Options{}, live); err != nil {
+			if err := serveWith(context.Background(), b, newSession(uid, uid, Options{}, all), func(bool) {}); err != nil {
 				t.Error(err)
 			}
 		})

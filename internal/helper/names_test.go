@@ -44,10 +44,10 @@ func TestNamesGoWithTheClient(t *testing.T) {
 	go func() { done <- Serve(context.Background(), b, 1000, 1000, Options{HostsFile: path}) }()
 	c := NewClient(a)
 	other := serveFor(t, 1001, Options{HostsFile: path})
-	if err := c.SetHosts(t.Context(), []hosts.Entry{{IP: testIP(1), Names: []string{"db.shop.test"}}, {IP: netip.MustParseAddr("127.0.0.1"), Names: []string{"web.shop.localhost"}}}); err != nil {
+	if _, err := c.SetHosts(t.Context(), []hosts.Entry{{IP: testIP(1), Names: []string{"db.shop.test"}}, {IP: netip.MustParseAddr("127.0.0.1"), Names: []string{"web.shop.localhost"}}}); err != nil {
 		t.Fatal(err)
 	}
-	if err := other.SetHosts(t.Context(), []hosts.Entry{{IP: testIP(2), Names: []string{"db.other.test"}}}); err != nil {
+	if _, err := other.SetHosts(t.Context(), []hosts.Entry{{IP: testIP(2), Names: []string{"db.other.test"}}}); err != nil {
 		t.Fatal(err)
 	}
 	if got := read(t, path); !strings.Contains(got, testIP(1).String()+" db.shop.test\n127.0.0.1 web.shop.localhost\n") || !strings.Contains(got, "db.other.test") || strings.Contains(got, "old.test") {
@@ -59,7 +59,7 @@ func TestNamesGoWithTheClient(t *testing.T) {
 	if got := read(t, path); strings.Contains(got, "db.shop.test") || !strings.Contains(got, "db.other.test") {
 		t.Errorf("after the client has gone: %q", got)
 	}
-	if err := other.SetHosts(t.Context(), nil); err != nil {
+	if _, err := other.SetHosts(t.Context(), nil); err != nil {
 		t.Fatal(err)
 	}
 	if got := read(t, path); got != text {
@@ -83,7 +83,7 @@ func TestNamesThatAreRefused(t *testing.T) {
 		{hosts.Entry{IP: testIP(1), Names: []string{"x.localhost"}}, "not below .test"},
 		{hosts.Entry{IP: netip.MustParseAddr("127.0.0.53"), Names: []string{"x.test"}}, "not in 127.64.0.0/10"},
 	} {
-		err := c.SetHosts(t.Context(), []hosts.Entry{tc.entry})
+		_, err := c.SetHosts(t.Context(), []hosts.Entry{tc.entry})
 		var e *Error
 		if !errors.As(err, &e) || !strings.Contains(e.Cause, tc.want) {
 			t.Errorf("%v: %v", tc.entry, err)
@@ -92,7 +92,7 @@ func TestNamesThatAreRefused(t *testing.T) {
 	if got := read(t, path); got != "" {
 		t.Errorf("got %q", got)
 	}
-	if err := serve(t, 1000).SetHosts(t.Context(), nil); err == nil || !strings.Contains(err.Error(), "keeps no names") {
+	if _, err := serve(t, 1000).SetHosts(t.Context(), nil); err == nil || !strings.Contains(err.Error(), "keeps no names") {
 		t.Errorf("without a hosts file: %v", err)
 	}
 }
@@ -104,7 +104,7 @@ func TestManyNames(t *testing.T) {
 	for i := range 500 {
 		entries = append(entries, hosts.Entry{IP: testIP(byte(i%200 + 1)), Names: []string{"service-with-a-long-name-" + strings.Repeat("x", i%30+1) + ".project.test"}})
 	}
-	if err := c.SetHosts(t.Context(), entries); err != nil {
+	if _, err := c.SetHosts(t.Context(), entries); err != nil {
 		t.Fatal(err)
 	}
 	if n := strings.Count(read(t, path), ".project.test"); n != 500 {

@@ -4,13 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"os"
 	"strings"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"lodge/internal/bpf"
 )
@@ -52,35 +49,69 @@ func (h *Hello) CanMakeHomes() (bool, string) {
 // When Serve returns, homes in which something runs stay, and their hooks with
 // them if a keeper holds the links.
 func Serve(ctx context.Context, conn *net.UnixConn, uid, gid uint32, o Options) error {
-	return serveWith(ctx, conn, uid, gid, o, new(liveMap))
+	return serveWith(ctx, conn, newSession(uid, gid, o, newCommons()), func(bool) {})
 }
 
-func serveWith(ctx context.Context, conn *net.UnixConn, uid, gid uint32, o Options, live *liveMap) (err error) {
-	stop := context.AfterFunc(ctx, func() { _ = conn.SetReadDeadline(time.Unix(1, 0)) })
-	defer stop()
-	s := newSession(uid, gid, o, live)
+// writePatience is how long a client may leave its answers unread.
+const writePatience = 5 * time.Second
+
+// serveWith serves the client of a session. idle is told whether the client
+// would lose nothing with its session.
+func serveWith(ctx context.Context, conn *net.UnixConn, s *session, idle func(bool)) (err error) {
+	// The deadline for writing is set for each answer, and so must not be set
+	// after this one.
+	ending := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(ending)
+		_ = conn.SetDeadline(time.Unix(1, 0))
+	})
+	defer func() {
+		if !stop() {
+			<-ending
+		}
+	}()
 	defer func() { err = errors.Join(err, s.close(), conn.Close()) }()
 	for {
 		var req request
 		files, err := receive(conn, &req)
-		if errors.Is(err, io.EOF) || errors.Is(err, unix.ECONNRESET) || ctx.Err() != nil {
-			return nil
+		if closedByPeer(err) || ctx.Err() != nil {
+			return closeAll(files)
 		}
 		if err == nil && len(files) > 0 {
 			err = errors.Join(errors.New("read message: descriptors were sent"), closeAll(files))
 		}
-		if err != nil {
-			return fmt.Errorf("serve user %d: %w", uid, err)
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			err = errors.New("others need its place: there are too many clients")
 		}
+		if err != nil {
+			err = fmt.Errorf("serve user %d: %w", s.uid, err)
+			refuse(conn, err)
+			return err
+		}
+		idle(false)
 		rep, out := s.answer(ctx, req)
+		idle(s.idle())
+		_ = conn.SetWriteDeadline(time.Now().Add(writePatience))
+		if ctx.Err() != nil {
+			_ = conn.SetWriteDeadline(time.Unix(1, 0))
+		}
 		err = errors.Join(send(conn, rep, out), closeAll(out))
-		if errors.Is(err, unix.EPIPE) || errors.Is(err, unix.ECONNRESET) {
+		if closedByPeer(err) || ctx.Err() != nil {
 			return nil
 		}
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			err = fmt.Errorf("it has not read its answers for %v", writePatience)
+		}
 		if err != nil {
-			return fmt.Errorf("serve user %d: %w", uid, err)
+			return fmt.Errorf("serve user %d: %w", s.uid, err)
 		}
 	}
+}
+
+// refuse tells the client why it is served no more, if it listens.
+func refuse(conn *net.UnixConn, why error) {
+	_ = conn.SetWriteDeadline(time.Now().Add(time.Second))
+	_ = send(conn, &reply{Error: oneLine(why)}, nil)
 }
 
 func (s *session) answer(ctx context.Context, req request) (rep *reply, files []*os.File) {
@@ -94,13 +125,17 @@ func (s *session) answer(ctx context.Context, req request) (rep *reply, files []
 	case opEnter:
 		err = s.enter(req.IP4, req.Pid)
 	case opRemoveHome:
-		err = s.removeHome(req.Path, req.Kill)
+		err = s.removeHome(ctx, req.Path, req.Kill)
 	case opSweep:
 		rep.Swept, err = s.sweep()
 	case opListenWeb:
-		rep.Listening, files, err = listenWeb(req.Port)
+		rep.Listening, files, err = s.listenWeb(req.Port)
 	case opSetHosts:
-		err = s.setHosts(req.Hosts)
+		rep.Refused, err = s.setHosts(ctx, req.Hosts)
+		if n := len(rep.Refused); err == nil && n > 0 && len(s.names) == 0 {
+			err = errors.New(rep.Refused[n-1].Error)
+			rep.Code = NotYours
+		}
 	case opOwners:
 		var f *os.File
 		if f, err = s.owners(ctx); err == nil {
@@ -110,7 +145,7 @@ func (s *session) answer(ctx context.Context, req request) (rep *reply, files []
 		err = fmt.Errorf("operation %q: unknown", req.Op)
 	}
 	if err != nil {
-		rep.Error = oneLine(err)
+		rep.explain(err)
 	}
 	return rep, files
 }
@@ -130,6 +165,25 @@ func (s *session) hello(probe bool) *Hello {
 		s.liveMap = &Capability{f.Name, string(f.Status), f.Reason}
 	}
 	return &Hello{Version: Version, UID: s.uid, Pid: os.Getpid(), Capabilities: s.capabilities, LiveMap: s.liveMap}
+}
+
+// explain puts an error into the reply, with what a client may act on.
+func (r *reply) explain(err error) {
+	r.Error = oneLine(err)
+	var taken *takenError
+	var other *notYoursError
+	var many *tooManyError
+	switch {
+	case errors.As(err, &taken):
+		r.Code, r.Owner = HomeTaken, &taken.owner
+	case errors.As(err, &many):
+		r.Code = TooManyHomes
+	case errors.As(err, &other):
+		r.Owner = &other.owner
+		if r.Code = NotYours; strings.HasPrefix(other.what, "address ") {
+			r.Code = HomeTaken
+		}
+	}
 }
 
 // oneLine joins the lines of an error, as the verifier and errors.Join write

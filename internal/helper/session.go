@@ -1,6 +1,7 @@
 package helper
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
@@ -8,6 +9,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 
@@ -34,13 +36,65 @@ type session struct {
 
 	// hostsOwner is the mark of the client's names, or "" where it has none.
 	hostsOwner string
-	// live is the helper's; watching says that this client uses it.
-	live     *liveMap
+	// names are the keys of the names and addresses that it has there, taken
+	// counts all that it has claimed.
+	names map[string]bool
+	taken map[string]int
+	// all is what the clients of this helper share; watching says that this one
+	// uses the live map.
+	all      *commons
 	watching bool
 }
 
-func newSession(uid, gid uint32, o Options, live *liveMap) *session {
-	return &session{uid: uid, gid: gid, options: o, homes: map[netip.Addr]uint64{}, live: live}
+// commons is what all clients of one helper share.
+type commons struct {
+	live   *liveMap
+	claims *claims
+	// ending says that the helper ends and clears the hosts file itself.
+	ending atomic.Bool
+}
+
+func newCommons() *commons { return &commons{live: new(liveMap), claims: newClaims()} }
+
+func newSession(uid, gid uint32, o Options, all *commons) *session {
+	return &session{
+		uid: uid, gid: gid, options: o, homes: map[netip.Addr]uint64{},
+		names: map[string]bool{}, taken: map[string]int{}, all: all,
+	}
+}
+
+// claim has the user have what key means, once more.
+func (s *session) claim(key string) error {
+	if err := s.all.claims.take(key, s.uid); err != nil {
+		return err
+	}
+	s.taken[key]++
+	return nil
+}
+
+// unclaim takes back one claim.
+func (s *session) unclaim(key string) {
+	if s.taken[key] == 0 {
+		return
+	}
+	s.all.claims.release(key, s.uid)
+	if s.taken[key]--; s.taken[key] == 0 {
+		delete(s.taken, key)
+	}
+}
+
+// unclaimAll takes back all claims of the session.
+func (s *session) unclaimAll() {
+	for key := range s.taken {
+		for s.taken[key] > 0 {
+			s.unclaim(key)
+		}
+	}
+}
+
+// idle reports whether the client would lose nothing with its session.
+func (s *session) idle() bool {
+	return len(s.homes) == 0 && len(s.taken) == 0 && s.hostsOwner == "" && !s.watching
 }
 
 func (s *session) findMount() error {
@@ -117,19 +171,23 @@ func (s *session) drop() error {
 // close ends the session. Homes in which nothing runs are removed, the others
 // stay as they are.
 func (s *session) close() error {
-	errs := []error{s.dropHosts()}
+	var errs []error
+	if !s.all.ending.Load() {
+		errs = append(errs, s.dropHosts())
+	}
 	for ip4 := range s.homes {
 		p := place{s.mount, s.base, s.uid, ip4}
 		used, err := isPopulated(p.path())
 		if err == nil && !used {
-			err = removePlace(p, false)
+			err = removePlace(context.Background(), p, false)
 		}
 		errs = append(errs, err)
 	}
 	clear(s.homes)
+	s.unclaimAll()
 	if s.watching {
 		s.watching = false
-		errs = append(errs, s.live.leave())
+		errs = append(errs, s.all.live.leave())
 	}
 	return errors.Join(append(errs, s.drop())...)
 }
@@ -143,10 +201,16 @@ func (s *session) createHome(ip4 netip.Addr, strict bool) (info *homeInfo, files
 	if err := s.findMount(); err != nil {
 		return nil, nil, err
 	}
-	if err := s.free(ip4); err != nil {
+	key := addressKey(ip4)
+	if err := s.claim(key); err != nil {
 		return nil, nil, err
 	}
-	if err := s.open(); err != nil {
+	err = s.free(ip4)
+	if err == nil {
+		err = s.open()
+	}
+	if err != nil {
+		s.unclaim(key)
 		return nil, nil, err
 	}
 	p := place{s.mount, s.base, s.uid, ip4}
@@ -154,7 +218,8 @@ func (s *session) createHome(ip4 netip.Addr, strict bool) (info *homeInfo, files
 	defer func() {
 		if err != nil {
 			delete(s.homes, ip4)
-			err = errors.Join(err, closeAll(files), removePlace(p, false), s.closeIfEmpty())
+			s.unclaim(key)
+			err = errors.Join(err, closeAll(files), removePlace(context.Background(), p, false), s.closeIfEmpty())
 			info, files = nil, nil
 		}
 	}()
@@ -196,31 +261,6 @@ func (s *session) createHome(ip4 netip.Addr, strict bool) (info *homeInfo, files
 	return info, append(files, links...), nil
 }
 
-// free makes sure that nobody has the home ip4: what an earlier helper left
-// without a process is removed.
-func (s *session) free(ip4 netip.Addr) error {
-	if _, ok := s.homes[ip4]; ok {
-		return fmt.Errorf("home %s: exists", ip4)
-	}
-	all, err := places(s.mount)
-	if err != nil {
-		return err
-	}
-	for _, p := range all {
-		if p.ip4 != ip4 {
-			continue
-		}
-		removed, err := removeIfLeft(p)
-		if err != nil {
-			return err
-		}
-		if !removed {
-			return fmt.Errorf("home %s: in use by user %d (%s)", ip4, p.uid, p.path())
-		}
-	}
-	return nil
-}
-
 // removeIfLeft removes a home in which no process is and after which no
 // helper looks.
 func removeIfLeft(p place) (removed bool, err error) {
@@ -232,13 +272,13 @@ func removeIfLeft(p place) (removed bool, err error) {
 	if err != nil || !held {
 		return false, err
 	}
-	err = errors.Join(removePlace(p, false), lock.Close())
+	err = errors.Join(removePlace(context.Background(), p, false), lock.Close())
 	return err == nil, errors.Join(err, dropBase(p.basePath()))
 }
 
 // removeHome removes a home of this client, also one that an earlier helper
 // made. The processes in it are ended first if kill says so.
-func (s *session) removeHome(path string, kill bool) error {
+func (s *session) removeHome(ctx context.Context, path string, kill bool) error {
 	if err := s.findMount(); err != nil {
 		return err
 	}
@@ -249,7 +289,7 @@ func (s *session) removeHome(path string, kill bool) error {
 	if p.uid != s.uid && s.uid != 0 {
 		return fmt.Errorf("home %s: belongs to user %d", path, p.uid)
 	}
-	if err := removePlace(p, kill); err != nil {
+	if err := removePlace(ctx, p, kill); err != nil {
 		return err
 	}
 	if p.base != s.base {
@@ -258,15 +298,16 @@ func (s *session) removeHome(path string, kill bool) error {
 	if id, ok := s.homes[p.ip4]; ok {
 		err = s.hooks.Remove(id)
 		delete(s.homes, p.ip4)
+		s.unclaim(addressKey(p.ip4))
 	}
 	return errors.Join(err, s.closeIfEmpty())
 }
 
 // removePlace removes the cgroups of a home, and its address if no other home
 // has the same.
-func removePlace(p place, kill bool) error {
+func removePlace(ctx context.Context, p place, kill bool) error {
 	if kill {
-		if err := killTree(p.path()); err != nil && !errors.Is(err, os.ErrNotExist) {
+		if err := killTree(ctx, p.path()); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return err
 		}
 	}

@@ -16,7 +16,7 @@ import (
 )
 
 // Version is the version of the protocol. Both sides must speak the same.
-const Version = 2
+const Version = 3
 
 // The bounds of a message. A message is one packet (SOCK_SEQPACKET).
 const (
@@ -56,11 +56,17 @@ type request struct {
 // reply is what the helper answers. Descriptors go with it for create_home and
 // listen_web, and one for owners.
 type reply struct {
-	ID    uint64    `json:"id"`
-	Error string    `json:"error,omitempty"`
+	// ID is 0 where the helper refuses the client, and ends the connection.
+	ID    uint64 `json:"id"`
+	Error string `json:"error,omitempty"`
+	Code  Code   `json:"code,omitempty"`
+	// Owner is the user who has what was asked for.
+	Owner *uint32   `json:"owner,omitempty"`
 	Hello *Hello    `json:"hello,omitempty"`
 	Home  *homeInfo `json:"home,omitempty"`
 	Swept *Swept    `json:"swept,omitempty"`
+	// Refused are the names that were not written.
+	Refused []Refusal `json:"refused,omitempty"`
 	// Listening are the addresses of the descriptors.
 	Listening []netip.AddrPort `json:"listening,omitempty"`
 }
@@ -98,10 +104,32 @@ func send(conn *net.UnixConn, v any, files []*os.File) error {
 	return nil
 }
 
-// receive reads one packet into v: strict JSON, and nothing after it. The
-// files are the caller's to close. At the end of the connection the error is
-// io.EOF.
+// closedByPeer reports whether an error of a connection means that the other
+// end was closed.
+func closedByPeer(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, unix.EPIPE) || errors.Is(err, unix.ECONNRESET)
+}
+
+// awaitPacket waits for the next packet, so that a client that says nothing
+// costs no buffer.
+func awaitPacket(conn *net.UnixConn) error {
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var first [1]byte
+	return raw.Read(func(fd uintptr) bool {
+		_, _, err := unix.Recvfrom(int(fd), first[:], unix.MSG_PEEK|unix.MSG_DONTWAIT)
+		return !errors.Is(err, unix.EAGAIN)
+	})
+}
+
+// receive reads one packet into v: JSON, and nothing after it. The files are
+// the caller's to close. At the end of the connection the error is io.EOF.
 func receive(conn *net.UnixConn, v any) ([]*os.File, error) {
+	if err := awaitPacket(conn); err != nil {
+		return nil, fmt.Errorf("read message: %w", err)
+	}
 	buf := make([]byte, maxMessage)
 	oob := make([]byte, unix.CmsgSpace(4*maxFiles))
 	n, oobn, flags, _, err := conn.ReadMsgUnix(buf, oob)
@@ -124,9 +152,13 @@ func receive(conn *net.UnixConn, v any) ([]*os.File, error) {
 	return files, nil
 }
 
+// decode reads a message. A request has no fields but those that are known
+// here; a reply may come from a newer helper, whose greeting says so.
 func decode(b []byte, v any) error {
 	d := json.NewDecoder(bytes.NewReader(b))
-	d.DisallowUnknownFields()
+	if _, ok := v.(*request); ok {
+		d.DisallowUnknownFields()
+	}
 	if err := d.Decode(v); err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package hosts
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -45,8 +46,10 @@ func (f File) Remove(gone func(owner string) bool) error {
 	})
 }
 
-func (f File) change(edit func([]byte) ([]byte, error)) error {
-	err := f.locked(func(path string, file *os.File) error {
+// Change replaces the text by what edit makes of it; with an error of edit
+// nothing is changed. No other lodge changes the file meanwhile.
+func (f File) Change(ctx context.Context, edit func([]byte) ([]byte, error)) error {
+	err := f.locked(ctx, func(path string, file *os.File) error {
 		text, err := io.ReadAll(io.LimitReader(file, maxSize+1))
 		if err == nil && len(text) > maxSize {
 			err = fmt.Errorf("it has more than %d bytes", maxSize)
@@ -66,29 +69,35 @@ func (f File) change(edit func([]byte) ([]byte, error)) error {
 	return nil
 }
 
-// locked calls do with the file open, while no other lodge changes it. The
-// lock (flock(2)) is on the directory, since the file is replaced.
-func (f File) locked(do func(path string, file *os.File) error) error {
+func (f File) change(edit func([]byte) ([]byte, error)) error {
+	return f.Change(context.Background(), edit)
+}
+
+// locked calls do with the file open, while no other lodge changes it.
+func (f File) locked(ctx context.Context, do func(path string, file *os.File) error) error {
 	path, err := filepath.EvalSymlinks(f.Path)
 	if err != nil {
 		return err
 	}
-	dir, err := os.Open(filepath.Dir(path))
+	// O_NONBLOCK, so that a FIFO in its place does not hold this process.
+	file, err := os.OpenFile(path, os.O_RDWR|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return err
 	}
-	defer dir.Close() // also gives up the lock
-	for {
-		err := unix.Flock(int(dir.Fd()), unix.LOCK_EX)
-		if err == nil {
-			break
-		}
-		if !errors.Is(err, unix.EINTR) {
-			return os.NewSyscallError("flock", err)
-		}
+	fi, err := file.Stat()
+	if err == nil && !fi.Mode().IsRegular() {
+		err = errors.New("it is not a regular file")
 	}
-	file, err := os.OpenFile(path, os.O_RDWR|unix.O_CLOEXEC, 0)
+	if err = errors.Join(err, file.Close()); err != nil {
+		return err
+	}
+	unlock, err := lock(ctx, path)
 	if err != nil {
+		return err
+	}
+	defer unlock()
+	// It may have been replaced before the lock was had.
+	if file, err = os.OpenFile(path, os.O_RDWR|unix.O_CLOEXEC|unix.O_NONBLOCK, 0); err != nil {
 		return err
 	}
 	return errors.Join(do(path, file), file.Close())

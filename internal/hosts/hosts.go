@@ -171,3 +171,26 @@ func Owners(text []byte) []string {
 	}
 	return out
 }
+
+// Each calls f with every line of text that names an address, and the owner of
+// the block in which it is: "" for those that are in none.
+func Each(text []byte, f func(owner string, ip netip.Addr, names []string)) {
+	lines := bytes.SplitAfter(text, []byte("\n"))
+	owner, last := "", -1
+	for i, line := range lines {
+		if got, _, ok := begin(line); ok {
+			owner, last = got, endOf(lines, i, got)
+		}
+		if i > last {
+			owner = ""
+		}
+		content, _, _ := bytes.Cut(line, []byte("#"))
+		fields := strings.Fields(string(content))
+		if len(fields) < 2 {
+			continue
+		}
+		if ip, err := netip.ParseAddr(fields[0]); err == nil {
+			f(owner, ip, fields[1:])
+		}
+	}
+}

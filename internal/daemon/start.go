@@ -1,0 +1,120 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"os/user"
+	"strconv"
+	"time"
+
+	"lodge/internal/helper"
+	"lodge/internal/home"
+	"lodge/internal/keeper"
+	"lodge/internal/localapi"
+	"lodge/internal/loopback"
+)
+
+// startPatience bounds the start of a keeper.
+const startPatience = 60 * time.Second
+
+// start makes a home and its keeper. It is one operation: when the client goes
+// away meanwhile (Ctrl-C), it is finished under the daemon's own context and
+// then undone, so that the next client finds nothing half made. The caller holds
+// the project's lock.
+func (d *Daemon) start(ctx context.Context, r localapi.OpenRequest) (*project, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	own, cancel := context.WithTimeout(d.ctx, startPatience)
+	defer cancel()
+	p, err := d.startWhole(own, r)
+	if err != nil || ctx.Err() == nil {
+		return p, err
+	}
+	return nil, errors.Join(fmt.Errorf("open project %s: %w", r.Path, ctx.Err()), d.down(own, p.rec.Config.ID, false))
+}
+
+func (d *Daemon) startWhole(ctx context.Context, r localapi.OpenRequest) (*project, error) {
+	engine, reason, err := d.engines.choose(ctx, r.Engine)
+	if err != nil {
+		return nil, err
+	}
+	// Addresses that turned out to be somebody else's.
+	taken := map[netip.Addr]error{}
+	for {
+		cfg, err := d.configure(r, taken)
+		if err != nil {
+			return nil, err
+		}
+		cfg.Engine, cfg.EngineReason = engine, reason
+		started, err := d.launch(ctx, cfg)
+		var none *noHomeError
+		if !errors.As(err, &none) {
+			return d.withNotice(started), err
+		}
+		if helper.Taken(err) && taken[cfg.Home.IP4] == nil {
+			taken[cfg.Home.IP4] = err
+			continue // the next address
+		}
+		if r.Engine != "" {
+			return nil, &localapi.Error{Message: fmt.Sprintf("use engine %s: %v", engine, err), Hint: "lodge doctor, or --engine seccomp"}
+		}
+		if ctx.Err() != nil {
+			return nil, err
+		}
+		d.engines.failed(err)
+		if cfg.Engine, cfg.EngineReason, err = d.engines.without("", "ebpf: "+err.Error()); err != nil {
+			return nil, err
+		}
+		started, err = d.launch(ctx, cfg)
+		return d.withNotice(started), err
+	}
+}
+
+// configure finds a home for the project, none of those that are taken.
+func (d *Daemon) configure(r localapi.OpenRequest, taken map[netip.Addr]error) (keeper.Config, error) {
+	p, err := d.store.home(r.Path, r.Name, func(ip netip.Addr) error {
+		if err := taken[ip]; err != nil {
+			return err
+		}
+		if err := othersHome(ip); err != nil {
+			return err
+		}
+		return usableHome(ip)
+	})
+	if err != nil {
+		return keeper.Config{}, &localapi.Error{Message: err.Error(), Hint: "lodge needs 127.64.0.0/10 on the loopback interface: see `ip address show lo`, and: lodge doctor"}
+	}
+	iso := r.Isolation
+	if iso == "" {
+		iso = loopback.Overlay
+	}
+	return keeper.Config{
+		ID: p.ID, Name: r.Name, Dir: r.Path,
+		Socket: d.socketPath(p.ID), Record: d.recordPath(p.ID),
+		LogDir: d.logDir(p.ID),
+		Home:   home.Spec{ID: p.ID, IP4: p.Home, Isolation: iso},
+		Exe:    d.cfg.Exe, Version: d.cfg.Version,
+	}, nil
+}
+
+// othersHome says whose home is at an address, if it is another user's.
+func othersHome(ip netip.Addr) error {
+	uid, ok := helper.HomeOf(ip)
+	if !ok || uid == uint32(os.Geteuid()) {
+		return nil
+	}
+	return fmt.Errorf("%s has a home at %s", userName(uid), ip)
+}
+
+// userName names a user for people.
+func userName(uid uint32) string {
+	n := strconv.FormatUint(uint64(uid), 10)
+	if u, err := user.LookupId(n); err == nil {
+		return fmt.Sprintf("user %s (%s)", u.Username, n)
+	}
+	return "user " + n
+}
