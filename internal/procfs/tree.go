@@ -2,9 +2,33 @@ package procfs
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"strconv"
 )
+
+// Processes reads the stat of every process there is, zombies included.
+func Processes() (map[int]Stat, error) {
+	d, err := os.Open("/proc")
+	if err != nil {
+		return nil, err
+	}
+	names, err := d.Readdirnames(-1)
+	if err = errors.Join(err, d.Close()); err != nil {
+		return nil, err
+	}
+	out := make(map[int]Stat)
+	for _, n := range names {
+		pid, err := strconv.Atoi(n)
+		if err != nil {
+			continue
+		}
+		if s, err := ReadStat(pid); err == nil { // else it has vanished
+			out[pid] = s
+		}
+	}
+	return out, nil
+}
 
 // Children maps each process to its children, as /proc has them now. Zombies
 // are left out.
