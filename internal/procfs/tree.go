@@ -7,8 +7,8 @@ import (
 	"strconv"
 )
 
-// Processes reads the stat of every process there is, zombies included.
-func Processes() (map[int]Stat, error) {
+// List returns the ids of all processes.
+func List() ([]int, error) {
 	d, err := os.Open("/proc")
 	if err != nil {
 		return nil, err
@@ -17,12 +17,23 @@ func Processes() (map[int]Stat, error) {
 	if err = errors.Join(err, d.Close()); err != nil {
 		return nil, err
 	}
-	out := make(map[int]Stat)
+	out := make([]int, 0, len(names))
 	for _, n := range names {
-		pid, err := strconv.Atoi(n)
-		if err != nil {
-			continue
+		if pid, err := strconv.Atoi(n); err == nil {
+			out = append(out, pid)
 		}
+	}
+	return out, nil
+}
+
+// Processes reads the stat of every process there is, zombies included.
+func Processes() (map[int]Stat, error) {
+	pids, err := List()
+	if err != nil {
+		return nil, err
+	}
+	out := make(map[int]Stat, len(pids))
+	for _, pid := range pids {
 		if s, err := ReadStat(pid); err == nil { // else it has vanished
 			out[pid] = s
 		}
