@@ -116,6 +116,12 @@ func Read(pid int) (Mark, error) {
 	return l.mark(), err
 }
 
+// Parse reads the mark from a process's /proc/PID/limits (proc(5)).
+func Parse(b []byte) (Mark, error) {
+	l, err := parseLimits(b)
+	return l.mark(), err
+}
+
 // Find returns the marked processes of this machine, zombies included.
 // Processes that vanish meanwhile are left out.
 func Find() (map[int]Mark, error) {
