@@ -120,7 +120,15 @@ func (l *look) Close() {
 func homesOf(ps []localapi.Project) []sockets.Home {
 	homes := make([]sockets.Home, 0, len(ps))
 	for _, p := range ps {
-		h := sockets.Home{Project: p.Shown(), ID: p.ID}
+		h := sockets.Home{Project: p.Shown(), ID: p.ID, Mark: p.Mark}
+		for _, s := range p.Services {
+			h.Services = append(h.Services, s.Name)
+			for _, e := range s.Endpoints {
+				if e.RealPort != 0 {
+					h.Moved = append(h.Moved, sockets.Moved{Protocol: e.Protocol, Port: e.Port, Real: e.RealPort})
+				}
+			}
+		}
 		h.IP4, _ = netip.ParseAddr(p.Home)
 		if p.Home6 != "" {
 			h.IP6, _ = netip.ParseAddr(p.Home6)

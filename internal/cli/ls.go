@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -179,11 +178,12 @@ func dash(s string) string {
 	return s
 }
 
-// reachable leaves out what is only found from inside: the port at ::1 that
-// stands for one of a home without IPv6.
+// reachable leaves out a server's socket for IPv6 alone where it has one for
+// IPv4 on the same port, in a home without an IPv6 address of its own: it is
+// found there from inside only.
 func reachable(eps []loopback.Endpoint) []loopback.Endpoint {
 	return slices.DeleteFunc(append([]loopback.Endpoint{}, eps...), func(e loopback.Endpoint) bool {
-		return e.IP == netip.IPv6Loopback() && slices.ContainsFunc(eps, func(o loopback.Endpoint) bool { return o.IP.Is4() && o.Protocol == e.Protocol })
+		return e.RealPort != 0 && slices.ContainsFunc(eps, func(o loopback.Endpoint) bool { return o.IP.Is4() && o.Protocol == e.Protocol && o.Port == e.Port })
 	})
 }
 

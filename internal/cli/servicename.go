@@ -98,29 +98,33 @@ func (n *named) target(text string, udp bool) (probe.Target, lookup, error) {
 	if udp {
 		want = loopback.UDP
 	}
-	var at []netip.AddrPort
+	var eps []loopback.Endpoint
 	for _, e := range s.Endpoints {
 		if e.Protocol != want {
 			continue
 		}
 		// One port in both families is one server.
-		i := slices.IndexFunc(at, func(a netip.AddrPort) bool { return a.Port() == e.Port })
+		i := slices.IndexFunc(eps, func(o loopback.Endpoint) bool { return o.Port == e.Port })
 		switch {
 		case i < 0:
-			at = append(at, e.AddrPort())
+			eps = append(eps, e)
 		case e.IP.Is4():
-			at[i] = e.AddrPort()
+			eps[i] = e
 		}
 	}
-	if n.named(s.HTTP, &at); s.HTTP == 0 {
-		n.named(s.Port, &at)
+	if keepPort(s.HTTP, &eps); s.HTTP == 0 {
+		keepPort(s.Port, &eps)
 	}
-	if len(at) > 1 {
+	if len(eps) > 1 {
 		// What Linux chose for a server is hardly the server's own port.
-		chosen := slices.DeleteFunc(slices.Clone(at), func(a netip.AddrPort) bool { return service.Ephemeral(a.Port()) })
+		chosen := slices.DeleteFunc(slices.Clone(eps), func(e loopback.Endpoint) bool { return service.Ephemeral(e.Port) })
 		if len(chosen) > 0 {
-			at = chosen
+			eps = chosen
 		}
+	}
+	var at []netip.AddrPort
+	for _, e := range eps {
+		at = append(at, e.AddrPort())
 	}
 	fail := func(hint, format string, args ...any) (probe.Target, lookup, error) {
 		return probe.Target{}, nil, &hinted{err: fmt.Errorf("probe %s: "+format, append([]any{n}, args...)...), hint: hint}
@@ -156,13 +160,10 @@ func (n *named) target(text string, udp bool) (probe.Target, lookup, error) {
 	return t, func(context.Context, string) ([]netip.Addr, error) { return []netip.Addr{ip}, nil }, err
 }
 
-// named keeps only the port that is given, if it is there.
-func (n *named) named(port uint16, at *[]netip.AddrPort) {
-	for _, a := range *at {
-		if a.Port() == port {
-			*at = []netip.AddrPort{a}
-			return
-		}
+// keepPort drops every endpoint but those at the given port, if there are any.
+func keepPort(port uint16, eps *[]loopback.Endpoint) {
+	if i := slices.IndexFunc(*eps, func(e loopback.Endpoint) bool { return e.Port == port }); i >= 0 {
+		*eps = []loopback.Endpoint{(*eps)[i]}
 	}
 }
 

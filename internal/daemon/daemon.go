@@ -114,6 +114,7 @@ func New(ctx context.Context, cfg Config) (*Daemon, error) {
 	}
 	d.engines, d.naming = newEngines(cfg), newNaming()
 	d.live = newLiveMap(cfg)
+	d.leaveHome()
 	d.adopt(ctx)
 	if cfg.LiveMap {
 		d.live.keep()

@@ -83,7 +83,7 @@ func connected(st *service.Status) bool {
 				return true // not known: better let it run
 			}
 			for _, c := range list {
-				if c.Src.Port() == e.Port && c.Src.Addr().Unmap() == e.IP.Unmap() {
+				if c.Src.Port() == e.AddrPort().Port() && c.Src.Addr().Unmap() == e.IP.Unmap() {
 					return true
 				}
 			}

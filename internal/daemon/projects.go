@@ -9,8 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
-	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -87,6 +85,7 @@ func (d *Daemon) adopt(ctx context.Context) {
 			d.cfg.Log.Warn("clear after a keeper that died", "project", rec.Config.ID, "err", err)
 		}
 	}
+	d.sweep(ctx)
 }
 
 // follow keeps a project's state until its keeper ends, then clears up.
@@ -171,9 +170,10 @@ func (d *Daemon) clear(ctx context.Context, rec keeper.Record) error {
 	c := rec.Config
 	var errs []error
 	if c.Engine == loopback.EBPF {
-		errs = append(errs, d.engines.removeHome(ctx, c))
+		// What is in its cgroup goes with that, and what left it has the mark.
+		errs = append(errs, d.engines.removeHome(ctx, c), killStrays(ctx, c.Home.Mark, ""))
 	} else {
-		errs = append(errs, killStrays(c.Home.ID))
+		errs = append(errs, killStrays(ctx, c.Home.Mark, c.Home.ID))
 	}
 	for _, f := range []string{c.Socket, c.Record, keeper.HostsPath(c.Record)} {
 		if err := os.Remove(f); err != nil && !errors.Is(err, os.ErrNotExist) {
@@ -181,31 +181,6 @@ func (d *Daemon) clear(ctx context.Context, rec keeper.Record) error {
 		}
 	}
 	return errors.Join(errs...)
-}
-
-// killStrays ends processes of a home whose keeper was killed, known by the
-// variable that the engine put in their environment.
-func killStrays(id string) error {
-	want := "LODGE_HOME_ID=" + id
-	for range 10 {
-		found := false
-		dirs, _ := filepath.Glob("/proc/[0-9]*")
-		for _, dir := range dirs {
-			b, err := os.ReadFile(dir + "/environ")
-			if err != nil || !slices.Contains(strings.Split(string(b), "\x00"), want) {
-				continue
-			}
-			var pid int
-			if _, err := fmt.Sscanf(filepath.Base(dir), "%d", &pid); err == nil && pid != os.Getpid() {
-				found = true
-				_ = unix.Kill(pid, unix.SIGKILL)
-			}
-		}
-		if !found {
-			return nil
-		}
-	}
-	return nil
 }
 
 // lockFor serializes opening and closing one project.

@@ -96,7 +96,7 @@ func (d *Daemon) configure(r localapi.OpenRequest, taken map[netip.Addr]error) (
 		ID: p.ID, Name: r.Name, Dir: r.Path,
 		Socket: d.socketPath(p.ID), Record: d.recordPath(p.ID),
 		LogDir: d.logDir(p.ID),
-		Home:   home.Spec{ID: p.ID, IP4: p.Home, Isolation: iso},
+		Home:   home.Spec{ID: p.ID, IP4: p.Home, Isolation: iso, Mark: d.markOf(p.ID)},
 		Exe:    d.cfg.Exe, Version: d.cfg.Version,
 	}, nil
 }

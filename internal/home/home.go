@@ -11,6 +11,7 @@ import (
 	"os"
 
 	"lodge/internal/loopback"
+	"lodge/internal/mark"
 )
 
 // Spec says which home it is.
@@ -23,6 +24,8 @@ type Spec struct {
 	// engine has none.
 	IP6       netip.Addr
 	Isolation loopback.Isolation
+	// Mark is what the home's processes carry; the zero Mark where they cannot.
+	Mark mark.Home `json:",omitzero"`
 }
 
 // Command is one process to start inside.

@@ -125,6 +125,7 @@ func open() (*keeper, home.Inside, *service.Reaper, error) {
 	if err := json.Unmarshal(b, &cfg); err != nil {
 		return nil, nil, nil, fmt.Errorf("read keeper configuration: %w", err)
 	}
+	setMark(&cfg)
 	reaper, err := service.NewReaper()
 	if err != nil {
 		return nil, nil, nil, err

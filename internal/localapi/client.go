@@ -219,7 +219,7 @@ func FromKeeper(k keeper.Project, socket, logDir string) Project {
 		ID: k.ID, Name: k.Name, Path: k.Dir, Home: k.Home.IP4.String(),
 		Engine: k.Engine, EngineReason: k.EngineReason, Isolation: k.Home.Isolation,
 		State: "up", KeeperPID: k.PID, Services: k.Services, Others: k.Others,
-		LogDir: logDir, LogError: k.LogError, Socket: socket,
+		LogDir: logDir, LogError: k.LogError, Socket: socket, Mark: k.Home.Mark,
 	}
 	if k.Home.IP6.IsValid() {
 		p.Home6 = k.Home.IP6.String()

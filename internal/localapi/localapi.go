@@ -11,6 +11,7 @@ import (
 
 	"lodge/internal/keeper"
 	"lodge/internal/loopback"
+	"lodge/internal/mark"
 	"lodge/internal/service"
 )
 
@@ -48,6 +49,8 @@ type Project struct {
 	Notice string `json:"notice,omitempty"`
 	// Socket is where the project's keeper listens.
 	Socket string `json:"socket,omitempty"`
+	// Mark is what the project's processes carry (RLIMIT_RTTIME).
+	Mark mark.Home `json:"mark,omitzero"`
 }
 
 // Shown is what the project is called where several are: its label, which no

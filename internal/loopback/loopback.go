@@ -71,14 +71,26 @@ type Endpoint struct {
 	Port     uint16     `json:"port"`
 	// Service is the service whose process made the socket, or "".
 	Service string `json:"service,omitempty"`
+	// RealPort is where the socket is reached from outside, if that is another
+	// port than the one that the program asked for; else zero.
+	RealPort uint16 `json:"real_port,omitempty"`
+	// Owner is the user whose socket it is.
+	Owner Owner `json:"uid,omitzero"`
 	// Inode of the socket; zero if unknown.
 	Inode uint32 `json:"-"`
 }
 
-// AddrPort gives the endpoint's address as net/netip writes it.
-func (e Endpoint) AddrPort() netip.AddrPort { return netip.AddrPortFrom(e.IP, e.Port) }
+// AddrPort returns the address at which the endpoint is reached from outside.
+func (e Endpoint) AddrPort() netip.AddrPort {
+	if e.RealPort != 0 {
+		return netip.AddrPortFrom(e.IP, e.RealPort)
+	}
+	return netip.AddrPortFrom(e.IP, e.Port)
+}
 
-func (e Endpoint) String() string { return string(e.Protocol) + " " + e.AddrPort().String() }
+func (e Endpoint) String() string {
+	return string(e.Protocol) + " " + netip.AddrPortFrom(e.IP, e.Port).String()
+}
 
 // Ports lists the ports of endpoints, TCP first, each once: "80", "53/udp". It
 // is never nil.

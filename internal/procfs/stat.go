@@ -20,6 +20,9 @@ type Stat struct {
 	Start uint64
 }
 
+// Alive reports whether it is no zombie, nor about to vanish.
+func (s Stat) Alive() bool { return s.State != 'Z' && s.State != 'X' }
+
 // ParseStat reads /proc/PID/stat. The name, in parentheses, may hold blanks
 // and parentheses itself, so it ends at the last ")".
 func ParseStat(b []byte) (Stat, error) {

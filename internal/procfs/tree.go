@@ -2,9 +2,44 @@ package procfs
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"strconv"
 )
+
+// List returns the ids of all processes.
+func List() ([]int, error) {
+	d, err := os.Open("/proc")
+	if err != nil {
+		return nil, err
+	}
+	names, err := d.Readdirnames(-1)
+	if err = errors.Join(err, d.Close()); err != nil {
+		return nil, err
+	}
+	out := make([]int, 0, len(names))
+	for _, n := range names {
+		if pid, err := strconv.Atoi(n); err == nil {
+			out = append(out, pid)
+		}
+	}
+	return out, nil
+}
+
+// Processes reads the stat of every process there is, zombies included.
+func Processes() (map[int]Stat, error) {
+	pids, err := List()
+	if err != nil {
+		return nil, err
+	}
+	out := make(map[int]Stat, len(pids))
+	for _, pid := range pids {
+		if s, err := ReadStat(pid); err == nil { // else it has vanished
+			out[pid] = s
+		}
+	}
+	return out, nil
+}
 
 // Children maps each process to its children, as /proc has them now. Zombies
 // are left out.

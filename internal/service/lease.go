@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"os"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 
@@ -20,6 +21,19 @@ type lease struct {
 	// one.
 	listener *os.File
 	engine   bool // the engine keeps the port
+}
+
+// has reports whether the socket with that inode number is the lease's own.
+func (l *lease) has(inode uint32) bool {
+	if l.listener == nil || inode == 0 {
+		return false
+	}
+	fi, err := l.listener.Stat()
+	if err != nil {
+		return false
+	}
+	st, ok := fi.Sys().(*syscall.Stat_t)
+	return ok && st.Ino == uint64(inode)
 }
 
 func (r *runner) currentLease() *lease {

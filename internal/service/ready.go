@@ -135,7 +135,7 @@ func (r *runner) readyHTTP(ctx context.Context, sp Spec) (bool, string) {
 		if !ok {
 			return false, last
 		}
-		u := "http://" + net.JoinHostPort(e.IP.String(), strconv.Itoa(int(e.Port))) + sp.Ready.HTTP
+		u := "http://" + e.AddrPort().String() + sp.Ready.HTTP
 		req, err := http.NewRequestWithContext(ctx, http.MethodGet, u, nil)
 		if err != nil {
 			return false, err.Error()

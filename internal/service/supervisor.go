@@ -98,7 +98,7 @@ func (s *Supervisor) Refresh() error {
 	defer s.mu.Unlock()
 	for i := range eps {
 		if eps[i].Service == "" && eps[i].Protocol == loopback.TCP && eps[i].IP == s.spec.IP4 {
-			eps[i].Service = s.leasedTo(eps[i].Port)
+			eps[i].Service = s.leasedTo(eps[i])
 		}
 	}
 	s.endpoints = eps
@@ -113,12 +113,12 @@ func (s *Supervisor) Refresh() error {
 	return nil
 }
 
-// leasedTo names the service that has a listening socket of lodge's own on the
-// port: no process inside made it, so the engine cannot tell. Call it with mu
+// leasedTo names the service that an endpoint was made for by lodge itself: no
+// process inside made the socket, so the engine cannot tell. Call it with mu
 // held.
-func (s *Supervisor) leasedTo(port uint16) string {
+func (s *Supervisor) leasedTo(e loopback.Endpoint) string {
 	for name, r := range s.runners {
-		if l := r.currentLease(); l != nil && l.listener != nil && l.port == port {
+		if l := r.currentLease(); l != nil && l.port == e.Port && l.has(e.Inode) {
 			return name
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"lodge/internal/loopback"
+	"lodge/internal/mark"
 )
 
 // readHome says in which home a process is.
@@ -19,13 +20,37 @@ func (w *searcher) readHome(dir int, p *Process) {
 		}
 		return
 	}
+	marked := mark.Mark{}
+	if b, err := w.read(dir, "limits"); err == nil {
+		marked, _ = mark.Parse(b) // a process that has just ended has no limits
+	}
+	for i := range w.homes {
+		h := &w.homes[i]
+		if marked.Home == 0 || h.Mark != marked.Home {
+			continue
+		}
+		if marked.Is(h.Mark, "") {
+			return // the keeper
+		}
+		p.Project = h.Project
+		for _, name := range h.Services {
+			if marked.Is(h.Mark, name) {
+				p.Service = name
+				return
+			}
+		}
+	}
+	if marked.Home != 0 && p.Project == "" {
+		return // of a home that is not asked about
+	}
+	// Without a mark, or of no service that is listed.
 	b, err := w.read(dir, "environ")
 	if err != nil {
 		return
 	}
 	id, service := environHome(b)
 	for _, h := range w.homes {
-		if h.ID != "" && h.ID == id {
+		if h.ID != "" && h.ID == id && (p.Project == "" || p.Project == h.Project) {
 			p.Project, p.Service = h.Project, service
 		}
 	}

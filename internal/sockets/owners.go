@@ -95,7 +95,7 @@ func (s *Snapshot) markHomes(homes []Home) {
 		if r.proto == protoUnix {
 			return
 		}
-		if slot, ok := s.set.slot(r.inode); ok && (isHome[address(&r.local)] || isHome[address(&r.remote)]) {
+		if slot, ok := s.set.slot(r.inode); ok && (isHome[address(&r.local)] || isHome[address(&r.remote)] || s.isMoved(r)) {
 			s.set.homes[slot] = true
 		}
 	})

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"lodge/internal/loopback"
+	"lodge/internal/mark"
 )
 
 // Row is one socket as people and programs are told of it: what the kernel
@@ -151,4 +152,17 @@ type Home struct {
 	IP4, IP6 netip.Addr
 	Project  string
 	ID       string
+	// Mark is what its processes carry, and Services the names of its services.
+	Mark     mark.Home
+	Services []string
+	// Moved are sockets for IPv6 alone that are at another port of ::1 than
+	// their programs asked for.
+	Moved []Moved
+}
+
+// Moved is a socket at the port Real of ::1 that its program, and whoever is
+// inside, knows as Port.
+type Moved struct {
+	Protocol   loopback.Protocol
+	Port, Real uint16
 }

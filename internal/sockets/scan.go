@@ -22,6 +22,7 @@ func List(ctx context.Context, q Query) (*Table, error) {
 // makes a Row only when it is asked for.
 func Scan(ctx context.Context, q Query) (*Snapshot, error) {
 	s := &Snapshot{homes: q.Homes}
+	q.withMoved()
 	if err := s.read(ctx, &q); err != nil {
 		return nil, fmt.Errorf("list sockets: %w", err)
 	}

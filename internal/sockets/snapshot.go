@@ -123,10 +123,12 @@ func (m *rowMaker) inet(s *Snapshot, r *record) {
 		row.Family = "ipv6"
 	}
 	names := &s.spaces[r.space].scopes
-	m.local = Address{IP: names.zoned(address(&r.local), r.iface), Port: r.localPort}
+	ip := address(&r.local)
+	m.local = Address{IP: names.zoned(ip, r.iface), Port: s.askedPort(row.Protocol, ip, r.localPort)}
 	row.Local, row.Scope = &m.local, names.scope(m.local.IP)
 	if r.connected() {
-		m.remote = Address{IP: names.zoned(address(&r.remote), r.iface), Port: r.remotePort}
+		ip := address(&r.remote)
+		m.remote = Address{IP: names.zoned(ip, r.iface), Port: s.askedPort(row.Protocol, ip, r.remotePort)}
 		row.Remote = &m.remote
 	}
 	if r.proto == protoTCP && r.state == StateListen {

@@ -48,7 +48,7 @@ func (in *inside) Endpoints() ([]loopback.Endpoint, error) {
 		for _, s := range list {
 			e, ok := in.endpoint(q.proto, s, services)
 			key := e
-			key.Inode = 0 // several sockets with SO_REUSEPORT are one endpoint
+			key.Inode, key.Owner = 0, loopback.Owner{} // several sockets with SO_REUSEPORT are one endpoint
 			if ok && !seen[key] {
 				seen[key] = true
 				out = append(out, e)
@@ -62,7 +62,7 @@ func (in *inside) Endpoints() ([]loopback.Endpoint, error) {
 }
 
 func (in *inside) endpoint(proto loopback.Protocol, s sockets.Socket, services map[uint64]string) (loopback.Endpoint, bool) {
-	e := loopback.Endpoint{Protocol: proto, IP: s.Src.Addr().Unmap(), Port: s.Src.Port(), Inode: s.Inode}
+	e := loopback.Endpoint{Protocol: proto, IP: s.Src.Addr().Unmap(), Port: s.Src.Port(), Inode: s.Inode, Owner: loopback.OwnedBy(s.UID)}
 	service, isInside := services[s.CgroupID]
 	switch {
 	case in.isHome(e.IP):
@@ -79,21 +79,7 @@ func (in *inside) endpoint(proto loopback.Protocol, s sockets.Socket, services m
 	if service == "" && in.holds(e.Inode) {
 		return loopback.Endpoint{}, false // kept open for the next process of a service
 	}
-	if service == "" {
-		e.Service = in.leasedTo(e.Port)
-	}
 	return e, true
-}
-
-// leasedTo names the service that a port is leased to: the keeper may have
-// made its socket.
-func (in *inside) leasedTo(port uint16) string {
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	if l := in.leases[port]; l != nil {
-		return l.service
-	}
-	return ""
 }
 
 // services maps the id of every cgroup inside to its service.

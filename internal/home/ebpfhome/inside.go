@@ -18,6 +18,7 @@ import (
 	"lodge/internal/home"
 	"lodge/internal/home/hostsview"
 	"lodge/internal/loopback"
+	"lodge/internal/mark"
 )
 
 // inside implements home.Inside.
@@ -29,6 +30,9 @@ type inside struct {
 	changes   chan struct{}
 	conflicts chan home.Conflict
 	watching  sync.WaitGroup
+	// marker is for the daemon that finds what is left when this process and
+	// the helper are gone; here the cgroup says whose a process is.
+	marker *mark.Marker
 
 	// mu guards what follows.
 	mu     sync.Mutex
@@ -55,7 +59,8 @@ func Open(spec home.Spec, f Files) (home.Inside, error) {
 		return nil, errors.Join(fmt.Errorf("open home %s: %w", spec.IP4, err), events.Close(), f.close())
 	}
 	in := &inside{
-		spec: spec, files: f, events: events, table: table,
+		marker: mark.NewMarker(spec.Mark),
+		spec:   spec, files: f, events: events, table: table,
 		changes:   make(chan struct{}, 1),
 		conflicts: make(chan home.Conflict, 16),
 		groups:    map[string]*group{},
@@ -130,7 +135,9 @@ func (in *inside) Start(c home.Command) (pid int, err error) {
 		CgroupFD:    int(g.dir.Fd()),
 	}
 	w := hostsview.Wrap(c, self, sys)
-	pid, err = syscall.ForkExec(w.Path, w.Args, &syscall.ProcAttr{Dir: c.Dir, Env: c.Env, Files: files, Sys: sys})
+	pid, err = in.marker.Start(c.Service, func() (int, error) {
+		return syscall.ForkExec(w.Path, w.Args, &syscall.ProcAttr{Dir: c.Dir, Env: c.Env, Files: files, Sys: sys})
+	})
 	if err != nil {
 		return 0, fmt.Errorf("start %s: %w", c.Path, err)
 	}

@@ -6,6 +6,7 @@ package nonehome
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strconv"
@@ -19,6 +20,7 @@ import (
 	"lodge/internal/home"
 	"lodge/internal/home/hostsview"
 	"lodge/internal/loopback"
+	"lodge/internal/mark"
 	"lodge/internal/procfs"
 	"lodge/internal/sockets"
 )
@@ -33,14 +35,26 @@ type none struct {
 	stop    chan struct{}
 	done    chan struct{}
 
-	mu    sync.Mutex // guards what follows
-	mains map[int]string
-	last  []loopback.Endpoint
+	marker *mark.Marker // nil where processes carry no mark
+
+	mu sync.Mutex // guards what follows
+	// known are the processes that were seen, and services those that started.
+	known    map[int]process
+	services map[string]bool
+	last     []loopback.Endpoint
+}
+
+// process is one that was seen. Its start time tells it from a later one with
+// the same id.
+type process struct {
+	service string
+	start   uint64
 }
 
 // Open gives a home without an engine.
 func Open(spec home.Spec) (home.Inside, error) {
-	n := &none{spec: spec, changes: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{}), mains: make(map[int]string)}
+	n := &none{spec: spec, changes: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{}),
+		marker: mark.NewMarker(spec.Mark), known: make(map[int]process), services: make(map[string]bool)}
 	go n.poll()
 	return n, nil
 }
@@ -56,7 +70,7 @@ func (n *none) poll() {
 		case <-t.C:
 		}
 		n.mu.Lock()
-		some, before := len(n.mains) > 0, n.last
+		some, before := len(n.services) > 0, n.last
 		n.mu.Unlock()
 		if !some {
 			continue
@@ -91,13 +105,16 @@ func (n *none) Start(c home.Command) (int, error) {
 		Sys: &syscall.SysProcAttr{Setsid: true, Setctty: c.Terminal},
 	}
 	w := hostsview.Wrap(c, "/proc/self/exe", attr.Sys)
-	pid, err := syscall.ForkExec(w.Path, w.Args, attr)
+	pid, err := n.marker.Start(c.Service, func() (int, error) { return syscall.ForkExec(w.Path, w.Args, attr) })
 	if err != nil {
 		return 0, fmt.Errorf("run %s: %w", c.Path, err)
 	}
 	n.mu.Lock()
-	n.mains[pid] = c.Service
-	n.mu.Unlock()
+	defer n.mu.Unlock()
+	n.services[c.Service] = true
+	if s, err := procfs.ReadStat(pid); err == nil { // else it has ended and was reaped
+		n.known[pid] = process{c.Service, s.Start}
+	}
 	return pid, nil
 }
 
@@ -130,32 +147,70 @@ const (
 )
 
 func (n *none) look(service string) ([]int, error) {
-	tree, err := procfs.Children()
+	all, err := procfs.Processes()
 	if err != nil {
 		return nil, err
 	}
+	children := make(map[int][]int)
+	for pid, s := range all {
+		children[s.Parent] = append(children[s.Parent], pid)
+	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	var out []int
-	self := os.Getpid()
-	for _, child := range tree[self] {
-		owner, isMain := n.mains[child]
-		if !isMain {
-			// An orphan that came to this subreaper.
-			if procfs.Getenv(child, "LODGE_HOME_ID") == n.spec.ID {
-				owner = procfs.Getenv(child, "LODGE_SERVICE")
+	owner := make(map[int]string)
+	for pid, p := range n.known {
+		if s, ok := all[pid]; ok && s.Start == p.start {
+			owner[pid] = p.service
+		} else {
+			delete(n.known, pid)
+		}
+	}
+	// The subreaper's other children are orphans that came to it: all are of
+	// this home.
+	for _, pid := range children[os.Getpid()] {
+		if _, ok := owner[pid]; !ok {
+			owner[pid] = n.adopt(pid)
+		}
+	}
+	roots := slices.Collect(maps.Keys(owner))
+	for len(roots) > 0 {
+		pid := roots[len(roots)-1]
+		roots = roots[:len(roots)-1]
+		for _, child := range children[pid] {
+			if _, ok := owner[child]; !ok {
+				owner[child] = owner[pid]
+				roots = append(roots, child)
 			}
 		}
-		if service == "" || owner == service {
-			out = append(append(out, child), procfs.Below(tree, child)...)
+	}
+	var out []int
+	for pid, name := range owner {
+		if name != unattributed {
+			n.known[pid] = process{name, all[pid].Start}
+		}
+		if s := all[pid]; s.Alive() && (service == "" || name == service) {
+			out = append(out, pid)
 		}
 	}
-	for pid := range n.mains {
-		if !slices.Contains(tree[self], pid) {
-			delete(n.mains, pid)
-		}
-	}
+	slices.Sort(out)
 	return out, nil
+}
+
+// unattributed is the service of an orphan of which nothing is known.
+const unattributed = "\x00"
+
+// adopt returns the service of an orphan: by its mark, and where it has none by
+// its environment.
+func (n *none) adopt(pid int) string {
+	if name, whose := n.marker.Whose(pid); whose == mark.Ours && name != "" {
+		return name
+	}
+	if procfs.Getenv(pid, "LODGE_HOME_ID") == n.spec.ID {
+		if name := procfs.Getenv(pid, "LODGE_SERVICE"); name != "" {
+			return name
+		}
+	}
+	return unattributed
 }
 
 func (n *none) Kill(service string) error {
@@ -174,9 +229,7 @@ func (n *none) Kill(service string) error {
 func (n *none) Endpoints() ([]loopback.Endpoint, error) {
 	n.mu.Lock()
 	services := make(map[string]bool)
-	for _, s := range n.mains {
-		services[s] = true
-	}
+	maps.Copy(services, n.services)
 	n.mu.Unlock()
 	owner := make(map[uint32]string)
 	for s := range services {
@@ -207,7 +260,7 @@ func (n *none) Endpoints() ([]loopback.Endpoint, error) {
 			}
 			for _, s := range socks {
 				if svc, ok := owner[s.Inode]; ok && s.Inode != 0 {
-					out = append(out, loopback.Endpoint{Protocol: proto, IP: s.Src.Addr(), Port: s.Src.Port(), Service: svc, Inode: s.Inode})
+					out = append(out, loopback.Endpoint{Protocol: proto, IP: s.Src.Addr(), Port: s.Src.Port(), Service: svc, Inode: s.Inode, Owner: loopback.OwnedBy(s.UID)})
 				}
 			}
 		}
@@ -218,7 +271,14 @@ func (n *none) Endpoints() ([]loopback.Endpoint, error) {
 
 func (n *none) Changes() <-chan struct{}        { return n.changes }
 func (n *none) Conflicts() <-chan home.Conflict { return nil }
-func (n *none) Forget(string) error             { return nil }
+
+// Forget drops what is known of a service that has no process left.
+func (n *none) Forget(service string) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	delete(n.services, service)
+	return nil
+}
 
 func (n *none) Lease(_ string, port uint16) error {
 	return fmt.Errorf("lease port %s: %w", strconv.Itoa(int(port)), errors.ErrUnsupported)

@@ -133,6 +133,7 @@ func (l *listener) bound(n *notification, s *socket, asked netip.AddrPort, errno
 	l.note(n.tid)
 	if asked.IsValid() {
 		l.h.remember(s, asked)
+		l.h.boundBy(s.cookie, l.service)
 	}
 	if s.proto == loopback.UDP {
 		l.register(s)
@@ -184,12 +185,7 @@ func (l *listener) register(s *socket) {
 	if err != nil || s.proto == "" || !l.h.isHere(s.proto, at) {
 		return
 	}
-	l.h.mu.Lock()
-	defer l.h.mu.Unlock()
-	l.h.bound[endKey{s.proto, at}] = l.service
-	if s.proto == loopback.TCP {
-		delete(l.h.away, at)
-	}
+	l.h.own(endKey{s.proto, at}, l.h.shownCookie(s, at), l.service)
 }
 
 // isHere says whether an address, as the kernel shows it, is in this home.

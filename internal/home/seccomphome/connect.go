@@ -27,7 +27,7 @@ func (h *Home) resolve(proto loopback.Protocol, asked, from netip.AddrPort) (to 
 	if err != nil {
 		return to, false, err
 	}
-	if found && got.Src.Addr().Unmap() == h.spec.IP4 {
+	if found && got.Src.Addr().Unmap() == h.spec.IP4 && h.trusts(&got) {
 		return to, true, nil
 	}
 	if found && proto == loopback.UDP {

@@ -13,12 +13,17 @@ import (
 )
 
 // Endpoints lists who listens in the home, as the kernel's socket table says.
-// An IPv6-only socket is shown where it really is: at ::1 and a port that
-// programs inside do not know. What only Hold keeps open is not listed, nor
-// are clients' UDP sockets at the wildcard address.
+// A socket belongs to the service that was seen to bind it or to make it
+// listen, and only that very socket does: another one at the same address is
+// listed without a service, unless it is another user's. An IPv6-only socket is
+// shown with the port that its program asked for; where it really is stands in
+// RealPort. What only Hold keeps open is not listed, nor are clients' UDP
+// sockets at the wildcard address.
 func (h *Home) Endpoints() ([]loopback.Endpoint, error) {
 	var out []loopback.Endpoint
-	here := make(map[endKey]bool)
+	here := make(map[uint64]bool) // by cookie
+	// Several sockets can share one address (SO_REUSEPORT).
+	places := make(map[endKey]int)
 	// What starts to listen while the kernel's list is read may not be in it.
 	h.mu.Lock()
 	before := maps.Clone(h.bound)
@@ -34,13 +39,21 @@ func (h *Home) Endpoints() ([]loopback.Endpoint, error) {
 			}
 			for i := range list {
 				key := endKey{q.proto, list[i].Src}
-				// Several sockets can share one address (SO_REUSEPORT).
-				if !h.isHere(q.proto, key.at) || here[key] {
+				if !h.isHere(q.proto, key.at) {
 					continue
 				}
-				here[key] = true
-				if e, ok := h.endpoint(key, list[i].Inode); ok {
+				here[list[i].Cookie] = true
+				e, ok := h.endpoint(key, &list[i])
+				if !ok {
+					continue
+				}
+				at, again := places[key]
+				switch {
+				case !again:
+					places[key] = len(out)
 					out = append(out, e)
+				case out[at].Service == "" && e.Service != "":
+					out[at] = e
 				}
 			}
 		}
@@ -52,35 +65,47 @@ func (h *Home) Endpoints() ([]loopback.Endpoint, error) {
 	return out, nil
 }
 
-func (h *Home) endpoint(key endKey, inode uint32) (loopback.Endpoint, bool) {
+func (h *Home) endpoint(key endKey, s *sockets.Socket) (loopback.Endpoint, bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if key.proto == loopback.TCP && h.away[key.at] {
 		return loopback.Endpoint{}, false
 	}
-	service, ok := h.bound[key]
-	if !ok && key.proto == loopback.TCP {
-		service = h.leases[key.at.Port()].service
+	service, ours := h.ownerOf(key, s.Cookie)
+	if !ours && (int(s.UID) != h.uid || pureSix(key.at.Addr())) {
+		return loopback.Endpoint{}, false
 	}
-	return loopback.Endpoint{Protocol: key.proto, IP: key.at.Addr().Unmap(), Port: key.at.Port(), Service: service, Inode: inode}, true
+	e := loopback.Endpoint{
+		Protocol: key.proto, IP: key.at.Addr().Unmap(), Port: key.at.Port(), Service: service,
+		Inode: s.Inode, Owner: loopback.OwnedBy(s.UID),
+	}
+	if asked := h.sixReal[portKey{key.proto, e.Port}]; pureSix(key.at.Addr()) && asked != 0 && asked != e.Port {
+		e.Port, e.RealPort = asked, e.Port
+	}
+	return e, true
 }
 
 // forgetGone drops what the tables say of sockets that are not there any more.
 // An IPv6-only socket that has not listened yet is not in the kernel's list.
-func (h *Home) forgetGone(before map[endKey]string, here map[endKey]bool) {
+func (h *Home) forgetGone(before map[endKey][]ownSocket, here map[uint64]bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for key := range before {
-		// A UDP socket that is connected leaves the list and stays bound; its
-		// entry is one of at most as many as there are ports.
-		if key.proto == loopback.TCP && !here[key] {
-			delete(h.bound, key)
+	gone := make(map[uint64]bool)
+	for key, list := range before {
+		// A UDP socket that is connected leaves the list and stays bound.
+		for _, o := range list {
+			if key.proto == loopback.TCP && !here[o.cookie] {
+				gone[o.cookie] = true
+			}
 		}
+	}
+	if len(gone) > 0 {
+		h.disown(func(o ownSocket) bool { return gone[o.cookie] })
 	}
 	for key, at := range h.six {
 		real := endKey{key.proto, sixAddr(at.port)}
 		switch {
-		case here[real]:
+		case slices.ContainsFunc(h.bound[real], func(o ownSocket) bool { return here[o.cookie] }):
 			at.listened = true
 			h.six[key] = at
 		case at.listened:

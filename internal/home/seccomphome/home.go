@@ -4,12 +4,14 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"os"
 	"sync"
 
 	"golang.org/x/sys/unix"
 
 	"lodge/internal/home"
 	"lodge/internal/loopback"
+	"lodge/internal/mark"
 	"lodge/internal/sockets"
 )
 
@@ -21,11 +23,14 @@ type Home struct {
 	// netns is this process's network namespace (SO_NETNS_COOKIE), zero where
 	// the kernel (before 5.14) does not tell.
 	netns uint64
+	// uid is this process's user.
+	uid int
 	// filters is how many seccomp filters this process itself is under.
 	filters int
 	changes chan struct{}
 	clashes chan home.Conflict
 	waiter  *waiter
+	marker  *mark.Marker // nil where processes carry no mark
 	// stop is an eventfd that becomes readable, and stays so, on Close.
 	stop int
 	// running counts the goroutines of the listeners and of the waiter.
@@ -40,9 +45,12 @@ type Home struct {
 	asked   recent
 	six     map[portKey]sixPort
 	sixReal map[portKey]uint16
-	bound   map[endKey]string
-	leases  map[uint16]lease
-	held    map[netip.AddrPort][]*holding
+	// bound has the sockets of the home that listen or are bound, and binder
+	// the service that bound a socket, which may not listen yet.
+	bound  map[endKey][]ownSocket
+	binder generations[string]
+	leases map[uint16]lease
+	held   map[netip.AddrPort][]*holding
 	// away has the addresses that only we hold, where nobody accepts.
 	away      map[netip.AddrPort]bool
 	listeners map[*listener]struct{}
@@ -72,13 +80,15 @@ func Open(spec home.Spec, exe string) (*Home, error) {
 		clashes:   make(chan home.Conflict, 16),
 		six:       make(map[portKey]sixPort),
 		sixReal:   make(map[portKey]uint16),
-		bound:     make(map[endKey]string),
+		bound:     make(map[endKey][]ownSocket),
 		leases:    make(map[uint16]lease),
 		held:      make(map[netip.AddrPort][]*holding),
 		away:      make(map[netip.AddrPort]bool),
 		listeners: make(map[*listener]struct{}),
 		known:     make(map[int]process),
 		netns:     ownNetns(),
+		uid:       os.Geteuid(),
+		marker:    mark.NewMarker(spec.Mark),
 	}
 	if h.filters, err = ownFilters(); err != nil {
 		return nil, errors.Join(fmt.Errorf("open home %s: %w", spec.ID, err), conn.Close())
@@ -90,6 +100,7 @@ func Open(spec home.Spec, exe string) (*Home, error) {
 		return nil, errors.Join(fmt.Errorf("open home %s: %w", spec.ID, err), unix.Close(h.stop), conn.Close())
 	}
 	h.running.Go(h.waiter.run)
+	h.running.Go(h.watch)
 	return h, nil
 }
 

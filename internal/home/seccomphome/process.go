@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"lodge/internal/mark"
 )
 
 // killRounds bounds how often Kill looks again.
@@ -78,9 +80,10 @@ func (l *listener) note(tid uint32) {
 
 // Pids lists the living processes of a service, or of all. Below the
 // processes that are known it is every descendant; an orphan that came to this
-// process as the subreaper is known by its environment, by having been seen
-// before, or by what it bound. One that cleared its environment before anybody
-// saw it is listed for "" only.
+// process as the subreaper is known by its mark. One without, because it set
+// the limit that carries it or because marks cannot be had here, is known by its
+// environment, by having been seen before, or by what it bound, and is else
+// listed for "" only.
 func (h *Home) Pids(service string) ([]int, error) {
 	// A process that forks and ends while /proc is read can be missed, and its
 	// child too; one that becomes another program has no environment for a
@@ -162,6 +165,14 @@ const unattributed = "\x00"
 // adopt finds out whose an orphan is. Children of this process that are not
 // inside are nobody's: only what is inside has a filter more than we have.
 func (h *Home) adopt(pid int) (string, bool) {
+	switch name, whose := h.marker.Whose(pid); {
+	case whose == mark.Foreign:
+		return "", false // of a lodge that runs inside, or that was started from inside
+	case whose == mark.Ours && name != "":
+		return name, true
+	case whose == mark.Ours:
+		return unattributed, true
+	}
 	env, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/environ")
 	if err == nil {
 		id, hasID := environ(env, envHome)
@@ -309,11 +320,7 @@ func (h *Home) Forget(service string) error {
 			delete(h.known, pid)
 		}
 	}
-	for key, name := range h.bound {
-		if name == service {
-			delete(h.bound, key)
-		}
-	}
+	h.disown(func(o ownSocket) bool { return o.service == service })
 	for key, at := range h.six {
 		if at.service == service {
 			delete(h.six, key)

@@ -67,7 +67,9 @@ func (h *Home) start(c home.Command) (int, error) {
 	}
 	defer func() { _ = unix.Close(pair[0]) }() // all was said
 	attr.Files = append(attr.Files, uintptr(pair[1]))
-	pid, err := syscall.ForkExec(h.exe, []string{ShimName, strconv.Itoa(len(attr.Files) - 1)}, &attr)
+	pid, err := h.marker.Start(c.Service, func() (int, error) {
+		return syscall.ForkExec(h.exe, []string{ShimName, strconv.Itoa(len(attr.Files) - 1)}, &attr)
+	})
 	runtime.KeepAlive(c.Files)
 	_ = unix.Close(pair[1]) // the shim has it
 	if err != nil {

@@ -10,24 +10,27 @@ import (
 const recentMax = 4096
 
 // recent remembers, by a socket's cookie, which localhost address its program
-// asked for, so that the program is shown that one. Sockets come and go
+// asked for, so that the program is shown that one.
+type recent = generations[netip.AddrPort]
+
+// generations remembers something by a socket's cookie. Sockets come and go
 // without a word, so the oldest are forgotten: a generation that is full
 // becomes the old one, and what is asked for again stays.
-type recent struct {
-	young, old map[uint64]netip.AddrPort
+type generations[V any] struct {
+	young, old map[uint64]V
 }
 
-func (r *recent) put(cookie uint64, a netip.AddrPort) {
+func (r *generations[V]) put(cookie uint64, a V) {
 	if len(r.young) >= recentMax {
 		r.old, r.young = r.young, nil
 	}
 	if r.young == nil {
-		r.young = make(map[uint64]netip.AddrPort)
+		r.young = make(map[uint64]V)
 	}
 	r.young[cookie] = a
 }
 
-func (r *recent) get(cookie uint64) (netip.AddrPort, bool) {
+func (r *generations[V]) get(cookie uint64) (V, bool) {
 	a, ok := r.young[cookie]
 	if ok {
 		return a, true

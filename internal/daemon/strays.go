@@ -1,0 +1,190 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"lodge/internal/mark"
+	"lodge/internal/procfs"
+)
+
+// strays are the processes of a home whose keeper is gone. They are known by
+// their mark. A process without one, because it set the limit that carries it or
+// because marks cannot be had here, is known by its environment, if it is the
+// same user's. One with the mark of another home is that home's.
+type strays struct {
+	home mark.Home
+	id   string // "" where the engine puts nothing into the environment
+}
+
+// markOf returns the mark of a project's home.
+func (d *Daemon) markOf(id string) mark.Home { return mark.Of(d.cfg.Dirs.Runtime, id) }
+
+// has reports whether a process is one of them.
+func (s strays) has(pid int) bool {
+	m, err := mark.Read(pid)
+	switch {
+	case err != nil || pid == os.Getpid():
+		return false
+	case m.Home != 0:
+		return m.Home == s.home
+	}
+	return s.id != "" && sameUser(pid) && procfs.Getenv(pid, "LODGE_HOME_ID") == s.id
+}
+
+func sameUser(pid int) bool {
+	var st unix.Stat_t
+	return unix.Stat("/proc/"+strconv.Itoa(pid), &st) == nil && int(st.Uid) == os.Geteuid()
+}
+
+const (
+	// strayRounds bounds how often strays are looked for.
+	strayRounds = 1000
+	// strayEnd is how long a killed process may take to end.
+	strayEnd = 10 * time.Second
+)
+
+// killStrays ends all processes of a home, and returns when they have ended. A
+// process that has the signal cannot fork any more, so it looks until two looks
+// in a row find no new one.
+func killStrays(ctx context.Context, home mark.Home, id string) error {
+	ctx, cancel := context.WithTimeout(ctx, strayEnd)
+	defer cancel()
+	s := strays{home, id}
+	type one struct {
+		pid   int
+		start uint64
+	}
+	killed := make(map[one]bool)
+	var failed error
+	for round, quiet := 0, 0; quiet < 2; round++ {
+		if round == strayRounds {
+			return errors.Join(fmt.Errorf("end what is left of home %s: new processes after %d looks", id, strayRounds), failed)
+		}
+		pids, err := procfs.List()
+		if err != nil {
+			return fmt.Errorf("end what is left of home %s: %w", id, err)
+		}
+		quiet++
+		for _, pid := range pids {
+			if !s.has(pid) {
+				continue
+			}
+			st, err := procfs.ReadStat(pid)
+			p := one{pid, st.Start}
+			if err != nil || killed[p] || !st.Alive() {
+				continue
+			}
+			killed[p], quiet = true, 0
+			if err := killOne(pid, st.Start); err != nil {
+				failed = errors.Join(failed, err)
+			}
+		}
+	}
+	for p := range killed {
+		failed = errors.Join(failed, awaitGone(ctx, p.pid, p.start))
+	}
+	if failed != nil {
+		return fmt.Errorf("end what is left of home %s: %w", id, failed)
+	}
+	return nil
+}
+
+// killOne ends the process that had the id at that start time, and no later
+// one.
+func killOne(pid int, start uint64) error {
+	fd, err := unix.PidfdOpen(pid, 0)
+	if err != nil {
+		return unlessGone(fmt.Errorf("open process %d: %w", pid, err))
+	}
+	defer func() { _ = unix.Close(fd) }() // nothing was written to it
+	if !procfs.Alive(pid, start) {
+		return nil
+	}
+	if err := unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0); err != nil {
+		return unlessGone(fmt.Errorf("end process %d: %w", pid, err))
+	}
+	return nil
+}
+
+func unlessGone(err error) error {
+	if errors.Is(err, unix.ESRCH) {
+		return nil
+	}
+	return err
+}
+
+// awaitGone returns when the process has ended.
+func awaitGone(ctx context.Context, pid int, start uint64) error {
+	fd, err := unix.PidfdOpen(pid, 0)
+	if err != nil {
+		return nil
+	}
+	defer func() { _ = unix.Close(fd) }() // nothing was written to it
+	for procfs.Alive(pid, start) {
+		if ctx.Err() != nil {
+			return fmt.Errorf("process %d does not end", pid)
+		}
+		fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}} //nolint:gosec // a descriptor
+		if n, err := unix.Poll(fds, 100); n > 0 || err != nil && !errors.Is(err, unix.EINTR) {
+			return nil
+		}
+	}
+	return nil
+}
+
+// sweep ends what is left of homes that have neither a keeper nor a record of
+// one: all that tells of them is the mark.
+func (d *Daemon) sweep(ctx context.Context) {
+	marked, err := mark.Find()
+	if err != nil {
+		d.cfg.Log.Warn("look for what keepers left", "err", err)
+		return
+	}
+	kept := make(map[mark.Home]bool)
+	left := make(map[mark.Home]bool)
+	for pid, m := range marked {
+		left[m.Home] = true
+		if isKeeper(pid, m) {
+			kept[m.Home] = true
+		}
+	}
+	projects, _ := d.store.list()
+	for _, p := range projects {
+		home := d.markOf(p.ID)
+		if _, known := d.get(p.ID); known || kept[home] || !left[home] {
+			continue
+		}
+		if err := killStrays(ctx, home, p.ID); err != nil {
+			d.cfg.Log.Warn("clear after a keeper without a record", "project", p.ID, "err", err)
+		}
+	}
+}
+
+// isKeeper reports whether a marked process is a keeper that lives. While it
+// starts a process it has the mark of a service, so its arguments count too.
+func isKeeper(pid int, m mark.Mark) bool {
+	st, err := procfs.ReadStat(pid)
+	if err != nil || !st.Alive() {
+		return false
+	}
+	b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/cmdline")
+	args := strings.Split(strings.TrimSuffix(string(b), "\x00"), "\x00")
+	return m.Is(m.Home, "") || err == nil && len(args) == 2 && args[1] == "keeper" && strings.HasPrefix(filepath.Base(args[0]), "lodge")
+}
+
+// leaveHome takes the mark of a home from this process, if it was started
+// inside one: what it starts is not that home's.
+func (d *Daemon) leaveHome() {
+	if m, err := mark.Read(os.Getpid()); err == nil && m.Home != 0 {
+		_ = mark.Set(mark.Of(d.cfg.Dirs.Runtime, "")) // at worst it ends with the home
+	}
+}
