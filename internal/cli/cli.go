@@ -74,6 +74,9 @@ type app struct {
 	env Env
 	out io.Writer
 	err io.Writer
+
+	project string // --project, or ""
+	noted   bool   // see note
 }
 
 // Run runs the command line and gives the exit status.
@@ -177,6 +180,7 @@ func (a *app) status(err error) int {
 	}
 	code, hint := exitNotDone, ""
 	var h *hinted
+	var nu *notUpError
 	var u *usageError
 	var k *keeper.Error
 	var p *project.Error
@@ -185,6 +189,8 @@ func (a *app) status(err error) int {
 		code, hint = exitUsage, u.hint
 	case errors.As(err, &h):
 		hint = h.hint
+	case errors.As(err, &nu):
+		hint = nu.hint()
 	case errors.As(err, &p):
 		code = exitUsage
 	case errors.As(err, &k):

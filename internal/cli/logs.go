@@ -52,6 +52,7 @@ func (a *app) logsCommand() *cobra.Command {
 	c.Flags().StringVar(&since, "since", "", "from `TIME` on: a duration such as 10m, or a time")
 	c.Flags().IntVarP(&tail, "tail", "n", 0, "only the last lines; 0 for all")
 	c.Flags().BoolVar(&asJSON, "json", false, "one JSON object a line: time, service, text")
+	a.projectFlag(c)
 	return c
 }
 
@@ -99,7 +100,7 @@ func (a *app) logs(ctx context.Context, q keeper.LogQuery, follow, asJSON bool) 
 		enc.SetEscapeHTML(false)
 		each = func(l logs.Line) error { return enc.Encode(l) }
 	}
-	if p.State != "up" {
+	if p.State != "up" || p.Unreachable != "" && !follow {
 		err = localapi.ReadLogs(p, q, each)
 	} else {
 		err = localapi.NewSession(p).Logs(ctx, q, follow, each)

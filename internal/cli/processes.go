@@ -80,9 +80,9 @@ func (a *app) daemonCommand() *cobra.Command {
 // keeperCommand is what the daemon starts for each project.
 func (a *app) keeperCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:    "keeper",
+		Use:    "keeper [ID]",
 		Hidden: true,
-		Args:   args(cobra.NoArgs),
+		Args:   args(cobra.MaximumNArgs(1)),
 		RunE: func(c *cobra.Command, _ []string) error {
 			ctx, stop := signal.NotifyContext(c.Context(), unix.SIGINT, unix.SIGTERM)
 			defer stop()

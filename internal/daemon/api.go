@@ -11,7 +11,9 @@ import (
 	"strings"
 	"time"
 
+	"lodge/internal/keeper"
 	"lodge/internal/localapi"
+	"lodge/internal/rawjson"
 	"lodge/internal/service"
 )
 
@@ -60,7 +62,7 @@ func answer(w http.ResponseWriter, v any, err error) {
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(v) // the client may be gone
+	_ = rawjson.Write(w, v) // the client may be gone
 }
 
 func refuse(w http.ResponseWriter, status int, err error) {
@@ -70,7 +72,7 @@ func refuse(w http.ResponseWriter, status int, err error) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(e) // the client may be gone
+	_ = rawjson.Write(w, e) // the client may be gone
 }
 
 func (d *Daemon) openProject(w http.ResponseWriter, r *http.Request) {
@@ -85,6 +87,7 @@ func (d *Daemon) openProject(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusBadRequest, fmt.Errorf("read request: %w", err))
 		return
 	}
+	rawjson.Restore(&req)
 	p, err := d.open(r.Context(), req)
 	if err != nil {
 		answer(w, nil, err)
@@ -105,6 +108,8 @@ func (d *Daemon) listProjects(w http.ResponseWriter, r *http.Request) {
 		if k, err := p.client().Status(ctx); err == nil {
 			d.heard(p, k) // what is listed is what names lead to
 			st = localapi.FromKeeper(k, st.Socket, st.LogDir)
+		} else if st.Unreachable == "" && !errors.Is(err, keeper.ErrGone) {
+			st.Unreachable = unreachable(err)
 		}
 		cancel()
 		d.address(&st)

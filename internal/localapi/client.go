@@ -12,11 +12,13 @@ import (
 	"net/url"
 	"os"
 	"strconv"
+	"unicode/utf8"
 
 	"golang.org/x/sys/unix"
 
 	"lodge/internal/keeper"
 	"lodge/internal/logs"
+	"lodge/internal/rawjson"
 	"lodge/internal/service"
 	"lodge/internal/unixsock"
 )
@@ -77,7 +79,7 @@ func refusal(resp *http.Response) error {
 func (c *Client) call(ctx context.Context, method, path string, in, out any) error {
 	var body io.Reader
 	if in != nil {
-		b, err := json.Marshal(in)
+		b, err := rawjson.Marshal(in)
 		if err != nil {
 			return err
 		}
@@ -97,6 +99,7 @@ func (c *Client) call(ctx context.Context, method, path string, in, out any) err
 	if err := json.NewDecoder(resp.Body).Decode(out); err != nil {
 		return fmt.Errorf("read the daemon's answer: %w", err)
 	}
+	rawjson.Restore(out)
 	return nil
 }
 
@@ -173,7 +176,7 @@ type Session struct {
 
 // NewSession gives the session of an open project.
 func NewSession(p Project) *Session {
-	return &Session{Client: keeper.Client{Socket: p.Socket}, Project: p}
+	return &Session{Client: keeper.Client{Socket: p.Socket, PID: p.KeeperPID}, Project: p}
 }
 
 // ReadLogs hands the past lines of a project that may have stopped to each.
@@ -186,7 +189,8 @@ func FromKeeper(k keeper.Project, socket, logDir string) Project {
 	p := Project{
 		ID: k.ID, Name: k.Name, Path: k.Dir, Home: k.Home.IP4.String(),
 		Engine: k.Engine, EngineReason: k.EngineReason, Isolation: k.Home.Isolation,
-		State: "up", KeeperPID: k.PID, Services: k.Services, Others: k.Others,
+		State: "up", KeeperPID: k.PID, KeeperVersion: k.Version, Services: k.Services, Others: k.Others,
+		DirectoryID: k.DirID, DirectoryProblem: k.DirProblem, DirectoryNow: k.DirNow,
 		LogDir: logDir, LogError: k.LogError, Socket: socket,
 	}
 	if k.Home.IP6.IsValid() {
@@ -194,6 +198,9 @@ func FromKeeper(k keeper.Project, socket, logDir string) Project {
 	}
 	if p.Services == nil {
 		p.Services = []service.Status{}
+	}
+	if !utf8.ValidString(p.Path) {
+		p.PathBase64 = []byte(p.Path)
 	}
 	return p
 }
