@@ -21,7 +21,9 @@ var allowed = map[string][]string{
 	"pidfd":            {"procfs"},
 	"pace":             {},
 	"probe":            {"loopback"},
-	"unixsock":         {},
+	"unixsock":         {"statefile"},
+	"statefile":        {},
+	"rawjson":          {},
 	"project":          {"loopback", "refs"},
 	"refs":             {},
 	"watch":            {},
@@ -38,8 +40,8 @@ var allowed = map[string][]string{
 	"home/seccomphome": {"home", "home/hostsview", "loopback", "sockets", "procfs"},
 	"home/nonehome":    {"home", "home/hostsview", "loopback", "sockets", "procfs"},
 	"service":          {"home", "loopback", "logs", "watch", "procfs", "refs"},
-	"keeper":           {"home", "home/hostsview", "home/ebpfhome", "home/seccomphome", "home/nonehome", "loopback", "logs", "procfs", "service", "unixsock"},
-	"localapi":         {"keeper", "logs", "loopback", "service", "unixsock", "owners", "procfs", "sockets"},
+	"keeper":           {"home", "home/hostsview", "home/ebpfhome", "home/seccomphome", "home/nonehome", "loopback", "logs", "procfs", "service", "unixsock", "statefile", "rawjson", "pidfd"},
+	"localapi":         {"keeper", "logs", "loopback", "service", "unixsock", "owners", "procfs", "sockets", "statefile", "rawjson"},
 	"trust":            {},
 	"trust/stores":     {"trust"},
 	"trust/proof":      {"trust"},
@@ -48,8 +50,8 @@ var allowed = map[string][]string{
 	"explain":          {"explain/firewall", "loopback", "pidfd", "procfs", "sockets"},
 	"explain/firewall": {},
 	"tui":              {"localapi", "logs", "loopback", "service", "sockets"},
-	"daemon":           {"lan", "logs", "proxy", "trust", "helper", "hosts", "names", "home", "home/hostsview", "home/ebpfhome", "home/seccomphome", "keeper", "localapi", "loopback", "procfs", "service", "sockets", "unixsock"},
-	"cli":              {"daemon", "helper", "keeper", "localapi", "logs", "loopback", "project", "refs", "service", "trust", "trust/proof", "trust/stores", "probe", "sockets", "explain", "procfs", "pidfd", "pace", "tui", "names"},
+	"daemon":           {"lan", "logs", "proxy", "trust", "helper", "hosts", "names", "home", "home/hostsview", "home/ebpfhome", "home/seccomphome", "keeper", "localapi", "loopback", "procfs", "service", "sockets", "unixsock", "statefile", "rawjson", "pidfd"},
+	"cli":              {"daemon", "helper", "keeper", "localapi", "logs", "loopback", "project", "refs", "service", "trust", "trust/proof", "trust/stores", "probe", "sockets", "explain", "procfs", "pidfd", "pace", "tui", "names", "statefile"},
 }
 
 type pkg struct {

@@ -119,6 +119,12 @@ func (a *app) listProjectsTo(out io.Writer, ps []localapi.Project) {
 				fmt.Fprintf(out, "%s/%s: %s\n", p.Shown(), s.Name, s.Reason)
 			}
 		}
+		if p.Unreachable != "" {
+			fmt.Fprintf(out, "%s: its keeper (process %d) cannot be reached: %s; `lodge down --project %s` ends it\n", p.Shown(), p.KeeperPID, p.Unreachable, p.ID)
+		}
+		if p.DirectoryProblem != "" {
+			fmt.Fprintf(out, "%s: its directory %s %s; `lodge down --project %s` ends it\n", p.Shown(), p.Path, became(p), p.ID)
+		}
 		if p.LogError != "" {
 			fmt.Fprintf(out, "%s: logs are not kept: %s\n", p.Shown(), p.LogError)
 		}

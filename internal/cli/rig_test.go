@@ -51,6 +51,8 @@ type shell struct {
 	base string // has run, state and the projects
 	dir  string
 	env  []string
+	// version is that of the commands, or "" for testVersion.
+	version string
 }
 
 // newShell gives a shell with directories of its own, so a daemon of its own,
@@ -105,7 +107,11 @@ func (sh *shell) environ(stdin, stdout, stderr *os.File, args []string) Env {
 	if err != nil {
 		sh.t.Fatal(err)
 	}
-	return Env{Args: append([]string{}, args...), Environ: sh.env, Dir: sh.dir, Stdin: stdin, Stdout: stdout, Stderr: stderr, Exe: exe, Version: testVersion}
+	version := testVersion
+	if sh.version != "" {
+		version = sh.version
+	}
+	return Env{Args: append([]string{}, args...), Environ: sh.env, Dir: sh.dir, Stdin: stdin, Stdout: stdout, Stderr: stderr, Exe: exe, Version: version}
 }
 
 // run gives the exit status and what was printed.

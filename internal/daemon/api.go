@@ -122,7 +122,8 @@ func (d *Daemon) listProjects(w http.ResponseWriter, r *http.Request) {
 		for _, k := range known {
 			if !open[k.Path] {
 				out.Projects = append(out.Projects, localapi.Project{
-					ID: k.ID, Name: k.Name, Label: d.store.labelOf(k.Path), Path: k.Path, Home: k.Home.String(), State: "down",
+					PathBase64: localapi.NotUTF8(k.Path),
+					ID:         k.ID, Name: k.Name, Label: d.store.labelOf(k.Path), Path: k.Path, Home: k.Home.String(), State: "down",
 					Services: []service.Status{}, LogDir: d.logDir(k.ID),
 				})
 			}

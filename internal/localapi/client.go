@@ -199,8 +199,14 @@ func FromKeeper(k keeper.Project, socket, logDir string) Project {
 	if p.Services == nil {
 		p.Services = []service.Status{}
 	}
-	if !utf8.ValidString(p.Path) {
-		p.PathBase64 = []byte(p.Path)
-	}
+	p.PathBase64 = NotUTF8(p.Path)
 	return p
+}
+
+// NotUTF8 returns the bytes of a path that is not UTF-8, or nil.
+func NotUTF8(path string) []byte {
+	if utf8.ValidString(path) {
+		return nil
+	}
+	return []byte(path)
 }
