@@ -23,7 +23,9 @@ var allowed = map[string][]string{
 	"stall":            {"procfs"},
 	"pace":             {},
 	"probe":            {"loopback"},
-	"unixsock":         {},
+	"unixsock":         {"statefile"},
+	"statefile":        {},
+	"rawjson":          {},
 	"project":          {"loopback", "refs"},
 	"refs":             {},
 	"watch":            {},
@@ -40,8 +42,8 @@ var allowed = map[string][]string{
 	"home/seccomphome": {"home", "home/hostsview", "loopback", "sockets", "procfs", "mark"},
 	"home/nonehome":    {"home", "home/hostsview", "loopback", "sockets", "procfs", "mark"},
 	"service":          {"home", "loopback", "logs", "watch", "procfs", "refs"},
-	"keeper":           {"home", "home/hostsview", "home/ebpfhome", "home/seccomphome", "home/nonehome", "loopback", "logs", "procfs", "service", "unixsock", "stall", "mark"},
-	"localapi":         {"keeper", "logs", "loopback", "service", "unixsock", "owners", "procfs", "sockets", "stall", "mark"},
+	"keeper":           {"home", "home/hostsview", "home/ebpfhome", "home/seccomphome", "home/nonehome", "loopback", "logs", "procfs", "service", "unixsock", "stall", "mark", "statefile", "rawjson", "pidfd"},
+	"localapi":         {"keeper", "logs", "loopback", "service", "unixsock", "owners", "procfs", "sockets", "stall", "mark", "statefile", "rawjson"},
 	"trust":            {},
 	"trust/stores":     {"trust"},
 	"trust/proof":      {"trust"},
@@ -50,8 +52,8 @@ var allowed = map[string][]string{
 	"explain":          {"explain/firewall", "loopback", "pidfd", "procfs", "sockets"},
 	"explain/firewall": {},
 	"tui":              {"localapi", "logs", "loopback", "service", "sockets"},
-	"daemon":           {"lan", "logs", "proxy", "trust", "helper", "hosts", "names", "home", "home/hostsview", "home/ebpfhome", "home/seccomphome", "keeper", "localapi", "loopback", "procfs", "service", "sockets", "unixsock", "stall", "pidfd", "mark"},
-	"cli":              {"daemon", "helper", "keeper", "localapi", "logs", "loopback", "project", "refs", "service", "trust", "trust/proof", "trust/stores", "probe", "sockets", "explain", "procfs", "pidfd", "pace", "tui", "names", "stall", "mark"},
+	"daemon":           {"lan", "logs", "proxy", "trust", "helper", "hosts", "names", "home", "home/hostsview", "home/ebpfhome", "home/seccomphome", "keeper", "localapi", "loopback", "procfs", "service", "sockets", "unixsock", "stall", "pidfd", "mark", "statefile", "rawjson"},
+	"cli":              {"daemon", "helper", "keeper", "localapi", "logs", "loopback", "project", "refs", "service", "trust", "trust/proof", "trust/stores", "probe", "sockets", "explain", "procfs", "pidfd", "pace", "tui", "names", "stall", "mark", "statefile"},
 }
 
 type pkg struct {

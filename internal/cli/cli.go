@@ -77,6 +77,9 @@ type app struct {
 	out     io.Writer
 	err     io.Writer
 	signals *interrupts
+
+	project string // --project, or ""
+	noted   bool   // see note
 }
 
 // Run runs the command line and gives the exit status.
@@ -182,6 +185,7 @@ func (a *app) status(err error) int {
 	}
 	code, hint := exitNotDone, ""
 	var h *hinted
+	var nu *notUpError
 	var u *usageError
 	var k *keeper.Error
 	var p *project.Error
@@ -193,6 +197,8 @@ func (a *app) status(err error) int {
 		hint = h.hint
 	case errors.As(err, &halted):
 		hint = halted.Hint()
+	case errors.As(err, &nu):
+		hint = nu.hint()
 	case errors.As(err, &p):
 		code = exitUsage
 	case errors.As(err, &k):

@@ -18,58 +18,24 @@ import (
 	"lodge/internal/localapi"
 	"lodge/internal/loopback"
 	"lodge/internal/project"
+	"lodge/internal/statefile"
 )
-
-// connect gives a client of the daemon, which is started if it does not run.
-func (a *app) connect(ctx context.Context) (*localapi.Client, error) {
-	d := a.dirs()
-	c := localapi.New(d.Socket())
-	var err error
-	// A daemon that is just ending answers no more, or refuses: try anew, for
-	// far longer than an end takes.
-	for range 300 {
-		if _, err = c.Info(ctx); err == nil {
-			return c, nil
-		}
-		if !localapi.NotRunning(err) && !errors.Is(err, io.EOF) && !errors.Is(err, unix.ECONNRESET) {
-			return nil, err
-		}
-		if err = a.startDaemon(ctx, d); err != nil && !errors.Is(err, errDaemonBusy) {
-			return nil, err
-		}
-		if err != nil {
-			select {
-			case <-time.After(50 * time.Millisecond): // another one starts or ends
-			case <-ctx.Done():
-				return nil, ctx.Err()
-			}
-		}
-	}
-	return nil, err
-}
 
 var errDaemonBusy = errors.New("another daemon starts or ends just now")
 
 // startDaemon starts the daemon in the background and returns when it answers.
 func (a *app) startDaemon(ctx context.Context, d localapi.Dirs) error {
-	fail := func(err error) error {
-		h := "set XDG_RUNTIME_DIR and XDG_STATE_HOME to directories of your own"
-		if errors.Is(err, unix.ENOSPC) {
-			h = "make room there, or set XDG_STATE_HOME to a directory that has some"
-		}
-		return &hinted{err: fmt.Errorf("start daemon: %w", err), hint: h}
-	}
-	if err := d.Make(); err != nil {
-		return fail(err)
-	}
-	logfile, err := os.OpenFile(filepath.Join(d.State, "daemon.log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	logfile, err := statefile.Create(filepath.Join(d.State, "daemon.log"), os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
-		return fail(err)
+		// It can do without: what matters it says to those who ask.
+		if logfile, err = os.OpenFile(os.DevNull, os.O_WRONLY, 0); err != nil {
+			return startError(err)
+		}
 	}
 	defer logfile.Close()
 	r, w, err := os.Pipe()
 	if err != nil {
-		return fail(err)
+		return startError(err)
 	}
 	defer r.Close()
 	cmd := exec.Command(a.env.Exe, "daemon", "--background", "--runtime-dir", d.Runtime, "--state-dir", d.State)
@@ -84,7 +50,7 @@ func (a *app) startDaemon(ctx context.Context, d localapi.Dirs) error {
 	err = cmd.Start()
 	_ = w.Close()
 	if err != nil {
-		return fail(err)
+		return startError(err)
 	}
 	go func() { _ = cmd.Wait() }()
 	_ = r.SetReadDeadline(time.Now().Add(20 * time.Second))
@@ -96,12 +62,14 @@ func (a *app) startDaemon(ctx context.Context, d localapi.Dirs) error {
 		return nil
 	case word == "busy":
 		return errDaemonBusy
+	case strings.HasSuffix(word, unix.ENOSPC.Error()):
+		return startError(fmt.Errorf("%s%w", strings.TrimSuffix(word, unix.ENOSPC.Error()), unix.ENOSPC))
 	case word != "":
-		return fail(errors.New(word))
+		return startError(errors.New(word))
 	case err != nil && !errors.Is(err, io.EOF):
-		return fail(err)
+		return startError(err)
 	}
-	return fail(fmt.Errorf("it ended at once; see %s", logfile.Name()))
+	return startError(fmt.Errorf("it ended at once; see %s", logfile.Name()))
 }
 
 // load reads the project that the working directory is in.
@@ -117,23 +85,13 @@ type choices struct{ engine, isolation string }
 
 // open gives the project's session. Its keeper is started if need be.
 func (a *app) open(ctx context.Context, c *localapi.Client, p *project.Project, ch choices) (*localapi.Session, error) {
-	req := localapi.OpenRequest{Path: p.Dir, Name: p.Name}
-	if p.ConfigPath != "" {
+	req, err := ch.request()
+	if err != nil {
+		return nil, err
+	}
+	req.Path, req.Name = p.Dir, p.Name
+	if p.ConfigPath != "" && req.Isolation == "" {
 		req.Isolation = p.Isolation
-	}
-	if ch.engine != "" {
-		e, err := loopback.ParseEngine(ch.engine)
-		if err != nil {
-			return nil, &usageError{err: err, hint: "--engine ebpf, seccomp or none"}
-		}
-		req.Engine = e
-	}
-	if ch.isolation != "" {
-		i, err := loopback.ParseIsolation(ch.isolation)
-		if err != nil {
-			return nil, &usageError{err: err, hint: "--isolation overlay or strict"}
-		}
-		req.Isolation = i
 	}
 	st, err := c.Open(ctx, req)
 	if err != nil {
@@ -142,7 +100,29 @@ func (a *app) open(ctx context.Context, c *localapi.Client, p *project.Project, 
 	if st.Notice != "" {
 		fmt.Fprintln(a.err, "lodge: "+st.Notice)
 	}
+	a.noteKeeper(st)
+	a.noteMoved(st, p.Dir)
 	return localapi.NewSession(st), nil
+}
+
+// request is what the flags ask for.
+func (ch choices) request() (localapi.OpenRequest, error) {
+	var req localapi.OpenRequest
+	if ch.engine != "" {
+		e, err := loopback.ParseEngine(ch.engine)
+		if err != nil {
+			return req, &usageError{err: err, hint: "--engine ebpf, seccomp or none"}
+		}
+		req.Engine = e
+	}
+	if ch.isolation != "" {
+		i, err := loopback.ParseIsolation(ch.isolation)
+		if err != nil {
+			return req, &usageError{err: err, hint: "--isolation overlay or strict"}
+		}
+		req.Isolation = i
+	}
+	return req, nil
 }
 
 // withSession opens the project and calls do; a keeper that ended in between,
@@ -164,49 +144,4 @@ func (a *app) withSession(ctx context.Context, p *project.Project, ch choices, d
 		}
 	}
 	return err
-}
-
-// find gives the project of the working directory as the daemon knows it.
-func (a *app) find(ctx context.Context, c *localapi.Client, all bool) (localapi.Project, error) {
-	p, loadErr := a.load()
-	var broken *project.Error
-	if loadErr != nil && !errors.As(loadErr, &broken) {
-		return localapi.Project{}, loadErr
-	}
-	ps, err := c.Projects(ctx, all)
-	if err != nil {
-		return localapi.Project{}, err
-	}
-	if broken != nil {
-		// What is up can be looked at and stopped, whatever its file says by now.
-		if q, ok := above(ps.Projects, a.env.Dir); ok {
-			return q, nil
-		}
-		return localapi.Project{}, loadErr
-	}
-	for _, q := range ps.Projects {
-		if q.Path == p.Dir {
-			return q, nil
-		}
-	}
-	return localapi.Project{}, &hinted{err: fmt.Errorf("find project %s: it is not up", p.Dir), hint: "lodge up, or: lodge ls --all"}
-}
-
-// above gives the project whose directory is dir, or the nearest above it.
-func above(ps []localapi.Project, dir string) (localapi.Project, bool) {
-	if real, err := filepath.EvalSymlinks(dir); err == nil {
-		dir = real
-	}
-	for {
-		for _, p := range ps {
-			if p.Path == dir {
-				return p, true
-			}
-		}
-		up := filepath.Dir(dir)
-		if up == dir {
-			return localapi.Project{}, false
-		}
-		dir = up
-	}
 }

@@ -20,10 +20,12 @@ func (a *app) downCommand() *cobra.Command {
 		Long:  "Stop every process inside the project here and give up its home, or stop only the services named.",
 		Example: `  lodge down               the project here, with all that runs inside
   lodge down web           one service; the others go on
+  lodge down --project shop    another project, also if its directory is gone
   lodge down --all`,
 		RunE: func(c *cobra.Command, names []string) error { return a.down(c.Context(), names, all) },
 	}
 	c.Flags().BoolVar(&all, "all", false, "every project of this user")
+	a.projectFlag(c)
 	return c
 }
 
@@ -34,6 +36,9 @@ func (a *app) down(ctx context.Context, names []string, all bool) error {
 	}
 	defer c.Close()
 	if all {
+		if a.project != "" {
+			return &usageError{err: errors.New("stop project: --all stops every project"), hint: "lodge down --project " + a.project}
+		}
 		if len(names) > 0 {
 			return &usageError{err: errors.New("stop services: --all stops whole projects"), hint: "lodge down --all"}
 		}
@@ -50,8 +55,8 @@ func (a *app) down(ctx context.Context, names []string, all bool) error {
 		return errors.Join(errs...)
 	}
 	p, err := a.find(ctx, c, false)
-	var h *hinted
-	if errors.As(err, &h) && len(names) == 0 {
+	var none *notUpError
+	if errors.As(err, &none) && len(names) == 0 && len(none.lost) == 0 {
 		fmt.Fprintln(a.err, "nothing is up here")
 		return nil
 	}

@@ -51,6 +51,7 @@ func (a *app) logsCommand() *cobra.Command {
 	c.Flags().StringVar(&since, "since", "", "from `TIME` on: a duration such as 10m, or a time")
 	c.Flags().IntVarP(&tail, "tail", "n", 0, "only the last lines; 0 for all")
 	c.Flags().BoolVar(&asJSON, "json", false, "one JSON object a line: time, service, text")
+	a.projectFlag(c)
 	return c
 }
 

@@ -123,6 +123,9 @@ func (a *app) listProjectsTo(out io.Writer, ps []localapi.Project) {
 				fmt.Fprintln(out, a.red(out, text))
 			}
 		}
+		if p.DirectoryProblem != "" {
+			fmt.Fprintf(out, "%s: its directory %s %s; `lodge down --project %s` ends it\n", p.Shown(), p.Path, became(p), p.ID)
+		}
 		if p.LogError != "" {
 			fmt.Fprintf(out, "%s: logs are not kept: %s\n", p.Shown(), p.LogError)
 		}

@@ -78,9 +78,9 @@ func (a *app) daemonCommand() *cobra.Command {
 // keeperCommand is what the daemon starts for each project.
 func (a *app) keeperCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:    "keeper",
+		Use:    "keeper [ID]",
 		Hidden: true,
-		Args:   args(cobra.NoArgs),
+		Args:   args(cobra.MaximumNArgs(1)),
 		RunE: func(c *cobra.Command, _ []string) error {
 			ctx, stop := a.serving(c.Context())
 			defer stop()

@@ -10,7 +10,7 @@ import (
 )
 
 func (a *app) restartCommand() *cobra.Command {
-	return &cobra.Command{
+	c := &cobra.Command{
 		Use:   "restart [SERVICE...]",
 		Short: "Restart services, and return when they are ready",
 		Long:  "Restart the services named, or all, with what lodge.toml says now, and return when they are ready again.",
@@ -18,6 +18,8 @@ func (a *app) restartCommand() *cobra.Command {
   lodge restart web api`,
 		RunE: func(c *cobra.Command, names []string) error { return a.restart(c.Context(), names) },
 	}
+	a.projectFlag(c)
+	return c
 }
 
 func (a *app) restart(ctx context.Context, names []string) error {
@@ -30,7 +32,7 @@ func (a *app) restart(ctx context.Context, names []string) error {
 	if err != nil {
 		return err
 	}
-	p, err := a.load()
+	p, err := a.loadOf(st)
 	if err != nil {
 		return err
 	}
@@ -40,7 +42,7 @@ func (a *app) restart(ctx context.Context, names []string) error {
 		}
 	}
 	s := localapi.NewSession(st)
-	if err := s.Define(ctx, specs(p, st), a.childEnviron()); err != nil {
+	if err := s.DefineFrom(ctx, p.Dir, specs(p, st), a.childEnviron()); err != nil {
 		return err
 	}
 	return s.Restart(ctx, names)

@@ -19,6 +19,9 @@ import (
 
 const patience = 60 * time.Second
 
+// testVersion is that of the commands, and of the daemon that they start.
+const testVersion = "v1.2.3"
+
 // TestMain also is lodge, for the daemon, the keepers and the helper that the
 // command lines under test start.
 func TestMain(m *testing.M) {
@@ -36,7 +39,7 @@ func TestMain(m *testing.M) {
 			panic(err)
 		}
 		os.Exit(Run(context.Background(), Env{
-			Args: os.Args[1:], Environ: os.Environ(), Dir: "/", Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Exe: exe, Version: "test",
+			Args: os.Args[1:], Environ: os.Environ(), Dir: "/", Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Exe: exe, Version: testVersion,
 		}))
 	}
 	os.Exit(m.Run())
@@ -48,6 +51,8 @@ type shell struct {
 	base string // has run, state and the projects
 	dir  string
 	env  []string
+	// version is that of the commands, or "" for testVersion.
+	version string
 }
 
 // newShell gives a shell with directories of its own, so a daemon of its own,
@@ -102,7 +107,11 @@ func (sh *shell) environ(stdin, stdout, stderr *os.File, args []string) Env {
 	if err != nil {
 		sh.t.Fatal(err)
 	}
-	return Env{Args: append([]string{}, args...), Environ: sh.env, Dir: sh.dir, Stdin: stdin, Stdout: stdout, Stderr: stderr, Exe: exe, Version: "v1.2.3"}
+	version := testVersion
+	if sh.version != "" {
+		version = sh.version
+	}
+	return Env{Args: append([]string{}, args...), Environ: sh.env, Dir: sh.dir, Stdin: stdin, Stdout: stdout, Stderr: stderr, Exe: exe, Version: version}
 }
 
 // run gives the exit status and what was printed.

@@ -48,14 +48,16 @@ func (a *app) execCommand() *cobra.Command {
 		RunE: func(c *cobra.Command, argv []string) error { return a.runInside(c.Context(), argv, "", false, ch) },
 	}
 	c.Flags().SetInterspersed(false)
+	a.projectFlag(c)
 	ch.flags(c)
 	return c
 }
 
 func (a *app) runInside(ctx context.Context, argv []string, name string, listed bool, ch choices) error {
-	p, err := a.load()
-	if err != nil {
-		return err
+	p, loadErr := a.load()
+	if a.project != "" || loadErr != nil {
+		// The project that is up can be entered, whatever its file says by now.
+		p = nil
 	}
 	if name != "" && !project.ValidName(name) {
 		return &usageError{err: fmt.Errorf("name the command %q: not a name", name), hint: "lower-case letters, digits and hyphens"}
@@ -65,7 +67,13 @@ func (a *app) runInside(ctx context.Context, argv []string, name string, listed 
 	}
 	x := keeper.Exec{Argv: argv, Dir: a.env.Dir, Name: name, Command: strings.Join(argv, " "), Listed: listed}
 	code := 0
-	err = a.withSession(ctx, p, ch, func(c *localapi.Client, s *localapi.Session) error {
+	with := func(do func(*localapi.Client, *localapi.Session) error) error { return a.withSession(ctx, p, ch, do) }
+	if p == nil {
+		with = func(do func(*localapi.Client, *localapi.Session) error) error {
+			return a.withRunning(ctx, ch, loadErr, do)
+		}
+	}
+	err := with(func(c *localapi.Client, s *localapi.Session) error {
 		n, err := c.HostNames(ctx)
 		if err != nil {
 			return err

@@ -64,7 +64,7 @@ func (a *app) up(ctx context.Context, names []string, detach bool, ch choices) e
 			return err
 		}
 		running := runs(before, names)
-		if err := s.Define(ctx, specs(p, s.Project), a.childEnviron()); err != nil {
+		if err := s.DefineFrom(ctx, p.Dir, specs(p, s.Project), a.childEnviron()); err != nil {
 			return err
 		}
 		if detach {

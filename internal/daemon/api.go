@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"lodge/internal/localapi"
+	"lodge/internal/rawjson"
 	"lodge/internal/service"
 	"lodge/internal/stall"
 )
@@ -55,7 +56,7 @@ func answer(w http.ResponseWriter, v any, err error) {
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(v) // the client may be gone
+	_ = rawjson.Write(w, v) // the client may be gone
 }
 
 func refuse(w http.ResponseWriter, status int, err error) {
@@ -70,7 +71,7 @@ func refuse(w http.ResponseWriter, status int, err error) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(e) // the client may be gone
+	_ = rawjson.Write(w, e) // the client may be gone
 }
 
 func (d *Daemon) openProject(w http.ResponseWriter, r *http.Request) {
@@ -85,6 +86,7 @@ func (d *Daemon) openProject(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusBadRequest, fmt.Errorf("read request: %w", err))
 		return
 	}
+	rawjson.Restore(&req)
 	p, err := d.open(r.Context(), req)
 	if err != nil {
 		answer(w, nil, err)
@@ -111,7 +113,8 @@ func (d *Daemon) listProjects(w http.ResponseWriter, r *http.Request) {
 		for _, k := range known {
 			if !open[k.Path] {
 				out.Projects = append(out.Projects, localapi.Project{
-					ID: k.ID, Name: k.Name, Label: d.store.labelOf(k.Path), Path: k.Path, Home: k.Home.String(), State: "down",
+					PathBase64: localapi.NotUTF8(k.Path),
+					ID:         k.ID, Name: k.Name, Label: d.store.labelOf(k.Path), Path: k.Path, Home: k.Home.String(), State: "down",
 					Services: []service.Status{}, LogDir: d.logDir(k.ID),
 				})
 			}

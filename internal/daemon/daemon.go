@@ -6,7 +6,6 @@ package daemon
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -15,8 +14,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"lodge/internal/localapi"
 	"lodge/internal/unixsock"
@@ -70,7 +67,7 @@ type Daemon struct {
 	serving atomic.Pointer[serving] // set by Run
 	live    *liveMap
 	started time.Time
-	lock    *os.File
+	claim   *claim
 
 	// mu guards what follows. It is never held while a keeper is started,
 	// asked or awaited; opening[id] is.
@@ -92,22 +89,22 @@ func New(ctx context.Context, cfg Config) (*Daemon, error) {
 	if err := cfg.Dirs.Make(); err != nil {
 		return nil, err
 	}
-	for _, p := range []string{filepath.Join(cfg.Dirs.Runtime, "k"), filepath.Join(cfg.Dirs.State, "logs")} {
-		if err := os.MkdirAll(p, 0o700); err != nil {
-			return nil, fmt.Errorf("make directory: %w", err)
+	for _, p := range []string{cfg.Dirs.Keepers(), filepath.Join(cfg.Dirs.State, "logs")} {
+		if err := unixsock.MakeDirs(p, 1); err != nil {
+			return nil, err
 		}
 	}
-	lock, err := takeLock(filepath.Join(cfg.Dirs.Runtime, "lodge.lock"))
+	claim, err := takeClaim(cfg.Dirs)
 	if err != nil {
 		return nil, err
 	}
 	st, err := openStore(cfg.Dirs.State)
 	if err != nil {
-		return nil, errors.Join(err, lock.Close())
+		return nil, errors.Join(err, claim.close())
 	}
 	dctx, cancel := context.WithCancel(context.Background())
 	d := &Daemon{
-		cfg: cfg, store: st, started: time.Now(), lock: lock,
+		cfg: cfg, store: st, started: time.Now(), claim: claim,
 		projects: make(map[string]*project), opening: make(map[string]*sync.Mutex),
 		idleFrom: time.Now(),
 		ctx:      dctx, cancel: cancel, poke: make(chan struct{}, 1),
@@ -122,40 +119,32 @@ func New(ctx context.Context, cfg Config) (*Daemon, error) {
 	return d, nil
 }
 
-func takeLock(path string) (*os.File, error) {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		return nil, fmt.Errorf("open lock: %w", err)
-	}
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		_ = f.Close()
-		if errors.Is(err, unix.EWOULDBLOCK) {
-			return nil, ErrRunning
-		}
-		return nil, fmt.Errorf("lock %s: %w", path, err)
-	}
-	return f, nil
-}
-
 // Run serves until ctx ends, or nothing is left to serve. Projects go on.
 // opened is called once the socket answers.
 func (d *Daemon) Run(ctx context.Context, opened func()) error {
-	ln, err := unixsock.Listen(d.cfg.Dirs.Socket())
+	srv := &http.Server{Handler: d.handler(), ReadHeaderTimeout: 10 * time.Second, ErrorLog: slog.NewLogLogger(d.cfg.Log.Handler(), slog.LevelWarn)}
+	door, err := d.openDoor(srv)
 	if err != nil {
 		return errors.Join(err, d.close())
 	}
 	d.web = d.openWeb(ctx)
 	s, err := d.serveNames()
 	if err != nil {
-		return errors.Join(err, ln.Close(), d.close())
+		return errors.Join(err, door.close(), door.ln.Close(), d.close())
 	}
 	d.serving.Store(s)
 	d.rename()
 	d.owned.Go(d.keepHosts)
 	d.owned.Go(s.restIdle)
-	srv := &http.Server{Handler: d.handler(), ReadHeaderTimeout: 10 * time.Second, ErrorLog: slog.NewLogLogger(d.cfg.Log.Handler(), slog.LevelWarn)}
-	served := make(chan error, 1)
-	go func() { served <- srv.Serve(onlySameUser{ln}) }()
+	first := door.ln
+	d.owned.Go(func() { door.serve(first) })
+	displaced := make(chan struct{})
+	d.owned.Go(func() {
+		if err := door.tend(d.ctx); err != nil {
+			d.cfg.Log.Warn("another daemon has the runtime directory: this one ends", "err", err)
+			close(displaced)
+		}
+	})
 	if opened != nil {
 		opened()
 	}
@@ -163,11 +152,10 @@ func (d *Daemon) Run(ctx context.Context, opened func()) error {
 	select {
 	case <-ctx.Done():
 	case <-d.idle(ctx):
-	case err = <-served:
+	case <-displaced:
+	case err = <-door.failed:
 	}
-	// New clients find no socket from here on and start another daemon, which
-	// waits for the lock.
-	_ = os.Remove(d.cfg.Dirs.Socket())
+	_ = door.close()
 	end, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	if serr := srv.Shutdown(end); serr != nil && err == nil && !errors.Is(serr, context.DeadlineExceeded) {
@@ -185,7 +173,7 @@ func (d *Daemon) close() error {
 	if d.web != nil {
 		web = d.web.close()
 	}
-	return errors.Join(serr, web, d.engines.close(), d.live.close(), d.lock.Close())
+	return errors.Join(serr, web, d.engines.close(), d.live.close(), d.claim.close())
 }
 
 // idle gives a channel that is closed when no project has been up, and nobody

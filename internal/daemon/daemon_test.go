@@ -29,6 +29,7 @@ import (
 	"lodge/internal/loopback"
 	"lodge/internal/procfs"
 	"lodge/internal/service"
+	"lodge/internal/unixsock"
 )
 
 const patience = 60 * time.Second
@@ -378,16 +379,28 @@ func TestNotTheSocketsOwner(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	other, err := unixsock.Listen(r.cfg.Dirs.Socket())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Run(r.ctx, func() { t.Error("opened") }); !errors.Is(err, unixsock.ErrInUse) {
+		t.Errorf("got %v", err)
+	}
+	if err := errors.Join(other.Close(), os.Remove(r.cfg.Dirs.Socket())); err != nil {
+		t.Fatal(err)
+	}
+	// What is no socket is set aside.
 	if err := os.WriteFile(r.cfg.Dirs.Socket(), []byte("mine"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := d.Run(r.ctx, func() { t.Error("opened") }); err == nil || !strings.Contains(err.Error(), "no socket") {
-		t.Errorf("got %v", err)
-	}
-	if err := os.Remove(r.cfg.Dirs.Socket()); err != nil {
-		t.Fatal(err)
-	}
 	r.start() // the lock was given back
+	aside, _ := filepath.Glob(r.cfg.Dirs.Socket() + ".aside-*")
+	if len(aside) != 1 {
+		t.Fatalf("set aside: %v", aside)
+	}
+	if b, err := os.ReadFile(aside[0]); err != nil || string(b) != "mine" {
+		t.Errorf("%q, %v", b, err)
+	}
 }
 
 func TestItEndsWhenNothingIsUp(t *testing.T) {
@@ -506,8 +519,9 @@ func TestAKeeperThatDiedBefore(t *testing.T) {
 		}
 	}
 	for _, name := range []string{"bad", "evil"} {
-		if err := os.Remove(filepath.Join(k, name+".json.corrupt")); err != nil {
-			t.Error(err)
+		aside, _ := filepath.Glob(filepath.Join(k, name+".json.aside-*"))
+		if len(aside) != 1 || os.Remove(aside[0]) != nil {
+			t.Errorf("set aside: %v", aside)
 		}
 	}
 }

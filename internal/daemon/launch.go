@@ -17,6 +17,7 @@ import (
 	"lodge/internal/keeper"
 	"lodge/internal/loopback"
 	"lodge/internal/procfs"
+	"lodge/internal/rawjson"
 )
 
 // noHomeError says that the engine could make no home, as another might.
@@ -62,7 +63,11 @@ func (d *Daemon) spawn(ctx context.Context, cfg keeper.Config, files []*os.File)
 	fail := func(err error) (keeper.Record, func(), error) {
 		return keeper.Record{}, nil, fmt.Errorf("start keeper: %w", err)
 	}
-	conf, err := json.Marshal(cfg)
+	conf, err := rawjson.Marshal(cfg)
+	if err != nil {
+		return fail(err)
+	}
+	variable, err := keeper.Environ(cfg)
 	if err != nil {
 		return fail(err)
 	}
@@ -77,9 +82,9 @@ func (d *Daemon) spawn(ctx context.Context, cfg keeper.Config, files []*os.File)
 		return fail(err)
 	}
 	defer readyR.Close()
-	cmd := exec.Command(d.cfg.Exe, "keeper")
+	cmd := exec.Command(d.cfg.Exe, "keeper", cfg.ID) // its name is for people, who see it in ps
 	cmd.Dir = "/"
-	cmd.Env = []string{"GOMAXPROCS=2", "GOGC=50"} // small: it mostly waits
+	cmd.Env = []string{"GOMAXPROCS=2", "GOGC=50", variable} // small: it mostly waits
 	cmd.Stdout, cmd.Stderr = d.cfg.Output, d.cfg.Output
 	cmd.ExtraFiles = append([]*os.File{confR, readyW}, files...)
 	cmd.SysProcAttr = &unix.SysProcAttr{Setsid: true}

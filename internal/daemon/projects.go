@@ -2,7 +2,6 @@ package daemon
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -11,16 +10,13 @@ import (
 	"reflect"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"golang.org/x/sys/unix"
 
 	"lodge/internal/keeper"
 	"lodge/internal/localapi"
 	"lodge/internal/loopback"
-	"lodge/internal/procfs"
 	"lodge/internal/sockets"
-	"lodge/internal/stall"
 )
 
 // project is one that has a keeper.
@@ -30,8 +26,10 @@ type project struct {
 	// notice is what whoever opens the project next is told.
 	notice atomic.Pointer[string]
 
-	mu   sync.Mutex // guards last
+	mu   sync.Mutex // guards what follows
 	last keeper.Project
+	// trouble is why the keeper, which runs, cannot be asked; "" where it can.
+	trouble string
 }
 
 func (p *project) client() keeper.Client {
@@ -39,54 +37,41 @@ func (p *project) client() keeper.Client {
 	return keeper.Client{Socket: c.Socket, Project: c.Name, PID: p.rec.PID}
 }
 
+// dirID is the device and inode of the project's directory.
+func (p *project) dirID() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.last.DirID != "" {
+		return p.last.DirID
+	}
+	return p.rec.Config.DirID
+}
+
 func (p *project) state() localapi.Project {
 	p.mu.Lock()
-	k := p.last
+	k, trouble := p.last, p.trouble
 	p.mu.Unlock()
 	c := p.rec.Config
 	if k.ID == "" {
-		k = keeper.Project{ID: c.ID, Name: c.Name, Dir: c.Dir, Home: c.Home, Engine: c.Engine, EngineReason: c.EngineReason, PID: p.rec.PID}
+		k = keeper.Project{ID: c.ID, Name: c.Name, Dir: c.Dir, DirID: c.DirID, Home: c.Home, Engine: c.Engine, EngineReason: c.EngineReason, PID: p.rec.PID, Version: c.Version}
 	}
-	return localapi.FromKeeper(k, c.Socket, c.LogDir)
+	out := localapi.FromKeeper(k, c.Socket, c.LogDir)
+	if trouble != "" {
+		out.Unresponsive = fmt.Sprintf("its keeper (process %d) cannot be reached: %s", p.rec.PID, trouble)
+		out.UnresponsiveHint = "end the project: lodge down --project " + c.ID
+	}
+	return out
 }
 
 func (d *Daemon) recordPath(id string) string {
-	return filepath.Join(d.cfg.Dirs.Runtime, "k", id+".json")
+	return filepath.Join(d.cfg.Dirs.Keepers(), id+".json")
 }
 
 func (d *Daemon) socketPath(id string) string {
-	return filepath.Join(d.cfg.Dirs.Runtime, "k", id+".sock")
+	return filepath.Join(d.cfg.Dirs.Keepers(), id+".sock")
 }
 
 func (d *Daemon) logDir(id string) string { return filepath.Join(d.cfg.Dirs.State, "logs", id) }
-
-// adopt takes back the keepers that outlived the daemon before this one, and
-// clears after those that did not.
-func (d *Daemon) adopt(ctx context.Context) {
-	names, _ := filepath.Glob(filepath.Join(d.cfg.Dirs.Runtime, "k", "*.json"))
-	for _, n := range names {
-		b, err := os.ReadFile(n)
-		if err != nil {
-			continue // it ended just now
-		}
-		var rec keeper.Record
-		if err := json.Unmarshal(b, &rec); err != nil || !validID(rec.Config.ID) {
-			d.cfg.Log.Warn("ignored a keeper's record that is not readable", "file", n, "err", err)
-			_ = os.Rename(n, n+".corrupt")
-			continue
-		}
-		if procfs.Alive(rec.PID, rec.StartTime) {
-			c := rec.Config
-			d.store.keep(remembered{ID: c.ID, Name: c.Name, Path: c.Dir, Home: c.Home.IP4, Used: rec.Started})
-			d.follow(rec, nil)
-			continue
-		}
-		if err := d.clear(ctx, rec); err != nil {
-			d.cfg.Log.Warn("clear after a keeper that died", "project", rec.Config.ID, "err", err)
-		}
-	}
-	d.sweep(ctx)
-}
 
 // follow keeps a project's state until its keeper ends, then clears up.
 // reap, where it is given, waits for the keeper as its parent must.
@@ -98,22 +83,12 @@ func (d *Daemon) follow(rec keeper.Record, reap func()) *project {
 	d.owned.Add(1)
 	go func() {
 		defer d.owned.Done()
-		watching := p.client()
-		watching.Waits = true // a keeper that is stopped may go on
-		err := watching.Watch(d.ctx, func(k keeper.Project) error {
-			d.heard(p, k)
-			return nil
-		})
+		err := d.watch(p)
 		if d.ctx.Err() != nil {
 			return // the daemon ends, the keeper does not
 		}
 		if reap != nil {
 			reap()
-		} else {
-			d.awaitEnd(rec)
-		}
-		if d.ctx.Err() != nil {
-			return
 		}
 		if cerr := d.clear(d.ctx, rec); cerr != nil {
 			d.cfg.Log.Warn("clear after a project", "project", rec.Config.ID, "err", cerr, "watch", err)
@@ -138,6 +113,7 @@ func (d *Daemon) heard(p *project, k keeper.Project) {
 	p.mu.Lock()
 	old := p.last
 	newer := k.Seq > old.Seq
+	p.trouble = ""
 	if newer {
 		p.last = k
 	}
@@ -145,22 +121,6 @@ func (d *Daemon) heard(p *project, k keeper.Project) {
 	old.Seq = k.Seq
 	if newer && !reflect.DeepEqual(old, k) {
 		d.renameLocked()
-	}
-}
-
-// awaitEnd waits for the end of a keeper that is no child of this process.
-func (d *Daemon) awaitEnd(rec keeper.Record) {
-	fd, err := unix.PidfdOpen(rec.PID, 0)
-	if err != nil {
-		return
-	}
-	f := os.NewFile(uintptr(fd), "pidfd")
-	defer f.Close()
-	for procfs.Alive(rec.PID, rec.StartTime) && d.ctx.Err() == nil {
-		fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
-		if n, err := unix.Poll(fds, 200); n > 0 || (err != nil && !errors.Is(err, unix.EINTR)) {
-			return
-		}
 	}
 }
 
@@ -175,8 +135,17 @@ func (d *Daemon) clear(ctx context.Context, rec keeper.Record) error {
 	} else {
 		errs = append(errs, killStrays(ctx, c.Home.Mark, c.Home.ID))
 	}
-	for _, f := range []string{c.Socket, c.Record, keeper.HostsPath(c.Record)} {
-		if err := os.Remove(f); err != nil && !errors.Is(err, os.ErrNotExist) {
+	return errors.Join(append(errs, removeFiles(c))...)
+}
+
+// removeFiles removes what a keeper that has ended left on disk.
+func removeFiles(c keeper.Config) error {
+	var errs []error
+	for _, f := range []string{c.Socket, c.Record, c.SpareRecord, keeper.HostsPath(c.Record)} {
+		if f == "" {
+			continue
+		}
+		if err := os.Remove(f); err != nil && !errors.Is(err, os.ErrNotExist) && !errors.Is(err, unix.ENOTDIR) {
 			errs = append(errs, err)
 		}
 	}
@@ -223,27 +192,13 @@ func (d *Daemon) open(ctx context.Context, r localapi.OpenRequest) (*project, er
 	if r.Name == "" {
 		r.Name = filepath.Base(r.Path)
 	}
-	if fi, err := os.Stat(r.Path); err != nil || !fi.IsDir() {
-		return nil, &localapi.Error{Message: fmt.Sprintf("open project %s: there is no such directory", r.Path)}
-	}
 	unlock := d.lockFor(r.Path)
 	defer unlock()
-	for _, p := range d.all() {
-		if p.rec.Config.Dir != r.Path {
-			continue
-		}
-		switch _, err := p.client().Status(ctx); {
-		case halted(err):
-			return nil, err
-		case errors.Is(err, keeper.ErrGone):
-			// It is ending just now.
-			select {
-			case <-p.gone:
-				continue
-			case <-ctx.Done():
-				return nil, ctx.Err()
-			}
-		}
+	p, err := d.running(ctx, r.Path)
+	if err != nil {
+		return nil, err
+	}
+	if p != nil {
 		c := p.rec.Config
 		if r.Engine != "" && r.Engine != c.Engine {
 			return nil, &localapi.Error{
@@ -258,6 +213,9 @@ func (d *Daemon) open(ctx context.Context, r localapi.OpenRequest) (*project, er
 			}
 		}
 		return p, nil
+	}
+	if fi, err := os.Stat(r.Path); err != nil || !fi.IsDir() {
+		return nil, &localapi.Error{Message: fmt.Sprintf("open project %s: there is no such directory", r.Path)}
 	}
 	return d.start(ctx, r)
 }
@@ -296,29 +254,4 @@ func usableHome(ip netip.Addr) error {
 		}
 	}
 	return nil
-}
-
-// down ends a project and returns when nothing of it is left. With kill nothing
-// is given time to end by itself.
-func (d *Daemon) down(ctx context.Context, id string, kill bool) error {
-	p, ok := d.get(id)
-	if !ok {
-		return nil
-	}
-	err := p.client().Down(ctx, kill)
-	var why *stall.Error
-	if errors.As(err, &why) {
-		err = d.downStalled(ctx, p, why, kill)
-	}
-	if err != nil && !errors.Is(err, keeper.ErrGone) {
-		return err
-	}
-	select {
-	case <-p.gone:
-		return nil
-	case <-ctx.Done():
-		return fmt.Errorf("end project %s: %w", id, ctx.Err())
-	case <-time.After(5 * time.Minute):
-		return fmt.Errorf("end project %s: its keeper (process %d) does not end", id, p.rec.PID)
-	}
 }

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os"
 	"os/user"
+	"path/filepath"
 	"strconv"
 	"time"
 
@@ -92,13 +93,17 @@ func (d *Daemon) configure(r localapi.OpenRequest, taken map[netip.Addr]error) (
 	if iso == "" {
 		iso = loopback.Overlay
 	}
-	return keeper.Config{
+	cfg := keeper.Config{
 		ID: p.ID, Name: r.Name, Dir: r.Path,
-		Socket: d.socketPath(p.ID), Record: d.recordPath(p.ID),
+		Socket: d.socketPath(p.ID), Record: d.recordPath(p.ID), SpareRecord: filepath.Join(d.cfg.Dirs.Spare(), p.ID+".json"),
 		LogDir: d.logDir(p.ID),
 		Home:   home.Spec{ID: p.ID, IP4: p.Home, Isolation: iso, Mark: d.markOf(p.ID)},
 		Exe:    d.cfg.Exe, Version: d.cfg.Version,
-	}, nil
+	}
+	if fi, err := os.Stat(r.Path); err == nil {
+		cfg.DirID = keeper.DirID(fi)
+	}
+	return cfg, nil
 }
 
 // othersHome says whose home is at an address, if it is another user's.

@@ -38,7 +38,7 @@ func (d *Daemon) stateNow(ctx context.Context, p *project) localapi.Project {
 	case err == nil:
 		d.heard(p, k) // what is listed is what names lead to
 		st = localapi.FromKeeper(k, st.Socket, st.LogDir)
-	case ctx.Err() == nil:
+	case ctx.Err() == nil && st.Unresponsive == "":
 		st.Unresponsive, st.UnresponsiveHint = unresponsive(p, err)
 	}
 	d.address(&st)
@@ -58,7 +58,7 @@ func unresponsive(p *project, err error) (reason, hint string) {
 			if errors.Is(err, context.DeadlineExceeded) {
 				return fmt.Sprintf("its keeper (process %d) did not answer within %v", p.rec.PID, askKeeper), ""
 			}
-			return fmt.Sprintf("its keeper (process %d) cannot be asked: %v", p.rec.PID, err), ""
+			return fmt.Sprintf("its keeper (process %d) cannot be reached: %s", p.rec.PID, unreachable(err)), "end the project: lodge down --project " + p.rec.Config.ID
 		}
 		why = &stall.Error{Halt: h}
 	}

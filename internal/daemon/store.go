@@ -15,6 +15,8 @@ import (
 
 	"lodge/internal/loopback"
 	"lodge/internal/names"
+	"lodge/internal/rawjson"
+	"lodge/internal/statefile"
 )
 
 // store remembers which project has which home. Homes follow from the
@@ -52,15 +54,14 @@ const stateVersion = 1
 // under another name, with a warning.
 func openStore(dir string) (*store, error) {
 	s := &store{path: filepath.Join(dir, "state.json"), seed: dir, projects: make(map[string]remembered)}
-	b, err := os.ReadFile(s.path)
+	b, err := statefile.Read(s.path)
 	if errors.Is(err, os.ErrNotExist) {
 		return s, nil
 	}
-	if err != nil {
-		return nil, fmt.Errorf("read state: %w", err)
-	}
 	var f stateFile
-	err = json.Unmarshal(b, &f)
+	if err == nil {
+		err = rawjson.Unmarshal(b, &f)
+	}
 	if err == nil && f.Version != stateVersion {
 		err = fmt.Errorf("it has version %d, this lodge reads %d", f.Version, stateVersion)
 	}
@@ -240,7 +241,7 @@ func (s *store) save() error {
 	for _, p := range s.projects {
 		f.Projects = append(f.Projects, p)
 	}
-	b, err := json.MarshalIndent(f, "", "\t")
+	b, err := json.MarshalIndent(rawjson.Escape(f), "", "\t")
 	if err != nil {
 		return err
 	}

@@ -11,6 +11,8 @@ import (
 	"sync"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"lodge/internal/loopback"
 )
 
@@ -204,13 +206,60 @@ func TestStateThatCannotBeSaved(t *testing.T) {
 	}
 }
 
+// Whatever stands in the file's place, homes are the same, and nothing waits.
 func TestStateThatIsNoFile(t *testing.T) {
+	for name, put := range map[string]func(string) error{
+		"directory":     func(p string) error { return os.Mkdir(p, 0o700) },
+		"named pipe":    func(p string) error { return unix.Mkfifo(p, 0o600) },
+		"link to a tty": func(p string) error { return os.Symlink("/dev/null", p) },
+		"itself":        func(p string) error { return os.Symlink(p, p) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			path := filepath.Join(dir, "state.json")
+			want := mustHome(t, mustOpen(t, dir), "/src/one")
+			if err := errors.Join(os.Remove(path), put(path)); err != nil {
+				t.Fatal(err)
+			}
+			s := mustOpen(t, dir)
+			if got := mustHome(t, s, "/src/one"); got.Home != want.Home {
+				t.Errorf("got %v, want %v", got, want)
+			}
+			if _, w := s.list(); len(w) != 1 || !strings.Contains(w[0], "set aside as "+path) {
+				t.Errorf("warnings: %q", w)
+			}
+			if got, _ := mustOpen(t, dir).list(); len(got) != 1 {
+				t.Errorf("saved: %v", got)
+			}
+		})
+	}
+	// A link to nowhere is as no file.
 	dir := t.TempDir()
-	if err := os.Mkdir(filepath.Join(dir, "state.json"), 0o700); err != nil {
+	if err := os.Symlink(filepath.Join(dir, "no", "where"), filepath.Join(dir, "state.json")); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := openStore(dir); err == nil || !strings.Contains(err.Error(), "read state: ") {
-		t.Errorf("got %v", err)
+	mustHome(t, mustOpen(t, dir), "/src/one")
+	if got, _ := mustOpen(t, dir).list(); len(got) != 1 {
+		t.Errorf("saved: %v", got)
+	}
+}
+
+// A path is bytes: two that differ only in a byte that is not UTF-8 are two.
+func TestPathsThatAreNotUTF8(t *testing.T) {
+	dir := t.TempDir()
+	s := mustOpen(t, dir)
+	one, two := mustHome(t, s, "/src/caf\xe9"), mustHome(t, s, "/src/caf\ufffd")
+	if one.Home == two.Home || one.ID == two.ID {
+		t.Errorf("%v and %v", one, two)
+	}
+	got, w := mustOpen(t, dir).list()
+	if len(got) != 2 || len(w) != 0 {
+		t.Errorf("%v, %q", got, w)
+	}
+	for _, p := range got {
+		if p.Path != one.Path && p.Path != two.Path {
+			t.Errorf("path %q", p.Path)
+		}
 	}
 }
 

@@ -23,7 +23,8 @@ type Client struct {
 	Socket string
 	// Project is what errors call the keeper's project, or "".
 	Project string
-	// PID is the keeper's process, where it is known before it is asked.
+	// PID is the keeper's process, where it is known before it is asked: a keeper
+	// whose socket was removed is asked to make it again.
 	PID int
 	// Waits makes calls wait also for a keeper that does not run.
 	Waits bool
@@ -37,10 +38,10 @@ var ErrGone = errors.New("the keeper is gone")
 
 func (c Client) dial(ctx context.Context) (*wire, error) {
 	conn, err := unixsock.Dial(ctx, c.Socket)
+	if nobody(err) {
+		conn, err = c.revive(ctx)
+	}
 	if err != nil {
-		if errors.Is(err, unix.ECONNREFUSED) || errors.Is(err, os.ErrNotExist) {
-			return nil, fmt.Errorf("reach keeper: %w", ErrGone)
-		}
 		if e, ok := c.peer(nil).Look(); ok && errors.Is(err, unixsock.ErrBusy) {
 			return nil, e
 		}
@@ -160,7 +161,13 @@ func (c Client) Watch(ctx context.Context, each func(Project) error) error {
 
 // Define says which services there are; see service.Supervisor.Define.
 func (c Client) Define(ctx context.Context, specs []service.Spec, env []string) error {
-	return c.call(ctx, Request{Op: "define", Specs: specs, Env: env}, nil)
+	return c.DefineFrom(ctx, "", specs, env)
+}
+
+// DefineFrom is Define by a file in the directory dir, or "" for the project's
+// own.
+func (c Client) DefineFrom(ctx context.Context, dir string, specs []service.Spec, env []string) error {
+	return c.call(ctx, Request{Op: "define", Dir: dir, Specs: specs, Env: env}, nil)
 }
 
 // Up starts services and what they need, and returns when all are ready.

@@ -602,7 +602,6 @@ func TestRunThatCannot(t *testing.T) {
 	}{
 		{"without a known engine", func(c *Config) { c.Engine = "magic" }, `engine "magic" is not known`},
 		{"without a directory for its socket", func(c *Config) { c.Socket = filepath.Join(dir, "no", "k.sock") }, "listen on "},
-		{"without a directory for its record", func(c *Config) { c.Record = filepath.Join(dir, "no", "k.json") }, "write keeper record"},
 		{"with a file in the place of its logs", func(c *Config) { c.LogDir = "/dev/null" }, "open logs"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -9,7 +9,6 @@ import (
 	"net"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"sync"
 	"time"
 
@@ -17,7 +16,7 @@ import (
 
 	"lodge/internal/home"
 	"lodge/internal/logs"
-	"lodge/internal/procfs"
+	"lodge/internal/rawjson"
 	"lodge/internal/service"
 	"lodge/internal/unixsock"
 )
@@ -45,9 +44,10 @@ type keeper struct {
 	hosts *hostsFile
 	stays lingers
 
-	ln   *net.UnixListener
-	quit chan struct{} // closed when it should end
-	once sync.Once
+	here  *presence
+	place *place
+	quit  chan struct{} // closed when it should end
+	once  sync.Once
 	// hard is closed when nothing may have time to end by itself.
 	hard     chan struct{}
 	hardOnce sync.Once
@@ -64,6 +64,8 @@ type keeper struct {
 	hungUp bool // nor heard
 	conns  map[*net.UnixConn]struct{}
 	wg     sync.WaitGroup
+	// defined is the directory of the file that says which services there are.
+	defined string
 	// logError is why output is not written to disk, or was not last.
 	logError string
 }
@@ -106,7 +108,8 @@ func Run(ctx context.Context) error {
 	err = k.serve(ctx)
 	reaper.Close()
 	_ = os.Remove(k.hosts.path) // most have none
-	return errors.Join(err, inside.Close(), k.store.Close(), os.Remove(k.cfg.Socket), os.Remove(k.cfg.Record))
+	k.place.close()
+	return errors.Join(err, inside.Close(), k.store.Close(), k.here.remove())
 }
 
 func open() (*keeper, home.Inside, *service.Reaper, error) {
@@ -122,7 +125,7 @@ func open() (*keeper, home.Inside, *service.Reaper, error) {
 		return nil, nil, nil, fmt.Errorf("read keeper configuration: %w", err)
 	}
 	var cfg Config
-	if err := json.Unmarshal(b, &cfg); err != nil {
+	if err := rawjson.Unmarshal(b, &cfg); err != nil {
 		return nil, nil, nil, fmt.Errorf("read keeper configuration: %w", err)
 	}
 	setMark(&cfg)
@@ -139,51 +142,12 @@ func open() (*keeper, home.Inside, *service.Reaper, error) {
 		return nil, nil, nil, errors.Join(fmt.Errorf("open logs: %w", err), inside.Close())
 	}
 	k := &keeper{cfg: cfg, store: store, hosts: newHostsFile(cfg.Record, self), stays: usualLingers, quit: make(chan struct{}), hard: make(chan struct{}), conns: make(map[*net.UnixConn]struct{})}
-	if err := k.listen(); err != nil {
+	if k.here, err = openPresence(cfg); err != nil {
 		return nil, nil, nil, errors.Join(err, inside.Close())
 	}
+	k.place = openPlace(cfg.Dir)
 	k.sup = service.New(cfg.Name, cfg.Home, inside, reaper, store)
 	return k, inside, reaper, nil
-}
-
-// listen opens the keeper's socket and writes its record.
-func (k *keeper) listen() error {
-	ln, err := unixsock.Listen(k.cfg.Socket)
-	if err != nil {
-		return err
-	}
-	start, err := procfs.StartTime(os.Getpid())
-	if err != nil {
-		return errors.Join(err, ln.Close())
-	}
-	rec := Record{Config: k.cfg, PID: os.Getpid(), StartTime: start, Started: time.Now()}
-	if err := writeRecord(k.cfg.Record, rec); err != nil {
-		return errors.Join(err, ln.Close())
-	}
-	k.ln = ln
-	return nil
-}
-
-func writeRecord(path string, rec Record) error {
-	b, err := json.Marshal(rec)
-	if err != nil {
-		return err
-	}
-	tmp, err := os.CreateTemp(filepath.Dir(path), ".record-*")
-	if err != nil {
-		return fmt.Errorf("write keeper record: %w", err)
-	}
-	defer os.Remove(tmp.Name())
-	if _, err = tmp.Write(b); err == nil {
-		err = tmp.Close()
-	}
-	if err == nil {
-		err = os.Rename(tmp.Name(), path)
-	}
-	if err != nil {
-		return fmt.Errorf("write keeper record: %w", err)
-	}
-	return nil
 }
 
 // stop makes the keeper end.
@@ -205,14 +169,20 @@ func (k *keeper) serve(ctx context.Context) error {
 	defaultSignals()
 	k.wg.Add(3)
 	go func() { defer k.wg.Done(); k.tendLogs() }()
-	go func() { defer k.wg.Done(); k.accept() }()
+	accept := func(ln *unixsock.Owned) {
+		k.wg.Add(1)
+		go func() { defer k.wg.Done(); k.accept(ln) }()
+	}
+	k.here.listen = accept
+	accept(k.here.ln)
+	ended := make(chan struct{})
+	go func() { defer k.wg.Done(); k.here.tend(ended) }()
 	go func() { defer k.wg.Done(); k.idle() }()
 	select {
 	case <-ctx.Done():
 		k.stop()
 	case <-k.quit:
 	}
-	_ = k.ln.Close()
 	// Ending takes at most the grace time of the slowest service; this bound is
 	// for a process that even SIGKILL does not end.
 	end, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
@@ -225,6 +195,8 @@ func (k *keeper) serve(ctx context.Context) error {
 		}
 	}()
 	err := k.sup.Close(end)
+	close(ended)
+	k.here.hangUp()
 	k.mu.Lock()
 	k.hungUp = true
 	for c := range k.conns {

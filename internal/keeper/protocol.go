@@ -18,11 +18,16 @@ import (
 
 // Config is what the daemon gives a new keeper, as JSON on descriptor 3.
 type Config struct {
-	ID           string          `json:"id"`
-	Name         string          `json:"name"`
-	Dir          string          `json:"dir"`
-	Socket       string          `json:"socket"`
-	Record       string          `json:"record"`
+	ID   string `json:"id"`
+	Name string `json:"name"`
+	Dir  string `json:"dir"`
+	// DirID is the directory's device and inode when the project was opened.
+	DirID  string `json:"dir_id,omitempty"`
+	Socket string `json:"socket"`
+	Record string `json:"record"`
+	// SpareRecord is a second record, which does not go with the runtime
+	// directory.
+	SpareRecord  string          `json:"spare_record,omitempty"`
 	LogDir       string          `json:"log_dir"`
 	Home         home.Spec       `json:"home"`
 	Engine       loopback.Engine `json:"engine"`
@@ -44,16 +49,23 @@ type Record struct {
 	// field 22 of stat): a process id may be used again, this pair is not.
 	StartTime uint64    `json:"start_time"`
 	Started   time.Time `json:"started"`
+	// BootID is the machine's boot in which it runs.
+	BootID string `json:"boot_id,omitempty"`
 }
 
 // Project is the state of a project as its keeper tells it.
 type Project struct {
 	// Seq counts the states that this keeper has told: of two, the one with the
 	// greater number is newer.
-	Seq          uint64              `json:"seq"`
-	ID           string              `json:"id"`
-	Name         string              `json:"name"`
-	Dir          string              `json:"dir"`
+	Seq  uint64 `json:"seq"`
+	ID   string `json:"id"`
+	Name string `json:"name"`
+	Dir  string `json:"dir"`
+	// DirID is the directory's device and inode. DirProblem says what happened to
+	// it since (DirRenamed and so on), DirNow where it is now, if that is elsewhere.
+	DirID        string              `json:"dir_id,omitempty"`
+	DirProblem   string              `json:"dir_problem,omitempty"`
+	DirNow       string              `json:"dir_now,omitempty"`
 	Home         home.Spec           `json:"home"`
 	Engine       loopback.Engine     `json:"engine"`
 	EngineReason string              `json:"engine_reason"`
@@ -72,6 +84,8 @@ type Request struct {
 	Services []string       `json:"services,omitempty"`
 	Specs    []service.Spec `json:"specs,omitempty"`
 	Env      []string       `json:"env,omitempty"`
+	// Dir is the directory of the file that defines the services.
+	Dir string `json:"dir,omitempty"`
 
 	Query  *LogQuery `json:"query,omitempty"`
 	Follow bool      `json:"follow,omitempty"`

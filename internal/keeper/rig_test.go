@@ -89,9 +89,10 @@ func newRigThat(t *testing.T, stays lingers) *rig {
 		t.Fatal(err)
 	}
 	k := &keeper{cfg: cfg, store: store, stays: stays, quit: make(chan struct{}), hard: make(chan struct{}), conns: make(map[*net.UnixConn]struct{})}
-	if err := k.listen(); err != nil {
+	if k.here, err = openPresence(cfg); err != nil {
 		t.Fatal(err)
 	}
+	k.place = openPlace(cfg.Dir)
 	k.sup = service.New(cfg.Name, cfg.Home, inside, reaper, store)
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	r := &rig{Client: Client{Socket: cfg.Socket}, t: t, k: k, dir: dir, ctx: ctx, env: []string{"PATH=" + os.Getenv("PATH")}, over: make(chan error, 1)}
@@ -111,6 +112,7 @@ func newRigThat(t *testing.T, stays lingers) *rig {
 		}
 		cancel()
 		reaper.Close()
+		k.place.close()
 		if err := errors.Join(inside.Close(), store.Close()); err != nil {
 			t.Error(err)
 		}

@@ -16,9 +16,9 @@ import (
 	"lodge/internal/unixsock"
 )
 
-func (k *keeper) accept() {
+func (k *keeper) accept(ln *unixsock.Owned) {
 	for {
-		c, err := k.ln.AcceptUnix()
+		c, err := ln.AcceptUnix()
 		if errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE) {
 			time.Sleep(50 * time.Millisecond) // descriptors come back by themselves, not as an event
 			continue
@@ -139,11 +139,21 @@ func (k *keeper) answer(ctx context.Context, w *wire, req Request) error {
 	case "watch":
 		return k.watch(ctx, w)
 	case "define":
-		return k.sup.Define(ctx, req.Specs, req.Env)
+		if err := k.sup.Define(ctx, req.Specs, req.Env); err != nil {
+			return err
+		}
+		k.mu.Lock()
+		k.defined = req.Dir
+		k.mu.Unlock()
+		return nil
 	case "up":
 		return k.sup.Up(ctx, req.Services)
 	case "restart":
-		return k.sup.Restart(ctx, req.Services)
+		if err := k.sup.Restart(ctx, req.Services); err != nil {
+			return err
+		}
+		k.settle(req.Services)
+		return nil
 	case "stop":
 		return k.sup.Stop(ctx, req.Services)
 	case "rest":
@@ -160,6 +170,17 @@ func (k *keeper) answer(ctx context.Context, w *wire, req Request) error {
 	return fmt.Errorf("ask keeper: it does not know %q (version %s)", req.Op, k.cfg.Version)
 }
 
+// settle notes that all services run in the directory from which they were
+// defined: it may be another than the one in which the project was started.
+func (k *keeper) settle(services []string) {
+	k.mu.Lock()
+	dir := k.defined
+	k.mu.Unlock()
+	if dir != "" && len(services) == 0 {
+		k.place.move(dir)
+	}
+}
+
 // project is the state as it is told to others.
 func (k *keeper) project() Project {
 	k.telling.Lock()
@@ -174,6 +195,7 @@ func (k *keeper) project() Project {
 	k.mu.Lock()
 	p.LogError = k.logError
 	k.mu.Unlock()
+	k.place.look(&p)
 	return p
 }
 

@@ -2,7 +2,6 @@ package keeper
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -11,6 +10,8 @@ import (
 	"sync"
 
 	"golang.org/x/sys/unix"
+
+	"lodge/internal/rawjson"
 )
 
 // maxLine bounds one message, in bytes: an environment and a configuration
@@ -33,7 +34,7 @@ func (w *wire) read(v any) ([]*os.File, error) {
 	for {
 		line, files, ok := w.in.next()
 		if ok {
-			if err := json.Unmarshal(line, v); err != nil {
+			if err := rawjson.Unmarshal(line, v); err != nil {
 				closeAll(files)
 				return nil, fmt.Errorf("read message: %w", err)
 			}
@@ -137,7 +138,7 @@ func parseRights(oob []byte) ([]*os.File, error) {
 }
 
 func (w *wire) write(v any, files ...*os.File) error {
-	b, err := json.Marshal(v)
+	b, err := rawjson.Marshal(v)
 	if err != nil {
 		return err
 	}

@@ -13,11 +13,13 @@ import (
 	"os"
 	"strconv"
 	"sync/atomic"
+	"unicode/utf8"
 
 	"golang.org/x/sys/unix"
 
 	"lodge/internal/keeper"
 	"lodge/internal/logs"
+	"lodge/internal/rawjson"
 	"lodge/internal/service"
 	"lodge/internal/stall"
 	"lodge/internal/unixsock"
@@ -56,10 +58,7 @@ func NewUser(socket string, uid int) *Client {
 
 // guard makes a call end when the daemon's process does not run.
 func (c *Client) guard(ctx context.Context) (guarded context.Context, done func()) {
-	return stall.Guard(ctx, stall.Peer{
-		Role: "the daemon", PID: func() int { return int(c.pid.Load()) },
-		Or: "end it with kill -9: what is up goes on, and the next command starts another",
-	})
+	return stall.Guard(ctx, daemonPeer(func() int { return int(c.pid.Load()) }))
 }
 
 // Close drops idle connections.
@@ -99,7 +98,7 @@ func refusal(resp *http.Response) error {
 func (c *Client) call(ctx context.Context, method, path string, in, out any) error {
 	var body io.Reader
 	if in != nil {
-		b, err := json.Marshal(in)
+		b, err := rawjson.Marshal(in)
 		if err != nil {
 			return err
 		}
@@ -121,6 +120,7 @@ func (c *Client) call(ctx context.Context, method, path string, in, out any) err
 	if err := json.NewDecoder(resp.Body).Decode(out); err != nil {
 		return stall.Cause(ctx, fmt.Errorf("read the daemon's answer: %w", err))
 	}
+	rawjson.Restore(out)
 	return nil
 }
 
@@ -218,7 +218,8 @@ func FromKeeper(k keeper.Project, socket, logDir string) Project {
 	p := Project{
 		ID: k.ID, Name: k.Name, Path: k.Dir, Home: k.Home.IP4.String(),
 		Engine: k.Engine, EngineReason: k.EngineReason, Isolation: k.Home.Isolation,
-		State: "up", KeeperPID: k.PID, Services: k.Services, Others: k.Others,
+		State: "up", KeeperPID: k.PID, KeeperVersion: k.Version, Services: k.Services, Others: k.Others,
+		DirectoryID: k.DirID, DirectoryProblem: k.DirProblem, DirectoryNow: k.DirNow,
 		LogDir: logDir, LogError: k.LogError, Socket: socket, Mark: k.Home.Mark,
 	}
 	if k.Home.IP6.IsValid() {
@@ -227,5 +228,14 @@ func FromKeeper(k keeper.Project, socket, logDir string) Project {
 	if p.Services == nil {
 		p.Services = []service.Status{}
 	}
+	p.PathBase64 = NotUTF8(p.Path)
 	return p
+}
+
+// NotUTF8 returns the bytes of a path that is not UTF-8, or nil.
+func NotUTF8(path string) []byte {
+	if utf8.ValidString(path) {
+		return nil
+	}
+	return []byte(path)
 }

@@ -1,9 +1,12 @@
 package localapi
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"os"
-	"syscall"
+
+	"lodge/internal/unixsock"
 )
 
 // Dirs are the directories of one daemon.
@@ -14,6 +17,24 @@ type Dirs struct {
 
 // Socket is the daemon's.
 func (d Dirs) Socket() string { return d.Runtime + "/lodge.sock" }
+
+// Spare is the directory below State with what makes the runtime directory
+// dispensable: a second lock of the daemon, and a second record of each keeper.
+// logind and cleaners of temporary directories do not empty it. Each runtime
+// directory has its own.
+func (d Dirs) Spare() string {
+	sum := sha256.Sum256([]byte(d.Runtime))
+	return d.State + "/run-" + hex.EncodeToString(sum[:6])
+}
+
+// Keepers is the directory of the keepers' sockets and records.
+func (d Dirs) Keepers() string { return d.Runtime + "/k" }
+
+// Locks are the files that the daemon holds locked, in the order in which it
+// takes them.
+func (d Dirs) Locks() []string {
+	return []string{d.Spare() + "/lodge.lock", d.Runtime + "/lodge.lock"}
+}
 
 // Make makes the directories, private to this user. Root's state may be walked
 // through, though not listed: its services, which may change their user, read
@@ -30,46 +51,9 @@ func (d Dirs) Make() error {
 		if err := os.MkdirAll(dir, mode); err != nil {
 			return fmt.Errorf("make directory: %w", err)
 		}
-		owner, err := makePrivate(dir, mode)
-		if err != nil {
-			return fmt.Errorf("use directory %s: %w", dir, err)
-		}
-		if owner != os.Geteuid() {
-			return fmt.Errorf("use directory %s: it belongs to user %d", dir, owner)
+		if err := unixsock.PrivateDir(dir, mode); err != nil {
+			return err
 		}
 	}
 	return nil
-}
-
-// makePrivate leaves others no rights to a directory but those in mode, if it
-// is this user's, and says whose it is: for a symbolic link the link's owner, unless
-// that is root or this user, and then the directory's.
-func makePrivate(path string, mode os.FileMode) (owner int, err error) {
-	me := os.Geteuid()
-	fi, err := os.Lstat(path)
-	if err != nil {
-		return -1, err
-	}
-	if fi.Mode()&os.ModeSymlink != 0 {
-		if uid := ownerOf(fi); uid != 0 && uid != me {
-			return uid, nil
-		}
-		if fi, err = os.Stat(path); err != nil {
-			return -1, err
-		}
-	}
-	if uid := ownerOf(fi); uid != me {
-		return uid, nil
-	}
-	if fi.Mode().Perm()&0o077 != mode&0o077 {
-		err = os.Chmod(path, mode)
-	}
-	return me, err
-}
-
-func ownerOf(fi os.FileInfo) int {
-	if st, ok := fi.Sys().(*syscall.Stat_t); ok {
-		return int(st.Uid)
-	}
-	return -1 // nobody's: it will be refused
 }

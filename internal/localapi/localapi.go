@@ -20,18 +20,28 @@ type Project struct {
 	ID   string `json:"id"`
 	Name string `json:"name"`
 	Path string `json:"path"`
+	// PathBase64 has the bytes of a path that is not UTF-8.
+	PathBase64 []byte `json:"path_base64,omitempty"`
+	// DirectoryID is the directory's device and inode, by which it is known when
+	// its path changes. DirectoryProblem says that it was renamed, removed or
+	// replaced while the project is up, DirectoryNow where it is now.
+	DirectoryID      string `json:"directory_id,omitempty"`
+	DirectoryProblem string `json:"directory_problem,omitempty"`
+	DirectoryNow     string `json:"directory_now,omitempty"`
 	// Home is the project's own localhost, an IPv4 address; Home6 is its
 	// address for IPv6-only sockets, where the engine has one.
-	Home         string              `json:"home"`
-	Home6        string              `json:"home6,omitempty"`
-	Engine       loopback.Engine     `json:"engine"`
-	EngineReason string              `json:"engine_reason"`
-	Isolation    loopback.Isolation  `json:"isolation"`
-	State        string              `json:"state"` // up, or down for one that only is remembered
-	KeeperPID    int                 `json:"keeper_pid,omitempty"`
-	Services     []service.Status    `json:"services"`
-	Others       []loopback.Endpoint `json:"other_endpoints,omitempty"`
-	LogDir       string              `json:"log_dir"`
+	Home         string             `json:"home"`
+	Home6        string             `json:"home6,omitempty"`
+	Engine       loopback.Engine    `json:"engine"`
+	EngineReason string             `json:"engine_reason"`
+	Isolation    loopback.Isolation `json:"isolation"`
+	State        string             `json:"state"` // up, or down for one that only is remembered
+	KeeperPID    int                `json:"keeper_pid,omitempty"`
+	// KeeperVersion is that of the lodge that started the keeper.
+	KeeperVersion string              `json:"keeper_version,omitempty"`
+	Services      []service.Status    `json:"services"`
+	Others        []loopback.Endpoint `json:"other_endpoints,omitempty"`
+	LogDir        string              `json:"log_dir"`
 	// Label is what the project is called in host names, URL its own HTTPS
 	// name, and DefaultService the service to which that leads, where one is
 	// known.

@@ -1,0 +1,130 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"lodge/internal/localapi"
+	"lodge/internal/pidfd"
+)
+
+// connect gives a client of the daemon. One that runs and has lost its socket is
+// asked to make it again; one that does not run is started.
+func (a *app) connect(ctx context.Context) (*localapi.Client, error) {
+	d := a.dirs()
+	c := localapi.New(d.Socket())
+	var err error
+	// A daemon that is just ending answers no more, or refuses: try anew, for
+	// far longer than an end takes.
+	for range 300 {
+		var info localapi.Info
+		if info, err = c.Info(ctx); err == nil {
+			a.noteDaemon(info)
+			return c, nil
+		}
+		if !localapi.NotRunning(err) && !errors.Is(err, io.EOF) && !errors.Is(err, unix.ECONNRESET) && !errors.Is(err, fs.ErrPermission) {
+			return nil, err
+		}
+		if err = d.Make(); err != nil {
+			return nil, startError(err)
+		}
+		if h, ok := d.Holder(); ok {
+			if err = a.wake(ctx, c, d, h); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		if err = a.startDaemon(ctx, d); err != nil && !errors.Is(err, errDaemonBusy) {
+			return nil, err
+		}
+		if err != nil {
+			select {
+			case <-time.After(50 * time.Millisecond): // another one starts or ends
+			case <-ctx.Done():
+				return nil, ctx.Err()
+			}
+		}
+	}
+	return nil, err
+}
+
+// The times that a daemon without a socket has to make it again, or to end; a
+// stopped one does neither.
+const (
+	wakeFor        = 15 * time.Second
+	wakeStoppedFor = time.Second
+)
+
+// wake has a daemon that runs make its socket again, and returns when it answers
+// or has ended.
+func (a *app) wake(ctx context.Context, c *localapi.Client, d localapi.Dirs, h localapi.Holder) error {
+	for from := time.Now(); ; {
+		// Asked more than once: a signal to a process that just begins is lost.
+		_ = pidfd.Wake(h.PID, h.Start)
+		if pidfd.AwaitEnd(h.PID, h.Start, 20*time.Millisecond) {
+			return nil
+		}
+		if now, ok := d.Holder(); !ok || now != h {
+			return nil // it has given up its locks, or another one has them
+		}
+		if _, err := c.Info(ctx); err == nil || !localapi.NotRunning(err) {
+			return nil
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		over := time.Since(from)
+		if over > wakeStoppedFor {
+			if e, ok := h.Look(); ok {
+				return e
+			}
+		}
+		if over > wakeFor {
+			return &hinted{
+				err:  fmt.Errorf("reach daemon: process %d runs, and cannot make its socket %s again", h.PID, d.Socket()),
+				hint: fmt.Sprintf("kill %d ends the daemon alone: services go on, and the next command starts another", h.PID),
+			}
+		}
+	}
+}
+
+// startError is why no daemon could be started.
+func startError(err error) error {
+	h := "set XDG_RUNTIME_DIR and XDG_STATE_HOME to directories of your own"
+	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
+		h = "make room there, or set XDG_RUNTIME_DIR and XDG_STATE_HOME to directories that have some"
+	}
+	return &hinted{err: fmt.Errorf("start daemon: %w", err), hint: h}
+}
+
+// noteDaemon says that the daemon is of another version, and how to renew it.
+func (a *app) noteDaemon(info localapi.Info) {
+	if info.Version == a.env.Version || info.Version == "" {
+		return
+	}
+	a.note(fmt.Sprintf("the daemon is lodge %s, and this is %s; `kill %d` renews it at the next command, and services go on", info.Version, a.env.Version, info.PID))
+}
+
+// noteKeeper says the same of a project's keeper.
+func (a *app) noteKeeper(p localapi.Project) {
+	if p.KeeperVersion == a.env.Version || p.KeeperVersion == "" {
+		return
+	}
+	a.note(fmt.Sprintf("%s is kept by lodge %s, and this is %s; `lodge down`, then `lodge up`, renews it", p.Shown(), p.KeeperVersion, a.env.Version))
+}
+
+// note prints a remark that is no error, one for each command: the first one
+// that there is.
+func (a *app) note(text string) {
+	if a.noted {
+		return
+	}
+	a.noted = true
+	fmt.Fprintln(a.err, "lodge: "+text)
+}

@@ -1,0 +1,83 @@
+package keeper
+
+import (
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"lodge/internal/procfs"
+	"lodge/internal/rawjson"
+)
+
+// envConfig is the variable in which a keeper process has its Config, for those
+// who have lost its records: /proc/PID/environ is there as long as the process
+// is, and only its user can read it.
+const envConfig = "LODGE_KEEPER"
+
+// Environ is the variable with the configuration, for the environment of a new
+// keeper. Its services do not get it.
+func Environ(cfg Config) (string, error) {
+	b, err := rawjson.Marshal(cfg)
+	if err != nil {
+		return "", err
+	}
+	return envConfig + "=" + string(b), nil
+}
+
+// FromProcess returns the record of a process of this user, if it is a keeper.
+func FromProcess(pid int) (Record, bool) {
+	args := procfs.Args(pid)
+	if len(args) < 2 || args[1] != "keeper" {
+		return Record{}, false
+	}
+	proc := "/proc/" + strconv.Itoa(pid)
+	fi, err := os.Stat(proc)
+	if err != nil {
+		return Record{}, false
+	}
+	if st, ok := fi.Sys().(*syscall.Stat_t); !ok || int(st.Uid) != os.Geteuid() {
+		return Record{}, false
+	}
+	text := procfs.Getenv(pid, envConfig)
+	rec := Record{PID: pid, Started: time.Now(), BootID: procfs.BootID()}
+	if text == "" || rawjson.Unmarshal([]byte(text), &rec.Config) != nil {
+		return Record{}, false
+	}
+	s, err := procfs.ReadStat(pid)
+	if err != nil || s.State == 'Z' || s.State == 'X' {
+		return Record{}, false
+	}
+	rec.StartTime = s.Start
+	return rec, true
+}
+
+// Running lists the keepers of this user whose sockets belong in dir, whether
+// these are there or not. A keeper for which that path is another directory,
+// in a container or a chroot, is none of them.
+func Running(dir string) []Record {
+	pids, err := procfs.Pids()
+	if err != nil {
+		return nil
+	}
+	var out []Record
+	for _, pid := range pids {
+		rec, ok := FromProcess(pid)
+		if ok && strings.HasPrefix(rec.Config.Socket, dir+"/") && SameDir(pid, dir) {
+			out = append(out, rec)
+		}
+	}
+	return out
+}
+
+// SameDir reports whether a path leads to the same directory for a process as
+// for this one.
+func SameDir(pid int, path string) bool {
+	ours, err := os.Stat(path)
+	if err != nil {
+		return false
+	}
+	theirs, err := os.Stat("/proc/" + strconv.Itoa(pid) + "/root" + path)
+	return err == nil && os.SameFile(ours, theirs)
+}
