@@ -19,6 +19,7 @@ func (s *Supervisor) watchEndpoints(ctx context.Context) {
 	defer poll.Stop()
 	for {
 		var due <-chan time.Time
+		changed := s.Changed()
 		if wait := s.nextPoll(); wait > 0 {
 			poll.Reset(wait)
 			due = poll.C
@@ -37,6 +38,8 @@ func (s *Supervisor) watchEndpoints(ctx context.Context) {
 			s.broadcast()
 			s.mu.Unlock()
 			continue
+		case <-changed:
+			continue // a service may be ready, and so be looked after from now on
 		case <-due:
 			_ = s.Recheck() // an error here is seen by whoever asks next
 			continue
@@ -64,7 +67,8 @@ func (s *Supervisor) nextPoll() time.Duration {
 	defer s.mu.Unlock()
 	for _, r := range s.runners {
 		if r.lapses() {
-			return min(max(time.Since(s.moved)/pollFactor, pollLeast), pollMost)
+			wait := min(max(time.Since(s.moved)/pollFactor, pollLeast), pollMost)
+			return max(time.Until(s.read.Add(wait)), pollLeast/5)
 		}
 	}
 	return 0
