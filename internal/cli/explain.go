@@ -120,6 +120,7 @@ func (a *app) explain(ctx context.Context, what string, fl explainFlags) error {
 func (a *app) explainSource(ctx context.Context, l *look) explain.Source {
 	src := explain.Source{Homes: l.Homes, Live: l.Live, Name: func(host string) *explain.Name { return l.explainName(ctx, host) }}
 	src.Inside, _ = netip.ParseAddr(a.getenv("LODGE_HOME"))
+	src.Tail = l.tail
 	for _, p := range l.Projects {
 		src.Projects = append(src.Projects, explainProject(p))
 	}
@@ -127,7 +128,7 @@ func (a *app) explainSource(ctx context.Context, l *look) explain.Source {
 }
 
 func explainProject(p localapi.Project) explain.Project {
-	q := explain.Project{Name: p.Shown(), Path: p.Path, Engine: p.Engine, Isolation: p.Isolation}
+	q := explain.Project{Name: p.Shown(), Path: p.Path, Engine: p.Engine, Isolation: p.Isolation, KeeperPID: p.KeeperPID}
 	q.Home4, _ = netip.ParseAddr(p.Home)
 	q.Home6, _ = netip.ParseAddr(p.Home6)
 	for _, s := range p.Services {
@@ -139,7 +140,7 @@ func explainProject(p localapi.Project) explain.Project {
 func explainService(s service.Status) explain.Service {
 	x := explain.Service{
 		Name: s.Name, State: string(s.State), Exit: s.Exit, Reason: s.Reason,
-		Endpoints: reachable(s.Endpoints), Ports: append([]uint16(nil), s.LastPorts...),
+		Endpoints: reachable(s.Endpoints), Ports: append([]uint16(nil), s.LastPorts...), URL: s.URL,
 	}
 	switch s.State {
 	case service.Backoff, service.Failed, service.Exited, service.Stopped:
@@ -199,6 +200,9 @@ const endPatience = 10 * time.Second
 // endHolders ends those who hold the address, after asking.
 func (a *app) endHolders(ctx context.Context, facts *explain.Facts, yes bool) error {
 	victims := facts.Victims()
+	if whose, hint := facts.WhyNoVictim(); len(victims) == 0 && whose != "" {
+		return &hinted{err: fmt.Errorf("end process: it is held by %s", whose), hint: hint}
+	}
 	if len(victims) == 0 {
 		return &hinted{err: errors.New("end process: no process that can be seen holds it"), hint: "another user's processes are seen by root only"}
 	}

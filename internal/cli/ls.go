@@ -114,7 +114,9 @@ func (a *app) listProjectsTo(out io.Writer, ps []localapi.Project) {
 				// What others may reach must not be overlooked.
 				fmt.Fprintln(out, a.red(out, fmt.Sprintf("%s/%s: shared with the network: %s", p.Shown(), s.Name, s.SharedURL)))
 			}
-			if s.State == service.Failed || s.State == service.Backoff {
+			// One that is starting and was ready before: why it is not any more.
+			again := s.State == service.Starting && s.ReadyMS > 0 && s.PID != 0 && s.Reason != ""
+			if s.State == service.Failed || s.State == service.Backoff || again {
 				fmt.Fprintf(out, "%s/%s: %s\n", p.Shown(), s.Name, s.Reason)
 			}
 		}

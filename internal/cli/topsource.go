@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"lodge/internal/explain"
 	"lodge/internal/keeper"
 	"lodge/internal/localapi"
 	"lodge/internal/logs"
@@ -33,10 +35,27 @@ func (s *topSource) Frame(ctx context.Context) (*tui.Frame, error) {
 	if err != nil {
 		return nil, err
 	}
+	ownLast(t.Rows)
 	return &tui.Frame{
 		Time: now, Rows: t.Rows, Projects: s.look.Projects, UnknownOwners: t.UnknownOwners,
 		Warnings: slices.Concat(s.look.Warnings, t.Warnings),
 	}, nil
+}
+
+// ownLast puts lodge's own processes behind the others that hold a socket, so
+// that a service's socket which lodge holds as well is the service's.
+func ownLast(rows []sockets.Row) {
+	for i := range rows {
+		ps := rows[i].Processes
+		if len(ps) < 2 || explain.Own(ps[0]) == "" {
+			continue
+		}
+		// The list is shared with what was shown before.
+		rows[i].Processes = slices.Clone(ps)
+		slices.SortStableFunc(rows[i].Processes, func(a, b *sockets.Process) int {
+			return cmp.Compare(min(len(explain.Own(a)), 1), min(len(explain.Own(b)), 1))
+		})
+	}
 }
 
 // Explain is part of tui.Source.
@@ -66,6 +85,9 @@ const endGrace = 3 * time.Second
 
 // End is part of tui.Source.
 func (s *topSource) End(ctx context.Context, p *sockets.Process, hard bool) (bool, error) {
+	if role := explain.Own(p); role != "" {
+		return false, &hinted{err: fmt.Errorf("end process %d: it is lodge's own (%s)", p.PID, role), hint: "lodge down ends a project"}
+	}
 	sig := unix.SIGTERM
 	if hard {
 		sig = unix.SIGKILL

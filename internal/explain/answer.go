@@ -141,8 +141,9 @@ func (f *Facts) listenerAnswer(r *Report) string {
 		} else if p != "" {
 			s += ", inside its home"
 		}
+		s = strings.TrimSuffix(s, ",")
 		reach := loopback.BlockOf(row.Local.IP).Reach
-		out = append(out, s+", reachable "+reach+".")
+		out = append(out, s+", reachable "+reach+"."+f.keptAnswer(row))
 	}
 	if n := len(groups); n > 2 {
 		out = append(out, fmt.Sprintf("%d more programs have the port too.", n-2))

@@ -136,7 +136,7 @@ func (f *Facts) isClient(r *sockets.Row) bool {
 func (f *Facts) held(rows []*sockets.Row) []Cause {
 	var out []Cause
 	for _, r := range rows {
-		c := Cause{Code: HeldByProcess, Operation: Bind, Sure: true, PIDs: pids(r)}
+		c := Cause{Code: HeldByProcess, Operation: Bind, Sure: true, PIDs: f.pids(r)}
 		verb := "listens on"
 		if r.State == "bound" && r.Protocol == loopback.TCP {
 			verb = "has bound (and does not listen on)"
@@ -159,6 +159,9 @@ func (f *Facts) held(rows []*sockets.Row) []Cause {
 // howToStop gives the command that ends who holds a socket, by whoever
 // supervises it.
 func (f *Facts) howToStop(r *sockets.Row) string {
+	if own := f.lodgeHas(r); own != nil {
+		return f.stopLodge(r, own)
+	}
 	if r.Project != "" && r.Service != "" {
 		if p := f.named(r.Project); p != nil {
 			return fmt.Sprintf("to stop the service: cd %s && lodge down %s", ShellWord(p.Path), r.Service)
@@ -220,7 +223,7 @@ func (f *Facts) heldInHomes(rows []*sockets.Row, alone bool) []Cause {
 	for _, r := range rows {
 		names = add(names, f.rowProject(r))
 		c.Evidence = append(c.Evidence, f.line(r))
-		c.PIDs = append(c.PIDs, pids(r)...)
+		c.PIDs = append(c.PIDs, f.pids(r)...)
 	}
 	r := rows[0]
 	c.Evidence = append(c.Evidence, f.about(r)...)
@@ -239,7 +242,7 @@ func (f *Facts) selfConnected(rows []*sockets.Row) []Cause {
 	var out []Cause
 	for _, r := range rows {
 		out = append(out, Cause{
-			Code: SelfConnected, Operation: Bind, Sure: true, PIDs: pids(r),
+			Code: SelfConnected, Operation: Bind, Sure: true, PIDs: f.pids(r),
 			Summary:  fmt.Sprintf("%s is connected to itself on %s: it kept trying to connect while nobody listened, and the kernel gave it that very port to connect from.", upper(f.who(r)), f.own(r)),
 			Evidence: append([]string{fmt.Sprintf("both ends of the connection are %s", f.own(r)), f.rangeNote()}, f.about(r)...),
 			Hint:     fmt.Sprintf("end that connection (restart the client), and take the port out of the ephemeral range: sysctl -w net.ipv4.ip_local_reserved_ports=%d", f.Input.Port),
@@ -254,7 +257,7 @@ func (f *Facts) taken(rows []*sockets.Row) []Cause {
 	}
 	r := rows[0]
 	c := Cause{
-		Code: EphemeralTaken, Operation: Bind, Sure: true, PIDs: pids(r),
+		Code: EphemeralTaken, Operation: Bind, Sure: true, PIDs: f.pids(r),
 		Summary: fmt.Sprintf("An outgoing connection has the port: %s is connected from %s to %s.", f.who(r), f.own(r), f.far(r)),
 		Hint:    fmt.Sprintf("use a port outside %d to %d, or keep this one out of the range: sysctl -w net.ipv4.ip_local_reserved_ports=%d", f.Kernel.EphemeralFirst, f.Kernel.EphemeralLast, f.Input.Port),
 	}
@@ -291,7 +294,7 @@ func (f *Facts) leftOver(rows []*sockets.Row) []Cause {
 	}
 	for _, r := range rows[:min(len(rows), 5)] {
 		c.Evidence = append(c.Evidence, f.line(r))
-		c.PIDs = append(c.PIDs, pids(r)...)
+		c.PIDs = append(c.PIDs, f.pids(r)...)
 	}
 	return []Cause{c}
 }

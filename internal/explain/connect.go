@@ -205,7 +205,7 @@ func (f *Facts) nobody(shut []netip.Addr) []Cause {
 	}
 	for _, r := range bound {
 		c := Cause{
-			Code: BoundOnly, Operation: Connect, Sure: true, PIDs: pids(r),
+			Code: BoundOnly, Operation: Connect, Sure: true, PIDs: f.pids(r),
 			Summary:  fmt.Sprintf("%s has bound %s but does not listen on it, so connections are refused.", upper(f.who(r)), f.own(r)),
 			Evidence: append([]string{"the socket is bound, and not in state listen"}, f.about(r)...),
 			Hint:     "it may still be starting: look again, or read its log",

@@ -47,6 +47,10 @@ type Facts struct {
 	Filter map[netip.Addr]firewall.Result
 
 	Projects []Project
+	// Own are the processes of lodge itself that hold sockets, and what they are.
+	Own map[int]string
+	// Kept is the service of which the answer tells, or nil.
+	Kept *Kept
 	// Inside is the project in whose home this program itself runs, or nil.
 	Inside *Project
 
@@ -120,6 +124,7 @@ type Project struct {
 	Home6      netip.Addr
 	Engine     loopback.Engine
 	Isolation  loopback.Isolation
+	KeeperPID  int
 	Services   []Service
 }
 
@@ -135,6 +140,8 @@ type Service struct {
 	Endpoints []loopback.Endpoint `json:"endpoints"`
 	Exit      *int                `json:"exit_status,omitempty"`
 	Reason    string              `json:"reason,omitempty"`
+	// URL is its name below localhost, "" for none.
+	URL string `json:"-"`
 }
 
 // isLocal says whether an address is this machine's. All of 127.0.0.0/8 is,

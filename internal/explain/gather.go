@@ -29,6 +29,9 @@ type Source struct {
 	Name func(host string) *Name
 	// Inside is the home in which this program runs, if it is in one.
 	Inside netip.Addr
+	// Tail gives the last lines that a service of the project at path said; nil
+	// where nothing is known of them.
+	Tail func(path, service string) []string
 	// Hosts is the hosts file; "" is /etc/hosts.
 	Hosts string
 }
@@ -91,6 +94,8 @@ func Gather(ctx context.Context, in Input, src Source) (*Facts, error) {
 			}
 		}
 	}
+	f.setApart()
+	f.tells(src.Tail)
 	f.processes()
 	return f, nil
 }

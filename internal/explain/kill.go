@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -26,10 +27,17 @@ type Victim struct {
 }
 
 // Victims gives the processes that would have to end for the address to be
-// free: of those that share a socket, the ones that started the others.
+// free: of those that share a socket, the ones that started the others. None is
+// lodge's own.
 func (f *Facts) Victims() []Victim {
 	r := f.Report()
 	rows := make([]*sockets.Row, 0, len(r.Listeners))
+	if f.Name != nil && f.web() {
+		// Who asks for a name means the service, and not lodge on its port.
+		for i := range r.Serving {
+			rows = append(rows, &r.Serving[i])
+		}
+	}
 	for i := range r.Listeners {
 		rows = append(rows, &r.Listeners[i])
 	}
@@ -44,7 +52,7 @@ func (f *Facts) Victims() []Victim {
 	holders := make(map[int]*sockets.Process)
 	of := make(map[int]*sockets.Row)
 	for _, row := range rows {
-		for _, p := range row.Processes {
+		for _, p := range f.foreign(row.Processes) {
 			holders[p.PID], of[p.PID] = p, row
 		}
 	}
@@ -68,6 +76,23 @@ func (f *Facts) Victims() []Victim {
 	}
 	slices.SortFunc(out, func(a, b Victim) int { return a.PID - b.PID })
 	return out
+}
+
+// WhyNoVictim says whose the socket is and what to do, where only processes of
+// lodge itself hold it; it is "" otherwise.
+func (f *Facts) WhyNoVictim() (whose, hint string) {
+	if k := f.Kept; k != nil && k.Name != "" && !k.Held {
+		return fmt.Sprintf("nobody: service %s of project %s %s", k.Name, k.Project, k.does()), fmt.Sprintf("cd %s && lodge logs %s", ShellWord(k.Path), k.Name)
+	}
+	r := f.Report()
+	for _, rows := range [][]sockets.Row{r.Listeners, r.Connections} {
+		for i := range rows {
+			if p := f.lodgeHas(&rows[i]); p != nil {
+				return strings.TrimSuffix(f.lodgeWho(&rows[i], p), ","), f.stopLodge(&rows[i], p)
+			}
+		}
+	}
+	return "", ""
 }
 
 // End asks a process to end (SIGTERM) and waits until it has, at most for

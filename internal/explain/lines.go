@@ -70,6 +70,8 @@ func (f *Facts) lines(r *Report) []Line {
 		show("listens", r.Listeners)
 		show("connection", r.Connections)
 	}
+	out = append(out, f.servedLine(r.Listeners)...)
+	out = append(out, f.keptLines()...)
 	said := f.shownEvidence(r, most)
 	for _, c := range r.Causes {
 		if f.told(r, c) {
@@ -150,7 +152,7 @@ func (f *Facts) socketLine(row *sockets.Row, only bool) string {
 	if listens(row) {
 		s = f.own(row) + ", " + proto
 		if !only || len(row.Processes) == 0 {
-			s += ": " + f.who(row)
+			s += ": " + strings.TrimSuffix(f.who(row), ",")
 		}
 	}
 	if row.Remote != nil && row.Peer != nil && len(row.Peer.Processes) > 0 && row.Peer.Inode != row.Inode {
@@ -168,7 +170,7 @@ func (f *Facts) socketLine(row *sockets.Row, only bool) string {
 // processLines tells of those who hold a socket, each once.
 func (f *Facts) processLines(row *sockets.Row, told map[int]bool) []Line {
 	var out []Line
-	for _, p := range row.Processes[:min(len(row.Processes), 3)] {
+	for _, p := range f.shown(row) {
 		if told[p.PID] {
 			continue
 		}

@@ -189,7 +189,7 @@ func (s *Service) does() string {
 	case "waiting":
 		return "waits for what it needs" + why
 	case "starting":
-		return "is starting"
+		return "is starting" + why
 	case "stopping":
 		return "is just being stopped"
 	case "backoff":

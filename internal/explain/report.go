@@ -27,6 +27,9 @@ type Report struct {
 	// Serving are the sockets of the service that lodge hands requests to.
 	Serving []sockets.Row `json:"service_listeners,omitempty"`
 	Causes  []Cause       `json:"causes"`
+	// Service is the one of which the answer tells: lodge holds the socket for
+	// it, it had the port, or its name was given.
+	Service *Kept `json:"service,omitempty"`
 	// Ancestors are those of the processes in the rows, nearest first, by pid.
 	Ancestors map[int][]Ancestor `json:"ancestors"`
 	// Unknown says what could not be found out.
@@ -80,7 +83,7 @@ type Port struct {
 func (f *Facts) Report() *Report {
 	r := &Report{
 		Input: f.Input.Text, Kind: f.Input.Kind, Operation: f.Input.Operation, Error: f.Input.Errno,
-		Address: f.address(), Port: f.port(), Name: f.Name, Serving: f.Serving, Causes: f.Causes(), Unknown: f.Unknown,
+		Address: f.address(), Port: f.port(), Name: f.Name, Serving: f.Serving, Causes: f.Causes(), Unknown: f.Unknown, Service: f.Kept,
 		Listeners: []sockets.Row{}, Connections: []sockets.Row{}, Ancestors: make(map[int][]Ancestor),
 	}
 	for _, row := range f.listening() {

@@ -17,7 +17,7 @@ func (f *Facts) listenerTrouble(ip netip.Addr) []Cause {
 		// sk_acceptq_is_full: one more than the limit fits.
 		if r.Backlog != nil && r.BacklogLimit != nil && *r.Backlog > *r.BacklogLimit {
 			c := Cause{
-				Code: BacklogFull, Operation: Connect, Sure: true, PIDs: pids(r),
+				Code: BacklogFull, Operation: Connect, Sure: true, PIDs: f.pids(r),
 				Summary: fmt.Sprintf("%s does not accept connections on %s: its queue is full, so new ones wait and time out.", upper(f.who(r)), f.own(r)),
 				Hint:    "the server hangs or is too slow: look at what it does (lodge explain shows its state), or give listen() a longer queue",
 			}
@@ -38,7 +38,7 @@ func (f *Facts) listenerTrouble(ip netip.Addr) []Cause {
 					by, hint = "by a debugger", "let it go on in the debugger"
 				}
 				out = append(out, Cause{
-					Code: ProcessStopped, Operation: Connect, Sure: true, PIDs: pids(r),
+					Code: ProcessStopped, Operation: Connect, Sure: true, PIDs: f.pids(r),
 					Summary:  fmt.Sprintf("%s listens on %s but is stopped %s: connections are made and nobody answers.", upper(process(p)), f.own(r), by),
 					Evidence: []string{fmt.Sprintf("/proc/%d/stat has state %c", p.PID, s)}, Hint: hint,
 				})
@@ -58,6 +58,9 @@ func (f *Facts) shared(rows []*sockets.Row) []Cause {
 	for _, rs := range groups {
 		var programs, names []string
 		for _, r := range rs {
+			if f.lodgeHas(r) != nil {
+				continue // kept open while its service is started again
+			}
 			if len(r.Processes) > 0 && !slices.Contains(programs, program(r.Processes[0])) {
 				programs = append(programs, program(r.Processes[0]))
 				names = append(names, process(r.Processes[0]))
@@ -73,7 +76,7 @@ func (f *Facts) shared(rows []*sockets.Row) []Cause {
 		}
 		for _, r := range rs {
 			c.Evidence = append(c.Evidence, f.line(r))
-			c.PIDs = append(c.PIDs, pids(r)...)
+			c.PIDs = append(c.PIDs, f.pids(r)...)
 		}
 		out = append(out, c)
 	}
@@ -136,6 +139,14 @@ func (f *Facts) exhausted(to []netip.Addr) []Cause {
 
 func (f *Facts) listensNow(ip netip.Addr) Cause {
 	r := f.listeners(ip)[0]
+	if k := f.keptFor(r); k != nil && k.Name != "" && k.State != "ready" {
+		return Cause{
+			Code: ServiceStarting, Operation: Connect, Sure: true,
+			Summary:  fmt.Sprintf("Service %s of project %s %s. Lodge (pid %d) keeps %s open for it: connections wait in the queue until it accepts them.", k.Name, k.Project, k.does(), r.Processes[0].PID, f.own(r)),
+			Evidence: []string{"lodge says: " + k.Name + " is " + k.State},
+			Hint:     fmt.Sprintf("see what it does: cd %s && lodge logs -f %s", ShellWord(k.Path), k.Name),
+		}
+	}
 	return Cause{
 		Code: ListensNow, Operation: Connect, Sure: true,
 		Summary:  fmt.Sprintf("%s listens on %s now, so a connection should work: when it was refused, the server was not there yet, or was just starting again.", upper(f.who(r)), f.own(r)),

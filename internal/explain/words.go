@@ -55,11 +55,14 @@ func (f *Facts) far(r *sockets.Row) string {
 
 // who names those who hold a socket.
 func (f *Facts) who(r *sockets.Row) string {
-	switch {
+	switch own := f.lodgeHas(r); {
+	case own != nil:
+		return f.lodgeWho(r, own)
 	case len(r.Processes) > 0:
-		s := processes(r.Processes)
+		all := f.foreign(r.Processes)
+		s := processes(all)
 		if r.Service != "" {
-			p := r.Processes[0]
+			p := all[0]
 			s = fmt.Sprintf("service %s of project %s (%s, pid %d)", r.Service, r.Project, printable(p.Name), p.PID)
 		}
 		return s
@@ -106,7 +109,7 @@ func (f *Facts) line(r *sockets.Row) string {
 		s = fmt.Sprintf("%s, %s", f.own(r), state(r.State))
 	}
 	if len(r.Processes) > 0 || r.Unknown || r.Closed != nil {
-		s += ": " + f.who(r)
+		s += ": " + strings.TrimSuffix(f.who(r), ",")
 	}
 	return s
 }
@@ -124,10 +127,43 @@ func state(s string) string {
 	return strings.ToUpper(s)
 }
 
+// shown are those holders of a socket of which more is told: lodge itself only
+// where nobody else holds it.
+func (f *Facts) shown(r *sockets.Row) []*sockets.Process {
+	ps := f.foreign(r.Processes)
+	if len(ps) == 0 {
+		ps = r.Processes
+	}
+	return ps[:min(len(ps), 3)]
+}
+
+// plainText writes a line of a program's output without colours and without
+// what could harm a terminal.
+func plainText(s string) string {
+	var out strings.Builder
+	for s != "" {
+		before, after, found := strings.Cut(s, "\x1b[")
+		out.WriteString(before)
+		if !found {
+			break
+		}
+		// A control sequence ends with its first byte from 0x40 on (ECMA-48, 5.4).
+		end := strings.IndexFunc(after, func(c rune) bool { return c >= 0x40 && c <= 0x7e })
+		if end < 0 {
+			break
+		}
+		s = after[end+1:]
+	}
+	if out.Len() == 0 {
+		return ""
+	}
+	return printable(strings.ReplaceAll(out.String(), "\t", "    "))
+}
+
 // about tells of those who hold a socket: command, start, directory, parents.
 func (f *Facts) about(r *sockets.Row) []string {
 	var out []string
-	for _, p := range r.Processes[:min(len(r.Processes), 3)] {
+	for _, p := range f.shown(r) {
 		if p.Command != "" {
 			out = append(out, fmt.Sprintf("pid %d runs %s", p.PID, p.Command))
 		}
@@ -236,9 +272,10 @@ func ShellWord(s string) string {
 	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
-func pids(r *sockets.Row) []int {
+// pids are the processes that would have to end, so none of lodge's own.
+func (f *Facts) pids(r *sockets.Row) []int {
 	var out []int
-	for _, p := range r.Processes {
+	for _, p := range f.foreign(r.Processes) {
 		out = append(out, p.PID)
 	}
 	return out

@@ -133,7 +133,7 @@ func (k *keeper) handle(c *net.UnixConn) {
 func (k *keeper) answer(ctx context.Context, w *wire, req Request) error {
 	switch req.Op {
 	case "status":
-		_ = k.sup.Refresh() // a program that closes a socket and lives on is told of by nobody
+		_ = k.sup.Recheck() // what is told is what listens now; an error leaves what was read last
 		p := k.project()
 		return w.write(Reply{Project: &p})
 	case "watch":

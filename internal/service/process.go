@@ -97,6 +97,7 @@ func (r *runner) launch() (*process, *Error) {
 		return nil, &Error{Service: r.name, Cause: err.Error()}
 	}
 	p.pid, p.exit = pid, exit
+	r.newLife()
 	r.breaker.Started(p.started)
 	p.read.Add(1)
 	go func() {

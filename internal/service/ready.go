@@ -20,27 +20,38 @@ import (
 // whether it is ready.
 const readyEvery = 50 * time.Millisecond
 
-// awaitReady returns nil when the service is ready, and an error when its time
-// is over. After ctx is done it returns at once.
-func (r *runner) awaitReady(ctx context.Context, sp Spec, pid int) error {
+// readiness is the outcome of a wait for a service to be ready.
+type readiness struct {
+	// listened reports that it is ready because it listens.
+	listened bool
+	since    time.Time
+	err      error
+}
+
+// awaitReady returns when the service is ready, or when its time is over, which
+// is an error. A wait that is made again, for a service that was ready in this
+// life, has no end. After ctx is done it returns at once.
+func (r *runner) awaitReady(ctx context.Context, sp Spec, p *process, again bool) readiness {
 	rd := sp.Ready
 	if rd.None {
-		return nil
+		return readiness{since: time.Now()}
 	}
-	limit := sp.ReadyTimeout
-	if limit <= 0 {
-		limit = DefaultReadyTimeout
-		if rd.Soft {
-			limit = softReadyTimeout
-		}
+	limit, began := readyLimit(sp), p.started
+	switch {
+	case again:
+		began = time.Now()
+	case !rd.Soft:
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, p.started.Add(limit))
+		defer cancel()
 	}
-	ctx, cancel := context.WithTimeout(ctx, limit)
-	defer cancel()
 	var ok bool
 	what := "it runs but listens nowhere inside its home"
+	done := readiness{since: time.Now()}
 	switch {
 	case rd.HTTP != "":
 		ok, what = r.readyHTTP(ctx, sp)
+		done.listened = true
 	case len(rd.Command) > 0:
 		ok, what = r.readyCommand(ctx, sp)
 	case rd.Log != "":
@@ -48,47 +59,67 @@ func (r *runner) awaitReady(ctx context.Context, sp Spec, pid int) error {
 	case sp.HTTPSocket != "":
 		ok, what = r.readySocket(ctx, sp.HTTPSocket), "nothing listens on "+sp.HTTPSocket
 	default:
-		_, ok = r.readyListens(ctx, sp)
-		if p := r.wantedPort(sp); p != 0 {
-			what = fmt.Sprintf("it does not listen on port %d", p)
+		soft := time.Duration(0)
+		if rd.Soft {
+			soft = limit
+		}
+		done.since, ok = r.settle(ctx, sp, began, soft)
+		done.listened = ok
+		if ok {
+			return done
+		}
+		if port := r.wantedPort(sp); port != 0 {
+			what = fmt.Sprintf("it does not listen on port %d", port)
 		}
 	}
-	if ok || rd.Soft {
-		return nil
+	done.since = time.Now()
+	switch {
+	case ok || rd.Soft:
+	case ctx.Err() == nil:
+		done.err = fmt.Errorf("not ready: %s", what) // nor will it be
+	default:
+		done.err = fmt.Errorf("not ready after %s: %s", limit, what)
 	}
-	if ctx.Err() == nil {
-		return fmt.Errorf("not ready: %s", what) // nor will it be
+	return done
+}
+
+// readyLimit returns how long a service may take until it is ready.
+func readyLimit(sp Spec) time.Duration {
+	switch {
+	case sp.ReadyTimeout > 0:
+		return sp.ReadyTimeout
+	case sp.Ready.Soft:
+		return softReadyTimeout
 	}
-	return fmt.Errorf("not ready after %s: %s", limit, what)
+	return DefaultReadyTimeout
 }
 
 // wantedPort is the port on which the service is expected, if one is known.
 func (r *runner) wantedPort(sp Spec) uint16 {
-	if l := r.currentLease(); l != nil {
-		return l.port
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.wantedPortLocked(sp)
+}
+
+// wantedPortLocked is wantedPort; the caller holds r.mu.
+func (r *runner) wantedPortLocked(sp Spec) uint16 {
+	if r.lease != nil {
+		return r.lease.port
 	}
 	return sp.HTTP
 }
 
-// readyListens waits until the service listens: on the port that is expected
-// of it, else on any.
-func (r *runner) readyListens(ctx context.Context, sp Spec) (loopback.Endpoint, bool) {
-	want := r.wantedPort(sp)
+// listening waits until the service listens on TCP, and returns where: an
+// answer there, and not the wait, shows whether it is ready.
+func (r *runner) listening(ctx context.Context, sp Spec) (loopback.Endpoint, bool) {
 	if l := r.currentLease(); l != nil && l.listener != nil {
-		// lodge itself listens: connections wait in the queue from now on.
 		return loopback.Endpoint{Protocol: loopback.TCP, IP: r.sup.spec.IP4, Port: l.port, Service: r.name}, true
 	}
 	for {
 		r.sup.mu.Lock()
-		ch, eps := r.sup.changed, r.sup.endpointsOf(r.name)
+		ch, eps := r.sup.changed, r.serving(sp, r.sup.endpoints)
 		r.sup.mu.Unlock()
-		for _, e := range eps {
-			if want != 0 && e.Port != want || e.Protocol == loopback.UDP && sp.Ready.HTTP != "" {
-				continue
-			}
-			if e.Protocol == loopback.UDP && Ephemeral(e.Port) && want == 0 {
-				continue // most likely the near end of a query of its own
-			}
+		if e, ok := chooseEndpoint(eps, 0); ok && e.Protocol == loopback.TCP {
 			return e, true
 		}
 		select {
@@ -131,7 +162,7 @@ func (r *runner) readyHTTP(ctx context.Context, sp Spec) (bool, string) {
 	tick := time.NewTicker(readyEvery)
 	defer tick.Stop()
 	for {
-		e, ok := r.readyListens(ctx, sp)
+		e, ok := r.listening(ctx, sp)
 		if !ok {
 			return false, last
 		}

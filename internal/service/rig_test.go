@@ -67,6 +67,18 @@ type fake struct {
 	failing  error // what the next starts end with
 	blocked  chan struct{}
 	real     bool // endpoints are the kernel's
+	// next are what the next readings find that a service has, one each, before
+	// they find what is in ports. readings counts all.
+	next     map[string][][]loopback.Endpoint
+	readings int
+	engine   loopback.Engine // "" for that of Inside
+}
+
+func (f *fake) Engine() loopback.Engine {
+	if f.engine != "" {
+		return f.engine
+	}
+	return f.Inside.Engine()
 }
 
 func (f *fake) Endpoints() ([]loopback.Endpoint, error) {
@@ -76,7 +88,11 @@ func (f *fake) Endpoints() ([]loopback.Endpoint, error) {
 		return f.Inside.Endpoints()
 	}
 	var out []loopback.Endpoint
+	f.readings++
 	for s, eps := range f.ports {
+		if list := f.next[s]; len(list) > 0 {
+			eps, f.next[s] = list[0], list[1:]
+		}
 		if pids, err := f.Inside.Pids(s); err == nil && len(pids) > 0 {
 			out = append(out, eps...)
 		}
@@ -142,6 +158,33 @@ func (f *fake) listen(service string, ports ...uint16) {
 		})
 	}
 	f.poke()
+}
+
+// finds says where the next readings find that a service listens, one each. It
+// tells nobody.
+func (f *fake) finds(service string, readings ...[]uint16) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.next == nil {
+		f.next = make(map[string][][]loopback.Endpoint)
+	}
+	for _, ports := range readings {
+		eps := []loopback.Endpoint{}
+		for _, p := range ports {
+			eps = append(eps, loopback.Endpoint{Protocol: loopback.TCP, IP: netip.MustParseAddr("127.0.0.1"), Port: p, Service: service})
+		}
+		f.next[service] = append(f.next[service], eps)
+	}
+	if _, ok := f.ports[service]; !ok {
+		f.ports[service] = nil
+	}
+}
+
+// read says how often the endpoints were read.
+func (f *fake) read() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.readings
 }
 
 func (f *fake) started(service string) int {

@@ -54,6 +54,14 @@ type runner struct {
 	asked int
 	dead  bool // the loop takes nothing any more
 	lease *lease
+	// listened: it is ready because it listened. overdue: it was ready, and has
+	// not been again in time. blocked is set while it waits for such a service.
+	listened, overdue bool
+	lapseReason       string
+	blocked           *Error
+
+	// lapsed tells the loop that the service is not ready any more.
+	lapsed chan struct{}
 
 	// These belong to the loop alone.
 	held    bool
@@ -68,7 +76,7 @@ func newRunner(s *Supervisor, sp Spec, env []string) *runner {
 		cmds: make(chan command, 16),
 		end:  make(chan struct{}),
 		over: make(chan struct{}),
-		poke: make(chan struct{}, 1),
+		poke: make(chan struct{}, 1), lapsed: make(chan struct{}, 1),
 	}
 	r.st = Status{Name: sp.Name, Kind: KindService, State: Stopped, Command: sp.Command, Dir: sp.Dir}
 	return r
@@ -132,6 +140,12 @@ func (r *runner) settled() (bool, error) {
 		return true, &Error{Service: r.name, Cause: r.st.Reason}
 	case Stopped:
 		return true, &Error{Service: r.name, Cause: "stopped meanwhile"}
+	case Starting:
+		return r.overdue, nil
+	case Waiting:
+		if r.blocked != nil {
+			return true, r.blocked
+		}
 	}
 	return false, nil
 }
@@ -392,7 +406,7 @@ func (r *runner) awaitNeeds() verdict {
 		}
 		ch := r.sup.Changed()
 		sp, _ := r.definition()
-		waitFor := ""
+		waitFor, stuck := "", ""
 		for _, n := range sp.Needs {
 			r.sup.mu.Lock()
 			need := r.sup.runners[n]
@@ -401,6 +415,10 @@ func (r *runner) awaitNeeds() verdict {
 				return verdict{err: &Error{Service: r.name, Cause: "it needs " + n + ", which is no service"}}
 			}
 			ok, err := need.settled()
+			if stuck = need.stuck(); stuck != "" {
+				waitFor = n
+				break
+			}
 			if err != nil {
 				return verdict{err: &Error{Service: r.name, Cause: fmt.Sprintf("it needs %s, which is %s", n, need.status().State), Hint: hintNeeds}}
 			}
@@ -409,8 +427,12 @@ func (r *runner) awaitNeeds() verdict {
 				break
 			}
 		}
+		r.block(waitFor, stuck)
 		if waitFor == "" && !r.giveUp.Load() {
-			return verdict{}
+			if r.sup.recent(sp.Needs) {
+				return verdict{}
+			}
+			continue
 		}
 		if waitFor != "" {
 			r.mu.Lock()

@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"lodge/internal/home"
 	"lodge/internal/logs"
@@ -29,6 +29,8 @@ type Supervisor struct {
 	order     []string
 	runs      map[string]*Run
 	endpoints []loopback.Endpoint
+	read      time.Time                // when the kernel was asked for endpoints
+	moved     time.Time                // when they last differed from those before
 	had       map[string][]uint16      // the ports of each service's last endpoints
 	conflicts map[string]home.Conflict // last refused bind of a service
 	changed   chan struct{}            // closed and replaced at every change
@@ -59,70 +61,6 @@ func New(project string, spec home.Spec, inside home.Inside, reaper *Reaper, sto
 	s.owned.Add(1)
 	go s.watchEndpoints(ctx)
 	return s
-}
-
-// watchEndpoints keeps the list of endpoints as the kernel has it.
-func (s *Supervisor) watchEndpoints(ctx context.Context) {
-	defer s.owned.Done()
-	exits, done := s.reaper.Exits()
-	defer done()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-s.inside.Changes():
-		case <-exits:
-			if p, ok := s.inside.(interface{ ProcessExited() }); ok {
-				p.ProcessExited()
-			}
-		case c := <-s.inside.Conflicts():
-			s.mu.Lock()
-			s.conflicts[c.Service] = c
-			s.broadcast()
-			s.mu.Unlock()
-			continue
-		}
-		_ = s.Refresh() // an error here is seen by whoever asks next
-	}
-}
-
-// Refresh reads the endpoints anew.
-func (s *Supervisor) Refresh() error {
-	s.refreshing.Lock()
-	defer s.refreshing.Unlock()
-	eps, err := s.inside.Endpoints()
-	if err != nil {
-		return fmt.Errorf("list endpoints: %w", err)
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for i := range eps {
-		if eps[i].Service == "" && eps[i].Protocol == loopback.TCP && eps[i].IP == s.spec.IP4 {
-			eps[i].Service = s.leasedTo(eps[i])
-		}
-	}
-	s.endpoints = eps
-	now := make(map[string][]uint16)
-	for _, e := range eps {
-		if e.Service != "" && !slices.Contains(now[e.Service], e.Port) {
-			now[e.Service] = append(now[e.Service], e.Port)
-		}
-	}
-	maps.Copy(s.had, now)
-	s.broadcast()
-	return nil
-}
-
-// leasedTo names the service that an endpoint was made for by lodge itself: no
-// process inside made the socket, so the engine cannot tell. Call it with mu
-// held.
-func (s *Supervisor) leasedTo(e loopback.Endpoint) string {
-	for name, r := range s.runners {
-		if l := r.currentLease(); l != nil && l.port == e.Port && l.has(e.Inode) {
-			return name
-		}
-	}
-	return ""
 }
 
 // broadcast tells everyone that something changed. Call it with mu held.
@@ -298,7 +236,10 @@ func (s *Supervisor) waitReady(ctx context.Context, rs []*runner) error {
 			return failed
 		}
 		if all {
-			return nil
+			if s.recent(namesOf(rs)) {
+				return nil
+			}
+			continue
 		}
 		select {
 		case <-ch:
@@ -306,6 +247,14 @@ func (s *Supervisor) waitReady(ctx context.Context, rs []*runner) error {
 			return ctx.Err()
 		}
 	}
+}
+
+func namesOf(rs []*runner) []string {
+	var out []string
+	for _, r := range rs {
+		out = append(out, r.name)
+	}
+	return out
 }
 
 // Restart restarts the named services, or all that are not stopped, and returns

@@ -22,15 +22,20 @@ type holder interface {
 func (r *runner) watchOver(p *process) verdict {
 	sp, _ := r.definition()
 	ctx, cancel := context.WithCancel(context.Background())
-	ready := make(chan error, 1)
-	go func() { ready <- r.awaitReady(ctx, sp, p.pid) }()
-	readyDone := false
+	var ready <-chan readiness
+	await := func(again bool) {
+		ch := make(chan readiness, 1)
+		go func() { ch <- r.awaitReady(ctx, sp, p, again) }()
+		ready = ch
+	}
+	await(false)
 	defer func() {
 		cancel()
-		if !readyDone {
+		if ready != nil {
 			<-ready
 		}
 	}()
+	var overdue <-chan time.Time // while it is not ready again
 	exits, done := r.sup.reaper.Exits()
 	defer done()
 	changes, verr := r.watcher(sp)
@@ -59,19 +64,25 @@ func (r *runner) watchOver(p *process) verdict {
 				return verdict{exit: &last}
 			}
 			recheck = time.After(daemonCheck)
-		case err := <-ready:
-			readyDone = true
+		case res := <-ready:
 			ready = nil
-			if err != nil {
-				return verdict{err: r.failure(err.Error(), p).withHint(r.readyHint(sp))}
+			if res.err != nil {
+				return verdict{err: r.failure(res.err.Error(), p).withHint(r.readyHint(sp))}
 			}
-			p.wasReady = true
-			r.mu.Lock()
-			r.st.State = Up
-			r.st.ReadyMS = float64(time.Since(p.started).Microseconds()) / 1000
-			r.mu.Unlock()
+			if !r.becomeReady(p, res.listened, res.since) {
+				await(p.wasReady) // it stopped listening this very moment
+				continue
+			}
+			p.wasReady, overdue = true, nil
 			r.unhold()
-			r.sup.notify()
+		case <-r.lapsed:
+			if ready == nil {
+				await(true)
+				overdue = time.After(readyLimit(sp))
+			}
+		case <-overdue:
+			overdue = nil
+			r.setOverdue()
 		case files := <-changes:
 			ok, reason := r.breaker.Allow(time.Now(), files)
 			if !ok {
@@ -119,7 +130,10 @@ func (e *Error) withHint(h string) *Error {
 }
 
 func (r *runner) readyHint(sp Spec) string {
-	if sp.Ready.HTTP == "" && sp.Ready.Log == "" && len(sp.Ready.Command) == 0 {
+	switch {
+	case sp.Ready.Log != "":
+		return "a program may keep its output in a buffer where it is not a terminal: flush each line, or run it with stdbuf -oL"
+	case sp.Ready.HTTP == "" && len(sp.Ready.Command) == 0:
 		return "if it is not meant to listen, say so in lodge.toml: ready = false"
 	}
 	return ""

@@ -2,7 +2,9 @@ package tui
 
 import (
 	"fmt"
+	"slices"
 
+	"lodge/internal/localapi"
 	"lodge/internal/sockets"
 )
 
@@ -24,9 +26,14 @@ func (u *ui) askEnd() {
 	}
 	var all []*sockets.Process
 	unknown := false
+	var own *sockets.Process
 	for _, p := range s.parties {
 		unknown = unknown || p.Unknown
 		for _, q := range p.Processes {
+			if u.isOwn(q) {
+				own = q
+				continue
+			}
 			if !hasProcess(all, q) {
 				all = append(all, q)
 			}
@@ -35,6 +42,8 @@ func (u *ui) askEnd() {
 	switch {
 	case len(all) > 0:
 		u.prompt = &endPrompt{processes: all, lodge: s.service != nil && s.service.Service != nil}
+	case own != nil && (s.service == nil || s.service.Service == nil):
+		u.say(warn, processText(own, u.opt.ASCII)+" is lodge's own: it is not ended here; enter explains it, lodge down ends a project")
 	case s.service != nil && s.service.Service != nil:
 		u.say(warn, "it holds no socket; in "+clean(s.service.Project.Path, u.opt.ASCII)+", lodge down "+clean(s.service.Service.Name, u.opt.ASCII)+" stops it")
 	case unknown:
@@ -42,6 +51,15 @@ func (u *ui) askEnd() {
 	default:
 		u.say(warn, "no process holds it")
 	}
+}
+
+// isOwn reports whether a process is lodge's own: what it holds is kept for a
+// service, and ending it would end a project.
+func (u *ui) isOwn(p *sockets.Process) bool {
+	if u.frame != nil && slices.ContainsFunc(u.frame.Projects, func(q localapi.Project) bool { return q.KeeperPID == p.PID }) {
+		return true
+	}
+	return u.opt.Own != nil && u.opt.Own(p) != ""
 }
 
 func (p *endPrompt) process() *sockets.Process { return p.processes[p.at] }

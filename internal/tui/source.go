@@ -56,6 +56,9 @@ type Options struct {
 	Color, ASCII bool
 	// Zone is that of the times that are shown; nil is the machine's.
 	Zone *time.Location
+	// Own says what a process is of lodge itself, such as "keeper", or "": such a
+	// one is never offered to be ended.
+	Own func(*sockets.Process) string
 	// Privileged says that lodge runs as root, so that it would not help to
 	// say that root sees more.
 	Privileged bool

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"lodge/internal/localapi"
 	"lodge/internal/sockets"
 )
 
@@ -278,6 +279,37 @@ func TestEndAsks(t *testing.T) {
 	press(u, "K")
 	if u.prompt != nil || !strings.Contains(u.String(), "needs root or the helper") {
 		t.Errorf("got\n%s", u)
+	}
+}
+
+// lodge's own processes are not offered, whatever they hold.
+func TestEndOffersNothingOfLodge(t *testing.T) {
+	own := func(pids ...int) Options {
+		return Options{View: "listeners", Own: func(p *sockets.Process) string {
+			if slices.Contains(pids, p.PID) {
+				return "keeper"
+			}
+			return ""
+		}}
+	}
+	u := shopUI(80, 24, own(nginx1.PID))
+	press(u, "down")
+	if es := press(u, "K", "y"); len(es) != 1 || es[0] != effect(end{nginx2, false}) {
+		t.Errorf("one of two: %v", es)
+	}
+	u = shopUI(80, 24, own(nginx1.PID, nginx2.PID))
+	press(u, "down")
+	if es := press(u, "K", "y"); len(es) != 0 || !strings.Contains(u.String(), "is lodge's own") {
+		t.Errorf("both: %v\n%s", es, u)
+	}
+	// The daemon's word is enough.
+	u = shopUI(80, 24, own())
+	f := *u.frame
+	f.Projects = append(slices.Clone(f.Projects), localapi.Project{Name: "other", KeeperPID: nginx1.PID}, localapi.Project{Name: "more", KeeperPID: nginx2.PID})
+	u.Frame(&f)
+	press(u, "home", "down")
+	if es := press(u, "K", "y"); len(es) != 0 {
+		t.Errorf("keepers: %v\n%s", es, u)
 	}
 }
 

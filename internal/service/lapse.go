@@ -1,0 +1,144 @@
+package service
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"lodge/internal/loopback"
+)
+
+// lapsed is the state of a service that was ready because it listened, and now
+// listens nowhere: it only tried whether the port is free, or it exchanges its
+// server by itself. It is starting again, and not failed however long it takes.
+
+// endsWithListening reports whether readiness of that kind ends when the
+// service listens nowhere any more.
+func (sp *Spec) endsWithListening() bool {
+	rd := sp.Ready
+	return !rd.None && len(rd.Command) == 0 && rd.Log == "" && (sp.HTTPSocket == "" || rd.HTTP != "")
+}
+
+// lapses reports whether the service is ready because it listens.
+func (r *runner) lapses() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.st.State == Up && r.listened
+}
+
+// lost reports whether the service is ready because it listened, and listens
+// nowhere of late. The caller holds sup.mu.
+func (r *runner) lost(eps []loopback.Endpoint) bool {
+	r.mu.Lock()
+	up, want := r.st.State == Up && r.listened, r.wantedPortLocked(r.spec)
+	own := r.lease != nil && r.lease.listener != nil
+	r.mu.Unlock()
+	return up && !own && len(r.servingOn(want, eps)) == 0
+}
+
+// lapse makes a service that was ready starting again. The caller holds sup.mu.
+func (r *runner) lapse() {
+	ports := portsText(r.sup.had[r.name])
+	r.mu.Lock()
+	r.lapseReason = "it listened" + ports + ", and listens nowhere now"
+	r.st.State, r.st.Reason = Starting, r.lapseReason
+	r.mu.Unlock()
+	select {
+	case r.lapsed <- struct{}{}:
+	default:
+	}
+}
+
+func portsText(ports []uint16) string {
+	switch len(ports) {
+	case 0:
+		return ""
+	case 1:
+		return fmt.Sprintf(" on port %d", ports[0])
+	}
+	ports = slices.Sorted(slices.Values(ports))
+	var out []string
+	for _, p := range ports {
+		out = append(out, fmt.Sprint(p))
+	}
+	return " on ports " + strings.Join(out, ", ")
+}
+
+// becomeReady makes a starting service ready, unless it is ready because it
+// listens and does not any more. since is when it came to be ready, for the
+// first time.
+func (r *runner) becomeReady(p *process, listened bool, since time.Time) bool {
+	r.sup.mu.Lock()
+	defer r.sup.mu.Unlock()
+	r.mu.Lock()
+	want := r.wantedPortLocked(r.spec)
+	own := r.lease != nil && r.lease.listener != nil
+	r.mu.Unlock()
+	if listened && !own && len(r.servingOn(want, r.sup.endpoints)) == 0 {
+		return false
+	}
+	r.mu.Lock()
+	if r.st.Reason == r.lapseReason {
+		r.st.Reason = ""
+	}
+	r.st.State, r.listened, r.overdue = Up, listened, false
+	if !p.wasReady || r.st.ReadyMS == 0 {
+		r.st.ReadyMS = float64(since.Sub(p.started).Microseconds()) / 1000
+	}
+	r.mu.Unlock()
+	r.sup.broadcast()
+	return true
+}
+
+// setOverdue ends the waiting of those who wait until the service is ready
+// again.
+func (r *runner) setOverdue() {
+	r.mu.Lock()
+	r.overdue = true
+	r.mu.Unlock()
+	r.sup.notify()
+}
+
+// newLife forgets what was noted of the life before.
+func (r *runner) newLife() {
+	r.mu.Lock()
+	r.listened, r.overdue, r.lapseReason = false, false, ""
+	r.mu.Unlock()
+	select {
+	case <-r.lapsed:
+	default:
+	}
+}
+
+// stuck says why what needs the service cannot start although the service has
+// not failed: it is overdue, or waits for one that is. It is "" otherwise.
+func (r *runner) stuck() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case r.asked > 0:
+		return ""
+	case r.st.State == Starting && r.overdue:
+		return "was ready and is not any more: " + r.st.Reason
+	case r.st.State == Waiting && r.blocked != nil:
+		return "waits: " + r.blocked.Cause
+	}
+	return ""
+}
+
+// block notes why the service that it waits for is stuck, or that it is not any
+// more, where why is "". It goes on waiting, and those who wait for it are told.
+func (r *runner) block(need, why string) {
+	var e *Error
+	if why != "" {
+		e = &Error{Service: r.name, Cause: fmt.Sprintf("it needs %s, which %s", need, why), Hint: hintNeeds}
+	}
+	r.mu.Lock()
+	first := r.blocked == nil && e != nil
+	r.blocked = e
+	r.mu.Unlock()
+	if first {
+		r.sup.notify()
+	}
+}
