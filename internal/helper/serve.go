@@ -59,6 +59,7 @@ func serveWith(ctx context.Context, conn *net.UnixConn, uid, gid uint32, o Optio
 	stop := context.AfterFunc(ctx, func() { _ = conn.SetReadDeadline(time.Unix(1, 0)) })
 	defer stop()
 	s := newSession(uid, gid, o, live)
+	s.netns = netnsOf(conn)
 	defer func() { err = errors.Join(err, s.close(), conn.Close()) }()
 	for {
 		var req request
