@@ -13,11 +13,20 @@ import (
 	"github.com/cilium/ebpf"
 )
 
+type homeAskerKey struct {
+	_      structs.HostLayout
+	Home   uint64
+	Addr   uint32
+	Port   uint16
+	Family uint16
+}
+
 type homeHome struct {
 	_     structs.HostLayout
 	Ip4   uint32
 	Ip6   [4]uint32
 	Flags uint32
+	Netns uint64
 }
 
 type homeNote struct {
@@ -32,10 +41,10 @@ type homeNote struct {
 }
 
 type homePortKey struct {
-	_      structs.HostLayout
-	Home   uint64
-	Port   uint32
-	Family uint32
+	_     structs.HostLayout
+	Home  uint64
+	Port  uint32
+	Proto uint32
 }
 
 // Names of all BPF objects in the ELF.
@@ -54,6 +63,7 @@ const (
 	homeProgHomeBound6       = "home_bound6"
 	homeProgHomeConnect4     = "home_connect4"
 	homeProgHomeConnect6     = "home_connect6"
+	homeProgHomeCreate       = "home_create"
 	homeProgHomeGetpeername4 = "home_getpeername4"
 	homeProgHomeGetpeername6 = "home_getpeername6"
 	homeProgHomeGetsockname4 = "home_getsockname4"
@@ -66,6 +76,7 @@ const (
 	homeProgHomeSendmsg6     = "home_sendmsg6"
 	homeProgHomeSockops      = "home_sockops"
 	homeVarHomeLevel         = "home_level"
+	homeVarMayReadKernel     = "may_read_kernel"
 	homeVarSockopsMayAsk     = "sockops_may_ask"
 )
 
@@ -117,6 +128,7 @@ type homeProgramSpecs struct {
 	HomeBound6       *ebpf.ProgramSpec `ebpf:"home_bound6"`
 	HomeConnect4     *ebpf.ProgramSpec `ebpf:"home_connect4"`
 	HomeConnect6     *ebpf.ProgramSpec `ebpf:"home_connect6"`
+	HomeCreate       *ebpf.ProgramSpec `ebpf:"home_create"`
 	HomeGetpeername4 *ebpf.ProgramSpec `ebpf:"home_getpeername4"`
 	HomeGetpeername6 *ebpf.ProgramSpec `ebpf:"home_getpeername6"`
 	HomeGetsockname4 *ebpf.ProgramSpec `ebpf:"home_getsockname4"`
@@ -147,6 +159,7 @@ type homeMapSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type homeVariableSpecs struct {
 	HomeLevel     *ebpf.VariableSpec `ebpf:"home_level"`
+	MayReadKernel *ebpf.VariableSpec `ebpf:"may_read_kernel"`
 	SockopsMayAsk *ebpf.VariableSpec `ebpf:"sockops_may_ask"`
 }
 
@@ -194,6 +207,7 @@ func (m *homeMaps) Close() error {
 // It can be passed to loadHomeObjects or ebpf.CollectionSpec.LoadAndAssign.
 type homeVariables struct {
 	HomeLevel     *ebpf.Variable `ebpf:"home_level"`
+	MayReadKernel *ebpf.Variable `ebpf:"may_read_kernel"`
 	SockopsMayAsk *ebpf.Variable `ebpf:"sockops_may_ask"`
 }
 
@@ -207,6 +221,7 @@ type homePrograms struct {
 	HomeBound6       *ebpf.Program `ebpf:"home_bound6"`
 	HomeConnect4     *ebpf.Program `ebpf:"home_connect4"`
 	HomeConnect6     *ebpf.Program `ebpf:"home_connect6"`
+	HomeCreate       *ebpf.Program `ebpf:"home_create"`
 	HomeGetpeername4 *ebpf.Program `ebpf:"home_getpeername4"`
 	HomeGetpeername6 *ebpf.Program `ebpf:"home_getpeername6"`
 	HomeGetsockname4 *ebpf.Program `ebpf:"home_getsockname4"`
@@ -228,6 +243,7 @@ func (p *homePrograms) Close() error {
 		p.HomeBound6,
 		p.HomeConnect4,
 		p.HomeConnect6,
+		p.HomeCreate,
 		p.HomeGetpeername4,
 		p.HomeGetpeername6,
 		p.HomeGetsockname4,

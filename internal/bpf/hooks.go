@@ -30,6 +30,9 @@ type Home struct {
 	IP6 netip.Addr
 	// Strict says that localhost is the home's and nothing else.
 	Strict bool
+	// Netns is the cookie of the network namespace that the home is in
+	// (SO_NETNS_COOKIE). Sockets of another one are left alone; 0 is every one.
+	Netns uint64
 }
 
 // Hooks is the collection, loaded and attached to one cgroup. Its methods
@@ -81,7 +84,11 @@ func (h *Hooks) load(level uint32, sockOpsMayAsk bool) error {
 	if sockOpsMayAsk {
 		mayAsk = 1
 	}
-	for name, value := range map[string]uint32{"home_level": level, "sockops_may_ask": mayAsk} {
+	var mayRead uint32
+	if features.HaveProgramHelper(ebpf.CGroupSockAddr, asm.FnProbeReadKernel) == nil {
+		mayRead = 1
+	}
+	for name, value := range map[string]uint32{"home_level": level, "sockops_may_ask": mayAsk, "may_read_kernel": mayRead} {
 		if err := spec.Variables[name].Set(value); err != nil {
 			return fmt.Errorf("set eBPF variable %s: %w", name, err)
 		}
@@ -115,6 +122,7 @@ func (h *Hooks) programs() []hook {
 		{o.HomeGetsockname4, ebpf.AttachCgroupInet4GetSockname},
 		{o.HomeGetsockname6, ebpf.AttachCgroupInet6GetSockname},
 		{o.HomeSockops, ebpf.AttachCGroupSockOps},
+		{o.HomeCreate, ebpf.AttachCGroupInetSockCreate},
 		{o.HomeRelease, ebpf.AttachCgroupInetSockRelease},
 	}
 }
@@ -129,7 +137,7 @@ func (h *Hooks) Migrate() (*os.File, error) { return dup(h.objects.HomeMigrate.F
 // events (ReadEvents) and its table of leases (OpenLeases); the caller closes
 // both. Nothing is loaded.
 func (h *Hooks) Add(id uint64, home Home) (events, leases *os.File, err error) {
-	value := homeHome{Ip4: word(home.IP4.As4())}
+	value := homeHome{Ip4: word(home.IP4.As4()), Netns: home.Netns}
 	if home.IP6.IsValid() {
 		b := home.IP6.As16()
 		for i := range value.Ip6 {

@@ -70,6 +70,7 @@ func serveWith(ctx context.Context, conn *net.UnixConn, s *session, idle func(bo
 			<-ending
 		}
 	}()
+	s.netns = netnsOf(conn)
 	defer func() { err = errors.Join(err, s.close(), conn.Close()) }()
 	for {
 		var req request

@@ -22,6 +22,8 @@ type session struct {
 	uid, gid uint32
 	options  Options
 	mount    string
+	// netns is the client's network namespace (netnsOf).
+	netns uint64
 
 	// What the probes said, and whether they need not be asked again.
 	capabilities []Capability
@@ -237,7 +239,7 @@ func (s *session) createHome(ip4 netip.Addr, strict bool) (info *homeInfo, files
 	if err != nil {
 		return info, files, err
 	}
-	home := bpf.Home{IP4: ip4, IP6: loopback.Home6(ip4), Strict: strict}
+	home := bpf.Home{IP4: ip4, IP6: loopback.Home6(ip4), Strict: strict, Netns: s.netns}
 	if err := addAddress6(home.IP6); err != nil {
 		// A machine without IPv6 has no IPv6-only sockets either.
 		home.IP6, info.IP6Reason = netip.Addr{}, err.Error()

@@ -120,7 +120,7 @@ func (c *Conn) lookup(protocol byte, local, remote netip.AddrPort, iface uint32)
 	// For UDP the kernel reads the two ends the other way round, "for
 	// historical reasons" (net/ipv4/udp_diag.c, udp_dump_one).
 	at := 0
-	if protocol == unix.IPPROTO_UDP {
+	if protocol == unix.IPPROTO_UDP || protocol == unix.IPPROTO_UDPLITE {
 		at = 1
 	}
 	putAddress(&c.req, at, local)
@@ -221,6 +221,8 @@ func protocolNumber(p loopback.Protocol) (byte, error) {
 		return unix.IPPROTO_TCP, nil
 	case loopback.UDP:
 		return unix.IPPROTO_UDP, nil
+	case "udplite":
+		return unix.IPPROTO_UDPLITE, nil
 	}
-	return 0, fmt.Errorf("protocol %q: neither tcp nor udp", p)
+	return 0, fmt.Errorf("protocol %q: none of tcp, udp, udplite", p)
 }

@@ -99,19 +99,41 @@ INLINE int is_taken6(struct bpf_sock_addr *ctx, __u64 id, __u64 service, int udp
 	return taken;
 }
 
+/* A strict home reaches what it bound itself at another loopback address, so
+ * the socket is noted. */
+INLINE int bind_elsewhere(struct bpf_sock_addr *ctx, __u32 asked)
+{
+	struct home *h;
+	__u64 id;
+
+	if ((asked & htonl(0xff000000)) != htonl(0x7f000000))
+		return 1;
+	h = current_home(ctx, &id);
+	if (h && (h->flags & HOME_STRICT))
+		note_of(ctx->sk, id, current_service());
+	return 1;
+}
+
 SEC("cgroup/bind4")
 int home_bind4(struct bpf_sock_addr *ctx)
 {
 	__u16 dport = ctx->user_port, port = ntohs(dport);
 	__u32 asked = ctx->user_ip4, flags = 0;
-	int udp = ctx->protocol == IPPROTO_UDP;
+	int lite = ctx->protocol == IPPROTO_UDPLITE;
+	int udp = lite || ctx->protocol == IPPROTO_UDP;
+	int unspec = ctx->user_family == AF_UNSPEC;
+	char lo[4] = "lo";
 	struct home *h;
 	struct note *n;
 	__u64 id, service;
 
-	if (!is_local4(asked) || (!udp && ctx->protocol != IPPROTO_TCP))
+	if (!udp && ctx->protocol != IPPROTO_TCP)
 		return 1;
-	h = current_home(&id);
+	if (!is_local4(asked))
+		return bind_elsewhere(ctx, asked);
+	if (unspec && asked)
+		return 1; /* the kernel refuses it (EAFNOSUPPORT) */
+	h = current_home(ctx, &id);
 	if (!h)
 		return 1;
 	service = current_service();
@@ -125,14 +147,22 @@ int home_bind4(struct bpf_sock_addr *ctx)
 			tell_conflict(ctx, id, service, port, udp);
 			return refuse(EADDRINUSE);
 		}
-		if (is_taken4(ctx, id, service, udp, h->ip4, dport))
+		if (!lite && is_taken4(ctx, id, service, udp, h->ip4, dport))
 			tell_conflict(ctx, id, service, port, udp);
 	}
+	/* The kernel takes AF_UNSPEC with no other address than 0.0.0.0, and a
+	 * program cannot change the family: such a socket is bound to the device
+	 * lo, a TCP one when it listens. */
+	if (unspec && udp && !bpf_setsockopt(ctx, SOL_SOCKET, SO_BINDTODEVICE, lo, sizeof(lo)))
+		flags |= NOTE_ON_LO;
 	if (n) {
 		n->service = service;
 		n->flags = flags;
 	}
-	ctx->user_ip4 = h->ip4;
+	/* The verifier takes no store through a pointer made before the call. */
+	asm volatile("" : "+r"(ctx));
+	if (!unspec)
+		ctx->user_ip4 = h->ip4;
 	return bind_allowed(port);
 }
 
@@ -141,18 +171,19 @@ int home_bind6(struct bpf_sock_addr *ctx)
 {
 	__u32 ip[4] = { ctx->user_ip6[0], ctx->user_ip6[1], ctx->user_ip6[2], ctx->user_ip6[3] };
 	__u16 dport = ctx->user_port, port = ntohs(dport);
-	int udp = ctx->protocol == IPPROTO_UDP;
+	int lite = ctx->protocol == IPPROTO_UDPLITE;
+	int udp = lite || ctx->protocol == IPPROTO_UDP;
 	int six = is_local6(ip), to6 = 0;
 	__u32 flags = 0;
 	struct home *h;
 	struct note *n;
 	__u64 id, service;
 
-	if (!six && !(is_mapped(ip) && is_local4(ip[3])))
-		return 1;
 	if (!udp && ctx->protocol != IPPROTO_TCP)
 		return 1;
-	h = current_home(&id);
+	if (!six && !(is_mapped(ip) && is_local4(ip[3])))
+		return is_mapped(ip) ? bind_elsewhere(ctx, ip[3]) : 1;
+	h = current_home(ctx, &id);
 	if (!h)
 		return 1;
 	service = current_service();
@@ -176,7 +207,9 @@ int home_bind6(struct bpf_sock_addr *ctx)
 			tell_conflict(ctx, id, service, port, udp);
 			return refuse(EADDRINUSE);
 		}
-		if (to6 ? is_taken6(ctx, id, service, udp, h->ip6, dport)
+		if (lite)
+			;
+		else if (to6 ? is_taken6(ctx, id, service, udp, h->ip6, dport)
 			: is_taken4(ctx, id, service, udp, h->ip4, dport))
 			tell_conflict(ctx, id, service, port, udp);
 	}
@@ -198,7 +231,7 @@ INLINE int told_bound(struct bpf_sock *sk, __u32 family, const __u32 addr[4], __
 	struct note *n;
 	__u64 id;
 
-	if (sk->protocol != IPPROTO_UDP || !current_home(&id))
+	if (sk->protocol != IPPROTO_UDP || !current_home(sk, &id))
 		return 1;
 	n = bpf_sk_storage_get(&notes, sk, 0, 0);
 	if (!n)
@@ -224,13 +257,32 @@ INLINE int told_bound(struct bpf_sock *sk, __u32 family, const __u32 addr[4], __
 	return 1;
 }
 
+/* A datagram socket on the device lo is found by nobody who does not name the
+ * device. */
+INLINE int note_on_lo(struct bpf_sock *sk)
+{
+	struct port_key k = { .proto = IPPROTO_UDP, .port = sk->src_port };
+	struct note *n = bpf_sk_storage_get(&notes, sk, 0, 0);
+	__u32 families = 1;
+
+	if (!n || !(n->flags & NOTE_ON_LO) || sk->protocol != IPPROTO_UDP)
+		return 1;
+	n->port = k.port;
+	n->family = AF_INET;
+	n->proto = IPPROTO_UDP;
+	n->flags |= NOTE_UNFINDABLE | NOTE_BOUND;
+	k.home = n->home;
+	bpf_map_update_elem(&unfindable, &k, &families, BPF_ANY);
+	return 1;
+}
+
 SEC("cgroup/post_bind4")
 int home_bound4(struct bpf_sock *sk)
 {
 	__u32 addr[4] = { sk->src_ip4 };
 
 	if (!addr[0])
-		return 1;
+		return note_on_lo(sk);
 	return told_bound(sk, AF_INET, addr, sk->src_port);
 }
 

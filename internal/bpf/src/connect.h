@@ -6,6 +6,8 @@
 enum way {
 	PASS,        /* leave the address alone */
 	REFUSE,
+	NOWHERE4,    /* the home's port 0, where the kernel itself refuses */
+	NOWHERE6,
 	TO_HOME4,
 	TO_HOME6,
 	TO_MACHINE4, /* ::1 for a socket that is bound to an IPv4 address */
@@ -19,16 +21,18 @@ INLINE enum way way4(struct bpf_sock_addr *ctx, struct home *h, __u64 id, int ud
 	__u16 dport = ctx->user_port, sport = udp ? htons(sk->src_port) : 0;
 	enum who w;
 
+	/* UDP-Lite has a table of its own, which no helper looks into. */
+	if (ctx->protocol == IPPROTO_UDPLITE)
+		return TO_HOME4;
 	w = find4(ctx, id, udp, udp ? src : 0, sport, h->ip4, dport);
 	if (w == INSIDE)
 		return TO_HOME4;
-	if (!udp) {
-		if (has_unfindable(id, dport, AF_INET) || !(h->flags & HOME_STRICT))
-			return PASS;
-		return REFUSE;
-	}
+	if (has_unfindable(id, udp, dport, AF_INET))
+		return PASS;
+	if (!udp)
+		return h->flags & HOME_STRICT ? NOWHERE4 : PASS;
 	if (h->flags & HOME_STRICT) {
-		if (has_asked(id, dport, AF_INET))
+		if (has_asked(id, ctx->user_ip4, dport, AF_INET))
 			return PASS;
 		/* Nobody there: the kernel says so as it would have. */
 		return w == OUTSIDE ? REFUSE : TO_HOME4;
@@ -37,6 +41,39 @@ INLINE enum way way4(struct bpf_sock_addr *ctx, struct home *h, __u64 id, int ud
 	if (connecting && w == NOBODY && find4(ctx, id, 1, src, sport, LOOPBACK4, dport) == NOBODY)
 		return TO_HOME4;
 	return PASS;
+}
+
+/* Reports whether a strict home keeps its programs from a loopback address of
+ * the machine other than 127.0.0.1. */
+INLINE int is_kept_from4(struct bpf_sock_addr *ctx, int udp, __u32 ip)
+{
+	__u16 dport = ctx->user_port;
+	struct home *h;
+	__u64 id;
+
+	if ((ip & htonl(0xff000000)) != htonl(0x7f000000) || is_resolver4(ip, dport))
+		return 0;
+	h = current_home(ctx, &id);
+	if (!h || !(h->flags & HOME_STRICT) || !is_elsewhere4(ip, h))
+		return 0;
+	if (udp && has_asked(id, ip, dport, AF_INET))
+		return 0;
+	return !has_own4(ctx, id, udp, ip, dport);
+}
+
+INLINE int is_kept_from6(struct bpf_sock_addr *ctx, int udp, const __u32 ip[4])
+{
+	struct home *h;
+	__u64 id;
+
+	if (is_mapped(ip))
+		return is_kept_from4(ctx, udp, ip[3]);
+	if (ip[0] != htonl(0xfd6c6f64))
+		return 0;
+	h = current_home(ctx, &id);
+	if (!h || !(h->flags & HOME_STRICT) || !is_other_home6(ip, h))
+		return 0;
+	return !(udp && has_asked(id, ip[3], ctx->user_port, AF_INET6));
 }
 
 /* A datagram socket may be connected again, to the other family: an IPv6 one
@@ -62,14 +99,20 @@ int home_connect4(struct bpf_sock_addr *ctx)
 		forget_peer6(ctx->sk);
 	/* The verifier takes no store through a pointer made before the call. */
 	asm volatile("" : "+r"(ctx));
-	if (!is_local4(ctx->user_ip4) || (!udp && ctx->protocol != IPPROTO_TCP))
+	if (!udp && ctx->protocol != IPPROTO_TCP)
 		return 1;
-	h = current_home(&id);
+	if (!is_local4(ctx->user_ip4))
+		return is_kept_from4(ctx, udp, ctx->user_ip4) ? refuse(ECONNREFUSED) : 1;
+	h = current_home(ctx, &id);
 	if (!h)
 		return 1;
 	switch (way4(ctx, h, id, udp, 1)) {
 	case REFUSE:
 		return refuse(ECONNREFUSED);
+	case NOWHERE4:
+		ctx->user_ip4 = h->ip4;
+		ctx->user_port = 0;
+		return 1;
 	case TO_HOME4:
 		/* So that it can be told from the machine's own clients. */
 		if (udp && !ctx->sk->src_port && !ctx->sk->src_ip4) {
@@ -118,9 +161,11 @@ INLINE enum way way6(struct bpf_sock_addr *ctx, struct home *h, __u64 id, int ud
 		}
 		return six && bound4 ? TO_MACHINE4 : PASS;
 	}
+	if (has_unfindable(id, udp, dport, six ? AF_INET6 : AF_INET))
+		return PASS;
 	if (!udp)
-		return has_unfindable(id, dport, six ? AF_INET6 : AF_INET) ? PASS : REFUSE;
-	if (has_asked(id, dport, six ? AF_INET6 : AF_INET))
+		return can4 ? NOWHERE4 : can6 ? NOWHERE6 : REFUSE;
+	if (has_asked(id, ctx->user_ip6[3], dport, six ? AF_INET6 : AF_INET))
 		return PASS;
 	if (w4 == OUTSIDE || w6 == OUTSIDE)
 		return REFUSE;
@@ -139,11 +184,11 @@ int home_connect6(struct bpf_sock_addr *ctx)
 	__u64 id;
 	__u32 to[4] = { 0, 0, MAPPED, LOOPBACK4 };
 
-	if (!six && !(is_mapped(ip) && is_local4(ip[3])))
-		return 1;
 	if (!udp && ctx->protocol != IPPROTO_TCP)
 		return 1;
-	h = current_home(&id);
+	if (!six && !(is_mapped(ip) && is_local4(ip[3])))
+		return is_kept_from6(ctx, udp, ip) ? refuse(ECONNREFUSED) : 1;
+	h = current_home(ctx, &id);
 	if (!h)
 		return 1;
 	if (udp && !six)
@@ -153,15 +198,15 @@ int home_connect6(struct bpf_sock_addr *ctx)
 		return 1;
 	if (way == REFUSE)
 		return refuse(ECONNREFUSED);
-	if (way == TO_HOME6) {
+	if (way == TO_HOME6 || way == NOWHERE6) {
 		to[0] = h->ip6[0];
 		to[1] = h->ip6[1];
 		to[2] = h->ip6[2];
 		to[3] = h->ip6[3];
-	} else if (way == TO_HOME4) {
+	} else if (way == TO_HOME4 || way == NOWHERE4) {
 		to[3] = h->ip4;
 	}
-	if (way != TO_HOME6 && six) {
+	if (way != TO_HOME6 && way != NOWHERE6 && six) {
 		n = note_of(ctx->sk, id, current_service());
 		if (n)
 			n->flags |= NOTE_PEER6;
@@ -183,5 +228,7 @@ int home_connect6(struct bpf_sock_addr *ctx)
 	ctx->user_ip6[1] = to[1];
 	ctx->user_ip6[2] = to[2];
 	ctx->user_ip6[3] = to[3];
+	if (way == NOWHERE4 || way == NOWHERE6)
+		ctx->user_port = 0;
 	return 1;
 }

@@ -11,8 +11,8 @@ int home_sendmsg4(struct bpf_sock_addr *ctx)
 	__u64 id;
 
 	if (!is_local4(ctx->user_ip4))
-		return 1;
-	h = current_home(&id);
+		return is_kept_from4(ctx, 1, ctx->user_ip4) ? refuse(ECONNREFUSED) : 1;
+	h = current_home(ctx, &id);
 	if (!h)
 		return 1;
 	switch (way4(ctx, h, id, 1, 0)) {
@@ -45,17 +45,19 @@ int home_sendmsg6(struct bpf_sock_addr *ctx)
 	__u64 id;
 
 	if (!is_local6(ip))
-		return 1;
-	h = current_home(&id);
+		return is_kept_from6(ctx, 1, ip) ? refuse(ECONNREFUSED) : 1;
+	h = current_home(ctx, &id);
 	if (!h)
 		return 1;
 	any = is_any6(src);
-	if ((h->flags & HOME_IP6) && !is_mapped(src))
+	if ((h->flags & HOME_IP6) && !is_mapped(src) && ctx->protocol == IPPROTO_UDPLITE)
+		w = INSIDE; /* see way4 */
+	else if ((h->flags & HOME_IP6) && !is_mapped(src))
 		w = find6(ctx, id, 1, any ? h->ip6 : src, htons(sk->src_port), h->ip6, dport);
 	else
 		w = OUTSIDE; /* the kernel cannot send from an IPv4 to an IPv6 address */
 	if (w != INSIDE) {
-		if (!(h->flags & HOME_STRICT) || has_asked(id, dport, AF_INET6))
+		if (!(h->flags & HOME_STRICT) || has_asked(id, ip[3], dport, AF_INET6))
 			return 1;
 		if (w == OUTSIDE)
 			return refuse(ECONNREFUSED);
@@ -81,13 +83,13 @@ int home_recvmsg4(struct bpf_sock_addr *ctx)
 	struct home *h;
 	__u64 id;
 
-	h = current_home(&id);
+	h = current_home(ctx, &id);
 	if (!h)
 		return 1;
 	if (ctx->user_ip4 == h->ip4)
 		ctx->user_ip4 = LOOPBACK4;
-	else if ((h->flags & HOME_STRICT) && ctx->user_ip4 == LOOPBACK4)
-		note_asker(id, ctx->user_port, AF_INET);
+	else if ((h->flags & HOME_STRICT) && (ctx->user_ip4 & htonl(0xff000000)) == htonl(0x7f000000))
+		note_asker(id, ctx->user_ip4, ctx->user_port, AF_INET);
 	return 1;
 }
 
@@ -100,7 +102,7 @@ int home_recvmsg6(struct bpf_sock_addr *ctx)
 	int six = 0;
 	__u64 id;
 
-	h = current_home(&id);
+	h = current_home(ctx, &id);
 	if (!h)
 		return 1;
 	if (is_mapped(ip) && ip[3] == h->ip4) {
@@ -112,13 +114,13 @@ int home_recvmsg6(struct bpf_sock_addr *ctx)
 		 * its own, too: the kernel prefers that (RFC 6724, rule 1). */
 		if ((h->flags & HOME_STRICT) &&
 		    find6(ctx, id, 1, h->ip6, htons(ctx->sk->src_port), h->ip6, ctx->user_port) != INSIDE)
-			note_asker(id, ctx->user_port, AF_INET6);
+			note_asker(id, htonl(1), ctx->user_port, AF_INET6);
 	} else {
 		if (h->flags & HOME_STRICT) {
-			if (is_mapped(ip) && ip[3] == LOOPBACK4)
-				note_asker(id, ctx->user_port, AF_INET);
-			else if (is_local6(ip))
-				note_asker(id, ctx->user_port, AF_INET6);
+			if (is_mapped(ip) && (ip[3] & htonl(0xff000000)) == htonl(0x7f000000))
+				note_asker(id, ip[3], ctx->user_port, AF_INET);
+			else if (is_local6(ip) || is_other_home6(ip, h))
+				note_asker(id, ip[3], ctx->user_port, AF_INET6);
 		}
 		return 1;
 	}

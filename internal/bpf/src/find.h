@@ -70,28 +70,55 @@ INLINE enum who find6(void *ctx, __u64 id, int udp, const __u32 src[4], __u16 sp
 	return w;
 }
 
-/* Says whether a listener of the home that lookups do not find accepts
- * connections of that family. port in network byte order. */
-INLINE int has_unfindable(__u64 id, __u16 port, __u32 family)
+/* Reports whether a socket of the home would get what is sent to dst:dport. */
+INLINE int has_own4(void *ctx, __u64 id, int udp, __u32 dst, __u16 dport)
 {
-	struct port_key k = { .home = id, .port = ntohs(port) };
+	struct bpf_sock_tuple t = {};
+	struct bpf_sock *sk;
+	int ours;
+
+	t.ipv4.daddr = dst;
+	t.ipv4.dport = dport;
+	if (udp)
+		sk = bpf_sk_lookup_udp(ctx, &t, sizeof(t.ipv4), BPF_F_CURRENT_NETNS, 0);
+	else
+		sk = bpf_sk_lookup_tcp(ctx, &t, sizeof(t.ipv4), BPF_F_CURRENT_NETNS, 0);
+	if (!sk)
+		return 0;
+	ours = is_ours(sk, id);
+	bpf_sk_release(sk);
+	return ours;
+}
+
+/* Reports whether a socket of the home that lookups do not find takes what is
+ * sent to the port by that family. port in network byte order. */
+INLINE int has_unfindable(__u64 id, int udp, __u16 port, __u32 family)
+{
+	struct port_key k = { .home = id, .port = ntohs(port), .proto = udp ? IPPROTO_UDP : IPPROTO_TCP };
 	__u32 *families;
 
 	families = bpf_map_lookup_elem(&unfindable, &k);
 	return families && (*families & (family == AF_INET ? 1 : 2));
 }
 
-/* Says whether the home may answer an outside client on that port. */
-INLINE int has_asked(__u64 id, __u16 port, __u32 family)
+/* The address by which an asker is kept: a program may name localhost 0.0.0.0
+ * or ::, too. */
+INLINE __u32 asker_addr(__u32 addr, __u16 family)
 {
-	struct port_key k = { .home = id, .port = ntohs(port), .family = family };
+	return addr ? addr : family == AF_INET ? LOOPBACK4 : htonl(1);
+}
+
+/* Reports whether the home may answer an outside client at that address. */
+INLINE int has_asked(__u64 id, __u32 addr, __u16 port, __u16 family)
+{
+	struct asker_key k = { .home = id, .addr = asker_addr(addr, family), .port = ntohs(port), .family = family };
 
 	return bpf_map_lookup_elem(&askers, &k) != 0;
 }
 
-INLINE void note_asker(__u64 id, __u16 port, __u32 family)
+INLINE void note_asker(__u64 id, __u32 addr, __u16 port, __u16 family)
 {
-	struct port_key k = { .home = id, .port = ntohs(port), .family = family };
+	struct asker_key k = { .home = id, .addr = asker_addr(addr, family), .port = ntohs(port), .family = family };
 	__u32 yes = 1;
 
 	if (!bpf_map_lookup_elem(&askers, &k))

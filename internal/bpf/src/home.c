@@ -6,6 +6,7 @@
  */
 #include "bind.h"
 #include "connect.h"
+#include "create.h"
 #include "datagram.h"
 #include "lifetime.h"
 #include "migrate.h"

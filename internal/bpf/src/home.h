@@ -9,6 +9,10 @@ const volatile __u32 home_level = 0;
 /* Whether sock_ops programs may ask who is running (since Linux 6.16). */
 const volatile __u32 sockops_may_ask = 1;
 
+/* Whether bpf_probe_read_kernel may be called: not in a kernel that is locked
+ * down for confidentiality. */
+const volatile __u32 may_read_kernel = 1;
+
 /* How the kernel names lo in every network namespace. */
 #define LOOPBACK4 htonl(0x7f000001)
 
@@ -19,6 +23,7 @@ struct home {
 	__u32 ip4;
 	__u32 ip6[4];
 	__u32 flags;
+	__u64 netns; /* cookie of its network namespace; 0 is every one */
 };
 
 /* What is remembered of a socket of a home. */
@@ -38,6 +43,7 @@ struct note {
 #define NOTE_BOUND 8       /* BIND_UDP was told */
 #define NOTE_UNFINDABLE 16 /* an entry in unfindable */
 #define NOTE_REUSEPORT 32  /* the lease set SO_REUSEPORT */
+#define NOTE_ON_LO 64      /* a UDP socket on all addresses of the device lo */
 
 enum event_type { EVENT_LISTEN = 1, EVENT_BIND_UDP = 2, EVENT_CLOSE = 3, EVENT_CONFLICT = 4 };
 
@@ -57,7 +63,14 @@ struct event {
 struct port_key {
 	__u64 home;
 	__u32 port; /* host byte order */
-	__u32 family;
+	__u32 proto;
+};
+
+struct asker_key {
+	__u64 home;
+	__u32 addr; /* the IPv4 address, or the last word of the IPv6 one */
+	__u16 port; /* host byte order */
+	__u16 family;
 };
 
 struct {
@@ -85,12 +98,12 @@ struct {
 	__type(value, __u32);
 } unfindable SEC(".maps");
 
-/* Outside clients on 127.0.0.1 or ::1 from which a strict home got a
+/* Outside clients on loopback addresses from which a strict home got a
  * datagram: they may be answered. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 4096);
-	__type(key, struct port_key);
+	__type(key, struct asker_key);
 	__type(value, __u32);
 } askers SEC(".maps");
 
@@ -124,13 +137,20 @@ struct {
 	__array(values, struct lease_table);
 } leases_of SEC(".maps");
 
-/* The home that the current process is inside of, or null. */
-INLINE struct home *current_home(__u64 *id)
+/* The home of the current process, for a socket in the home's network
+ * namespace, or null. In another namespace localhost is another one already.
+ * ctx is a program's context, which names the socket. */
+INLINE struct home *current_home(void *ctx, __u64 *id)
 {
+	struct home *h;
+
 	*id = bpf_get_current_ancestor_cgroup_id(home_level);
 	if (!*id)
 		return 0;
-	return bpf_map_lookup_elem(&homes, id);
+	h = bpf_map_lookup_elem(&homes, id);
+	if (h && h->netns && h->netns != bpf_get_netns_cookie(ctx))
+		return 0;
+	return h;
 }
 
 INLINE __u64 current_service(void)
@@ -141,6 +161,25 @@ INLINE __u64 current_service(void)
 INLINE int is_local4(__u32 ip)
 {
 	return ip == LOOPBACK4 || ip == 0;
+}
+
+/* A loopback address other than 127.0.0.1 and the home's own. */
+INLINE int is_elsewhere4(__u32 ip, const struct home *h)
+{
+	return (ip & htonl(0xff000000)) == htonl(0x7f000000) && ip != LOOPBACK4 && ip != h->ip4;
+}
+
+/* The machine's resolver, systemd-resolved(8), which a strict home may ask:
+ * the names of other machines lead to addresses that are left alone. */
+INLINE int is_resolver4(__u32 ip, __u16 dport)
+{
+	return dport == htons(53) && (ip == htonl(0x7f000035) || ip == htonl(0x7f000036));
+}
+
+/* The IPv6 address of another home: fd6c:6f64:6765::/96. */
+INLINE int is_other_home6(const __u32 ip[4], const struct home *h)
+{
+	return ip[0] == htonl(0xfd6c6f64) && ip[1] == htonl(0x67650000) && !ip[2] && ip[3] != h->ip4;
 }
 
 /* ::1 or :: */
@@ -177,12 +216,28 @@ INLINE int v6only_bit(struct sock_common *c)
 	return v != 0;
 }
 
+/* The same of a socket that no helper casts: a copy of its beginning. */
+INLINE int v6only_copied(struct bpf_sock *sk)
+{
+	unsigned char begin[64];
+	__u64 v;
+
+	if (!may_read_kernel || bpf_probe_read_kernel(begin, sizeof(begin), sk))
+		return 0;
+	v = begin[__builtin_preserve_field_info(((struct sock_common *)0)->skc_ipv6only, FIELD_BYTE_OFFSET) & 63];
+	v <<= __builtin_preserve_field_info(((struct sock_common *)0)->skc_ipv6only, FIELD_LSHIFT_U64);
+	v >>= __builtin_preserve_field_info(((struct sock_common *)0)->skc_ipv6only, FIELD_RSHIFT_U64);
+	return v != 0;
+}
+
 /* bpf_getsockopt does not offer IPV6_V6ONLY. struct sock_common is the
  * beginning of every socket, so one relocation serves TCP and UDP. */
 INLINE int is_v6only(struct bpf_sock *sk, int udp)
 {
 	struct sock_common *c;
 
+	if (sk->protocol == IPPROTO_UDPLITE)
+		return v6only_copied(sk);
 	if (udp) {
 		c = bpf_skc_to_udp6_sock(sk);
 		return c ? v6only_bit(c) : 0;

@@ -44,15 +44,15 @@ enum {
 /* The third word of an IPv4-mapped IPv6 address. */
 #define MAPPED htonl(0xffff)
 
-enum { AF_INET = 2, AF_INET6 = 10 };
+enum { AF_UNSPEC = 0, AF_INET = 2, AF_INET6 = 10 };
 enum { SOCK_STREAM = 1, SOCK_DGRAM = 2 };
-enum { IPPROTO_TCP = 6, IPPROTO_UDP = 17, IPPROTO_MPTCP = 262 };
+enum { IPPROTO_TCP = 6, IPPROTO_UDP = 17, IPPROTO_DCCP = 33, IPPROTO_SCTP = 132, IPPROTO_UDPLITE = 136, IPPROTO_MPTCP = 262 };
 enum {
 	TCP_ESTABLISHED = 1, TCP_SYN_SENT = 2, TCP_SYN_RECV = 3, TCP_FIN_WAIT1 = 4,
 	TCP_CLOSE = 7, TCP_LAST_ACK = 9, TCP_LISTEN = 10,
 };
 enum { SOL_SOCKET = 1, SO_REUSEPORT = 15, SO_BINDTODEVICE = 25 };
-enum { EEXIST = 17, EADDRINUSE = 98, EADDRNOTAVAIL = 99, ECONNREFUSED = 111 };
+enum { EEXIST = 17, EPROTONOSUPPORT = 93, EADDRINUSE = 98, EADDRNOTAVAIL = 99, ECONNREFUSED = 111 };
 
 struct bpf_sock {
 	__u32 bound_dev_if;
@@ -195,6 +195,7 @@ static struct bpf_sock *(*bpf_sk_lookup_tcp)(void *ctx, struct bpf_sock_tuple *t
 static struct bpf_sock *(*bpf_sk_lookup_udp)(void *ctx, struct bpf_sock_tuple *tuple, __u32 size, __u64 netns, __u64 flags) = (void *)85;
 static long (*bpf_sk_release)(void *sk) = (void *)86;
 static void *(*bpf_sk_storage_get)(void *map, void *sk, void *value, __u64 flags) = (void *)107;
+static __u64 (*bpf_get_netns_cookie)(void *ctx) = (void *)122;
 static __u64 (*bpf_get_current_ancestor_cgroup_id)(int level) = (void *)123;
 static long (*bpf_ringbuf_output)(void *ring, void *data, __u64 size, __u64 flags) = (void *)130;
 static long (*bpf_probe_read_user)(void *to, __u32 size, const void *from) = (void *)112;

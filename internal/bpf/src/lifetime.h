@@ -28,6 +28,7 @@ int home_sockops(struct bpf_sock_ops *ctx)
 	struct port_key k = {};
 	struct event e = {};
 	struct bpf_sock *sk;
+	struct home *h;
 	struct note *n;
 	__u32 families, pid = 0;
 	int any, zero = 0;
@@ -44,7 +45,10 @@ int home_sockops(struct bpf_sock_ops *ctx)
 		id = read_ancestor(home_level);
 		service = read_ancestor(home_level + 1);
 	}
-	if (!id || !bpf_map_lookup_elem(&homes, &id))
+	if (!id)
+		return 1;
+	h = bpf_map_lookup_elem(&homes, &id);
+	if (!h || (h->netns && h->netns != bpf_get_netns_cookie(ctx)))
 		return 1;
 	sk = ctx->sk;
 	if (!sk)
@@ -74,6 +78,7 @@ int home_sockops(struct bpf_sock_ops *ctx)
 			bpf_setsockopt(ctx, SOL_SOCKET, SO_BINDTODEVICE, lo, sizeof(lo));
 		k.home = id;
 		k.port = n->port;
+		k.proto = IPPROTO_TCP;
 		bpf_map_update_elem(&unfindable, &k, &families, BPF_ANY);
 		n->flags |= NOTE_UNFINDABLE;
 	}
@@ -110,7 +115,7 @@ int home_release(struct bpf_sock *sk)
 	if (!n) {
 		/* The notes of an MPTCP listener are on its subflow, which the
 		 * kernel closes without coming here. */
-		if (sk->protocol != IPPROTO_MPTCP || sk->state != TCP_LISTEN || !current_home(&id))
+		if (sk->protocol != IPPROTO_MPTCP || sk->state != TCP_LISTEN || !current_home(sk, &id))
 			return 1;
 		e.proto = IPPROTO_TCP;
 		e.family = sk->family;
@@ -123,6 +128,7 @@ int home_release(struct bpf_sock *sk)
 	if (n->flags & NOTE_UNFINDABLE) {
 		k.home = n->home;
 		k.port = n->port;
+		k.proto = n->proto;
 		bpf_map_delete_elem(&unfindable, &k);
 	}
 	e.proto = n->proto;

@@ -9,7 +9,7 @@ int home_getpeername4(struct bpf_sock_addr *ctx)
 	struct home *h;
 	__u64 id;
 
-	h = current_home(&id);
+	h = current_home(ctx, &id);
 	if (h && ctx->user_ip4 == h->ip4)
 		ctx->user_ip4 = LOOPBACK4;
 	return 1;
@@ -21,7 +21,7 @@ int home_getsockname4(struct bpf_sock_addr *ctx)
 	struct home *h;
 	__u64 id;
 
-	h = current_home(&id);
+	h = current_home(ctx, &id);
 	if (!h)
 		return 1;
 	/* A listener that was not bound is on no network either. */
@@ -39,7 +39,7 @@ int home_getpeername6(struct bpf_sock_addr *ctx)
 	int six = 0;
 	__u64 id;
 
-	h = current_home(&id);
+	h = current_home(ctx, &id);
 	if (!h)
 		return 1;
 	if (is_mapped(ip) && (ip[3] == h->ip4 || ip[3] == LOOPBACK4)) {
@@ -67,7 +67,7 @@ int home_getsockname6(struct bpf_sock_addr *ctx)
 	int six = 0;
 	__u64 id;
 
-	h = current_home(&id);
+	h = current_home(ctx, &id);
 	if (!h)
 		return 1;
 	if (is_mapped(ip) && (ip[3] == h->ip4 || ip[3] == LOOPBACK4)) {

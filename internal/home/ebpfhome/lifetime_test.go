@@ -45,21 +45,21 @@ func TestNothingIsLeft(t *testing.T) {
 	c := spawn(t)
 	h := newHome(t, c, loopback.Overlay)
 	base := filepath.Dir(h.path)
-	if n := attached(t, base); n != 16 {
-		t.Errorf("%d programs are attached, want 16", n)
+	if n := attached(t, base); n != 17 {
+		t.Errorf("%d programs are attached, want 17", n)
 	}
 	p := puppetIn(t, h, "web")
 	p.mustServe("tcp6only", "[::1]:26001")
 	// A second home loads nothing and attaches nothing.
 	second := newHome(t, c, loopback.Strict)
-	if filepath.Dir(second.path) != base || attached(t, base) != 16 {
+	if filepath.Dir(second.path) != base || attached(t, base) != 17 {
 		t.Errorf("second home at %s, %d programs", second.path, attached(t, base))
 	}
 	p.end()
 	must(t, second.Close())
 	must(t, c.RemoveHome(t.Context(), second.path, false))
-	if n := attached(t, base); n != 16 {
-		t.Errorf("%d programs are attached after one of two homes is gone, want 16", n)
+	if n := attached(t, base); n != 17 {
+		t.Errorf("%d programs are attached after one of two homes is gone, want 17", n)
 	}
 	must(t, h.Close())
 	must(t, c.RemoveHome(t.Context(), h.path, false))
@@ -108,8 +108,8 @@ func TestHelperIsKilled(t *testing.T) {
 		return err != nil
 	})
 	work()
-	if n := attached(t, base); n != 16 {
-		t.Errorf("%d programs are attached, want 16", n)
+	if n := attached(t, base); n != 17 {
+		t.Errorf("%d programs are attached, want 17", n)
 	}
 
 	// A new helper: a base of its own, the old home stays and cannot be made
@@ -186,8 +186,8 @@ func TestClientGoesAway(t *testing.T) {
 	if _, err := os.Stat(empty.Path); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("empty home: %v", err)
 	}
-	if n := attached(t, filepath.Dir(used.Path)); n != 16 {
-		t.Errorf("%d programs are attached, want 16", n)
+	if n := attached(t, filepath.Dir(used.Path)); n != 17 {
+		t.Errorf("%d programs are attached, want 17", n)
 	}
 	puppet := puppetIn(t, in, "db")
 	puppet.mustServe("tcp4", "127.0.0.1:26020")

@@ -74,7 +74,7 @@ func TestListenWithoutBind(t *testing.T) {
 // server of a home in one is not reached from the other; one outside a home
 // is, so that the proof can fail.
 func TestNotOnTheNetwork(t *testing.T) {
-	c := spawn(t)
+	needRoot(t)
 	if _, err := exec.LookPath("ip"); err != nil {
 		t.Skip("needs the program ip (iproute2)")
 	}
@@ -97,8 +97,7 @@ func TestNotOnTheNetwork(t *testing.T) {
 	client.ok(order{Op: "setns", Data: "/run/netns/" + peer})
 	plain := outside(t)
 	plain.ok(order{Op: "setns", Data: "/run/netns/" + name})
-	h := newHome(t, c, loopback.Overlay)
-	run(t, "ip", "-n", name, "address", "add", h.spec.IP6.String()+"/128", "dev", "lo", "nodad")
+	h := newHome(t, spawnIn(t, "/run/netns/"+name), loopback.Overlay)
 	inside := puppetIn(t, h, "web")
 	inside.ok(order{Op: "setns", Data: "/run/netns/" + name})
 

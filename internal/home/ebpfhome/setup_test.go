@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -56,6 +57,32 @@ func spawn(t testing.TB) *helper.Client {
 		t.Skip("the ebpf engine does not work here: " + why)
 	}
 	return c
+}
+
+// spawnIn starts a helper in a network namespace, whose homes are there.
+func spawnIn(t testing.TB, netns string) *helper.Client {
+	t.Helper()
+	needRoot(t)
+	var c *helper.Client
+	inNetns(t, netns, func() { c = spawn(t) })
+	return c
+}
+
+// inNetns calls f on a thread that is in the network namespace, as are the
+// processes that f starts.
+func inNetns(t testing.TB, netns string, f func()) {
+	t.Helper()
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	own, err := os.Open("/proc/thread-self/ns/net")
+	must(t, err)
+	defer own.Close()
+	there, err := os.Open(netns)
+	must(t, err)
+	defer there.Close()
+	must(t, unix.Setns(int(there.Fd()), unix.CLONE_NEWNET))
+	defer func() { must(t, unix.Setns(int(own.Fd()), unix.CLONE_NEWNET)) }()
+	f()
 }
 
 // spawnFor serves another user from within this process.

@@ -176,11 +176,12 @@ func TestTwoHomesOnePort(t *testing.T) {
 
 // The machine's own servers: overlay reaches them, strict does not.
 func TestMachinesLocalhost(t *testing.T) {
-	c := spawn(t)
+	needRoot(t)
 	// In a network namespace, so that nobody else's server is in the way.
 	machine := outside(t)
 	machine.ok(order{Op: "unshare"})
 	ns := fmt.Sprintf("/proc/%d/ns/net", machine.pid)
+	c := spawnIn(t, ns)
 	i := 0
 	for _, isolation := range []loopback.Isolation{loopback.Overlay, loopback.Strict} {
 		h := newHome(t, c, isolation)
@@ -300,9 +301,10 @@ func TestBothLocalhosts(t *testing.T) {
 
 // A client that binds before it connects.
 func TestBoundClient(t *testing.T) {
-	c := spawn(t)
+	needRoot(t)
 	machine := outside(t)
 	machine.ok(order{Op: "unshare"})
+	c := spawnIn(t, fmt.Sprintf("/proc/%d/ns/net", machine.pid))
 	for _, isolation := range []loopback.Isolation{loopback.Overlay, loopback.Strict} {
 		h := newHome(t, c, isolation)
 		p := puppetIn(t, h, "web")

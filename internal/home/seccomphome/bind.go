@@ -23,9 +23,13 @@ func (l *listener) bind(n *notification, s *socket) answer {
 		ok = false // the kernel takes only this form of it (inet_bind)
 	}
 	if s.proto == "" || !ok || !loopback.IsLocalhost(asked.Addr()) {
-		return l.bound(n, s, netip.AddrPort{}, a.bind(s.fd))
+		errno := a.bind(s.fd)
+		if errno == 0 && s.proto != "" && ok && asked.Addr().Unmap().IsLoopback() && l.h.spec.Isolation == loopback.Strict {
+			l.h.remember(s, asked) // see keptFrom
+		}
+		return l.bound(n, s, netip.AddrPort{}, errno)
 	}
-	if s.proto == loopback.UDP && asked.Addr().IsUnspecified() && asked.Port() == 0 {
+	if s.datagrams() && asked.Addr().IsUnspecified() && asked.Port() == 0 {
 		// A client that wants a port. At the home it could only speak to this
 		// machine, and the table says that other addresses are untouched.
 		return l.bound(n, s, asked, a.bind(s.fd))
@@ -135,7 +139,7 @@ func (l *listener) bound(n *notification, s *socket, asked netip.AddrPort, errno
 		l.h.remember(s, asked)
 		l.h.boundBy(s.cookie, l.service)
 	}
-	if s.proto == loopback.UDP {
+	if s.datagrams() {
 		l.register(s)
 	}
 	l.h.changed()
@@ -145,14 +149,8 @@ func (l *listener) bound(n *notification, s *socket, asked netip.AddrPort, errno
 // listen makes a socket listen; one without an address gets the home's first.
 func (l *listener) listen(n *notification, s *socket) answer {
 	if s.proto == loopback.TCP {
-		at, err := s.local()
-		if err != nil {
-			return fail(number(err))
-		}
-		if at.Port() == 0 {
-			if errno := l.bindHere(s); errno != 0 {
-				return fail(errno)
-			}
+		if errno := l.settle(n, s); errno != 0 {
+			return fail(errno)
 		}
 	}
 	_, _, errno := unix.Syscall(unix.SYS_LISTEN, uintptr(s.fd), uintptr(n.args[1]), 0)
@@ -163,6 +161,54 @@ func (l *listener) listen(n *notification, s *socket) answer {
 	l.register(s)
 	l.h.changed()
 	return answer{}
+}
+
+// settle makes sure that a socket that is about to listen is bound to the
+// home. One that was connected, or tried to, and gave that up has lost its
+// address: it shows a port, and would listen on all interfaces.
+func (l *listener) settle(n *notification, s *socket) unix.Errno {
+	at, err := s.local()
+	if err != nil {
+		return number(err)
+	}
+	if !at.Addr().Unmap().IsUnspecified() || !s.idle() {
+		return 0
+	}
+	// The kernel may have let go of the port that it shows still.
+	errno := l.bindHere(s)
+	if errno != unix.EINVAL || at.Port() == 0 {
+		return errno
+	}
+	return l.comeHome(n, s, at)
+}
+
+// comeHome puts a fresh socket, bound to the home, in the place of one that is
+// bound to the wildcard address and a port.
+func (l *listener) comeHome(n *notification, s *socket, at netip.AddrPort) unix.Errno {
+	fd, err := unix.Socket(s.domain, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, s.raw)
+	if err != nil {
+		return number(err)
+	}
+	fresh := socket{fd: fd, domain: s.domain, proto: s.proto, raw: s.raw}
+	copyOptions(s.fd, fd)
+	errno := l.leased(&fresh, at.Port())
+	if errno == 0 {
+		// The old one goes first, for it has the port.
+		errno = l.replace(n, s, &fresh)
+	}
+	if errno != 0 {
+		fresh.close()
+		return errno
+	}
+	if s.v6only() {
+		errno = l.bindSix(s, at)
+	} else {
+		errno = newAddress(s.domain, netip.AddrPortFrom(l.h.spec.IP4, at.Port())).bind(s.fd)
+	}
+	if errno == 0 {
+		l.h.remember(s, at)
+	}
+	return errno
 }
 
 // bindHere gives a socket without an address one of the home, at a port of

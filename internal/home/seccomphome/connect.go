@@ -20,7 +20,7 @@ func (h *Home) resolve(proto loopback.Protocol, asked, from netip.AddrPort) (to 
 	}
 	to = netip.AddrPortFrom(h.spec.IP4, asked.Port())
 	got, found, err := h.conn.Lookup(proto, to)
-	if err == nil && !found && proto == loopback.UDP && from.Port() != 0 {
+	if err == nil && !found && isDatagram(proto) && from.Port() != 0 {
 		// A socket that is connected to the caller hears nobody else.
 		got, found, err = h.conn.LookupPair(proto, to, netip.AddrPortFrom(from.Addr().Unmap(), from.Port()))
 	}
@@ -30,7 +30,7 @@ func (h *Home) resolve(proto loopback.Protocol, asked, from netip.AddrPort) (to 
 	if found && got.Src.Addr().Unmap() == h.spec.IP4 && h.trusts(&got) {
 		return to, true, nil
 	}
-	if found && proto == loopback.UDP {
+	if found && isDatagram(proto) {
 		// Clients' sockets are at the wildcard address, ours too.
 		_, inside := h.remembered(got.Cookie)
 		return to, inside, nil
@@ -72,54 +72,66 @@ func (l *listener) connect(n *notification, s *socket) answer {
 	if !valid(l.fd, n.id) {
 		return fail(unix.ESRCH) // nobody is there to read it
 	}
-	asked, ok := a.inet(s.domain, false, s.proto == loopback.UDP)
-	if s.proto == "" || !ok {
+	asked, ok := a.inet(s.domain, false, s.datagrams())
+	if s.foreign || !ok {
 		return l.dial(n, s, &a, true)
 	}
-	if !loopback.IsLocalhost(asked.Addr()) {
-		if !asked.Addr().Unmap().IsLoopback() && s.proto == loopback.TCP {
-			if errno := l.leaveHome(n, s); errno != 0 {
-				return fail(errno)
-			}
-		}
-		return l.dial(n, s, &a, asked.Addr().Unmap().IsLoopback())
-	}
-	if errno := l.redirect(s, &a, asked); errno != 0 {
+	if errno := l.route(n, s, &a, asked); errno != 0 {
 		return fail(errno)
 	}
-	return l.dial(n, s, &a, true)
+	return l.dial(n, s, &a, asked.Addr().Unmap().IsLoopback() || loopback.IsLocalhost(asked.Addr()))
+}
+
+// route rewrites the address of a connect to where it leads from inside, or
+// refuses it. A socket that is connected, or on the way to it, gets the
+// kernel's own answer: the kernel does not look at the address then.
+func (l *listener) route(n *notification, s *socket, a *address, asked netip.AddrPort) unix.Errno {
+	local := loopback.IsLocalhost(asked.Addr())
+	switch {
+	case s.proto == "":
+		// SCTP and the like. That a home has such a socket at all is because
+		// it is an overlay, or was made outside.
+		if local && s.connects() && l.h.spec.Isolation == loopback.Strict {
+			return unix.ECONNREFUSED
+		}
+	case local:
+		return l.redirect(s, a, asked)
+	case l.h.keptFrom(s.proto, asked):
+		if s.proto != loopback.TCP {
+			return unix.ECONNREFUSED
+		}
+		a.set(l.h.nowhere(s))
+	case s.proto == loopback.TCP && !asked.Addr().Unmap().IsLoopback() && s.idle():
+		return l.leaveHome(n, s)
+	}
+	return 0
 }
 
 // redirect rewrites a connect to localhost to where it leads from inside, or
 // refuses it.
 func (l *listener) redirect(s *socket, a *address, asked netip.AddrPort) unix.Errno {
 	var from netip.AddrPort
-	if s.proto == loopback.UDP {
+	if s.datagrams() {
 		var err error
 		if from, err = s.local(); err != nil {
 			return number(err)
 		}
 	}
-	to, found, err := l.h.resolve(s.proto, asked, from)
-	switch {
-	case err != nil:
-		return number(err)
-	case !found && l.h.spec.Isolation == loopback.Strict:
-		return unix.ECONNREFUSED
-	case !found:
-		return 0
+	to, ok, errno := l.h.destination(s, asked, from)
+	if errno != 0 || !ok {
+		return errno
 	}
 	if s.domain == unix.AF_INET6 && to.Addr().Is4() && s.v6only() {
 		// Only an unbound socket can give the option up; another one gets the
 		// kernel's own error from the connect.
 		_ = unix.SetsockoptInt(s.fd, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, 0)
 	}
-	if s.proto == loopback.UDP && from.Port() == 0 && to.Addr().Is4() {
+	if s.datagrams() && from.Port() == 0 && to.Addr().Is4() {
 		if errno := newAddress(s.domain, netip.AddrPortFrom(l.h.spec.IP4, 0)).bind(s.fd); errno != 0 {
 			return errno
 		}
 	}
-	if s.domain == unix.AF_INET6 {
+	if s.domain == unix.AF_INET6 && (s.datagrams() || s.idle()) {
 		l.h.remember(s, asked)
 	}
 	a.set(to)
@@ -195,7 +207,8 @@ func (h *Home) connectShortly(s *socket, a *address) (errno unix.Errno, limit ti
 
 // leaveHome is for a TCP client that bound to the wildcard address, and so to
 // the home, and now wants to go to another machine, which is impossible from
-// a loopback address. It gets a new socket that is bound as it asked for.
+// a loopback address. It gets a new socket that is bound as it asked for. A
+// socket that has a connection keeps it.
 func (l *listener) leaveHome(n *notification, s *socket) unix.Errno {
 	asked, ok := l.h.remembered(s.cookie)
 	if !ok || !asked.Addr().IsUnspecified() {

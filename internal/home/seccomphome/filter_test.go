@@ -24,6 +24,11 @@ func run(t *testing.T, code []unix.SockFilter, data []byte) uint32 {
 			taken = acc == i.K
 		case unix.BPF_JMP | unix.BPF_JGE | unix.BPF_K:
 			taken = acc >= i.K
+		case unix.BPF_JMP | unix.BPF_JSET | unix.BPF_K:
+			taken = acc&i.K != 0
+		case unix.BPF_ALU | unix.BPF_AND | unix.BPF_K:
+			acc &= i.K
+			continue
 		default:
 			t.Fatalf("instruction %#x at %d", i.Code, pc)
 		}
@@ -37,54 +42,90 @@ func run(t *testing.T, code []unix.SockFilter, data []byte) uint32 {
 	return 0
 }
 
+// The answers of a filter, in tests.
+const (
+	allows     = unix.SECCOMP_RET_ALLOW
+	notifies   = unix.SECCOMP_RET_USER_NOTIF
+	noSys      = unix.SECCOMP_RET_ERRNO | uint32(unix.ENOSYS)
+	noFamily   = unix.SECCOMP_RET_ERRNO | uint32(unix.EAFNOSUPPORT)
+	noProtocol = unix.SECCOMP_RET_ERRNO | uint32(unix.EPROTONOSUPPORT)
+)
+
+type filterCase struct {
+	name            string
+	arch, nr        uint32
+	args            []uint64
+	overlay, strict uint32
+}
+
+// filterCases are those of one architecture.
+func filterCases(arch uint32, c calls) []filterCase {
+	const datagram = unix.SOCK_DGRAM | unix.SOCK_CLOEXEC
+	out := []filterCase{
+		{"bind", arch, c.bind, nil, notifies, notifies},
+		{"connect", arch, c.connect, nil, notifies, notifies},
+		{"listen", arch, c.listen, nil, notifies, notifies},
+		{"getsockname", arch, c.getsockname, nil, notifies, notifies},
+		{"getpeername", arch, c.getpeername, nil, notifies, notifies},
+		{"sendto without an address", arch, c.sendto, []uint64{9, 9, 9, 9, 0}, allows, allows},
+		{"sendto with an address", arch, c.sendto, []uint64{0, 0, 0, 0, 0x1000}, notifies, notifies},
+		{"sendto with an address of only high bits", arch, c.sendto, []uint64{0, 0, 0, 0, 1 << 40}, notifies, notifies},
+		{"sendmsg", arch, c.sendmsg, []uint64{3, 0x1000, unix.MSG_NOSIGNAL, unix.MSG_FASTOPEN}, allows, notifies},
+		{"sendmsg, Fast Open", arch, c.sendmsg, []uint64{3, 0x1000, unix.MSG_NOSIGNAL | unix.MSG_FASTOPEN}, notifies, notifies},
+		{"sendmmsg", arch, c.sendmmsg, []uint64{3, 0x1000, unix.MSG_FASTOPEN, unix.MSG_NOSIGNAL}, allows, notifies},
+		{"sendmmsg, Fast Open", arch, c.sendmmsg, []uint64{3, 0x1000, 1, unix.MSG_FASTOPEN}, notifies, notifies},
+		{"io_uring_setup", arch, c.ioUringSetup, nil, noSys, noSys},
+		{"socket, TCP", arch, c.socket, []uint64{unix.AF_INET, unix.SOCK_STREAM, 0}, allows, allows},
+		{"socket, UDP-Lite", arch, c.socket, []uint64{unix.AF_INET6, datagram, unix.IPPROTO_UDPLITE}, allows, allows},
+		{"socket, SCTP", arch, c.socket, []uint64{unix.AF_INET6, unix.SOCK_STREAM, unix.IPPROTO_SCTP}, allows, noProtocol},
+		{"socket, SCTP by its type", arch, c.socket, []uint64{unix.AF_INET, unix.SOCK_SEQPACKET | unix.SOCK_NONBLOCK, 0}, allows, noProtocol},
+		{"socket, DCCP", arch, c.socket, []uint64{unix.AF_INET, unix.SOCK_DCCP, unix.IPPROTO_DCCP}, allows, noProtocol},
+		{"socket, SMC", arch, c.socket, []uint64{unix.AF_SMC, unix.SOCK_STREAM, 0}, allows, noFamily},
+		{"socket, SMC by its protocol", arch, c.socket, []uint64{unix.AF_INET, unix.SOCK_STREAM, ipprotoSMC}, allows, noProtocol},
+		{"socket, Unix", arch, c.socket, []uint64{unix.AF_UNIX, unix.SOCK_SEQPACKET, 0}, allows, allows},
+	}
+	if c.socketcall != 0 {
+		out = append(out,
+			filterCase{"socketcall, bind", arch, c.socketcall, []uint64{callBind}, notifies, notifies},
+			filterCase{"socketcall, sendto", arch, c.socketcall, []uint64{callSendto}, notifies, notifies},
+			filterCase{"socketcall, socket", arch, c.socketcall, []uint64{callSocket}, allows, notifies},
+			filterCase{"socketcall, sendmsg", arch, c.socketcall, []uint64{callSendmsg}, allows, notifies},
+			filterCase{"socketcall, recvmsg", arch, c.socketcall, []uint64{17}, allows, allows})
+	}
+	return out
+}
+
 func TestFilter(t *testing.T) {
-	const (
-		allow  = unix.SECCOMP_RET_ALLOW
-		notify = unix.SECCOMP_RET_USER_NOTIF
-		noSys  = unix.SECCOMP_RET_ERRNO | uint32(unix.ENOSYS)
-		i386   = 0x40000003
-	)
-	code, err := filter()
-	if err != nil {
-		t.Fatal(err)
-	}
-	tests := []struct {
-		name string
-		arch uint32
-		nr   uint32
-		arg4 uint64
-		want uint32
-	}{
-		{"bind", auditArch, unix.SYS_BIND, 0, notify},
-		{"connect", auditArch, unix.SYS_CONNECT, 0, notify},
-		{"listen", auditArch, unix.SYS_LISTEN, 0, notify},
-		{"getsockname", auditArch, unix.SYS_GETSOCKNAME, 0, notify},
-		{"getpeername", auditArch, unix.SYS_GETPEERNAME, 0, notify},
-		{"sendto without an address", auditArch, unix.SYS_SENDTO, 0, allow},
-		{"sendto with an address", auditArch, unix.SYS_SENDTO, 0x1000, notify},
-		{"sendto with an address of only high bits", auditArch, unix.SYS_SENDTO, 1 << 40, notify},
-		{"sendmsg", auditArch, unix.SYS_SENDMSG, 1, allow},
-		{"accept4", auditArch, unix.SYS_ACCEPT4, 0, allow},
-		{"read", auditArch, unix.SYS_READ, 0, allow},
-		{"io_uring_setup", auditArch, unix.SYS_IO_URING_SETUP, 0, noSys},
-		{"a 32-bit program", i386, unix.SYS_BIND, 0, allow},
-	}
+	tests := append(filterCases(auditArch, native()),
+		filterCase{"accept4", auditArch, unix.SYS_ACCEPT4, nil, allows, allows},
+		filterCase{"read", auditArch, unix.SYS_READ, nil, allows, allows},
+		filterCase{"an unknown architecture", 0x15, unix.SYS_BIND, nil, allows, allows})
 	if hasX32 {
-		tests = append(tests, struct {
-			name string
-			arch uint32
-			nr   uint32
-			arg4 uint64
-			want uint32
-		}{"x32", auditArch, x32Bit | unix.SYS_BIND, 0, noSys})
+		tests = append(tests, filterCase{"x32", auditArch, x32Bit | unix.SYS_BIND, nil, noSys, noSys})
 	}
-	for _, test := range tests {
-		data := make([]byte, 64)
-		binary.NativeEndian.PutUint32(data[dataNumber:], test.nr)
-		binary.NativeEndian.PutUint32(data[dataArch:], test.arch)
-		binary.NativeEndian.PutUint64(data[dataArg4Low:], test.arg4)
-		if got := run(t, code, data); got != test.want {
-			t.Errorf("%s: %#x, want %#x", test.name, got, test.want)
+	for _, test := range filterCases(compatArch, compat()) {
+		test.name = "32-bit " + test.name
+		tests = append(tests, test)
+	}
+	for _, strict := range []bool{false, true} {
+		code, err := filter(strict)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, test := range tests {
+			data := make([]byte, 64)
+			binary.NativeEndian.PutUint32(data[dataNumber:], test.nr)
+			binary.NativeEndian.PutUint32(data[dataArch:], test.arch)
+			for i, arg := range test.args {
+				binary.NativeEndian.PutUint64(data[dataArg0Low+8*i:], arg)
+			}
+			want := test.overlay
+			if strict {
+				want = test.strict
+			}
+			if got := run(t, code, data); got != want {
+				t.Errorf("%s, strict %v: %#x, want %#x", test.name, strict, got, want)
+			}
 		}
 	}
 }

@@ -194,6 +194,9 @@ func (l *listener) takeOver(n *notification, s *socket, asked netip.AddrPort) bo
 	if s.proto != loopback.TCP || asked.Port() == 0 {
 		return false
 	}
+	if now, err := s.local(); err != nil || now.Port() != 0 {
+		return false // bound already: EINVAL
+	}
 	v6only := s.v6only()
 	h := l.h
 	h.mu.Lock()

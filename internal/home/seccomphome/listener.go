@@ -79,6 +79,18 @@ func (l *listener) serve() {
 
 // handle makes one call and answers it.
 func (l *listener) handle(n *notification) {
+	ok, errno := n.translate()
+	switch {
+	case errno != 0:
+		l.respond(n.id, fail(errno))
+		return
+	case !ok:
+		l.respond(n.id, letThrough)
+		return
+	case n.nr == unix.SYS_SOCKET:
+		l.respond(n.id, n.socket())
+		return
+	}
 	fd, err := l.handles.duplicate(n.tid, int(int32(n.args[0]))) //nolint:gosec // a C int
 	if err != nil {
 		a := fail(number(err))
@@ -132,6 +144,10 @@ func (l *listener) call(n *notification, s *socket) answer {
 		return l.listen(n, s)
 	case unix.SYS_SENDTO:
 		return l.sendto(n, s)
+	case unix.SYS_SENDMSG:
+		return l.sendmsg(n, s)
+	case unix.SYS_SENDMMSG:
+		return l.sendmmsg(n, s)
 	case unix.SYS_GETSOCKNAME, unix.SYS_GETPEERNAME:
 		return l.name(n, s)
 	}

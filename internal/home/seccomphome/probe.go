@@ -111,7 +111,7 @@ func probeFilter(fd int, callers chan<- probeCaller) {
 }
 
 func probeInstall() (int, error) {
-	code, err := filter()
+	code, err := filter(true)
 	if err != nil {
 		return -1, err
 	}

@@ -23,10 +23,14 @@ const orderMax = 16 << 20
 
 const orderVersion = 1
 
+const orderStrict = 8
+
 // order is what the shim has to do.
 type order struct {
 	// closed has bit n set where descriptor n (0 to 2) is to be closed.
 	closed uint8
+	// strict says which filter to set. It is bit 3 of the byte of closed.
+	strict bool
 	dir    string
 	path   string
 	args   []string
@@ -35,7 +39,11 @@ type order struct {
 
 func (o *order) encode() ([]byte, error) {
 	b := make([]byte, 4, 4096)
-	b = append(b, orderVersion, o.closed)
+	flags := o.closed
+	if o.strict {
+		flags |= orderStrict
+	}
+	b = append(b, orderVersion, flags)
 	put := func(s string) error {
 		if strings.IndexByte(s, 0) >= 0 {
 			return fmt.Errorf("string %q: holds a zero byte: %w", s, unix.EINVAL)
@@ -67,10 +75,10 @@ var errOrder = errors.New("order is not as the protocol says")
 // decodeOrder reads what encode wrote, without the length in front.
 func decodeOrder(b []byte) (order, error) {
 	var o order
-	if len(b) < 2 || b[0] != orderVersion || b[1] > 7 {
+	if len(b) < 2 || b[0] != orderVersion || b[1] > 7|orderStrict {
 		return o, errOrder
 	}
-	o.closed = b[1]
+	o.closed, o.strict = b[1]&7, b[1]&orderStrict != 0
 	b = b[2:]
 	ok := true
 	number := func() uint32 {

@@ -1,11 +1,9 @@
 package seccomphome
 
 import (
-	"encoding/binary"
 	"net/netip"
 	"slices"
 	"time"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -34,29 +32,49 @@ func (l *listener) sendto(n *notification, s *socket) answer {
 	if err != nil {
 		return fail(number(err))
 	}
-	if l.payload == nil {
-		l.payload = make([]byte, payloadMax)
-	}
-	data := l.payload[:size]
+	data := l.room()[:size]
 	if err := readMemory(n.tid, n.args[1], data); err != nil {
 		return fail(number(err))
 	}
 	if !valid(l.fd, n.id) {
 		return fail(unix.ESRCH) // nobody is there to read it
 	}
-	m := message{data: data, to: a, flags: flags | unix.MSG_DONTWAIT | unix.MSG_NOSIGNAL}
-	if s.connects() {
-		return l.fastOpen(n, s, &m, flags)
+	return l.deliver(n, s, message{data: data, to: a, flags: flags})
+}
+
+// room is where the data of one call is copied.
+func (l *listener) room() []byte {
+	if l.payload == nil {
+		l.payload = make([]byte, payloadMax)
 	}
-	asked, ok := a.inet(s.domain, true, true)
-	if s.proto == loopback.UDP && ok && loopback.IsLocalhost(asked.Addr()) {
-		if errno := l.readdress(s, &m, asked); errno != 0 {
-			return fail(errno)
+	return l.payload
+}
+
+// deliver sends a message that was copied, to where its address leads from
+// inside.
+func (l *listener) deliver(n *notification, s *socket, m message) answer {
+	waits := m.flags&unix.MSG_DONTWAIT == 0 && !s.nonblocking()
+	// Nothing completes a zero-copy send of our memory.
+	m.flags = m.flags&^unix.MSG_ZEROCOPY | unix.MSG_DONTWAIT | unix.MSG_NOSIGNAL
+	if s.connects() {
+		return l.fastOpen(n, s, &m, waits)
+	}
+	asked, ok := m.to.inet(s.domain, true, true)
+	if ok && !m.bare && s.datagrams() {
+		errno := unix.Errno(0)
+		switch {
+		case loopback.IsLocalhost(asked.Addr()):
+			errno = l.readdress(s, &m, asked)
+		case l.h.keptFrom(s.proto, asked):
+			errno = unix.ECONNREFUSED
+		}
+		if errno != 0 {
+			return m.result(0, errno)
 		}
 	}
 	sent, errno := m.send(s.fd)
-	if errno != unix.EAGAIN || flags&unix.MSG_DONTWAIT != 0 || s.nonblocking() {
-		return answer{val: sent, errno: errno}
+	if errno != unix.EAGAIN || !waits {
+		return m.result(sent, errno)
 	}
 	return l.sendLater(n, s, m, func(m *message, fd int) (int64, unix.Errno) { return m.send(fd) })
 }
@@ -67,14 +85,9 @@ func (l *listener) readdress(s *socket, m *message, asked netip.AddrPort) unix.E
 	if err != nil {
 		return number(err)
 	}
-	to, found, err := l.h.resolve(s.proto, asked, from)
-	switch {
-	case err != nil:
-		return number(err)
-	case !found && l.h.spec.Isolation == loopback.Strict:
-		return unix.ECONNREFUSED
-	case !found:
-		return 0
+	to, ok, errno := l.h.destination(s, asked, from)
+	if errno != 0 || !ok {
+		return errno
 	}
 	if to.Addr().Is4() && from.Addr().IsUnspecified() {
 		// The socket stays free to speak to others, but speaks to this one
@@ -93,23 +106,15 @@ func (l *listener) readdress(s *socket, m *message, asked netip.AddrPort) unix.E
 }
 
 // fastOpen is a connect that carries data (MSG_FASTOPEN, RFC 7413).
-func (l *listener) fastOpen(n *notification, s *socket, m *message, flags int) answer {
-	asked, ok := m.to.inet(s.domain, false, false)
-	errno := unix.Errno(0)
-	switch {
-	case s.proto == "" || !ok:
-	case loopback.IsLocalhost(asked.Addr()):
-		errno = l.redirect(s, &m.to, asked)
-	case !asked.Addr().Unmap().IsLoopback():
-		errno = l.leaveHome(n, s)
-	}
-	if errno != 0 {
-		return fail(errno)
+func (l *listener) fastOpen(n *notification, s *socket, m *message, waits bool) answer {
+	if asked, ok := m.to.inet(s.domain, false, false); ok && !s.foreign && !m.bare {
+		if errno := l.route(n, s, &m.to, asked); errno != 0 {
+			return m.result(0, errno)
+		}
 	}
 	sent, errno := m.send(s.fd)
-	waits := flags&unix.MSG_DONTWAIT == 0 && !s.nonblocking()
 	if !waits || errno != unix.EINPROGRESS && errno != unix.EALREADY && errno != unix.EAGAIN {
-		return answer{val: sent, errno: errno}
+		return m.result(sent, errno)
 	}
 	return l.sendLater(n, s, *m, func(m *message, fd int) (int64, unix.Errno) {
 		errno, _ := l.h.connectShortly(&socket{fd: fd, cookie: s.cookie}, &m.to)
@@ -134,57 +139,8 @@ func (l *listener) sendLater(n *notification, s *socket, m message, send func(*m
 	}
 	w.again = func() (answer, bool) {
 		sent, errno := send(&m, w.s.fd)
-		return answer{val: sent, errno: errno}, errno != unix.EAGAIN
+		return m.result(sent, errno), errno != unix.EAGAIN
 	}
 	l.wait(w)
 	return answer{later: true}
-}
-
-// message is what one send sends.
-type message struct {
-	data []byte
-	// bare is without an address; an address of no bytes is another thing.
-	bare  bool
-	to    address
-	flags int
-	// source is the IPv4 address to send from, or the zero value.
-	source netip.Addr
-}
-
-func (m *message) send(fd int) (int64, unix.Errno) {
-	var data unsafe.Pointer
-	if len(m.data) > 0 {
-		data = unsafe.Pointer(&m.data[0])
-	}
-	if !m.source.IsValid() {
-		to := unsafe.Pointer(&m.to.b)
-		if m.bare {
-			to = nil
-		}
-		n, _, errno := unix.Syscall6(unix.SYS_SENDTO, uintptr(fd), uintptr(data), uintptr(len(m.data)), uintptr(m.flags), uintptr(to), uintptr(m.to.n))
-		return result(n, errno)
-	}
-	// IP_PKTINFO (ip(7)); it is taken on an IPv6 socket too, where the
-	// destination is IPv4-mapped.
-	var control [unix.SizeofCmsghdr + 16]byte
-	binary.NativeEndian.PutUint64(control[0:], unix.SizeofCmsghdr+unix.SizeofInet4Pktinfo)
-	binary.NativeEndian.PutUint32(control[8:], unix.IPPROTO_IP)
-	binary.NativeEndian.PutUint32(control[12:], unix.IP_PKTINFO)
-	ip := m.source.As4()
-	copy(control[unix.SizeofCmsghdr+4:], ip[:]) // ipi_spec_dst
-	iov := unix.Iovec{Base: (*byte)(data), Len: uint64(len(m.data))}
-	h := unix.Msghdr{
-		Name: &m.to.b[0], Namelen: uint32(m.to.n), //nolint:gosec // checked by inet
-		Iov: &iov, Iovlen: 1,
-		Control: &control[0], Controllen: uint64(len(control)),
-	}
-	n, _, errno := unix.Syscall(unix.SYS_SENDMSG, uintptr(fd), uintptr(unsafe.Pointer(&h)), uintptr(m.flags))
-	return result(n, errno)
-}
-
-func result(n uintptr, errno unix.Errno) (int64, unix.Errno) {
-	if errno != 0 {
-		return 0, errno
-	}
-	return int64(n), 0 //nolint:gosec // at most payloadMax
 }

@@ -72,7 +72,7 @@ func become(fd int) (stage, error) {
 			_ = unix.Close(i) // EBADF says that it is closed already
 		}
 	}
-	code, err := filter()
+	code, err := filter(o.strict)
 	if err != nil {
 		return stageFilter, err
 	}

@@ -13,9 +13,11 @@ import (
 type socket struct {
 	fd     int
 	domain int
-	// proto is loopback.TCP (Multipath TCP included), loopback.UDP, or "" for
-	// what a home does not know.
+	// proto is loopback.TCP (Multipath TCP included), loopback.UDP, udpLite, or
+	// "" for what a home does not know.
 	proto loopback.Protocol
+	// foreign is of another network namespace. proto is "" then.
+	foreign bool
 	// raw is the protocol's number.
 	raw    int
 	cookie uint64
@@ -40,6 +42,8 @@ func (h *Home) inspect(fd int) (s socket, ours bool, err error) {
 		s.proto = loopback.TCP
 	case unix.IPPROTO_UDP:
 		s.proto = loopback.UDP
+	case unix.IPPROTO_UDPLITE:
+		s.proto = udpLite
 	}
 	if s.cookie, err = unix.GetsockoptUint64(fd, unix.SOL_SOCKET, unix.SO_COOKIE); err != nil {
 		return s, false, err
@@ -49,10 +53,30 @@ func (h *Home) inspect(fd int) (s socket, ours bool, err error) {
 		if err == nil && netns != h.netns {
 			// The program made a network namespace of its own: its localhost is
 			// another one already. The address is still taken from our copy.
-			s.proto = ""
+			s.proto, s.foreign = "", true
 		}
 	}
 	return s, true, nil
+}
+
+// udpLite is UDP-Lite (RFC 3828), whose ports are others than UDP's.
+const udpLite loopback.Protocol = "udplite"
+
+func isDatagram(p loopback.Protocol) bool { return p == loopback.UDP || p == udpLite }
+
+// datagrams reports whether the socket speaks UDP or UDP-Lite.
+func (s *socket) datagrams() bool { return isDatagram(s.proto) }
+
+// idle reports whether a TCP socket is neither connected, nor on the way to
+// it, nor listening.
+func (s *socket) idle() bool {
+	if info, err := unix.GetsockoptTCPInfo(s.fd, unix.IPPROTO_TCP, unix.TCP_INFO); err == nil {
+		return info.State == unix.BPF_TCP_CLOSE
+	}
+	// A Multipath TCP socket that has no subflow yet does not tell.
+	listens, err := unix.GetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_ACCEPTCONN)
+	var a address
+	return err == nil && listens == 0 && a.ask(unix.SYS_GETPEERNAME, s.fd) == unix.ENOTCONN
 }
 
 // connects says whether a connect of the socket can wait for the other end.

@@ -12,6 +12,7 @@ import (
 
 	"lodge/internal/home"
 	"lodge/internal/home/hostsview"
+	"lodge/internal/loopback"
 )
 
 // The environment by which a process that lost its parents is recognised.
@@ -42,7 +43,7 @@ func (h *Home) start(c home.Command) (int, error) {
 	// The shim of this engine becomes the one that mounts: the right to do so
 	// survives both.
 	c = hostsview.Wrap(c, h.exe, attr.Sys)
-	o := order{dir: c.Dir, path: c.Path, args: c.Args, env: withEnv(c.Env, envHome, h.spec.ID, envService, c.Service)}
+	o := order{strict: h.spec.Isolation == loopback.Strict, dir: c.Dir, path: c.Path, args: c.Args, env: withEnv(c.Env, envHome, h.spec.ID, envService, c.Service)}
 	for i, f := range c.Files {
 		if f == nil {
 			if i < 3 {

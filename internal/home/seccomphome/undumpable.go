@@ -11,7 +11,8 @@ import (
 // Neither its socket nor its address can be seen, only the numbers that it
 // passed. Asking for a name is let through. The others:
 //
-//	strict   nothing that could be an IPv4 or IPv6 address or socket: EACCES
+//	strict   nothing that could be an IPv4 or IPv6 address or socket, nor
+//	         sendmsg, of which nothing can be seen: EACCES
 //	overlay  bind with an address of exactly their two sizes: EACCES, so that
 //	         a server is not on the network by surprise; the rest is let
 //	         through, and reaches the machine's own localhost
@@ -27,6 +28,8 @@ func (l *listener) undumpable(n *notification) answer {
 	case unix.SYS_SENDTO:
 		refuse = strict && int32(n.args[5]) >= inet4Len //nolint:gosec // as above
 	case unix.SYS_LISTEN:
+		refuse = strict
+	case unix.SYS_SENDMSG, unix.SYS_SENDMMSG:
 		refuse = strict
 	}
 	if refuse {
