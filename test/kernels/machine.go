@@ -113,11 +113,11 @@ func (m *machine) modules(ctx context.Context, into string) error {
 			continue // this kernel has it not, or built in
 		}
 		for _, l := range strings.Split(string(out), "\n") {
-			file, ok := strings.CutPrefix(l, "insmod ")
-			file = strings.TrimSpace(file)
-			if !ok || seen[file] {
+			fields := strings.Fields(l) // insmod FILE OPTION...
+			if len(fields) < 2 || fields[0] != "insmod" || seen[fields[1]] {
 				continue
 			}
+			file := fields[1]
 			seen[file] = true
 			data, err := readModule(ctx, file)
 			if err != nil {

@@ -19,6 +19,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
@@ -89,6 +90,9 @@ func underOne(ctx context.Context, c *cache, series, work string, todo []suite, 
 	}
 	m := machine{kernel: k, work: work, limit: limitOf(todo)}
 	runErr := m.run(ctx, todo)
+	if began, err := filepath.Glob(filepath.Join(out, "*")); runErr != nil && (err != nil || len(began) == 0) {
+		return false, runErr
+	}
 	ok, err := report(os.Stdout, k.release, out, todo, verbose)
 	if err := errors.Join(runErr, err); err != nil {
 		return false, err

@@ -45,7 +45,7 @@ func goTest(args []string) (*outcome.Results, error, error) {
 		case p.Status == outcome.Passed:
 			fmt.Printf("ok    %s  %.1fs\n", p.Path, p.Elapsed)
 		default:
-			fmt.Printf("FAIL  %s  %.1fs\n", p.Path, p.Elapsed)
+			fmt.Printf("FAIL  %s  %.1fs  %s\n", p.Path, p.Elapsed, strings.Join(p.FailedTop(), " "))
 		}
 	}, func(line string) { fmt.Println(line) })
 	return res, cmd.Wait(), err
