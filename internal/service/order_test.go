@@ -12,7 +12,8 @@ func TestNeedsComeFirst(t *testing.T) {
 	say := func(n string) string { return "echo " + n + " >> order; " + forever }
 	r.define(
 		r.spec("web", say("web"), needs("api")),
-		r.spec("api", say("api"), needs("db", "migrate")),
+		// Ready once it has written: web's shell may be the faster one.
+		r.spec("api", say("api"), needs("db", "migrate"), ready(Ready{Command: []string{"grep", "-q", "api", "order"}})),
 		r.spec("migrate", "echo migrate >> order", needs("db"), listens), // runs once
 		r.spec("db", say("db"), listens),
 		r.spec("other", say("other")),
@@ -25,6 +26,9 @@ func TestNeedsComeFirst(t *testing.T) {
 	}
 	if st := r.await("migrate", "waiting for db", func(st Status) bool { return st.Reason != "" }); st.Reason != "for db" {
 		t.Errorf("reason: %q", st.Reason)
+	}
+	if got := r.file("order"); got != "db" {
+		t.Errorf("started before db is ready: %q", got)
 	}
 	r.fake.listen("db", 5432)
 	if err := <-done; err != nil {

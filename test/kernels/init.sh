@@ -30,4 +30,4 @@ mount --move /dev /new/dev
 mount --move /proc /new/proc
 mount --move /sys /new/sys
 [ -x /new/lib/systemd/systemd ] || fail "no systemd (hint: sh test/install)"
-exec switch_root /new /lib/systemd/systemd
+exec switch_root /new /lib/systemd/systemd --unit=trial.service --show-status=no --log-target=kmsg

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -49,9 +50,9 @@ func TestChoose(t *testing.T) {
 		part bool
 		only string
 		want string
-	}{{false, "", "a: b:^TestB ab:^Test"}, {true, "", "a:^TestA$ ab:^TestX$"}, {false, "b", "b:^TestB ab:^Test"}, {true, "c", ""}} {
+	}{{false, "", "a: b:^TestB ab:^Test"}, {true, "", "a:^TestA$ ab:^TestX$"}, {false, "b$", "b:^TestB ab:^Test"}, {true, "c", ""}} {
 		var got []string
-		for _, s := range choose(all, tt.part, tt.only) {
+		for _, s := range choose(all, tt.part, regexp.MustCompile(tt.only)) {
 			got = append(got, s.name+":"+s.run)
 		}
 		if g := strings.Join(got, " "); g != tt.want {

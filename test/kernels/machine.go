@@ -56,7 +56,7 @@ func (m *machine) run(ctx context.Context, todo []suite) error {
 		"-virtfs", "local,path=/,mount_tag=host,security_model=none,readonly=on,multidevs=remap",
 		"-virtfs", "local,path="+m.work+",mount_tag=work,security_model=none,multidevs=remap",
 		"-kernel", m.kernel.image(), "-initrd", initrd,
-		"-append", "console=ttyS0 quiet loglevel=0 panic=-1 systemd.show_status=no systemd.log_target=kmsg systemd.unit=trial.service")
+		"-append", "console=ttyS0 quiet loglevel=0 panic=-1")
 	cmd.Stdout, cmd.Stderr = console, console
 	err = cmd.Run()
 	if cause := context.Cause(ctx); cause != nil {

@@ -20,6 +20,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"time"
@@ -28,7 +29,7 @@ import (
 func main() {
 	series := flag.String("series", "6.1,6.12", "the newest kernel of each of these `SERIES`")
 	part := flag.Bool("part", false, "only the part that every change must pass: under four minutes")
-	only := flag.String("only", "", "only the suites whose name contains `WORD`")
+	only := flag.String("only", "", "only the suites whose name matches this regular `EXPRESSION`")
 	keep := flag.Bool("v", false, "print the output of every test")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -43,9 +44,13 @@ func run(ctx context.Context, series []string, part bool, only string, verbose b
 	if os.Geteuid() != 0 {
 		return errors.New("start a machine: not root (hint: sudo make test-kernels)")
 	}
-	todo := choose(suites(), part, only)
+	pattern, err := regexp.Compile(only)
+	if err != nil {
+		return fmt.Errorf("read -only: %w", err)
+	}
+	todo := choose(suites(), part, pattern)
 	if len(todo) == 0 {
-		return fmt.Errorf("no suite has %q in its name", only)
+		return fmt.Errorf("no suite is called %s", only)
 	}
 	c, err := openCache()
 	if err != nil {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"path"
+	"regexp"
 	"strings"
 	"time"
 )
@@ -39,7 +40,7 @@ func suites() []suite {
 }
 
 // choose returns the suites to run.
-func choose(all []suite, part bool, only string) []suite {
+func choose(all []suite, part bool, only *regexp.Regexp) []suite {
 	var out []suite
 	for _, s := range all {
 		if part {
@@ -48,7 +49,7 @@ func choose(all []suite, part bool, only string) []suite {
 			}
 			s.run = s.part
 		}
-		if strings.Contains(s.name, only) {
+		if only.MatchString(s.name) {
 			out = append(out, s)
 		}
 	}

@@ -105,23 +105,39 @@ func filled(path string) bool {
 	return err == nil && strings.HasSuffix(string(b), "\n")
 }
 
-// gone holds that processes have ended: a dead one that nobody has waited for
-// yet is one, too.
+// gone waits until processes have ended, which a signal makes them do in a
+// moment: a dead one that nobody has waited for yet has ended, too.
 func gone(t *testing.T, file string) {
 	t.Helper()
 	b, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
+	tick, late := time.NewTicker(5*time.Millisecond), time.After(time.Minute)
+	defer tick.Stop()
 	for pid := range strings.FieldsSeq(string(b)) {
-		fd, err := os.ReadFile("/proc/" + pid + "/stat")
-		if errors.Is(err, os.ErrNotExist) || errors.Is(err, unix.ESRCH) {
-			continue
-		}
-		if _, rest, ok := strings.Cut(string(fd), ") "); err != nil || !ok || rest[0] != 'Z' && rest[0] != 'X' {
-			t.Errorf("process %s goes on: %s", pid, fd)
+		for stat := alive(pid); stat != ""; stat = alive(pid) {
+			select {
+			case <-tick.C:
+				continue
+			case <-late:
+				t.Fatalf("process %s goes on: %s", pid, stat)
+			}
 		}
 	}
+}
+
+// alive returns what the kernel says of a process, or "" of one that has ended.
+func alive(pid string) string {
+	b, err := os.ReadFile("/proc/" + pid + "/stat")
+	if errors.Is(err, os.ErrNotExist) || errors.Is(err, unix.ESRCH) {
+		return ""
+	}
+	_, rest, ok := strings.Cut(string(b), ") ")
+	if err == nil && ok && (rest[0] == 'Z' || rest[0] == 'X') {
+		return ""
+	}
+	return string(b) + " "
 }
 
 func TestClientsAndNames(t *testing.T) {
