@@ -4,10 +4,10 @@ BIN      := bin/lodge
 VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test lint generate bench-home bench-look bench-names install
+.PHONY: help build demo test test-kernels test-kernels-part lint generate bench-home bench-look bench-names install
 
 help: ## list the targets
-	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## build bin/lodge
 	CGO_ENABLED=0 $(GO) build -buildvcs=false -trimpath -ldflags "-X main.version=$(VERSION)" -o $(BIN) ./cmd/lodge
@@ -17,6 +17,14 @@ demo: build ## bring up examples/shop twice, side by side on the same ports
 
 test: ## run all tests; as root it first installs what they need from Debian's packages
 	sh test/run
+
+test-kernels: ## run what depends on the kernel under Debian's 6.1 and 6.12, in QEMU, and lodge setup under systemd (needs root)
+	sh test/install
+	$(GO) run ./test/kernels
+
+test-kernels-part: ## the part of it that every change must pass
+	sh test/install
+	$(GO) run ./test/kernels -part -series 6.1
 
 lint: ## gofmt, go vet, staticcheck with the checks named in staticcheck.conf
 	@test -z "$$(gofmt -l cmd internal test bench examples tools)" || { gofmt -l cmd internal test bench examples tools; exit 1; }

@@ -12,7 +12,7 @@ func TestNeedsComeFirst(t *testing.T) {
 	say := func(n string) string { return "echo " + n + " >> order; " + forever }
 	r.define(
 		r.spec("web", say("web"), needs("api")),
-		r.spec("api", say("api"), needs("db", "migrate")),
+		r.spec("api", say("api"), needs("db", "migrate"), listens),
 		r.spec("migrate", "echo migrate >> order", needs("db"), listens), // runs once
 		r.spec("db", say("db"), listens),
 		r.spec("other", say("other")),
@@ -26,12 +26,21 @@ func TestNeedsComeFirst(t *testing.T) {
 	if st := r.await("migrate", "waiting for db", func(st Status) bool { return st.Reason != "" }); st.Reason != "for db" {
 		t.Errorf("reason: %q", st.Reason)
 	}
+	// Each is ready when it has written, and the next one starts then.
+	written := func(want string) bool { return strings.ReplaceAll(r.file("order"), "\n", " ") == want }
+	if !within(func() bool { return written("db") }) {
+		t.Errorf("started before db is ready: %q", r.file("order"))
+	}
 	r.fake.listen("db", 5432)
+	if !within(func() bool { return written("db migrate api") }) {
+		t.Errorf("started before api is ready: %q", r.file("order"))
+	}
+	r.fake.listen("api", 5433)
 	if err := <-done; err != nil {
 		t.Fatal(err)
 	}
-	if got := strings.ReplaceAll(r.file("order"), "\n", " "); got != "db migrate api web" && got != "db migrate api" {
-		t.Errorf("started in the order %q", got)
+	if !within(func() bool { return written("db migrate api web") }) {
+		t.Errorf("started in the order %q", r.file("order"))
 	}
 	if st := r.get("migrate"); st.State != Exited || st.Exit == nil || *st.Exit != 0 {
 		t.Errorf("migrate: %+v", st)

@@ -1,0 +1,81 @@
+package main
+
+import (
+	"path"
+	"regexp"
+	"strings"
+	"time"
+)
+
+// suite is one test program of a package and what of it runs.
+type suite struct {
+	name string
+	pkg  string // below the module
+	// run and skip are patterns of test names; skip is for what does not
+	// depend on the kernel.
+	run, skip string
+	// part is the pattern of the part that every change must pass: "" leaves
+	// the suite out.
+	part string
+	// limit is the bound of the whole suite: far more than it needs.
+	limit time.Duration
+}
+
+func suites() []suite {
+	return []suite{
+		{name: "bpf", pkg: "internal/bpf", skip: "^(TestGeneratedIsFresh|TestGenerateDirective)$", part: "^(TestProbe|TestAttach|TestLevel|TestCgroupMount|TestLiveDescriptors)$", limit: 15 * time.Minute},
+		{name: "ebpfhome", pkg: "internal/home/ebpfhome", part: "^(TestTwoHomesOnePort|TestBindGoesToTheHome|TestMachinesLocalhost|TestListenWithoutBind|TestNothingIsLeft|TestUnprivilegedKeeper)$", limit: 15 * time.Minute},
+		{name: "seccomphome", pkg: "internal/home/seccomphome", part: "^(TestProbe|TestFilter|TestTable|TestHold)$", limit: 25 * time.Minute},
+		{name: "hostsview", pkg: "internal/home/hostsview", limit: 5 * time.Minute},
+		{name: "helper", pkg: "internal/helper", part: "^(TestHello|TestOwners|TestListenWeb)$", limit: 10 * time.Minute},
+		{name: "sockets", pkg: "internal/sockets", limit: 20 * time.Minute},
+		{name: "pidfd", pkg: "internal/pidfd", limit: 5 * time.Minute},
+		{name: "procfs", pkg: "internal/procfs", limit: 5 * time.Minute},
+		{name: "firewall", pkg: "internal/explain/firewall", limit: 10 * time.Minute},
+		{name: "daemon-live", pkg: "internal/daemon", run: "^(TestOwners|TestSockets)", limit: 10 * time.Minute},
+		{name: "shop", pkg: "test/machine", run: "^TestShop$", part: "^TestShop$", limit: 10 * time.Minute},
+		// The last one, since it changes the machine.
+		{name: "setup", pkg: "test/machine", run: "^TestSetup$", part: "^TestSetup$", limit: 10 * time.Minute},
+	}
+}
+
+// choose returns the suites to run.
+func choose(all []suite, part bool, only *regexp.Regexp) []suite {
+	var out []suite
+	for _, s := range all {
+		if part {
+			if s.part == "" {
+				continue
+			}
+			s.run = s.part
+		}
+		if only.MatchString(s.name) {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// binary is the name of the suite's test program: suites of one package share it.
+func (s suite) binary() string { return strings.ReplaceAll(path.Clean(s.pkg), "/", "-") + ".test" }
+
+// args are those of the test program.
+func (s suite) args() []string {
+	args := []string{"-test.v=test2json", "-test.timeout=" + s.limit.String()}
+	if s.run != "" {
+		args = append(args, "-test.run="+s.run)
+	}
+	if s.skip != "" {
+		args = append(args, "-test.skip="+s.skip)
+	}
+	return args
+}
+
+// limitOf bounds a machine's life: its boot and all that it runs.
+func limitOf(todo []suite) time.Duration {
+	limit := 5 * time.Minute
+	for _, s := range todo {
+		limit += s.limit
+	}
+	return limit
+}
