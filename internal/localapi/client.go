@@ -58,7 +58,7 @@ func NewUser(socket string, uid int) *Client {
 func (c *Client) guard(ctx context.Context) (guarded context.Context, done func()) {
 	return stall.Guard(ctx, stall.Peer{
 		Role: "the daemon", PID: func() int { return int(c.pid.Load()) },
-		Or: "end it with kill -9: what is up goes on, and the next command starts another",
+		Or: "kill -9 PID: what is up goes on, and the next command starts another",
 	})
 }
 
