@@ -48,7 +48,7 @@ func TestLookReadsWhatTheKernelSays(t *testing.T) {
 		"not to be read": {map[string]string{"7/stat": "rubbish"}, false, Halt{}, "", ""},
 		"stopped": {map[string]string{"7/stat": stat("T")}, true, Halt{PID: 7, State: Stopped},
 			"stopped by a signal (state T)", "kill -CONT 7"},
-		"traced": {map[string]string{"7/stat": stat("t"), "7/status": "Name:\tlodge\nState:\tt (tracing stop)\nTracerPid:\t99\nUid:\t0\n"}, true, Halt{PID: 7, State: Traced, Tracer: 99},
+		"traced": {map[string]string{"7/stat": stat("t"), "7/status": "Name:\tlodge\nState:\tt (tracing stop)\nTracerPid:\t101\nUid:\t0\n", "101/status": "Name:\tgdb\nTgid:\t99\nNgid:\t0\n"}, true, Halt{PID: 7, State: Traced, Tracer: 99},
 			"held by a debugger, process 99 (state t)", "kill 99"},
 		"traced by one that is not seen": {map[string]string{"7/stat": stat("t"), "7/status": "Name:\tlodge\nTracerPid:\t0\n"}, true, Halt{PID: 7, State: Traced},
 			"held by a debugger (state t)", "detach"},
