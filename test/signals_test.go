@@ -75,7 +75,7 @@ func TestASecondSignal(t *testing.T) {
 		p.write("over", "")
 		eventually(t, func() string {
 			if q, ok := p.info(); ok {
-				return "still up: " + q.Home
+				return "still up: " + q.Home.String()
 			}
 			return ""
 		})

@@ -168,12 +168,17 @@ func (a *app) withSession(ctx context.Context, p *project.Project, ch choices, d
 
 // find gives the project of the working directory as the daemon knows it.
 func (a *app) find(ctx context.Context, c *localapi.Client, all bool) (localapi.Project, error) {
+	return a.findAmong(func() (localapi.Projects, error) { return c.Projects(ctx, all) })
+}
+
+// findAmong is find in a list.
+func (a *app) findAmong(list func() (localapi.Projects, error)) (localapi.Project, error) {
 	p, loadErr := a.load()
 	var broken *project.Error
 	if loadErr != nil && !errors.As(loadErr, &broken) {
 		return localapi.Project{}, loadErr
 	}
-	ps, err := c.Projects(ctx, all)
+	ps, err := list()
 	if err != nil {
 		return localapi.Project{}, err
 	}
