@@ -188,7 +188,7 @@ func TestTwoUpsAtOnce(t *testing.T) {
 			return "a second up says " + second.stdout() + second.stderr()
 		})
 		second.signal(2)
-		if r := second.wait(); r.code != 0 {
+		if r := second.wait(); r.code != 130 {
 			t.Errorf("second up after Ctrl-C: %v", r)
 		}
 		p.curl("http://localhost:8520/", "only one")

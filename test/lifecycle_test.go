@@ -192,7 +192,7 @@ ready = false
 		}
 		p.curl("http://localhost:8720/", "web")
 		up.signal(syscall.SIGINT)
-		if r := up.wait(); r.code != 0 {
+		if r := up.wait(); r.code != 130 {
 			t.Errorf("up after Ctrl-C: %v", r)
 		}
 		if q, ok := p.info(); ok {
@@ -232,7 +232,7 @@ restart = "never"
 		}
 		for range l.ch {
 		}
-		if err := cmd.Wait(); err != nil {
+		if err := cmd.Wait(); cmd.ProcessState.ExitCode() != 130 {
 			t.Errorf("up on a terminal after Ctrl-C: %v", err)
 		}
 	})

@@ -52,7 +52,7 @@ command = "`+peerBin+` http 127.0.0.1:8121 'page of private'"
 			t.Errorf("a second time: %v", r)
 		}
 		sharing.signal(unix.SIGINT)
-		if r := sharing.wait(); r.code != 0 {
+		if r := sharing.wait(); r.code != 130 {
 			t.Errorf("when it is stopped: %v", r)
 		}
 		eventually(t, func() string {

@@ -30,21 +30,21 @@ func (a *app) downCommand() *cobra.Command {
 }
 
 func (a *app) down(ctx context.Context, names []string, all bool) error {
-	c, err := a.connect(ctx)
+	c, ps, err := a.listed(ctx, false)
 	if err != nil {
 		return err
 	}
-	defer c.Close()
+	if c != nil {
+		defer c.Close()
+	} else {
+		a.warn(ps.Warnings)
+	}
 	if all {
 		if a.project != "" {
 			return &usageError{err: errors.New("stop project: --all stops every project"), hint: "lodge down --project " + a.project}
 		}
 		if len(names) > 0 {
 			return &usageError{err: errors.New("stop services: --all stops whole projects"), hint: "lodge down --all"}
-		}
-		ps, err := c.Projects(ctx, false)
-		if err != nil {
-			return err
 		}
 		errs := make([]error, len(ps.Projects))
 		var all sync.WaitGroup
@@ -54,7 +54,7 @@ func (a *app) down(ctx context.Context, names []string, all bool) error {
 		all.Wait()
 		return errors.Join(errs...)
 	}
-	p, err := a.find(ctx, c, false)
+	p, err := a.findAmong(func() (localapi.Projects, error) { return ps, nil })
 	var none *notUpError
 	if errors.As(err, &none) && len(names) == 0 && len(none.lost) == 0 {
 		fmt.Fprintln(a.err, "nothing is up here")
@@ -78,7 +78,11 @@ func (a *app) down(ctx context.Context, names []string, all bool) error {
 }
 
 func (a *app) downOne(ctx context.Context, c *localapi.Client, p localapi.Project) error {
-	if err := c.Down(ctx, p.ID); err != nil {
+	end := func() error { return c.Down(ctx, p.ID) }
+	if c == nil {
+		end = func() error { return localapi.NewSession(p).Down(ctx, false) }
+	}
+	if err := end(); err != nil && !errors.Is(err, keeper.ErrGone) {
 		return err
 	}
 	fmt.Fprintf(a.err, "%s is down\n", p.Shown())

@@ -79,12 +79,15 @@ func parseSince(s string, now time.Time) (time.Time, error) {
 }
 
 func (a *app) logs(ctx context.Context, q keeper.LogQuery, follow, asJSON bool) error {
-	c, err := a.connect(ctx)
-	if err != nil {
-		return err
-	}
-	defer c.Close()
-	p, err := a.find(ctx, c, true)
+	p, err := a.findAmong(func() (localapi.Projects, error) {
+		c, ps, err := a.listed(ctx, true)
+		if c != nil {
+			c.Close()
+		} else {
+			a.warn(ps.Warnings)
+		}
+		return ps, err
+	})
 	if err != nil {
 		return err
 	}

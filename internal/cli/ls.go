@@ -39,21 +39,17 @@ func (a *app) lsCommand() *cobra.Command {
 }
 
 func (a *app) ls(ctx context.Context, asJSON, all bool) error {
-	c, err := a.connect(ctx)
+	c, ps, err := a.listed(ctx, all)
 	if err != nil {
 		return err
 	}
-	defer c.Close()
-	ps, err := c.Projects(ctx, all)
-	if err != nil {
-		return err
+	if c != nil {
+		defer c.Close()
 	}
 	if asJSON {
 		return a.printJSON(ps)
 	}
-	for _, w := range ps.Warnings {
-		fmt.Fprintln(a.err, "lodge: "+w)
-	}
+	a.warn(ps.Warnings)
 	if len(ps.Projects) == 0 {
 		fmt.Fprintln(a.err, "nothing is up; start a project with `lodge up`, or one command with `lodge run -- CMD`")
 		return nil

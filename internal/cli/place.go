@@ -119,7 +119,12 @@ func aboveID(ps []localapi.Project, dir, id string) (localapi.Project, bool) {
 // find gives the project of the working directory, or the one that was named,
 // as the daemon knows it.
 func (a *app) find(ctx context.Context, c *localapi.Client, all bool) (localapi.Project, error) {
-	ps, err := c.Projects(ctx, all)
+	return a.findAmong(func() (localapi.Projects, error) { return c.Projects(ctx, all) })
+}
+
+// findAmong is find in a list.
+func (a *app) findAmong(list func() (localapi.Projects, error)) (localapi.Project, error) {
+	ps, err := list()
 	if err != nil {
 		return localapi.Project{}, err
 	}

@@ -29,7 +29,7 @@ func (h Holder) Look() (*stall.Error, bool) {
 func daemonPeer(pid func() int) stall.Peer {
 	return stall.Peer{
 		Role: "the daemon", PID: pid,
-		Or: "end it with kill -9: what is up goes on, and the next command starts another",
+		Or: "kill -9 PID: what is up goes on, and the next command starts another",
 	}
 }
 

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 )
@@ -13,7 +15,7 @@ type Error struct {
 	// Role is which process of lodge's it is, such as "the daemon".
 	Role string
 	Halt
-	// Or is what can be done without it, or "".
+	// Or is what can be done without it, or ""; PID in it stands for the process.
 	Or string
 }
 
@@ -26,7 +28,7 @@ func (e *Error) Hint() string {
 	if e.Or == "" {
 		return e.Halt.Hint()
 	}
-	return e.Halt.Hint() + "; or " + e.Or
+	return e.Halt.Hint() + "; or " + strings.ReplaceAll(e.Or, "PID", strconv.Itoa(e.PID))
 }
 
 // Peer is a process that is waited for.

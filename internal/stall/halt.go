@@ -115,7 +115,10 @@ func (m machine) look(pid int) (Halt, bool) {
 		h.State = Stopped
 		return h, true
 	case 't':
-		h.State, h.Tracer = Traced, tracer(m.read(pid, "status"))
+		h.State, h.Tracer = Traced, statusField(m.read(pid, "status"), "TracerPid")
+		if group := statusField(m.read(h.Tracer, "status"), "Tgid"); group > 0 {
+			h.Tracer = group // TracerPid is a thread
+		}
 		return h, true
 	case 'Z', 'X', 0:
 		return Halt{}, false
@@ -147,9 +150,9 @@ func (m machine) state(pid int) byte {
 	return s.State
 }
 
-// tracer reads TracerPid of /proc/PID/status.
-func tracer(status []byte) int {
-	_, rest, ok := bytes.Cut(status, []byte("\nTracerPid:"))
+// statusField reads a number of /proc/PID/status, or 0.
+func statusField(status []byte, name string) int {
+	_, rest, ok := bytes.Cut(status, []byte("\n"+name+":"))
 	if !ok {
 		return 0
 	}

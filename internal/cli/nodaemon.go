@@ -1,0 +1,91 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"lodge/internal/keeper"
+	"lodge/internal/localapi"
+	"lodge/internal/procfs"
+	"lodge/internal/stall"
+)
+
+// listed returns what is up. Where the daemon's process does not run, as one
+// that is stopped, the keepers are asked without it: c is nil then, and a warning
+// says so.
+func (a *app) listed(ctx context.Context, all bool) (c *localapi.Client, ps localapi.Projects, err error) {
+	if c, err = a.connect(ctx); err == nil {
+		if ps, err = c.Projects(ctx, all); err == nil {
+			return c, ps, nil
+		}
+		c.Close()
+	}
+	var halted *stall.Error
+	if !errors.As(err, &halted) {
+		return nil, ps, err
+	}
+	ps.Projects = a.recorded(ctx)
+	ps.Warnings = []string{fmt.Sprintf("names are not known: %v (hint: %s)", halted, halted.Hint())}
+	return nil, ps, nil
+}
+
+// recorded returns the projects whose keepers have left a record and run, as
+// these say themselves.
+func (a *app) recorded(ctx context.Context) []localapi.Project {
+	files, _ := filepath.Glob(filepath.Join(a.dirs().Runtime, "k", "*.json"))
+	found := make([]*localapi.Project, len(files))
+	var asked sync.WaitGroup
+	for i, file := range files {
+		asked.Go(func() { found[i] = projectOf(ctx, file) })
+	}
+	asked.Wait()
+	out := []localapi.Project{}
+	for _, p := range found {
+		if p != nil {
+			out = append(out, *p)
+		}
+	}
+	return out
+}
+
+// projectOf asks the keeper that wrote a record; nil where there is none.
+func projectOf(ctx context.Context, file string) *localapi.Project {
+	b, err := os.ReadFile(file)
+	var rec keeper.Record
+	if err == nil {
+		err = json.Unmarshal(b, &rec)
+	}
+	if err != nil || !procfs.Alive(rec.PID, rec.StartTime) {
+		return nil
+	}
+	c := rec.Config
+	st, err := keeper.Client{Socket: c.Socket, Project: c.Name, PID: rec.PID}.Status(ctx)
+	if errors.Is(err, keeper.ErrGone) {
+		return nil
+	}
+	if st.ID == "" {
+		st = keeper.Project{ID: c.ID, Name: c.Name, Dir: c.Dir, Home: c.Home, Engine: c.Engine, EngineReason: c.EngineReason, PID: rec.PID}
+	}
+	p := localapi.FromKeeper(st, c.Socket, c.LogDir)
+	var halted *stall.Error
+	switch {
+	case errors.As(err, &halted):
+		p.Unresponsive = fmt.Sprintf("its keeper (process %d) is %s", halted.PID, halted.Reason())
+		p.UnresponsiveHint = halted.Hint()
+	case err != nil:
+		p.Unresponsive = fmt.Sprintf("its keeper (process %d) cannot be asked: %v", rec.PID, err)
+	}
+	return &p
+}
+
+// warn prints warnings.
+func (a *app) warn(texts []string) {
+	for _, w := range texts {
+		fmt.Fprintln(a.err, "lodge: "+w)
+	}
+}
