@@ -65,7 +65,8 @@ func (a *app) setupCommand() *cobra.Command {
 		Short: "Install the helper, once, for all users (as root)",
 		Long: "Install lodge's helper as a systemd socket, so that every user gets the ebpf engine, names below .test in\n" +
 			setupHosts + ", and sees which process has which socket, also those of other users, without being root.\n" +
-			"Ports 80 and 443 for names, of which a machine has one, are for the user who runs sudo, or --web-user. It writes " + setupBinary + ", " + setupSocket + "\n" +
+			"Ports 80 and 443 for names, of which a machine has one, are for the user who runs sudo, or --web-user.\n" +
+			"It writes " + setupBinary + ", " + setupSocket + "\n" +
 			"and " + setupService + "; --uninstall removes them, and all names.",
 		Example: `  sudo lodge setup
   sudo lodge setup --uninstall`,
