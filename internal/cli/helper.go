@@ -60,6 +60,7 @@ func (a *app) helperCommand() *cobra.Command {
 	c.Flags().StringVar(&listen, "listen", "", "serve all users on this socket")
 	c.Flags().BoolVar(&systemd, "systemd", false, "serve all users on the socket that systemd passes")
 	c.Flags().StringVar(&opts.HostsFile, "hosts", "", "keep the names below .test in this hosts file")
+	c.Flags().Uint32Var(&opts.WebUser, "web-user", 0, "give ports 80 and 443 to the user with this `ID` only; 0: to the first who asks")
 	return c
 }
 

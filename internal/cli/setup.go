@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/user"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -44,7 +46,7 @@ Description=lodge's helper: homes for all users
 Requires=lodge-helper.socket
 
 [Service]
-ExecStart=%s helper --systemd --hosts %s
+ExecStart=%s helper --systemd --hosts %s%s
 Delegate=yes
 KillMode=process
 NoNewPrivileges=yes
@@ -57,13 +59,14 @@ RestrictAddressFamilies=AF_UNIX AF_NETLINK AF_INET AF_INET6
 
 func (a *app) setupCommand() *cobra.Command {
 	var uninstall bool
-	var root string
+	var root, webUser string
 	c := &cobra.Command{
 		Use:   "setup",
 		Short: "Install the helper, once, for all users (as root)",
-		Long: "Install lodge's helper as a systemd socket, so that every user gets the ebpf engine, ports 80 and 443 for names,\n" +
-			"names below .test in " + setupHosts + ", and sees which process has which socket, also those of other users,\n" +
-			"without being root. It writes " + setupBinary + ", " + setupSocket + "\n" +
+		Long: "Install lodge's helper as a systemd socket, so that every user gets the ebpf engine, names below .test in\n" +
+			setupHosts + ", and sees which process has which socket, also those of other users, without being root.\n" +
+			"Ports 80 and 443 for names, of which a machine has one, are for the user who runs sudo, or --web-user.\n" +
+			"It writes " + setupBinary + ", " + setupSocket + "\n" +
 			"and " + setupService + "; --uninstall removes them, and all names.",
 		Example: `  sudo lodge setup
   sudo lodge setup --uninstall`,
@@ -75,15 +78,20 @@ func (a *app) setupCommand() *cobra.Command {
 			if uninstall {
 				return a.unsetup(c.Context(), root)
 			}
-			return a.setup(c.Context(), root)
+			return a.setup(c.Context(), root, webUser)
 		},
 	}
 	c.Flags().BoolVar(&uninstall, "uninstall", false, "take it away again")
+	c.Flags().StringVar(&webUser, "web-user", "", "the `USER` who has ports 80 and 443 of localhost; without it, the user who runs sudo")
 	c.Flags().StringVar(&root, "root", "/", "install below this `DIRECTORY`, and tell systemd nothing")
 	return c
 }
 
-func (a *app) setup(ctx context.Context, root string) error {
+func (a *app) setup(ctx context.Context, root, webUser string) error {
+	web, err := webUserFlag(webUser, a.getenv("SUDO_UID"))
+	if err != nil {
+		return err
+	}
 	systemd := filepath.Clean(root) == "/"
 	if systemd {
 		if _, err := os.Stat("/run/systemd/system"); err != nil { // sd_booted(3)
@@ -104,7 +112,7 @@ func (a *app) setup(ctx context.Context, root string) error {
 	}{
 		{setupBinary, bin, 0o755},
 		{setupSocket, fmt.Appendf(nil, socketUnit, daemon.SystemHelper), 0o644},
-		{setupService, fmt.Appendf(nil, serviceUnit, setupBinary, setupHosts), 0o644},
+		{setupService, fmt.Appendf(nil, serviceUnit, setupBinary, setupHosts, web), 0o644},
 	} {
 		p := filepath.Join(root, f.path)
 		if err := install(p, f.data, f.mode); err != nil {
@@ -122,6 +130,28 @@ func (a *app) setup(ctx context.Context, root string) error {
 	}
 	fmt.Fprintln(a.out, "every user has the ebpf engine now, and sees whose sockets there are; see: lodge doctor")
 	return nil
+}
+
+// webUserFlag gives what the helper is told of the user who has ports 80 and
+// 443: the one that is named, or who ran sudo (sudo(8), SUDO_UID). Without either
+// it is the first who asks.
+func webUserFlag(name, sudoUID string) (string, error) {
+	if name == "" {
+		if n, err := strconv.ParseUint(sudoUID, 10, 32); err != nil || n == 0 {
+			return "", nil
+		}
+		return " --web-user " + sudoUID, nil
+	}
+	u, err := user.Lookup(name)
+	if err != nil {
+		if u, err = user.LookupId(name); err != nil {
+			return "", fmt.Errorf("find user %q: there is none", name)
+		}
+	}
+	if u.Uid == "0" {
+		return "", errors.New("give ports 80 and 443 to root: its daemon opens them without a helper")
+	}
+	return " --web-user " + u.Uid, nil
 }
 
 // install writes a file that only root can change, in one step.

@@ -7,6 +7,8 @@ import (
 	"net/netip"
 	"os"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // ErrGone is the error of every call after the helper has ended, or has closed
@@ -165,7 +167,8 @@ func (c *Client) write(ctx context.Context, req request) error {
 	case c.Err() != nil:
 		return c.Err()
 	case closedByPeer(err):
-		return fmt.Errorf("%w: %w", ErrGone, err)
+		<-c.ended // it may have said why
+		return c.Err()
 	}
 	return err
 }
@@ -173,9 +176,14 @@ func (c *Client) write(ctx context.Context, req request) error {
 // read hands replies to their callers until the connection ends.
 func (c *Client) read() {
 	defer close(c.ended)
+	reset := false
 	for {
 		rep := &reply{}
 		files, err := receive(c.conn, rep)
+		if errors.Is(err, unix.ECONNRESET) && !reset {
+			reset = true // the kernel tells this before the last packet
+			continue
+		}
 		if err == nil && rep.ID == 0 && rep.Error != "" {
 			err = errors.Join(errors.New(rep.Error), closeAll(files)) // it serves us no more
 		}

@@ -92,6 +92,8 @@ func rememberAll(ctx context.Context, live *bpf.Live) error {
 	if err != nil {
 		return fmt.Errorf("list processes: %w", err)
 	}
+	titles := newTitles()
+	defer titles.close()
 	for _, name := range names {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -100,8 +102,8 @@ func rememberAll(ctx context.Context, live *bpf.Live) error {
 		if err != nil {
 			continue
 		}
-		command, err := os.ReadFile("/proc/" + name + "/cmdline")
-		if err != nil || len(command) == 0 {
+		command := titles.of("/proc/" + name + "/cmdline")
+		if len(command) == 0 {
 			continue // it ended, or is a thread of the kernel
 		}
 		start, err := procfs.StartTime(int(pid))

@@ -31,7 +31,7 @@ func (s *session) listenWeb(port uint16) ([]netip.AddrPort, []*os.File, error) {
 	if !isWebPort(port) {
 		return nil, nil, fmt.Errorf("listen on port %d: only 80 and 443 are given out", port)
 	}
-	if w := s.options.WebUser; w != 0 && s.uid != w && s.uid != 0 {
+	if w := s.options.WebUser; w != 0 && s.uid != w {
 		return nil, nil, &notYoursError{fmt.Sprintf("port %d", port), w}
 	}
 	key := fmt.Sprintf("port %d", port)

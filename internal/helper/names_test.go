@@ -3,12 +3,14 @@ package helper
 import (
 	"context"
 	"errors"
+	"net"
 	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"lodge/internal/hosts"
 )
@@ -138,25 +140,81 @@ func TestListenWeb(t *testing.T) {
 		}
 		return
 	}
-	c := serve(t, 65534)
+	m := newMachine(t, "")
+	a, b := m.client(alice), m.client(mallory)
+	var had []net.Listener
 	for _, port := range []uint16{80, 443} {
-		lns, err := c.ListenWeb(t.Context(), port)
+		lns, err := a.ListenWeb(t.Context(), port)
 		if err != nil || len(lns) != 2 {
 			t.Fatalf("%v, %v", lns, err)
 		}
-		if _, err := c.ListenWeb(t.Context(), port); err == nil || !strings.Contains(err.Error(), "address already in use") {
+		had = append(had, lns...)
+		if _, err := a.ListenWeb(t.Context(), port); err == nil || !strings.Contains(err.Error(), "address already in use") {
 			t.Errorf("a second time: %v", err)
 		}
 		for _, ln := range lns {
-			if a := ln.Addr().String(); !strings.HasPrefix(a, "127.0.0.1:") && !strings.HasPrefix(a, "[::1]:") {
-				t.Errorf("listens on %s", a)
-			}
-			if err := ln.Close(); err != nil {
-				t.Error(err)
+			if addr := ln.Addr().String(); !strings.HasPrefix(addr, "127.0.0.1:") && !strings.HasPrefix(addr, "[::1]:") {
+				t.Errorf("listens on %s", addr)
 			}
 		}
+		refused(t, b, port, alice)
 	}
-	if _, err := c.ListenWeb(t.Context(), 22); err == nil || !strings.Contains(err.Error(), "only 80 and 443") {
+	if _, err := a.ListenWeb(t.Context(), 22); err == nil || !strings.Contains(err.Error(), "only 80 and 443") {
 		t.Errorf("port 22: %v", err)
+	}
+	// The sockets alone do not count, nor that the owner has closed them: its
+	// session does.
+	for _, ln := range had {
+		if err := ln.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	refused(t, b, 443, alice)
+	refused(t, m.client(0), 443, alice)
+	again, err := a.ListenWeb(t.Context(), 443)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, ln := range again {
+		if err := ln.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	if err := a.Close(); err != nil {
+		t.Fatal(err)
+	}
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for end := time.Now().Add(patience); ; <-tick.C {
+		lns, err := b.ListenWeb(t.Context(), 443)
+		if err == nil {
+			for _, ln := range lns {
+				_ = ln.Close()
+			}
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatalf("when the owner has gone: %v", err)
+		}
+	}
+	// Where the helper was told whose they are, nobody else has them.
+	one := serveFor(t, mallory, Options{WebUser: alice})
+	refused(t, one, 443, alice)
+	lns, err := serveFor(t, alice, Options{WebUser: alice}).ListenWeb(t.Context(), 443)
+	if err != nil {
+		t.Errorf("the user who has them: %v", err)
+	}
+	for _, ln := range lns {
+		_ = ln.Close()
+	}
+}
+
+// refused wants the port to be another user's.
+func refused(t *testing.T, c *Client, port uint16, owner uint32) {
+	t.Helper()
+	_, err := c.ListenWeb(t.Context(), port)
+	var e *Error
+	if !errors.As(err, &e) || e.Code != NotYours || e.Owner == nil || *e.Owner != owner {
+		t.Errorf("port %d: %v", port, err)
 	}
 }

@@ -274,7 +274,9 @@ func TestAnAddressHasOneOwner(t *testing.T) {
 	if err := a.Close(); err != nil {
 		t.Fatal(err)
 	}
-	for end := time.Now().Add(patience); ; {
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for end := time.Now().Add(patience); ; <-tick.C {
 		hf, err := b.CreateHome(t.Context(), testIP(43), false)
 		if err == nil {
 			_ = hf.Close()
