@@ -23,8 +23,8 @@ command = "sleep 1000"
 ready = false
 `
 
-// upSleeper brings the project shop up and gives its service's process.
-func (sh *shell) upSleeper() int {
+// upSleeping brings the project shop up and gives its service's process.
+func (sh *shell) upSleeping() int {
 	sh.t.Helper()
 	sh.write("lodge.toml", sleepingShop)
 	sh.ok("up", "-d", "--engine", "none")
@@ -41,17 +41,23 @@ func (sh *shell) pid() int {
 	return ps[0].Services[0].PID
 }
 
-// killDaemon ends the daemon at once, and waits until it has.
-func (sh *shell) killDaemon() {
+// daemon gives the process that is the daemon.
+func (sh *shell) daemon() int {
 	sh.t.Helper()
 	h, ok := localapi.Dirs{Runtime: filepath.Join(sh.base, "run/lodge"), State: filepath.Join(sh.base, "state/lodge")}.Holder()
 	if !ok {
 		sh.t.Fatal("no daemon runs")
 	}
-	if err := unix.Kill(h.PID, unix.SIGKILL); err != nil {
+	return h.PID
+}
+
+// kill ends a process at once, and waits until it has ended.
+func (sh *shell) kill(pid int) {
+	sh.t.Helper()
+	if err := unix.Kill(pid, unix.SIGKILL); err != nil {
 		sh.t.Fatal(err)
 	}
-	if !gone(h.PID) {
+	if !gone(pid) {
 		sh.t.Fatal("it survives SIGKILL")
 	}
 }
@@ -80,40 +86,40 @@ func TestWhatRunsIsFound(t *testing.T) {
 	}
 	file := func(p string) error { return os.WriteFile(p, []byte("mine"), 0o600) }
 	for name, lose := range map[string]func(*shell){
-		"the runtime directory":           remove("run"),
-		"all in it":                       remove("run/lodge/*"),
-		"all but the lock":                remove("run/lodge/k", "run/lodge/lodge.sock"),
-		"the lock":                        remove("run/lodge/lodge.lock"),
-		"the locks and the socket":        remove("run/lodge/lodge.*", "state/lodge/run-*"),
-		"the daemon's socket":             remove("run/lodge/lodge.sock"),
-		"the keepers' directory":          remove("run/lodge/k"),
-		"the state directory":             remove("state"),
-		"both directories":                remove("run", "state"),
-		"a file for the socket":           replace("run/lodge/lodge.sock", file),
-		"a pipe for the socket":           replace("run/lodge/lodge.sock", func(p string) error { return unix.Mkfifo(p, 0o600) }),
-		"a directory for the lock":        replace("run/lodge/lodge.lock", func(p string) error { return os.Mkdir(p, 0o700) }),
-		"a pipe for the lock":             replace("run/lodge/lodge.lock", func(p string) error { return unix.Mkfifo(p, 0o600) }),
-		"a file for the keepers":          replace("run/lodge/k", file),
-		"a link to nowhere for the log":   replace("state/lodge/daemon.log", func(p string) error { return os.Symlink(p+"/no", p) }),
-		"a pipe for the log":              replace("state/lodge/daemon.log", func(p string) error { return unix.Mkfifo(p, 0o600) }),
-		"a directory for the state":       replace("state/lodge/state.json", func(p string) error { return os.Mkdir(p, 0o700) }),
-		"another runtime directory":       func(sh *shell) { moveAway(sh, "run") },
-		"a keeper's record":               remove("run/lodge/k/*.json"),
-		"both of a keeper's records":      remove("run/lodge/k/*.json", "state/lodge/run-*/*.json"),
-		"a keeper's records and socket":   remove("run/lodge/k/*", "state/lodge/run-*/*.json"),
-		"a keeper's record, cut to zero":  truncateRecords,
-		"a pipe for a keeper's record":    func(sh *shell) { replaceRecords(sh, func(p string) error { return unix.Mkfifo(p, 0o600) }) },
-		"a directory for the record":      func(sh *shell) { replaceRecords(sh, func(p string) error { return os.Mkdir(p, 0o700) }) },
-		"everything, and the daemon dies": func(sh *shell) { sh.killDaemon(); remove("run", "state")(sh) },
+		"the runtime directory":          remove("run"),
+		"all in it":                      remove("run/lodge/*"),
+		"all but the lock":               remove("run/lodge/k", "run/lodge/lodge.sock"),
+		"the lock":                       remove("run/lodge/lodge.lock"),
+		"the locks and the socket":       remove("run/lodge/lodge.*", "state/lodge/run-*"),
+		"the daemon's socket":            remove("run/lodge/lodge.sock"),
+		"the keepers' directory":         remove("run/lodge/k"),
+		"the state directory":            remove("state"),
+		"both directories":               remove("run", "state"),
+		"a file for the socket":          replace("run/lodge/lodge.sock", file),
+		"a pipe for the socket":          replace("run/lodge/lodge.sock", func(p string) error { return unix.Mkfifo(p, 0o600) }),
+		"a directory for the lock":       replace("run/lodge/lodge.lock", func(p string) error { return os.Mkdir(p, 0o700) }),
+		"a pipe for the lock":            replace("run/lodge/lodge.lock", func(p string) error { return unix.Mkfifo(p, 0o600) }),
+		"a file for the keepers":         replace("run/lodge/k", file),
+		"a link to nowhere for the log":  replace("state/lodge/daemon.log", func(p string) error { return os.Symlink(p+"/no", p) }),
+		"a pipe for the log":             replace("state/lodge/daemon.log", func(p string) error { return unix.Mkfifo(p, 0o600) }),
+		"a directory for the state":      replace("state/lodge/state.json", func(p string) error { return os.Mkdir(p, 0o700) }),
+		"another runtime directory":      func(sh *shell) { moveAway(sh, "run") },
+		"a keeper's record":              remove("run/lodge/k/*.json"),
+		"both of a keeper's records":     remove("run/lodge/k/*.json", "state/lodge/run-*/*.json"),
+		"a keeper's records and socket":  remove("run/lodge/k/*", "state/lodge/run-*/*.json"),
+		"a keeper's record, cut to zero": truncateRecords,
+		"a pipe for a keeper's record":   func(sh *shell) { replaceRecords(sh, func(p string) error { return unix.Mkfifo(p, 0o600) }) },
+		"a directory for the record":     func(sh *shell) { replaceRecords(sh, func(p string) error { return os.Mkdir(p, 0o700) }) },
+		"everything after the daemon":    func(sh *shell) { sh.kill(sh.daemon()); remove("run", "state")(sh) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			for _, daemonDies := range []bool{false, true} {
 				sh := newShell(t)
-				pid := sh.upSleeper()
+				pid, daemon := sh.upSleeping(), sh.daemon()
 				lose(sh)
-				if daemonDies && !strings.Contains(name, "daemon dies") {
-					sh.killDaemon()
+				if daemonDies && !strings.Contains(name, "after the daemon") {
+					sh.kill(daemon)
 				}
 				if got := sh.pid(); got != pid {
 					t.Errorf("the service is process %d, and was %d", got, pid)
@@ -174,14 +180,20 @@ func truncateRecords(sh *shell) {
 func TestAProjectWhoseDirectoryMoves(t *testing.T) {
 	t.Run("renamed", func(t *testing.T) {
 		sh := newShell(t)
-		pid := sh.upSleeper()
+		pid := sh.upSleeping()
 		old := sh.dir
 		sh.dir = filepath.Join(sh.base, "moved")
 		if err := os.Rename(old, sh.dir); err != nil {
 			t.Fatal(err)
 		}
-		if code, _, stderr := sh.run("up", "-d"); code != 0 || !strings.Contains(stderr, "renamed") || sh.pid() != pid {
+		if code, _, stderr := sh.run("up", "-d"); code != 0 || !strings.Contains(stderr, "renamed") {
 			t.Errorf("up: %d, %s", code, stderr)
+		}
+		// Its definition names another directory now, so it was restarted.
+		if now := sh.pid(); now != pid && !gone(pid) {
+			t.Error("up started a second copy")
+		} else {
+			pid = now
 		}
 		if got := sh.ok("exec", "--", "pwd"); got != sh.dir+"\n" {
 			t.Errorf("exec: %q", got)
@@ -200,7 +212,7 @@ func TestAProjectWhoseDirectoryMoves(t *testing.T) {
 	})
 	t.Run("replaced", func(t *testing.T) {
 		sh := newShell(t)
-		pid := sh.upSleeper()
+		pid := sh.upSleeping()
 		elsewhere := filepath.Join(sh.base, "elsewhere")
 		if err := errors.Join(os.Rename(sh.dir, elsewhere), os.Mkdir(sh.dir, 0o755)); err != nil {
 			t.Fatal(err)
@@ -222,7 +234,7 @@ func TestAProjectWhoseDirectoryMoves(t *testing.T) {
 	})
 	t.Run("removed", func(t *testing.T) {
 		sh := newShell(t)
-		pid := sh.upSleeper()
+		pid := sh.upSleeping()
 		if err := os.RemoveAll(sh.dir); err != nil {
 			t.Fatal(err)
 		}
@@ -245,7 +257,7 @@ func TestAProjectWhoseDirectoryMoves(t *testing.T) {
 
 func TestCommandsForAProjectByName(t *testing.T) {
 	sh := newShell(t)
-	pid := sh.upSleeper()
+	pid := sh.upSleeping()
 	id := sh.list().Projects[0].ID
 	shop := sh.dir
 	sh.dir = sh.base
@@ -279,7 +291,7 @@ func TestAProjectWithoutItsFile(t *testing.T) {
 		"a pipe":      func(p string) error { return unix.Mkfifo(p, 0o600) },
 		"a directory": func(p string) error { return os.Mkdir(p, 0o700) },
 	} {
-		pid := sh.upSleeper()
+		pid := sh.upSleeping()
 		path := filepath.Join(sh.dir, "lodge.toml")
 		if err := errors.Join(os.Remove(path), lose(path)); err != nil {
 			t.Fatal(err)
@@ -289,6 +301,9 @@ func TestAProjectWithoutItsFile(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, dir := range []string{sh.dir, below} {
+			if dir == below && name == "gone" {
+				continue // there a command starts a project of its own
+			}
 			at := *sh
 			at.dir = dir
 			at.ok("logs")
@@ -363,18 +378,17 @@ func TestNamesThatAreNotUTF8(t *testing.T) {
 func TestAnotherVersion(t *testing.T) {
 	sh := newShell(t)
 	sh.version = "v2.0.0"
-	pid := sh.upSleeper()
+	pid := sh.upSleeping()
 	for _, args := range [][]string{{"ls"}, {"exec", "--", "true"}, {"up", "-d"}} {
 		code, _, stderr := sh.run(args...)
-		if code != 0 || strings.Count(stderr, "lodge: ") != 1 || !strings.Contains(stderr, "the daemon is lodge v1.2.3, and this is v2.0.0; `kill ") {
+		if code != 0 || strings.Count(stderr, "v2.0.0") != 1 || !strings.Contains(stderr, "the daemon is lodge v1.2.3, and this is v2.0.0; `kill ") {
 			t.Errorf("%v: %d, %q", args, code, stderr)
 		}
 	}
 	// As it says.
-	_, _, stderr := sh.run("ls")
-	daemon, err := strconv.Atoi(strings.Fields(stderr[strings.Index(stderr, "kill "):])[1][:len(strings.Fields(stderr[strings.Index(stderr, "kill "):])[1])-1])
-	if err != nil {
-		t.Fatal(stderr, err)
+	daemon := sh.daemon()
+	if _, _, stderr := sh.run("ls"); !strings.Contains(stderr, fmt.Sprintf("`kill %d`", daemon)) {
+		t.Errorf("the daemon is process %d: %q", daemon, stderr)
 	}
 	if err := unix.Kill(daemon, unix.SIGTERM); err != nil || !gone(daemon) {
 		t.Fatal(err)
@@ -392,7 +406,7 @@ func TestAnotherVersion(t *testing.T) {
 // commands are attached.
 func TestEmptiedUnderAttachedCommands(t *testing.T) {
 	sh := newShell(t)
-	pid := sh.upSleeper()
+	pid := sh.upSleeping()
 	other := *sh
 	other.dir = filepath.Join(sh.base, "other")
 	if err := os.Mkdir(other.dir, 0o755); err != nil {
@@ -457,8 +471,8 @@ func TestAFullRuntimeDirectory(t *testing.T) {
 	if got := sh.ok("exec", "--engine", "none", "--", "echo", "inside"); got != "inside\n" {
 		t.Errorf("exec: %q", got)
 	}
-	pid := sh.upSleeper()
-	sh.killDaemon()
+	pid := sh.upSleeping()
+	sh.kill(sh.daemon())
 	if sh.pid() != pid {
 		t.Error("the service was not found again")
 	}

@@ -46,9 +46,10 @@ func (d *Daemon) running(ctx context.Context, path string) (*project, error) {
 		if p == nil {
 			return nil, nil
 		}
-		_, err := p.client().Status(ctx)
+		k, err := p.client().Status(ctx)
 		switch {
 		case err == nil:
+			d.heard(p, k) // its directory may have moved, which the keeper does not tell by itself
 			return p, nil
 		case ctx.Err() != nil:
 			return nil, ctx.Err()
