@@ -653,7 +653,7 @@ func TestStrays(t *testing.T) {
 		}
 		t.Cleanup(func() { _ = c.Process.Kill(); _ = c.Wait() })
 	}
-	if err := killStrays(id); err != nil {
+	if err := killStrays(t.Context(), 0, id); err != nil {
 		t.Fatal(err)
 	}
 	if !gone(cmd.Process.Pid) {

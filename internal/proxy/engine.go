@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"net/http"
 	"sync"
 	"sync/atomic"
@@ -36,6 +37,10 @@ type Config struct {
 	// Busy is called for each connection that takes net/http's road, which needs
 	// more of the processors. Nil: nobody wants to know.
 	Busy func()
+	// Check reports whether who listens at an address is the service that the
+	// table has there. Its error holds ECONNREFUSED if that is somebody else: the
+	// request waits for another table then. Nil: whoever listens is.
+	Check func(netip.AddrPort) error
 }
 
 // Limits bound what clients may cost. A zero field takes the default.
