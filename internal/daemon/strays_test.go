@@ -42,6 +42,25 @@ func startMarked(t *testing.T, h mark.Home, env []string, script string) (int, <
 	return cmd.Process.Pid, ended
 }
 
+// startUnmarked starts a process that has set the limit itself.
+func startUnmarked(t *testing.T, id string) *exec.Cmd {
+	t.Helper()
+	cmd := exec.Command("/bin/sh", "-c", "prlimit --rttime=1000000:1000000 --pid $$; echo; exec sleep 1000")
+	cmd.Env = []string{"LODGE_HOME_ID=" + id, "PATH=" + os.Getenv("PATH")}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
+	if _, err := out.Read(make([]byte, 1)); err != nil {
+		t.Fatal(err)
+	}
+	return cmd
+}
+
 // What a killed keeper left is ended, whatever it did to its environment, title
 // and session, and nothing else is.
 func TestKillStrays(t *testing.T) {
@@ -52,18 +71,8 @@ func TestKillStrays(t *testing.T) {
 	_, titled := startMarked(t, ours, env, `exec perl -e '$0 = "puma: " . "x" x 1500; $| = 1; print "\n"; sleep 1000'`)
 	// Each process forks the next and ends, 200 times, and the last one stays.
 	_, _ = startMarked(t, ours, nil, `n=0; f() { n=$((n+1)); [ $n = 200 ] && exec sleep 1000; f & }; f; echo; exec sleep 1000`)
-	unmarked := exec.Command("/bin/sh", "-c", "prlimit --rttime=1000000:1000000 --pid $$; echo; exec sleep 1000")
-	unmarked.Env = append(env, "PATH="+os.Getenv("PATH"))
-	out, err := unmarked.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := unmarked.Start(); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := out.Read(make([]byte, 1)); err != nil {
-		t.Fatal(err)
-	}
+	unmarked := startUnmarked(t, id)
+	anothers := startUnmarked(t, id+"0")
 	otherPID, _ := startMarked(t, other, env, "echo; exec sleep 1000")
 	if err := killStrays(context.Background(), ours, id); err != nil {
 		t.Fatal(err)
@@ -81,6 +90,9 @@ func TestKillStrays(t *testing.T) {
 		if st, err := procfs.ReadStat(pid); m.Home == ours && err == nil && st.Alive() {
 			t.Errorf("process %d is left", pid)
 		}
+	}
+	if st, err := procfs.ReadStat(anothers.Process.Pid); err != nil || !st.Alive() {
+		t.Error("a process of another home, by its environment, was ended")
 	}
 	if st, err := procfs.ReadStat(otherPID); err != nil || !st.Alive() {
 		t.Error("another home's process was ended")

@@ -104,10 +104,10 @@ func serviceAt(t *testing.T, h *Home, at netip.AddrPort) (string, bool) {
 // input; at the second it listens anew.
 const listensAndCloses = `
 def serve():
-    s = socket(); s.setsockopt(SOL_SOCKET, SO_REUSEADDR, 1); s.bind(('0.0.0.0', 3000)); s.listen(); return s
+    s = socket(); s.setsockopt(SOL_SOCKET, SO_REUSEADDR, 1); s.bind(('0.0.0.0', int(sys.argv[1]))); s.listen(); return s
 s = serve(); print('listens'); sys.stdin.readline()
 s.close(); print('closed'); sys.stdin.readline()
-c = socket(); print(name(c.connect, ('127.0.0.1', 3000)))
+c = socket(); print(name(c.connect, ('127.0.0.1', int(sys.argv[1]))))
 sys.stdin.readline()`
 
 // Who takes the address of a service that closed its socket is not the service,
@@ -123,8 +123,16 @@ func TestSquatter(t *testing.T) {
 				t.Skip("needs root, to be another user")
 			}
 			h := newHome(t, loopback.Strict)
-			at := netip.AddrPortFrom(h.spec.IP4, 3000)
-			p := py(t, h, "web", listensAndCloses)
+			// Nobody has the port at any address, so that it can be had at all.
+			free, err := net.Listen("tcp4", "0.0.0.0:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			at := netip.AddrPortFrom(h.spec.IP4, netip.MustParseAddrPort(free.Addr().String()).Port())
+			if err := free.Close(); err != nil {
+				t.Fatal(err)
+			}
+			p := py(t, h, "web", listensAndCloses, strconv.Itoa(int(at.Port())))
 			p.expect("listens")
 			if service, ok := serviceAt(t, h, at); !ok || service != "web" {
 				t.Fatalf("the service itself: %q, %v", service, ok)
@@ -136,7 +144,7 @@ func TestSquatter(t *testing.T) {
 			p.expect("closed")
 			where := at
 			if c.wildcard {
-				where = netip.AddrPortFrom(netip.IPv4Unspecified(), 3000)
+				where = netip.AddrPortFrom(netip.IPv4Unspecified(), at.Port())
 			}
 			uid := c.uid
 			if uid == 0 {
@@ -161,7 +169,7 @@ func TestSquatter(t *testing.T) {
 func TestShownPort(t *testing.T) {
 	h := newHome(t, loopback.Overlay)
 	p := py(t, h, "web", `
-s = socket(AF_INET6); s.bind(('::1', 3000)); s.listen(); print('listens'); s.accept(); print('accepted'); sys.stdin.readline()`)
+s = socket(AF_INET6); s.setsockopt(IPPROTO_IPV6, IPV6_V6ONLY, 1); s.bind(('::1', 3000)); s.listen(); print('listens'); s.accept(); print('accepted'); sys.stdin.readline()`)
 	p.expect("listens")
 	list, err := h.Endpoints()
 	if err != nil || len(list) != 1 {
