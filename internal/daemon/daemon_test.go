@@ -10,7 +10,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"runtime"
@@ -652,28 +651,5 @@ func TestUsableHome(t *testing.T) {
 	defer ln.Close()
 	if err := usableHome(ip); err == nil || !strings.Contains(err.Error(), "somebody listens on "+ip.String()) {
 		t.Errorf("got %v", err)
-	}
-}
-
-func TestStrays(t *testing.T) {
-	id := fmt.Sprintf("stray-%d", os.Getpid())
-	cmd := exec.Command("sleep", "1000")
-	cmd.Env = []string{"LODGE_HOME_ID=" + id}
-	other := exec.Command("sleep", "1000")
-	other.Env = []string{"LODGE_HOME_ID=" + id + "0"}
-	for _, c := range []*exec.Cmd{cmd, other} {
-		if err := c.Start(); err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { _ = c.Process.Kill(); _ = c.Wait() })
-	}
-	if err := killStrays(id); err != nil {
-		t.Fatal(err)
-	}
-	if !gone(cmd.Process.Pid) {
-		t.Error("it survived")
-	}
-	if n, err := procfs.StartTime(other.Process.Pid); err != nil || !procfs.Alive(other.Process.Pid, n) {
-		t.Error("another home's process was killed")
 	}
 }

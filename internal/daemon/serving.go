@@ -33,7 +33,9 @@ type serving struct {
 	leaves  atomic.Pointer[trust.Leaves]
 	opening sync.Mutex // held while the authority is opened
 	spoken  *spoken
-	served  sync.WaitGroup
+	// strangers keeps names from leading to other users' servers.
+	strangers strangers
+	served    sync.WaitGroup
 
 	updating sync.Mutex // an older table never replaces a newer one
 }
@@ -51,6 +53,7 @@ func (d *Daemon) serveNames() (*serving, error) {
 		Tail:      s.tail,
 		Log:       d.cfg.Log,
 		Busy:      d.cfg.Busy,
+		Check:     s.strangers.check,
 	})
 	if err != nil {
 		return nil, err
@@ -126,6 +129,7 @@ func (s *serving) close() error {
 	defer cancel()
 	err := s.engine.Shutdown(ctx)
 	s.served.Wait()
+	err = errors.Join(err, s.strangers.close())
 	if errors.Is(err, context.DeadlineExceeded) {
 		return nil // a stream that does not end is no failure
 	}
@@ -137,6 +141,7 @@ func (s *serving) update() {
 	s.updating.Lock()
 	defer s.updating.Unlock()
 	t := s.d.naming.table.Load()
+	s.strangers.know(t)
 	var list []proxy.Service
 	for _, p := range t.Projects() {
 		m := t.Find(p.BareName())

@@ -28,16 +28,17 @@ type strays struct {
 // markOf returns the mark of a project's home.
 func (d *Daemon) markOf(id string) mark.Home { return mark.Of(d.cfg.Dirs.Runtime, id) }
 
-// has reports whether a process is one of them.
-func (s strays) has(pid int) bool {
-	m, err := mark.Read(pid)
-	switch {
-	case err != nil || pid == os.Getpid():
-		return false
-	case m.Home != 0:
-		return m.Home == s.home
+// has reports whether a process is one of them. One that is gone is an error:
+// it may have forked before it ended.
+func (s strays) has(pid int) (bool, error) {
+	if pid == os.Getpid() {
+		return false, nil
 	}
-	return s.id != "" && sameUser(pid) && procfs.Getenv(pid, "LODGE_HOME_ID") == s.id
+	m, err := mark.Read(pid)
+	if err != nil || m.Home != 0 {
+		return err == nil && m.Home == s.home, err
+	}
+	return s.id != "" && sameUser(pid) && procfs.Getenv(pid, "LODGE_HOME_ID") == s.id, nil
 }
 
 func sameUser(pid int) bool {
@@ -54,7 +55,9 @@ const (
 
 // killStrays ends all processes of a home, and returns when they have ended. A
 // process that has the signal cannot fork any more, so it looks until two looks
-// in a row find no new one.
+// in a row find no new one and lose none: a list of /proc is no snapshot, and
+// where processes fork the next one and end, it holds only those that have
+// ended.
 func killStrays(ctx context.Context, home mark.Home, id string) error {
 	ctx, cancel := context.WithTimeout(ctx, strayEnd)
 	defer cancel()
@@ -66,8 +69,8 @@ func killStrays(ctx context.Context, home mark.Home, id string) error {
 	killed := make(map[one]bool)
 	var failed error
 	for round, quiet := 0, 0; quiet < 2; round++ {
-		if round == strayRounds {
-			return errors.Join(fmt.Errorf("end what is left of home %s: new processes after %d looks", id, strayRounds), failed)
+		if round == strayRounds || ctx.Err() != nil {
+			return errors.Join(fmt.Errorf("end what is left of home %s: processes come and go after %d looks", id, round), failed)
 		}
 		pids, err := procfs.List()
 		if err != nil {
@@ -75,7 +78,11 @@ func killStrays(ctx context.Context, home mark.Home, id string) error {
 		}
 		quiet++
 		for _, pid := range pids {
-			if !s.has(pid) {
+			is, err := s.has(pid)
+			if err != nil {
+				quiet = 0
+			}
+			if !is {
 				continue
 			}
 			st, err := procfs.ReadStat(pid)

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -45,6 +46,10 @@ type Config struct {
 	// Busy is called for each connection that takes net/http's road, which needs
 	// more of the processors. Nil: nobody wants to know.
 	Busy func()
+	// Check reports whether who listens at an address is the service that the
+	// table has there. Its error holds ECONNREFUSED if that is somebody else: the
+	// request waits for another table then. Nil: whoever listens is.
+	Check func(netip.AddrPort) error
 }
 
 // Limits bound what clients may cost. A zero field takes the default.

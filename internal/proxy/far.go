@@ -275,5 +275,5 @@ func (s *far) dial(ctx context.Context, _, addr string) (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return Endpoint{Addr: a}.dial(ctx, s.e.lim.DialTime)
+	return s.e.dial(ctx, Endpoint{Addr: a})
 }

@@ -95,7 +95,7 @@ func (p *pool) retire() {
 
 // dial makes a new connection.
 func (p *pool) dial(ctx context.Context) (*upConn, error) {
-	c, err := p.to.dial(ctx, p.e.lim.DialTime)
+	c, err := p.e.dial(ctx, p.to)
 	if err != nil {
 		return nil, err
 	}
@@ -109,6 +109,27 @@ func (p *pool) dial(ctx context.Context) (*upConn, error) {
 	}
 	u.step = u.write
 	return u, nil
+}
+
+// dial connects to an endpoint, if and while its listener is the service's. It is
+// asked before and after: between the two the listener may have been closed and
+// its address taken.
+func (e *Engine) dial(ctx context.Context, to Endpoint) (net.Conn, error) {
+	if e.cfg.Check == nil || to.Path != "" {
+		return to.dial(ctx, e.lim.DialTime)
+	}
+	if err := e.cfg.Check(to.Addr); err != nil {
+		return nil, err
+	}
+	c, err := to.dial(ctx, e.lim.DialTime)
+	if err != nil {
+		return nil, err
+	}
+	if err := e.cfg.Check(to.Addr); err != nil {
+		_ = c.Close() // nothing was sent
+		return nil, err
+	}
+	return c, nil
 }
 
 func (p Endpoint) dial(ctx context.Context, limit time.Duration) (net.Conn, error) {

@@ -32,7 +32,8 @@
 //     answer ENOSYS.
 //   - An ordinary user has no second IPv6 loopback address. A socket with
 //     IPV6_V6ONLY lives at ::1 on a port of the kernel's choice, which
-//     connects from inside find; from outside it has only that port.
+//     connects from inside find; from outside it has only that port. It is
+//     listed at the port that the program asked for.
 //   - A UDP socket bound to the wildcard address and port 0, which is how
 //     clients get a port, stays there: at the home's address it could not send
 //     to other machines any more.

@@ -48,7 +48,7 @@ const deadline = 30 * time.Second
 var homeCount atomic.Uint32
 
 // newHome opens a home with an address that no other test uses.
-func newHome(t testing.TB, isolation loopback.Isolation) *Home {
+func newHome(t testing.TB, isolation loopback.Isolation, change ...func(*home.Spec)) *Home {
 	t.Helper()
 	if ok, reason := Probe(); !ok {
 		t.Skip("no seccomp engine here:", reason)
@@ -59,6 +59,9 @@ func newHome(t testing.TB, isolation loopback.Isolation) *Home {
 		ID:        fmt.Sprintf("test-%d-%d", pid, n),
 		IP4:       netip.AddrFrom4([4]byte{127, byte(64 + pid>>8&63), byte(pid), byte(n%253 + 1)}),
 		Isolation: isolation,
+	}
+	for _, f := range change {
+		f(&spec)
 	}
 	h, err := Open(spec, "/proc/self/exe")
 	if err != nil {
