@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"net/url"
 	"strconv"
+	"strings"
 
 	"lodge/internal/explain"
 	"lodge/internal/localapi"
@@ -19,6 +20,8 @@ type found struct {
 	tcp     bool // it is below test
 	// service is nil for a project's own name that leads to no one of them.
 	service *service.Status
+	// port is the port of the service that the name means, or 0.
+	port uint16
 	// missing is a service that the project has not.
 	missing string
 	// candidates are the services that the project's own name could mean.
@@ -75,7 +78,7 @@ func findIn(ps []localapi.Project, host string) *found {
 	if m.Project == nil {
 		return nil
 	}
-	f := &found{tcp: tcp, service: m.Service}
+	f := &found{tcp: tcp, service: m.Service, port: m.Port}
 	for _, p := range ps {
 		if p.ID == m.Project.ID {
 			f.project = p
@@ -122,7 +125,11 @@ func (l *look) explainName(ctx context.Context, host string) *explain.Name {
 	if f.service != nil {
 		s := explainService(*f.service)
 		n.Service, n.HostName = &s, f.service.HostName
-		n.URL, n.HTTP = f.service.URL, names.MaySpeakHTTP(f.service)
+		n.URL, n.HTTP = f.service.URL, f.service.URL != "" || f.project.URL == "" && names.MaySpeakHTTP(f.service)
+		n.WebPort, n.AskedPort = f.service.WebPort, f.port
+		if f.port != 0 && !f.tcp && f.project.URL != "" {
+			n.URL = strings.Replace(f.project.URL, f.project.Label+"."+names.HTTPDomain, host, 1)
+		}
 		if n.URL != "" && f.project.URL == "https://"+host {
 			n.URL = f.project.URL // as it was asked for
 		}

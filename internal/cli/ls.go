@@ -15,6 +15,7 @@ import (
 
 	"lodge/internal/localapi"
 	"lodge/internal/loopback"
+	"lodge/internal/names"
 	"lodge/internal/service"
 )
 
@@ -85,6 +86,9 @@ func (a *app) listProjectsTo(out io.Writer, ps []localapi.Project) {
 				up = shortDuration(time.Since(*s.StartedAt))
 			}
 			rows = append(rows, []string{p.Shown(), s.Name, string(s.State), p.Home, ports(reachable(s.Endpoints)), string(p.Engine), pid, up, shownName(s)})
+			for _, n := range s.PortNames {
+				rows = append(rows, []string{"", "", "", "", strconv.Itoa(int(n.Port)), "", "", "", shownPortName(n)})
+			}
 		}
 	}
 	width := 0
@@ -109,6 +113,9 @@ func (a *app) listProjectsTo(out io.Writer, ps []localapi.Project) {
 			if s.SharedURL != "" {
 				// What others may reach must not be overlooked.
 				fmt.Fprintln(out, a.red(out, fmt.Sprintf("%s/%s: shared with the network: %s", p.Shown(), s.Name, s.SharedURL)))
+			}
+			if line := choice(s); line != "" {
+				fmt.Fprintf(out, "%s/%s: %s\n", p.Shown(), s.Name, line)
 			}
 			// One that is starting and was ready before: why it is not any more.
 			again := s.State == service.Starting && s.ReadyMS > 0 && s.PID != 0 && s.Reason != ""
@@ -170,6 +177,29 @@ func shownName(s service.Status) string {
 		return s.URL
 	}
 	return dash(s.HostName)
+}
+
+// shownPortName is shownName for a port.
+func shownPortName(n service.PortName) string {
+	if n.URL != "" {
+		return n.URL
+	}
+	return dash(n.HostName)
+}
+
+// choice says to which port of several a service's name leads, and how to
+// choose, where the file does not say it.
+func choice(s service.Status) string {
+	ports := slices.DeleteFunc(names.TCPPorts(&s), service.Ephemeral)
+	if s.State != service.Up || s.URL == "" || s.HTTP != 0 || s.HTTPSocket != "" || len(s.PortNames) > 0 || len(ports) < 2 {
+		return ""
+	}
+	leads := "to the lowest port that speaks HTTP"
+	if s.WebPort != 0 {
+		leads = fmt.Sprintf("to port %d", s.WebPort)
+	}
+	host := strings.TrimPrefix(s.URL, "https://")
+	return fmt.Sprintf("its name leads %s; PORT.%s leads to any, and http or names in lodge.toml choose", leads, host)
 }
 
 func dash(s string) string {

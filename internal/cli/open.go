@@ -5,12 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"os/exec"
-	"strings"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 
-	"lodge/internal/localapi"
 	"lodge/internal/service"
 )
 
@@ -63,23 +61,13 @@ func (a *app) openName(ctx context.Context, names []string, only, asJSON bool) e
 	if err != nil {
 		return err
 	}
-	o := opened{URL: p.URL, Project: p.Name, Home: p.Home}
+	name := ""
 	if len(names) > 0 {
-		s, err := serviceOf(p, names[0])
-		if err != nil {
-			return err
-		}
-		o.URL, o.Service, o.HostName = s.URL, s.Name, s.HostName
-		if o.URL == "" {
-			hint := "it listens nowhere; lodge logs " + s.Name + " shows what it says"
-			if len(s.Endpoints) > 0 {
-				hint = fmt.Sprintf("connect to %s, ports %s", s.HostName, ports(s.Endpoints))
-			}
-			return &hinted{err: fmt.Errorf("open %s: it is no web service", s.Name), hint: hint}
-		}
+		name = names[0]
 	}
-	if o.URL == "" {
-		return &hinted{err: fmt.Errorf("open %s: no port for names could be opened", p.Name), hint: "lodge doctor"}
+	o, err := a.leads(ctx, c, p, name)
+	if err != nil {
+		return err
 	}
 	if asJSON {
 		return a.printJSON(o)
@@ -89,22 +77,6 @@ func (a *app) openName(ctx context.Context, names []string, only, asJSON bool) e
 		return nil
 	}
 	return a.browse(o.URL)
-}
-
-// serviceOf finds a service of a project that is up.
-func serviceOf(p localapi.Project, name string) (service.Status, error) {
-	var names []string
-	for _, s := range p.Services {
-		if s.Name == name {
-			return s, nil
-		}
-		names = append(names, s.Name)
-	}
-	hint := "there are: " + strings.Join(names, ", ")
-	if len(names) == 0 {
-		hint = "it has none"
-	}
-	return service.Status{}, &hinted{err: fmt.Errorf("find service %s: %s has no such service", name, p.Name), hint: hint}
 }
 
 // browse opens a page in the person's browser, if there seems to be one: not

@@ -22,6 +22,7 @@ import (
 type named struct {
 	project localapi.Project
 	service service.Status
+	port    uint16 // the one that was meant, or 0
 }
 
 func (n *named) String() string { return n.project.Shown() + "/" + n.service.Name }
@@ -38,8 +39,8 @@ func (l *look) serviceNamed(word, dir string, other bool) (*named, error) {
 		return l.inProject(project, svc)
 	}
 	if p, ok := above(l.own.projects, dir); ok {
-		if i := indexOf(p, word); i >= 0 {
-			return &named{p, p.Services[i]}, nil
+		if n := inside(p, word); n != nil {
+			return n, nil
 		}
 	}
 	if other {
@@ -47,8 +48,8 @@ func (l *look) serviceNamed(word, dir string, other bool) (*named, error) {
 	}
 	var all []*named
 	for _, p := range l.Projects {
-		if i := indexOf(p, word); i >= 0 {
-			all = append(all, &named{p, p.Services[i]})
+		if n := inside(p, word); n != nil {
+			all = append(all, n)
 		}
 	}
 	switch len(all) {
@@ -71,8 +72,8 @@ func (l *look) inProject(project, svc string) (*named, error) {
 		if p.Name != project && p.Label != project {
 			continue
 		}
-		if i := indexOf(p, svc); i >= 0 {
-			return &named{p, p.Services[i]}, nil
+		if n := inside(p, svc); n != nil {
+			return n, nil
 		}
 		if svc == "" || strings.Contains(svc, "/") {
 			return nil, nil // a path
@@ -81,6 +82,21 @@ func (l *look) inProject(project, svc string) (*named, error) {
 		return nil, err
 	}
 	return nil, nil
+}
+
+// inside finds what a project calls by a name: a service, or a port of one.
+func inside(p localapi.Project, name string) *named {
+	if i := indexOf(p, name); i >= 0 {
+		return &named{project: p, service: p.Services[i]}
+	}
+	for _, s := range p.Services {
+		for _, n := range s.PortNames {
+			if n.Name == name {
+				return &named{p, s, n.Port}
+			}
+		}
+	}
+	return nil
 }
 
 func indexOf(p localapi.Project, svc string) int {
@@ -112,7 +128,12 @@ func (n *named) target(text string, udp bool) (probe.Target, lookup, error) {
 			eps[i] = e
 		}
 	}
-	if keepPort(s.HTTP, &eps); s.HTTP == 0 {
+	switch {
+	case n.port != 0:
+		eps = slices.DeleteFunc(eps, func(e loopback.Endpoint) bool { return e.Port != n.port })
+	case s.HTTP != 0:
+		keepPort(s.HTTP, &eps)
+	default:
 		keepPort(s.Port, &eps)
 	}
 	if len(eps) > 1 {
@@ -212,7 +233,7 @@ func (a *app) probeTarget(ctx context.Context, text string, udp bool) (probe.Tar
 		return t, nil, nil
 	}
 	if !strings.Contains(text, ":") && f.service != nil && f.project.State != "down" {
-		return (&named{f.project, *f.service}).target(text, udp) // a name by itself means its service's port
+		return (&named{f.project, *f.service, f.port}).target(text, udp) // a name by itself means its service's port
 	}
 	find, err := a.lodgeLookup(ctx, f, text, host)
 	return t, find, err

@@ -48,7 +48,7 @@ func TestTargetOfService(t *testing.T) {
 		{"stopped", service.Status{State: service.Stopped}, false, "probe shop/x: it is stopped, and listens nowhere"},
 	} {
 		c.status.Name = "x"
-		n := named{localapi.Project{Name: "shop", Label: "shop"}, c.status}
+		n := named{project: localapi.Project{Name: "shop", Label: "shop"}, service: c.status}
 		got, find, err := n.target("shop/x", c.udp)
 		var s string
 		if err == nil {

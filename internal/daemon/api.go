@@ -30,6 +30,10 @@ func (d *Daemon) handler() http.Handler {
 		answer(w, struct{}{}, d.down(r.Context(), r.PathValue("id"), r.URL.Query().Get("kill") == "true"))
 	})
 	mux.HandleFunc("POST /v1/projects/{id}/share", d.share)
+	mux.HandleFunc("POST /v1/projects/{id}/lead", func(w http.ResponseWriter, r *http.Request) {
+		l, err := d.leadOf(r.Context(), r.PathValue("id"), r.URL.Query().Get("name"))
+		answer(w, l, err)
+	})
 	mux.HandleFunc("POST /v1/projects/{id}/services/{service}/share", d.share)
 	mux.HandleFunc("GET /v1/owners", d.getOwners)
 	mux.HandleFunc("GET /v1/doctor", func(w http.ResponseWriter, r *http.Request) {

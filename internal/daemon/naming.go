@@ -266,10 +266,7 @@ func (d *Daemon) address(p *localapi.Project) {
 	}
 	for i := range p.Services {
 		s := &p.Services[i]
-		if names.MaySpeakHTTP(s) {
-			s.URL = d.web.url(n.HTTPName(s.Name))
-		}
-		s.HostName = n.TCPName(s.Name)
+		d.addressService(p.ID, &n, s)
 		if sh, ok := d.shares.of(p.Label + "/" + s.Name); ok {
 			s.SharedURL = sh.URL
 		}

@@ -36,6 +36,7 @@ type serving struct {
 	// strangers keeps names from leading to other users' servers.
 	strangers strangers
 	served    sync.WaitGroup
+	looking   sync.Map // projects whose keeper is asked where its services listen
 
 	updating sync.Mutex // an older table never replaces a newer one
 }
@@ -45,11 +46,13 @@ func TrustDir(state string) string { return filepath.Join(state, "trust") }
 
 // serveNames begins to serve names on the ports that were opened.
 func (d *Daemon) serveNames() (*serving, error) {
-	s := &serving{d: d, spoken: newSpoken()}
+	s := &serving{d: d, spoken: newSpoken(d.ctx)}
 	engine, err := proxy.New(proxy.Config{
 		TLS:       &tls.Config{GetCertificate: s.certificate},
 		HTTPSPort: int(d.web.httpsPort),
 		Start:     s.start,
+		Settle:    s.settle,
+		Refused:   s.refused,
 		Tail:      s.tail,
 		Log:       d.cfg.Log,
 		Busy:      d.cfg.Busy,
@@ -95,8 +98,7 @@ func (s *serving) openLeaves() (*trust.Leaves, error) {
 	}
 	l := a.Leaves(func(name string) bool {
 		t := s.d.naming.table.Load()
-		m := t.FindTCP(name) // of those, only services without HTTP are served here
-		return t.Find(name).Named() || m.Kind == names.Service && !names.MaySpeakHTTP(m.Service)
+		return t.Find(name).Named() || s.raw(t.FindTCP(name))
 	})
 	s.leaves.Store(l)
 	return l, nil
@@ -129,6 +131,7 @@ func (s *serving) close() error {
 	defer cancel()
 	err := s.engine.Shutdown(ctx)
 	s.served.Wait()
+	s.spoken.asked.Wait()
 	err = errors.Join(err, s.strangers.close())
 	if errors.Is(err, context.DeadlineExceeded) {
 		return nil // a stream that does not end is no failure
@@ -136,69 +139,16 @@ func (s *serving) close() error {
 	return err
 }
 
-// update gives the proxy the names as they are now.
-func (s *serving) update() {
-	s.updating.Lock()
-	defer s.updating.Unlock()
-	t := s.d.naming.table.Load()
-	s.strangers.know(t)
-	var list []proxy.Service
-	for _, p := range t.Projects() {
-		m := t.Find(p.BareName())
-		if m.Project == nil || m.Project.ID != p.ID {
-			continue // another project has its label: no name may lead to two
-		}
-		bare := s.bare(t, &p)
-		if bare == nil && len(m.Candidates) > 0 {
-			list = append(list, ambiguous(&p))
-		}
-		for i := range p.Services {
-			st := &p.Services[i]
-			if !names.MaySpeakHTTP(st) {
-				if len(names.HTTPEndpoints(st)) > 0 || st.OnRequest {
-					list = append(list, rawRouted(&p, st))
-				}
-				continue
-			}
-			r := routed(&p, st, bare != nil && bare.Name == st.Name)
-			list = append(list, r)
-			if _, ok := s.d.shares.of(r.ID); ok {
-				// Servers that look at Host (Vite, Django) take the name that they
-				// have on this machine.
-				r.Host, r.ID, r.Names = r.Names[0].Host, sharedID(r.ID), nil
-				list = append(list, r)
-			}
-		}
-	}
-	table, err := proxy.NewTable(list)
-	if err != nil {
-		// Names are checked where they are given, so this is a mistake of ours.
-		s.d.cfg.Log.Error("make table of names", "err", err)
-		return
-	}
-	s.engine.SetTable(table)
-}
-
-// ambiguous stands for a project whose own name could mean several services:
-// the first request for it finds out which one speaks HTTP. Nobody's server is
-// asked before somebody wants it.
-func ambiguous(p *names.Project) proxy.Service {
-	return proxy.Service{
-		ID: p.Label + "/", Project: p.ID, Names: []proxy.Name{{Host: p.BareName()}},
-		State: proxy.Down, OnRequest: true, StartWith: "lodge open SERVICE",
-	}
-}
-
 // decide finds out which service a project's own name means.
 func (s *serving) decide(ctx context.Context, label string) error {
 	m := s.d.naming.table.Load().Find(label + "." + names.HTTPDomain)
 	if m.Kind == names.NoDefault {
-		if err := s.spoken.ask(ctx, m.Candidates); err != nil {
+		if err := s.spoken.ask(ctx, m.Project.ID, m.Candidates); err != nil {
 			return err
 		}
-		if s.spoken.only(m.Candidates) == nil {
+		if s.spoken.only(m.Project.ID, m.Candidates) == nil {
 			var could []string
-			for _, c := range s.spoken.could(m.Candidates) {
+			for _, c := range s.spoken.could(m.Project.ID, m.Candidates) {
 				could = append(could, m.Project.HTTPName(c.Name))
 			}
 			return fmt.Errorf("%s could mean several services: %s (or set default in lodge.toml)", m.Project.BareName(), strings.Join(could, ", "))
@@ -213,59 +163,15 @@ func (s *serving) decide(ctx context.Context, label string) error {
 func (s *serving) bare(t *names.Table, p *names.Project) *service.Status {
 	m := t.Find(p.BareName())
 	if m.Kind == names.NoDefault {
-		return s.spoken.only(m.Candidates)
+		return s.spoken.only(p.ID, m.Candidates)
 	}
 	return m.Service
 }
 
-// routed is a service as the proxy has it.
-func routed(p *names.Project, st *service.Status, isDefault bool) proxy.Service {
-	out := proxy.Service{
-		ID: p.Label + "/" + st.Name, Project: p.ID,
-		Names:          []proxy.Name{{Host: p.HTTPName(st.Name), Wildcard: true}},
-		OnRequest:      st.OnRequest,
-		Exit:           st.Reason,
-		StartWith:      "lodge up " + st.Name,
-		AllowCrossSite: st.CrossSite == "allow",
-		RedirectPlain:  st.PlainHTTP == "redirect",
-	}
-	if isDefault {
-		out.Names = append(out.Names, proxy.Name{Host: p.BareName()})
-	}
-	if st.Kind == service.KindRun {
-		out.StartWith = "lodge run -- " + st.Command
-	}
-	if st.HTTPSocket != "" {
-		out.Endpoints = []proxy.Endpoint{{Path: st.HTTPSocket}}
-	}
-	for _, e := range names.HTTPEndpoints(st) {
-		out.Endpoints = append(out.Endpoints, proxy.Endpoint{Addr: e.AddrPort()})
-	}
-	switch st.State {
-	case service.Up:
-		if len(out.Endpoints) == 0 {
-			out.State, out.Exit = proxy.Down, "it runs, and listens nowhere"
-		}
-	case service.Starting, service.Waiting, service.Backoff, service.Stopping:
-		out.State = proxy.Starting
-	default:
-		out.State = proxy.Down
-	}
-	return out
-}
-
-// rawRouted is a service without HTTP as the proxy has it: for clients that ask
-// for it by TLS.
-func rawRouted(p *names.Project, st *service.Status) proxy.Service {
-	out := routed(p, st, false)
-	out.Raw = true
-	out.Names = []proxy.Name{{Host: p.HTTPName(st.Name)}, {Host: p.TCPName(st.Name)}}
-	return out
-}
-
-// find gives the project and the name of a service by its identifier.
+// find gives the project and the name of a service by its identifier, or that
+// of one of its ports.
 func (s *serving) find(id string) (*project, string, error) {
-	label, name, _ := strings.Cut(strings.TrimSuffix(id, sharedID("")), "/")
+	label, name, _ := parseID(id)
 	for _, p := range s.d.naming.table.Load().Projects() {
 		if pr, ok := s.d.get(p.ID); ok && p.Label == label {
 			return pr, name, nil

@@ -54,7 +54,6 @@ func newServingRig(t *testing.T) *servingRig {
 	d.serving.Store(s)
 	t.Cleanup(func() {
 		cancel()
-		s.spoken.client.CloseIdleConnections()
 		if err := s.close(); err != nil {
 			t.Error(err)
 		}
@@ -92,7 +91,7 @@ func (r *servingRig) ask(host string) (int, string) {
 // What a request gets depends on what the service is doing. pages answers 418.
 func TestWhatARequestGets(t *testing.T) {
 	r := newServingRig(t)
-	up := listening(t, "web", 1, pages)
+	up, mail := listening(t, "web", 1, pages), listening(t, "mail", 2, banner)
 	socket := filepath.Join(t.TempDir(), "s")
 	ln, err := net.Listen("unix", socket)
 	if err != nil {
@@ -102,7 +101,7 @@ func TestWhatARequestGets(t *testing.T) {
 	go func() { defer close(done); pages(ln) }()
 	t.Cleanup(func() { _ = ln.Close(); <-done })
 	closed := []loopback.Endpoint{{Protocol: loopback.TCP, IP: netip.MustParseAddr("127.0.0.1"), Port: 1}}
-	for _, c := range []struct {
+	for i, c := range []struct {
 		what   string
 		st     service.Status
 		status int
@@ -118,9 +117,12 @@ func TestWhatARequestGets(t *testing.T) {
 		{"failed", service.Status{State: service.Failed, Reason: "exit status 3"}, 502, "exit status 3"},
 		{"a command that failed", service.Status{State: service.Failed, Kind: service.KindRun, Command: "npm run dev"}, 502, "lodge run -- npm run dev"},
 		{"a command that ended", service.Status{State: service.Exited}, 404, ""},
-		{"a database", service.Status{State: service.Up, Scheme: "postgres", Endpoints: up.Endpoints}, 404, ""},
+		{"a database", service.Status{State: service.Up, Scheme: "postgres", Endpoints: up.Endpoints}, 404, "does not speak HTTP"},
+		{"of another protocol by its word", service.Status{State: service.Up, Endpoints: up.Endpoints, Naming: service.Naming{NoHTTP: true}}, 404, "connect to web.shop.test:"},
+		{"of another protocol, as asking shows", service.Status{State: service.Up, Endpoints: mail.Endpoints}, 404, "does not speak HTTP"},
+		{"ready, on a control port below its page", service.Status{State: service.Up, Endpoints: append(mail.Endpoints, up.Endpoints...)}, 418, ""},
 	} {
-		c.st.Name = "web"
+		c.st.Name, c.st.Restarts = "web", i
 		r.names(names.Project{ID: "1", Label: "shop", Services: []service.Status{c.st}})
 		if status, body := r.ask("web.shop.localhost"); status != c.status || !strings.Contains(body, c.says) {
 			t.Errorf("%s: %d, %q; want %d, %q", c.what, status, body, c.status, c.says)
@@ -193,12 +195,12 @@ func TestAProjectsOwnName(t *testing.T) {
 		{"one, and a server of another protocol", []service.Status{*mail, *web}, 418, ""},
 		{"two", []service.Status{*web, *other, *mail}, 502, "admin.shop.localhost"},
 		{"two, and one is the default", []service.Status{*web, chosen}, 418, ""},
-		{"none", []service.Status{*mail}, 502, ""},
+		{"none", []service.Status{*mail}, 404, "does not speak HTTP"},
 		{"nothing", nil, 404, ""},
 	} {
 		r.names(names.Project{ID: "1", Label: "shop", Services: c.services})
 		status, body := r.ask("shop.localhost")
-		if status != c.status || !strings.Contains(body, c.says) || strings.Contains(body, "mail.shop") {
+		if status != c.status || !strings.Contains(body, c.says) || status != 404 && strings.Contains(body, "mail.shop") {
 			t.Errorf("%s: %d, %q; want %d, %q", c.what, status, body, c.status, c.says)
 		}
 	}

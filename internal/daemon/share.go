@@ -161,7 +161,7 @@ func (d *Daemon) shareable(project, service string) (*names.Project, string, err
 			if p.Services[i].Name != service {
 				continue
 			}
-			if !names.MaySpeakHTTP(&p.Services[i]) {
+			if !d.speaks(p.ID, &p.Services[i]) {
 				return nil, "", fmt.Errorf("share service %s: it is no web service", service)
 			}
 			return &p, service, nil

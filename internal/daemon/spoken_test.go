@@ -1,11 +1,19 @@
 package daemon
 
 import (
+	"bufio"
 	"context"
+	"fmt"
+	"io"
+	"log"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"net/netip"
+	"strconv"
+	"strings"
 	"testing"
+	"time"
 
 	"lodge/internal/loopback"
 	"lodge/internal/service"
@@ -41,43 +49,236 @@ func banner(ln net.Listener) {
 	}
 }
 
+// rude closes each connection without a word.
+func rude(ln net.Listener) {
+	for {
+		c, err := ln.Accept()
+		if err != nil {
+			return
+		}
+		_ = c.Close()
+	}
+}
+
+// mute takes connections and says nothing, until the listener is closed.
+func mute(ln net.Listener) {
+	var open []net.Conn
+	for {
+		c, err := ln.Accept()
+		if err != nil {
+			break
+		}
+		open = append(open, c)
+	}
+	for _, c := range open {
+		_ = c.Close()
+	}
+}
+
+// busy is a server of HTTP that refuses a version that it does not know, and
+// answers nothing else until the listener is closed.
+func busy(ln net.Listener) {
+	var open []net.Conn
+	for {
+		c, err := ln.Accept()
+		if err != nil {
+			break
+		}
+		open = append(open, c)
+		go func() {
+			line, err := bufio.NewReader(c).ReadString('\n')
+			if err == nil && strings.Contains(line, "HTTP/9.9") {
+				_, _ = c.Write([]byte("HTTP/1.1 505 HTTP Version Not Supported\r\n\r\n"))
+			}
+		}()
+	}
+	for _, c := range open {
+		_ = c.Close()
+	}
+}
+
+func spokenIn(t *testing.T) *spoken {
+	ctx, cancel := context.WithCancel(context.Background())
+	s := newSpoken(ctx)
+	t.Cleanup(func() { cancel(); s.asked.Wait() })
+	return s
+}
+
 func TestTheOneThatSpeaksHTTP(t *testing.T) {
-	s := newSpoken()
-	defer s.client.CloseIdleConnections()
+	s := spokenIn(t)
 	a, b, c := listening(t, "a", 1, pages), listening(t, "b", 2, banner), listening(t, "c", 3, pages)
 	quiet := &service.Status{Name: "quiet", State: service.Starting}
 	one := []*service.Status{b, quiet, a}
-	if got := s.only(one); got != nil {
+	if got := s.only("1", one); got != nil {
 		t.Errorf("before anybody was asked: %v", got.Name)
 	}
-	if err := s.ask(t.Context(), one); err != nil {
+	if err := s.ask(t.Context(), "1", one); err != nil {
 		t.Fatal(err)
 	}
-	if got := s.only(one); got != a {
+	if got := s.only("1", one); got != a {
 		t.Errorf("got %v", got)
 	}
 	two := []*service.Status{a, b, c}
-	if err := s.ask(t.Context(), two); err != nil {
+	if err := s.ask(t.Context(), "1", two); err != nil {
 		t.Fatal(err)
 	}
-	if got := s.only(two); got != nil {
+	if got := s.only("1", two); got != nil {
 		t.Errorf("two speak it: %v", got.Name)
 	}
-	if got := s.could([]*service.Status{a, b, quiet}); len(got) != 2 || got[0] != a || got[1] != quiet {
+	if got := s.could("1", []*service.Status{a, b, quiet}); len(got) != 2 || got[0] != a || got[1] != quiet {
 		t.Errorf("could be: %v", got)
 	}
-	// Another socket at the same place is another server.
+	// A service that was started anew is another server.
 	again := *a
-	again.Endpoints = []loopback.Endpoint{{Protocol: loopback.TCP, IP: a.Endpoints[0].IP, Port: a.Endpoints[0].Port, Inode: 9}}
-	if got := s.only([]*service.Status{&again, b}); got != nil {
+	again.Restarts = 1
+	if got := s.only("1", []*service.Status{&again, b}); got != nil {
 		t.Errorf("it was not asked: %v", got.Name)
 	}
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := s.ask(gone, []*service.Status{&again}); err == nil {
+	if err := s.ask(gone, "1", []*service.Status{&again}); err == nil {
 		t.Error("no error from a question that was given up")
 	}
-	if got := s.only([]*service.Status{&again, b}); got != nil {
-		t.Errorf("what was given up counts as an answer: %v", got.Name)
+}
+
+// What servers are found to speak.
+func TestVerdicts(t *testing.T) {
+	nobody := func(ln net.Listener) { _ = ln.Close() }
+	for what, c := range map[string]struct {
+		serve func(net.Listener)
+		want  verdict
+	}{
+		"pages": {pages, speaksHTTP}, "a banner": {banner, speaksOther}, "closes": {rude, closes}, "silence": {mute, silent}, "nobody": {nobody, refuses},
+		"busy with its first page": {busy, speaksHTTP},
+		"an answer of another protocol": {func(ln net.Listener) {
+			for {
+				c, err := ln.Accept()
+				if err != nil {
+					return
+				}
+				_, _ = bufio.NewReader(c).ReadString('\n')
+				_, _ = c.Write([]byte("-ERR unknown command\r\n"))
+				_ = c.Close()
+			}
+		}, speaksOther},
+		"HTTP/2 alone": {func(ln net.Listener) {
+			for {
+				c, err := ln.Accept()
+				if err != nil {
+					return
+				}
+				_, _ = c.Write([]byte("\x00\x00\x00\x04\x00\x00\x00\x00\x00"))
+				_ = c.Close()
+			}
+		}, speaksHTTP},
+	} {
+		t.Run(what, func(t *testing.T) {
+			st := listening(t, "x", 1, c.serve)
+			at := st.Endpoints[0].AddrPort()
+			if what == "nobody" && !within(func() bool {
+				c, err := net.Dial("tcp", at.String())
+				if err == nil {
+					_ = c.Close()
+				}
+				return err != nil
+			}) {
+				t.Fatal("it listens")
+			}
+			longest := askGrace
+			if what == "busy with its first page" {
+				longest = askPatience
+			}
+			if got := askHTTP(t.Context(), at, longest); got != c.want {
+				t.Errorf("verdict %d, want %d", got, c.want)
+			}
+		})
+	}
+}
+
+// What closes the connection may insist on TLS, or on HTTP/2 without.
+func TestFurtherVerdicts(t *testing.T) {
+	srv := httptest.NewTLSServer(http.NotFoundHandler())
+	defer srv.Close()
+	srv.Config.ErrorLog = log.New(io.Discard, "", 0)
+	at := netip.MustParseAddrPort(srv.Listener.Addr().String())
+	if got := askHTTP(t.Context(), at, askGrace); got != speaksHTTPS {
+		t.Errorf("a server that says that it wants TLS: %d", got)
+	}
+	if got := askFurther(t.Context(), at); got != speaksHTTPS {
+		t.Errorf("TLS: %d", got)
+	}
+	if got := askFurther(t.Context(), listening(t, "x", 1, rude).Endpoints[0].AddrPort()); got != closes {
+		t.Errorf("one that closes always: %d", got)
+	}
+	strict := func(ln net.Listener) { // an HTTP/2 server that takes nothing else
+		for {
+			c, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			if line, err := bufio.NewReader(c).ReadString('\n'); err == nil && strings.HasPrefix(line, "PRI ") {
+				_, _ = c.Write([]byte("\x00\x00\x00\x04\x00\x00\x00\x00\x00"))
+			}
+			_ = c.Close()
+		}
+	}
+	st := listening(t, "x", 1, strict)
+	s := spokenIn(t)
+	if err := s.ask(t.Context(), "1", []*service.Status{st}); err != nil {
+		t.Fatal(err)
+	}
+	if got := s.webOf("1", st); got.kind != webAt {
+		t.Errorf("HTTP/2 without TLS: %+v", got)
+	}
+}
+
+// Where a name leads while ports come and go.
+func TestChosenPort(t *testing.T) {
+	began := time.Now()
+	for _, c := range []struct {
+		what  string
+		steps []string // the ports that listen, each with what it speaks: h, o, s(ilent), c(loses), ? (unasked)
+		want  []string
+	}{
+		{"the lowest that speaks HTTP", []string{"3000? 4000?", "3000h 4000?"}, []string{"unknown", "3000"}},
+		{"a control port first", []string{"7000? 8080?", "7000o 8080?", "7000o 8080h"}, []string{"unknown", "unknown", "8080"}},
+		{"away and back", []string{"3000h 4000h", "4000h", "", "4000h", "3000? 4000h"}, []string{"3000", "away 3000", "away 3000", "away 3000", "3000"}},
+		{"the lower one comes later", []string{"4000h", "3000? 4000h", "3000h 4000h", "4000h"}, []string{"4000", "unknown", "3000", "away 3000"}},
+		{"a lower one that speaks something else", []string{"4000h", "3000? 4000h", "3000o 4000h", "4000h"}, []string{"4000", "unknown", "4000", "4000"}},
+		{"a higher one comes later", []string{"3000h", "3000h 4000?", "4000?"}, []string{"3000", "3000", "away 3000"}},
+		{"its only port moves", []string{"3000h", "", "3001?", "3001h", "3000? 3001h"}, []string{"3000", "away 3000", "unknown", "3001", "3000"}},
+		{"three, and two go", []string{"3000o 3001h 3002h", "3002h", "3000o 3002h", "3000o 3001? 3002h"}, []string{"3001", "away 3001", "away 3001", "3001"}},
+		{"none speaks HTTP", []string{"7000o", "7000o 7001c"}, []string{"none", "none"}},
+		{"silence is no proof", []string{"3000s"}, []string{"3000"}},
+		{"one that is silent, and one that is sure", []string{"7000s 8080h"}, []string{"8080"}},
+		{"a UDP port", []string{"53u 8080h"}, []string{"8080"}},
+	} {
+		s := spokenIn(t)
+		for i, step := range c.steps {
+			st := &service.Status{Name: "dev", State: service.Up, StartedAt: &began}
+			verdicts := map[uint16]verdict{}
+			for _, f := range strings.Fields(step) {
+				port, err := strconv.ParseUint(f[:len(f)-1], 10, 16)
+				if err != nil {
+					t.Fatal(err)
+				}
+				e := loopback.Endpoint{Protocol: loopback.TCP, IP: netip.MustParseAddr("127.0.0.1"), Port: uint16(port)}
+				if f[len(f)-1] == 'u' {
+					e.Protocol = loopback.UDP
+				}
+				st.Endpoints = append(st.Endpoints, e)
+				verdicts[e.Port] = map[byte]verdict{'h': speaksHTTP, 'o': speaksOther, 's': silent, 'c': closes, '?': unasked}[f[len(f)-1]]
+			}
+			s.mu.Lock()
+			for p, q := range s.life("1", st).ports {
+				q.verdict, q.judged = verdicts[p], time.Now()
+			}
+			s.mu.Unlock()
+			w := s.webOf("1", st)
+			got := map[webKind]string{webNone: "none", webUnknown: "unknown", webAt: fmt.Sprint(w.port), webAway: fmt.Sprint("away ", w.port)}[w.kind]
+			if got != c.want[i] {
+				t.Errorf("%s, step %d (%s): %s, want %s", c.what, i, step, got, c.want[i])
+			}
+		}
 	}
 }

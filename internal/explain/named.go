@@ -39,6 +39,10 @@ type Name struct {
 	// Unresolved says why programs do not find the name below test on this
 	// machine.
 	Unresolved string `json:"unresolved,omitempty"`
+	// WebPort is the port of the service to which its own name leads, and
+	// AskedPort the one that this name means, by its number or a name of its own.
+	WebPort   uint16 `json:"web_port,omitempty"`
+	AskedPort uint16 `json:"asked_port,omitempty"`
 	// HTTP says that the service may be reached by its name below localhost.
 	HTTP bool `json:"http"`
 }
@@ -103,11 +107,36 @@ func (s *Service) ports() []uint16 {
 
 // nameAnswer says what the name leads to, and whether programs find it.
 func (f *Facts) nameAnswer() string {
-	s := f.nameSentence()
+	s := f.nameSentence() + f.portSentence()
 	if n := f.Name; n.Domain == "test" && n.Unresolved != "" && n.Up && n.Missing == "" {
 		s += " Programs on this machine do not find the name: " + n.Unresolved + "."
 	}
 	return s
+}
+
+// portSentence says to which of several ports a name leads, and how to choose.
+func (f *Facts) portSentence() string {
+	n := f.Name
+	if n.Domain != "localhost" || !n.Up || n.Service == nil {
+		return ""
+	}
+	var ports []string
+	for _, p := range n.Service.ports() {
+		ports = append(ports, fmt.Sprint(p))
+	}
+	switch {
+	case n.AskedPort != 0 && slices.Contains(n.Service.ports(), n.AskedPort):
+		return fmt.Sprintf(" The name means its port %d.", n.AskedPort)
+	case n.AskedPort != 0 && len(ports) > 0:
+		return fmt.Sprintf(" The name means its port %d, on which it does not listen.", n.AskedPort)
+	case len(ports) < 2 || !n.HTTP:
+		return ""
+	}
+	leads := "the lowest one that speaks HTTP"
+	if n.WebPort != 0 {
+		leads = fmt.Sprintf("port %d", n.WebPort)
+	}
+	return fmt.Sprintf(" Of its ports (%s) the name leads to %s; http = PORT in lodge.toml chooses, and PORT.%s leads to any of them.", strings.Join(ports, ", "), leads, f.Input.Name)
 }
 
 // nameSentence says what the name leads to.

@@ -159,6 +159,14 @@ func (c *Client) Kill(ctx context.Context, id string) error {
 	return c.call(ctx, http.MethodPost, "/v1/projects/"+url.PathEscape(id)+"/down?kill=true", struct{}{}, nil)
 }
 
+// Lead asks where a name of a project leads: its own, "", or one that stands in
+// front of that, such as web, 4000.web or 4000. Services may be asked for it
+// what they speak.
+func (c *Client) Lead(ctx context.Context, id, name string) (Lead, error) {
+	var l Lead
+	return l, c.call(ctx, http.MethodPost, "/v1/projects/"+url.PathEscape(id)+"/lead?name="+url.QueryEscape(name), struct{}{}, &l)
+}
+
 // Share lets the network reach a service, or with "" the project's default
 // one, at the address ip, or "" for the likeliest. It calls started once it
 // does, and returns when ctx ends, or nil when the project has.

@@ -96,6 +96,25 @@ type HostNames struct {
 	Lines string `json:"lines"`
 }
 
+// Lead is where a name of a project leads.
+type Lead struct {
+	URL      string `json:"url,omitempty"`
+	Service  string `json:"service,omitempty"`
+	HostName string `json:"host_name,omitempty"`
+	// Port is the one that answers, or that is to be connected to where that is
+	// not HTTP; Address is the home with it.
+	Port    uint16 `json:"port,omitempty"`
+	Address string `json:"address,omitempty"`
+	// HTTP is false for what is known to speak something else, Listens for what
+	// listens nowhere while it runs.
+	HTTP    bool `json:"http"`
+	Listens bool `json:"listens"`
+	// Ports are the TCP ports on which the service listens.
+	Ports []uint16 `json:"ports,omitempty"`
+	// Could are the services that a project's own name could mean.
+	Could []string `json:"could,omitempty"`
+}
+
 // Share is a service that the network may reach.
 type Share struct {
 	// URL has the address in the network, NameURL a name that is announced there

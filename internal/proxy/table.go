@@ -53,8 +53,8 @@ type Name struct {
 	Host string // lower case, no port, no dot at the end: "web.shop.localhost"
 	// Wildcard leads every name below Host to the service too.
 	Wildcard bool
-	// Ports says that a number of a port right in front of Host is no such name
-	// below it: it leads where the table has it as a name, or nowhere.
+	// Ports says that the number of a port right in front of Host means a port of
+	// the service: it leads where the table has it as a name, or nowhere.
 	Ports bool
 	// Unlisted keeps the name out of pages that list names.
 	Unlisted bool
@@ -105,17 +105,17 @@ type Service struct {
 // Table is an immutable set of services. Engine.SetTable puts it to use.
 type Table struct {
 	services []Service
-	names    map[string]int  // exact names to services
-	wild     map[string]int  // names whose subdomains lead there too
-	raw      map[string]int  // exact names of services that are Raw
-	ports    map[string]bool // names of wild below which numbers are ports
+	names    map[string]int // exact names to services
+	wild     map[string]int // names whose subdomains lead there too
+	raw      map[string]int // exact names of services that are Raw
+	ports    map[string]int // names below which numbers are ports
 	unlisted map[string]bool
 }
 
 // NewTable checks services: identifiers and names are unique, and names are
 // host names.
 func NewTable(services []Service) (*Table, error) {
-	t := &Table{services: make([]Service, len(services)), names: map[string]int{}, wild: map[string]int{}, raw: map[string]int{}, ports: map[string]bool{}, unlisted: map[string]bool{}}
+	t := &Table{services: make([]Service, len(services)), names: map[string]int{}, wild: map[string]int{}, raw: map[string]int{}, ports: map[string]int{}, unlisted: map[string]bool{}}
 	copy(t.services, services)
 	ids := make(map[string]bool, len(services))
 	for i := range t.services {
@@ -151,9 +151,9 @@ func NewTable(services []Service) (*Table, error) {
 			}
 			if n.Wildcard {
 				t.wild[n.Host] = i
-				if n.Ports {
-					t.ports[n.Host] = true
-				}
+			}
+			if n.Ports {
+				t.ports[n.Host] = i
 			}
 		}
 	}
@@ -194,11 +194,13 @@ func (t *Table) find(host []byte) (i int, port uint16) {
 		}
 		label := host[:dot]
 		host = host[dot+1:]
-		if i, ok := t.wild[string(host)]; ok {
-			if t.ports[string(host)] {
-				port = portNumber(label)
+		if i, ok := t.ports[string(host)]; ok {
+			if port := portNumber(label); port != 0 {
+				return i, port
 			}
-			return i, port
+		}
+		if i, ok := t.wild[string(host)]; ok {
+			return i, 0
 		}
 	}
 }
