@@ -19,6 +19,7 @@ type process struct {
 	pid      int
 	exit     <-chan ExitStatus
 	started  time.Time
+	watched  time.Time // when the wait for its readiness began
 	wasReady bool
 	gone     bool // the main process has ended
 

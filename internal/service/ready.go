@@ -42,7 +42,7 @@ func (r *runner) awaitReady(ctx context.Context, sp Spec, p *process, again bool
 		began = time.Now()
 	case !rd.Soft:
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithDeadline(ctx, p.started.Add(limit))
+		ctx, cancel = context.WithDeadline(ctx, p.watched.Add(limit))
 		defer cancel()
 	}
 	var ok bool

@@ -28,6 +28,7 @@ func (r *runner) watchOver(p *process) verdict {
 		go func() { ch <- r.awaitReady(ctx, sp, p, again) }()
 		ready = ch
 	}
+	p.watched = time.Now()
 	await(false)
 	defer func() {
 		cancel()

@@ -6,6 +6,8 @@
 //	peer tcp ADDRESS TEXT     send TEXT, print the first line that comes back
 //	peer udp ADDRESS TEXT     the same over UDP, with a connected socket
 //	peer unbound TEXT         listen without a bind, answer TEXT to everyone
+//	peer tries ADDRESS TEXT   listen and close at once, as programs do that look for a free port; then
+//	                          answer TEXT by HTTP while a file called listen is there
 //	peer noisy N              print N numbered lines, then serve nothing and wait
 package main
 
@@ -47,6 +49,8 @@ func run(args []string) error {
 		return ask(args[0], args[1], args[2])
 	case "unbound":
 		return unbound(args[1])
+	case "tries":
+		return tries(args[1], args[2])
 	case "noisy":
 		return noisy(args[1])
 	}
