@@ -43,7 +43,7 @@ func Home6(ip4 netip.Addr) netip.Addr {
 
 // IsLocalhost says whether a connection to ip means "this machine's
 // localhost" to the program that makes it: the addresses that a home answers
-// for. Other loopback addresses (127.0.0.53, another home) are left alone.
+// for. Other loopback addresses (127.0.0.53, another home) are not among them.
 func IsLocalhost(ip netip.Addr) bool {
 	ip = ip.Unmap()
 	return ip == netip.AddrFrom4([4]byte{127, 0, 0, 1}) || ip == netip.IPv6Loopback() || ip.IsUnspecified()

@@ -2,6 +2,7 @@ package ebpfhome
 
 import (
 	"bufio"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -133,6 +135,13 @@ func obey(o order) (r result, err error) {
 		r.Data, err = unix.GetsockoptString(o.FD, unix.SOL_SOCKET, unix.SO_BINDTODEVICE)
 	case "bind":
 		err = unix.Bind(o.FD, sockaddr(o.Family, o.Addr))
+	case "bindunspec":
+		raw := unix.RawSockaddrInet4{Addr: o.Addr.Addr().As4()}
+		binary.BigEndian.PutUint16((*[2]byte)(unsafe.Pointer(&raw.Port))[:], o.Addr.Port())
+		_, _, errno := unix.Syscall(unix.SYS_BIND, uintptr(o.FD), uintptr(unsafe.Pointer(&raw)), unsafe.Sizeof(raw))
+		if errno != 0 {
+			err = errno
+		}
 	case "listen":
 		err = unix.Listen(o.FD, 16)
 	case "connect":

@@ -237,5 +237,8 @@ func (l *listener) leaveHome(n *notification, s *socket) unix.Errno {
 	if errno == unix.EADDRINUSE && asked.Port() == 0 {
 		errno = newAddress(s.domain, asked).bind(s.fd)
 	}
+	if errno != 0 && newAddress(s.domain, netip.AddrPortFrom(l.h.spec.IP4, at.Port())).bind(s.fd) == 0 {
+		l.h.remember(s, asked) // as before: it may be a server yet
+	}
 	return errno
 }

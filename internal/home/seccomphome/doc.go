@@ -1,7 +1,7 @@
 // Package seccomphome makes a project's own localhost for an ordinary user,
 // with nothing installed: a seccomp user-notification filter
 // (seccomp_unotify(2)) stops bind, connect, listen, getsockname, getpeername
-// and sendto with an address, and a supervisor in this process makes the call
+// and sends with an address, and a supervisor in this process makes the call
 // on a duplicate of the program's socket (pidfd_getfd(2)) with its own copy of
 // the address. Nothing is decided on memory that the program can change
 // afterwards. Between those calls the kernel does everything: no byte passes
@@ -22,14 +22,23 @@
 //   - Set-user-ID programs and file capabilities have no effect inside: the
 //     filter needs no_new_privs. sudo, su and a set-user-ID ping say so
 //     themselves.
-//   - sendmsg and sendmmsg with an address are not seen: a classic filter can
-//     not read the msghdr. Such a datagram reaches the machine's localhost.
+//   - In an overlay, sendmsg and sendmmsg with an address are not seen, but for
+//     TCP Fast Open: a classic filter cannot read the msghdr. Such a datagram
+//     reaches the machine's localhost. In a strict home they are, at the price
+//     of a trip to the supervisor for each sendmsg, on whatever socket.
+//     MSG_ZEROCOPY is ignored then, and the kernel completes nothing.
+//   - SCTP, DCCP, SMC, RDS and RxRPC have ways to connect that are not looked
+//     at. A strict home does without them: EPROTONOSUPPORT, EAFNOSUPPORT.
+//   - A server of a strict home cannot answer a datagram from an outside client
+//     at the machine's 127.0.0.1: recvfrom is not looked at.
+//   - Before Linux 5.14 the kernel does not tell a socket's network namespace,
+//     and the calls of a program in another one are answered like all.
 //   - A datagram's sender (recvfrom) and the peer that accept gives show the
 //     real address: the home's, where the peer is bound to it.
 //   - io_uring_setup answers ENOSYS, so that programs fall back to epoll:
 //     requests in a ring would pass the filter by.
-//   - 32-bit programs on a 64-bit kernel are not in the home; x32 system calls
-//     answer ENOSYS.
+//   - 32-bit programs on a 64-bit kernel are in the home like others (compat.go);
+//     x32 system calls answer ENOSYS.
 //   - An ordinary user has no second IPv6 loopback address. A socket with
 //     IPV6_V6ONLY lives at ::1 on a port of the kernel's choice, which
 //     connects from inside find; from outside it has only that port. It is
