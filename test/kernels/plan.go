@@ -23,11 +23,11 @@ type suite struct {
 
 func suites() []suite {
 	return []suite{
-		{name: "bpf", pkg: "internal/bpf", skip: "^(TestGeneratedIsFresh|TestGenerateDirective)$", part: "^(TestProbe|TestAttach|TestLevel|TestCgroupMount|TestLiveDescriptors)$", limit: 15 * time.Minute},
-		{name: "ebpfhome", pkg: "internal/home/ebpfhome", part: "^(TestTwoHomesOnePort|TestBindGoesToTheHome|TestMachinesLocalhost|TestListenWithoutBind|TestNothingIsLeft|TestUnprivilegedKeeper)$", limit: 15 * time.Minute},
-		{name: "seccomphome", pkg: "internal/home/seccomphome", part: "^(TestProbe|TestFilter|TestTable|TestHold)$", limit: 25 * time.Minute},
+		{name: "bpf", pkg: "internal/bpf", skip: "^(TestGeneratedIsFresh|TestGenerateDirective)$", part: "^(TestProbe|TestAttach|TestLevel|TestLiveDescriptors)$", limit: 15 * time.Minute},
+		{name: "ebpfhome", pkg: "internal/home/ebpfhome", part: "^(TestTwoHomesOnePort|TestBindGoesToTheHome|TestMachinesLocalhost|TestListenWithoutBind|TestNothingIsLeft)$", limit: 15 * time.Minute},
+		{name: "seccomphome", pkg: "internal/home/seccomphome", part: "^(TestProbe|TestFilter|TestTable)$", limit: 25 * time.Minute},
 		{name: "hostsview", pkg: "internal/home/hostsview", limit: 5 * time.Minute},
-		{name: "helper", pkg: "internal/helper", part: "^(TestHello|TestOwners|TestListenWeb)$", limit: 10 * time.Minute},
+		{name: "helper", pkg: "internal/helper", limit: 10 * time.Minute},
 		{name: "sockets", pkg: "internal/sockets", limit: 20 * time.Minute},
 		{name: "pidfd", pkg: "internal/pidfd", limit: 5 * time.Minute},
 		{name: "procfs", pkg: "internal/procfs", limit: 5 * time.Minute},
@@ -35,7 +35,7 @@ func suites() []suite {
 		{name: "daemon-live", pkg: "internal/daemon", run: "^(TestOwners|TestSockets)", limit: 10 * time.Minute},
 		{name: "shop", pkg: "test/machine", run: "^TestShop$", part: "^TestShop$", limit: 10 * time.Minute},
 		// The last one, since it changes the machine.
-		{name: "setup", pkg: "test/machine", run: "^TestSetup$", part: "^TestSetup$", limit: 10 * time.Minute},
+		{name: "setup", pkg: "test/machine", run: "^TestSetup$", limit: 25 * time.Minute},
 	}
 }
 

@@ -83,6 +83,7 @@ func (u *user) do(dir string, argv ...string) string {
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	cmd.WaitDelay = limit
+	u.t.Logf("%s: %s", filepath.Base(cmd.Dir), strings.Join(argv, " "))
 	if err := cmd.Run(); err != nil {
 		u.t.Fatalf("%s: %v\n%s\n%s", strings.Join(argv, " "), err, out.String(), errs.String())
 	}
