@@ -217,6 +217,7 @@ func halt(s *Supervisor, name string, pid int, exit <-chan ExitStatus, gone bool
 				if !told[p] && p != pid {
 					told[p] = true
 					_ = unix.Kill(p, sig)
+					_ = unix.Kill(p, unix.SIGCONT) // it may be stopped too
 				}
 			}
 		}
