@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -22,7 +23,7 @@ func TestHomesOf(t *testing.T) {
 		{Project: "shop", ID: "a", IP4: netip.MustParseAddr("127.83.20.7"), IP6: netip.MustParseAddr("fd00::1")},
 		{Project: "fix", ID: "c", IP4: netip.MustParseAddr("127.83.20.8")},
 	}
-	if len(got) != 2 || got[0] != want[0] || got[1] != want[1] {
+	if len(got) != 2 || !reflect.DeepEqual(got[0], want[0]) || !reflect.DeepEqual(got[1], want[1]) {
 		t.Errorf("got %+v", got)
 	}
 }
