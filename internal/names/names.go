@@ -153,15 +153,14 @@ func (t *Table) FindTCP(host string) Match {
 		return Match{Kind: NoDefault, Project: p}
 	}
 	m := p.below(labels[last-1])
-	if last > 2 || last == 2 && m.Port != 0 {
-		return Match{Kind: Unknown, Project: p}
+	switch {
+	case last == 1:
+		return m
+	case last == 2 && m.Service != nil && m.Port == 0 && PortLabel(labels[0]) != 0:
+		m.Port = PortLabel(labels[0])
+		return m
 	}
-	if last == 2 {
-		if m.Port = PortLabel(labels[0]); m.Port == 0 {
-			return Match{Kind: Unknown, Project: p}
-		}
-	}
-	return m
+	return Match{Kind: Unknown} // nothing stands in front of these names
 }
 
 // below finds a service, or a port, by its name in the project.
