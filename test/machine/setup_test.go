@@ -34,12 +34,11 @@ type listed struct {
 	} `json:"services"`
 }
 
-// newSite makes a project whose only service is the shop's store, on port 5000.
+// newSite makes a project whose only service lists its directory on port 5000.
 func newSite(u *user, lodge, name string) *site {
 	u.t.Helper()
 	u.mkdir(name)
-	shop := filepath.Join(filepath.Dir(lodge), "shop")
-	config := "version = 1\nname = \"" + name + "\"\n[services.store]\ncommand = \"" + shop + " store\"\n"
+	config := "version = 1\nname = \"" + name + "\"\n[services.store]\ncommand = \"/usr/bin/python3 -m http.server 5000\"\n"
 	if err := os.WriteFile(filepath.Join(u.path(name), "lodge.toml"), []byte(config), 0o644); err != nil {
 		u.t.Fatal(err)
 	}
