@@ -84,17 +84,6 @@ func (c *claims) release(key string, uid uint32) {
 	}
 }
 
-// owner returns who has it, if anybody has.
-func (c *claims) owner(key string) (uid uint32, ok bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	cl := c.held[key]
-	if cl == nil || c.over(cl) {
-		return 0, false
-	}
-	return cl.uid, true
-}
-
 func (c *claims) over(cl *claim) bool { return cl.sessions == 0 && c.now().Sub(cl.freed) >= grace }
 
 // sweep removes what is over, not at every call. Call it with mu held.

@@ -9,17 +9,6 @@ import (
 	"lodge/internal/loopback"
 )
 
-// lapsed is the state of a service that was ready because it listened, and now
-// listens nowhere: it only tried whether the port is free, or it exchanges its
-// server by itself. It is starting again, and not failed however long it takes.
-
-// endsWithListening reports whether readiness of that kind ends when the
-// service listens nowhere any more.
-func (sp *Spec) endsWithListening() bool {
-	rd := sp.Ready
-	return !rd.None && len(rd.Command) == 0 && rd.Log == "" && (sp.HTTPSocket == "" || rd.HTTP != "")
-}
-
 // lapses reports whether the service is ready because it listens.
 func (r *runner) lapses() bool {
 	r.mu.Lock()
