@@ -84,6 +84,9 @@ func dialHelper(ctx context.Context, cfg Config) (c *helper.Client, err error) {
 
 // helperClient gives the helper, which may be asked by several at once.
 func (e *engines) helperClient(ctx context.Context) (*helper.Client, error) {
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
 	select {
 	case e.dialing <- struct{}{}:
 		defer func() { <-e.dialing }()

@@ -143,7 +143,7 @@ func TestOwnership(t *testing.T) {
 			t.Errorf("%s: owned by %d:%d", name, uid, gid)
 		}
 	}
-	if len(hf.Links) != 16 || len(hf.Files()) != 21 {
+	if len(hf.Links) != 17 || len(hf.Files()) != 22 {
 		t.Errorf("%d links, %d files", len(hf.Links), len(hf.Files()))
 	}
 	if err := c.RemoveHome(t.Context(), hf.Path, false); err != nil {

@@ -42,6 +42,10 @@ func (c Client) dial(ctx context.Context) (*wire, error) {
 		conn, err = c.revive(ctx)
 	}
 	if err != nil {
+		var halted *stall.Error
+		if errors.As(err, &halted) {
+			return nil, halted
+		}
 		if e, ok := c.peer(nil).Look(); ok && errors.Is(err, unixsock.ErrBusy) {
 			return nil, e
 		}
