@@ -12,7 +12,7 @@ import (
 
 // timeout is the bound of one package. The whole suite on two slow processors
 // stays far below it.
-const timeout = "20m"
+const timeout = "30m"
 
 // firstRun returns the arguments of `go test` for the whole run.
 func firstRun(args []string) []string {

@@ -290,7 +290,7 @@ func beKeeper() error {
 	if err != nil {
 		return err
 	}
-	want := loopback.Endpoint{Protocol: loopback.TCP, IP: o.Spec.IP4, Port: 51004, Service: "web"}
+	want := loopback.Endpoint{Protocol: loopback.TCP, IP: o.Spec.IP4, Port: 51004, Service: "web", Owner: loopback.OwnedBy(uint32(os.Getuid()))}
 	if !slices.ContainsFunc(all, func(e loopback.Endpoint) bool { e.Inode = 0; return e == want }) {
 		return fmt.Errorf("endpoints %v, want %v", all, want)
 	}
