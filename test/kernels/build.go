@@ -20,12 +20,12 @@ func build(ctx context.Context, work string, todo []suite) error {
 			continue
 		}
 		done[s.binary()] = true
-		if err := goBuild(ctx, "test", "-c", "-o", filepath.Join(work, s.binary()), "./"+s.pkg); err != nil {
+		if err := goBuild(ctx, "test", "-c", "-ldflags", "-s -w", "-o", filepath.Join(work, s.binary()), "./"+s.pkg); err != nil {
 			return fmt.Errorf("build the tests of %s: %w", s.pkg, err)
 		}
 	}
 	for name, pkg := range programs {
-		if err := goBuild(ctx, "build", "-trimpath", "-buildvcs=false", "-o", filepath.Join(work, name), pkg); err != nil {
+		if err := goBuild(ctx, "build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w", "-o", filepath.Join(work, name), pkg); err != nil {
 			return fmt.Errorf("build %s: %w", name, err)
 		}
 	}

@@ -111,7 +111,7 @@ func TestScript(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	text := strings.ReplaceAll(script(filepath.Join(dir, "module"), todo), workInside, dir)
+	text := strings.NewReplacer(workInside, dir, programsInside, t.TempDir()).Replace(script(filepath.Join(dir, "module"), todo))
 	console, err := exec.Command("bash", "-c", text).CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v\n%s", err, console)

@@ -27,11 +27,32 @@ var modules = strings.Fields(`virtio_pci 9pnet_virtio 9p overlay
 	ip_tables iptable_filter ip6_tables ip6table_filter xt_owner xt_tcpudp xt_multiport xt_comment xt_mark
 	veth bridge dummy tun sch_ingress cls_bpf`)
 
+// bootOptions keep an emulated kernel from work that has no use here:
+// mitigations of hardware that it does not have; the clocksource watchdog, which
+// takes a loaded host for an unreliable TSC and changes to a clock that costs an
+// emulated device access; systemd's services that follow an update of /usr.
+var bootOptions = []string{
+	"console=ttyS0", "quiet", "loglevel=0", "panic=-1",
+	"mitigations=off", "tsc=reliable", "audit=0",
+	"systemd.condition-needs-update=0", "systemd.mask=dbus.socket",
+}
+
+// havePrograms returns an error that names the first missing program.
+func havePrograms() error {
+	for _, name := range []string{"qemu-system-x86_64", "/bin/busybox", "cpio", "gzip", "modprobe", "depmod", "xz", "apt-get", "dpkg", "/lib/systemd/systemd"} {
+		if _, err := exec.LookPath(name); err != nil {
+			return fmt.Errorf("start a machine: %w (hint: sh test/install)", err)
+		}
+	}
+	return nil
+}
+
 // machine is one boot of a kernel.
 type machine struct {
 	kernel kernel
 	work   string // the directory that it shares with this machine
 	limit  time.Duration
+	used   time.Duration // the processor time of a run, which load beside it changes little
 }
 
 // run boots the machine, which runs the suites and ends itself.
@@ -56,9 +77,12 @@ func (m *machine) run(ctx context.Context, todo []suite) error {
 		"-virtfs", "local,path=/,mount_tag=host,security_model=none,readonly=on,multidevs=remap",
 		"-virtfs", "local,path="+m.work+",mount_tag=work,security_model=none,multidevs=remap",
 		"-kernel", m.kernel.image(), "-initrd", initrd,
-		"-append", "console=ttyS0 quiet loglevel=0 panic=-1")
+		"-append", strings.Join(bootOptions, " "))
 	cmd.Stdout, cmd.Stderr = console, console
 	err = cmd.Run()
+	if ps := cmd.ProcessState; ps != nil {
+		m.used = ps.UserTime() + ps.SystemTime()
+	}
 	if cause := context.Cause(ctx); cause != nil {
 		err = cause
 	}

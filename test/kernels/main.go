@@ -52,9 +52,21 @@ func run(ctx context.Context, series []string, part bool, only string, verbose b
 	if len(todo) == 0 {
 		return fmt.Errorf("no suite is called %s", only)
 	}
+	if err := havePrograms(); err != nil {
+		return err
+	}
 	c, err := openCache()
 	if err != nil {
 		return err
+	}
+	// What cannot be fetched is said before anything is built.
+	var kernels []kernel
+	for _, s := range series {
+		k, err := c.kernel(ctx, s)
+		if err != nil {
+			return fmt.Errorf("kernel %s: %w", s, err)
+		}
+		kernels = append(kernels, k)
 	}
 	work, err := c.workDir()
 	if err != nil {
@@ -67,13 +79,13 @@ func run(ctx context.Context, series []string, part bool, only string, verbose b
 	}
 	fmt.Printf("built in %s\n", time.Since(began).Round(time.Second))
 	var failed []string
-	for _, s := range series {
-		ok, err := underOne(ctx, c, s, work, todo, verbose)
+	for _, k := range kernels {
+		ok, err := underOne(ctx, k, work, todo, verbose)
 		if err != nil {
-			return fmt.Errorf("kernel %s: %w", s, err)
+			return fmt.Errorf("kernel %s: %w", k.release, err)
 		}
 		if !ok {
-			failed = append(failed, s)
+			failed = append(failed, k.release)
 		}
 	}
 	if len(failed) > 0 {
@@ -82,11 +94,7 @@ func run(ctx context.Context, series []string, part bool, only string, verbose b
 	return nil
 }
 
-func underOne(ctx context.Context, c *cache, series, work string, todo []suite, verbose bool) (bool, error) {
-	k, err := c.kernel(ctx, series)
-	if err != nil {
-		return false, err
-	}
+func underOne(ctx context.Context, k kernel, work string, todo []suite, verbose bool) (bool, error) {
 	began := time.Now()
 	fmt.Printf("\nkernel %s: %d suites\n", k.release, len(todo))
 	out, err := newOutput(work)
@@ -102,6 +110,6 @@ func underOne(ctx context.Context, c *cache, series, work string, todo []suite, 
 	if err := errors.Join(runErr, err); err != nil {
 		return false, err
 	}
-	fmt.Printf("kernel %s: done in %s\n", k.release, time.Since(began).Round(time.Second))
+	fmt.Printf("kernel %s: done in %s, with %s of processor time\n", k.release, time.Since(began).Round(time.Second), m.used.Round(time.Second))
 	return ok, nil
 }
