@@ -2,6 +2,8 @@ package keeper
 
 import (
 	"os"
+	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -9,6 +11,7 @@ import (
 
 	"lodge/internal/procfs"
 	"lodge/internal/rawjson"
+	"lodge/internal/statefile"
 )
 
 // envConfig is the variable in which a keeper process has its Config, for those
@@ -51,6 +54,35 @@ func FromProcess(pid int) (Record, bool) {
 	}
 	rec.StartTime = s.Start
 	return rec, true
+}
+
+// Find lists the keepers that run and whose sockets belong in dir: those that
+// have a record there or in spare, and those among the processes.
+func Find(dir, spare string) []Record {
+	var out []Record
+	add := func(rec Record) {
+		if !slices.ContainsFunc(out, func(r Record) bool { return r.PID == rec.PID }) {
+			out = append(out, rec)
+		}
+	}
+	boot := procfs.BootID()
+	for _, d := range []string{dir, spare} {
+		files, _ := filepath.Glob(filepath.Join(d, "*.json"))
+		for _, file := range files {
+			var rec Record
+			b, err := statefile.Read(file)
+			if err != nil || rawjson.Unmarshal(b, &rec) != nil {
+				continue // the daemon sets it aside
+			}
+			if (rec.BootID == "" || rec.BootID == boot) && procfs.Alive(rec.PID, rec.StartTime) {
+				add(rec)
+			}
+		}
+	}
+	for _, rec := range Running(dir) {
+		add(rec)
+	}
+	return out
 }
 
 // Running lists the keepers of this user whose sockets belong in dir, whether
