@@ -129,7 +129,7 @@ func (r *rounds) files(dir, pattern string) []string {
 
 // having lists those of the processes that are of some kinds: lodge's own, which
 // are daemon, keeper, helper, and the shim that a program inside is before its
-// exec; service, a server of the project; and visitor, a command inside that
+// exec; service and away, the servers of the project; and visitor, a command inside that
 // does not end by itself.
 func (r *rounds) having(ps []proc, roles ...string) []int {
 	var out []int
@@ -144,6 +144,8 @@ func (r *rounds) having(ps []proc, roles ...string) []int {
 func (r *rounds) role(p proc) string {
 	exe, _ := os.Readlink("/proc/" + itoa(p.pid) + "/exe")
 	switch {
+	case exe == peerBin && p.cmdline[len(p.cmdline)-1] == r.services["away"].text:
+		return "away" // no process of a service: nothing starts it again if it is killed
 	case exe == peerBin:
 		return "service"
 	case slices.Equal(p.cmdline, visitor):

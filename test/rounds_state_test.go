@@ -103,7 +103,7 @@ func (r *rounds) all() string {
 func (r *rounds) nothingRuns() {
 	r.t.Helper()
 	eventually(r.t, func() string {
-		if pids := r.having(r.processes(), "service", "visitor", "shim", "keeper"); len(pids) > 0 {
+		if pids := r.having(r.processes(), "service", "away", "visitor", "shim", "keeper"); len(pids) > 0 {
 			return fmt.Sprintf("processes %v are left after down\n%s", pids, r.all())
 		}
 		return ""
