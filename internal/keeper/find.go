@@ -1,6 +1,8 @@
 package keeper
 
 import (
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -104,9 +106,13 @@ func Running(dir string) []Record {
 }
 
 // SameDir reports whether a path leads to the same directory for a process as
-// for this one.
+// for this one. Of a directory that is missing, the nearest parent counts.
 func SameDir(pid int, path string) bool {
 	ours, err := os.Stat(path)
+	for errors.Is(err, fs.ErrNotExist) && path != "/" {
+		path = filepath.Dir(path)
+		ours, err = os.Stat(path)
+	}
 	if err != nil {
 		return false
 	}
