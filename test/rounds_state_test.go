@@ -38,9 +38,15 @@ func (r *rounds) runsOnce(number int) {
 
 // wrong says what is not as it should be, or "".
 func (r *rounds) wrong() string {
+	ps := r.processes()
 	for name, s := range r.services {
-		if pids := r.servers(s.text); len(pids) != 1 {
+		if pids := servers(ps, s.text); len(pids) != 1 {
 			return fmt.Sprintf("%d servers of %s: %v, want one", len(pids), name, pids)
+		}
+	}
+	for role, want := range map[string]int{"keeper": 1, "daemon": 1, "visitor": 0} {
+		if pids := r.having(ps, role); len(pids) != want {
+			return fmt.Sprintf("processes of %s: %v, want %d", role, pids, want)
 		}
 	}
 	var here []lsProject
@@ -70,19 +76,13 @@ func (r *rounds) wrong() string {
 			return fmt.Sprintf("%s at %s:%d answers %q, %v", name, at.IP, at.Port, got, err)
 		}
 	}
-	if keepers := r.having("keeper"); len(keepers) != 1 {
-		return fmt.Sprintf("keepers %v, want one", keepers)
-	}
-	if daemons := r.having("daemon"); len(daemons) != 1 {
-		return fmt.Sprintf("daemons %v, want one", daemons)
-	}
 	return ""
 }
 
 // servers lists the processes that serve a text, whoever is their parent.
-func (r *rounds) servers(text string) []int {
+func servers(ps []proc, text string) []int {
 	var out []int
-	for _, p := range r.processes() {
+	for _, p := range ps {
 		if p.cmdline[0] == peerBin && p.cmdline[len(p.cmdline)-1] == text {
 			out = append(out, p.pid)
 		}
@@ -103,13 +103,8 @@ func (r *rounds) all() string {
 func (r *rounds) nothingRuns() {
 	r.t.Helper()
 	eventually(r.t, func() string {
-		for name, s := range r.services {
-			if pids := r.servers(s.text); len(pids) > 0 {
-				return fmt.Sprintf("%s, processes %v, is left after down\n%s", name, pids, r.all())
-			}
-		}
-		if keepers := r.having("keeper"); len(keepers) > 0 {
-			return fmt.Sprintf("keepers %v are left after down", keepers)
+		if pids := r.having(r.processes(), "service", "away", "visitor", "shim", "keeper"); len(pids) > 0 {
+			return fmt.Sprintf("processes %v are left after down\n%s", pids, r.all())
 		}
 		return ""
 	})
@@ -122,7 +117,7 @@ func (r *rounds) noteCgroups() {
 		return
 	}
 	root := cgroup2(r.t)
-	for _, pid := range r.having("keeper") {
+	for _, pid := range r.having(r.processes(), "keeper") {
 		b, _ := os.ReadFile("/proc/" + itoa(pid) + "/cgroup")
 		for _, l := range strings.Split(string(b), "\n") {
 			if path, ok := strings.CutPrefix(l, "0::"); ok && filepath.Base(path) == "keeper" {

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -127,7 +128,7 @@ func (r *rounds) round(number int) {
 		r.lodge("down").ok(r.t)
 		r.nothingRuns()
 	}
-	before, after := r.anyCommand(), r.anyCommand()
+	before, after := r.anyCommand(true), r.anyCommand(false)
 	harms := []harm{r.anyHarm()}
 	if r.rand.IntN(3) == 0 {
 		harms = append(harms, r.anyHarm())
@@ -148,6 +149,9 @@ func (r *rounds) round(number int) {
 	if second.code != 0 && strings.TrimSpace(second.stderr) == "" {
 		r.t.Errorf("round %d: not a word why: %v", number, second)
 	}
+	if lasts(before) {
+		_ = first.cmd.Process.Signal([]os.Signal{os.Interrupt, syscall.SIGTERM, os.Kill}[r.rand.IntN(3)]) // it may have ended
+	}
 	r.goOn()
 	first.wait()
 	r.runsOnce(number)
@@ -158,8 +162,12 @@ func (r *rounds) say(number int, format string, args ...any) {
 	r.t.Logf("round %d: "+format, append([]any{number}, args...)...)
 }
 
-// anyCommand is what is done to the project by its user.
-func (r *rounds) anyCommand() []string {
+// visitor is a command inside that does not end by itself.
+var visitor = []string{"sleep", "100001"}
+
+// anyCommand is what is done to the project by its user; mayLast allows one that
+// does not end by itself.
+func (r *rounds) anyCommand(mayLast bool) []string {
 	all := [][]string{
 		r.upArgs(), r.upArgs(),
 		{"run", "--engine", r.engine, "--", "true"},
@@ -167,9 +175,23 @@ func (r *rounds) anyCommand() []string {
 		{"restart"},
 		{"restart", "away"},
 		{"down"},
+		{"down", "bare"},
 		{"ls"},
 	}
+	if mayLast {
+		all = append(all,
+			[]string{"up", "--engine", r.engine},
+			append([]string{"run", "--engine", r.engine, "--"}, visitor...),
+			append([]string{"exec", "--"}, visitor...),
+			[]string{"logs", "-f"},
+		)
+	}
 	return all[r.rand.IntN(len(all))]
+}
+
+// lasts reports whether a command does not end by itself.
+func lasts(args []string) bool {
+	return len(args) == 3 && args[0] == "up" || args[0] == "logs" || args[len(args)-1] == visitor[1]
 }
 
 // pause lets a command come as far as it does in a moment of random length:

@@ -10,6 +10,7 @@ import (
 
 	"lodge/internal/keeper"
 	"lodge/internal/localapi"
+	"lodge/internal/stall"
 )
 
 func (a *app) downCommand() *cobra.Command {
@@ -80,11 +81,26 @@ func (a *app) down(ctx context.Context, names []string, all bool) error {
 func (a *app) downOne(ctx context.Context, c *localapi.Client, p localapi.Project) error {
 	end := func() error { return c.Down(ctx, p.ID) }
 	if c == nil {
-		end = func() error { return localapi.NewSession(p).Down(ctx, false) }
+		end = func() error { return downAlone(ctx, p) }
 	}
 	if err := end(); err != nil && !errors.Is(err, keeper.ErrGone) {
 		return err
 	}
 	fmt.Fprintf(a.err, "%s is down\n", p.Shown())
 	return nil
+}
+
+// downAlone ends a project without the daemon, which does not run. As that does,
+// it continues a keeper that is stopped by a signal.
+func downAlone(ctx context.Context, p localapi.Project) error {
+	s := localapi.NewSession(p)
+	err := s.Down(ctx, false)
+	var halted *stall.Error
+	if !errors.As(err, &halted) || halted.State != stall.Stopped {
+		return err
+	}
+	if err := s.Continue(); err != nil {
+		return err
+	}
+	return s.Down(ctx, false)
 }

@@ -2,16 +2,12 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"sync"
 
 	"lodge/internal/keeper"
 	"lodge/internal/localapi"
-	"lodge/internal/procfs"
 	"lodge/internal/stall"
 )
 
@@ -34,14 +30,15 @@ func (a *app) listed(ctx context.Context, all bool) (c *localapi.Client, ps loca
 	return nil, ps, nil
 }
 
-// recorded returns the projects whose keepers have left a record and run, as
-// these say themselves.
+// recorded returns the projects whose keepers run, as these say themselves. They
+// are found by their records, or among the processes.
 func (a *app) recorded(ctx context.Context) []localapi.Project {
-	files, _ := filepath.Glob(filepath.Join(a.dirs().Runtime, "k", "*.json"))
-	found := make([]*localapi.Project, len(files))
+	d := a.dirs()
+	keepers := keeper.Find(d.Keepers(), d.Spare())
+	found := make([]*localapi.Project, len(keepers))
 	var asked sync.WaitGroup
-	for i, file := range files {
-		asked.Go(func() { found[i] = projectOf(ctx, file) })
+	for i, rec := range keepers {
+		asked.Go(func() { found[i] = projectOf(ctx, rec) })
 	}
 	asked.Wait()
 	out := []localapi.Project{}
@@ -53,16 +50,8 @@ func (a *app) recorded(ctx context.Context) []localapi.Project {
 	return out
 }
 
-// projectOf asks the keeper that wrote a record; nil where there is none.
-func projectOf(ctx context.Context, file string) *localapi.Project {
-	b, err := os.ReadFile(file)
-	var rec keeper.Record
-	if err == nil {
-		err = json.Unmarshal(b, &rec)
-	}
-	if err != nil || !procfs.Alive(rec.PID, rec.StartTime) {
-		return nil
-	}
+// projectOf asks a keeper; nil where it has ended.
+func projectOf(ctx context.Context, rec keeper.Record) *localapi.Project {
 	c := rec.Config
 	st, err := keeper.Client{Socket: c.Socket, Project: c.Name, PID: rec.PID}.Status(ctx)
 	if errors.Is(err, keeper.ErrGone) {

@@ -2,6 +2,9 @@ package cli
 
 import (
 	"context"
+	"errors"
+	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -9,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"lodge/internal/localapi"
+	"lodge/internal/stall"
 )
 
 // A daemon that is stopped is named, with what to do, by every command that
@@ -53,6 +57,54 @@ func TestAStoppedDaemon(t *testing.T) {
 		return code == 0 && strings.Contains(stderr, "nothing is up")
 	}) {
 		t.Error("something is up afterwards")
+	}
+}
+
+// Beside a stopped daemon, a stopped keeper is found also without any file of it,
+// and down ends its project.
+func TestAStoppedKeeperWithoutItsFiles(t *testing.T) {
+	sh := newShell(t)
+	sh.write("lodge.toml", "version = 1\n[services.web]\ncommand = \"sh -c 'echo hello; exec sleep 1000'\"\nready = { log = \"hello\" }\n")
+	sh.ok("up", "-d", "--engine", "none")
+	c := localapi.New(sh.socket())
+	info, err := c.Info(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ps, err := c.Projects(context.Background(), false)
+	c.Close()
+	if err != nil || len(ps.Projects) != 1 {
+		t.Fatalf("%+v, %v", ps, err)
+	}
+	keeper := ps.Projects[0].KeeperPID
+	stop := func(pid int) {
+		t.Helper()
+		if err := unix.Kill(pid, unix.SIGSTOP); err != nil {
+			t.Fatal(err)
+		}
+		if !within(func() bool { h, stopped := stall.Look(pid); return stopped && h.State == stall.Stopped }) {
+			t.Fatalf("process %d does not stop", pid)
+		}
+	}
+	stop(info.PID)
+	defer func() { _ = unix.Kill(info.PID, unix.SIGCONT) }()
+	stop(keeper)
+	defer func() { _ = unix.Kill(keeper, unix.SIGCONT) }()
+	spare, _ := filepath.Glob(filepath.Join(sh.base, "state/lodge/run-*/*.json"))
+	if len(spare) != 1 {
+		t.Fatalf("records in the state directory: %v", spare)
+	}
+	if err := errors.Join(os.Remove(spare[0]), os.RemoveAll(filepath.Join(sh.base, "run/lodge/k"))); err != nil {
+		t.Fatal(err)
+	}
+	if code, stdout, stderr := sh.run("ls"); code != 0 || !strings.Contains(stdout, "kill -CONT "+strconv.Itoa(keeper)) {
+		t.Errorf("ls: %d, %q, %q", code, stdout, stderr)
+	}
+	if code, _, stderr := sh.run("down"); code != 0 || !strings.Contains(stderr, "shop is down") {
+		t.Errorf("down: %d, %q", code, stderr)
+	}
+	if !gone(keeper) {
+		t.Error("its keeper is there")
 	}
 }
 

@@ -1,7 +1,11 @@
 package keeper
 
 import (
+	"errors"
+	"io/fs"
 	"os"
+	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -9,6 +13,7 @@ import (
 
 	"lodge/internal/procfs"
 	"lodge/internal/rawjson"
+	"lodge/internal/statefile"
 )
 
 // envConfig is the variable in which a keeper process has its Config, for those
@@ -53,6 +58,35 @@ func FromProcess(pid int) (Record, bool) {
 	return rec, true
 }
 
+// Find lists the keepers that run and whose sockets belong in dir: those that
+// have a record there or in spare, and those among the processes.
+func Find(dir, spare string) []Record {
+	var out []Record
+	add := func(rec Record) {
+		if !slices.ContainsFunc(out, func(r Record) bool { return r.PID == rec.PID }) {
+			out = append(out, rec)
+		}
+	}
+	boot := procfs.BootID()
+	for _, d := range []string{dir, spare} {
+		files, _ := filepath.Glob(filepath.Join(d, "*.json"))
+		for _, file := range files {
+			var rec Record
+			b, err := statefile.Read(file)
+			if err != nil || rawjson.Unmarshal(b, &rec) != nil {
+				continue // the daemon sets it aside
+			}
+			if (rec.BootID == "" || rec.BootID == boot) && procfs.Alive(rec.PID, rec.StartTime) {
+				add(rec)
+			}
+		}
+	}
+	for _, rec := range Running(dir) {
+		add(rec)
+	}
+	return out
+}
+
 // Running lists the keepers of this user whose sockets belong in dir, whether
 // these are there or not. A keeper for which that path is another directory,
 // in a container or a chroot, is none of them.
@@ -72,9 +106,13 @@ func Running(dir string) []Record {
 }
 
 // SameDir reports whether a path leads to the same directory for a process as
-// for this one.
+// for this one. Of a directory that is missing, the nearest parent counts.
 func SameDir(pid int, path string) bool {
 	ours, err := os.Stat(path)
+	for errors.Is(err, fs.ErrNotExist) && path != "/" {
+		path = filepath.Dir(path)
+		ours, err = os.Stat(path)
+	}
 	if err != nil {
 		return false
 	}

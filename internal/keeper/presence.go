@@ -48,12 +48,31 @@ func openPresence(cfg Config) (*presence, error) {
 		return nil, err
 	}
 	p := &presence{cfg: cfg, rec: Record{Config: cfg, PID: os.Getpid(), StartTime: start, Started: time.Now(), BootID: procfs.BootID()}}
-	if p.ln, err = unixsock.ListenOwned(cfg.Socket); err != nil {
+	if p.ln, err = listenAt(cfg.Socket); err != nil {
 		return nil, err
 	}
 	// A full disk is no reason not to serve: /proc has the same record.
 	_ = p.writeRecords()
 	return p, nil
+}
+
+// listenTries is how often a socket is tried whose directory is removed
+// meanwhile.
+const listenTries = 3
+
+// listenAt opens the socket, in a directory that is made where it is missing:
+// it may have been removed since the daemon made it.
+func listenAt(path string) (ln *unixsock.Owned, err error) {
+	for range listenTries {
+		// Two directories are lodge's own; what is above them is the system's.
+		if err = unixsock.MakeDirs(filepath.Dir(path), 2); err == nil {
+			ln, err = unixsock.ListenOwned(path)
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
+			break
+		}
+	}
+	return ln, err
 }
 
 // recordPaths are those of the two records; the second one is optional.
@@ -97,11 +116,7 @@ func (p *presence) restore() error {
 // relisten opens the socket anew. Connections that were made stay. Call it with
 // mu held.
 func (p *presence) relisten() error {
-	// Two directories are lodge's own; what is above them is the system's.
-	if err := unixsock.MakeDirs(filepath.Dir(p.cfg.Socket), 2); err != nil {
-		return err
-	}
-	ln, err := unixsock.ListenOwned(p.cfg.Socket)
+	ln, err := listenAt(p.cfg.Socket)
 	if err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package keeper
 import (
 	"errors"
 	"os"
+	"path/filepath"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -56,6 +57,26 @@ func TestFilesAreMadeAgain(t *testing.T) {
 	var next Reply
 	if _, err := w.read(&next); err != nil || next.Project == nil {
 		t.Errorf("%+v, %v", next, err)
+	}
+}
+
+// A keeper begins also where the directory of its files was removed after the
+// daemon had made it.
+func TestABeginWithoutItsDirectory(t *testing.T) {
+	r := newRig(t)
+	dir := filepath.Join(r.dir, "k")
+	cfg := r.k.cfg
+	cfg.Socket, cfg.Record, cfg.SpareRecord = filepath.Join(dir, "x.sock"), filepath.Join(dir, "x.json"), filepath.Join(dir, "spare", "x.json")
+	p, err := openPresence(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !p.intact() {
+		t.Error("a file is missing")
+	}
+	p.hangUp()
+	if err := p.remove(); err != nil {
+		t.Error(err)
 	}
 }
 

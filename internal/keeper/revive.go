@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"lodge/internal/pidfd"
+	"lodge/internal/procfs"
 	"lodge/internal/unixsock"
 )
 
@@ -57,4 +58,21 @@ func (c Client) revive(ctx context.Context) (*net.UnixConn, error) {
 			return nil, fmt.Errorf("process %d: %w", rec.PID, ErrUnreachable)
 		}
 	}
+}
+
+// Continue sends SIGCONT to the keeper's process, which must be known.
+func (c Client) Continue() error {
+	fd, err := unix.PidfdOpen(c.PID, 0)
+	if err != nil {
+		return fmt.Errorf("continue keeper %d: %w", c.PID, err)
+	}
+	defer unix.Close(fd)
+	rec, ok := FromProcess(c.PID)
+	if !ok || rec.Config.Socket != c.Socket || !procfs.Alive(c.PID, rec.StartTime) {
+		return ErrGone
+	}
+	if err := unix.PidfdSendSignal(fd, unix.SIGCONT, nil, 0); err != nil {
+		return fmt.Errorf("continue keeper %d: %w", c.PID, err)
+	}
+	return nil
 }
