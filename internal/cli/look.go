@@ -120,7 +120,7 @@ func (l *look) Close() {
 func homesOf(ps []localapi.Project) []sockets.Home {
 	homes := make([]sockets.Home, 0, len(ps))
 	for _, p := range ps {
-		h := sockets.Home{Project: p.Shown(), ID: p.ID, Mark: p.Mark}
+		h := sockets.Home{Project: p.Shown(), ID: p.ID, Mark: p.Mark, Keeper: p.KeeperPID}
 		for _, s := range p.Services {
 			h.Services = append(h.Services, s.Name)
 			for _, e := range s.Endpoints {

@@ -34,41 +34,59 @@ func (s strays) has(pid int) (bool, error) {
 	if pid == os.Getpid() {
 		return false, nil
 	}
+	uid, err := userOf(pid)
+	if err != nil || os.Geteuid() != 0 && uid != os.Geteuid() {
+		return false, err // another user's cannot be ended
+	}
 	m, err := mark.Read(pid)
 	if err != nil || m.Home != 0 {
 		return err == nil && m.Home == s.home, err
 	}
-	return s.id != "" && sameUser(pid) && procfs.Getenv(pid, "LODGE_HOME_ID") == s.id, nil
+	return s.id != "" && uid == os.Geteuid() && procfs.Getenv(pid, "LODGE_HOME_ID") == s.id, nil
 }
 
-func sameUser(pid int) bool {
+// userOf returns the effective user of a process.
+func userOf(pid int) (int, error) {
 	var st unix.Stat_t
-	return unix.Stat("/proc/"+strconv.Itoa(pid), &st) == nil && int(st.Uid) == os.Geteuid()
+	err := unix.Stat("/proc/"+strconv.Itoa(pid), &st)
+	return int(st.Uid), err
 }
 
 const (
 	// strayRounds bounds how often strays are looked for.
 	strayRounds = 1000
+	// strayDoubts bounds the looks in a row that found nothing which is surely
+	// of the home. Other users can copy a mark, and on a busy machine some
+	// process vanishes in every look: neither may keep the looks from ending.
+	strayDoubts = 40
 	// strayEnd is how long a killed process may take to end.
 	strayEnd = 10 * time.Second
+	// strayOthers is how long other users' processes are waited for.
+	strayOthers = time.Second
 )
+
+// stray is a process that was killed.
+type stray struct {
+	pid   int
+	start uint64
+}
 
 // killStrays ends all processes of a home, and returns when they have ended. A
 // process that has the signal cannot fork any more, so it looks until two looks
 // in a row find no new one and lose none: a list of /proc is no snapshot, and
 // where processes fork the next one and end, it holds only those that have
 // ended.
+//
+// Services of root may change their user, so root ends what other users run
+// with the home's mark. They may have copied it, so what they do is no error,
+// and delays nothing for long.
 func killStrays(ctx context.Context, home mark.Home, id string) error {
 	ctx, cancel := context.WithTimeout(ctx, strayEnd)
 	defer cancel()
 	s := strays{home, id}
-	type one struct {
-		pid   int
-		start uint64
-	}
-	killed := make(map[one]bool)
+	own, others := make(map[stray]bool), make(map[stray]bool)
 	var failed error
-	for round, quiet := 0, 0; quiet < 2; round++ {
+	for round, quiet, doubts := 0, 0, 0; quiet < 2 && doubts < strayDoubts; round++ {
 		if round == strayRounds || ctx.Err() != nil {
 			return errors.Join(fmt.Errorf("end what is left of home %s: processes come and go after %d looks", id, round), failed)
 		}
@@ -76,28 +94,44 @@ func killStrays(ctx context.Context, home mark.Home, id string) error {
 		if err != nil {
 			return fmt.Errorf("end what is left of home %s: %w", id, err)
 		}
-		quiet++
+		found, doubt := false, false
 		for _, pid := range pids {
 			is, err := s.has(pid)
-			if err != nil {
-				quiet = 0
-			}
+			doubt = doubt || err != nil
 			if !is {
 				continue
 			}
 			st, err := procfs.ReadStat(pid)
-			p := one{pid, st.Start}
-			if err != nil || killed[p] || !st.Alive() {
+			p := stray{pid, st.Start}
+			if err != nil || own[p] || others[p] || !st.Alive() {
 				continue
 			}
-			killed[p], quiet = true, 0
-			if err := killOne(pid, st.Start); err != nil {
-				failed = errors.Join(failed, err)
+			uid, err := userOf(pid)
+			if kerr := killOne(pid, st.Start); err != nil || uid != os.Geteuid() {
+				others[p], doubt = true, true
+			} else {
+				own[p], found = true, true
+				failed = errors.Join(failed, kerr)
 			}
 		}
+		switch {
+		case found:
+			quiet, doubts = 0, 0
+		case doubt:
+			quiet, doubts = 0, doubts+1
+		default:
+			quiet++
+		}
 	}
-	for p := range killed {
+	for p := range own {
 		failed = errors.Join(failed, awaitGone(ctx, p.pid, p.start))
+	}
+	if os.Geteuid() == 0 {
+		short, cancel := context.WithTimeout(ctx, strayOthers)
+		defer cancel()
+		for p := range others {
+			_ = awaitGone(short, p.pid, p.start)
+		}
 	}
 	if failed != nil {
 		return fmt.Errorf("end what is left of home %s: %w", id, failed)
@@ -176,11 +210,12 @@ func (d *Daemon) sweep(ctx context.Context) {
 	}
 }
 
-// isKeeper reports whether a marked process is a keeper that lives. While it
-// starts a process it has the mark of a service, so its arguments count too.
+// isKeeper reports whether a marked process is a keeper of this user that lives.
+// While it starts a process it has the mark of a service, so its arguments count
+// too.
 func isKeeper(pid int, m mark.Mark) bool {
 	st, err := procfs.ReadStat(pid)
-	if err != nil || !st.Alive() {
+	if err != nil || !st.Alive() || !procfs.RunBy(pid, os.Geteuid()) {
 		return false
 	}
 	b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/cmdline")

@@ -7,8 +7,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
-	"strings"
-	"syscall"
 	"time"
 
 	"lodge/internal/procfs"
@@ -37,12 +35,9 @@ func FromProcess(pid int) (Record, bool) {
 	if len(args) < 2 || args[1] != "keeper" {
 		return Record{}, false
 	}
-	proc := "/proc/" + strconv.Itoa(pid)
-	fi, err := os.Stat(proc)
-	if err != nil {
-		return Record{}, false
-	}
-	if st, ok := fi.Sys().(*syscall.Stat_t); !ok || int(st.Uid) != os.Geteuid() {
+	// Any user can run a set-user-id program with these arguments, and with an
+	// environment that names files to be removed.
+	if !procfs.RunBy(pid, os.Geteuid()) {
 		return Record{}, false
 	}
 	text := procfs.Getenv(pid, envConfig)
@@ -98,7 +93,7 @@ func Running(dir string) []Record {
 	var out []Record
 	for _, pid := range pids {
 		rec, ok := FromProcess(pid)
-		if ok && strings.HasPrefix(rec.Config.Socket, dir+"/") && SameDir(pid, dir) {
+		if ok && rec.Config.Socket == filepath.Join(dir, rec.Config.ID+".sock") && SameDir(pid, dir) {
 			out = append(out, rec)
 		}
 	}

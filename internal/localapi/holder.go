@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"os"
 	"slices"
-	"strconv"
-	"syscall"
 
 	"lodge/internal/keeper"
 	"lodge/internal/procfs"
@@ -51,7 +49,7 @@ func (d Dirs) Holder() (Holder, bool) {
 	}
 	for _, pid := range pids {
 		args := procfs.Args(pid)
-		if len(args) < 2 || args[1] != "daemon" || !follows(args, "--runtime-dir", d.Runtime) || !follows(args, "--state-dir", d.State) || !ours(pid) {
+		if len(args) < 2 || args[1] != "daemon" || !follows(args, "--runtime-dir", d.Runtime) || !follows(args, "--state-dir", d.State) || !procfs.RunBy(pid, os.Geteuid()) {
 			continue
 		}
 		if s, err := procfs.ReadStat(pid); err == nil && s.State != 'Z' && s.State != 'X' && keeper.SameDir(pid, d.Runtime) {
@@ -73,13 +71,4 @@ func parseHolder(b []byte) (Holder, bool) {
 func follows(args []string, flag, value string) bool {
 	i := slices.Index(args, flag)
 	return i >= 0 && i+1 < len(args) && args[i+1] == value
-}
-
-func ours(pid int) bool {
-	fi, err := os.Stat("/proc/" + strconv.Itoa(pid))
-	if err != nil {
-		return false
-	}
-	st, ok := fi.Sys().(*syscall.Stat_t)
-	return ok && int(st.Uid) == os.Geteuid()
 }

@@ -6,8 +6,11 @@ import (
 	"strconv"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
 	"lodge/internal/loopback"
 	"lodge/internal/mark"
+	"lodge/internal/procfs"
 )
 
 // readHome says in which home a process is.
@@ -26,7 +29,7 @@ func (w *searcher) readHome(dir int, p *Process) {
 	}
 	for i := range w.homes {
 		h := &w.homes[i]
-		if marked.Home == 0 || h.Mark != marked.Home {
+		if marked.Home == 0 || h.Mark != marked.Home || !h.mayHold(p) {
 			continue
 		}
 		if marked.Is(h.Mark, "") {
@@ -50,10 +53,35 @@ func (w *searcher) readHome(dir int, p *Process) {
 	}
 	id, service := environHome(b)
 	for _, h := range w.homes {
-		if h.ID != "" && h.ID == id && (p.Project == "" || p.Project == h.Project) {
+		if h.ID != "" && h.ID == id && (p.Project == "" || p.Project == h.Project) && h.mayHold(p) {
 			p.Project, p.Service = h.Project, service
 		}
 	}
+}
+
+// mayHold reports whether a process that says so can be inside the home. Marks
+// and environments can be copied: of another user than the keeper it must be a
+// descendant of the keeper, which is the subreaper of all that is inside.
+func (h *Home) mayHold(p *Process) bool {
+	if h.Keeper == 0 {
+		return true
+	}
+	var st unix.Stat_t
+	if unix.Stat("/proc/"+strconv.Itoa(h.Keeper), &st) == nil && st.Uid == p.UID {
+		return true
+	}
+	pid := p.ParentPID
+	for range ancestorsMost {
+		if pid == h.Keeper || pid <= 1 {
+			break
+		}
+		s, err := procfs.ReadStat(pid)
+		if err != nil {
+			return false
+		}
+		pid = s.Parent
+	}
+	return pid == h.Keeper
 }
 
 // cgroupHome reads the path of a cgroup inside a home of the ebpf engine:

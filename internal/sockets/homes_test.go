@@ -157,3 +157,27 @@ func TestHomesByCgroup(t *testing.T) {
 	}
 	a.end()
 }
+
+// What marks a process of a home can be copied: a process of another user is
+// inside only if the keeper is its ancestor.
+func TestAnotherUsersProcessIsNotInside(t *testing.T) {
+	needRoot(t)
+	id := fmt.Sprint("copied-", os.Getpid())
+	ip := ownHome(3)
+	a := start(t, -1, "home "+ip, func(cmd *exec.Cmd) {
+		cmd.Env = append(cmd.Env, "LODGE_HOME_ID="+id, "LODGE_SERVICE=web")
+		as(t, 65533)(cmd)
+	})
+	keeper := start(t, -1, "home "+ip, nil)
+	for _, c := range []struct {
+		keeper int
+		want   string
+	}{{0, "web"}, {os.Getpid(), "web"}, {keeper.cmd.Process.Pid, ""}} {
+		table := list(t, Query{Homes: []Home{{IP4: netip.MustParseAddr(ip), Project: "shop", ID: id, Keeper: c.keeper}}})
+		for _, h := range a.holds {
+			if r := byInode(table, h.Inode); r == nil || r.Service != c.want {
+				t.Errorf("%s, keeper %d: %+v", h.What, c.keeper, r)
+			}
+		}
+	}
+}

@@ -152,6 +152,9 @@ type Home struct {
 	IP4, IP6 netip.Addr
 	Project  string
 	ID       string
+	// Keeper is the process that is the ancestor of all that is inside, or 0
+	// where that is not known.
+	Keeper int
 	// Mark is what its processes carry, and Services the names of its services.
 	Mark     mark.Home
 	Services []string
