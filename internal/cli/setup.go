@@ -201,6 +201,11 @@ func (a *app) unsetup(ctx context.Context, root string) error {
 			errs = append(errs, err)
 		}
 	}
+	// setup may have made this directory, which not every distribution has.
+	if err := os.Remove(filepath.Dir(filepath.Join(root, setupBinary))); err != nil &&
+		!errors.Is(err, syscall.ENOTEMPTY) && !errors.Is(err, os.ErrNotExist) {
+		errs = append(errs, err)
+	}
 	errs = append(errs, helper.RemoveHosts(filepath.Join(root, setupHosts)))
 	if systemd {
 		errs = append(errs, a.systemctl(ctx, "daemon-reload"))
