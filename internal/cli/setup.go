@@ -187,7 +187,10 @@ func (a *app) unsetup(ctx context.Context, root string) error {
 	_, unitErr := os.Stat(filepath.Join(root, setupSocket))
 	systemd := filepath.Clean(root) == "/" && unitErr == nil
 	if systemd {
-		errs = append(errs, a.systemctl(ctx, "disable", "--now", "lodge-helper.socket", "lodge-helper.service"))
+		// A pattern, since systemctl refuses the name of a unit that is not loaded. A
+		// helper that was killed would stay in systemd's list as failed.
+		errs = append(errs, a.systemctl(ctx, "disable", "--now", "lodge-helper.socket", "lodge-helper.service"),
+			a.systemctl(ctx, "reset-failed", "lodge-helper.*"))
 	}
 	for _, f := range []string{setupSocket, setupService, setupBinary} {
 		p := filepath.Join(root, f)
@@ -197,6 +200,11 @@ func (a *app) unsetup(ctx context.Context, root string) error {
 		} else if !errors.Is(err, os.ErrNotExist) {
 			errs = append(errs, err)
 		}
+	}
+	// setup may have made this directory, which not every distribution has.
+	if err := os.Remove(filepath.Dir(filepath.Join(root, setupBinary))); err != nil &&
+		!errors.Is(err, syscall.ENOTEMPTY) && !errors.Is(err, os.ErrNotExist) {
+		errs = append(errs, err)
 	}
 	errs = append(errs, helper.RemoveHosts(filepath.Join(root, setupHosts)))
 	if systemd {

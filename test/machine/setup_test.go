@@ -168,6 +168,15 @@ func TestSetup(t *testing.T) {
 	}
 	one.down()
 
+	// Nor does a helper leave anything that ended as failed just before.
+	eventually(t, func() string {
+		if exec.Command("systemctl", "is-failed", "--quiet", "lodge-helper.service").Run() == nil {
+			return ""
+		}
+		systemctl(t, "start", "lodge-helper.service")
+		systemctl(t, "kill", "--signal=SIGKILL", "lodge-helper.service")
+		return "lodge-helper.service has not failed"
+	})
 	root.do("", lodge, "setup", "--uninstall")
 	eventually(t, func() string {
 		if left := differences(before, snapshot(t)); len(left) > 0 {
