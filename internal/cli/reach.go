@@ -28,7 +28,7 @@ func (a *app) connect(ctx context.Context) (*localapi.Client, error) {
 			a.noteDaemon(info)
 			return c, nil
 		}
-		if !localapi.NotRunning(err) && !errors.Is(err, io.EOF) && !errors.Is(err, unix.ECONNRESET) && !errors.Is(err, fs.ErrPermission) {
+		if !localapi.NotRunning(err) && !hungUp(err) && !errors.Is(err, fs.ErrPermission) {
 			return nil, err
 		}
 		if err = d.Make(); err != nil {
@@ -52,6 +52,11 @@ func (a *app) connect(ctx context.Context) (*localapi.Client, error) {
 		}
 	}
 	return nil, err
+}
+
+// hungUp reports whether a daemon that was reached ended before it answered.
+func hungUp(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, unix.ECONNRESET) || errors.Is(err, unix.EPIPE)
 }
 
 // The times that a daemon without a socket has to make it again, or to end; a

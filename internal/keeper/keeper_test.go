@@ -590,7 +590,11 @@ func TestRun(t *testing.T) {
 }
 
 func TestRunThatCannot(t *testing.T) {
-	dir := t.TempDir()
+	dir := t.TempDir() // not the user's alone: what stands in it stays
+	file := filepath.Join(dir, "file")
+	if err := errors.Join(os.Chmod(dir, 0o755), os.WriteFile(file, nil, 0o600)); err != nil {
+		t.Fatal(err)
+	}
 	good := Config{
 		Socket: filepath.Join(dir, "k.sock"), Record: filepath.Join(dir, "k.json"), LogDir: filepath.Join(dir, "logs"),
 		Home: home.Spec{ID: "x", IP4: netip.MustParseAddr("127.93.7.5")}, Engine: loopback.None,
@@ -601,7 +605,7 @@ func TestRunThatCannot(t *testing.T) {
 		want   string
 	}{
 		{"without a known engine", func(c *Config) { c.Engine = "magic" }, `engine "magic" is not known`},
-		{"without a directory for its socket", func(c *Config) { c.Socket = filepath.Join(dir, "no", "k.sock") }, "listen on "},
+		{"with a file in the place of its socket's directory", func(c *Config) { c.Socket = filepath.Join(file, "k.sock") }, "set aside"},
 		{"with a file in the place of its logs", func(c *Config) { c.LogDir = "/dev/null" }, "open logs"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

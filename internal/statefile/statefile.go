@@ -13,6 +13,8 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -90,8 +92,13 @@ func Create(path string, flag int, perm os.FileMode) (*os.File, error) {
 }
 
 // SetAside renames what stands at path, whatever it is, and returns its new
-// name. Nothing is lost, and the path is free.
+// name. Nothing is lost, and the path is free. It does so only in a directory
+// that is this user's and that others may not list, as lodge's own are: what
+// stands in one that others use, such as /dev or /run, is not lodge's to move.
 func SetAside(path string) (string, error) {
+	if err := private(filepath.Dir(path)); err != nil {
+		return "", fmt.Errorf("set aside what stands in the place of %s: %w", path, err)
+	}
 	aside := fmt.Sprintf("%s.aside-%s", path, time.Now().UTC().Format("20060102T150405.000000Z"))
 	if err := os.Rename(path, aside); err != nil {
 		var le *os.LinkError // it has both names
@@ -101,4 +108,20 @@ func SetAside(path string) (string, error) {
 		return "", fmt.Errorf("set aside what stands in the place of %s: %w", path, err)
 	}
 	return aside, nil
+}
+
+// ErrShared says that a directory is not this user's alone.
+var ErrShared = errors.New("its directory is not this user's alone")
+
+// private reports whether a directory is this user's and no other may list it.
+func private(dir string) error {
+	fi, err := os.Stat(dir)
+	if err != nil {
+		return err
+	}
+	st, ok := fi.Sys().(*syscall.Stat_t)
+	if !ok || int(st.Uid) != os.Geteuid() || fi.Mode().Perm()&0o066 != 0 {
+		return ErrShared
+	}
+	return nil
 }

@@ -11,6 +11,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// own returns a directory that only this user may list, as lodge's are.
+func own(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.Chmod(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
 // odd makes what may stand in a file's place by accident.
 func odd(t *testing.T) map[string]func(path string) error {
 	t.Helper()
@@ -34,7 +44,7 @@ func odd(t *testing.T) map[string]func(path string) error {
 func TestNothingWaits(t *testing.T) {
 	for name, put := range odd(t) {
 		t.Run(name, func(t *testing.T) {
-			path := filepath.Join(t.TempDir(), "f")
+			path := filepath.Join(own(t), "f")
 			if err := put(path); err != nil {
 				t.Fatal(err)
 			}
@@ -67,7 +77,7 @@ func TestNothingWaits(t *testing.T) {
 }
 
 func TestOrdinaryFiles(t *testing.T) {
-	dir := t.TempDir()
+	dir := own(t)
 	path := filepath.Join(dir, "f")
 	if _, err := Read(path); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("none: %v", err)
@@ -98,5 +108,24 @@ func TestOrdinaryFiles(t *testing.T) {
 	}
 	if _, err := SetAside(filepath.Join(dir, "none")); err == nil || strings.Contains(err.Error(), "\n") {
 		t.Errorf("set aside nothing: %v", err)
+	}
+}
+
+// What stands in a directory that others use is left where it is: as root,
+// that could be a device.
+func TestNotAsideInASharedDirectory(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "null")
+	if err := unix.Mkfifo(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Create(path, os.O_WRONLY, 0o600); !errors.Is(err, ErrShared) {
+		t.Errorf("got %v", err)
+	}
+	if fi, err := os.Lstat(path); err != nil || fi.Mode()&os.ModeNamedPipe == 0 {
+		t.Errorf("it was moved: %v, %v", fi, err)
 	}
 }

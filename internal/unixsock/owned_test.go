@@ -61,8 +61,9 @@ func TestOwnedSetsAsideWhatIsNoSocket(t *testing.T) {
 		"pipe":      func(p string) error { return unix.Mkfifo(p, 0o600) },
 		"link":      func(p string) error { return os.Symlink("/nowhere", p) },
 	} {
-		path := filepath.Join(openDir(t), "s")
-		if err := put(path); err != nil {
+		dir := openDir(t)
+		path := filepath.Join(dir, "s")
+		if err := errors.Join(os.Chmod(dir, 0o700), put(path)); err != nil {
 			t.Fatal(err)
 		}
 		ln, err := ListenOwned(path)
