@@ -215,7 +215,12 @@ restart = "never"
 		// Stopped from elsewhere it ends too.
 		p.write("lodge.toml", config("web", peerBin+" http :8720 web"))
 		up = p.start("up")
-		awaitOutput(t, up, "listening on")
+		eventually(t, func() string {
+			if strings.Contains(up.stderr(), "ready") { // it lists what is up
+				return ""
+			}
+			return "it says " + up.stdout() + up.stderr() + ", want what is ready"
+		})
 		p.lodge("down").ok(t)
 		if r := up.wait(); r.code != 0 {
 			t.Errorf("up of what is stopped from elsewhere: %v", r)

@@ -50,6 +50,7 @@ type lsEndpoint struct {
 	Protocol string     `json:"protocol"`
 	IP       netip.Addr `json:"ip"`
 	Port     uint16     `json:"port"`
+	RealPort uint16     `json:"real_port"`
 }
 
 type lsAnswer struct {

@@ -38,6 +38,8 @@ type life struct {
 	seen     map[uint16]bool        // on which it listened in this life
 	chosen   []uint16               // where its name leads: the first that is there, else it waits
 	several  bool                   // there were others beside a chosen one
+	// spoke are the ports that spoke HTTP before, in this life or an earlier one.
+	spoke map[uint16]bool
 }
 
 // spokenPort is what is known of a port while it is listened on.
@@ -46,6 +48,7 @@ type spokenPort struct {
 	opened  time.Time
 	verdict verdict
 	judged  time.Time
+	spoke   bool          // it spoke HTTP before
 	asking  chan struct{} // closed when the question under way is answered; nil: there is none
 }
 
@@ -228,7 +231,14 @@ func (s *spoken) life(project string, st *service.Status) *life {
 	}
 	l := s.lives[key]
 	if l == nil || !l.started.Equal(started) || l.restarts != st.Restarts {
-		l = &life{started: started, restarts: st.Restarts, ports: make(map[uint16]*spokenPort), seen: make(map[uint16]bool)}
+		old := l
+		l = &life{started: started, restarts: st.Restarts, ports: make(map[uint16]*spokenPort), seen: make(map[uint16]bool), spoke: make(map[uint16]bool)}
+		if old != nil {
+			for p := range old.ports {
+				old.leave(p)
+			}
+			l.spoke = old.spoke
+		}
 		s.lives[key] = l
 	}
 	now := time.Now()
@@ -241,7 +251,8 @@ func (s *spoken) life(project string, st *service.Status) *life {
 	for p, inode := range has {
 		q := l.ports[p]
 		if q == nil || q.inode != inode {
-			q = &spokenPort{inode: inode, opened: now}
+			l.leave(p)
+			q = &spokenPort{inode: inode, opened: now, spoke: l.spoke[p]}
 			l.ports[p] = q
 		}
 		if q.verdict == closes && now.Sub(q.judged) > closesFor && len(l.chosen) == 0 || q.verdict == refuses && now.Sub(q.judged) > refusesFor {
@@ -251,10 +262,18 @@ func (s *spoken) life(project string, st *service.Status) *life {
 	}
 	for p := range l.ports {
 		if _, ok := has[p]; !ok {
+			l.leave(p)
 			delete(l.ports, p)
 		}
 	}
 	return l
+}
+
+// leave notes what a port spoke that is not listened on any more.
+func (l *life) leave(port uint16) {
+	if q := l.ports[port]; q != nil && (q.verdict == speaksHTTP || q.verdict == speaksHTTPS) {
+		l.spoke[port] = true
+	}
 }
 
 // prune forgets services that are not in the table any more.
@@ -410,6 +429,9 @@ func (s *spoken) question(project string, st *service.Status, port uint16, longe
 			v = askHTTP(s.ctx, at, longest)
 		}
 		s.mu.Lock()
+		if v == closes && q.spoke {
+			v = silent // it was about to end, or has not begun
+		}
 		if s.ctx.Err() == nil {
 			q.verdict, q.judged = v, time.Now()
 		}

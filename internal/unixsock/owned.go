@@ -64,9 +64,15 @@ func (o *Owned) RemoveFile() error {
 // parent that is missing beyond that is another program's to make.
 func MakeDirs(path string, missing int) error {
 	fi, err := os.Stat(path)
-	switch {
-	case err == nil && fi.IsDir():
+	if err == nil && fi.IsDir() {
 		return PrivateDir(path, 0o700)
+	}
+	return makeDirs(path, missing, err)
+}
+
+// makeDirs is MakeDirs for a path that is no directory; err is that of stat(2).
+func makeDirs(path string, missing int, err error) error {
+	switch {
 	case err == nil || !errors.Is(err, fs.ErrNotExist):
 		if lfi, lerr := os.Lstat(path); lerr != nil || lfi.IsDir() {
 			return fmt.Errorf("use directory %s: %w", path, errors.Join(err, lerr))
@@ -75,8 +81,12 @@ func MakeDirs(path string, missing int) error {
 			return err
 		}
 	case missing > 1:
-		if err := MakeDirs(filepath.Dir(path), missing-1); err != nil {
-			return err
+		// A parent that is there keeps its mode: root's state may be walked through.
+		up := filepath.Dir(path)
+		if fi, err := os.Stat(up); err != nil || !fi.IsDir() {
+			if err := makeDirs(up, missing-1, err); err != nil {
+				return err
+			}
 		}
 	}
 	if err := os.Mkdir(path, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
