@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"testing"
 )
 
@@ -17,6 +19,9 @@ var lodgeBin, peerBin string
 
 func TestMain(m *testing.M) {
 	flag.Parse()
+	// What a shell's background or nohup(1) has ignored stays ignored over
+	// execve(2), and lodge respects it: what is started here has it as usual.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
 	code, err := buildAndRun(m)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
