@@ -27,6 +27,8 @@ type homeHome struct {
 	Ip6   [4]uint32
 	Flags uint32
 	Netns uint64
+	Uid   uint32
+	Pad   uint32
 }
 
 type homeNote struct {

@@ -33,6 +33,9 @@ type Home struct {
 	// Netns is the cookie of the network namespace that the home is in
 	// (SO_NETNS_COOKIE). Sockets of another one are left alone; 0 is every one.
 	Netns uint64
+	// UID is the user who made the home. Another user's server at its address
+	// is nobody's: programs inside are not led there.
+	UID uint32
 }
 
 // Hooks is the collection, loaded and attached to one cgroup. Its methods
@@ -137,7 +140,7 @@ func (h *Hooks) Migrate() (*os.File, error) { return dup(h.objects.HomeMigrate.F
 // events (ReadEvents) and its table of leases (OpenLeases); the caller closes
 // both. Nothing is loaded.
 func (h *Hooks) Add(id uint64, home Home) (events, leases *os.File, err error) {
-	value := homeHome{Ip4: word(home.IP4.As4()), Netns: home.Netns}
+	value := homeHome{Ip4: word(home.IP4.As4()), Netns: home.Netns, Uid: home.UID}
 	if home.IP6.IsValid() {
 		b := home.IP6.As16()
 		for i := range value.Ip6 {

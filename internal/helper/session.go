@@ -239,7 +239,7 @@ func (s *session) createHome(ip4 netip.Addr, strict bool) (info *homeInfo, files
 	if err != nil {
 		return info, files, err
 	}
-	home := bpf.Home{IP4: ip4, IP6: loopback.Home6(ip4), Strict: strict, Netns: s.netns}
+	home := bpf.Home{IP4: ip4, IP6: loopback.Home6(ip4), Strict: strict, Netns: s.netns, UID: s.uid}
 	if err := addAddress6(home.IP6); err != nil {
 		// A machine without IPv6 has no IPv6-only sockets either.
 		home.IP6, info.IP6Reason = netip.Addr{}, err.Error()

@@ -54,19 +54,12 @@ INLINE int is_leased_away(struct bpf_sock_addr *ctx, __u64 id, __u64 service, __
 }
 
 /* Says whether a socket of another service of this home is at dst. */
-INLINE int is_taken4(struct bpf_sock_addr *ctx, __u64 id, __u64 service, int udp, __u32 dst, __u16 dport)
+INLINE int is_taken4(struct bpf_sock_addr *ctx, __u64 service, int udp, __u32 dst, __u16 dport)
 {
-	struct bpf_sock_tuple t = {};
-	struct bpf_sock *sk;
+	struct bpf_sock *sk = look4(ctx, udp, 0, 0, dst, dport);
 	struct note *n;
 	int taken;
 
-	t.ipv4.daddr = dst;
-	t.ipv4.dport = dport;
-	if (udp)
-		sk = bpf_sk_lookup_udp(ctx, &t, sizeof(t.ipv4), BPF_F_CURRENT_NETNS, 0);
-	else
-		sk = bpf_sk_lookup_tcp(ctx, &t, sizeof(t.ipv4), BPF_F_CURRENT_NETNS, 0);
 	if (!sk)
 		return 0;
 	n = bpf_sk_storage_get(&notes, sk, 0, 0);
@@ -75,22 +68,13 @@ INLINE int is_taken4(struct bpf_sock_addr *ctx, __u64 id, __u64 service, int udp
 	return taken;
 }
 
-INLINE int is_taken6(struct bpf_sock_addr *ctx, __u64 id, __u64 service, int udp, const __u32 dst[4], __u16 dport)
+INLINE int is_taken6(struct bpf_sock_addr *ctx, __u64 service, int udp, const __u32 dst[4], __u16 dport)
 {
-	struct bpf_sock_tuple t = {};
-	struct bpf_sock *sk;
+	const __u32 any[4] = {};
+	struct bpf_sock *sk = look6(ctx, udp, any, 0, dst, dport);
 	struct note *n;
 	int taken;
 
-	t.ipv6.daddr[0] = dst[0];
-	t.ipv6.daddr[1] = dst[1];
-	t.ipv6.daddr[2] = dst[2];
-	t.ipv6.daddr[3] = dst[3];
-	t.ipv6.dport = dport;
-	if (udp)
-		sk = bpf_sk_lookup_udp(ctx, &t, sizeof(t.ipv6), BPF_F_CURRENT_NETNS, 0);
-	else
-		sk = bpf_sk_lookup_tcp(ctx, &t, sizeof(t.ipv6), BPF_F_CURRENT_NETNS, 0);
 	if (!sk)
 		return 0;
 	n = bpf_sk_storage_get(&notes, sk, 0, 0);
@@ -147,7 +131,7 @@ int home_bind4(struct bpf_sock_addr *ctx)
 			tell_conflict(ctx, id, service, port, udp);
 			return refuse(EADDRINUSE);
 		}
-		if (!lite && is_taken4(ctx, id, service, udp, h->ip4, dport))
+		if (!lite && is_taken4(ctx, service, udp, h->ip4, dport))
 			tell_conflict(ctx, id, service, port, udp);
 	}
 	/* The kernel takes AF_UNSPEC with no other address than 0.0.0.0, and a
@@ -200,7 +184,7 @@ int home_bind6(struct bpf_sock_addr *ctx)
 		 * turned into an IPv4 one (ENOTSUPP in udpv6_sendmsg), so UDP
 		 * must be on the IPv6 address; TCP is there if the program has
 		 * 127.0.0.1 as well. */
-		to6 = udp || (port && find4(ctx, id, 0, 0, 0, h->ip4, dport) == INSIDE);
+		to6 = udp || (port && find4(ctx, h, id, 0, 0, 0, h->ip4, dport) == INSIDE);
 	}
 	if (port) {
 		if (is_leased_away(ctx, id, service, port, udp, &flags)) {
@@ -209,8 +193,8 @@ int home_bind6(struct bpf_sock_addr *ctx)
 		}
 		if (lite)
 			;
-		else if (to6 ? is_taken6(ctx, id, service, udp, h->ip6, dport)
-			: is_taken4(ctx, id, service, udp, h->ip4, dport))
+		else if (to6 ? is_taken6(ctx, service, udp, h->ip6, dport)
+			: is_taken4(ctx, service, udp, h->ip4, dport))
 			tell_conflict(ctx, id, service, port, udp);
 	}
 	if (n) {

@@ -24,7 +24,7 @@ INLINE enum way way4(struct bpf_sock_addr *ctx, struct home *h, __u64 id, int ud
 	/* UDP-Lite has a table of its own, which no helper looks into. */
 	if (ctx->protocol == IPPROTO_UDPLITE)
 		return TO_HOME4;
-	w = find4(ctx, id, udp, udp ? src : 0, sport, h->ip4, dport);
+	w = find4(ctx, h, id, udp, udp ? src : 0, sport, h->ip4, dport);
 	if (w == INSIDE)
 		return TO_HOME4;
 	if (has_unfindable(id, udp, dport, AF_INET))
@@ -38,7 +38,7 @@ INLINE enum way way4(struct bpf_sock_addr *ctx, struct home *h, __u64 id, int ud
 		return w == OUTSIDE ? REFUSE : TO_HOME4;
 	}
 	/* A connected UDP socket may be there before its server is. */
-	if (connecting && w == NOBODY && find4(ctx, id, 1, src, sport, LOOPBACK4, dport) == NOBODY)
+	if (connecting && w == NOBODY && find4(ctx, h, id, 1, src, sport, LOOPBACK4, dport) == NOBODY)
 		return TO_HOME4;
 	return PASS;
 }
@@ -139,12 +139,12 @@ INLINE enum way way6(struct bpf_sock_addr *ctx, struct home *h, __u64 id, int ud
 	enum who w6 = NOBODY, w4 = NOBODY;
 
 	if (can6) {
-		w6 = find6(ctx, id, udp, any ? h->ip6 : src, sport, h->ip6, dport);
+		w6 = find6(ctx, h, id, udp, any ? h->ip6 : src, sport, h->ip6, dport);
 		if (w6 == INSIDE)
 			return TO_HOME6;
 	}
 	if (can4) {
-		w4 = find4(ctx, id, udp, udp ? h->ip4 : 0, sport, h->ip4, dport);
+		w4 = find4(ctx, h, id, udp, udp ? h->ip4 : 0, sport, h->ip4, dport);
 		if (w4 == INSIDE)
 			return TO_HOME4;
 	}
@@ -153,9 +153,9 @@ INLINE enum way way6(struct bpf_sock_addr *ctx, struct home *h, __u64 id, int ud
 			const __u32 machine6[4] = { 0, 0, 0, htonl(1) };
 
 			if (six)
-				w6 = find6(ctx, id, 1, src, sport, machine6, dport);
+				w6 = find6(ctx, h, id, 1, src, sport, machine6, dport);
 			else
-				w4 = find4(ctx, id, 1, h->ip4, sport, LOOPBACK4, dport);
+				w4 = find4(ctx, h, id, 1, h->ip4, sport, LOOPBACK4, dport);
 			if (w4 == NOBODY && w6 == NOBODY)
 				return can4 ? TO_HOME4 : TO_HOME6;
 		}

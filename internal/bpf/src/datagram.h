@@ -53,7 +53,7 @@ int home_sendmsg6(struct bpf_sock_addr *ctx)
 	if ((h->flags & HOME_IP6) && !is_mapped(src) && ctx->protocol == IPPROTO_UDPLITE)
 		w = INSIDE; /* see way4 */
 	else if ((h->flags & HOME_IP6) && !is_mapped(src))
-		w = find6(ctx, id, 1, any ? h->ip6 : src, htons(sk->src_port), h->ip6, dport);
+		w = find6(ctx, h, id, 1, any ? h->ip6 : src, htons(sk->src_port), h->ip6, dport);
 	else
 		w = OUTSIDE; /* the kernel cannot send from an IPv4 to an IPv6 address */
 	if (w != INSIDE) {
@@ -113,7 +113,7 @@ int home_recvmsg6(struct bpf_sock_addr *ctx)
 		/* An outside client that sends to the home's address has it as
 		 * its own, too: the kernel prefers that (RFC 6724, rule 1). */
 		if ((h->flags & HOME_STRICT) &&
-		    find6(ctx, id, 1, h->ip6, htons(ctx->sk->src_port), h->ip6, ctx->user_port) != INSIDE)
+		    find6(ctx, h, id, 1, h->ip6, htons(ctx->sk->src_port), h->ip6, ctx->user_port) != INSIDE)
 			note_asker(id, htonl(1), ctx->user_port, AF_INET6);
 	} else {
 		if (h->flags & HOME_STRICT) {

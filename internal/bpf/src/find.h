@@ -6,7 +6,7 @@
 enum who {
 	NOBODY,
 	INSIDE,  /* a socket on the home's address, or an unbound one of the home */
-	OUTSIDE, /* a wildcard socket of somebody else */
+	OUTSIDE, /* a wildcard socket of somebody else, or another user's at the home's address */
 };
 
 INLINE int is_ours(struct bpf_sock *sk, __u64 id)
@@ -16,34 +16,43 @@ INLINE int is_ours(struct bpf_sock *sk, __u64 id)
 	return n && n->home == id;
 }
 
-/* Looks up who would get a packet from src:sport to dst:dport, ports in
- * network byte order. The source matters only for connected UDP sockets. */
-INLINE enum who find4(void *ctx, __u64 id, int udp, __u32 src, __u16 sport, __u32 dst, __u16 dport)
+/* Reports whether a socket that has no note is another user's. A server
+ * outside, at the home's address, is taken for one of the home where its user
+ * made the home: on-request services begin so. Where a kernel's memory may not
+ * be read, nobody is a stranger. */
+INLINE int is_strangers(struct bpf_sock *sk, const struct home *h)
+{
+	/* The pointer as a number, which the verifier lets be added to. */
+	struct bpf_sock *volatile at = sk;
+	__u64 addr;
+	__u32 uid;
+
+	if (!may_read_kernel || bpf_probe_read_kernel(&addr, sizeof(addr), (void *)&at))
+		return 0;
+	if (bpf_probe_read_kernel(&uid, sizeof(uid), (void *)(addr + OFFSET(struct sock___owner, sk_uid))))
+		return 0;
+	return uid != h->uid;
+}
+
+/* Finds the socket that would get a packet from src:sport to dst:dport, ports
+ * in network byte order, or null. The source matters only for connected UDP
+ * sockets. The caller releases it. */
+INLINE struct bpf_sock *look4(void *ctx, int udp, __u32 src, __u16 sport, __u32 dst, __u16 dport)
 {
 	struct bpf_sock_tuple t = {};
-	struct bpf_sock *sk;
-	enum who w;
 
 	t.ipv4.saddr = src;
 	t.ipv4.sport = sport;
 	t.ipv4.daddr = dst;
 	t.ipv4.dport = dport;
 	if (udp)
-		sk = bpf_sk_lookup_udp(ctx, &t, sizeof(t.ipv4), BPF_F_CURRENT_NETNS, 0);
-	else
-		sk = bpf_sk_lookup_tcp(ctx, &t, sizeof(t.ipv4), BPF_F_CURRENT_NETNS, 0);
-	if (!sk)
-		return NOBODY;
-	w = sk->src_ip4 == dst || is_ours(sk, id) ? INSIDE : OUTSIDE;
-	bpf_sk_release(sk);
-	return w;
+		return bpf_sk_lookup_udp(ctx, &t, sizeof(t.ipv4), BPF_F_CURRENT_NETNS, 0);
+	return bpf_sk_lookup_tcp(ctx, &t, sizeof(t.ipv4), BPF_F_CURRENT_NETNS, 0);
 }
 
-INLINE enum who find6(void *ctx, __u64 id, int udp, const __u32 src[4], __u16 sport, const __u32 dst[4], __u16 dport)
+INLINE struct bpf_sock *look6(void *ctx, int udp, const __u32 src[4], __u16 sport, const __u32 dst[4], __u16 dport)
 {
 	struct bpf_sock_tuple t = {};
-	struct bpf_sock *sk;
-	enum who w;
 
 	t.ipv6.saddr[0] = src[0];
 	t.ipv6.saddr[1] = src[1];
@@ -56,16 +65,42 @@ INLINE enum who find6(void *ctx, __u64 id, int udp, const __u32 src[4], __u16 sp
 	t.ipv6.daddr[3] = dst[3];
 	t.ipv6.dport = dport;
 	if (udp)
-		sk = bpf_sk_lookup_udp(ctx, &t, sizeof(t.ipv6), BPF_F_CURRENT_NETNS, 0);
-	else
-		sk = bpf_sk_lookup_tcp(ctx, &t, sizeof(t.ipv6), BPF_F_CURRENT_NETNS, 0);
+		return bpf_sk_lookup_udp(ctx, &t, sizeof(t.ipv6), BPF_F_CURRENT_NETNS, 0);
+	return bpf_sk_lookup_tcp(ctx, &t, sizeof(t.ipv6), BPF_F_CURRENT_NETNS, 0);
+}
+
+/* Says whose a socket is that was found. at_dst says that it has the address
+ * that was asked for, and not all addresses. */
+INLINE enum who whose(struct bpf_sock *sk, const struct home *h, __u64 id, int at_dst)
+{
+	if (is_ours(sk, id))
+		return INSIDE;
+	return at_dst && !is_strangers(sk, h) ? INSIDE : OUTSIDE;
+}
+
+/* Looks up who would get a packet: see look4. */
+INLINE enum who find4(void *ctx, const struct home *h, __u64 id, int udp, __u32 src, __u16 sport, __u32 dst, __u16 dport)
+{
+	struct bpf_sock *sk = look4(ctx, udp, src, sport, dst, dport);
+	enum who w;
+
 	if (!sk)
 		return NOBODY;
-	w = (sk->src_ip6[0] == dst[0] && sk->src_ip6[1] == dst[1] && sk->src_ip6[2] == dst[2] &&
-	     sk->src_ip6[3] == dst[3]) ||
-		    is_ours(sk, id)
-	    ? INSIDE
-	    : OUTSIDE;
+	w = whose(sk, h, id, sk->src_ip4 == dst);
+	bpf_sk_release(sk);
+	return w;
+}
+
+INLINE enum who find6(void *ctx, const struct home *h, __u64 id, int udp, const __u32 src[4], __u16 sport,
+		      const __u32 dst[4], __u16 dport)
+{
+	struct bpf_sock *sk = look6(ctx, udp, src, sport, dst, dport);
+	enum who w;
+
+	if (!sk)
+		return NOBODY;
+	w = whose(sk, h, id, sk->src_ip6[0] == dst[0] && sk->src_ip6[1] == dst[1] && sk->src_ip6[2] == dst[2] &&
+				     sk->src_ip6[3] == dst[3]);
 	bpf_sk_release(sk);
 	return w;
 }
@@ -73,16 +108,9 @@ INLINE enum who find6(void *ctx, __u64 id, int udp, const __u32 src[4], __u16 sp
 /* Reports whether a socket of the home would get what is sent to dst:dport. */
 INLINE int has_own4(void *ctx, __u64 id, int udp, __u32 dst, __u16 dport)
 {
-	struct bpf_sock_tuple t = {};
-	struct bpf_sock *sk;
+	struct bpf_sock *sk = look4(ctx, udp, 0, 0, dst, dport);
 	int ours;
 
-	t.ipv4.daddr = dst;
-	t.ipv4.dport = dport;
-	if (udp)
-		sk = bpf_sk_lookup_udp(ctx, &t, sizeof(t.ipv4), BPF_F_CURRENT_NETNS, 0);
-	else
-		sk = bpf_sk_lookup_tcp(ctx, &t, sizeof(t.ipv4), BPF_F_CURRENT_NETNS, 0);
 	if (!sk)
 		return 0;
 	ours = is_ours(sk, id);

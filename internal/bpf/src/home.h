@@ -24,6 +24,8 @@ struct home {
 	__u32 ip6[4];
 	__u32 flags;
 	__u64 netns; /* cookie of its network namespace; 0 is every one */
+	__u32 uid;   /* of the user who made it */
+	__u32 pad;
 };
 
 /* What is remembered of a socket of a home. */

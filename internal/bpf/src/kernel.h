@@ -167,6 +167,13 @@ struct sock_common {
 	unsigned char skc_ipv6only : 1;
 } __attribute__((preserve_access_index));
 
+/* struct sock's owner: the user who made it, or fchown(2)'s. */
+struct sock___owner {
+	struct {
+		__u32 val;
+	} sk_uid;
+} __attribute__((preserve_access_index));
+
 /* The kinds of __builtin_preserve_field_info. */
 enum { FIELD_BYTE_OFFSET = 0, FIELD_LSHIFT_U64 = 4, FIELD_RSHIFT_U64 = 5 };
 
