@@ -15,9 +15,10 @@ import (
 	"testing"
 )
 
-// restless serves TCP and UDP while a file called listen is there, and closes
+// restless serves TCP and UDP, on the next port, while a file called listen is there, and closes
 // its sockets when it is not.
-const restless = `import http.server, os, socket, threading, time
+const restless = `import http.server, os, socket, sys, threading, time
+port = int(sys.argv[1])
 class H(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         self.send_response(200); self.end_headers(); self.wfile.write(b"the service")
@@ -31,16 +32,17 @@ def udp(u):
     u.close()
 while True:
     while not os.path.exists("listen"): time.sleep(.01)
-    s = http.server.ThreadingHTTPServer(("0.0.0.0", 8600), H)
+    s = http.server.ThreadingHTTPServer(("0.0.0.0", port), H)
     threading.Thread(target=s.serve_forever, args=(.01,)).start()
-    u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); u.bind(("0.0.0.0", 8601))
+    u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); u.bind(("0.0.0.0", port + 1))
     t = threading.Thread(target=udp, args=(u,)); t.start()
     while os.path.exists("listen"): time.sleep(.01)
     s.shutdown(); s.server_close(); t.join()
 `
 
-// squat takes a TCP and a UDP port of an address, as another user.
+// squat takes a TCP and the next UDP port of an address, as another user.
 const squat = `import http.server, socket, sys, threading, time
+at, port = sys.argv[1], int(sys.argv[2])
 class H(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         self.send_response(200); self.end_headers(); self.wfile.write(b"MALLORY")
@@ -52,9 +54,9 @@ def have(make):
         except OSError: time.sleep(.01)
 def datagrams():
     u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    try: u.bind((sys.argv[1], 8601)); return u
+    try: u.bind((at, port + 1)); return u
     except OSError: u.close(); raise
-s = have(lambda: http.server.ThreadingHTTPServer((sys.argv[1], 8600), H))
+s = have(lambda: http.server.ThreadingHTTPServer((at, port), H))
 u = have(datagrams)
 threading.Thread(target=s.serve_forever).start()
 print("x", flush=True)
@@ -69,47 +71,62 @@ func TestAnotherUserTakesAnAddress(t *testing.T) {
 	needRoot(t)
 	python(t)
 	eachEngine(t, func(t *testing.T, e *env) {
-		p := e.project("squat", "serve.py", restless, "listen", "", "lodge.toml", config("web", systemPython+" serve.py"))
+		// On all addresses the port is everybody's: nobody else uses these.
+		port := uint16(28460)
+		if e.engine == seccomp {
+			port += 2
+		}
+		p := e.project("squat", "serve.py", restless, "listen", "", "lodge.toml", config("web", fmt.Sprint(systemPython, " serve.py ", port)))
 		p.up()
-		at := p.home("tcp", 8600)
-		p.home("udp", 8601)
-		url := p.urlOf("web")
-		if got, err := fetch(e.byName(1), url); err != nil || got != "the service" {
-			t.Fatalf("before: %q, %v", got, err)
-		}
-		if err := os.Remove(filepath.Join(p.dir, "listen")); err != nil {
-			t.Fatal(err)
-		}
-		stop := e.squatter(at.Addr())
-		if got, err := get(at, "/"); err != nil || got != "MALLORY" {
-			t.Fatalf("the other user's server: %q, %v", got, err)
-		}
-		p.isNowhere(at)
-		answers := make(chan string, 3)
-		for version := range 2 {
-			go func() {
-				got, err := fetch(e.byName(version+1), url)
-				answers <- fmt.Sprint(got, err)
-			}()
-		}
-		go func() { answers <- overTLS(url) }()
-		p.isNowhere(at)
-		stop()
-		p.write("listen", "")
-		for range 3 {
-			if got := <-answers; !strings.HasPrefix(got, "the service<nil>") {
-				t.Errorf("a request meanwhile: %q", got)
-			}
+		at := p.home("tcp", port)
+		p.home("udp", port+1)
+		for _, squats := range []netip.Addr{at.Addr(), netip.IPv4Unspecified()} {
+			p.anotherTakes(at, squats)
 		}
 		p.lodge("down").ok(t)
 	})
 }
 
-// squatter takes both addresses of a home for a user who is nobody else, and
+// anotherTakes lets another user take the service's ports, at its address at or
+// at all of them, and give them back.
+func (p *project) anotherTakes(at netip.AddrPort, squats netip.Addr) {
+	p.t.Helper()
+	url := p.urlOf("web")
+	if got, err := fetch(p.byName(1), url); err != nil || got != "the service" {
+		p.t.Fatalf("before: %q, %v", got, err)
+	}
+	if err := os.Remove(filepath.Join(p.dir, "listen")); err != nil {
+		p.t.Fatal(err)
+	}
+	stop := p.squatter(netip.AddrPortFrom(squats, at.Port()))
+	if got, err := get(at, "/"); err != nil || got != "MALLORY" {
+		p.t.Fatalf("the other user's server: %q, %v", got, err)
+	}
+	p.isNowhere(at, squats)
+	answers := make(chan string, 3)
+	for version := range 2 {
+		go func() {
+			got, err := fetch(p.byName(version+1), url)
+			answers <- fmt.Sprint(got, err)
+		}()
+	}
+	go func() { answers <- overTLS(url) }()
+	p.isNowhere(at, squats)
+	stop()
+	p.write("listen", "")
+	for range 3 {
+		if got := <-answers; !strings.HasPrefix(got, "the service<nil>") {
+			p.t.Errorf("squatter at %s: a request meanwhile: %q", squats, got)
+		}
+	}
+	p.up()
+}
+
+// squatter takes a TCP port and the next UDP port for a user who is nobody else, and
 // returns what ends it.
-func (e *env) squatter(at netip.Addr) (stop func()) {
+func (e *env) squatter(at netip.AddrPort) (stop func()) {
 	e.t.Helper()
-	cmd := hostCommand(systemPython, "-c", squat, at.String())
+	cmd := hostCommand(systemPython, "-c", squat, at.Addr().String(), fmt.Sprint(at.Port()))
 	uid := uint32(freshUID())
 	cmd.Dir, cmd.Stderr = "/", os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uid, Gid: uid}}
@@ -131,9 +148,9 @@ func (e *env) squatter(at netip.Addr) (stop func()) {
 	return stop
 }
 
-// isNowhere checks that no list has a socket at the service's address as the
-// service's.
-func (p *project) isNowhere(at netip.AddrPort) {
+// isNowhere checks that no list has a socket at the service's address, or at
+// the address that somebody else took, as the service's.
+func (p *project) isNowhere(at netip.AddrPort, taken netip.Addr) {
 	p.t.Helper()
 	eventually(p.t, func() string {
 		s, _ := p.service("web")
@@ -157,7 +174,7 @@ func (p *project) isNowhere(at netip.AddrPort) {
 	}
 	found := 0
 	for _, r := range table.Rows {
-		if r.Local.IP == at.Addr() && (r.Local.Port == 8600 || r.Local.Port == 8601) {
+		if (r.Local.IP == at.Addr() || r.Local.IP == taken) && (r.Local.Port == at.Port() || r.Local.Port == at.Port()+1) {
 			found++
 			if r.Service != "" {
 				p.t.Errorf("ports has %+v", r)

@@ -1,9 +1,12 @@
 package explain
 
 import (
+	"bytes"
+	"debug/elf"
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -14,13 +17,18 @@ import (
 // Own returns what a process is of lodge itself, such as "keeper", or "" for
 // any other process. To end one of these ends a project, or the names of all.
 //
-// It is known by its executable, which is this program's or is called lodge,
-// and by its arguments: a program of somebody else may be called lodge too.
+// It is known by its executable, which is this program's or is called lodge and
+// was built from its source, and by its arguments: a program of somebody else
+// may be called lodge too. Where the executable may not be read, because it is
+// another user's, its name counts; the caller could not end it either.
 func Own(p *sockets.Process) string {
 	role := ownRole(strings.Fields(p.Command))
 	exe := filepath.Base(strings.TrimSuffix(p.Executable, " (deleted)"))
 	switch {
 	case strings.HasPrefix(exe, "lodge"):
+		if isAnothers(p.PID) {
+			return ""
+		}
 		if p.Command == "" {
 			return "process" // its arguments cannot be read
 		}
@@ -72,6 +80,31 @@ func isThisProgram(pid int) bool {
 	}
 	other, err := os.Stat("/proc/" + strconv.Itoa(pid) + "/exe")
 	return err == nil && os.SameFile(own, other)
+}
+
+// isAnothers reports whether the executable of a process can be read and was
+// not built from this program's source, in whatever version.
+func isAnothers(pid int) bool {
+	own, ok := debug.ReadBuildInfo()
+	if !ok {
+		return false
+	}
+	f, err := os.Open("/proc/" + strconv.Itoa(pid) + "/exe")
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	e, err := elf.NewFile(f)
+	if err != nil {
+		return true
+	}
+	section := e.Section(".go.buildinfo")
+	if section == nil || section.Size > 1<<20 {
+		return true
+	}
+	// The lines of debug.BuildInfo stand in it as text (debug/buildinfo).
+	b, err := section.Data()
+	return err != nil || !bytes.Contains(b, []byte("\nmod\t"+own.Main.Path+"\t"))
 }
 
 // role is Own, also for a keeper that the daemon tells of.

@@ -67,6 +67,44 @@ func asLodge(t *testing.T, command string) func(*exec.Cmd) {
 	return func(c *exec.Cmd) { c.Path, c.Args = name, []string{name, command} }
 }
 
+// Whoever calls his program lodge, and gives it a keeper's arguments, is not
+// spared.
+func TestWhoCallsHimselfLodge(t *testing.T) {
+	sleep, err := exec.LookPath("sleep")
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := filepath.Join(t.TempDir(), "lodge")
+	if err := os.Link(sleep, name); err != nil { // another file system
+		b, err := os.ReadFile(sleep)
+		if err == nil {
+			err = os.WriteFile(name, b, 0o700)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	cmd := exec.Command(name, "1000")
+	cmd.Args[0] = "lodge"
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait() // killed
+	})
+	for _, command := range []string{"lodge keeper", ""} {
+		p := &sockets.Process{PID: cmd.Process.Pid, Executable: name, Name: "lodge", Command: command}
+		if got := Own(p); got != "" {
+			t.Errorf("%q: taken for lodge's %s", command, got)
+		}
+	}
+	p := &sockets.Process{PID: os.Getpid(), Executable: "/usr/bin/lodge", Name: "lodge", Command: "lodge keeper"}
+	if got := Own(p); got != "keeper" {
+		t.Errorf("this program: %q", got)
+	}
+}
+
 // A keeper holds a socket of its project's home for a service.
 func TestWhatLodgeHoldsIsExplainedByItsService(t *testing.T) {
 	const home = "127.83.20.9"
