@@ -18,6 +18,7 @@ import (
 	"lodge/internal/localapi"
 	"lodge/internal/loopback"
 	"lodge/internal/project"
+	"lodge/internal/stall"
 	"lodge/internal/statefile"
 )
 
@@ -53,9 +54,12 @@ func (a *app) startDaemon(ctx context.Context, d localapi.Dirs) error {
 		return startError(err)
 	}
 	go func() { _ = cmd.Wait() }()
-	_ = r.SetReadDeadline(time.Now().Add(20 * time.Second))
-	stop := context.AfterFunc(ctx, func() { _ = r.SetReadDeadline(time.Now()) })
-	defer stop()
+	// It takes milliseconds, unless the machine has much else to do.
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
+	defer cancel()
+	ctx, done := stall.GuardStart(ctx, cmd.Process.Pid)
+	defer done()
+	defer context.AfterFunc(ctx, func() { _ = r.SetReadDeadline(time.Now()) })()
 	word, err := bufio.NewReader(r).ReadString('\n')
 	switch word = strings.TrimSpace(word); {
 	case word == "ok":
@@ -67,7 +71,7 @@ func (a *app) startDaemon(ctx context.Context, d localapi.Dirs) error {
 	case word != "":
 		return startError(errors.New(word))
 	case err != nil && !errors.Is(err, io.EOF):
-		return startError(err)
+		return startError(stall.Cause(ctx, err))
 	}
 	return startError(fmt.Errorf("it ended at once; see %s", logfile.Name()))
 }

@@ -12,6 +12,7 @@ import (
 
 	"lodge/internal/localapi"
 	"lodge/internal/pidfd"
+	"lodge/internal/stall"
 )
 
 // connect gives a client of the daemon. One that runs and has lost its socket is
@@ -104,6 +105,10 @@ func startError(err error) error {
 	h := "set XDG_RUNTIME_DIR and XDG_STATE_HOME to directories of your own"
 	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
 		h = "make room there, or set XDG_RUNTIME_DIR and XDG_STATE_HOME to directories that have some"
+	}
+	var halted *stall.Error
+	if errors.As(err, &halted) {
+		h = halted.Hint()
 	}
 	return &hinted{err: fmt.Errorf("start daemon: %w", err), hint: h}
 }

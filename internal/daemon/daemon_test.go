@@ -550,14 +550,22 @@ func TestAKeeperThatCannotStart(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "start keeper: ") || strings.Contains(err.Error(), "\n") {
 		t.Errorf("got %v", err)
 	}
-	// A program that ends without a word.
-	if err := r.stop(); err != nil {
+	stops := filepath.Join(r.dir, "stops")
+	if err := os.WriteFile(stops, []byte("#!/bin/sh\nkill -STOP $$\n"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	r.cfg.Exe = "/bin/false"
-	r.start()
-	if _, err := r.api.Open(r.ctx, localapi.OpenRequest{Path: r.dir, Name: "shop", Engine: loopback.None}); err == nil || !strings.Contains(err.Error(), "it ended at once") {
-		t.Errorf("got %v", err)
+	for _, c := range []struct{ exe, want string }{
+		{"/bin/false", "it ended at once"}, // without a word
+		{stops, " was stopped by a signal (state T), and was ended"},
+	} {
+		if err := r.stop(); err != nil {
+			t.Fatal(err)
+		}
+		r.cfg.Exe = c.exe
+		r.start()
+		if _, err := r.api.Open(r.ctx, localapi.OpenRequest{Path: r.dir, Name: "shop", Engine: loopback.None}); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("got %v, want %q", err, c.want)
+		}
 	}
 }
 

@@ -106,6 +106,8 @@ func (o *door) restore() error {
 	if err := o.d.claim.restore(); err != nil {
 		return err
 	}
+	// With their modes. The daemon can do without a state directory.
+	_ = o.d.cfg.Dirs.Make()
 	if o.ln.Intact() {
 		return nil
 	}

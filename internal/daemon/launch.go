@@ -18,6 +18,7 @@ import (
 	"lodge/internal/loopback"
 	"lodge/internal/procfs"
 	"lodge/internal/rawjson"
+	"lodge/internal/stall"
 )
 
 // noHomeError says that the engine could make no home, as another might.
@@ -120,8 +121,7 @@ func (d *Daemon) spawn(ctx context.Context, cfg keeper.Config, files []*os.File)
 		return kill(err)
 	}
 	_ = confW.Close()
-	_ = readyR.SetReadDeadline(time.Now().Add(20 * time.Second))
-	b, err := io.ReadAll(readyR)
+	b, err := whenReady(ctx, readyR, cmd.Process.Pid)
 	if err != nil {
 		return kill(fmt.Errorf("wait until it serves: %w", err))
 	}
@@ -138,4 +138,25 @@ func (d *Daemon) spawn(ctx context.Context, cfg keeper.Config, files []*os.File)
 		return kill(err)
 	}
 	return keeper.Record{Config: cfg, PID: cmd.Process.Pid, StartTime: start, Started: time.Now()}, reap, nil
+}
+
+// launchPatience bounds the start of a keeper that runs. It takes milliseconds
+// on a machine that has nothing else to do.
+const launchPatience = 2 * time.Minute
+
+// whenReady reads what a keeper that was just started says when it serves. One
+// that is stopped, such as by a debugger, is not waited for.
+func whenReady(ctx context.Context, r *os.File, pid int) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), launchPatience)
+	defer cancel()
+	ctx, done := stall.GuardStart(ctx, pid)
+	defer done()
+	defer context.AfterFunc(ctx, func() { _ = r.SetReadDeadline(time.Now()) })()
+	b, err := io.ReadAll(r)
+	var halted *stall.Error
+	if errors.As(context.Cause(ctx), &halted) {
+		// Not as itself: its hint is for a process that is left alone.
+		return nil, fmt.Errorf("process %d was %s, and was ended", pid, halted.Reason())
+	}
+	return b, err
 }

@@ -186,3 +186,23 @@ func TestARecordOfAnotherBoot(t *testing.T) {
 		t.Error("the service is left")
 	}
 }
+
+// What is made again has the mode that it had: root's state may be walked
+// through, since services, which may be other users, read certificates below it.
+func TestTheStateDirectoryIsMadeAgain(t *testing.T) {
+	r := newRig(t)
+	r.start()
+	before, err := os.Stat(r.cfg.Dirs.State)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.RemoveAll(r.cfg.Dirs.State); err != nil {
+		t.Fatal(err)
+	}
+	if !within(func() bool {
+		after, err := os.Stat(r.cfg.Dirs.State)
+		return err == nil && after.Mode() == before.Mode()
+	}) {
+		t.Errorf("it is not made again with the mode %v", before.Mode())
+	}
+}

@@ -77,6 +77,22 @@ func Guard(ctx context.Context, p Peer) (guarded context.Context, done func()) {
 	}
 }
 
+// GuardStart is Guard for a process that was just started and has not said yet
+// that it is ready. State D does not end it: a slow disk from which programs are
+// read passes, and nothing is lost by waiting.
+func GuardStart(ctx context.Context, pid int) (guarded context.Context, done func()) {
+	guarded, cancel := context.WithCancelCause(ctx)
+	stop := Tell(Peer{Role: "it", PID: func() int { return pid }}, func(e *Error) {
+		if e.State != Blocked {
+			cancel(e)
+		}
+	})
+	return guarded, func() {
+		stop()
+		cancel(nil)
+	}
+}
+
 // Tell calls tell each time that the peer is found not to run, once until it
 // runs again. It is for answers that come piece by piece, with any time between
 // them. No call of tell begins after stop has returned.
