@@ -377,11 +377,10 @@ func TestEndpoints(t *testing.T) {
 	}
 	backendOn(t, uln, say("unix"))
 	four := backend(t, say("four"))
-	closed := listen(t, "127.0.0.1:0")
-	closed.Close()
+	closed, _ := refusing(t)
 	r := newRig(t, Config{})
 	unixService := Service{ID: "shop/u", Project: "shop", Names: NamesOf("u", "shop", false), Endpoints: []Endpoint{{Path: path}}}
-	second := at("second", closed.Addr().String())
+	second := at("second", closed)
 	second.Endpoints = append(second.Endpoints, Endpoint{Addr: netip.MustParseAddrPort(four)})
 	r.serve(at("six", six), unixService, second)
 	for host, want := range map[string]string{"six": "six", "u": "unix", "second": "four"} {

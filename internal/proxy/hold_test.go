@@ -283,15 +283,14 @@ func TestUpstreamDies(t *testing.T) {
 
 // TestRefused: nobody listens where the service is said to.
 func TestRefused(t *testing.T) {
-	closed := listen(t, "127.0.0.1:0")
-	closed.Close()
+	closed, _ := refusing(t)
 	r := newRig(t, Config{Limits: Limits{RefuseTime: time.Millisecond}, Tail: func(string) []string { return []string{"bye"} }})
 	none := at("api", "127.0.0.1:1")
 	none.Endpoints = nil
-	r.serve(at("web", closed.Addr().String()), none)
+	r.serve(at("web", closed), none)
 	eachProto(t, func(t *testing.T, proto, base string) {
 		status, body := get(t, r.client(proto), base)
-		if want := "lodge: shop/web did not answer: connect to " + closed.Addr().String() + ": connect: connection refused\n  | bye\n"; status != 502 || body != want {
+		if want := "lodge: shop/web did not answer: connect to " + closed + ": connect: connection refused\n  | bye\n"; status != 502 || body != want {
 			t.Errorf("%d %q", status, body)
 		}
 		if status, body := get(t, r.client(proto), strings.Replace(base, "web", "api", 1)); status != 502 || !strings.Contains(body, "no address") {

@@ -83,9 +83,10 @@ func TestLongAnswerHead(t *testing.T) {
 // TestSlowClients: those that do not finish what they began are closed, those
 // that wait for a service are not.
 func TestSlowClients(t *testing.T) {
-	wait := make(chan struct{})
+	wait, arrived := make(chan struct{}), make(chan struct{}, 1)
 	up := backend(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == "GET" {
+			arrived <- struct{}{}
 			<-wait
 			io.WriteString(w, "at last")
 			return
@@ -95,8 +96,7 @@ func TestSlowClients(t *testing.T) {
 	const short = 50 * time.Millisecond
 	r := newRig(t, Config{Limits: Limits{HeadTime: short, IdleTime: short, StallTime: short}})
 	r.serve(at("web", up))
-	patient := r.dial()
-	io.WriteString(patient, "GET / HTTP/1.1\r\nHost: web.shop.localhost\r\n\r\n")
+	patient := r.inTime("GET / HTTP/1.1\r\nHost: web.shop.localhost\r\n\r\n", arrived)
 	for name, send := range map[string]string{
 		"nothing":            "",
 		"half a line":        "GET / HT",
@@ -116,12 +116,39 @@ func TestSlowClients(t *testing.T) {
 		}
 	}
 	close(wait)
-	res, err := http.ReadResponse(bufio.NewReader(patient), nil)
-	if err != nil {
-		t.Fatal(err)
+	reply := within(t, patient, "the answer")
+	if reply.err != nil {
+		t.Fatal(reply.err)
 	}
-	if got := bodyOf(t, res); got != "at last" {
+	if got := bodyOf(t, reply.res); got != "at last" {
 		t.Error(got)
+	}
+}
+
+type replied struct {
+	res *http.Response
+	err error
+}
+
+// inTime sends a request until it arrives at its service: on a busy machine a
+// short limit may close the connection before anything was sent on it.
+func (r *rig) inTime(request string, arrived <-chan struct{}) <-chan replied {
+	r.t.Helper()
+	for {
+		c, got := r.dial(), make(chan replied, 1)
+		go func() {
+			io.WriteString(c, request)
+			res, err := http.ReadResponse(bufio.NewReader(c), nil)
+			got <- replied{res, err}
+		}()
+		select {
+		case <-arrived:
+			return got
+		case a := <-got:
+			if a.err == nil || isTimeout(a.err) {
+				r.t.Fatalf("%+v, %v", a.res, a.err)
+			}
+		}
 	}
 }
 
@@ -132,7 +159,11 @@ func isTimeout(err error) bool {
 
 // TestStalledReader: a client that takes nothing is given up.
 func TestStalledReader(t *testing.T) {
-	up := backend(t, func(w http.ResponseWriter, _ *http.Request) { io.Copy(w, repeat(make([]byte, 1<<20))) })
+	begun := make(chan struct{}, 1)
+	up := backend(t, func(w http.ResponseWriter, _ *http.Request) {
+		begun <- struct{}{}
+		io.Copy(w, repeat(make([]byte, 1<<20)))
+	})
 	r := newRig(t, Config{Limits: Limits{StallTime: 50 * time.Millisecond}})
 	r.serve(at("web", up))
 	far := at("web", secureBackend(t, up))
@@ -141,7 +172,7 @@ func TestStalledReader(t *testing.T) {
 		r.serve(s)
 		c := r.dial()
 		io.WriteString(c, "GET / HTTP/1.1\r\nHost: web.shop.localhost\r\n\r\n")
-		waitOpen(t, r, 1)
+		within(t, begun, "the request at the service")
 		waitOpen(t, r, 0)
 	}
 }

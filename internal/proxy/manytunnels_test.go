@@ -37,7 +37,9 @@ func TestManyTunnels(t *testing.T) {
 	n := min(10_000, (descriptors(t, 4*10_000+spare)-spare)/4)
 	t.Logf("%d tunnels", n)
 	ln := listen(t, "127.0.0.1:0")
-	r := newRig(t, Config{Limits: Limits{IdleTime: 20 * time.Millisecond, HeadTime: patience}})
+	// Less than all of this takes, and more than this process may need to send a
+	// request after it has connected.
+	r := newRig(t, Config{Limits: Limits{IdleTime: 10 * time.Second, HeadTime: patience}})
 	r.serve(at("web", ln.Addr().String()))
 	clients, ups := make([]net.Conn, 0, n), make([]net.Conn, 0, n)
 	defer func() {

@@ -122,9 +122,7 @@ func TestSettle(t *testing.T) {
 
 // A service that refuses is told of, and tried again until it listens.
 func TestRefusedForAMoment(t *testing.T) {
-	ln := listen(t, "127.0.0.1:0")
-	addr := ln.Addr().String()
-	ln.Close()
+	addr, open := refusing(t)
 	told := make(chan string, 100)
 	r := newRig(t, Config{Limits: Limits{RefuseTime: patience}, Refused: func(id string) { told <- id }})
 	r.serve(at("web", addr))
@@ -133,7 +131,7 @@ func TestRefusedForAMoment(t *testing.T) {
 	go func() {
 		defer close(done)
 		<-told
-		srv.Serve(listen(t, addr))
+		srv.Serve(open())
 	}()
 	defer func() { srv.Close(); <-done }()
 	if status, body := get(t, r.client("h1"), "http://web.shop.localhost/"); status != 200 || body != "back" {

@@ -152,9 +152,8 @@ func TestRawThatFails(t *testing.T) {
 	down := db(t)
 	down.State = Down
 	refuses := db(t)
-	ln := listen(t, "127.0.0.1:0")
-	refuses.Endpoints = at("db", ln.Addr().String()).Endpoints
-	ln.Close()
+	closed, _ := refusing(t)
+	refuses.Endpoints = at("db", closed).Endpoints
 	for name, s := range map[string]Service{"down": down, "nobody listens": refuses, "nowhere": {ID: "shop/db", Names: down.Names, Raw: true}} {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(t, Config{Limits: Limits{RefuseTime: 10 * time.Millisecond}})
