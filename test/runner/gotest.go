@@ -14,10 +14,12 @@ import (
 // stays far below it.
 const timeout = "30m"
 
-// firstRun returns the arguments of `go test` for the whole run.
+// firstRun returns the arguments of `go test` for the whole run. The tests of
+// the whole program, which take longest and wait most, begin first, beside all
+// others: go test starts packages in the order in which they are named.
 func firstRun(args []string) []string {
 	if len(args) == 0 {
-		args = []string{"./..."}
+		args = []string{"./test", "./..."}
 	}
 	return append([]string{"-json", "-timeout", timeout}, args...)
 }
