@@ -99,7 +99,11 @@ func (a *app) saidUp(ctx context.Context, c *localapi.Client, s *localapi.Sessio
 		return err
 	}
 	if before {
-		fmt.Fprintf(a.err, "%s was up already\n", s.Project.Name)
+		name := s.Project.Name
+		if len(ps) == 1 {
+			name = ps[0].Name // of two directories with one name it may be the second
+		}
+		fmt.Fprintf(a.err, "%s was up already\n", name)
 	}
 	a.listProjects(ps)
 	return nil

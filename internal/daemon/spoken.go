@@ -64,7 +64,8 @@ const (
 	// have been about to end, so it is not believed for long.
 	closes
 	// silent is for a server that does not answer. One that compiles its first
-	// page keeps silent for long, so it is no sign of another protocol.
+	// page keeps silent for long, so it is no sign of another protocol, except
+	// where [names.SilenceTells].
 	silent
 	refuses
 )
@@ -73,7 +74,8 @@ const (
 	// youth is how long after its start a service may open a port that takes the
 	// place of another.
 	youth = time.Minute
-	// closesFor and refusesFor are how long such a verdict holds.
+	// closesFor and refusesFor are how long such a verdict holds. That of a server
+	// that is silent, and was not chosen, holds as long as that of one that closes.
 	closesFor  = 10 * time.Second
 	refusesFor = time.Second
 )
@@ -124,7 +126,7 @@ func (s *spoken) webOf(project string, st *service.Status) lead {
 	if len(l.chosen) > 0 && (l.several || len(list) == 0) {
 		return lead{kind: webAway, port: l.chosen[0]}
 	}
-	return l.choose(list)
+	return l.choose(st, list)
 }
 
 // keep returns the chosen port, or one that takes its place.
@@ -146,7 +148,7 @@ func (l *life) keep(chosen uint16, list []uint16) lead {
 }
 
 // choose chooses where the name leads, once enough is known.
-func (l *life) choose(list []uint16) lead {
+func (l *life) choose(st *service.Status, list []uint16) lead {
 	var perhaps uint16
 	for _, p := range list {
 		switch q := l.ports[p]; q.verdict {
@@ -159,7 +161,7 @@ func (l *life) choose(list []uint16) lead {
 				return l.at(p) // a request finds out for itself
 			}
 		case silent:
-			if perhaps == 0 {
+			if perhaps == 0 && (q.spoke || !names.SilenceTells(st, p)) {
 				perhaps = p
 			}
 		}
@@ -255,7 +257,8 @@ func (s *spoken) life(project string, st *service.Status) *life {
 			q = &spokenPort{inode: inode, opened: now, spoke: l.spoke[p]}
 			l.ports[p] = q
 		}
-		if q.verdict == closes && now.Sub(q.judged) > closesFor && len(l.chosen) == 0 || q.verdict == refuses && now.Sub(q.judged) > refusesFor {
+		switch old := now.Sub(q.judged); {
+		case (q.verdict == closes || q.verdict == silent) && old > closesFor && len(l.chosen) == 0, q.verdict == refuses && old > refusesFor:
 			q.verdict = unasked
 		}
 		l.seen[p] = true
@@ -339,13 +342,15 @@ func (s *spoken) askService(ctx context.Context, project string, st *service.Sta
 		return
 	}
 	list := names.WebPorts(st)
-	longest := askPatience
-	if len(list) == 1 {
-		longest = askGrace
+	patience := func(p uint16) time.Duration {
+		if len(list) == 1 || names.SilenceTells(st, p) {
+			return askGrace
+		}
+		return askPatience
 	}
 	var waiting []<-chan struct{}
 	for _, p := range list {
-		answered := s.question(project, st, p, longest, false)
+		answered := s.question(project, st, p, patience(p), false)
 		quiet := time.NewTimer(askGrace)
 		select {
 		case <-answered:
@@ -373,7 +378,7 @@ func (s *spoken) askService(ctx context.Context, project string, st *service.Sta
 			continue
 		}
 		select {
-		case <-s.question(project, st, p, longest, true):
+		case <-s.question(project, st, p, patience(p), true):
 		case <-ctx.Done():
 			return
 		}

@@ -251,6 +251,11 @@ func TestChosenPort(t *testing.T) {
 		{"none speaks HTTP", []string{"7000o", "7000o 7001c"}, []string{"none", "none"}},
 		{"silence is no proof", []string{"3000s"}, []string{"3000"}},
 		{"one that is silent, and one that is sure", []string{"7000s 8080h"}, []string{"8080"}},
+		{"silence beside a port of another protocol", []string{"5672? 16000s"}, []string{"none"}},
+		{"a broker, its name server and its distribution", []string{"4369c 25672s", "4369c 5672? 25672s"}, []string{"none", "none"}},
+		{"silence at a port that spoke HTTP", []string{"4222? 8222h", "4222?", "4222? 8222s"}, []string{"8222", "away 8222", "8222"}},
+		{"silence at a debugger's port alone, and beside another", []string{"5005s", "5005s 9229s"}, []string{"5005", "5005"}},
+		{"silence at control ports", []string{"8005s 8009s"}, []string{"none"}},
 		{"a UDP port", []string{"53u 8080h"}, []string{"8080"}},
 	} {
 		s := spokenIn(t)

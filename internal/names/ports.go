@@ -60,6 +60,19 @@ func WebPorts(s *service.Status) []uint16 {
 	return out
 }
 
+// SilenceTells reports whether a port that does not answer a question in HTTP
+// is to be taken for one of another protocol, where other servers are taken for
+// slow ones: a port by which servers are controlled, beside others, and any port
+// of a service that is known as a server of another protocol.
+func SilenceTells(s *service.Status, port uint16) bool {
+	all := TCPPorts(s)
+	if len(all) < 2 || s.HTTP == port {
+		return false
+	}
+	other := func(p uint16) bool { return service.SchemeOfPort(p) != "" }
+	return service.Control(port) || slices.ContainsFunc(all, other) || s.Scheme != "" && s.Scheme != "http" && s.Scheme != "https"
+}
+
 // TCPPorts lists the TCP ports on which a service listens, each once: first
 // the port that it was given, then those that its program chose, from the
 // lowest, then ports by which servers are controlled or debugged, then those

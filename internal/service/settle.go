@@ -25,6 +25,10 @@ const (
 	// settleBusy is when a listening socket is enough although others still
 	// come and go, as with a program that starts servers all the time.
 	settleBusy = 2 * time.Second
+	// settleControl is how long a service that listens on nothing but ports by
+	// which it is controlled or debugged is waited for: node --inspect, a JVM with
+	// jdwp, and RabbitMQ with epmd open these seconds before their own.
+	settleControl = 10 * time.Second
 )
 
 // settleTime returns how long the listening sockets must be unchanged.
@@ -51,6 +55,8 @@ func keyOf(e loopback.Endpoint) socketKey {
 type settling struct {
 	began   time.Time // of the wait
 	startup time.Duration
+	own     uint16                  // a port that is the service's own, whatever it is known for; 0: none
+	control time.Duration           // how long control ports alone must be there
 	first   map[socketKey]time.Time // when each present socket was first seen
 	changed time.Time               // when the set changed last
 	// tried reports that a listening socket was closed, at gone.
@@ -62,7 +68,7 @@ type settling struct {
 // still stay as they are; ok is false where there is none.
 func (w *settling) see(eps []loopback.Endpoint, at time.Time) (left time.Duration, ok bool) {
 	now := make(map[socketKey]time.Time, len(eps))
-	oldest := at
+	oldest, control := at, w.onlyControl(eps)
 	changed := false
 	for _, e := range eps {
 		k := keyOf(e)
@@ -71,7 +77,7 @@ func (w *settling) see(eps []loopback.Endpoint, at time.Time) (left time.Duratio
 			first, changed = at, true
 		}
 		now[k] = first
-		if first.Before(oldest) {
+		if first.Before(oldest) && (control || !w.isControl(e)) {
 			oldest = first
 		}
 	}
@@ -90,8 +96,21 @@ func (w *settling) see(eps []loopback.Endpoint, at time.Time) (left time.Duratio
 	if len(now) == 0 {
 		return 0, false
 	}
+	if control {
+		return w.control - at.Sub(oldest), true
+	}
 	quiet := settleTime(w.startup, w.tried) - at.Sub(w.changed)
 	return min(quiet, settleBusy-at.Sub(oldest)), true
+}
+
+// onlyControl reports whether all endpoints are on ports by which servers are
+// controlled or debugged.
+func (w *settling) onlyControl(eps []loopback.Endpoint) bool {
+	return !slices.ContainsFunc(eps, func(e loopback.Endpoint) bool { return !w.isControl(e) })
+}
+
+func (w *settling) isControl(e loopback.Endpoint) bool {
+	return e.Protocol == loopback.TCP && e.Port != w.own && Control(e.Port)
 }
 
 // softTried is how long a service of which it is not known whether it listens
@@ -117,7 +136,10 @@ func (r *runner) settle(ctx context.Context, sp Spec, began time.Time, soft time
 	if r.leased() {
 		return time.Now(), true // lodge itself listens: connections wait in the queue from now on
 	}
-	w := settling{began: began}
+	w := settling{began: began, own: r.wantedPort(sp), control: r.sup.control}
+	if w.own == 0 {
+		w.own = sp.Port
+	}
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for {

@@ -24,6 +24,7 @@ func TestSettling(t *testing.T) {
 		left time.Duration // that it must still stay so; -1 for "it listens nowhere"
 	}
 	one, again, two := tcpAt(3000, 1), tcpAt(3000, 2), tcpAt(4000, 3)
+	inspector, debugger := tcpAt(9229, 4), tcpAt(5005, 5)
 	list := func(eps ...loopback.Endpoint) []loopback.Endpoint { return eps }
 	for name, c := range map[string][]reading{
 		"a program that starts at once": {
@@ -51,10 +52,17 @@ func TestSettling(t *testing.T) {
 			{10 * ms, list(one), 30 * ms}, {1000 * ms, list(one, two), 30 * ms}, {1020 * ms, list(one), settleMost},
 			{1900 * ms, list(one, two), 110 * ms}, {2010 * ms, list(one, again), 0},
 		},
+		"an inspector that opens first": {
+			{10 * ms, list(inspector), settleControl}, {5000 * ms, list(inspector), settleControl - 4990*ms},
+			{6000 * ms, list(inspector, one), 30 * ms}, {6030 * ms, list(inspector, one), 0},
+		},
+		"nothing but a debugger": {
+			{10 * ms, list(debugger), settleControl}, {10*ms + settleControl, list(debugger), 0},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			began := time.Now()
-			w := settling{began: began}
+			w := settling{began: began, control: settleControl}
 			for _, r := range c {
 				left, ok := w.see(r.eps, began.Add(r.at))
 				if ok != (r.left >= 0) || ok && left != r.left {
@@ -113,6 +121,33 @@ func TestAPortThatIsOnlyTried(t *testing.T) {
 	}
 	if got := r.file("port"); got != "3001" {
 		t.Errorf("the port that dep got: %q", got)
+	}
+}
+
+// A debugger's port that is there from the start is not the service's own,
+// unless the file says so: what needs it waits for the other.
+func TestADebuggersPortIsNotTheService(t *testing.T) {
+	r := newRig(t)
+	r.control = time.Hour
+	r.fake.listen("web", 9229)
+	r.fake.listen("given", 5005)
+	given := r.spec("given", forever, listens)
+	given.Port = 5005
+	r.define(r.spec("web", forever, listens), given, r.spec("dep", `echo "$WEB_PORT $GIVEN_PORT" >port; `+forever, needs("web", "given")))
+	done := make(chan error, 1)
+	go func() { done <- r.Up(r.ctx, nil) }()
+	if !within(func() bool { return r.get("given").State == Up }) {
+		t.Fatalf("a server on the port that it was given is %s", r.get("given").State)
+	}
+	if st := r.get("web"); st.State != Starting || r.fake.started("dep") != 0 {
+		t.Errorf("web is %s, dep started %d times", st.State, r.fake.started("dep"))
+	}
+	r.fake.listen("web", 9229, 3000)
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	if got := r.file("port"); got != "3000 5005" {
+		t.Errorf("the ports that dep got: %q", got)
 	}
 }
 

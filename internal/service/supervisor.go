@@ -21,6 +21,8 @@ type Supervisor struct {
 	logs   *logs.Store
 	spec   home.Spec
 	name   string // of the project, for the environment
+	// control is settleControl; a test sets another before the first definition.
+	control time.Duration
 
 	// mu guards all below. It is never held while a process is started or
 	// stopped, and it is taken before a runner's own lock, never after.
@@ -50,7 +52,7 @@ type Supervisor struct {
 func New(project string, spec home.Spec, inside home.Inside, reaper *Reaper, store *logs.Store) *Supervisor {
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &Supervisor{
-		inside: inside, reaper: reaper, logs: store, spec: spec, name: project,
+		inside: inside, reaper: reaper, logs: store, spec: spec, name: project, control: settleControl,
 		runners:   make(map[string]*runner),
 		runs:      make(map[string]*Run),
 		had:       make(map[string][]uint16),

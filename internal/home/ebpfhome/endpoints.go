@@ -76,7 +76,7 @@ func (in *inside) endpoint(proto loopback.Protocol, s sockets.Socket, services m
 		return loopback.Endpoint{}, false
 	}
 	e.Service = service
-	if service == "" && in.holds(e.Inode) {
+	if in.holds(e.Inode) {
 		return loopback.Endpoint{}, false // kept open for the next process of a service
 	}
 	return e, true
