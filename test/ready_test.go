@@ -119,3 +119,54 @@ func TestExplainDoesNotEndLodge(t *testing.T) {
 		}
 	})
 }
+
+// slowStart writes its process id to the file born, and listens when a file
+// called listen is there, which it takes away.
+const slowStart = `import http.server, os, time
+open("born", "w").write(str(os.getpid()))
+class H(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200); self.end_headers(); self.wfile.write(b"%d" % os.getpid())
+    do_HEAD = do_GET
+    def log_message(self, *a): pass
+while not os.path.exists("listen"): time.sleep(.01)
+os.remove("listen")
+http.server.ThreadingHTTPServer(("0.0.0.0", 8610), H).serve_forever()
+`
+
+// A restart is over when the new process listens: the socket that is kept open
+// for it meanwhile, so that nobody is refused, is none of its own.
+func TestRestartWaitsForTheNewProcess(t *testing.T) {
+	python(t)
+	eachEngine(t, func(t *testing.T, e *env) {
+		p := e.project("slow", "serve.py", slowStart, "listen", "", "lodge.toml", config("web", systemPython+" serve.py"))
+		p.up()
+		at := p.home("tcp", 8610)
+		for round := range 4 { // cgroups of lives take turns
+			old := p.read("born")
+			restart := p.start("restart", "web")
+			eventually(t, func() string {
+				if born := p.read("born"); born == old || born == "" {
+					return "there is no new process"
+				}
+				return ""
+			})
+			for range 10 {
+				if s, _ := p.service("web"); s.State != "starting" {
+					t.Fatalf("round %d: it is %s before its process listens", round, s.State)
+				}
+			}
+			select {
+			case <-restart.done:
+				t.Fatalf("round %d: restart has returned: %s%s", round, restart.stdout(), restart.stderr())
+			default:
+			}
+			p.write("listen", "")
+			restart.wait().ok(t)
+			if got, err := get(at, "/"); err != nil || got != p.read("born") {
+				t.Errorf("round %d: process %s answers, %v; want %s", round, got, err, p.read("born"))
+			}
+		}
+		p.lodge("down").ok(t)
+	})
+}
