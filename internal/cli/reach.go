@@ -99,13 +99,23 @@ func (a *app) wake(ctx context.Context, c *localapi.Client, d localapi.Dirs, h l
 	}
 }
 
+// noDaemonError says that no daemon could be started. What runs goes on without
+// one, and its keepers can be asked.
+type noDaemonError struct {
+	err  error
+	hint string
+}
+
+func (e *noDaemonError) Error() string { return "start daemon: " + e.err.Error() }
+func (e *noDaemonError) Unwrap() error { return e.err }
+
 // startError is why no daemon could be started.
 func startError(err error) error {
 	h := "set XDG_RUNTIME_DIR and XDG_STATE_HOME to directories of your own"
 	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
 		h = "make room there, or set XDG_RUNTIME_DIR and XDG_STATE_HOME to directories that have some"
 	}
-	return &hinted{err: fmt.Errorf("start daemon: %w", err), hint: h}
+	return &hinted{err: &noDaemonError{err: err, hint: h}, hint: h}
 }
 
 // noteDaemon says that the daemon is of another version, and how to renew it.

@@ -3,7 +3,6 @@ package localapi
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"fmt"
 	"os"
 
 	"lodge/internal/unixsock"
@@ -48,8 +47,11 @@ func (d Dirs) Make() error {
 		if dir == d.State && os.Geteuid() == 0 {
 			mode = 0o711
 		}
-		if err := os.MkdirAll(dir, mode); err != nil {
-			return fmt.Errorf("make directory: %w", err)
+		if os.MkdirAll(dir, mode) != nil {
+			// What stands there and is no directory, such as a link to nowhere, is set aside.
+			if err := unixsock.MakeDirs(dir, 1); err != nil {
+				return err
+			}
 		}
 		if err := unixsock.PrivateDir(dir, mode); err != nil {
 			return err
