@@ -100,6 +100,9 @@ func TestWhatRunsIsFound(t *testing.T) {
 		"a directory for the lock":       replace("run/lodge/lodge.lock", func(p string) error { return os.Mkdir(p, 0o700) }),
 		"a pipe for the lock":            replace("run/lodge/lodge.lock", func(p string) error { return unix.Mkfifo(p, 0o600) }),
 		"a file for the keepers":         replace("run/lodge/k", file),
+		"a file for the directory":       replace("run/lodge", file),
+		"a link to nowhere for it":       replace("run/lodge", func(p string) error { return os.Symlink(p+"/no", p) }),
+		"a link to nowhere for keepers":  replace("run/lodge/k", func(p string) error { return os.Symlink(p+"/no", p) }),
 		"a link to nowhere for the log":  replace("state/lodge/daemon.log", func(p string) error { return os.Symlink(p+"/no", p) }),
 		"a pipe for the log":             replace("state/lodge/daemon.log", func(p string) error { return unix.Mkfifo(p, 0o600) }),
 		"a directory for the state":      replace("state/lodge/state.json", func(p string) error { return os.Mkdir(p, 0o700) }),
@@ -137,6 +140,40 @@ func TestWhatRunsIsFound(t *testing.T) {
 					t.Error("the service goes on")
 				}
 				sh.cleanAside()
+			}
+		})
+	}
+}
+
+// Where no daemon can be started, what runs is listed and ended without one.
+func TestWhatRunsIsFoundWithoutADaemon(t *testing.T) {
+	for name, lose := range map[string]func(base string) error{
+		// What is in directories that others may list is not lodge's to set aside.
+		"a file for the state":     func(base string) error { return os.WriteFile(filepath.Join(base, "state"), nil, 0o600) },
+		"a link to nowhere for it": func(base string) error { return os.Symlink("nowhere", filepath.Join(base, "state")) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			sh := newShell(t)
+			pid := sh.upSleeping()
+			sh.kill(sh.daemon())
+			if err := errors.Join(os.Chmod(sh.base, 0o755), os.RemoveAll(filepath.Join(sh.base, "state")), lose(sh.base)); err != nil {
+				t.Fatal(err)
+			}
+			if got := sh.pid(); got != pid {
+				t.Errorf("ls: the service is process %d, and was %d", got, pid)
+			}
+			if code, _, stderr := sh.run("up", "-d"); code != exitNotDone || !strings.Contains(stderr, "start daemon") {
+				t.Errorf("up: %d, %s", code, stderr)
+			}
+			if code, _, stderr := sh.run("down"); code != 0 || !strings.HasSuffix(stderr, "shop is down\n") || !gone(pid) {
+				t.Errorf("down: %d, %s", code, stderr)
+			}
+			if code, _, stderr := sh.run("ls"); code != exitNotDone || !strings.Contains(stderr, "start daemon") {
+				t.Errorf("ls, with nothing up: %d, %s", code, stderr)
+			}
+			if err := os.Remove(filepath.Join(sh.base, "state")); err != nil {
+				t.Fatal(err)
 			}
 		})
 	}
@@ -229,6 +266,34 @@ func TestAProjectWhoseDirectoryMoves(t *testing.T) {
 		pid = sh.pid()
 		if cwd, err := os.Readlink("/proc/" + strconv.Itoa(pid) + "/cwd"); err != nil || cwd != sh.dir {
 			t.Errorf("the service runs in %s, %v", cwd, err)
+		}
+		sh.ok("down")
+	})
+	t.Run("replaced by another project", func(t *testing.T) {
+		sh := newShell(t)
+		pid := sh.upSleeping()
+		elsewhere := filepath.Join(sh.base, "elsewhere")
+		if err := errors.Join(os.Rename(sh.dir, elsewhere), os.Mkdir(sh.dir, 0o755)); err != nil {
+			t.Fatal(err)
+		}
+		for _, other := range []string{
+			strings.Replace(sleepingShop, "services.web", "services.api", 1),
+			strings.Replace(sleepingShop, "sleep 1000", "sleep 2000", 1),
+		} {
+			sh.write("lodge.toml", other)
+			code, _, stderr := sh.run("up", "-d")
+			if code != exitNotDone || sh.pid() != pid {
+				t.Errorf("up: %d, %s", code, stderr)
+			}
+			for _, want := range []string{"runs web in " + elsewhere, "lodge restart", "lodge down --project shop-"} {
+				if !strings.Contains(stderr, want) {
+					t.Errorf("up does not say %q: %s", want, stderr)
+				}
+			}
+		}
+		sh.ok("restart")
+		if !gone(pid) || sh.list().Projects[0].Services[0].Command != "sleep 2000" {
+			t.Error("restart did not run the services here")
 		}
 		sh.ok("down")
 	})

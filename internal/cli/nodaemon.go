@@ -12,8 +12,8 @@ import (
 )
 
 // listed returns what is up. Where the daemon's process does not run, as one
-// that is stopped, the keepers are asked without it: c is nil then, and a warning
-// says so.
+// that is stopped or cannot be started, the keepers are asked without it: c is
+// nil then, and a warning says so.
 func (a *app) listed(ctx context.Context, all bool) (c *localapi.Client, ps localapi.Projects, err error) {
 	if c, err = a.connect(ctx); err == nil {
 		if ps, err = c.Projects(ctx, all); err == nil {
@@ -22,11 +22,21 @@ func (a *app) listed(ctx context.Context, all bool) (c *localapi.Client, ps loca
 		c.Close()
 	}
 	var halted *stall.Error
-	if !errors.As(err, &halted) {
+	var none *noDaemonError
+	hint := ""
+	switch {
+	case errors.As(err, &halted):
+		hint = halted.Hint()
+	case errors.As(err, &none):
+		hint = none.hint
+	default:
 		return nil, ps, err
 	}
 	ps.Projects = a.recorded(ctx)
-	ps.Warnings = []string{fmt.Sprintf("names are not known: %v (hint: %s)", halted, halted.Hint())}
+	if halted == nil && len(ps.Projects) == 0 {
+		return nil, ps, err
+	}
+	ps.Warnings = []string{fmt.Sprintf("names are not known: %v (hint: %s)", err, hint)}
 	return nil, ps, nil
 }
 

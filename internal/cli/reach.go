@@ -100,6 +100,16 @@ func (a *app) wake(ctx context.Context, c *localapi.Client, d localapi.Dirs, h l
 	}
 }
 
+// noDaemonError says that no daemon could be started. What runs goes on without
+// one, and its keepers can be asked.
+type noDaemonError struct {
+	err  error
+	hint string
+}
+
+func (e *noDaemonError) Error() string { return "start daemon: " + e.err.Error() }
+func (e *noDaemonError) Unwrap() error { return e.err }
+
 // startError is why no daemon could be started.
 func startError(err error) error {
 	h := "set XDG_RUNTIME_DIR and XDG_STATE_HOME to directories of your own"
@@ -110,7 +120,7 @@ func startError(err error) error {
 	if errors.As(err, &halted) {
 		h = halted.Hint()
 	}
-	return &hinted{err: fmt.Errorf("start daemon: %w", err), hint: h}
+	return &hinted{err: &noDaemonError{err: err, hint: h}, hint: h}
 }
 
 // noteDaemon says that the daemon is of another version, and how to renew it.

@@ -64,7 +64,11 @@ func (a *app) up(ctx context.Context, names []string, detach bool, ch choices) e
 			return err
 		}
 		running := runs(before, names)
-		if err := s.DefineFrom(ctx, p.Dir, specs(p, s.Project), a.childEnviron()); err != nil {
+		defined := specs(p, s.Project)
+		if err := keepElsewhere(s.Project, before, defined, p.Dir); err != nil {
+			return err
+		}
+		if err := s.DefineFrom(ctx, p.Dir, defined, a.childEnviron()); err != nil {
 			return err
 		}
 		if detach {

@@ -17,6 +17,7 @@ import (
 	"lodge/internal/localapi"
 	"lodge/internal/loopback"
 	"lodge/internal/sockets"
+	"lodge/internal/unixsock"
 )
 
 // project is one that has a keeper.
@@ -145,7 +146,7 @@ func removeFiles(c keeper.Config) error {
 		if f == "" {
 			continue
 		}
-		if err := os.Remove(f); err != nil && !errors.Is(err, os.ErrNotExist) && !errors.Is(err, unix.ENOTDIR) {
+		if err := os.Remove(f); err != nil && !unixsock.NoPath(err) {
 			errs = append(errs, err)
 		}
 	}

@@ -38,7 +38,7 @@ var ErrGone = errors.New("the keeper is gone")
 
 func (c Client) dial(ctx context.Context) (*wire, error) {
 	conn, err := unixsock.Dial(ctx, c.Socket)
-	if nobody(err) {
+	if unixsock.Nobody(err) {
 		conn, err = c.revive(ctx)
 	}
 	if err != nil {

@@ -1,8 +1,6 @@
 package keeper
 
 import (
-	"errors"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -12,6 +10,7 @@ import (
 	"lodge/internal/procfs"
 	"lodge/internal/rawjson"
 	"lodge/internal/statefile"
+	"lodge/internal/unixsock"
 )
 
 // envConfig is the variable in which a keeper process has its Config, for those
@@ -104,7 +103,7 @@ func Running(dir string) []Record {
 // for this one. Of a directory that is missing, the nearest parent counts.
 func SameDir(pid int, path string) bool {
 	ours, err := os.Stat(path)
-	for errors.Is(err, fs.ErrNotExist) && path != "/" {
+	for unixsock.NoPath(err) && path != "/" {
 		path = filepath.Dir(path)
 		ours, err = os.Stat(path)
 	}

@@ -135,7 +135,7 @@ func (p *presence) writeRecords() error {
 			continue
 		}
 		fi, err := writeRecord(path, p.rec)
-		if errors.Is(err, fs.ErrNotExist) {
+		if unixsock.NoPath(err) {
 			if err = unixsock.MakeDirs(filepath.Dir(path), 2); err == nil {
 				fi, err = writeRecord(path, p.rec)
 			}
@@ -231,7 +231,7 @@ func (p *presence) remove() error {
 		if path == "" || !same(path, p.records[i]) {
 			continue
 		}
-		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := os.Remove(path); err != nil && !unixsock.NoPath(err) {
 			errs = append(errs, err)
 		}
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"os"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -21,11 +20,6 @@ var ErrUnreachable = errors.New("its socket is gone, and it cannot make it again
 
 // reviveFor is how long a keeper has to make its socket again.
 const reviveFor = 3 * time.Second
-
-// nobody reports whether a connection failed because nobody listens there.
-func nobody(err error) bool {
-	return errors.Is(err, unix.ECONNREFUSED) || errors.Is(err, os.ErrNotExist) || errors.Is(err, unix.ENOTDIR)
-}
 
 // revive asks a keeper that runs to make its socket again, and connects to it.
 // For one that has ended, or ends meanwhile, it returns ErrGone.
@@ -45,7 +39,7 @@ func (c Client) revive(ctx context.Context) (*net.UnixConn, error) {
 			return nil, ErrGone
 		}
 		conn, err := unixsock.Dial(ctx, c.Socket)
-		if err == nil || !nobody(err) {
+		if err == nil || !unixsock.Nobody(err) {
 			return conn, err
 		}
 		if ctx.Err() != nil {

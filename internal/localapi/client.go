@@ -15,8 +15,6 @@ import (
 	"sync/atomic"
 	"unicode/utf8"
 
-	"golang.org/x/sys/unix"
-
 	"lodge/internal/keeper"
 	"lodge/internal/logs"
 	"lodge/internal/rawjson"
@@ -66,7 +64,7 @@ func (c *Client) Close() { c.http.CloseIdleConnections() }
 
 // NotRunning says whether the error means that no daemon listens.
 func NotRunning(err error) bool {
-	return errors.Is(err, os.ErrNotExist) || errors.Is(err, unix.ECONNREFUSED) || errors.Is(err, unix.ENOTDIR)
+	return unixsock.Nobody(err)
 }
 
 // do sends a request. The caller closes the body.

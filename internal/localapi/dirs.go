@@ -48,7 +48,13 @@ func (d Dirs) Make() error {
 		if dir == d.State && os.Geteuid() == 0 {
 			mode = 0o711
 		}
-		if err := os.MkdirAll(dir, mode); err != nil {
+		err := os.MkdirAll(dir, mode)
+		if _, there := os.Lstat(dir); err != nil && there == nil {
+			// It is no directory, such as a link to nowhere: it is set aside.
+			if err := unixsock.MakeDirs(dir, 1); err != nil {
+				return err
+			}
+		} else if err != nil {
 			return fmt.Errorf("make directory: %w", err)
 		}
 		if err := unixsock.PrivateDir(dir, mode); err != nil {

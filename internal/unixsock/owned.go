@@ -77,7 +77,11 @@ func makeDirs(path string, missing int, err error) error {
 		if lfi, lerr := os.Lstat(path); lerr != nil || lfi.IsDir() {
 			return fmt.Errorf("use directory %s: %w", path, errors.Join(err, lerr))
 		}
-		if _, err := statefile.SetAside(path); err != nil {
+		if err := setAside(path); err != nil {
+			return err
+		}
+	case isLink(path): // to nowhere
+		if err := setAside(path); err != nil {
 			return err
 		}
 	case missing > 1:
@@ -93,4 +97,18 @@ func makeDirs(path string, missing int, err error) error {
 		return fmt.Errorf("make directory: %w", err)
 	}
 	return PrivateDir(path, 0o700)
+}
+
+// setAside sets aside what stands in a directory's place, unless somebody else
+// did so first.
+func setAside(path string) error {
+	if _, err := statefile.SetAside(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+func isLink(path string) bool {
+	fi, err := os.Lstat(path)
+	return err == nil && fi.Mode()&os.ModeSymlink != 0
 }

@@ -1,0 +1,31 @@
+package cli
+
+import (
+	"fmt"
+	"slices"
+
+	"lodge/internal/keeper"
+	"lodge/internal/localapi"
+	"lodge/internal/service"
+)
+
+// keepElsewhere is an error where `lodge up` in dir would end or exchange
+// services that run in another directory: that of a project which was opened at
+// this path, was renamed since, and is still there.
+func keepElsewhere(st localapi.Project, running keeper.Project, specs []service.Spec, dir string) error {
+	if st.DirectoryProblem != keeper.DirReplaced || st.DirectoryNow == "" || st.DirectoryID == dirID(dir) {
+		return nil
+	}
+	for _, s := range running.Services {
+		same := func(sp service.Spec) bool { return sp.Name == s.Name && sp.Command == s.Command && sp.Dir == s.Dir }
+		if s.Kind != service.KindService || s.PID == 0 || slices.ContainsFunc(specs, same) {
+			continue
+		}
+		return &hinted{
+			err: fmt.Errorf("start project %s: %s, which runs %s in %s, has its path and other services", dir, st.Shown(), s.Name, st.DirectoryNow),
+			hint: fmt.Sprintf("lodge restart ends that and runs the services here; lodge down --project %s ends it, and lodge up in %s starts it there again",
+				st.ID, st.DirectoryNow),
+		}
+	}
+	return nil
+}
