@@ -15,7 +15,7 @@ func callsNetns(t *testing.T, name string) string {
 	t.Helper()
 	ip := need(t, "ip")
 	need(t, "nsenter")
-	name = fmt.Sprintf("lt%s%s", filepath.Base(t.TempDir()), name)
+	name = fmt.Sprintf("lt%dc%s", os.Getpid(), name)
 	for _, argv := range [][]string{{"netns", "add", name}, {"-n", name, "link", "set", "lo", "up"}} {
 		if out, err := exec.Command(ip, argv...).CombinedOutput(); err != nil {
 			t.Fatalf("ip %s: %v\n%s", strings.Join(argv, " "), err, out)
