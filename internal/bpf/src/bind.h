@@ -83,6 +83,29 @@ INLINE int is_taken6(struct bpf_sock_addr *ctx, __u64 service, int udp, const __
 	return taken;
 }
 
+/* Reports whether a server inside has the port at the home's IPv4 address, and
+ * did not ask for an IPv6 one. */
+INLINE int has_only4(struct bpf_sock_addr *ctx, const struct home *h, __u64 id, __u16 dport)
+{
+	struct bpf_sock *sk = look4(ctx, 0, 0, 0, h->ip4, dport);
+	struct note *n;
+	int only;
+
+	if (!sk)
+		return 0;
+	n = bpf_sk_storage_get(&notes, sk, 0, 0);
+	only = whose(sk, h, id, sk->src_ip4 == h->ip4) == INSIDE && !(n && (n->flags & NOTE_ASKED6));
+	bpf_sk_release(sk);
+	return only;
+}
+
+/* Reports whether the kernel is about to refuse the bind (EINVAL), so that it
+ * must change nothing: neither what is known of the socket nor its options. */
+INLINE int is_bound(const struct bpf_sock *sk)
+{
+	return sk->src_port || sk->state != TCP_CLOSE;
+}
+
 /* A strict home reaches what it bound itself at another loopback address, so
  * the socket is noted. */
 INLINE int bind_elsewhere(struct bpf_sock_addr *ctx, __u32 asked)
@@ -120,6 +143,8 @@ int home_bind4(struct bpf_sock_addr *ctx)
 	h = current_home(ctx, &id);
 	if (!h)
 		return 1;
+	if (is_bound(ctx->sk))
+		return bind_allowed(port);
 	service = current_service();
 	n = note_of(ctx->sk, id, service);
 	/* A client's socket, which may send to the network as well: like one
@@ -170,6 +195,8 @@ int home_bind6(struct bpf_sock_addr *ctx)
 	h = current_home(ctx, &id);
 	if (!h)
 		return 1;
+	if (is_bound(ctx->sk))
+		return bind_allowed(port);
 	service = current_service();
 	n = note_of(ctx->sk, id, service);
 	if (udp && !ip[3] && !port)
@@ -184,7 +211,7 @@ int home_bind6(struct bpf_sock_addr *ctx)
 		 * turned into an IPv4 one (ENOTSUPP in udpv6_sendmsg), so UDP
 		 * must be on the IPv6 address; TCP is there if the program has
 		 * 127.0.0.1 as well. */
-		to6 = udp || (port && find4(ctx, h, id, 0, 0, 0, h->ip4, dport) == INSIDE);
+		to6 = udp || (port && has_only4(ctx, h, id, dport));
 	}
 	if (port) {
 		if (is_leased_away(ctx, id, service, port, udp, &flags)) {

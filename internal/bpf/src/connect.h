@@ -24,6 +24,8 @@ INLINE enum way way4(struct bpf_sock_addr *ctx, struct home *h, __u64 id, int ud
 	/* UDP-Lite has a table of its own, which no helper looks into. */
 	if (ctx->protocol == IPPROTO_UDPLITE)
 		return TO_HOME4;
+	if (!udp && sk->src_ip4 == h->ip4 && htons(sk->src_port) == dport)
+		return TO_HOME4; /* the socket itself: a simultaneous open */
 	w = find4(ctx, h, id, udp, udp ? src : 0, sport, h->ip4, dport);
 	if (w == INSIDE)
 		return TO_HOME4;
@@ -127,17 +129,35 @@ int home_connect4(struct bpf_sock_addr *ctx)
 	}
 }
 
+/* Reports whether a TCP socket connected to ::ffff:home for ::1 before. The
+ * kernel keeps its IPv4 operations over a disconnect, and a connect to an IPv6
+ * address sends nothing then. */
+INLINE int is_ipv4_for_good(struct bpf_sock *sk, int udp)
+{
+	struct note *n = udp ? 0 : bpf_sk_storage_get(&notes, sk, 0, 0);
+
+	return n && (n->flags & NOTE_PEER6);
+}
+
 INLINE enum way way6(struct bpf_sock_addr *ctx, struct home *h, __u64 id, int udp)
 {
 	struct bpf_sock *sk = ctx->sk;
 	__u32 src[4] = { sk->src_ip6[0], sk->src_ip6[1], sk->src_ip6[2], sk->src_ip6[3] };
-	int bound4 = is_mapped(src), any = is_any6(src);
+	int any = is_any6(src);
+	int bound4 = is_mapped(src) || is_ipv4_for_good(sk, udp);
 	int six = !is_mapped((__u32[4]){ ctx->user_ip6[0], ctx->user_ip6[1], ctx->user_ip6[2], 0 });
 	int can4 = (bound4 || any) && !is_v6only(sk, udp);
 	int can6 = six && !bound4 && (h->flags & HOME_IP6);
 	__u16 dport = ctx->user_port, sport = udp ? htons(sk->src_port) : 0;
 	enum who w6 = NOBODY, w4 = NOBODY;
 
+	if (!udp && sk->src_port && htons(sk->src_port) == dport) {
+		/* The socket itself, as in way4. */
+		if (can6 && same6(src, h->ip6))
+			return TO_HOME6;
+		if (can4 && is_mapped(src) && src[3] == h->ip4)
+			return TO_HOME4;
+	}
 	if (can6) {
 		w6 = find6(ctx, h, id, udp, any ? h->ip6 : src, sport, h->ip6, dport);
 		if (w6 == INSIDE)

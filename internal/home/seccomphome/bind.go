@@ -40,7 +40,8 @@ func (l *listener) bind(n *notification, s *socket) answer {
 	if l.takeOver(n, s, asked) {
 		return l.bound(n, s, asked, 0)
 	}
-	if s.v6only() {
+	// A mapped address is refused by the kernel (EINVAL).
+	if s.v6only() && !asked.Addr().Is4In6() {
 		return l.bound(n, s, asked, l.bindSix(s, asked))
 	}
 	a.set(netip.AddrPortFrom(l.h.spec.IP4, asked.Port()))

@@ -17,6 +17,9 @@ func (h *Home) resolve(proto loopback.Protocol, asked, from netip.AddrPort) (to 
 		if to, found, err = h.resolveSix(proto, asked.Port()); found || err != nil {
 			return to, found, err
 		}
+		if to, found, err = h.clientSix(proto, asked.Port(), from); found || err != nil {
+			return to, found, err
+		}
 	}
 	to = netip.AddrPortFrom(h.spec.IP4, asked.Port())
 	got, found, err := h.conn.Lookup(proto, to)
@@ -110,23 +113,26 @@ func (l *listener) route(n *notification, s *socket, a *address, asked netip.Add
 // redirect rewrites a connect to localhost to where it leads from inside, or
 // refuses it.
 func (l *listener) redirect(s *socket, a *address, asked netip.AddrPort) unix.Errno {
-	var from netip.AddrPort
-	if s.datagrams() {
-		var err error
-		if from, err = s.local(); err != nil {
-			return number(err)
-		}
+	from, err := s.local()
+	if err != nil {
+		return number(err)
 	}
-	to, ok, errno := l.h.destination(s, asked, from)
+	to, ok, errno := l.h.itself(s, asked, from), true, unix.Errno(0)
+	if !to.IsValid() {
+		to, ok, errno = l.h.destination(s, asked, from)
+	}
+	if s.domain == unix.AF_INET6 && pureSix(asked.Addr()) {
+		to, ok = l.h.keepFamily(s, asked, from, to, ok)
+	}
 	if errno != 0 || !ok {
 		return errno
 	}
-	if s.domain == unix.AF_INET6 && to.Addr().Is4() && s.v6only() {
+	if pureSix(asked.Addr()) && to.Addr().Is4() && s.v6only() {
 		// Only an unbound socket can give the option up; another one gets the
 		// kernel's own error from the connect.
 		_ = unix.SetsockoptInt(s.fd, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, 0)
 	}
-	if s.datagrams() && from.Port() == 0 && to.Addr().Is4() {
+	if s.datagrams() && from.Port() == 0 && to.Addr().Is4() && !s.v6only() {
 		if errno := newAddress(s.domain, netip.AddrPortFrom(l.h.spec.IP4, 0)).bind(s.fd); errno != 0 {
 			return errno
 		}

@@ -40,9 +40,11 @@ type Home struct {
 
 	// mu guards what follows. It is held for table look-ups only, never
 	// during a system call that can wait.
-	mu      sync.Mutex
-	closed  bool
-	asked   recent
+	mu     sync.Mutex
+	closed bool
+	asked  recent
+	// mapped has the IPv6 sockets that were connected to an IPv4 address.
+	mapped  generations[struct{}]
 	six     map[portKey]sixPort
 	sixReal map[portKey]uint16
 	// bound has the sockets of the home that listen or are bound, and binder

@@ -106,6 +106,11 @@ func (l *listener) handle(n *notification) {
 		a := letThrough
 		if err != nil {
 			a = fail(number(err))
+			if n.nr == unix.SYS_CONNECT && errors.Is(err, unix.ENOTSOCK) { // the kernel reads the address first
+				if _, bad := readAddress(n.tid, n.args[1], int32(n.args[2])); bad != nil { //nolint:gosec // a C int
+					a = fail(number(bad))
+				}
+			}
 		}
 		l.respond(n.id, a)
 		return

@@ -101,6 +101,11 @@ func (l *listener) readdress(s *socket, m *message, asked netip.AddrPort) unix.E
 			_ = unix.SetsockoptInt(s.fd, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, 0)
 		}
 	}
+	if pureSix(to.Addr()) && from.Addr().IsUnspecified() {
+		if _, ok := l.h.remembered(s.cookie); !ok {
+			l.h.remember(s, netip.AddrPortFrom(from.Addr(), 0)) // see clientSix
+		}
+	}
 	m.to.set(to)
 	return 0
 }

@@ -25,6 +25,9 @@ func (h *Home) destination(s *socket, asked, from netip.AddrPort) (to netip.Addr
 	// No process inside listens: the kernel says so, unless a server of the
 	// machine that is bound to the wildcard address would get it.
 	to = netip.AddrPortFrom(h.spec.IP4, asked.Port())
+	if from.Addr() == netip.IPv6Loopback() || pureSix(asked.Addr()) && from.Port() != 0 && s.v6only() {
+		to = sixAddr(asked.Port()) // it cannot send to an IPv4 address
+	}
 	_, taken, err := h.conn.Lookup(s.proto, to)
 	switch {
 	case err != nil:
