@@ -140,7 +140,10 @@ stop = False
 def flip():
     while not stop: word.value = ctypes.addressof(to); word.value = 0
 x = threading.Thread(target=flip); x.start(); libc = ctypes.CDLL(None); c = socket(AF_INET, SOCK_DGRAM)
-sent = sum(libc.sendmsg(c.fileno(), head, MSG_DONTWAIT) == 1 for _ in range(300)); stop = True; x.join()
+sent = tried = 0; end = time.monotonic() + 60
+while tried < 300 or not sent and time.monotonic() < end:  # on a busy machine the other thread may not have come to it
+    tried += 1; sent += libc.sendmsg(c.fileno(), head, MSG_DONTWAIT) == 1
+stop = True; x.join()
 print(sent > 0, select.select([c], [], [], 0)[0])`).rest()
 	if got != "True []" {
 		t.Errorf("%s, want some sent and no answer from outside", got)
