@@ -123,29 +123,44 @@ func (d *Daemon) down(ctx context.Context, id string, kill bool) error {
 		return nil
 	}
 	err := p.client().Down(ctx, kill)
-	var why *stall.Error
-	if errors.As(err, &why) {
-		err = d.downStalled(ctx, p, why, kill)
-	}
-	switch {
-	case err == nil:
-	case ctx.Err() != nil:
-		return fmt.Errorf("end project %s: %w", id, ctx.Err())
-	case errors.Is(err, keeper.ErrUnreachable), errors.Is(err, keeper.ErrGone):
-		// It may be ending already; else it is told by a signal.
-		if err := d.end(ctx, p, kill); err != nil {
+	for {
+		var why *stall.Error
+		if errors.As(err, &why) {
+			err = d.downStalled(ctx, p, why, kill)
+			kill = true // one that is stopped again is not continued again
+		}
+		switch {
+		case err == nil:
+		case ctx.Err() != nil:
+			return fmt.Errorf("end project %s: %w", id, ctx.Err())
+		case errors.Is(err, keeper.ErrUnreachable), errors.Is(err, keeper.ErrGone):
+			// It may be ending already; else it is told by a signal.
+			if err := d.end(ctx, p, kill); err != nil {
+				return err
+			}
+		default:
 			return err
 		}
-	default:
-		return err
+		if err = p.awaitEnd(ctx); err == nil {
+			return nil
+		} else if !errors.As(err, &why) {
+			return fmt.Errorf("end project %s: %w", id, err)
+		}
 	}
+}
+
+// awaitEnd waits until a keeper that was told to end has ended and nothing of
+// its project is left. One that is stopped meanwhile is a *stall.Error.
+func (p *project) awaitEnd(ctx context.Context) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, 5*time.Minute, fmt.Errorf("its keeper (process %d) does not end", p.rec.PID))
+	defer cancel()
+	ctx, done := stall.Guard(ctx, p.client().Peer())
+	defer done()
 	select {
 	case <-p.gone:
 		return nil
 	case <-ctx.Done():
-		return fmt.Errorf("end project %s: %w", id, ctx.Err())
-	case <-time.After(5 * time.Minute):
-		return fmt.Errorf("end project %s: its keeper (process %d) does not end", id, p.rec.PID)
+		return context.Cause(ctx)
 	}
 }
 

@@ -16,6 +16,7 @@ import (
 	"lodge/internal/loopback"
 	"lodge/internal/procfs"
 	"lodge/internal/service"
+	"lodge/internal/stall"
 )
 
 // halt stops a process. At the end of the test it goes on, if it is there still.
@@ -185,5 +186,21 @@ func TestAStoppedHelper(t *testing.T) {
 	}
 	if p = r.project("shop", loopback.EBPF); p.Engine != loopback.EBPF {
 		t.Errorf("afterwards: %+v", p)
+	}
+}
+
+// A keeper may be stopped after it has said that it ends.
+func TestAKeeperThatStopsWhileItEnds(t *testing.T) {
+	r := newRig(t)
+	d := r.start()
+	p := r.project("shop", loopback.None)
+	halt(t, p.KeeperPID)
+	q, ok := d.get(p.ID)
+	if !ok {
+		t.Fatal("it is not up")
+	}
+	var why *stall.Error
+	if err := q.awaitEnd(r.ctx); !errors.As(err, &why) || why.PID != p.KeeperPID {
+		t.Errorf("%v, want that its keeper is stopped", err)
 	}
 }

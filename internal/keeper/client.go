@@ -46,7 +46,7 @@ func (c Client) dial(ctx context.Context) (*wire, error) {
 		if errors.As(err, &halted) {
 			return nil, halted
 		}
-		if e, ok := c.peer(nil).Look(); ok && errors.Is(err, unixsock.ErrBusy) {
+		if e, ok := c.Peer().Look(); ok && errors.Is(err, unixsock.ErrBusy) {
 			return nil, e
 		}
 		return nil, fmt.Errorf("reach keeper: %w", err)
@@ -54,7 +54,10 @@ func (c Client) dial(ctx context.Context) (*wire, error) {
 	return &wire{conn: conn}, nil
 }
 
-// peer is the keeper as the one who is waited for.
+// Peer is the keeper as the one who is waited for.
+func (c Client) Peer() stall.Peer { return c.peer(nil) }
+
+// peer is Peer, of the process at the other end of w where that is known.
 func (c Client) peer(w *wire) stall.Peer {
 	pid := c.PID
 	if w != nil {

@@ -46,7 +46,7 @@ func (c Client) revive(ctx context.Context) (*net.UnixConn, error) {
 			return nil, ctx.Err()
 		}
 		if time.Now().After(over) {
-			if e, ok := c.peer(nil).Look(); ok {
+			if e, ok := c.Peer().Look(); ok {
 				return nil, e
 			}
 			return nil, fmt.Errorf("process %d: %w", rec.PID, ErrUnreachable)
