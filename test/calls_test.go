@@ -60,6 +60,7 @@ func parseCalls(t *testing.T, out string) sequences {
 // and inside homes, as the same user, each in a network namespace of its own,
 // and compares each answer. What may differ stands in callExceptions.
 func TestCallsAsOnLinux(t *testing.T) {
+	t.Parallel()
 	needRoot(t)
 	python(t)
 	need(t, "setpriv")
@@ -94,7 +95,7 @@ func TestCallsAsOnLinux(t *testing.T) {
 		return
 	}
 	for i, x := range callExceptions() {
-		if !used[i] {
+		if !used[i] && !x.sometimes {
 			t.Errorf("nothing differs any more by the exception %q: remove it", x.reason)
 		}
 	}

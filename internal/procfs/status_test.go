@@ -7,6 +7,7 @@ import (
 	"slices"
 	"syscall"
 	"testing"
+	"time"
 )
 
 func TestCatches(t *testing.T) {
@@ -37,7 +38,13 @@ func TestArgsAndPids(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = cmd.Process.Kill(); _ = cmd.Wait() }()
-	if got := Args(cmd.Process.Pid); !slices.Equal(got, cmd.Args) {
+	// execve(2) closes the descriptors that Start waits for before the new
+	// program's arguments can be read.
+	got := Args(cmd.Process.Pid)
+	for deadline := time.Now().Add(30 * time.Second); len(got) == 0 && time.Now().Before(deadline); {
+		got = Args(cmd.Process.Pid)
+	}
+	if !slices.Equal(got, cmd.Args) {
 		t.Errorf("got %q", got)
 	}
 	if got := Args(1 << 30); got != nil {

@@ -2,8 +2,10 @@ package seccomphome
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"maps"
+	"net/netip"
 	"slices"
 
 	"golang.org/x/sys/unix"
@@ -86,7 +88,8 @@ func (h *Home) endpoint(key endKey, s *sockets.Socket) (loopback.Endpoint, bool)
 }
 
 // forgetGone drops what the tables say of sockets that are not there any more.
-// An IPv6-only socket that has not listened yet is not in the kernel's list.
+// An IPv6-only socket that has not listened yet is not in the kernel's list, nor
+// is one that is connected, for UDP, or was shut down, for TCP.
 func (h *Home) forgetGone(before map[endKey][]ownSocket, here map[uint64]bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -108,9 +111,26 @@ func (h *Home) forgetGone(before map[endKey][]ownSocket, here map[uint64]bool) {
 		case slices.ContainsFunc(h.bound[real], func(o ownSocket) bool { return here[o.cookie] }):
 			at.listened = true
 			h.six[key] = at
-		case at.listened:
+		case at.listened && !isBound(key.proto, real.at):
 			delete(h.six, key)
 			delete(h.sixReal, portKey{key.proto, at.port})
 		}
 	}
+}
+
+// isBound reports whether some socket is bound to an address, in whatever state.
+func isBound(proto loopback.Protocol, at netip.AddrPort) bool {
+	typ := unix.SOCK_STREAM
+	if proto == loopback.UDP {
+		typ = unix.SOCK_DGRAM
+	}
+	fd, err := unix.Socket(unix.AF_INET6, typ|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return false
+	}
+	defer unix.Close(fd)
+	if err := unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, 1); err != nil {
+		return false
+	}
+	return errors.Is(unix.Bind(fd, &unix.SockaddrInet6{Port: int(at.Port()), Addr: at.Addr().As16()}), unix.EADDRINUSE)
 }

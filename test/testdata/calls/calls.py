@@ -141,7 +141,7 @@ def _(p, kind, here, wild):
 def _(p, kind, here, wild):
     for ip in here, wild:
         s = make(kind)
-        s.bind(ip, 1009)
+        s.bind(ip, 400 + p // 20)
         s.name()
         s.close()
 

@@ -13,6 +13,7 @@ import signal
 import socket
 import struct
 import sys
+import tempfile
 
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -330,32 +331,49 @@ def sequence(title):
     return add
 
 
-def main():
+AT_ONCE = 12  # they mostly wait for what does not come
+
+
+def start(i, title, f):
+    """Runs a sequence in a process of its own, which writes to a file."""
     global base, name, out
-    only = sys.argv[1:]
+    file = tempfile.TemporaryFile()
+    pid = os.fork()
+    if pid:
+        return pid, file
+    name, base, out = title, 10000 + 20 * i, file.fileno()
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.alarm(100)  # ends what hangs
+    status = 0
+    try:
+        f(base)
+    except BaseException:  # told as a line, which differs from the other runs
+        import traceback
+        say('python: ' + traceback.format_exc().replace('\n', ' '))
+        status = 1
+    os._exit(status)
+
+
+def main():
+    only, running, files, bad = sys.argv[1:], {}, {}, {}
+
+    def await_one():
+        pid, status = os.wait()
+        if status:
+            bad[running[pid]] = status
+        del running[pid]
+
     for i, (title, f) in enumerate(sequences):
         if only and title not in only:
             continue
-        name, base = title, 10000 + 20 * i
-        r, w = os.pipe()
-        pid = os.fork()
-        if pid == 0:
-            os.close(r)
-            out = w
-            signal.signal(signal.SIGALRM, signal.SIG_DFL)
-            signal.alarm(60)  # ends what hangs
-            status = 0
-            try:
-                f(base)
-            except BaseException as e:  # told as a line, which differs from the other runs
-                import traceback
-                say('python: ' + traceback.format_exc().replace('\n', ' '))
-                status = 1
-            os._exit(status)
-        os.close(w)
-        with os.fdopen(r) as pipe:
-            sys.stdout.write(pipe.read())
-        _, status = os.waitpid(pid, 0)
-        if status:
-            print('%s | ended with wait status %d' % (title, status))
-        sys.stdout.flush()
+        if len(running) == AT_ONCE:
+            await_one()
+        pid, files[title] = start(i, title, f)
+        running[pid] = title
+    while running:
+        await_one()
+    for title, file in files.items():
+        file.seek(0)
+        sys.stdout.write(file.read().decode())
+        if title in bad:
+            print('%s | ended with wait status %d' % (title, bad[title]))
