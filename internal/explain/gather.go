@@ -208,11 +208,19 @@ func (f *Facts) sockets(ctx context.Context, src Source) error {
 	}
 	f.Unseen = t.Warnings
 	for _, r := range t.Rows {
-		if r.Namespace != 0 && r.Local != nil && r.Local.Port == f.Input.Port {
+		if r.Namespace != 0 && r.Local != nil && r.Local.Port == f.Input.Port && f.mayBeMeant(r.Local.IP) {
 			f.Elsewhere = append(f.Elsewhere, r)
 		}
 	}
 	return nil
+}
+
+// mayBeMeant reports whether a server at ip in another network namespace may be
+// the one that was looked for: not one at a loopback address of its own, such as
+// a home's, where another was asked for.
+func (f *Facts) mayBeMeant(ip netip.Addr) bool {
+	ip = ip.Unmap()
+	return !ip.IsLoopback() || loopback.IsLocalhost(ip) || slices.Contains(f.connectTo(), ip)
 }
 
 // list adds what a query finds to the rows.

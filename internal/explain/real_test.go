@@ -135,6 +135,15 @@ func TestListensInNamespace(t *testing.T) {
 	if !strings.Contains(strings.Join(c.Evidence, "\n"), fmt.Sprintf("pid %d", p.Pid)) {
 		t.Errorf("%+v", c)
 	}
+	// Another loopback address there, such as that of a project's home, is not
+	// what localhost means.
+	start(t, "listen 127.83.9.9:14021", func(cmd *exec.Cmd) {
+		cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET}
+	})
+	_, r = explained(t, refused(t, "127.0.0.1:14021"))
+	only(t, r, NobodyListens)
+	_, r = explained(t, refused(t, "127.83.9.9:14021"))
+	only(t, r, InNamespace)
 }
 
 func TestBoundNotListening(t *testing.T) {
