@@ -4,12 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"sync"
+	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
 
 	"lodge/internal/keeper"
 	"lodge/internal/localapi"
+	"lodge/internal/pidfd"
+	"lodge/internal/procfs"
 	"lodge/internal/stall"
 )
 
@@ -90,12 +95,19 @@ func (a *app) downOne(ctx context.Context, c *localapi.Client, p localapi.Projec
 	return nil
 }
 
+// endInOrder is how long a keeper may take to end its services after SIGTERM.
+const endInOrder = 20 * time.Second
+
 // downAlone ends a project without the daemon, which does not run. As that does,
-// it continues a keeper that is stopped by a signal.
+// it continues a keeper that is stopped by a signal, and ends one that cannot be
+// reached by SIGTERM, with which it ends its services in order.
 func downAlone(ctx context.Context, p localapi.Project) error {
 	s := localapi.NewSession(p)
 	err := s.Down(ctx, false)
 	var halted *stall.Error
+	if errors.Is(err, keeper.ErrUnreachable) {
+		return endKeeper(ctx, p)
+	}
 	if !errors.As(err, &halted) || halted.State != stall.Stopped {
 		return err
 	}
@@ -103,4 +115,19 @@ func downAlone(ctx context.Context, p localapi.Project) error {
 		return err
 	}
 	return s.Down(ctx, false)
+}
+
+// endKeeper ends the keeper of a project by a signal.
+func endKeeper(ctx context.Context, p localapi.Project) error {
+	start, err := procfs.StartTime(p.KeeperPID)
+	if err == nil {
+		err = pidfd.End(ctx, p.KeeperPID, start, unix.SIGTERM, endInOrder)
+	}
+	if errors.Is(err, pidfd.ErrStays) {
+		return &hinted{err: fmt.Errorf("end the keeper of %s: %w", p.Shown(), err), hint: fmt.Sprintf("kill -9 %d", p.KeeperPID)}
+	}
+	if errors.Is(err, pidfd.ErrGone) || errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	return err
 }

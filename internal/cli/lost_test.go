@@ -179,6 +179,30 @@ func TestWhatRunsIsFoundWithoutADaemon(t *testing.T) {
 	}
 }
 
+// A keeper whose socket is gone, and whose directory cannot be made again, is
+// ended all the same, also where no daemon can be started.
+func TestAKeeperOutOfReachIsEnded(t *testing.T) {
+	t.Parallel()
+	sh := newShell(t)
+	pid := sh.upSleeping()
+	sh.kill(sh.daemon())
+	run := filepath.Join(sh.base, "run")
+	lodge := filepath.Join(run, "lodge")
+	// A file in a directory that others may list is not lodge's to set aside.
+	if err := errors.Join(os.Chmod(sh.base, 0o755), os.Chmod(run, 0o755), os.Rename(lodge, lodge+".old"), os.WriteFile(lodge, nil, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	if code, stdout, stderr := sh.run("ls"); code != 0 || !strings.Contains(stdout, "cannot make it again") {
+		t.Errorf("ls: %d, %s%s", code, stdout, stderr)
+	}
+	if code, _, stderr := sh.run("down"); code != 0 || !strings.HasSuffix(stderr, "shop is down\n") || !gone(pid) {
+		t.Errorf("down: %d, %s", code, stderr)
+	}
+	if err := errors.Join(os.Remove(lodge), os.RemoveAll(lodge+".old")); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // cleanAside removes what was set aside among the keepers' files.
 func (sh *shell) cleanAside() {
 	aside, _ := filepath.Glob(filepath.Join(sh.base, "run/lodge/k/*.aside-*"))
