@@ -105,8 +105,9 @@ func (p *project) anotherTakes(at netip.AddrPort, squats netip.Addr) {
 	p.isNowhere(at, squats)
 	answers := make(chan string, 3)
 	for version := range 2 {
+		c := p.byName(version + 1)
 		go func() {
-			got, err := fetch(p.byName(version+1), url)
+			got, err := fetch(c, url)
 			answers <- fmt.Sprint(got, err)
 		}()
 	}

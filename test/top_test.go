@@ -59,7 +59,7 @@ func TestTop(t *testing.T) {
 		talks := background(t, e.command(context.Background(), p.dir, systemPython, "talker.py", home))
 		awaitOutput(t, talks, "talks")
 		v := background(t, e.command(context.Background(), p.dir, systemPython, "victim.py"))
-		awaitOutput(t, v, "port ")
+		awaitOutput(t, v, "\n")
 		port := strings.TrimSpace(strings.TrimPrefix(v.stdout(), "port "))
 		name := "victim[" + strconv.Itoa(v.cmd.Process.Pid) + "]"
 
