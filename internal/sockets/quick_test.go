@@ -88,10 +88,15 @@ func TestQuickOfNobody(t *testing.T) {
 	defer c.Close()
 	port := uint16(l.Addr().(*net.TCPAddr).Port)
 	tb, err := List(t.Context(), Query{Quick: true, Filter: Filter{Ports: []uint16{port}}})
-	if err != nil || len(tb.Rows) != 3 {
-		t.Fatalf("%+v, %v", tb, err)
+	if err != nil {
+		t.Fatal(err)
 	}
-	for _, r := range tb.Rows {
+	// Another program's connection may have had that port a while ago.
+	rows := slices.DeleteFunc(tb.Rows, func(r Row) bool { return r.State == "time_wait" })
+	if len(rows) != 3 {
+		t.Fatalf("%+v", rows)
+	}
+	for _, r := range rows {
 		waits := r.State == "established" && r.Local.Port == port // not accepted: nobody's yet
 		if waits != (len(r.Processes) == 0) || r.Unknown {
 			t.Errorf("%+v", r)
