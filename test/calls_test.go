@@ -1,35 +1,12 @@
 package test
 
 import (
-	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
 )
-
-// callsNetns makes a network namespace where nothing listens.
-func callsNetns(t *testing.T, name string) string {
-	t.Helper()
-	ip := need(t, "ip")
-	need(t, "nsenter")
-	name = fmt.Sprintf("lt%dc%s", os.Getpid(), name)
-	for _, argv := range [][]string{{"netns", "add", name}, {"-n", name, "link", "set", "lo", "up"}} {
-		if out, err := exec.Command(ip, argv...).CombinedOutput(); err != nil {
-			t.Fatalf("ip %s: %v\n%s", strings.Join(argv, " "), err, out)
-		}
-		if argv[1] == "add" {
-			t.Cleanup(func() {
-				if out, err := exec.Command(ip, "netns", "delete", name).CombinedOutput(); err != nil {
-					t.Errorf("remove namespace: %v\n%s", err, out)
-				}
-			})
-		}
-	}
-	return name
-}
 
 // sequences are the lines that testdata/calls printed, by sequence.
 type sequences struct {
@@ -79,10 +56,10 @@ func TestCallsAsOnLinux(t *testing.T) {
 					p.write(name, string(text))
 				}
 				if plain.names == nil {
-					e.into(callsNetns(t, engine))
+					e.into(lone(t, "c"+engine))
 					plain = parseCalls(t, e.as(e.environ, p.dir, systemPython, "calls.py").ok(t))
 				}
-				e.into(callsNetns(t, engine+isolation))
+				e.into(lone(t, "c"+engine+isolation))
 				inside := parseCalls(t, p.lodge("exec", "--engine", engine, "--isolation", isolation, "--", systemPython, "calls.py").ok(t))
 				if q, _ := p.info(); q.Engine != "" && q.Engine != engine {
 					t.Fatalf("engine %s (%s), want %s", q.Engine, q.EngineReason, engine)

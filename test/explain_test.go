@@ -13,13 +13,13 @@ import (
 )
 
 // lone makes a network namespace with nothing but lo, so that every port in it
-// is free, and gives its name.
-func lone(t *testing.T) string {
+// is free, and gives its name, which ends with suffix.
+func lone(t *testing.T, suffix string) string {
 	t.Helper()
 	needRoot(t)
 	ip := need(t, "ip")
 	need(t, "nsenter")
-	name := fmt.Sprintf("lt%dx", os.Getpid())
+	name := fmt.Sprintf("lt%d%s", os.Getpid(), suffix)
 	for _, argv := range [][]string{{"netns", "add", name}, {"-n", name, "link", "set", "lo", "up"}} {
 		if out, err := exec.Command(ip, argv...).CombinedOutput(); err != nil {
 			t.Fatalf("ip %v: %v\n%s", argv, err, out)
@@ -87,7 +87,7 @@ func TestExplain(t *testing.T) {
 	pg := postgresBin(t)
 	need(t, "setpriv")
 	e := newEnv(t, ebpf)
-	netns := lone(t)
+	netns := lone(t, "x")
 	e.into(netns)
 
 	e.says("127.0.0.1:49342", `Nothing is there: nobody listens on 127\.0\.0\.1:49342 and nobody is connected, so the port is free\. It is one of those that this machine gives to outgoing connections \(\d+ to \d+\), so any program may get it at any moment\.`)

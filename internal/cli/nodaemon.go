@@ -23,12 +23,13 @@ func (a *app) listed(ctx context.Context, all bool) (c *localapi.Client, ps loca
 	}
 	var halted *stall.Error
 	var none *noDaemonError
+	var h *hinted
 	hint := ""
 	switch {
 	case errors.As(err, &halted):
 		hint = halted.Hint()
-	case errors.As(err, &none):
-		hint = none.hint
+	case errors.As(err, &none) && errors.As(err, &h):
+		hint = h.hint
 	default:
 		return nil, ps, err
 	}

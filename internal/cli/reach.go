@@ -102,10 +102,7 @@ func (a *app) wake(ctx context.Context, c *localapi.Client, d localapi.Dirs, h l
 
 // noDaemonError says that no daemon could be started. What runs goes on without
 // one, and its keepers can be asked.
-type noDaemonError struct {
-	err  error
-	hint string
-}
+type noDaemonError struct{ err error }
 
 func (e *noDaemonError) Error() string { return "start daemon: " + e.err.Error() }
 func (e *noDaemonError) Unwrap() error { return e.err }
@@ -120,7 +117,7 @@ func startError(err error) error {
 	if errors.As(err, &halted) {
 		h = halted.Hint()
 	}
-	return &hinted{err: &noDaemonError{err: err, hint: h}, hint: h}
+	return &hinted{err: &noDaemonError{err}, hint: h}
 }
 
 // noteDaemon says that the daemon is of another version, and how to renew it.

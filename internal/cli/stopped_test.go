@@ -66,17 +66,12 @@ func TestAStoppedKeeperWithoutItsFiles(t *testing.T) {
 	sh := newShell(t)
 	sh.write("lodge.toml", "version = 1\n[services.web]\ncommand = \"sh -c 'echo hello; exec sleep 1000'\"\nready = { log = \"hello\" }\n")
 	sh.ok("up", "-d", "--engine", "none")
-	c := localapi.New(sh.socket())
-	info, err := c.Info(context.Background())
-	if err != nil {
-		t.Fatal(err)
+	daemon := sh.daemon()
+	ps := sh.list().Projects
+	if len(ps) != 1 {
+		t.Fatalf("%+v", ps)
 	}
-	ps, err := c.Projects(context.Background(), false)
-	c.Close()
-	if err != nil || len(ps.Projects) != 1 {
-		t.Fatalf("%+v, %v", ps, err)
-	}
-	keeper := ps.Projects[0].KeeperPID
+	keeper := ps[0].KeeperPID
 	stop := func(pid int) {
 		t.Helper()
 		if err := unix.Kill(pid, unix.SIGSTOP); err != nil {
@@ -86,8 +81,8 @@ func TestAStoppedKeeperWithoutItsFiles(t *testing.T) {
 			t.Fatalf("process %d does not stop", pid)
 		}
 	}
-	stop(info.PID)
-	defer func() { _ = unix.Kill(info.PID, unix.SIGCONT) }()
+	stop(daemon)
+	defer func() { _ = unix.Kill(daemon, unix.SIGCONT) }()
 	stop(keeper)
 	defer func() { _ = unix.Kill(keeper, unix.SIGCONT) }()
 	spare, _ := filepath.Glob(filepath.Join(sh.base, "state/lodge/run-*/*.json"))

@@ -85,6 +85,9 @@ func isThisProgram(pid int) bool {
 // isAnothers reports whether the executable of a process can be read and was
 // not built from this program's source, in whatever version.
 func isAnothers(pid int) bool {
+	if isThisProgram(pid) {
+		return false
+	}
 	own, ok := debug.ReadBuildInfo()
 	if !ok {
 		return false

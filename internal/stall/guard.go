@@ -66,26 +66,26 @@ const (
 // runs and is only slow is waited for as long as ctx says. The caller calls
 // done when the call is over.
 func Guard(ctx context.Context, p Peer) (guarded context.Context, done func()) {
-	guarded, cancel := context.WithCancelCause(ctx)
-	stop := watch(p, func(h Halt) bool {
-		cancel(p.Of(h))
-		return false
-	})
-	return guarded, func() {
-		stop()
-		cancel(nil)
-	}
+	return guard(ctx, p, func(Halt) bool { return true })
 }
 
 // GuardStart is Guard for a process that was just started and has not said yet
 // that it is ready. State D does not end it: a slow disk from which programs are
 // read passes, and nothing is lost by waiting.
 func GuardStart(ctx context.Context, pid int) (guarded context.Context, done func()) {
+	p := Peer{Role: "it", PID: func() int { return pid }}
+	return guard(ctx, p, func(h Halt) bool { return h.State != Blocked })
+}
+
+// guard is Guard for the halts that count.
+func guard(ctx context.Context, p Peer, counts func(Halt) bool) (guarded context.Context, done func()) {
 	guarded, cancel := context.WithCancelCause(ctx)
-	stop := Tell(Peer{Role: "it", PID: func() int { return pid }}, func(e *Error) {
-		if e.State != Blocked {
-			cancel(e)
+	stop := watch(p, func(h Halt) bool {
+		if !counts(h) {
+			return true
 		}
+		cancel(p.Of(h))
+		return false
 	})
 	return guarded, func() {
 		stop()

@@ -243,8 +243,6 @@ func (h *Home) isHere(proto loopback.Protocol, at netip.AddrPort) bool {
 	if at.Addr() != netip.IPv6Loopback() {
 		return false
 	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	_, ok := h.sixReal[portKey{proto, at.Port()}]
+	_, ok := h.realSix(proto, at.Port())
 	return ok
 }

@@ -2,7 +2,6 @@ package seccomphome
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"maps"
 	"net/netip"
@@ -132,5 +131,5 @@ func isBound(proto loopback.Protocol, at netip.AddrPort) bool {
 	if err := unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, 1); err != nil {
 		return false
 	}
-	return errors.Is(unix.Bind(fd, &unix.SockaddrInet6{Port: int(at.Port()), Addr: at.Addr().As16()}), unix.EADDRINUSE)
+	return newAddress(unix.AF_INET6, at).bind(fd) == unix.EADDRINUSE
 }
