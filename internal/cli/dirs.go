@@ -1,7 +1,9 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/user"
 	"path/filepath"
@@ -13,7 +15,7 @@ import (
 )
 
 // dirs gives the directories of this user's daemon, as the XDG base directory
-// specification names them. Where the environment says nothing: /run/lodge and
+// specification names them. It makes nothing: commands that only look ask it. Where the environment says nothing: /run/lodge and
 // /var/lib/lodge for root, the places that logind makes for others, and a
 // private directory in /tmp where there is none.
 func (a *app) dirs() localapi.Dirs {
@@ -27,14 +29,32 @@ func (a *app) dirs() localapi.Dirs {
 		d.State = "/var/lib/lodge"
 	default:
 		d.State = filepath.Join(home, ".local/state/lodge")
-		if home == "" || os.MkdirAll(d.State, 0o700) != nil {
+		if home == "" || !canBeMade(d.State) {
 			d.State = filepath.Join("/var/tmp", "lodge-"+strconv.Itoa(uid))
 		}
 	}
 	return d
 }
 
-// runtimeDir is where this user's daemon listens. Unlike dirs it makes nothing.
+// canBeMade reports whether the directory at path is there and may be written
+// to, or may be made: a home directory may be read-only, missing or another's.
+func canBeMade(path string) bool {
+	for {
+		fi, err := os.Stat(path)
+		switch {
+		case err == nil:
+			return fi.IsDir() && unix.Access(path, unix.W_OK|unix.X_OK) == nil
+		case !errors.Is(err, fs.ErrNotExist) || path == filepath.Dir(path):
+			return false
+		}
+		if _, err := os.Lstat(path); err == nil {
+			return false // a link to nowhere
+		}
+		path = filepath.Dir(path)
+	}
+}
+
+// runtimeDir is where this user's daemon listens.
 func (a *app) runtimeDir() string {
 	if x := a.getenv("XDG_RUNTIME_DIR"); filepath.IsAbs(x) { // a relative path must be ignored, says the specification
 		return filepath.Join(x, "lodge")
