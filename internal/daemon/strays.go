@@ -59,7 +59,11 @@ const (
 	// of the home. Other users can copy a mark, and on a busy machine some
 	// process vanishes in every look: neither may keep the looks from ending.
 	strayDoubts = 40
-	// strayEnd is how long a killed process may take to end.
+	// strayLook is how long is looked. After it two such looks are enough, and
+	// one after strayDoubts looks that finds another process is an error: how
+	// many looks there is time for depends on the machine.
+	strayLook = 10 * time.Second
+	// strayEnd is how long killed processes may take to end.
 	strayEnd = 10 * time.Second
 	// strayOthers is how long other users' processes are waited for.
 	strayOthers = time.Second
@@ -73,21 +77,25 @@ type stray struct {
 
 // killStrays ends all processes of a home, and returns when they have ended. A
 // process that has the signal cannot fork any more, so it looks until two looks
-// in a row find no new one and lose none: a list of /proc is no snapshot, and
-// where processes fork the next one and end, it holds only those that have
-// ended.
+// in a row find no new one, lose none, and find none that has ended by itself: a
+// list of /proc is no snapshot, and where processes fork the next one and end,
+// it holds only those that have ended.
 //
 // Services of root may change their user, so root ends what other users run
 // with the home's mark. They may have copied it, so what they do is no error,
 // and delays nothing for long.
 func killStrays(ctx context.Context, home mark.Home, id string) error {
-	ctx, cancel := context.WithTimeout(ctx, strayEnd)
-	defer cancel()
+	looking, stop := context.WithTimeout(ctx, strayLook)
+	defer stop()
 	s := strays{home, id}
-	own, others := make(map[stray]bool), make(map[stray]bool)
+	own, others, ended := make(map[stray]bool), make(map[stray]bool), make(map[stray]bool)
 	var failed error
 	for round, quiet, doubts := 0, 0, 0; quiet < 2 && doubts < strayDoubts; round++ {
-		if round == strayRounds || ctx.Err() != nil {
+		late := looking.Err() != nil
+		if late && doubts >= 2 && ctx.Err() == nil {
+			break
+		}
+		if round == strayRounds || ctx.Err() != nil || late && round >= strayDoubts && quiet+doubts == 0 {
 			return errors.Join(fmt.Errorf("end what is left of home %s: processes come and go after %d looks", id, round), failed)
 		}
 		pids, err := procfs.List()
@@ -103,7 +111,11 @@ func killStrays(ctx context.Context, home mark.Home, id string) error {
 			}
 			st, err := procfs.ReadStat(pid)
 			p := stray{pid, st.Start}
-			if err != nil || own[p] || others[p] || !st.Alive() {
+			if err != nil || own[p] || others[p] || ended[p] {
+				continue
+			}
+			if !st.Alive() { // nobody has waited for it yet
+				ended[p], doubt = true, true
 				continue
 			}
 			uid, err := userOf(pid)
@@ -123,6 +135,8 @@ func killStrays(ctx context.Context, home mark.Home, id string) error {
 			quiet++
 		}
 	}
+	ctx, cancel := context.WithTimeout(ctx, strayEnd)
+	defer cancel()
 	for p := range own {
 		failed = errors.Join(failed, awaitGone(ctx, p.pid, p.start))
 	}
