@@ -12,8 +12,10 @@ import (
 	"lodge/internal/stall"
 )
 
-// askKeeper bounds how long a list waits for one keeper.
-const askKeeper = time.Second
+// askKeeper bounds how long a list waits for one keeper that runs: more than one
+// needs on a machine that has many times more to do than it can. A keeper that
+// is stopped is known sooner.
+const askKeeper = 5 * time.Second
 
 // states returns every open project as its keeper has it now. The keepers are
 // asked at the same time, and one that does not answer delays the others by no

@@ -171,10 +171,7 @@ func TestListenWeb(t *testing.T) {
 	}
 	refused(t, b, 443, alice)
 	refused(t, m.client(0), 443, alice)
-	again, err := a.ListenWeb(t.Context(), 443)
-	if err != nil {
-		t.Fatal(err)
-	}
+	again := listenFreed(t, a, 443)
 	for _, ln := range again {
 		if err := ln.Close(); err != nil {
 			t.Error(err)
@@ -183,29 +180,32 @@ func TestListenWeb(t *testing.T) {
 	if err := a.Close(); err != nil {
 		t.Fatal(err)
 	}
-	tick := time.NewTicker(50 * time.Millisecond)
-	defer tick.Stop()
-	for end := time.Now().Add(patience); ; <-tick.C {
-		lns, err := b.ListenWeb(t.Context(), 443)
-		if err == nil {
-			for _, ln := range lns {
-				_ = ln.Close()
-			}
-			break
-		}
-		if time.Now().After(end) {
-			t.Fatalf("when the owner has gone: %v", err)
-		}
+	for _, ln := range listenFreed(t, b, 443) {
+		_ = ln.Close()
 	}
 	// Where the helper was told whose they are, nobody else has them.
 	one := serveFor(t, mallory, Options{WebUser: alice})
 	refused(t, one, 443, alice)
-	lns, err := serveFor(t, alice, Options{WebUser: alice}).ListenWeb(t.Context(), 443)
-	if err != nil {
-		t.Errorf("the user who has them: %v", err)
-	}
-	for _, ln := range lns {
+	for _, ln := range listenFreed(t, serveFor(t, alice, Options{WebUser: alice}), 443) {
 		_ = ln.Close()
+	}
+}
+
+// listenFreed listens where somebody has just closed his sockets: the helper
+// closes its own descriptors of them after the answer that carries them, and
+// notices only then that a session is over.
+func listenFreed(t *testing.T, c *Client, port uint16) []net.Listener {
+	t.Helper()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for end := time.Now().Add(patience); ; <-tick.C {
+		lns, err := c.ListenWeb(t.Context(), port)
+		if err == nil {
+			return lns
+		}
+		if time.Now().After(end) {
+			t.Fatal(err)
+		}
 	}
 }
 
