@@ -22,7 +22,7 @@ test-kernels: ## run what depends on the kernel under Debian's 6.1 and 6.12, in 
 	sh test/install
 	$(GO) run ./test/kernels
 
-test-kernels-part: ## a part of it, for a change that the kernel could break
+test-kernels-part: ## the part of it that every change must pass
 	sh test/install
 	$(GO) run ./test/kernels -part -series 6.1
 
