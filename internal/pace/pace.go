@@ -23,6 +23,7 @@ const (
 type Pace struct {
 	woken chan struct{}
 	rule  rule
+	used  func() time.Duration // the processor time of this process so far
 }
 
 // New makes a Pace for this process. It gives nil, which does nothing, where
@@ -33,7 +34,7 @@ func New(said string) *Pace {
 	if all < 2 || said != "" {
 		return nil
 	}
-	return &Pace{woken: make(chan struct{}, 1), rule: newRule(all)}
+	return &Pace{woken: make(chan struct{}, 1), rule: newRule(all), used: cpuTime}
 }
 
 // Wake says that there is work that may take more than half. It may be called
@@ -56,7 +57,7 @@ func (p *Pace) Run(ctx context.Context) {
 	}
 	defer runtime.GOMAXPROCS(p.rule.all)
 	runtime.GOMAXPROCS(p.rule.now)
-	last, used := time.Now(), cpuTime()
+	last, used := time.Now(), p.used()
 	wait := idleLook
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
@@ -66,12 +67,12 @@ func (p *Pace) Run(ctx context.Context) {
 			return
 		case <-p.woken:
 			wait = busyLook
-			last, used = time.Now(), cpuTime()
+			last, used = time.Now(), p.used()
 			timer.Reset(wait)
 			continue
 		case <-timer.C:
 		}
-		now, total := time.Now(), cpuTime()
+		now, total := time.Now(), p.used()
 		took := now.Sub(last)
 		if took <= 0 {
 			took = 1

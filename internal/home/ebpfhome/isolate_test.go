@@ -75,8 +75,7 @@ func TestForeignNetns(t *testing.T) {
 func TestOtherLoopbackAddresses(t *testing.T) {
 	needRoot(t)
 	machine := outside(t)
-	machine.ok(order{Op: "unshare"})
-	ns := fmt.Sprintf("/proc/%d/ns/net", machine.pid)
+	ns := machine.leaveNetns()
 	c := spawnIn(t, ns)
 	other := newHome(t, c, loopback.Overlay)
 	neighbour := puppetIn(t, other, "web")

@@ -206,6 +206,7 @@ func obey(o order) (r result, err error) {
 	case "unshare":
 		if err = unix.Unshare(unix.CLONE_NEWNET); err == nil {
 			err = loUp()
+			r.Value = unix.Gettid()
 		}
 	default:
 		err = fmt.Errorf("no such order: %s", o.Op)
@@ -378,6 +379,13 @@ func (p *puppet) server(network, addr string) (fd int, errno string) {
 		return -1, r.Err
 	}
 	return fd, ""
+}
+
+// leaveNetns gives the puppet a network namespace of its own, and returns its
+// path. That is of the thread which obeys, and need not be the process's first.
+func (p *puppet) leaveNetns() string {
+	p.t.Helper()
+	return fmt.Sprintf("/proc/%d/task/%d/ns/net", p.pid, p.ok(order{Op: "unshare"}).Value)
 }
 
 func (p *puppet) mustServe(network, addr string) int {

@@ -179,8 +179,7 @@ func TestMachinesLocalhost(t *testing.T) {
 	needRoot(t)
 	// In a network namespace, so that nobody else's server is in the way.
 	machine := outside(t)
-	machine.ok(order{Op: "unshare"})
-	ns := fmt.Sprintf("/proc/%d/ns/net", machine.pid)
+	ns := machine.leaveNetns()
 	c := spawnIn(t, ns)
 	i := 0
 	for _, isolation := range []loopback.Isolation{loopback.Overlay, loopback.Strict} {
@@ -303,12 +302,12 @@ func TestBothLocalhosts(t *testing.T) {
 func TestBoundClient(t *testing.T) {
 	needRoot(t)
 	machine := outside(t)
-	machine.ok(order{Op: "unshare"})
-	c := spawnIn(t, fmt.Sprintf("/proc/%d/ns/net", machine.pid))
+	ns := machine.leaveNetns()
+	c := spawnIn(t, ns)
 	for _, isolation := range []loopback.Isolation{loopback.Overlay, loopback.Strict} {
 		h := newHome(t, c, isolation)
 		p := puppetIn(t, h, "web")
-		p.ok(order{Op: "setns", Data: fmt.Sprintf("/proc/%d/ns/net", machine.pid)})
+		p.ok(order{Op: "setns", Data: ns})
 		inside4 := p.mustServe("tcp4", "0.0.0.0:24600")
 		inside6 := p.mustServe("tcp6", "[::]:24601")
 		machine4 := machine.mustServe("tcp6", "[::]:24602")

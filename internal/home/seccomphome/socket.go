@@ -130,13 +130,17 @@ func (a *address) call(nr uintptr, fd int) unix.Errno {
 func (a *address) bind(fd int) unix.Errno { return a.call(unix.SYS_BIND, fd) }
 
 // connect makes the call and makes it again where a signal to us, which is
-// none of the program's business, interrupts it.
+// none of the program's business, interrupts it. What the interrupted call has
+// begun goes on, and to the program that call is the one that it has made: it is
+// in progress, not a second one.
 func (a *address) connect(fd int) unix.Errno {
-	for {
-		if errno := a.call(unix.SYS_CONNECT, fd); errno != unix.EINTR {
-			return errno
+	errno := a.call(unix.SYS_CONNECT, fd)
+	for errno == unix.EINTR {
+		if errno = a.call(unix.SYS_CONNECT, fd); errno == unix.EALREADY {
+			errno = unix.EINPROGRESS
 		}
 	}
+	return errno
 }
 
 func (s *socket) close() {
