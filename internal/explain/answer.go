@@ -12,6 +12,8 @@ import (
 // answer says in one to three sentences what is there, or why it fails.
 func (f *Facts) answer(r *Report) string {
 	switch {
+	case f.Unix != nil:
+		return f.unixAnswer(r)
 	case f.Input.HasPort && f.Input.Port == 0:
 		return "Port 0 is no port: a program that binds it gets a free one from the kernel, and nobody can connect to it."
 	case f.aboutName() && f.Input.Operation == "":

@@ -197,6 +197,9 @@ func isUnit(p *sockets.Process) bool {
 
 // shortest is the shortest way to ask for the same port again.
 func (f *Facts) shortest() string {
+	if f.Unix != nil {
+		return ShellWord(f.Unix.Path)
+	}
 	if len(f.Input.IPs) == 1 && !f.Input.IPs[0].IsUnspecified() {
 		return netip.AddrPortFrom(f.Input.IPs[0], f.Input.Port).String()
 	}

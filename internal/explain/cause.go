@@ -30,6 +30,12 @@ const (
 	PrivilegedPort  Code = "privileged_port"
 	FreeNow         Code = "free_now"
 
+	// Of Unix sockets.
+	SocketMissing Code = "socket_missing"
+	SocketStale   Code = "socket_stale"
+	SocketDenied  Code = "socket_denied"
+	NotASocket    Code = "not_a_socket"
+
 	// Of names that lodge gives.
 	ServiceDown     Code = "service_not_running"
 	ServiceStarting Code = "service_not_ready"
@@ -56,6 +62,9 @@ type Cause struct {
 // likeliest first. Where the input tells which of both failed, only that.
 func (f *Facts) Causes() []Cause {
 	out := []Cause{}
+	if f.Unix != nil {
+		return f.unixCauses()
+	}
 	if f.Input.HasPort && f.Input.Port == 0 {
 		return out
 	}

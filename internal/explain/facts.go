@@ -28,6 +28,11 @@ type Facts struct {
 	// Local are this machine's addresses, by which interface has them.
 	Local map[netip.Addr]string
 
+	// Unix is set where the path of a Unix socket was given.
+	Unix *UnixSocket
+	// Others are the facts of the other failures of which a message tells.
+	Others []*Facts
+
 	Kernel Kernel
 	// Rows are the sockets of this network namespace that have the port at
 	// either end; where no port was given, those that listen on the address.

@@ -46,6 +46,21 @@ const (
 // Gather looks at this machine for what bears on the input. It makes no
 // connection and binds nothing.
 func Gather(ctx context.Context, in Input, src Source) (*Facts, error) {
+	f, err := gather(ctx, in, src)
+	if err != nil {
+		return nil, err
+	}
+	for _, other := range in.Others {
+		o, err := gather(ctx, other, src)
+		if err != nil {
+			return nil, err
+		}
+		f.Others = append(f.Others, o)
+	}
+	return f, nil
+}
+
+func gather(ctx context.Context, in Input, src Source) (*Facts, error) {
 	f := &Facts{
 		Input: in, Now: time.Now(), Projects: src.Projects, UID: uint32(os.Geteuid()),
 		Listened: make(map[netip.AddrPort]bool), Processes: make(map[int]ProcessFacts), Filter: make(map[netip.Addr]firewall.Result),
@@ -63,6 +78,14 @@ func Gather(ctx context.Context, in Input, src Source) (*Facts, error) {
 	f.Kernel, unknown = readKernel("/proc")
 	f.Unknown = append(f.Unknown, unknown...)
 	f.LowPorts = lowPorts()
+	if in.Unix != "" {
+		if err := f.gatherUnix(ctx, src); err != nil {
+			return nil, err
+		}
+		f.setApart()
+		f.processes()
+		return f, nil
+	}
 	f.targets(ctx, src)
 
 	// The firewall and the sockets are asked at the same time.

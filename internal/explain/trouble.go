@@ -31,21 +31,30 @@ func (f *Facts) listenerTrouble(ip netip.Addr) []Cause {
 			out = append(out, c)
 		}
 		for _, p := range r.Processes {
-			if s := f.Processes[p.PID].State; (s == 'T' || s == 't') && len(r.Processes) == 1 {
-				by := "by a signal (SIGSTOP, or Ctrl-Z)"
-				hint := fmt.Sprintf("let it go on: kill -CONT %d (or fg in its terminal)", p.PID)
-				if s == 't' {
-					by, hint = "by a debugger", "let it go on in the debugger"
-				}
-				out = append(out, Cause{
-					Code: ProcessStopped, Operation: Connect, Sure: true, PIDs: f.pids(r),
-					Summary:  fmt.Sprintf("%s listens on %s but is stopped %s: connections are made and nobody answers.", upper(process(p)), f.own(r), by),
-					Evidence: []string{fmt.Sprintf("/proc/%d/stat has state %c", p.PID, s)}, Hint: hint,
-				})
+			if c, ok := f.stopped(r, p); ok {
+				out = append(out, c)
 			}
 		}
 	}
 	return append(out, f.shared(rows)...)
+}
+
+// stopped reports a listener whose only process does not run.
+func (f *Facts) stopped(r *sockets.Row, p *sockets.Process) (Cause, bool) {
+	s := f.Processes[p.PID].State
+	if s != 'T' && s != 't' || len(r.Processes) != 1 {
+		return Cause{}, false
+	}
+	by := "by a signal (SIGSTOP, or Ctrl-Z)"
+	hint := fmt.Sprintf("let it go on: kill -CONT %d (or fg in its terminal)", p.PID)
+	if s == 't' {
+		by, hint = "by a debugger", "let it go on in the debugger"
+	}
+	return Cause{
+		Code: ProcessStopped, Operation: Connect, Sure: true, PIDs: f.pids(r),
+		Summary:  fmt.Sprintf("%s listens on %s but is stopped %s: connections are made and nobody answers.", upper(process(p)), f.own(r), by),
+		Evidence: []string{fmt.Sprintf("/proc/%d/stat has state %c", p.PID, s)}, Hint: hint,
+	}, true
 }
 
 // shared finds a port that several programs share by SO_REUSEPORT.

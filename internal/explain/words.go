@@ -19,6 +19,9 @@ func (f *Facts) endpoint(ip netip.Addr) string {
 
 // own writes a socket's own address, a wildcard as what it means.
 func (f *Facts) own(r *sockets.Row) string {
+	if r.Local == nil {
+		return printable(r.Path)
+	}
 	ip := r.Local.IP
 	if !ip.IsUnspecified() {
 		return r.Local.AddrPort().String()
