@@ -28,6 +28,8 @@ type Target struct {
 	// same unless a range was given. A port may be zero.
 	Port, Last uint16
 	HasPort    bool
+	// Implied says that the port was not written: it is the scheme's.
+	Implied bool
 	// Service is the name by which the port was given ("http"), or "".
 	Service string
 	// Path is a URL's path and query as they were written, or "".
@@ -49,8 +51,6 @@ func (e *PortError) Error() string {
 	switch {
 	case isDigits(e.Text):
 		return fmt.Sprintf("port %q: not a number from 0 to 65535", e.Text)
-	case e.Text == "":
-		return "no port after the colon"
 	}
 	return fmt.Sprintf("port %q: not a number from 0 to 65535, and no service's name", e.Text)
 }
@@ -166,6 +166,7 @@ func (t *Target) plain(s string) error {
 		t.Path, t.Scheme = s[slash:], "http"
 		if !t.HasPort {
 			t.setPort(80)
+			t.Implied = true
 		}
 		return nil
 	}

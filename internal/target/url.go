@@ -46,6 +46,7 @@ func (t *Target) url(s string) error {
 	if !has || port == "" {
 		if n, ok := SchemePort(scheme); ok && n != 0 {
 			t.setPort(n)
+			t.Implied = true
 		}
 	} else {
 		n, err := Port(port)
