@@ -29,6 +29,10 @@ const (
 	SelfConnected   Code = "self_connected"
 	PrivilegedPort  Code = "privileged_port"
 	FreeNow         Code = "free_now"
+	LoopbackDown    Code = "loopback_down"
+	NoRoute         Code = "no_route"
+	CloseWait       Code = "close_wait"
+	ForwardsNowhere Code = "forwards_nowhere"
 
 	// Of Unix sockets.
 	SocketMissing Code = "socket_missing"
@@ -106,8 +110,12 @@ func (f *Facts) weight(c Cause) int {
 		w -= 4 // who got that far had found the name
 	}
 	switch f.Input.Errno {
+	case "ENETUNREACH", "EHOSTUNREACH":
+		if c.Code == LoopbackDown || c.Code == NoRoute || c.Code == FirewallRule {
+			w += 2
+		}
 	case "EACCES":
-		if c.Code == PrivilegedPort || c.Code == FirewallRule {
+		if c.Code == PrivilegedPort || c.Code == FirewallRule || c.Code == NoRoute {
 			w += 2
 		}
 	case "EADDRNOTAVAIL":
@@ -123,7 +131,7 @@ func (f *Facts) weight(c Cause) int {
 			w -= 2
 		}
 	case "ECONNRESET":
-		if c.Code == BacklogFull || c.Code == ProcessDied {
+		if c.Code == BacklogFull || c.Code == ProcessDied || c.Code == ForwardsNowhere {
 			w += 2
 		}
 	}

@@ -138,6 +138,8 @@ func (f *Facts) shownEvidence(r *Report, most int) map[string]bool {
 // evidence says.
 func (f *Facts) told(r *Report, c Cause) bool {
 	switch c.Code {
+	case CloseWait:
+		return true
 	case HeldByProcess, TimeWait, ListensNow, EphemeralTaken:
 		return len(r.Listeners)+len(r.Connections) > 0
 	case ServiceDown, ServiceStarting, NoSuchService, NotHTTP, OtherPort:
@@ -182,6 +184,12 @@ func (f *Facts) socketLine(row *sockets.Row, only bool) string {
 // processLines tells of those who hold a socket, each once.
 func (f *Facts) processLines(row *sockets.Row, told map[int]bool) []Line {
 	var out []Line
+	if len(row.Processes) == 0 && listens(row) && row.Closed == nil {
+		out = append(out, Line{"process", f.unseenWhy(row)})
+	}
+	if s := f.inherited(row); s != "" {
+		out = append(out, Line{"inherited", s})
+	}
 	for _, p := range f.shown(row) {
 		if told[p.PID] {
 			continue
@@ -200,6 +208,7 @@ func (f *Facts) processLines(row *sockets.Row, told map[int]bool) []Line {
 			text += ", user " + p.User
 		}
 		add("process", text)
+		add("executable", deleted(p))
 		add("forwards", strings.TrimPrefix(forwards(p), "forwards "))
 		if p.StartedAt != nil {
 			add("since", since(f.Now, *p.StartedAt))

@@ -188,29 +188,28 @@ func (f *Facts) address() *Address {
 	if a.Local && a.Interface == "" && ip.IsLoopback() {
 		a.Interface = "lo"
 	}
-	a.Scope = scopeOf(ip)
+	a.Scope = f.scope(ip)
+	a.Reach = f.reach(ip)
 	if p := f.project(ip); p != nil {
 		a.Project = p.Name
 	}
 	return a
 }
 
-// scopeOf gives the scope of an address by itself.
-func scopeOf(ip netip.Addr) loopback.Scope {
-	ip = ip.Unmap().WithZone("")
-	switch {
-	case ip.IsUnspecified():
-		return loopback.ScopeAll
-	case loopback.HomeRange.Contains(ip), loopback.Home6Range.Contains(ip):
-		return loopback.ScopeHome
-	case ip.IsLoopback():
-		return loopback.ScopeLoopback
-	case ip.IsMulticast():
-		return loopback.ScopeMulticast
-	case ip.IsLinkLocalUnicast():
-		return loopback.ScopeLinkLocal
+// scope tells from where an address can be reached, as lodge ports does.
+func (f *Facts) scope(ip netip.Addr) loopback.Scope {
+	if f.Scope == nil {
+		return ""
 	}
-	return loopback.ScopeLAN
+	return f.Scope(ip)
+}
+
+// reach says who can reach an address, as the end of "… can be reached".
+func (f *Facts) reach(ip netip.Addr) string {
+	if f.scope(ip) == loopback.ScopeContainer {
+		return loopback.ScopeContainer.Reach()
+	}
+	return loopback.BlockOf(ip).Reach
 }
 
 func (f *Facts) port() *Port {

@@ -87,7 +87,7 @@ func (rs *Ruleset) describe(ch *Chain, r *Rule) string {
 		case "target":
 			out = append(out, strings.ToLower(f.str(unix.NFTA_TARGET_NAME)))
 		case "reject":
-			out = append(out, "reject")
+			out = append(out, rejectName(f))
 		case "counter", "notrack", "masq":
 			out = append(out, x.Name)
 		case "redir":
