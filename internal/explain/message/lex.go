@@ -72,12 +72,12 @@ var (
 	reSix     = compiled(`^\[([0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*(?:%\w+)?)\]`)
 	reColons  = compiled(`^[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,5})+(?:(?:\d{1,3}\.){3}\d{1,3})?(?:%\w+)?(?::\d{1,5})?`)
 	reMapping = compiled(`^(\d{1,3}(?:\.\d{1,3}){3}):(\d{1,5}):\d{1,3}(?:\.\d{1,3}){3}:\d{1,5}(?:/(tcp|udp))?`)
-	reFour    = compiled(`^(\d{1,3}(?:\.\d{1,3}){3})(?: ?: ?(\d{1,5})\b|\.(\d{1,5})\b)?(?:/(tcp|udp)\b)?`)
+	reFour    = compiled(`^(\d{1,3}(?:\.\d{1,3}){3})(?:(?: ?: ?|#)(\d{1,5})\b|\.(\d{1,5})\b)?(?:/(tcp|udp)\b)?`)
 	reJava    = compiled(`^([A-Za-z][\w.-]*|\d{1,3}(?:\.\d{1,3}){3})?/(?:<unresolved>|\[?([0-9A-Fa-f:.]*[0-9A-Fa-f])\]?)(?::(\d{1,5})\b)?`)
 	reWget    = compiled(`^\|([0-9A-Fa-f:.]+)\|:(\d{1,5})\b`)
 	reAny     = compiled(`^\*?:(\d{1,5})\b`)
 	reTicked  = compiled("^`([\\w.:-]+)`:`(\\d{1,5})`")
-	reTuple   = compiled(`^\(\s*u?b?['"]([^'"\s]*)['"]\s*,\s*(\d{1,5})\s*(?:,\s*\d+\s*,\s*\d+\s*)?[),]`)
+	reTuple   = compiled(`^[({\[]\s*u?b?['"]([^'"\s]*)['"]\s*,\s*(\d{1,5})\s*(?:,\s*\d+\s*,\s*\d+\s*)?[),}\]]`)
 	reErlang4 = compiled(`^\{\s*(\d{1,3})\s*,\s*(\d{1,3})\s*,\s*(\d{1,3})\s*,\s*(\d{1,3})\s*\}(?:\s*,\s*(\d{1,5})\b)?`)
 	reErlang6 = compiled(`^\{((?:\s*\d{1,5}\s*,){7}\s*\d{1,5}\s*)\}(?:\s*,\s*(\d{1,5})\b)?`)
 	reConn    = compiled(`^(?:https?|ajp)-[A-Za-z][\w]*-(?:(\d{1,3}(?:\.\d{1,3}){3})-)?(\d{2,5})\b`)
@@ -138,7 +138,8 @@ func hostOf(name, port string) (host, bool) {
 		}
 		h.port, h.hasPort = n, true
 	}
-	if name == "" || name == "*" {
+	switch strings.ToLower(name) {
+	case "", "*", "null", "undefined", "none", "nil":
 		return h, h.hasPort
 	}
 	if ip, err := netip.ParseAddr(name); err == nil {
@@ -314,7 +315,7 @@ func (l *lexer) sign(rest string) {
 		if l.before(" \t\n\"'`(=[{,/<*") && rest[0] == ':' && l.colons(rest) {
 			return
 		}
-		if m := match(reAny); m != nil && l.before(" \t\n\"'`(=[{<") && l.takeHost(len(m[0]), "", m[1], "") {
+		if m := match(reAny); m != nil && l.before(" \t\n\"'`(=[{<") && !l.behindKey() && l.takeHost(len(m[0]), "", m[1], "") {
 			return
 		}
 	case '|':
@@ -331,6 +332,9 @@ func (l *lexer) sign(rest string) {
 		}
 	case '{':
 		if l.erlang(rest) {
+			return
+		}
+		if m := match(reTuple); m != nil && l.takeHost(len(m[0]), m[1], m[2], "") {
 			return
 		}
 	case '/':
@@ -354,6 +358,11 @@ func (l *lexer) sign(rest string) {
 // characters.
 func (l *lexer) before(set string) bool {
 	return l.at == 0 || strings.IndexByte(set, l.text[l.at-1]) >= 0
+}
+
+// behindKey reports whether a quote that ends a key stands before: "code":9001.
+func (l *lexer) behindKey() bool {
+	return l.at > 1 && strings.IndexByte("\"'`", l.text[l.at-1]) >= 0 && (isLetter(l.text[l.at-2]) || isDigit(l.text[l.at-2]) || l.text[l.at-2] == '_')
 }
 
 func (l *lexer) arrow(m []string) bool {

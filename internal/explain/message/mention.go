@@ -129,7 +129,12 @@ func (g *grammar) hostCue(i int) (cue, strong bool) {
 		}
 	}
 	prev := g.text(j)
+	if i := strings.LastIndexByte(prev, '.'); i >= 0 {
+		prev = prev[i+1:] // java.net.UnknownHostException
+	}
 	switch prev {
+	case "name":
+		return g.text(j-1) == "host", g.text(j-1) == "host"
 	case "enotfound", "eai_again", "lookup", "unknownhostexception":
 		return true, true
 	case "host", "hostname", "hosts", "address":

@@ -33,7 +33,7 @@ func (r *reader) operation(k *mark, line int) Operation {
 	if k.errno == "EACCES" {
 		return Bind // a connection is hardly ever denied
 	}
-	return Connect
+	return "" // either
 }
 
 // nearest returns the operation whose word stands nearest to a position, before
