@@ -22,7 +22,8 @@ var allowed = map[string][]string{
 	"pidfd":            {"procfs"},
 	"stall":            {"procfs"},
 	"pace":             {},
-	"probe":            {"loopback"},
+	"target":           {"loopback"},
+	"probe":            {"loopback", "target"},
 	"unixsock":         {"statefile"},
 	"statefile":        {},
 	"rawjson":          {},
@@ -49,11 +50,12 @@ var allowed = map[string][]string{
 	"trust/proof":      {"trust"},
 	"lan":              {"loopback"},
 	"owners":           {},
-	"explain":          {"explain/firewall", "loopback", "pidfd", "procfs", "sockets"},
+	"explain":          {"explain/firewall", "explain/message", "loopback", "pidfd", "procfs", "sockets", "target"},
+	"explain/message":  {"loopback", "target"},
 	"explain/firewall": {},
 	"tui":              {"localapi", "logs", "loopback", "service", "sockets"},
 	"daemon":           {"lan", "logs", "proxy", "trust", "helper", "hosts", "names", "home", "home/hostsview", "home/ebpfhome", "home/seccomphome", "keeper", "localapi", "loopback", "procfs", "service", "sockets", "unixsock", "stall", "pidfd", "mark", "statefile", "rawjson"},
-	"cli":              {"daemon", "helper", "keeper", "localapi", "logs", "loopback", "project", "refs", "service", "trust", "trust/proof", "trust/stores", "probe", "sockets", "explain", "procfs", "pidfd", "pace", "tui", "names", "stall", "mark", "statefile"},
+	"cli":              {"daemon", "helper", "keeper", "localapi", "logs", "loopback", "project", "refs", "service", "trust", "trust/proof", "trust/stores", "probe", "sockets", "explain", "procfs", "pidfd", "pace", "tui", "names", "stall", "mark", "statefile", "target"},
 }
 
 type pkg struct {

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/netip"
 	"os"
 	"strings"
@@ -19,6 +18,7 @@ import (
 	"lodge/internal/loopback"
 	"lodge/internal/pidfd"
 	"lodge/internal/service"
+	"lodge/internal/target"
 )
 
 // explainFlags are the flags of explain.
@@ -66,7 +66,7 @@ func (a *app) explain(ctx context.Context, what string, fl explainFlags) error {
 		return &usageError{err: errors.New("--kill prints no JSON"), hint: "lodge explain --kill --yes :3000"}
 	}
 	if what == "-" {
-		b, err := io.ReadAll(io.LimitReader(a.env.Stdin, 1<<20))
+		b, err := readEnd(a.env.Stdin, messageEnd)
 		if err != nil {
 			return fmt.Errorf("read standard input: %w", err)
 		}
@@ -75,7 +75,7 @@ func (a *app) explain(ctx context.Context, what string, fl explainFlags) error {
 	look := a.look(ctx)
 	defer look.Close()
 	if word := strings.TrimSpace(what); !strings.ContainsAny(word, " \t\n") && !isDigits(word) {
-		_, iana := loopback.PortOf(word)
+		_, iana := target.ServicePort(word)
 		n, err := look.serviceNamed(word, a.env.Dir, iana)
 		if err != nil {
 			return err
@@ -97,7 +97,7 @@ func (a *app) explain(ctx context.Context, what string, fl explainFlags) error {
 	case fl.bind:
 		in.Operation = explain.Bind
 	}
-	if fl.bind && !in.HasPort {
+	if fl.bind && !in.HasPort && in.Unix == "" {
 		return &usageError{err: errors.New("--bind needs a port"), hint: "such as: " + explainExample}
 	}
 	facts, err := explain.Gather(ctx, in, a.explainSource(ctx, look))

@@ -120,7 +120,7 @@ func newPortsRequest(f portsFlags, words []string, interval bool) (*portsRequest
 	r := &portsRequest{flags: f, words: words}
 	s := &r.selection
 	for _, w := range words {
-		if err := s.word(w); err != nil {
+		if err := s.word(w, f.unix); err != nil {
 			return nil, err
 		}
 	}

@@ -4,8 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"net/url"
 	"os/user"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -14,6 +14,7 @@ import (
 	"lodge/internal/names"
 	"lodge/internal/project"
 	"lodge/internal/sockets"
+	"lodge/internal/target"
 )
 
 // selection is which sockets the words and flags of a command line select:
@@ -57,73 +58,109 @@ type hostWord struct {
 // what it gives: a list of thousands would slow the kernel down.
 const maxEnginePorts = 64
 
-// schemePorts are those of addresses that people paste.
-func schemePort(scheme string) (uint16, bool) {
-	switch scheme {
-	case "http", "ws":
-		return 80, true
-	case "https", "wss":
-		return 443, true
-	}
-	return 0, false
-}
-
-// word takes one word of the command line.
-func (s *selection) word(w string) error {
+// word takes one word of the command line. unix says that Unix sockets are asked
+// for, so that any path may be the path of one.
+func (s *selection) word(w string, unix bool) error {
 	text := strings.TrimSpace(w)
-	if strings.Contains(text, "://") {
-		u, err := url.Parse(text)
-		if err != nil || u.Host == "" {
-			return wrongWord(w, "it is not an address", "for example: lodge ports 127.0.0.1:3000")
-		}
-		text = u.Host
-		// Nobody but lodge's proxy has the port of a service's address.
-		if n, ok := schemePort(u.Scheme); ok && u.Port() == "" && !isHostWord(text) {
-			text += ":" + strconv.Itoa(int(n))
-		}
-	}
 	if text == "" {
 		return wrongWord(w, "it is empty", "a port, an address, a process or a project")
 	}
-	if port, proto, ok := strings.Cut(text, "/"); ok && isDigits(port) && (proto == "tcp" || proto == "udp") {
-		s.protocols = append(s.protocols, proto)
-		text = port
+	if strings.ContainsAny(text, " \t") || !strings.Contains(text, "://") && isPlainName(text) {
+		return s.name(w, text)
 	}
-	if ports, ok := strings.CutPrefix(strings.TrimPrefix(text, "*"), ":"); ok && startsWithDigit(ports) && !strings.Contains(ports, ":") || isPorts(text) {
-		p, err := parsePorts(strings.TrimPrefix(strings.TrimPrefix(text, "*"), ":"))
-		if err != nil {
-			return err
-		}
-		s.places = append(s.places, p)
-		return nil
+	t, err := target.Parse(text)
+	var port *target.PortError
+	var order *target.OrderError
+	var host *target.HostError
+	switch {
+	case errors.As(err, &order):
+		return &usageError{err: fmt.Errorf("read ports \"%d-%d\": the first is the larger one", order.First, order.Last), hint: fmt.Sprintf("%d-%d", order.Last, order.First)}
+	case strings.Contains(text, "://") && err != nil:
+		return wrongWord(w, "it is not an address", "for example: lodge ports 127.0.0.1:3000")
+	case errors.As(err, &port) && (isDigits(port.Text) || t.IP.IsValid() || startsWithDigit(port.Text)):
+		return wrongPort(port.Text)
+	case errors.As(err, &host) && t.HasPort:
+		return wrongWord(w, fmt.Sprintf("%q is not an address", host.Host), "an IP address or localhost, such as 127.0.0.1:80")
+	case err != nil:
+		return s.name(w, text)
 	}
-	if ps, ok := parseAddresses(text); ok {
-		s.filter.Addresses = append(s.filter.Addresses, ps...)
-		return nil
-	}
-	if i := strings.LastIndexByte(text, ':'); i > 0 && startsWithDigit(text[i+1:]) {
-		return s.endpoint(w, text[:i], text[i+1:])
-	}
-	return s.name(w, text)
+	return s.address(w, text, &t, unix)
 }
 
-// endpoint takes ADDRESS:PORT.
-func (s *selection) endpoint(w, host, ports string) error {
-	p, err := parsePorts(ports)
-	if err != nil {
-		return err
+// isPlainName reports whether a word is a name without anything of an address:
+// a process, a project, PROJECT/SERVICE.
+func isPlainName(text string) bool {
+	if _, _, ok := cutPID(text); ok {
+		return true
 	}
-	ps, ok := parseAddresses(host)
-	if !ok {
-		if isHostWord(host) {
-			s.hosts = append(s.hosts, hostWord{host, &p})
-			return nil
+	if text == "localhost" || strings.ContainsAny(text, ":@*") || strings.HasPrefix(text, "/") || strings.HasPrefix(text, ".") && strings.Contains(text, "/") {
+		return false
+	}
+	head, _, slash := strings.Cut(text, "/")
+	if slash {
+		_, err := netip.ParseAddr(head)
+		return err != nil && head != "localhost" && !isPorts(head) && !isHostWord(head)
+	}
+	return strings.Trim(text, "0123456789.-") != "" && !isHostWord(text)
+}
+
+// address takes a word that is an address by package target.
+func (s *selection) address(w, text string, t *target.Target, unix bool) error {
+	if t.Unix != "" {
+		base := text[strings.LastIndexByte(text, '/')+1:]
+		if !unix && text[0] == '/' && !strings.Contains(base, "sock") {
+			return wrongWord(w, "it is a path", "lodge ports "+base+" for a process, lodge ports -x "+text+" for a socket")
 		}
-		return wrongWord(w, fmt.Sprintf("%q is not an address", host), "an IP address or localhost, such as 127.0.0.1:"+ports)
+		s.protocols = append(s.protocols, string(protocolUnix))
+		s.filter.Paths = append(s.filter.Paths, unixPaths(t.Unix)...)
+		return nil
 	}
-	p.addrs = ps
-	s.places = append(s.places, p)
+	if t.Protocol != "" {
+		s.protocols = append(s.protocols, string(t.Protocol))
+	}
+	var p *place
+	if t.HasPort {
+		p = &place{from: t.Port, to: t.Last}
+	}
+	addrs, ok := targetAddresses(t)
+	switch {
+	case t.Host == "" && !t.Block.IsValid() && p != nil:
+		s.places = append(s.places, *p)
+	case !ok && isHostWord(t.Host):
+		if t.Implied {
+			p = nil // only lodge's proxy has the port of a service's address
+		}
+		s.hosts = append(s.hosts, hostWord{t.Host, p})
+	case !ok && p == nil:
+		return s.name(w, text)
+	case !ok:
+		return wrongWord(w, fmt.Sprintf("%q is not an address", t.Host), "an IP address or localhost, such as 127.0.0.1:"+strconv.Itoa(int(t.Port)))
+	case p == nil:
+		s.filter.Addresses = append(s.filter.Addresses, addrs...)
+	default:
+		p.addrs = addrs
+		s.places = append(s.places, *p)
+	}
 	return nil
+}
+
+// unixPaths are the ways in which a socket at a path may have been bound.
+func unixPaths(path string) []string {
+	out := []string{path}
+	if strings.HasPrefix(path, "@") {
+		return out
+	}
+	for _, f := range []func(string) (string, error){filepath.Abs, filepath.EvalSymlinks} {
+		if p, err := f(path); err == nil && !slices.Contains(out, p) {
+			out = append(out, p)
+		}
+	}
+	if rest, ok := strings.CutPrefix(path, "/var/run/"); ok {
+		out = append(out, "/run/"+rest)
+	} else if rest, ok := strings.CutPrefix(path, "/run/"); ok {
+		out = append(out, "/var/run/"+rest)
+	}
+	return slices.Compact(slices.Sorted(slices.Values(out)))
 }
 
 // name takes a word that is no number: a process, a project, PROJECT/SERVICE,
@@ -137,10 +174,6 @@ func (s *selection) name(w, text string) error {
 			s.filter.Names = append(s.filter.Names, name)
 		}
 		s.filter.PIDs = append(s.filter.PIDs, pid)
-		return nil
-	}
-	if isHostWord(text) {
-		s.hosts = append(s.hosts, hostWord{name: text})
 		return nil
 	}
 	switch p, svc, ok := strings.Cut(text, "/"); {
@@ -195,26 +228,28 @@ func cutPID(text string) (name string, pid int, ok bool) {
 	return text[:i], pid, err == nil && pid > 0
 }
 
-// parseAddresses reads an address, with or without brackets, a prefix, or
+// targetAddresses returns the addresses that a word means: one, a block, or
 // localhost, which is all of 127.0.0.0/8 and ::1.
-func parseAddresses(text string) ([]netip.Prefix, bool) {
-	if text == "localhost" {
+func targetAddresses(t *target.Target) ([]netip.Prefix, bool) {
+	switch {
+	case t.Block.IsValid():
+		return []netip.Prefix{t.Block}, true
+	case t.IP.IsValid():
+		a := t.IP.Unmap().WithZone("") // a prefix has none
+		return []netip.Prefix{netip.PrefixFrom(a, a.BitLen())}, true
+	case strings.EqualFold(strings.TrimSuffix(t.Host, "."), "localhost"):
 		return []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}, true
 	}
-	if strings.HasPrefix(text, "[") && strings.HasSuffix(text, "]") {
-		text = text[1 : len(text)-1]
-		if !strings.Contains(text, ":") {
-			return nil, false
-		}
-	}
-	if a, err := netip.ParseAddr(text); err == nil {
-		a = a.Unmap().WithZone("") // a prefix has none
-		return []netip.Prefix{netip.PrefixFrom(a, a.BitLen())}, true
-	}
-	if p, err := netip.ParsePrefix(text); err == nil {
-		return []netip.Prefix{p.Masked()}, true
-	}
 	return nil, false
+}
+
+// parseAddresses reads an address, a block or localhost, without a port.
+func parseAddresses(text string) ([]netip.Prefix, bool) {
+	t, err := target.Parse(text)
+	if err != nil || t.HasPort {
+		return nil, false
+	}
+	return targetAddresses(&t)
 }
 
 // isPorts says whether the text can only mean a port or a range of ports.
@@ -227,35 +262,24 @@ func isDigits(s string) bool { return s != "" && strings.Trim(s, "0123456789") =
 
 func startsWithDigit(s string) bool { return s != "" && s[0] >= '0' && s[0] <= '9' }
 
-// parsePorts reads 5432 or 3000-3010.
+// parsePorts reads 5432, 3000-3010 or http.
 func parsePorts(text string) (place, error) {
-	first, last, ranged := strings.Cut(strings.TrimPrefix(text, ":"), "-")
-	var p place
-	var err error
-	if p.from, err = parsePort(first); err != nil {
-		return p, err
+	t, err := target.Parse(":" + strings.TrimPrefix(text, ":"))
+	var order *target.OrderError
+	switch {
+	case errors.As(err, &order):
+		return place{}, &usageError{err: fmt.Errorf("read ports %q: the first is the larger one", text), hint: fmt.Sprintf("%d-%d", order.Last, order.First)}
+	case err != nil:
+		return place{}, wrongPort(text)
 	}
-	p.to = p.from
-	if ranged {
-		if p.to, err = parsePort(last); err != nil {
-			return p, err
-		}
-	}
-	if p.to < p.from {
-		return p, &usageError{err: fmt.Errorf("read ports %q: the first is the larger one", text), hint: fmt.Sprintf("%d-%d", p.to, p.from)}
-	}
-	return p, nil
+	return place{from: t.Port, to: t.Last}, nil
 }
 
-func parsePort(text string) (uint16, error) {
-	n, err := strconv.ParseUint(text, 10, 16)
-	if err != nil {
-		if isDigits(text) {
-			return 0, &usageError{err: fmt.Errorf("read port %q: it is not between 0 and 65535", text), hint: "lodge ports --pid N selects by process id"}
-		}
-		return 0, &usageError{err: fmt.Errorf("read port %q: it is not a number", text), hint: "for example 5432, or 3000-3010"}
+func wrongPort(text string) error {
+	if isDigits(text) {
+		return &usageError{err: fmt.Errorf("read port %q: it is not between 0 and 65535", text), hint: "lodge ports --pid N selects by process id"}
 	}
-	return uint16(n), nil
+	return &usageError{err: fmt.Errorf("read port %q: it is not a number", text), hint: "for example 5432, or 3000-3010"}
 }
 
 func wrongWord(word, why, hint string) error {

@@ -87,6 +87,23 @@ func TestWord(t *testing.T) {
 		".localhost":                 "word=.localhost",
 		" 5432 ":                     "place=[]:5432-5432",
 
+		":http":                 "place=[]:80-80",
+		"localhost:http":        "place=[127.0.0.0/8 ::1/128]:80-80",
+		"::1:80":                "place=[::1/128]:80-80",
+		":::3000":               "place=[::/128]:3000-3000",
+		"[127.0.0.1]:80":        "place=[127.0.0.1/32]:80-80",
+		"mongodb://localhost":   "place=[127.0.0.0/8 ::1/128]:27017-27017",
+		"localhost:3000/health": "place=[127.0.0.0/8 ::1/128]:3000-3000",
+		"127.0.0.1:3000/health": "place=[127.0.0.1/32]:3000-3000",
+		"tcp:80":                "protocol=tcp place=[]:80-80",
+		"udp:127.0.0.1:53":      "protocol=udp place=[127.0.0.1/32]:53-53",
+		"localhost:53/udp":      "protocol=udp place=[127.0.0.0/8 ::1/128]:53-53",
+		"me@127.0.0.1:22":       "place=[127.0.0.1/32]:22-22",
+		"http":                  "word=http",
+		"/run/docker.sock":      "protocol=unix paths=[/run/docker.sock /var/run/docker.sock]",
+		"unix:///x/app":         "protocol=unix paths=[/x/app]",
+		"@abstract":             "protocol=unix paths=[@abstract]",
+
 		"70000":           `! read port "70000": it is not between 0 and 65535`,
 		":70000":          `! read port "70000": it is not between 0 and 65535`,
 		"127.0.0.1:99999": `! read port "99999": it is not between 0 and 65535`,
@@ -98,15 +115,14 @@ func TestWord(t *testing.T) {
 		"300.0.0.1:80":    `! read "300.0.0.1:80": "300.0.0.1" is not an address`,
 		"127.0.0.1/33":    `! read "127.0.0.1/33": it is neither a port nor an address`,
 		"example.com:80":  `! read "example.com:80": "example.com" is not an address`,
-		"[127.0.0.1]:80":  `! read "[127.0.0.1]:80": "[127.0.0.1]" is not an address`,
 		"http://":         `! read "http://": it is not an address`,
 		"":                `! read "": it is empty`,
-		"/usr/bin/node":   `! read "/usr/bin/node": it is a path (hint: lodge ports node)`,
+		"/usr/bin/node":   `! read "/usr/bin/node": it is a path (hint: lodge ports node for a process, lodge ports -x /usr/bin/node for a socket)`,
 		"shop/":           `! read "shop/": it is not PROJECT/SERVICE`,
 		"a/b/c":           `! read "a/b/c": it is not PROJECT/SERVICE`,
 	} {
 		var s selection
-		err := s.word(word)
+		err := s.word(word, false)
 		got := s.words()
 		if err != nil {
 			var u *usageError
@@ -128,7 +144,7 @@ func FuzzWord(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, w string) {
 		var s selection
-		err := s.word(w)
+		err := s.word(w, false)
 		if (s.words() == "") != (err != nil) {
 			t.Errorf("%q: it means %q, error %v", w, s.words(), err)
 		}
@@ -167,7 +183,7 @@ func TestHostWordsAreServices(t *testing.T) {
 		"other.test":                             "projects=[other]",
 	} {
 		var s selection
-		if err := s.word(word); err != nil {
+		if err := s.word(word, false); err != nil {
 			t.Fatal(err)
 		}
 		if s.resolve(nil, find); s.words() != want {
@@ -238,7 +254,7 @@ func TestKeep(t *testing.T) {
 	} {
 		s := selection{listening: c.listening, families: c.families}
 		for _, w := range c.words {
-			if err := s.word(w); err != nil {
+			if err := s.word(w, false); err != nil {
 				t.Fatal(err)
 			}
 		}

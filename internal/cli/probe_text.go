@@ -68,6 +68,9 @@ func answerText(x *probe.Answer) string {
 	if x.TLS != nil && x.TLS.Version != "" && x.HTTP == nil && x.Protocol != "tls" && x.Protocol != "postgresql" {
 		text += " in " + x.TLS.Version
 	}
+	if t := x.TLS; t != nil && t.WantsClientCertificate && x.HTTP == nil {
+		text += ", wants a client certificate"
+	}
 	if auth := authText(x); auth != "" {
 		text += " (" + auth + ")"
 	}
@@ -224,6 +227,8 @@ func unanswered(t probe.Target, r *probe.Report) error {
 		}
 	case probe.Silent:
 		text, hint = where+" takes connections, and says nothing to any question", "whether it takes connections at all: lodge probe --connect "+t.Text
+	case probe.Result(probe.Reset):
+		text, hint = where+" takes connections, and resets each", "its log should say why; "+explain
 	case probe.Closed:
 		text, hint = where+" takes connections, and closes each without a word", explain
 	case probe.NoReply:

@@ -17,7 +17,7 @@ import (
 func parseTopFilter(text string) (tui.Match, error) {
 	var s selection
 	for w := range strings.FieldsSeq(text) {
-		if err := s.word(w); err != nil {
+		if err := s.word(w, false); err != nil {
 			return nil, err
 		}
 	}
@@ -39,6 +39,9 @@ func (s *selection) matchRow(r *sockets.Row) bool {
 	var peer sockets.Peer
 	if r.Peer != nil {
 		peer = *r.Peer
+	}
+	if paths := s.filter.Paths; len(paths) > 0 && !slices.Contains(paths, r.Path) && !slices.Contains(paths, peer.Path) {
+		return false
 	}
 	if ps := s.filter.Projects; len(ps) > 0 && !slices.Contains(ps, r.Project) && !slices.Contains(ps, peer.Project) {
 		return false

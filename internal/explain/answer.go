@@ -12,6 +12,8 @@ import (
 // answer says in one to three sentences what is there, or why it fails.
 func (f *Facts) answer(r *Report) string {
 	switch {
+	case f.Unix != nil:
+		return f.unixAnswer(r)
 	case f.Input.HasPort && f.Input.Port == 0:
 		return "Port 0 is no port: a program that binds it gets a free one from the kernel, and nobody can connect to it."
 	case f.aboutName() && f.Input.Operation == "":
@@ -100,7 +102,7 @@ func (f *Facts) amiss(r *Report, said int) string {
 	out := ""
 	for _, c := range r.Causes {
 		switch c.Code {
-		case FirewallRule, BacklogFull, ProcessStopped, FamilyOrder, ReusePortShared, PortsExhausted:
+		case FirewallRule, BacklogFull, ProcessStopped, FamilyOrder, ReusePortShared, PortsExhausted, LoopbackDown, NoRoute, CloseWait, ForwardsNowhere:
 			if c.Sure && said < 3 {
 				out += " " + c.Summary
 				said++
@@ -142,8 +144,12 @@ func (f *Facts) listenerAnswer(r *Report) string {
 			s += ", inside its home"
 		}
 		s = strings.TrimSuffix(s, ",")
-		reach := loopback.BlockOf(row.Local.IP).Reach
-		out = append(out, s+", reachable "+reach+"."+f.keptAnswer(row))
+		reach := f.reach(row.Local.IP)
+		s += ", reachable " + reach + "." + f.keptAnswer(row)
+		if w := f.forwardOf(row); w != nil {
+			s += " " + w.sentence()
+		}
+		out = append(out, s)
 	}
 	if n := len(groups); n > 2 {
 		out = append(out, fmt.Sprintf("%d more programs have the port too.", n-2))
@@ -158,7 +164,7 @@ func (f *Facts) listenerAnswer(r *Report) string {
 func (f *Facts) clients(r *Report) int {
 	n := 0
 	for i := range r.Connections {
-		if s := r.Connections[i].State; s != "time_wait" && s != "syn_recv" {
+		if s := r.Connections[i].State; s != "time_wait" && s != "syn_recv" && s != "close_wait" {
 			n++
 		}
 	}
@@ -238,7 +244,7 @@ func (f *Facts) farUse(r *sockets.Row) string {
 func (f *Facts) emptyAnswer(r *Report) string {
 	for _, c := range r.Causes {
 		switch c.Code {
-		case OtherAddress, InHome, InNamespace, BoundOnly, ProcessDied, NotLocal, NameUnknown:
+		case OtherAddress, InHome, InNamespace, BoundOnly, ProcessDied, NotLocal, NameUnknown, NoRoute:
 			return c.Summary
 		case HeldByProcess, HeldInHome, EphemeralTaken:
 			return fmt.Sprintf("Nobody listens there. %s", c.Summary)

@@ -29,14 +29,46 @@ func (f *Facts) bindCauses() []Cause {
 	}
 	out = append(out, f.inTheWay()...)
 	if f.Input.Operation == Bind && len(out) == 0 {
-		out = append(out, Cause{
-			Code: FreeNow, Operation: Bind, Sure: len(f.Unknown) == 0,
-			Summary:  fmt.Sprintf("Nothing holds port %d any more, so a bind should work now.", f.Input.Port),
-			Evidence: []string{"no socket has the port: listening, connected, bound or in TIME_WAIT"},
-			Hint:     "try again",
-		})
+		out = append(out, f.freeNow())
 	}
 	return out
+}
+
+// freeNow says that a bind should work, and which sockets have the port all the
+// same: at other addresses, or for IPv6 only.
+func (f *Facts) freeNow() Cause {
+	c := Cause{
+		Code: FreeNow, Operation: Bind, Sure: len(f.Unknown) == 0,
+		Summary:  fmt.Sprintf("Nothing holds port %d any more, so a bind should work now.", f.Input.Port),
+		Evidence: []string{"no socket has the port: listening, connected, bound or in TIME_WAIT"},
+		Hint:     "try again",
+	}
+	var rows []*sockets.Row
+	for i := range f.Rows {
+		if r := &f.Rows[i]; r.Local != nil && r.Local.Port == f.Input.Port && (listens(r) || r.State == "bound") {
+			rows = append(rows, r)
+		}
+	}
+	if len(rows) == 0 {
+		return c
+	}
+	c.Evidence = nil
+	for _, r := range rows[:min(len(rows), maxShown)] {
+		c.Evidence = append(c.Evidence, f.line(r)+", "+strings.ToUpper(string(r.Protocol))+": not in the way")
+	}
+	c.Summary = fmt.Sprintf("Nothing is in the way of a bind to %s, so it should work now: %s has port %d at %s, which is another address.", f.bindSubject(), f.who(rows[0]), f.Input.Port, f.own(rows[0]))
+	if f.Input.Protocol != "" && rows[0].Protocol != f.Input.Protocol {
+		c.Summary = fmt.Sprintf("Nothing is in the way of a bind to %s by %s, so it should work now: %s has the port by %s.", f.bindSubject(), strings.ToUpper(string(f.Input.Protocol)), f.who(rows[0]), strings.ToUpper(string(rows[0].Protocol)))
+	}
+	return c
+}
+
+// bindSubject names what a bind is for.
+func (f *Facts) bindSubject() string {
+	if len(f.Targets) > 0 {
+		return f.endpoint(f.Targets[0])
+	}
+	return fmt.Sprintf("port %d", f.Input.Port)
 }
 
 // bindTo are the addresses that a bind is for; the wildcard of both families
@@ -61,7 +93,7 @@ func (f *Facts) bindTo() []netip.Addr {
 // inTheWay sorts the sockets that have the port by how they hold it.
 func (f *Facts) inTheWay() []Cause {
 	to := f.bindTo()
-	rows := f.at(func(r *sockets.Row) bool {
+	rows := f.inTheWayOf(func(r *sockets.Row) bool {
 		return slices.ContainsFunc(to, func(ip netip.Addr) bool {
 			return overlaps(r, ip) || f.rowProject(r) != "" && loopback.IsLocalhost(ip)
 		})
@@ -101,6 +133,27 @@ func (f *Facts) inTheWay() []Cause {
 		return out
 	}
 	return append(out, f.sharedBind(held)...)
+}
+
+// inTheWayOf is at for a bind. Where the protocol was not said, sockets of UDP
+// count too, if none of TCP does.
+func (f *Facts) inTheWayOf(keep func(*sockets.Row) bool) []*sockets.Row {
+	rows := f.at(keep)
+	if f.Input.Protocol != "" || slices.ContainsFunc(rows, func(r *sockets.Row) bool { return listens(r) || r.State == "bound" }) {
+		return rows
+	}
+	if f.Input.Operation != Bind {
+		return rows
+	}
+	return append(rows, f.of(other(f.protocol()), func(r *sockets.Row) bool { return listens(r) && keep(r) })...)
+}
+
+// other is the other of TCP and UDP.
+func other(p loopback.Protocol) loopback.Protocol {
+	if p == loopback.UDP {
+		return loopback.TCP
+	}
+	return loopback.UDP
 }
 
 // asksForHome says whether the input is about the home that a socket is in.
@@ -144,8 +197,15 @@ func (f *Facts) held(rows []*sockets.Row) []Cause {
 			verb = "has bound"
 		}
 		c.Summary = fmt.Sprintf("%s already %s %s.", upper(f.who(r)), verb, f.own(r))
+		if f.Input.Protocol == "" && r.Protocol == loopback.UDP {
+			c.Summary = fmt.Sprintf("%s already %s %s, by UDP.", upper(f.who(r)), verb, f.own(r))
+		}
 		c.Evidence = f.about(r)
 		c.Hint = f.howToStop(r)
+		if s := f.inherited(r); s != "" {
+			c.Summary = strings.TrimSuffix(c.Summary, ".") + ". " + upper(s) + "."
+			c.Evidence = append(c.Evidence, s)
+		}
 		if n := slices.IndexFunc(out, func(o Cause) bool { return slices.Equal(o.PIDs, c.PIDs) && len(c.PIDs) > 0 }); n >= 0 {
 			// One program that listens on IPv4 and IPv6 is one cause.
 			out[n].Summary = strings.TrimSuffix(out[n].Summary, ".") + " and " + f.own(r) + "."
@@ -173,10 +233,7 @@ func (f *Facts) howToStop(r *sockets.Row) string {
 		}
 	}
 	if len(r.Processes) == 0 {
-		if r.Unknown {
-			return "it is another user's: run lodge explain as root to see which process"
-		}
-		return "no process holds it: the kernel itself does, such as for NFS or a tunnel"
+		return f.unseenWhy(r)
 	}
 	hint := fmt.Sprintf("to stop it: lodge explain --kill %s", f.shortest())
 	for _, p := range r.Processes {
@@ -197,6 +254,9 @@ func isUnit(p *sockets.Process) bool {
 
 // shortest is the shortest way to ask for the same port again.
 func (f *Facts) shortest() string {
+	if f.Unix != nil {
+		return ShellWord(f.Unix.Path)
+	}
 	if len(f.Input.IPs) == 1 && !f.Input.IPs[0].IsUnspecified() {
 		return netip.AddrPortFrom(f.Input.IPs[0], f.Input.Port).String()
 	}

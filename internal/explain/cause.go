@@ -29,6 +29,16 @@ const (
 	SelfConnected   Code = "self_connected"
 	PrivilegedPort  Code = "privileged_port"
 	FreeNow         Code = "free_now"
+	LoopbackDown    Code = "loopback_down"
+	NoRoute         Code = "no_route"
+	CloseWait       Code = "close_wait"
+	ForwardsNowhere Code = "forwards_nowhere"
+
+	// Of Unix sockets.
+	SocketMissing Code = "socket_missing"
+	SocketStale   Code = "socket_stale"
+	SocketDenied  Code = "socket_denied"
+	NotASocket    Code = "not_a_socket"
 
 	// Of names that lodge gives.
 	ServiceDown     Code = "service_not_running"
@@ -56,6 +66,9 @@ type Cause struct {
 // likeliest first. Where the input tells which of both failed, only that.
 func (f *Facts) Causes() []Cause {
 	out := []Cause{}
+	if f.Unix != nil {
+		return f.unixCauses()
+	}
 	if f.Input.HasPort && f.Input.Port == 0 {
 		return out
 	}
@@ -97,8 +110,12 @@ func (f *Facts) weight(c Cause) int {
 		w -= 4 // who got that far had found the name
 	}
 	switch f.Input.Errno {
+	case "ENETUNREACH", "EHOSTUNREACH":
+		if c.Code == LoopbackDown || c.Code == NoRoute || c.Code == FirewallRule {
+			w += 2
+		}
 	case "EACCES":
-		if c.Code == PrivilegedPort || c.Code == FirewallRule {
+		if c.Code == PrivilegedPort || c.Code == FirewallRule || c.Code == NoRoute {
 			w += 2
 		}
 	case "EADDRNOTAVAIL":
@@ -114,7 +131,7 @@ func (f *Facts) weight(c Cause) int {
 			w -= 2
 		}
 	case "ECONNRESET":
-		if c.Code == BacklogFull || c.Code == ProcessDied {
+		if c.Code == BacklogFull || c.Code == ProcessDied || c.Code == ForwardsNowhere {
 			w += 2
 		}
 	}

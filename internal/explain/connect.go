@@ -29,8 +29,19 @@ func (f *Facts) connectCauses() []Cause {
 		}
 	}
 	var out []Cause
+	if f.LoDown && slices.ContainsFunc(to, netip.Addr.IsLoopback) {
+		out = append(out, f.loopbackDown())
+	}
 	for _, ip := range to {
-		if !f.isLocal(ip) && (len(open) == 0 || !f.sameName()) {
+		if f.isLocal(ip) || len(open) > 0 && f.sameName() {
+			continue
+		}
+		if errno, ok := f.Routes[ip]; ok && !ip.IsLoopback() {
+			out = append(out, f.noRoute(ip, errno))
+		}
+		if n, ok := f.Spaces[ip]; ok {
+			out = append(out, f.inSpace(ip, n))
+		} else {
 			out = append(out, f.notLocal(ip, Connect))
 		}
 	}
@@ -44,7 +55,9 @@ func (f *Facts) connectCauses() []Cause {
 	for _, ip := range open {
 		out = append(out, f.listenerTrouble(ip)...)
 	}
+	out = append(out, f.emptyForwards()...)
 	out = append(out, f.exhausted(to)...)
+	out = append(out, f.closeWait()...)
 	if len(open) > 0 && f.Input.Errno == "ECONNREFUSED" && len(out) == 0 {
 		out = append(out, f.listensNow(open[0]))
 	}
@@ -229,6 +242,13 @@ func (f *Facts) nobody(shut []netip.Addr) []Cause {
 		Summary:  fmt.Sprintf("Nobody listens on %s.", f.endpoint(ip)),
 		Evidence: []string{fmt.Sprintf("no %s socket on port %d listens, on any address, in any network namespace that can be seen", strings.ToUpper(string(f.protocol())), f.Input.Port)},
 		Hint:     "start the server, or correct the port",
+	}
+	for _, r := range f.of(other(f.protocol()), func(r *sockets.Row) bool { return listens(r) && covers(r, ip) }) {
+		c.Evidence[0] = fmt.Sprintf("no %s socket on port %d listens, on any address, in any network namespace that can be seen", strings.ToUpper(string(f.protocol())), f.Input.Port)
+		c.Evidence = append(c.Evidence, f.line(r)+", "+strings.ToUpper(string(r.Protocol)))
+		c.Summary = fmt.Sprintf("Nobody listens on %s by %s; by %s %s has the port.", f.endpoint(ip), strings.ToUpper(string(f.protocol())), strings.ToUpper(string(r.Protocol)), f.who(r))
+		c.Hint = fmt.Sprintf("use %s, or start the server that is meant", strings.ToUpper(string(r.Protocol)))
+		return []Cause{c}
 	}
 	if n := len(f.at(func(r *sockets.Row) bool { return r.State == "time_wait" })); n > 0 {
 		c.Evidence = append(c.Evidence, fmt.Sprintf("%s still in TIME_WAIT: somebody used the port less than a minute ago", count(n, "connection is", "connections are")))

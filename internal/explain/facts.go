@@ -5,6 +5,8 @@ import (
 	"slices"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"lodge/internal/explain/firewall"
 	"lodge/internal/loopback"
 	"lodge/internal/sockets"
@@ -28,6 +30,11 @@ type Facts struct {
 	// Local are this machine's addresses, by which interface has them.
 	Local map[netip.Addr]string
 
+	// Unix is set where the path of a Unix socket was given.
+	Unix *UnixSocket
+	// Others are the facts of the other failures of which a message tells.
+	Others []*Facts
+
 	Kernel Kernel
 	// Rows are the sockets of this network namespace that have the port at
 	// either end; where no port was given, those that listen on the address.
@@ -45,6 +52,19 @@ type Facts struct {
 	Processes map[int]ProcessFacts
 	// Filter is what the firewall does to connections, by target.
 	Filter map[netip.Addr]firewall.Result
+
+	// LoDown says that the loopback interface is down, Routes which addresses
+	// have no route, and the error that a connection meets.
+	LoDown bool
+	Routes map[netip.Addr]unix.Errno
+	// Spaces are the other network namespaces that have an address which is not
+	// here, and There the sockets in them that listen on the port.
+	Spaces map[netip.Addr]sockets.Namespace
+	There  []sockets.Row
+	// Forwards are what proxies of published ports hand on.
+	Forwards []Forward
+	// Scope tells from where an address can be reached.
+	Scope func(netip.Addr) loopback.Scope
 
 	Projects []Project
 	// Own are the processes of lodge itself that hold sockets, and what they are.
@@ -202,11 +222,14 @@ func overlaps(r *sockets.Row, ip netip.Addr) bool {
 
 // at gives the sockets with the port as their own, of the protocol that
 // matters, for which keep says so.
-func (f *Facts) at(keep func(*sockets.Row) bool) []*sockets.Row {
+func (f *Facts) at(keep func(*sockets.Row) bool) []*sockets.Row { return f.of(f.protocol(), keep) }
+
+// of is at for a protocol.
+func (f *Facts) of(proto loopback.Protocol, keep func(*sockets.Row) bool) []*sockets.Row {
 	var out []*sockets.Row
 	for i := range f.Rows {
 		r := &f.Rows[i]
-		if r.Local != nil && r.Protocol == f.protocol() && (!f.Input.HasPort || r.Local.Port == f.Input.Port) && keep(r) {
+		if r.Local != nil && r.Protocol == proto && (!f.Input.HasPort || r.Local.Port == f.Input.Port) && keep(r) {
 			out = append(out, r)
 		}
 	}

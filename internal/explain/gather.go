@@ -46,9 +46,25 @@ const (
 // Gather looks at this machine for what bears on the input. It makes no
 // connection and binds nothing.
 func Gather(ctx context.Context, in Input, src Source) (*Facts, error) {
+	f, err := gather(ctx, in, src)
+	if err != nil {
+		return nil, err
+	}
+	for _, other := range in.Others {
+		o, err := gather(ctx, other, src)
+		if err != nil {
+			return nil, err
+		}
+		f.Others = append(f.Others, o)
+	}
+	return f, nil
+}
+
+func gather(ctx context.Context, in Input, src Source) (*Facts, error) {
 	f := &Facts{
 		Input: in, Now: time.Now(), Projects: src.Projects, UID: uint32(os.Geteuid()),
 		Listened: make(map[netip.AddrPort]bool), Processes: make(map[int]ProcessFacts), Filter: make(map[netip.Addr]firewall.Result),
+		Routes: make(map[netip.Addr]unix.Errno), Spaces: make(map[netip.Addr]sockets.Namespace),
 	}
 	for i := range f.Projects {
 		if src.Inside.IsValid() && f.Projects[i].Home4 == src.Inside {
@@ -63,7 +79,19 @@ func Gather(ctx context.Context, in Input, src Source) (*Facts, error) {
 	f.Kernel, unknown = readKernel("/proc")
 	f.Unknown = append(f.Unknown, unknown...)
 	f.LowPorts = lowPorts()
+	if in.Unix != "" {
+		if err := f.gatherUnix(ctx, src); err != nil {
+			return nil, err
+		}
+		f.setApart()
+		f.processes()
+		return f, nil
+	}
 	f.targets(ctx, src)
+	if f.Scope, err = sockets.Scopes(); err != nil {
+		return nil, err
+	}
+	f.lookAtRoutes()
 
 	// The firewall and the sockets are asked at the same time.
 	var wg sync.WaitGroup
@@ -81,6 +109,9 @@ func Gather(ctx context.Context, in Input, src Source) (*Facts, error) {
 	err = f.sockets(ctx, src)
 	if err == nil {
 		err = f.serving(ctx, src)
+	}
+	if err == nil {
+		err = f.lookElsewhere(ctx, src)
 	}
 	wg.Wait()
 	if err != nil {
@@ -206,7 +237,7 @@ func (f *Facts) sockets(ctx context.Context, src Source) error {
 	if err != nil {
 		return err
 	}
-	f.Unseen = t.Warnings
+	f.Unseen = append(f.Unseen, t.Warnings...)
 	for _, r := range t.Rows {
 		if r.Namespace != 0 && r.Local != nil && r.Local.Port == f.Input.Port && f.mayBeMeant(r.Local.IP) {
 			f.Elsewhere = append(f.Elsewhere, r)
@@ -371,7 +402,7 @@ func lowPorts() bool {
 
 // processes reads more of those that hold the sockets.
 func (f *Facts) processes() {
-	for _, rows := range [][]sockets.Row{f.Serving, f.Rows, f.Elsewhere} {
+	for _, rows := range [][]sockets.Row{f.Serving, f.Rows, f.Elsewhere, f.There} {
 		for i := range rows {
 			r := &rows[i]
 			list := r.Processes

@@ -6,6 +6,8 @@ import (
 	"os"
 	"strconv"
 	"strings"
+
+	"lodge/internal/target"
 )
 
 // readKernel reads the settings and counters under root, which is /proc. What
@@ -54,10 +56,10 @@ func parsePortRange(s string) (first, last uint16, err error) {
 	if len(f) != 2 {
 		return 0, 0, fmt.Errorf("range %q", s)
 	}
-	if first, err = parsePort(f[0]); err != nil {
+	if first, err = target.Port(f[0]); err != nil {
 		return 0, 0, err
 	}
-	if last, err = parsePort(f[1]); err != nil {
+	if last, err = target.Port(f[1]); err != nil {
 		return 0, 0, err
 	}
 	if first > last {
@@ -77,11 +79,11 @@ func parseReserved(s string) ([]Range, error) {
 		if !isRange {
 			to = from
 		}
-		first, err := parsePort(from)
+		first, err := target.Port(from)
 		if err != nil {
 			return nil, err
 		}
-		last, err := parsePort(to)
+		last, err := target.Port(to)
 		if err != nil {
 			return nil, err
 		}

@@ -31,14 +31,14 @@ func (f *Facts) lines(r *Report) []Line {
 	told := make(map[int]bool)
 	var projects []string // that were shown
 	most := maxShown
-	if !f.Input.HasPort {
+	if !f.Input.HasPort && f.Unix == nil {
 		most = maxListed
 	}
 	show := func(label string, rows []sockets.Row) {
 		for i := range rows[:min(len(rows), most)] {
 			row := &rows[i]
 			say(label, "%s", f.socketLine(row, len(rows) == 1))
-			if f.Input.HasPort {
+			if f.Input.HasPort || f.Unix != nil {
 				for _, l := range f.processLines(row, told) {
 					if l.Label == "project" && slices.Contains(projects, l.Text) {
 						continue
@@ -84,6 +84,12 @@ func (f *Facts) lines(r *Report) []Line {
 			said[e] = true
 		}
 	}
+	if f.Unix != nil && f.Unix.Exists {
+		say("socket", "%s", f.Unix.describe())
+	}
+	for i := range r.Also {
+		say("also", "%s", r.Also[i].sentence())
+	}
 	if a := r.Address; a != nil {
 		if a.NameMeans != "" {
 			say("name", "%s: %s (%s)", a.Name, a.NameMeans, a.NameRFC)
@@ -114,7 +120,7 @@ func (f *Facts) lines(r *Report) []Line {
 // processes say in their own way.
 func (f *Facts) shownEvidence(r *Report, most int) map[string]bool {
 	said := make(map[string]bool)
-	if !f.Input.HasPort {
+	if !f.Input.HasPort && f.Unix == nil {
 		return said
 	}
 	for _, rows := range [][]sockets.Row{r.Listeners, r.Connections} {
@@ -132,6 +138,8 @@ func (f *Facts) shownEvidence(r *Report, most int) map[string]bool {
 // evidence says.
 func (f *Facts) told(r *Report, c Cause) bool {
 	switch c.Code {
+	case CloseWait:
+		return true
 	case HeldByProcess, TimeWait, ListensNow, EphemeralTaken:
 		return len(r.Listeners)+len(r.Connections) > 0
 	case ServiceDown, ServiceStarting, NoSuchService, NotHTTP, OtherPort:
@@ -148,8 +156,14 @@ func (f *Facts) told(r *Report, c Cause) bool {
 // says.
 func (f *Facts) socketLine(row *sockets.Row, only bool) string {
 	proto := strings.ToUpper(string(row.Protocol))
-	s := f.line(row) + ", " + proto
-	if listens(row) {
+	s := ""
+	if row.Path == "" {
+		s = f.line(row) + ", " + proto
+	}
+	if row.Path != "" {
+		proto = "Unix, " + row.Type
+	}
+	if listens(row) || row.Path != "" {
 		s = f.own(row) + ", " + proto
 		if !only || len(row.Processes) == 0 {
 			s += ": " + strings.TrimSuffix(f.who(row), ",")
@@ -170,6 +184,12 @@ func (f *Facts) socketLine(row *sockets.Row, only bool) string {
 // processLines tells of those who hold a socket, each once.
 func (f *Facts) processLines(row *sockets.Row, told map[int]bool) []Line {
 	var out []Line
+	if len(row.Processes) == 0 && listens(row) && row.Closed == nil {
+		out = append(out, Line{"process", f.unseenWhy(row)})
+	}
+	if s := f.inherited(row); s != "" {
+		out = append(out, Line{"inherited", s})
+	}
 	for _, p := range f.shown(row) {
 		if told[p.PID] {
 			continue
@@ -188,6 +208,7 @@ func (f *Facts) processLines(row *sockets.Row, told map[int]bool) []Line {
 			text += ", user " + p.User
 		}
 		add("process", text)
+		add("executable", deleted(p))
 		add("forwards", strings.TrimPrefix(forwards(p), "forwards "))
 		if p.StartedAt != nil {
 			add("since", since(f.Now, *p.StartedAt))

@@ -134,7 +134,7 @@ func (f *Facts) setApart() {
 		}
 		copy(ps, append(others, own...))
 	}
-	for _, rows := range [][]sockets.Row{f.Rows, f.Serving, f.Elsewhere} {
+	for _, rows := range [][]sockets.Row{f.Rows, f.Serving, f.Elsewhere, f.There} {
 		for i := range rows {
 			apart(rows[i].Processes)
 			if rows[i].Peer != nil {

@@ -30,6 +30,10 @@ type Report struct {
 	// Service is the one of which the answer tells: lodge holds the socket for
 	// it, it had the port, or its name was given.
 	Service *Kept `json:"service,omitempty"`
+	// Unix is set where the path of a Unix socket was asked for.
+	Unix *UnixSocket `json:"unix,omitempty"`
+	// Also are the other failures of which a message tells.
+	Also []Also `json:"also,omitempty"`
 	// Ancestors are those of the processes in the rows, nearest first, by pid.
 	Ancestors map[int][]Ancestor `json:"ancestors"`
 	// Unknown says what could not be found out.
@@ -86,6 +90,15 @@ func (f *Facts) Report() *Report {
 		Address: f.address(), Port: f.port(), Name: f.Name, Serving: f.Serving, Causes: f.Causes(), Unknown: f.Unknown, Service: f.Kept,
 		Listeners: []sockets.Row{}, Connections: []sockets.Row{}, Ancestors: make(map[int][]Ancestor),
 	}
+	r.Unix = f.Unix
+	for _, o := range f.Others {
+		r.Also = append(r.Also, o.also())
+	}
+	if f.Unix != nil {
+		for _, row := range f.unixListeners() {
+			r.Listeners = append(r.Listeners, *row)
+		}
+	}
 	for _, row := range f.listening() {
 		r.Listeners = append(r.Listeners, *row)
 	}
@@ -101,6 +114,9 @@ func (f *Facts) Report() *Report {
 		}
 	}
 	r.Answer = f.answer(r)
+	for i := range r.Also {
+		r.Answer += " The message tells of another failure, too: " + r.Also[i].sentence()
+	}
 	r.Lines = f.lines(r)
 	r.Hints = f.hints(r)
 	return r
@@ -172,29 +188,28 @@ func (f *Facts) address() *Address {
 	if a.Local && a.Interface == "" && ip.IsLoopback() {
 		a.Interface = "lo"
 	}
-	a.Scope = scopeOf(ip)
+	a.Scope = f.scope(ip)
+	a.Reach = f.reach(ip)
 	if p := f.project(ip); p != nil {
 		a.Project = p.Name
 	}
 	return a
 }
 
-// scopeOf gives the scope of an address by itself.
-func scopeOf(ip netip.Addr) loopback.Scope {
-	ip = ip.Unmap().WithZone("")
-	switch {
-	case ip.IsUnspecified():
-		return loopback.ScopeAll
-	case loopback.HomeRange.Contains(ip), loopback.Home6Range.Contains(ip):
-		return loopback.ScopeHome
-	case ip.IsLoopback():
-		return loopback.ScopeLoopback
-	case ip.IsMulticast():
-		return loopback.ScopeMulticast
-	case ip.IsLinkLocalUnicast():
-		return loopback.ScopeLinkLocal
+// scope tells from where an address can be reached, as lodge ports does.
+func (f *Facts) scope(ip netip.Addr) loopback.Scope {
+	if f.Scope == nil {
+		return ""
 	}
-	return loopback.ScopeLAN
+	return f.Scope(ip)
+}
+
+// reach says who can reach an address, as the end of "… can be reached".
+func (f *Facts) reach(ip netip.Addr) string {
+	if f.scope(ip) == loopback.ScopeContainer {
+		return loopback.ScopeContainer.Reach()
+	}
+	return loopback.BlockOf(ip).Reach
 }
 
 func (f *Facts) port() *Port {

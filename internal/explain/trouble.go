@@ -21,6 +21,11 @@ func (f *Facts) listenerTrouble(ip netip.Addr) []Cause {
 				Summary: fmt.Sprintf("%s does not accept connections on %s: its queue is full, so new ones wait and time out.", upper(f.who(r)), f.own(r)),
 				Hint:    "the server hangs or is too slow: look at what it does (lodge explain shows its state), or give listen() a longer queue",
 			}
+			if s := outOfDescriptors(r); s != "" {
+				c.Evidence = append(c.Evidence, s)
+				c.Summary = fmt.Sprintf("%s cannot accept connections on %s: it has no free descriptor (EMFILE), so its queue is full, and new ones wait and time out.", upper(f.who(r)), f.own(r))
+				c.Hint = "give it more (ulimit -n, LimitNOFILE), or mend what does not close them: ls -l /proc/" + fmt.Sprint(r.Processes[0].PID) + "/fd"
+			}
 			if f.Kernel.AbortOnOverflow {
 				c.Summary = fmt.Sprintf("%s does not accept connections on %s: its queue is full, so new ones are reset.", upper(f.who(r)), f.own(r))
 			}
@@ -31,21 +36,30 @@ func (f *Facts) listenerTrouble(ip netip.Addr) []Cause {
 			out = append(out, c)
 		}
 		for _, p := range r.Processes {
-			if s := f.Processes[p.PID].State; (s == 'T' || s == 't') && len(r.Processes) == 1 {
-				by := "by a signal (SIGSTOP, or Ctrl-Z)"
-				hint := fmt.Sprintf("let it go on: kill -CONT %d (or fg in its terminal)", p.PID)
-				if s == 't' {
-					by, hint = "by a debugger", "let it go on in the debugger"
-				}
-				out = append(out, Cause{
-					Code: ProcessStopped, Operation: Connect, Sure: true, PIDs: f.pids(r),
-					Summary:  fmt.Sprintf("%s listens on %s but is stopped %s: connections are made and nobody answers.", upper(process(p)), f.own(r), by),
-					Evidence: []string{fmt.Sprintf("/proc/%d/stat has state %c", p.PID, s)}, Hint: hint,
-				})
+			if c, ok := f.stopped(r, p); ok {
+				out = append(out, c)
 			}
 		}
 	}
 	return append(out, f.shared(rows)...)
+}
+
+// stopped reports a listener whose only process does not run.
+func (f *Facts) stopped(r *sockets.Row, p *sockets.Process) (Cause, bool) {
+	s := f.Processes[p.PID].State
+	if s != 'T' && s != 't' || len(r.Processes) != 1 {
+		return Cause{}, false
+	}
+	by := "by a signal (SIGSTOP, or Ctrl-Z)"
+	hint := fmt.Sprintf("let it go on: kill -CONT %d (or fg in its terminal)", p.PID)
+	if s == 't' {
+		by, hint = "by a debugger", "let it go on in the debugger"
+	}
+	return Cause{
+		Code: ProcessStopped, Operation: Connect, Sure: true, PIDs: f.pids(r),
+		Summary:  fmt.Sprintf("%s listens on %s but is stopped %s: connections are made and nobody answers.", upper(process(p)), f.own(r), by),
+		Evidence: []string{fmt.Sprintf("/proc/%d/stat has state %c", p.PID, s)}, Hint: hint,
+	}, true
 }
 
 // shared finds a port that several programs share by SO_REUSEPORT.
@@ -135,6 +149,25 @@ func (f *Facts) exhausted(to []netip.Addr) []Cause {
 		}}
 	}
 	return nil
+}
+
+// closeWait finds the connections of a server that their clients have closed and
+// it has not.
+func (f *Facts) closeWait() []Cause {
+	rows := f.at(func(r *sockets.Row) bool { return r.State == "close_wait" })
+	if len(rows) == 0 {
+		return nil
+	}
+	r := rows[0]
+	c := Cause{
+		Code: CloseWait, Operation: Connect, Sure: true, PIDs: f.pids(r),
+		Summary: fmt.Sprintf("%s in CLOSE_WAIT: the other end has closed, and %s has not.", count(len(rows), "connection is", "connections are"), f.who(r)),
+		Hint:    "if there are ever more of them, the program forgets to close what its clients have closed, until it has no descriptor left",
+	}
+	for _, r := range rows[:min(len(rows), maxShown)] {
+		c.Evidence = append(c.Evidence, f.line(r))
+	}
+	return []Cause{c}
 }
 
 func (f *Facts) listensNow(ip netip.Addr) Cause {

@@ -19,6 +19,9 @@ func (f *Facts) endpoint(ip netip.Addr) string {
 
 // own writes a socket's own address, a wildcard as what it means.
 func (f *Facts) own(r *sockets.Row) string {
+	if r.Local == nil {
+		return printable(r.Path)
+	}
 	ip := r.Local.IP
 	if !ip.IsUnspecified() {
 		return r.Local.AddrPort().String()
@@ -66,6 +69,8 @@ func (f *Facts) who(r *sockets.Row) string {
 			s = fmt.Sprintf("service %s of project %s (%s, pid %d)", r.Service, r.Project, printable(p.Name), p.PID)
 		}
 		return s
+	case f.UID == 0 && listens(r) && len(r.Processes) == 0 && r.Closed == nil:
+		return "a process that cannot be seen from here"
 	case r.Unknown && r.User != "":
 		return "a process of user " + r.User + " that may not be seen from here"
 	case r.Unknown:
@@ -170,6 +175,9 @@ func (f *Facts) about(r *sockets.Row) []string {
 		if to := forwards(p); to != "" {
 			out = append(out, to)
 		}
+		if s := deleted(p); s != "" {
+			out = append(out, s)
+		}
 		if p.StartedAt != nil {
 			out = append(out, fmt.Sprintf("started %s", ago(f.Now.Sub(*p.StartedAt))))
 		}
@@ -183,26 +191,23 @@ func (f *Facts) about(r *sockets.Row) []string {
 	return out
 }
 
+// deleted says that a process runs a file that is not there any more.
+func deleted(p *sockets.Process) string {
+	path, ok := strings.CutSuffix(p.Executable, " (deleted)")
+	if !ok {
+		return ""
+	}
+	return fmt.Sprintf("its executable %s was deleted or replaced since it started: it still runs the old one", printable(path))
+}
+
 // forwards says where Docker's proxy sends what it gets: a published port's
 // listener is not the server itself.
 func forwards(p *sockets.Process) string {
-	if p.Name != "docker-proxy" {
+	to, ok := forwardsTo(p)
+	if !ok {
 		return ""
 	}
-	var ip, port string
-	args := strings.Fields(p.Command)
-	for i := range args[:max(len(args)-1, 0)] {
-		switch args[i] {
-		case "-container-ip":
-			ip = args[i+1]
-		case "-container-port":
-			port = args[i+1]
-		}
-	}
-	if ip == "" || port == "" {
-		return ""
-	}
-	return fmt.Sprintf("forwards to a container, at %s port %s", ip, port)
+	return fmt.Sprintf("forwards to a container, at %s port %d", to.Addr(), to.Port())
 }
 
 // parents writes the ancestors that explain a process, nearest first.

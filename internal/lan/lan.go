@@ -87,7 +87,7 @@ func addresses() ([]Address, error) {
 				continue
 			}
 			found := Address{IP: p.Addr(), Interface: i.Name, index: i.Index}
-			if isBridge(i.Name) || p.Addr().IsLinkLocalUnicast() {
+			if loopback.IsContainerBridge(i.Name) || p.Addr().IsLinkLocalUnicast() {
 				far = append(far, found)
 			} else {
 				near = append(near, found)
@@ -95,17 +95,6 @@ func addresses() ([]Address, error) {
 		}
 	}
 	return append(near, far...), nil
-}
-
-// isBridge says whether an interface is known as one of containers or virtual
-// machines.
-func isBridge(name string) bool {
-	for _, p := range []string{"docker", "br-", "cni", "podman", "virbr", "veth", "lxc", "lxd"} {
-		if strings.HasPrefix(name, p) {
-			return true
-		}
-	}
-	return false
 }
 
 // outgoing gives the address from which a packet to another network would go.

@@ -1,5 +1,7 @@
 package loopback
 
+import "strings"
+
 // Scope says from where an address can be reached.
 type Scope string
 
@@ -13,3 +15,32 @@ const (
 	ScopeAll       Scope = "all-interfaces" // the wildcard: 0.0.0.0, ::
 	ScopeMulticast Scope = "multicast"
 )
+
+// Reach says who can reach a socket with an address of a scope, in plain words,
+// as the end of "… can be reached"; "" where the address itself tells more
+// (BlockOf).
+func (s Scope) Reach() string {
+	switch s {
+	case ScopeContainer:
+		return "from this machine and its containers"
+	case ScopeLoopback, ScopeHome:
+		return reachMachine
+	case ScopeAll:
+		return reachWild
+	}
+	return ""
+}
+
+// IsContainerBridge reports whether an interface connects containers or virtual
+// machines of this machine, by the names that their engines give: Docker,
+// Podman, CNI plugins, Kubernetes networks, LXC and its heirs, libvirt.
+func IsContainerBridge(name string) bool {
+	for _, p := range []string{"docker", "podman", "cni", "veth", "cali", "flannel", "cilium", "lxc", "lxdbr", "incusbr", "virbr", "nerdctl", "kube-"} {
+		if strings.HasPrefix(name, p) {
+			return true
+		}
+	}
+	// Docker names the bridge of a network after twelve digits of its id.
+	id, ok := strings.CutPrefix(name, "br-")
+	return ok && len(id) == 12 && strings.Trim(id, "0123456789abcdef") == ""
+}

@@ -97,7 +97,7 @@ type reader func(r reply) (a *Answer, more bool)
 func readers() []reader {
 	return []reader{
 		readEcho, readSSH, readHTTP, readTLSRecord, readH2Settings, readPostgres, readMySQL, readMongo, readAMQP,
-		readKafka, readDNSOverTCP, readNATS, readRedis, readMemcached, readIMAP, readPOP3, readSMTPOrFTP,
+		readKafka, readMQTT, readDNSOverTCP, readNATS, readRedis, readMemcached, readIMAP, readPOP3, readSMTPOrFTP,
 		readVNC, readRsync, readTelnet,
 	}
 }

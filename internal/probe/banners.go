@@ -278,3 +278,5 @@ func readEcho(r reply) (*Answer, bool) {
 	}
 	return nil, !r.final
 }
+
+func isDigits(s string) bool { return s != "" && strings.Trim(s, "0123456789") == "" }

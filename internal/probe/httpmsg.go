@@ -28,6 +28,15 @@ func readHTTP(r reply) (*Answer, bool) {
 	if err != nil {
 		return statusLine(r), false
 	}
+	if c := resp.StatusCode; c >= 100 && c < 200 && c != http.StatusSwitchingProtocols {
+		// An interim response (RFC 9110, section 15.2): the answer follows.
+		_ = resp.Body.Close()
+		r.data = r.data[len(head):]
+		if a, more := readHTTP(r); a != nil || more && !r.final {
+			return a, more
+		}
+		return &Answer{Protocol: "http"}, false
+	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxBody))
 	measured := resp.ContentLength >= 0 || len(resp.TransferEncoding) > 0 // else it ends with the connection

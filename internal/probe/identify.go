@@ -115,6 +115,8 @@ func (a *asking) start(ctx context.Context, e exchange, s *session, end func()) 
 			o.took.Result = "answered"
 		case len(o.data) > 0:
 			o.took.Result = "unknown"
+		case s.reset && ctx.Err() == nil:
+			o.took.Result = string(Reset)
 		case s.closed && ctx.Err() == nil:
 			o.took.Result = "closed"
 		default:
@@ -128,6 +130,11 @@ func (a *asking) start(ctx context.Context, e exchange, s *session, end func()) 
 func (a *asking) note(o outcome) *outcome {
 	a.running--
 	a.r.Exchanges[o.index] = o.took
+	if o.answer != nil && o.answer.HTTP != nil && !asksForPage(o.took.Name) {
+		// An answer of HTTP to something else proves the protocol, and tells
+		// nothing of the page.
+		o.answer.HTTP, o.answer.next = nil, "http"
+	}
 	switch {
 	case o.answer != nil && o.answer.next == "":
 		return &o
@@ -144,6 +151,15 @@ func (a *asking) note(o outcome) *outcome {
 		return a.known // the question that would tell more was asked, and told nothing
 	}
 	return nil
+}
+
+// asksForPage reports whether the question of an exchange is one of HTTP.
+func asksForPage(name string) bool {
+	switch name {
+	case "http", "tls", "h2", "websocket":
+		return true
+	}
+	return false
 }
 
 // prefer puts the named question in front, if it was not asked yet.
@@ -198,10 +214,17 @@ func (a *asking) conclude(best *outcome) {
 	}
 	r.Result = Silent
 	closed := len(r.Exchanges) > 0
+	reset, inOrder := false, false
 	for _, e := range r.Exchanges {
-		closed = closed && e.Result == "closed"
+		closed = closed && (e.Result == "closed" || e.Result == string(Reset))
+		reset = reset || e.Result == string(Reset)
+		// The layers of TLS and HTTP/2 do not hand a reset on.
+		inOrder = inOrder || e.Result == "closed" && e.Name != "tls" && e.Name != "h2"
 	}
-	if closed {
+	switch {
+	case closed && reset && !inOrder:
+		r.Result = Result(Reset)
+	case closed:
 		r.Result = Closed
 	}
 }

@@ -45,6 +45,7 @@ func exchanges() []exchange {
 		plainly("mongodb", string(mongoHello()), askMongoVersion),
 		plainly("amqp", amqpHello, nil),
 		plainly("kafka", kafkaHello, nil),
+		plainly("mqtt", mqttHello, nil),
 	}
 }
 
@@ -63,8 +64,18 @@ func plan(scheme string, port uint16) []exchange {
 	if hint == "" {
 		hint = usual(port)
 	}
+	only := hinted(scheme) != "" // a scheme that was given is the only one that is asked
 	if hint == "listen" {
+		if only {
+			return []exchange{serverFirst()}
+		}
 		return append([]exchange{serverFirst()}, all...)
+	}
+	if i := slices.IndexFunc(all, func(e exchange) bool { return e.name == hint }); only && i >= 0 {
+		if hint == "http" { // HTTP/2 with prior knowledge is HTTP, too
+			return []exchange{all[i], all[slices.IndexFunc(all, func(e exchange) bool { return e.name == "h2" })]}
+		}
+		return all[i : i+1]
 	}
 	i := slices.IndexFunc(all, func(e exchange) bool { return e.name == hint })
 	if i > 0 {
@@ -89,6 +100,10 @@ func hinted(scheme string) string {
 		return "redis"
 	case "memcached", "memcache":
 		return "memcached"
+	case "mqtt":
+		return "mqtt"
+	case "mqtts":
+		return "tls"
 	case "mongodb", "amqp", "kafka", "dns":
 		return scheme
 	case "mysql", "mariadb", "nats", "ssh", "sftp", "ftp", "smtp", "imap", "pop3":
@@ -118,6 +133,8 @@ func usual(port uint16) string {
 		return "mongodb"
 	case 5672:
 		return "amqp"
+	case 1883:
+		return "mqtt"
 	case 9092, 9093, 9094, 19092, 29092:
 		return "kafka"
 	case 50051, 4317, 2379:

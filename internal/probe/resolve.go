@@ -110,9 +110,23 @@ func systemLookup(ctx context.Context, host string) ([]netip.Addr, error) {
 		return nil, errors.New("not asked")
 	}}
 	if ips, err := filesOnly.LookupNetIP(ctx, "ip", host); err == nil && len(ips) > 0 {
+		if strings.EqualFold(strings.TrimSuffix(host, "."), "localhost") {
+			return bothFamilies(ips), nil
+		}
 		return ips, nil
 	}
 	return []netip.Addr{netip.IPv6Loopback(), netip.AddrFrom4([4]byte{127, 0, 0, 1})}, ctx.Err()
+}
+
+// bothFamilies adds the loopback address of the family that the hosts file has
+// none of for localhost: browsers and curl try it, too.
+func bothFamilies(ips []netip.Addr) []netip.Addr {
+	for _, ip := range []netip.Addr{netip.IPv6Loopback(), netip.AddrFrom4([4]byte{127, 0, 0, 1})} {
+		if !slices.ContainsFunc(ips, func(have netip.Addr) bool { return have.Unmap().Is4() == ip.Is4() }) {
+			ips = append(ips, ip)
+		}
+	}
+	return ips
 }
 
 func isLocalhostName(host string) bool {

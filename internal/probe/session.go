@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"syscall"
 	"time"
 )
 
@@ -30,6 +31,7 @@ type session struct {
 	received  int           // bytes, within TLS where there is one
 	until     time.Time
 	closed    bool // the other side closed, or reset
+	reset     bool // it did the latter; after a close in good order the kernel says EPIPE
 }
 
 // connect makes a session that ends with ctx, and at until. The function that
@@ -66,6 +68,16 @@ func (s *session) Read(b []byte) (int, error) {
 	s.received += n
 	if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
 		s.closed = true
+		s.reset = s.reset || errors.Is(err, syscall.ECONNRESET)
+	}
+	return n, err
+}
+
+// Write notes a reset.
+func (s *session) Write(b []byte) (int, error) {
+	n, err := s.Conn.Write(b)
+	if errors.Is(err, syscall.ECONNRESET) {
+		s.reset = true
 	}
 	return n, err
 }
@@ -96,8 +108,9 @@ func (s *session) hear(sent []byte, patience time.Duration, known func(reply) (*
 		if final || !more {
 			return a, data
 		}
-		if soon := time.Now().Add(grace); !begun && len(data) > 0 && soon.Before(until) {
-			// What is missing comes soon, or never; a drip does not buy time.
+		if soon := time.Now().Add(grace); !begun && a != nil && soon.Before(until) {
+			// What is known already is told: the rest comes soon, or never, and a
+			// drip does not buy time. What is not known yet is waited for.
 			begun = true
 			_ = s.SetReadDeadline(soon)
 		}

@@ -1,8 +1,11 @@
 package probe
 
 import (
+	"net/netip"
 	"strings"
 	"testing"
+
+	"lodge/internal/target"
 )
 
 func TestParseTarget(t *testing.T) {
@@ -31,6 +34,15 @@ func TestParseTarget(t *testing.T) {
 		{"postgres://me:secret@localhost/db", "postgres", "localhost", 5432, ""},
 		{"redis://localhost:6380/0", "redis", "localhost", 6380, ""},
 		{"udp://127.0.0.1:53", "udp", "127.0.0.1", 53, ""},
+		{"udp:53", "udp", "localhost", 53, ""},
+		{"53/udp", "udp", "localhost", 53, ""},
+		{"tcp:80", "", "localhost", 80, ""},
+		{":http", "", "localhost", 80, ""},
+		{"::1:80", "", "::1", 80, ""},
+		{":::3000", "", "::", 3000, ""},
+		{"mongodb://localhost", "mongodb", "localhost", 27017, ""},
+		{"jdbc:postgresql://localhost/db", "postgresql", "localhost", 5432, ""},
+		{"mongodb://a:1,b:2/db", "mongodb", "a", 1, ""},
 		{"a_b.test.:65535", "", "a_b.test.", 65535, ""},
 	} {
 		got, err := ParseTarget(c.text)
@@ -42,27 +54,30 @@ func TestParseTarget(t *testing.T) {
 	for text, want := range map[string]string{
 		"":                                   "it is empty",
 		"0":                                  "a port is 1 to 65535",
-		"65536":                              "a port is 1 to 65535",
-		"123456789012345678901":              "a port is 1 to 65535",
+		"65536":                              "not a number from 0 to 65535",
+		"123456789012345678901":              "not a number from 0 to 65535",
 		":":                                  "no service's name",
-		":0":                                 "not 1 to 65535",
+		":0":                                 "a port is 1 to 65535",
 		"localhost":                          "it has no port",
 		"127.0.0.1":                          "it has no port",
 		"::1":                                "it has no port",
 		"[::1]":                              "it has no port",
-		"::1:80x":                            "is not a host's name",
+		"::1:80x":                            "no service's name",
 		"localhost:nosuchthing":              "no service's name",
 		"local host:80":                      "blanks",
 		"localhost:80\n":                     "blanks",
-		"-_?:80":                             "is not a host's name",
-		"a..b:80":                            "is not a host's name",
+		"-_?:80":                             "nor a host's name",
+		"a..b:80":                            "nor a host's name",
+		"10.0.0.0/8":                         "a block of addresses",
+		"3000-3010":                          "a range of ports",
+		"/run/docker.sock":                   "Unix socket",
 		"gopher://localhost":                 `scheme "gopher" is not known`,
 		"tcp://localhost":                    "it has no port",
 		"http://localhost:0/":                "a port is 1 to 65535",
-		"http://localhost:x/":                "invalid port",
-		"http://[::1":                        "missing ']'",
-		"http://a%zz/":                       "invalid URL escape",
-		strings.Repeat("a", 64) + ".test:1":  "is not a host's name",
+		"http://localhost:x/":                "no service's name",
+		"http://[::1":                        "a bracket without its end",
+		"http://a%zz/":                       "nor a host's name",
+		strings.Repeat("a", 64) + ".test:1":  "nor a host's name",
 		strings.Repeat("a.", 200) + "test:1": "longer than 253",
 		"http://localhost/" + strings.Repeat("a", 4096): "too long",
 	} {
@@ -71,6 +86,11 @@ func TestParseTarget(t *testing.T) {
 			t.Errorf("%q: %+v, %v, want %q", text, got, err, want)
 		}
 	}
+}
+
+func validHost(s string) bool {
+	_, err := netip.ParseAddr(s)
+	return err == nil || target.ValidName(s)
 }
 
 func FuzzParseTarget(f *testing.F) {
@@ -82,7 +102,7 @@ func FuzzParseTarget(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if got.Port == 0 || got.Host == "" || checkHost(got.Host) != nil || strings.ContainsAny(got.Path, " \r\n") || got.Path != "" && got.Path[0] != '/' && got.Path != "*" {
+		if got.Port == 0 || got.Host == "" || !validHost(got.Host) || strings.ContainsAny(got.Path, " \r\n") || got.Path != "" && got.Path[0] != '/' && got.Path != "*" {
 			t.Errorf("%q: %+v", s, got)
 		}
 		p := &prober{target: got}

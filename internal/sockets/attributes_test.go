@@ -144,7 +144,7 @@ func TestScope(t *testing.T) {
 		"docker0": true, "br-0123456789ab": true, "br-lan": false, "br0": false, "br-0123456789aX": false, "veth12ab": true, "cni0": true,
 		"podman1": true, "eth0": false, "wlan0": false, "lo": false, "virbr0": true, "wg0": false,
 	} {
-		if got := isContainerBridge(name); got != want {
+		if got := loopback.IsContainerBridge(name); got != want {
 			t.Errorf("%s: %v", name, got)
 		}
 	}

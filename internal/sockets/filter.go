@@ -19,4 +19,7 @@ type Filter struct {
 	Projects []string
 	Services []string
 	Scopes   []loopback.Scope
+	// Paths are those of Unix sockets, of either end; an abstract one begins
+	// with @. They leave out every other socket.
+	Paths []string
 }

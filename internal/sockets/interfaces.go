@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/netip"
 	"syscall"
+
+	"lodge/internal/loopback"
 )
 
 // readScopes reads the interfaces of the network namespace that the calling
@@ -38,7 +40,7 @@ func parseScopes(links, addrs []byte) (scopes, error) {
 		v6 := head[0] == syscall.AF_INET6
 		if kind == syscall.IFA_LOCAL || kind == syscall.IFA_ADDRESS && v6 {
 			if ip, ok := netip.AddrFromSlice(value); ok {
-				s.local[ip.Unmap()] = isContainerBridge(s.names[int(binary.NativeEndian.Uint32(head[4:]))])
+				s.local[ip.Unmap()] = loopback.IsContainerBridge(s.names[int(binary.NativeEndian.Uint32(head[4:]))])
 			}
 		}
 	})

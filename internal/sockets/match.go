@@ -15,7 +15,10 @@ func (q *Query) matchSocket(s *Snapshot, r *record) bool {
 		return false
 	}
 	if r.proto == protoUnix {
-		return len(f.Ports) == 0 && len(f.Addresses) == 0 && len(f.Scopes) == 0
+		return len(f.Ports) == 0 && len(f.Addresses) == 0 && len(f.Scopes) == 0 && (len(f.Paths) == 0 || s.hasPath(r, f.Paths))
+	}
+	if len(f.Paths) > 0 {
+		return false
 	}
 	if len(f.Ports) > 0 && !slices.Contains(f.Ports, r.localPort) && !(r.connected() && slices.Contains(f.Ports, r.remotePort)) {
 		return false
@@ -27,6 +30,19 @@ func (q *Query) matchSocket(s *Snapshot, r *record) bool {
 		return false
 	}
 	return true
+}
+
+// hasPath reports whether one end of a Unix socket's connection has one of the
+// paths.
+func (s *Snapshot) hasPath(r *record, paths []string) bool {
+	if slices.Contains(paths, s.unix[r.extra-1].path) {
+		return true
+	}
+	if r.peer < 0 {
+		return false
+	}
+	p := &s.recs[r.peer]
+	return p.proto == protoUnix && p.extra != 0 && slices.Contains(paths, s.unix[p.extra-1].path)
 }
 
 func within(prefixes []netip.Prefix, ip netip.Addr) bool {

@@ -3,7 +3,6 @@ package sockets
 import (
 	"net/netip"
 	"strconv"
-	"strings"
 
 	"lodge/internal/loopback"
 )
@@ -14,20 +13,6 @@ type scopes struct {
 	// local are the addresses of the interfaces; true for a container bridge's.
 	local map[netip.Addr]bool
 	names map[int]string // of interfaces, by index
-}
-
-// isContainerBridge says whether an interface connects containers or virtual
-// machines of this machine, by the names that their engines give: Docker,
-// Podman, CNI plugins, Kubernetes networks, LXC and its heirs, libvirt.
-func isContainerBridge(name string) bool {
-	for _, p := range []string{"docker", "podman", "cni", "veth", "cali", "flannel", "cilium", "lxc", "lxdbr", "incusbr", "virbr", "nerdctl", "kube-"} {
-		if strings.HasPrefix(name, p) {
-			return true
-		}
-	}
-	// Docker names the bridge of a network after twelve digits of its id.
-	id, ok := strings.CutPrefix(name, "br-")
-	return ok && len(id) == 12 && strings.Trim(id, "0123456789abcdef") == ""
 }
 
 // scope says from where a socket with this address can be reached.
@@ -54,6 +39,16 @@ func (s *scopes) scope(ip netip.Addr) loopback.Scope {
 func (s *scopes) has(ip netip.Addr) bool {
 	_, ok := s.local[ip]
 	return ok || ip.IsLoopback() || ip.IsUnspecified()
+}
+
+// Scopes reads the interfaces of this network namespace and returns the function
+// that tells from where a socket at an address can be reached.
+func Scopes() (func(netip.Addr) loopback.Scope, error) {
+	s, err := readScopes()
+	if err != nil {
+		return nil, err
+	}
+	return s.scope, nil
 }
 
 // zoned adds the zone, the name of an interface, to a link-local address.

@@ -85,9 +85,9 @@ func (rs *Ruleset) describe(ch *Chain, r *Rule) string {
 				out = append(out, "[match "+name+"]")
 			}
 		case "target":
-			out = append(out, strings.ToLower(f.str(unix.NFTA_TARGET_NAME)))
+			out = append(out, targetName(ch.Family, f))
 		case "reject":
-			out = append(out, "reject")
+			out = append(out, rejectName(f))
 		case "counter", "notrack", "masq":
 			out = append(out, x.Name)
 		case "redir":

@@ -1,0 +1,34 @@
+package explain
+
+import "strings"
+
+// Also is another failure of which a message tells, with its own answer.
+type Also struct {
+	Error     string    `json:"error,omitempty"`
+	Operation Operation `json:"operation,omitempty"`
+	Name      string    `json:"name,omitempty"`
+	IP        string    `json:"ip,omitempty"`
+	Port      uint16    `json:"port,omitempty"`
+	Path      string    `json:"path,omitempty"`
+	Answer    string    `json:"answer"`
+}
+
+func (f *Facts) also() Also {
+	a := Also{
+		Error: f.Input.Errno, Operation: f.Input.Operation, Name: f.Input.Name, Port: f.Input.Port, Path: f.Input.Unix,
+	}
+	if len(f.Input.IPs) > 0 {
+		a.IP = f.Input.IPs[0].String()
+	}
+	a.Answer = f.Report().Answer
+	return a
+}
+
+// sentence tells it in one or two sentences.
+func (a *Also) sentence() string {
+	head := strings.TrimSpace(string(a.Operation) + " " + a.Error)
+	if head == "" {
+		return a.Answer
+	}
+	return head + ": " + a.Answer
+}

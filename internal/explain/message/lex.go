@@ -1,0 +1,486 @@
+package message
+
+import (
+	"net/netip"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"lodge/internal/loopback"
+	"lodge/internal/target"
+)
+
+// kind is what a token is.
+type kind int
+
+const (
+	word      kind = iota // letters, digits, dots
+	number                // digits
+	punct                 // one character
+	newline               // the end of a line
+	address               // a host, a port, or both
+	portWords             // a word that announces a port, and its number
+	socket                // the path of a Unix socket, or of any file
+	noise                 // a time, a place in a source file: nothing of interest
+)
+
+// token is a piece of a message.
+type token struct {
+	kind       kind
+	start, end int
+	text       string
+	host       host
+	// url says that an address was written as a URL, path its path.
+	url  bool
+	path string
+}
+
+// host is an address as far as it was written.
+type host struct {
+	name     string // in lower case
+	ip       netip.Addr
+	port     uint16
+	hasPort  bool
+	protocol loopback.Protocol
+	// local is the near end, where both ends of a connection are written.
+	local netip.AddrPort
+	unix  string
+}
+
+// lexer cuts a message into tokens.
+type lexer struct {
+	text   string
+	at     int
+	tokens []token
+}
+
+func lex(text string) []token {
+	l := &lexer{text: text}
+	for l.at < len(l.text) {
+		l.next()
+	}
+	return l.tokens
+}
+
+var (
+	reWord = compiled(`^[\pL\d_](?:[\pL\d_.-]*[\pL\d_-])?(?:::[\pL_][\pL\d_]*)*`)
+	reTime = compiled(`^(?:\d{4}[-/]\d\d?[-/]\d\d?(?:[T ]\d\d:\d\d(?::\d\d)?)?|\d\d?/\w{3}/\d{4}(?::\d\d:\d\d:\d\d)?|\d\d?[-.]\w{2,3}[-.]\d{4}|\d\d?:\d\d(?::\d\d)?)(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?`)
+	reURL  = compiled(`^(?:jdbc:)?(?:[a-z]+:)?[A-Za-z][A-Za-z0-9+.-]*://[^\s"'<>()|\\]*`)
+	// The ends of a connection, as Go and ss write them.
+	reArrow   = compiled(`^([0-9A-Fa-f:.\[\]%]+:\d+) ?-> ?([0-9A-Fa-f:.\[\]%]+:\d+)`)
+	reBracket = compiled(`^\[([0-9A-Fa-f:.]+(?:%\w+)?|[A-Za-z][\w.-]*)\]:(\d{1,5})\b`)
+	reSix     = compiled(`^\[([0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*(?:%\w+)?)\]`)
+	reColons  = compiled(`^[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,5})+(?:(?:\d{1,3}\.){3}\d{1,3})?(?:%\w+)?(?::\d{1,5})?`)
+	reMapping = compiled(`^(\d{1,3}(?:\.\d{1,3}){3}):(\d{1,5}):\d{1,3}(?:\.\d{1,3}){3}:\d{1,5}(?:/(tcp|udp))?`)
+	reFour    = compiled(`^(\d{1,3}(?:\.\d{1,3}){3})(?:(?: ?: ?|#)(\d{1,5})\b|\.(\d{1,5})\b)?(?:/(tcp|udp)\b)?`)
+	reJava    = compiled(`^([A-Za-z][\w.-]*|\d{1,3}(?:\.\d{1,3}){3})?/(?:<unresolved>|\[?([0-9A-Fa-f:.]*[0-9A-Fa-f])\]?)(?::(\d{1,5})\b)?`)
+	reWget    = compiled(`^\|([0-9A-Fa-f:.]+)\|:(\d{1,5})\b`)
+	reAny     = compiled(`^\*?:(\d{1,5})\b`)
+	reTicked  = compiled("^`([\\w.:-]+)`:`(\\d{1,5})`")
+	reTuple   = compiled(`^[({\[]\s*u?b?['"]([^'"\s]*)['"]\s*,\s*(\d{1,5})\s*(?:,\s*\d+\s*,\s*\d+\s*)?[),}\]]`)
+	reErlang4 = compiled(`^\{\s*(\d{1,3})\s*,\s*(\d{1,3})\s*,\s*(\d{1,3})\s*,\s*(\d{1,3})\s*\}(?:\s*,\s*(\d{1,5})\b)?`)
+	reErlang6 = compiled(`^\{((?:\s*\d{1,5}\s*,){7}\s*\d{1,5}\s*)\}(?:\s*,\s*(\d{1,5})\b)?`)
+	reConn    = compiled(`^(?:https?|ajp)-[A-Za-z][\w]*-(?:(\d{1,3}(?:\.\d{1,3}){3})-)?(\d{2,5})\b`)
+	rePrefix  = compiled(`^(ipv4|ipv6|tcp|udp|TCP|UDP|TCP4|TCP6|TCP-LISTEN|UDP-LISTEN|TCP4-LISTEN):`)
+	rePercent = compiled(`^(?:%5B|\[)([0-9A-Fa-f:.]+)(?:%5D|\]):(\d{1,5})\b`)
+	reOracle  = compiled(`^jdbc:oracle:\w+:@(?://)?([\w.-]+):(\d{1,5})`)
+	reHtons   = compiled(`^htons\((\d{1,5})\)`)
+	reHostWd  = compiled(`^(\d{1,5})(?:/(tcp|udp)\b)?`)
+	rePath    = compiled(`^(?:\.{0,2}/)[^\s"'<>()|,;]*`)
+	rePlace   = compiled(`(?::\d+){1,2}[:.]?$`)
+	// Words that announce a port, and what may stand between.
+	rePort = compiled(`^(?i:ports?(?:[ _-]?number)?|httpport|serverport|пор(?:т|ту|те)|puerto|porta|порт|端口|ポート)["'` + "`" + `]?\s{0,2}(?:(?:[:=#]|is|number|=>|Some\()\s{0,2})*["'` + "`" + `(]?\s{0,2}(\d{1,5})(?:/(tcp|udp))?\b`)
+)
+
+// next takes the next token.
+func (l *lexer) next() {
+	rest := l.text[l.at:]
+	c := rest[0]
+	switch {
+	case c == ' ' || c == '\t':
+		l.at++
+	case c == '\n':
+		l.take(newline, 1)
+	case isLetter(c) || c >= 0x80 || c == '_':
+		l.letters(rest)
+	case isDigit(c):
+		l.digits(rest)
+	default:
+		l.sign(rest)
+	}
+}
+
+// take adds a token of n bytes.
+func (l *lexer) take(k kind, n int) *token {
+	l.tokens = append(l.tokens, token{kind: k, start: l.at, end: l.at + n, text: l.text[l.at : l.at+n]})
+	l.at += n
+	return &l.tokens[len(l.tokens)-1]
+}
+
+// takeHost adds an address, if it is one; empty is any.
+func (l *lexer) takeHost(n int, name, port, proto string) bool {
+	h, ok := hostOf(name, port)
+	if !ok {
+		return false
+	}
+	h.protocol = loopback.Protocol(strings.ToLower(proto))
+	l.take(address, n).host = h
+	return true
+}
+
+// hostOf reads a host, which may be empty, and a port, which may be.
+func hostOf(name, port string) (host, bool) {
+	var h host
+	if port != "" {
+		n, err := target.Port(port)
+		if err != nil {
+			return h, false
+		}
+		h.port, h.hasPort = n, true
+	}
+	switch strings.ToLower(name) {
+	case "", "*", "null", "undefined", "none", "nil":
+		return h, h.hasPort
+	}
+	if ip, err := netip.ParseAddr(name); err == nil {
+		h.ip = ip
+		return h, true
+	}
+	h.name = strings.ToLower(strings.Trim(name, "."))
+	return h, target.ValidName(h.name)
+}
+
+func (l *lexer) letters(rest string) {
+	if m := reOracle().FindStringSubmatch(rest); m != nil && l.takeHost(len(m[0]), m[1], m[2], "") {
+		return
+	}
+	if l.url(rest) {
+		return
+	}
+	if m := rePrefix().FindStringSubmatch(rest); m != nil && l.prefixed(rest, m) {
+		return
+	}
+	if m := reHtons().FindStringSubmatch(rest); m != nil {
+		l.takePort(len(m[0]), m[1], "")
+		return
+	}
+	if m := rePort().FindStringSubmatch(rest); m != nil && !unit(rest[len(m[0]):]) {
+		l.takePort(len(m[0]), m[1], m[2])
+		return
+	}
+	if m := reConn().FindStringSubmatch(rest); m != nil && l.takeHost(len(m[0]), m[1], m[2], "") {
+		return
+	}
+	if strings.HasPrefix(rest, "unix:") && len(rest) > 6 && !isBlank(rest[5]) {
+		l.at += 5
+		l.file(l.text[l.at:])
+		return
+	}
+	if l.colons(rest) {
+		return
+	}
+	if m := reJava().FindStringSubmatch(rest); m != nil && m[1] != "" && l.java(m) {
+		return
+	}
+	l.word(rest)
+}
+
+// takePort adds a port that a word announces.
+func (l *lexer) takePort(n int, port, proto string) {
+	h, ok := hostOf("", port)
+	if !ok || h.port == 0 {
+		l.take(word, n)
+		return
+	}
+	h.protocol = loopback.Protocol(proto)
+	l.take(portWords, n).host = h
+}
+
+// unit reports whether what follows makes a number something else than a port.
+func unit(rest string) bool {
+	return len(rest) > 0 && (rest[0] == '.' && len(rest) > 1 && isDigit(rest[1]) || rest[0] == '%')
+}
+
+// word takes a word, and the port that may be at its end.
+func (l *lexer) word(rest string) {
+	n := len(reWord().FindString(rest))
+	if n == 0 {
+		l.take(punct, 1)
+		for l.at < len(l.text) && l.text[l.at]&0xc0 == 0x80 {
+			l.at++ // the rest of a character
+		}
+		return
+	}
+	text, tail := rest[:n], rest[n:]
+	if len(tail) > 1 && tail[0] == ':' && isDigit(tail[1]) {
+		m := reHostWd().FindStringSubmatch(tail[1:])
+		after := tail[1+len(m[0]):]
+		end := n + 1 + len(m[0])
+		switch {
+		case strings.HasPrefix(after, ":") && len(after) > 1 && isDigit(after[1]), isSource(text):
+			// file.ts:12:5, main.go:17
+			for end < len(rest) && (isDigit(rest[end]) || rest[end] == ':' && end+1 < len(rest) && isDigit(rest[end+1])) {
+				end++
+			}
+			l.take(noise, end)
+			return
+		case len(after) > 0 && (isLetter(after[0]) || after[0] == '_'):
+		case !notHost(text) && !strings.Contains(text, "::") && l.takeHost(end, text, m[1], m[2]):
+			return
+		}
+	}
+	if slash := strings.HasPrefix(tail, "/"); slash && l.at+n < len(l.text) {
+		// A path without a slash at its beginning: src/main.rs:12:53.
+		path := text + rePath().FindString(tail)
+		if at := rePlace().FindStringIndex(path); at != nil {
+			l.take(noise, len(path))
+			return
+		}
+	}
+	l.take(word, n)
+}
+
+// sources are the ends of the names of files with programs.
+const sources = " go py js mjs cjs ts mts cts jsx tsx rb java kt kts scala groovy clj rs c cc cpp cxx h hpp php ex exs erl hrl cs fs vb lua pl pm swift vue svelte sh bash zig nim jl r dart hs ml html htm css yml yaml toml json cfg conf ini log txt md xml sql "
+
+func isSource(s string) bool {
+	i := strings.LastIndexByte(s, '.')
+	return i > 0 && strings.Contains(sources, " "+strings.ToLower(s[i+1:])+" ")
+}
+
+// notHost reports whether a word before a colon and a number is no host.
+func notHost(s string) bool {
+	switch strings.ToLower(s) {
+	case "line", "lines", "col", "column", "error", "errno", "code", "pid", "ppid", "port", "status", "net", "internal", "exit", "at", "size", "time", "ms", "id",
+		"node", "timeout", "attempt", "attempts", "retry", "retries", "count", "length", "level", "version", "v", "errcode", "elapsed", "duration", "backlog", "sockfd", "fd", "rc", "ret", "result",
+		"thread", "uid", "gid", "user", "offset", "row", "step", "page", "priority", "weight", "ttl", "ts", "msg", "sqlstate", "signal", "in", "after", "until", "since", "took", "took_ms", "total", "max", "min", "limit", "number", "num", "value", "index", "idx", "dpid", "epoch", "seq", "len", "tcp", "udp", "add", "a", "an", "the", "caused", "reason", "exception":
+		return true
+	}
+	return strings.Trim(s, "0123456789") == "" || strings.HasPrefix(strings.ToLower(s), "0x")
+}
+
+func (l *lexer) digits(rest string) {
+	if m := reArrow().FindStringSubmatch(rest); m != nil && l.arrow(m) {
+		return
+	}
+	if l.colons(rest) {
+		return
+	}
+	if m := reTime().FindString(rest); m != "" && !(len(m) < len(rest) && (isDigit(rest[len(m)]) || rest[len(m)] == ':' || rest[len(m)] == '.' && strings.Count(m, ".") > 0)) {
+		l.take(noise, len(m))
+		return
+	}
+	if m := reMapping().FindStringSubmatch(rest); m != nil && l.takeHost(len(m[0]), m[1], m[2], m[3]) {
+		return
+	}
+	if m := reJava().FindStringSubmatch(rest); m != nil && m[1] != "" && l.java(m) {
+		return
+	}
+	if m := reFour().FindStringSubmatch(rest); m != nil {
+		if _, err := netip.ParseAddr(m[1]); err == nil {
+			port := m[2]
+			if m[3] != "" {
+				port = m[3] // tcpdump: 127.0.0.1.5432
+			}
+			if l.takeHost(len(m[0]), m[1], port, m[4]) {
+				return
+			}
+		}
+	}
+	n := 1
+	for n < len(rest) && isDigit(rest[n]) {
+		n++
+	}
+	if n < len(rest) && (isLetter(rest[n]) || rest[n] == '.' || rest[n] == '_' || rest[n] == '-') {
+		l.word(rest)
+		return
+	}
+	l.take(number, n)
+}
+
+func (l *lexer) sign(rest string) {
+	match := func(re func() *regexp.Regexp) []string { return re().FindStringSubmatch(rest) }
+	switch rest[0] {
+	case '[':
+		if m := match(reArrow); m != nil && l.arrow(m) {
+			return
+		}
+		if m := match(reBracket); m != nil && l.takeHost(len(m[0]), m[1], m[2], "") {
+			return
+		}
+		if m := match(reSix); m != nil && l.takeHost(len(m[0]), m[1], "", "") {
+			return
+		}
+	case ':', '*':
+		if l.before(" \t\n\"'`(=[{,/<*") && rest[0] == ':' && l.colons(rest) {
+			return
+		}
+		if m := match(reAny); m != nil && l.before(" \t\n\"'`(=[{<") && !l.behindKey() && l.takeHost(len(m[0]), "", m[1], "") {
+			return
+		}
+	case '|':
+		if m := match(reWget); m != nil && l.takeHost(len(m[0]), m[1], m[2], "") {
+			return
+		}
+	case '`':
+		if m := match(reTicked); m != nil && l.takeHost(len(m[0]), m[1], m[2], "") {
+			return
+		}
+	case '(':
+		if m := match(reTuple); m != nil && l.takeHost(len(m[0]), m[1], m[2], "") {
+			return
+		}
+	case '{':
+		if l.erlang(rest) {
+			return
+		}
+		if m := match(reTuple); m != nil && l.takeHost(len(m[0]), m[1], m[2], "") {
+			return
+		}
+	case '/':
+		if m := match(reJava); m != nil && m[1] == "" && l.java(m) {
+			return
+		}
+		if l.before(" \t\n\"'`(=[{,:<@") {
+			l.file(rest)
+			return
+		}
+	case '.':
+		if strings.HasPrefix(rest, "./") || strings.HasPrefix(rest, "../") {
+			l.file(rest)
+			return
+		}
+	}
+	l.take(punct, 1)
+}
+
+// before reports whether the token begins the text or follows one of a set of
+// characters.
+func (l *lexer) before(set string) bool {
+	return l.at == 0 || strings.IndexByte(set, l.text[l.at-1]) >= 0
+}
+
+// behindKey reports whether a quote that ends a key stands before: "code":9001.
+func (l *lexer) behindKey() bool {
+	return l.at > 1 && strings.IndexByte("\"'`", l.text[l.at-1]) >= 0 && (isLetter(l.text[l.at-2]) || isDigit(l.text[l.at-2]) || l.text[l.at-2] == '_')
+}
+
+func (l *lexer) arrow(m []string) bool {
+	read := func(s string) (netip.AddrPort, bool) {
+		if a, err := netip.ParseAddrPort(s); err == nil {
+			return a, true
+		}
+		ip, port, ok := target.Unbracketed(s)
+		return netip.AddrPortFrom(ip, port), ok
+	}
+	local, ok := read(m[1])
+	remote, ok2 := read(m[2])
+	if !ok || !ok2 {
+		return false
+	}
+	t := l.take(address, len(m[0]))
+	if remote.Port() == 0 { // Docker: what is exposed -> nothing
+		local, remote = netip.AddrPort{}, local
+	}
+	t.host = host{ip: remote.Addr(), port: remote.Port(), hasPort: true, local: local}
+	return true
+}
+
+// colons takes an IPv6 address without brackets, with or without a port.
+func (l *lexer) colons(rest string) bool {
+	m := reColons().FindString(rest)
+	if strings.Count(m, ":") < 2 || !strings.ContainsAny(m, "0123456789") && strings.Trim(m, ":") != "" {
+		return false
+	}
+	if end := len(m); end < len(rest) && (isLetter(rest[end]) || rest[end] == '_' || isDigit(rest[end])) {
+		return false
+	}
+	if l.at > 0 && (isLetter(l.text[l.at-1]) || isDigit(l.text[l.at-1])) {
+		return false
+	}
+	for _, s := range []string{m, strings.TrimSuffix(m, ":")} {
+		if ip, port, ok := target.Unbracketed(s); ok {
+			l.take(address, len(s)).host = host{ip: ip, port: port, hasPort: true}
+			return true
+		}
+		ip, err := netip.ParseAddr(s)
+		if i := strings.LastIndexByte(s, ':'); i > 0 && (err != nil || l.afterErrno()) {
+			// Node writes every IPv6 address and its port with one colon between.
+			if head, err2 := netip.ParseAddr(s[:i]); err2 == nil {
+				if port, err2 := target.Port(s[i+1:]); err2 == nil {
+					l.take(address, len(s)).host = host{ip: head, port: port, hasPort: true}
+					return true
+				}
+			}
+		}
+		if err == nil && (len(s) > 2 || l.before(" \t\n\"'`(=[{,")) {
+			l.take(address, len(s)).host = host{ip: ip}
+			return true
+		}
+	}
+	return false
+}
+
+// afterErrno reports whether the last word is the name of an error, such as
+// ECONNREFUSED, or the end of its text.
+func (l *lexer) afterErrno() bool {
+	if len(l.tokens) == 0 {
+		return false
+	}
+	t := l.tokens[len(l.tokens)-1].text
+	return len(t) > 4 && t[0] == 'E' && strings.ToUpper(t) == t || t == "use" || t == "denied"
+}
+
+func (l *lexer) java(m []string) bool {
+	name, ip, port := m[1], m[2], m[3]
+	if ip != "" {
+		a, err := netip.ParseAddr(ip)
+		if err != nil {
+			// 0:0:0:0:0:0:0:0:8080 has its port in it.
+			i := strings.LastIndexByte(ip, ':')
+			if i < 0 || port != "" {
+				return false
+			}
+			if a, err = netip.ParseAddr(ip[:i]); err != nil {
+				return false
+			}
+			ip, port = ip[:i], ip[i+1:]
+		}
+		if !strings.ContainsAny(ip, ".:") || !a.IsValid() {
+			return false
+		}
+	}
+	h, ok := hostOf(ip, port)
+	if ip == "" {
+		h, ok = hostOf(name, port)
+	}
+	if !ok {
+		return false
+	}
+	if _, err := netip.ParseAddr(name); err != nil && target.ValidName(name) {
+		h.name = strings.ToLower(name)
+	}
+	l.take(address, len(m[0])).host = h
+	return true
+}
+
+func (l *lexer) erlang(rest string) bool {
+	if m := reErlang4().FindStringSubmatch(rest); m != nil {
+		return l.takeHost(len(m[0]), strings.Join(m[1:5], "."), m[5], "")
+	}
+	m := reErlang6().FindStringSubmatch(rest)
+	if m == nil {
+		return false
+	}
+	var groups []string
+	for g := range strings.SplitSeq(m[1], ",") {
+		n, err := strconv.ParseUint(strings.TrimSpace(g), 10, 16)
+		if err != nil {
+			return false
+		}
+		groups = append(groups, strconv.FormatUint(n, 16))
+	}
+	return l.takeHost(len(m[0]), strings.Join(groups, ":"), m[2], "")
+}
+
+func isBlank(c byte) bool { return c == ' ' || c == '\t' || c == '\n' }

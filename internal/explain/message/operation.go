@@ -1,0 +1,112 @@
+package message
+
+import (
+	"strings"
+
+	"lodge/internal/loopback"
+	"lodge/internal/target"
+)
+
+// operation tells a failed bind from a failed connect, by the error and the
+// words next to it.
+func (r *reader) operation(k *mark, line int) Operation {
+	text := strings.ToLower(r.lineText(line))
+	at := min(k.start-r.lines[line].start, len(text))
+	switch k.errno {
+	case "EADDRINUSE":
+		if strings.Contains(text, "connect eaddrinuse") {
+			return Connect
+		}
+		return Bind
+	case "ECONNREFUSED", "ETIMEDOUT", "ECONNRESET", "EHOSTUNREACH", "ENETUNREACH", "ENOTFOUND", "ENOENT", "ENOTSOCK", "EPROTOTYPE":
+		if (k.errno == "ENOENT" || k.errno == "ENOTSOCK") && nearest(text, at) == Bind {
+			return Bind
+		}
+		return Connect
+	}
+	if op := nearest(text, at); op != "" {
+		return op
+	}
+	if op := nearest(strings.ToLower(r.text), k.start); op != "" {
+		return op
+	}
+	if k.errno == "EACCES" {
+		return Bind // a connection is hardly ever denied
+	}
+	return "" // either
+}
+
+// nearest returns the operation whose word stands nearest to a position, before
+// it rather than behind it.
+func nearest(text string, at int) Operation {
+	at = min(at, len(text))
+	best, op := 1<<30, Operation("")
+	try := func(o Operation, words ...string) {
+		for _, w := range words {
+			if i := strings.LastIndex(text[:at], w); i >= 0 && at-i < best {
+				best, op = at-i, o
+			}
+			if i := strings.Index(text[at:], w); i >= 0 && 2*i+200 < best {
+				best, op = 2*i+200, o
+			}
+		}
+	}
+	try(Bind, "bind", "listen", "make_sock", "start server", "starting server", "expose", "eacces: permission denied")
+	try(Connect, "connect", "dial ", "sendto", "reach", "verbind", "connexion", "conexión")
+	return op
+}
+
+// protocol returns the protocol that was said: with the address, in its line, or
+// in that of the error, or anywhere.
+func (r *reader) protocol(m *mention, line int) loopback.Protocol {
+	if m.unix != "" {
+		return ""
+	}
+	if m.protocol != "" {
+		return m.protocol
+	}
+	for _, text := range []string{r.text[r.lines[m.line].start:m.start], r.lineText(m.line), r.lineText(line), r.text} {
+		if x := reProtocol().FindAllStringSubmatch(text, -1); x != nil {
+			return loopback.Protocol(strings.ToLower(x[len(x)-1][1]))
+		}
+	}
+	return ""
+}
+
+var reProtocol = compiled(`(?i)(?:^|[\s/(\[{,:"'=])(tcp|udp)(?:[46]|/ip)?(?:[\s:)\]},"']|$)`)
+
+// numberBehind reads a number that stands alone behind an error, at the end of
+// its line, as a port: "Address already in use (os error 98) 3000".
+func (r *reader) numberBehind(k *mark) (uint16, bool) {
+	rest := r.lineText(r.line(k.end))
+	rest = rest[min(k.end-r.lines[r.line(k.end)].start, len(rest)):]
+	m := reBehind().FindStringSubmatch(rest)
+	if m == nil {
+		return 0, false
+	}
+	n, err := target.Port(m[1])
+	return n, err == nil && n > 0 && byNumber(m[1]) == ""
+}
+
+var reBehind = compiled(`^(?:\s*\([^)]*\))?[\s:]+(\d{2,5})(?:/(?:tcp|udp))?\s*$`)
+
+// usualPort returns the port of the server whose client a line is by: of those
+// clients that do not write it where it is the usual one. alone asks for those
+// whose message says enough without a host.
+func usualPort(line string, alone bool) (uint16, bool) {
+	low := strings.ToLower(line)
+	for _, u := range []struct {
+		word  string
+		port  uint16
+		alone bool
+	}{
+		{"sqlstate[hy000] [2002]", 3306, true}, {"mysql server on", 3306, false}, {"error 2002 (hy000)", 3306, false}, {"error 2003 (hy000)", 3306, false}, {"mysql", 3306, false}, {"mariadb", 3306, false},
+		{"redis", 6379, false}, {"mongo", 27017, false}, {"psql:", 5432, false}, {"psycopg", 5432, false}, {"postgres", 5432, false}, {"memcache", 11211, false},
+		{"ssh: connect", 22, false}, {"amqp", 5672, false},
+	} {
+		if (u.alone || !alone) && strings.Contains(low, u.word) {
+			return u.port, true
+		}
+	}
+	return 0, false
+}
