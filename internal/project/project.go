@@ -49,8 +49,14 @@ type Project struct {
 	// Default is the service that the bare name of the project leads to, or
 	// "" where the file does not say.
 	Default string
+	// Env is what every service has: of the project's own env and env files, or of
+	// the .env beside a Procfile. EnvNames are its names in file order.
+	Env      map[string]string `json:",omitempty"`
+	EnvNames []string          `json:",omitempty"`
 	// Services are in the order of the file.
 	Services []Service
+
+	vars *vars // what Resolve reads
 }
 
 // Service is one command of a project, with every default filled in.
@@ -66,7 +72,9 @@ type Service struct {
 	Dir string
 	// Needs names the services that must be ready before this one starts.
 	Needs []string
-	// Env holds what the file sets, and EnvNames its names in file order.
+	// Env holds what the file sets, and EnvNames its names in file order. After
+	// Resolve it is all that the service has over the environment of the caller, as
+	// texts for refs.Expand.
 	Env      map[string]string
 	EnvNames []string
 	// Watch holds patterns of files as .gitignore writes them (gitignore(5)),
@@ -198,10 +206,15 @@ func (p *Project) NeedConfig() error {
 }
 
 // Environ gives what the file sets as "NAME=value", in file order.
-func (s Service) Environ() []string {
-	out := make([]string, 0, len(s.EnvNames))
-	for _, name := range s.EnvNames {
-		out = append(out, name+"="+s.Env[name])
+func (s Service) Environ() []string { return environ(s.Env, s.EnvNames) }
+
+// Environ gives what every service has as "NAME=value", in file order.
+func (p *Project) Environ() []string { return environ(p.Env, p.EnvNames) }
+
+func environ(env map[string]string, names []string) []string {
+	out := make([]string, 0, len(names))
+	for _, name := range names {
+		out = append(out, name+"="+env[name])
 	}
 	return out
 }
@@ -239,12 +252,16 @@ func newService(name, dir string) Service {
 }
 
 // setEnv sets a variable and keeps the order in which names first came.
-func (s *Service) setEnv(name, value string) {
-	if s.Env == nil {
-		s.Env = map[string]string{}
+func (s *Service) setEnv(name, value string) { setEnv(&s.Env, &s.EnvNames, name, value) }
+
+func (p *Project) setEnv(name, value string) { setEnv(&p.Env, &p.EnvNames, name, value) }
+
+func setEnv(env *map[string]string, names *[]string, name, value string) {
+	if *env == nil {
+		*env = map[string]string{}
 	}
-	if _, ok := s.Env[name]; !ok {
-		s.EnvNames = append(s.EnvNames, name)
+	if _, ok := (*env)[name]; !ok {
+		*names = append(*names, name)
 	}
-	s.Env[name] = value
+	(*env)[name] = value
 }
