@@ -203,6 +203,9 @@ func (a *app) status(err error) int {
 		code = exitUsage
 	case errors.As(err, &k):
 		hint = k.Hint
+		if k.Status != 0 {
+			code = k.Status
+		}
 		for _, l := range k.LastLines {
 			fmt.Fprintf(a.err, "%s | %s\n", k.Service, l)
 		}

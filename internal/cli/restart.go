@@ -33,6 +33,9 @@ func (a *app) restart(ctx context.Context, names []string) error {
 		return err
 	}
 	p, err := a.loadOf(st)
+	if err == nil {
+		err = p.Resolve(a.env.Environ)
+	}
 	if err != nil {
 		return err
 	}

@@ -44,15 +44,33 @@ func specs(p *project.Project, st localapi.Project) []service.Spec {
 		if s.Ready.Log != nil {
 			sp.Ready.Log = s.Ready.Log.String()
 		}
-		if filepath.Base(p.ConfigPath) == project.ProcfileName {
+		if fromProcfile(p) {
 			// A Procfile cannot say which processes listen.
 			sp.Ready.Soft, sp.ReadyTimeout = true, 0
-			// Nor does foreman's .env refer to services.
-			for i := range sp.Env {
-				sp.Env[i] = refs.Quote(sp.Env[i])
-			}
+			sp.Env = quoted(sp.Env)
 		}
 		out = append(out, sp)
 	}
 	return out
+}
+
+func fromProcfile(p *project.Project) bool {
+	return filepath.Base(p.ConfigPath) == project.ProcfileName
+}
+
+// quoted keeps variables as they stand: foreman's .env refers to nothing.
+func quoted(env []string) []string {
+	out := make([]string, len(env))
+	for i, kv := range env {
+		out[i] = refs.Quote(kv)
+	}
+	return out
+}
+
+// execVariables returns what the project's file sets for a command inside.
+func execVariables(p *project.Project) []string {
+	if fromProcfile(p) {
+		return quoted(p.Environ())
+	}
+	return p.Environ()
 }

@@ -50,6 +50,9 @@ func (a *app) up(ctx context.Context, names []string, detach bool, ch choices) e
 	if err := p.NeedConfig(); err != nil {
 		return &hinted{err: fmt.Errorf("start project: %w", err), hint: "write one, or run a single command: lodge run -- CMD"}
 	}
+	if err := p.Resolve(a.env.Environ); err != nil {
+		return err
+	}
 	for _, n := range names {
 		if _, ok := p.Service(n); !ok {
 			return &usageError{err: fmt.Errorf("start service %s: %s has no such service", n, p.ConfigPath), hint: "there are: " + strings.Join(serviceNames(p), ", ")}

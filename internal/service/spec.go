@@ -160,10 +160,17 @@ const (
 // Error is a failure of a named service, with a hint of what to do.
 type Error struct {
 	Service string
+	Verb    string // what could not be done; "": start
 	Cause   string
 	Hint    string
 	// LastLines of the service's output, oldest first.
 	LastLines []string
 }
 
-func (e *Error) Error() string { return fmt.Sprintf("start service %s: %s", e.Service, e.Cause) }
+func (e *Error) Error() string {
+	verb := e.Verb
+	if verb == "" {
+		verb = "start"
+	}
+	return fmt.Sprintf("%s service %s: %s", verb, e.Service, e.Cause)
+}
