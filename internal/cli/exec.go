@@ -82,7 +82,7 @@ func (x *insideCommand) seesNames(n localapi.HostNames) bool {
 func (a *app) runInside(ctx context.Context, in insideCommand, ch choices) error {
 	p, loadErr := a.load()
 	if loadErr == nil && a.project == "" {
-		loadErr = p.Resolve(a.env.Environ)
+		loadErr = p.ResolveFor(a.env.Environ, in.as)
 	}
 	if a.project != "" || loadErr != nil {
 		// The project that is up can be entered, whatever its file says by now.
@@ -128,7 +128,7 @@ func (a *app) execEnviron(ctx context.Context, x *keeper.Exec, p *project.Projec
 	if p == nil {
 		var err error
 		if p, err = a.loadOf(s.Project); err == nil {
-			err = p.Resolve(a.env.Environ)
+			err = p.ResolveFor(a.env.Environ, x.As)
 		}
 		if err != nil {
 			fmt.Fprintf(a.err, "lodge: the command does without the project's environment: %v\n", err)

@@ -70,6 +70,20 @@ func (v *vars) of(service string) *level {
 // ${NAME} is what the name would have without that line. What is wrong is an
 // *Error. A Procfile's variables were read by Load.
 func (p *Project) Resolve(environ []string) error {
+	return p.ResolveFor(environ, serviceNames(p.Services)...)
+}
+
+func serviceNames(services []Service) []string {
+	out := make([]string, len(services))
+	for i, s := range services {
+		out[i] = s.Name
+	}
+	return out
+}
+
+// ResolveFor is Resolve for the project's own variables and the named services:
+// what is wrong with the others does not matter.
+func (p *Project) ResolveFor(environ []string, services ...string) error {
 	if p.vars == nil {
 		return nil
 	}
@@ -91,6 +105,9 @@ func (p *Project) Resolve(environ []string) error {
 	base.over(p.Env, p.EnvNames)
 	p.Env, p.EnvNames = base.values, base.names
 	for i := range p.Services {
+		if !slices.Contains(services, p.Services[i].Name) {
+			continue
+		}
 		if err := r.service(&p.Services[i], base); err != nil {
 			return err
 		}
