@@ -37,7 +37,7 @@ func specs(p *project.Project, st localapi.Project) []service.Spec {
 		if n, ok := s.Signal().(syscall.Signal); ok {
 			sp.StopSignal = int(n)
 		}
-		sp.Ready.HTTP, sp.Ready.None = s.Ready.HTTP, s.Ready.None
+		sp.Ready.HTTP, sp.Ready.TCP, sp.Ready.None = s.Ready.HTTP, s.Ready.TCP, s.Ready.None
 		if s.Ready.Command != "" {
 			sp.Ready.Command = []string{"/bin/sh", "-c", s.Ready.Command}
 		}

@@ -151,6 +151,8 @@ type Ready struct {
 	Command string `json:",omitempty"`
 	// Log must match a line of the service's output.
 	Log *regexp.Regexp `json:",omitempty"`
+	// TCP are ports on all of which it must listen.
+	TCP []uint16 `json:",omitempty"`
 	// None says that the service is ready as soon as it has started.
 	None bool `json:",omitempty"`
 }

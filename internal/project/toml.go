@@ -32,7 +32,7 @@ var (
 		"command", "dir", "needs", "env", "env_file", "watch", "http", "names", "port", "listen", "ready", "restart",
 		"stop_signal", "stop_grace", "ready_timeout", "start", "idle", "cross_site", "plain_http",
 	}
-	readyKeys = []string{"http", "command", "log"}
+	readyKeys = []string{"http", "command", "log", "tcp"}
 )
 
 // synonyms are the words that other tools use for a key of a service.
@@ -355,50 +355,4 @@ func (r *reader) restart(it *item, key string) (Restart, error) {
 		}
 	}
 	return Restart(policy), err
-}
-
-// ready reads false or one of { http = … }, { command = … }, { log = … }.
-func (r *reader) ready(it *item, key string) (ready Ready, err error) {
-	v := it.value
-	if v.kind == unstable.Bool {
-		if v.text == "true" {
-			return ready, r.fail(v.offset, key, "found true, want false or a table",
-				"leave ready out to wait until the service listens; false means ready once started")
-		}
-		return Ready{None: true}, nil
-	}
-	if v.table == nil {
-		return ready, r.wrongType(v, key, "false or a table", `write { http = "/healthz" }, { command = "…" } or { log = "regexp" }`)
-	}
-	if len(v.table.keys) == 0 {
-		return ready, r.fail(v.offset, key, "the table is empty", `write { http = "/healthz" }, { command = "…" } or { log = "regexp" }`)
-	}
-	for i, name := range v.table.keys {
-		sub := v.table.items[name]
-		if i > 0 && slices.Contains(readyKeys, name) {
-			return ready, r.fail(sub.offset, key, fmt.Sprintf("%s and %s are both set", v.table.keys[0], name), "choose one")
-		}
-		switch name {
-		case "http":
-			ready.HTTP, err = r.healthPath(sub, key+".http")
-		case "command":
-			if ready.Command, err = r.str(sub, key+".command"); err == nil {
-				if problem := commandProblem(ready.Command); problem != "" {
-					err = r.fail(sub.value.offset, key+".command", problem, "")
-				}
-			}
-		case "log":
-			ready.Log, err = r.regexp(sub, key+".log")
-		default:
-			hint := didYouMean(Nearest(name, readyKeys))
-			if hint == "" {
-				hint = "known here: " + strings.Join(readyKeys, ", ")
-			}
-			err = r.fail(sub.offset, key, fmt.Sprintf("unknown key %s", ellipsis(name)), hint)
-		}
-		if err != nil {
-			return Ready{}, err
-		}
-	}
-	return ready, nil
 }

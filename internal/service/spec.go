@@ -56,6 +56,7 @@ type Ready struct {
 	HTTP    string   `json:"http,omitempty"`    // a path that answers 2xx or 3xx
 	Command []string `json:"command,omitempty"` // a command that exits with 0
 	Log     string   `json:"log,omitempty"`     // a regular expression that a line of output matches
+	TCP     []uint16 `json:"tcp,omitempty"`     // ports on all of which it listens
 	None    bool     `json:"none,omitempty"`    // it is, as soon as it runs
 	// Soft says that a service that runs but listens nowhere is taken for
 	// ready when its time is over: a Procfile cannot say which ones listen.

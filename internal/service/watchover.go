@@ -75,6 +75,9 @@ func (r *runner) watchOver(p *process) verdict {
 				continue
 			}
 			p.wasReady, overdue = true, nil
+			if res.reason != "" {
+				r.set(func(st *Status) { st.Reason = res.reason })
+			}
 			r.unhold()
 		case <-r.lapsed:
 			if ready == nil {
