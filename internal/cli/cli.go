@@ -144,6 +144,7 @@ func (a *app) root() *cobra.Command {
 	})
 	root.AddGroup(&cobra.Group{ID: groupRun, Title: "Run:"}, &cobra.Group{ID: groupLook, Title: "Look:"}, &cobra.Group{ID: groupMachine, Title: "Set up this machine:"})
 	root.AddCommand(a.commands()...)
+	strictCompletion(root)
 	return root
 }
 
@@ -157,7 +158,7 @@ const (
 // commands lists every command.
 func (a *app) commands() []*cobra.Command {
 	return slices.Concat(
-		inGroup(groupRun, a.upCommand(), a.downCommand(), a.restartCommand(), a.runCommand(), a.execCommand()),
+		inGroup(groupRun, a.upCommand(), a.downCommand(), a.restartCommand(), a.runCommand(), a.execCommand(), a.waitCommand()),
 		inGroup(groupLook, a.lsCommand(), a.logsCommand(), a.openCommand(), a.portsCommand(), a.explainCommand(), a.probeCommand(), a.topCommand()),
 		inGroup(groupMachine, a.trustCommand(), a.setupCommand(), a.doctorCommand()),
 		[]*cobra.Command{a.versionCommand(), a.daemonCommand(), a.keeperCommand(), a.helperCommand()},
@@ -203,6 +204,9 @@ func (a *app) status(err error) int {
 		code = exitUsage
 	case errors.As(err, &k):
 		hint = k.Hint
+		if hint == "" && k.Service != "" {
+			hint = "lodge logs " + k.Service
+		}
 		if k.Status != 0 {
 			code = k.Status
 		}

@@ -106,7 +106,7 @@ func (r *runner) launch() (*process, *Error) {
 		_, _ = io.Copy(p.out, pr) // ends with the last writer, or at finish
 	}()
 	r.set(func(st *Status) {
-		st.State, st.PID, st.StartedAt, st.Exit, st.Reason, st.ReadyMS = Starting, pid, &p.started, nil, "", 0
+		st.State, st.PID, st.StartedAt, st.Exit, st.Signal, st.Reason, st.ReadyMS = Starting, pid, &p.started, nil, "", "", 0
 	})
 	return p, nil
 }

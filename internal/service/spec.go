@@ -127,6 +127,7 @@ type Status struct {
 	ReadyMS    float64    `json:"ready_ms,omitempty"` // from its start until it was ready
 	Restarts   int        `json:"restarts"`
 	Exit       *int       `json:"exit_status,omitempty"` // 128+signal where a signal ended it
+	Signal     string     `json:"signal,omitempty"`      // the name of that signal, such as SIGKILL
 	Reason     string     `json:"reason,omitempty"`
 	HTTP       uint16     `json:"http,omitempty"`
 	Port       uint16     `json:"port,omitempty"`
