@@ -25,7 +25,7 @@ func specs(p *project.Project, st localapi.Project) []service.Spec {
 			Restart: string(s.Restart), StopGrace: s.StopGrace, ReadyTimeout: s.ReadyTimeout,
 		}
 		sp.Naming = service.Naming{
-			Default: s.Name == p.Default, CrossSite: string(s.CrossSite), PlainHTTP: string(s.PlainHTTP),
+			Default: s.Name == p.Default, CrossSite: string(s.CrossSite), PlainHTTP: string(s.PlainHTTP), Host: s.Host,
 			OnRequest: s.OnRequest, IdleMS: s.Idle.Milliseconds(), NoHTTP: s.NoHTTP,
 		}
 		for _, n := range s.Names {

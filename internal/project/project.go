@@ -92,6 +92,9 @@ type Service struct {
 	// CrossSite says what is done with a request that a page of another site
 	// makes, by the service's name.
 	CrossSite CrossSite `json:",omitempty"`
+	// Host is the Host that requests by its name have: HostName, or "" for that, or
+	// HostLocalhost.
+	Host string `json:",omitempty"`
 	// PlainHTTP says what http:// names do.
 	PlainHTTP PlainHTTP `json:",omitempty"`
 	// OnRequest says that the first request for its name starts it.
@@ -164,6 +167,12 @@ type CrossSite string
 const (
 	CrossSiteRefuse CrossSite = "refuse"
 	CrossSiteAllow  CrossSite = "allow"
+)
+
+// The choices for Host.
+const (
+	HostName      = "name"
+	HostLocalhost = "localhost"
 )
 
 // PlainHTTP says what is done with requests over http.

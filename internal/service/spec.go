@@ -71,6 +71,9 @@ type Naming struct {
 	// CrossSite is allow or refuse (the default): what is done with requests
 	// that a page of another site makes.
 	CrossSite string `json:"cross_site,omitempty"`
+	// Host is name (the default) or localhost: the Host that the service is told
+	// by which it was asked.
+	Host string `json:"host,omitempty"`
 	// PlainHTTP is serve (the default) or redirect, to HTTPS.
 	PlainHTTP string `json:"plain_http,omitempty"`
 	// OnRequest says that the service is not started with the others, but by
@@ -83,6 +86,9 @@ type Naming struct {
 	// PortNames are names of its own that some of its ports have.
 	PortNames []PortName `json:"names,omitempty"`
 }
+
+// HostLocalhost is the Naming.Host of a service that is asked as localhost.
+const HostLocalhost = "localhost"
 
 // PortName is a port of a service that has a name of its own.
 type PortName struct {
