@@ -90,6 +90,7 @@ func Run(ctx context.Context, env Env) int {
 	root.SetArgs(append([]string{}, env.Args...)) // with nil, cobra reads os.Args
 	root.SetOut(out)
 	root.SetErr(env.Stderr)
+	strictCompletion(root) // cobra notes where its scripts go
 	return a.untilInterrupted(ctx, func(ctx context.Context) error {
 		err := root.ExecuteContext(ctx)
 		if err == nil && out.err != nil && !errors.Is(out.err, unix.EPIPE) {
@@ -144,7 +145,6 @@ func (a *app) root() *cobra.Command {
 	})
 	root.AddGroup(&cobra.Group{ID: groupRun, Title: "Run:"}, &cobra.Group{ID: groupLook, Title: "Look:"}, &cobra.Group{ID: groupMachine, Title: "Set up this machine:"})
 	root.AddCommand(a.commands()...)
-	strictCompletion(root)
 	return root
 }
 

@@ -21,6 +21,7 @@ func strictCompletion(root *cobra.Command) {
 			sh.Args = args(cobra.NoArgs)
 		}
 		c.Args = nil
+		c.Example = "  source <(lodge completion bash)\n  lodge completion fish >~/.config/fish/completions/lodge.fish"
 		c.RunE = func(c *cobra.Command, got []string) error {
 			if len(got) == 0 {
 				return c.Help()

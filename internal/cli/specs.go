@@ -49,6 +49,8 @@ func specs(p *project.Project, st localapi.Project) []service.Spec {
 			sp.Ready.Soft, sp.ReadyTimeout = true, 0
 			sp.Env = quoted(sp.Env)
 		}
+		private(&sp, s, privateDir(st))
+		sp.TTY = s.TTY
 		out = append(out, sp)
 	}
 	return out

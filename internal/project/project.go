@@ -108,6 +108,10 @@ type Service struct {
 	Listen  Port
 	Ready   Ready
 	Restart Restart
+	// TTY gives it a terminal.
+	TTY bool `json:",omitempty"`
+	// Private names the directories that it has for itself: PrivateHome, PrivateTmp.
+	Private []string `json:",omitempty"`
 	// StopSignal is a name such as "SIGTERM".
 	StopSignal string
 	// StopGrace is how long a service may take to stop before it is killed.
@@ -167,6 +171,12 @@ type CrossSite string
 const (
 	CrossSiteRefuse CrossSite = "refuse"
 	CrossSiteAllow  CrossSite = "allow"
+)
+
+// The directories that a service may have for itself.
+const (
+	PrivateHome = "home"
+	PrivateTmp  = "tmp"
 )
 
 // The choices for Host.

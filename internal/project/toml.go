@@ -30,7 +30,7 @@ var (
 	topKeys     = []string{"version", "name", "isolation", "default", "env", "env_file", "services"}
 	serviceKeys = []string{
 		"command", "dir", "needs", "env", "env_file", "watch", "http", "names", "port", "listen", "ready", "restart",
-		"stop_signal", "stop_grace", "ready_timeout", "start", "idle", "cross_site", "plain_http", "host",
+		"stop_signal", "stop_grace", "ready_timeout", "start", "idle", "cross_site", "plain_http", "host", "private", "tty",
 	}
 	readyKeys = []string{"http", "command", "log", "tcp"}
 )
@@ -42,7 +42,7 @@ var synonyms = map[string]string{
 	"depends_on": "needs", "depends": "needs", "after": "needs", "requires": "needs", "dependencies": "needs",
 	"environment": "env", "vars": "env", "env_files": "env_file", "envfile": "env_file", "dotenv": "env_file", "reload": "watch", "watches": "watch",
 	"health": "ready", "healthcheck": "ready", "health_check": "ready", "wait_for": "ready", "readiness": "ready",
-	"ports": "port", "aliases": "names", "hostnames": "names", "socket": "listen", "http_port": "http", "signal": "stop_signal", "host_header": "host", "kill_signal": "stop_signal",
+	"ports": "port", "aliases": "names", "hostnames": "names", "socket": "listen", "http_port": "http", "signal": "stop_signal", "host_header": "host", "terminal": "tty", "pty": "tty", "kill_signal": "stop_signal",
 	"cors": "cross_site", "origins": "cross_site", "https": "plain_http", "redirect": "plain_http", "idle_timeout": "idle", "lazy": "start", "on_request": "start",
 	"grace": "stop_grace", "stop_timeout": "stop_grace", "stop_grace_period": "stop_grace", "timeout": "ready_timeout", "start_timeout": "ready_timeout",
 }
@@ -243,6 +243,12 @@ func (r *reader) serviceKey(s *Service, it *item, key, parent string) (err error
 		var v string
 		v, err = r.oneOf(it, key, []string{string(CrossSiteRefuse), string(CrossSiteAllow)})
 		s.CrossSite = CrossSite(v)
+	case "tty":
+		var text string
+		text, err = r.typed(it.value, key, unstable.Bool, "true or false", "")
+		s.TTY = text == "true"
+	case "private":
+		s.Private, err = r.private(it, key)
 	case "host":
 		s.Host, err = r.oneOf(it, key, []string{HostName, HostLocalhost})
 	case "plain_http":

@@ -33,6 +33,10 @@ type Spec struct {
 	// HTTPSocket is the Unix socket that the service's name leads to, absolute,
 	// or "" for a port.
 	HTTPSocket string `json:"http_socket,omitempty"`
+	// MakeDirs are directories of the service's own that are made for it.
+	MakeDirs []string `json:"make_dirs,omitempty"`
+	// TTY gives it a terminal for its input and output.
+	TTY bool `json:"tty,omitempty"`
 	// URL is the service's address for people, given as LODGE_URL.
 	URL string `json:"url,omitempty"`
 	Naming
