@@ -9,6 +9,7 @@ import (
 	"lodge/internal/cli"
 	"lodge/internal/home/hostsview"
 	"lodge/internal/home/seccomphome"
+	"lodge/internal/service"
 )
 
 // version is set when a release is built (-ldflags "-X main.version=...").
@@ -17,14 +18,16 @@ var version = "dev"
 func main() {
 	if len(os.Args) > 0 && os.Args[0] == seccomphome.ShimName {
 		// Between fork and exec of a program inside: nothing else is set up.
-		if err := seccomphome.ShimMain(os.Args); err != nil {
+		err := seccomphome.ShimMain(os.Args)
+		if err != nil {
 			fmt.Fprintln(os.Stderr, "lodge:", err)
 		}
-		os.Exit(127)
+		os.Exit(service.ExecStatus(err))
 	}
 	if len(os.Args) > 0 && os.Args[0] == hostsview.ShimName {
-		fmt.Fprintln(os.Stderr, "lodge:", hostsview.ShimMain(os.Args, os.Environ()))
-		os.Exit(127)
+		err := hostsview.ShimMain(os.Args, os.Environ())
+		fmt.Fprintln(os.Stderr, "lodge:", err)
+		os.Exit(service.ExecStatus(err))
 	}
 	dir, dirErr := os.Getwd()
 	if dirErr != nil {

@@ -90,6 +90,7 @@ func Run(ctx context.Context, env Env) int {
 	root.SetArgs(append([]string{}, env.Args...)) // with nil, cobra reads os.Args
 	root.SetOut(out)
 	root.SetErr(env.Stderr)
+	strictCompletion(root) // cobra notes where its scripts go
 	return a.untilInterrupted(ctx, func(ctx context.Context) error {
 		err := root.ExecuteContext(ctx)
 		if err == nil && out.err != nil && !errors.Is(out.err, unix.EPIPE) {
@@ -157,7 +158,7 @@ const (
 // commands lists every command.
 func (a *app) commands() []*cobra.Command {
 	return slices.Concat(
-		inGroup(groupRun, a.upCommand(), a.downCommand(), a.restartCommand(), a.runCommand(), a.execCommand()),
+		inGroup(groupRun, a.upCommand(), a.downCommand(), a.restartCommand(), a.runCommand(), a.execCommand(), a.waitCommand()),
 		inGroup(groupLook, a.lsCommand(), a.logsCommand(), a.openCommand(), a.portsCommand(), a.explainCommand(), a.probeCommand(), a.topCommand()),
 		inGroup(groupMachine, a.trustCommand(), a.setupCommand(), a.doctorCommand()),
 		[]*cobra.Command{a.versionCommand(), a.daemonCommand(), a.keeperCommand(), a.helperCommand()},
@@ -203,6 +204,12 @@ func (a *app) status(err error) int {
 		code = exitUsage
 	case errors.As(err, &k):
 		hint = k.Hint
+		if hint == "" && k.Service != "" {
+			hint = "lodge logs " + k.Service
+		}
+		if k.Status != 0 {
+			code = k.Status
+		}
 		for _, l := range k.LastLines {
 			fmt.Fprintf(a.err, "%s | %s\n", k.Service, l)
 		}

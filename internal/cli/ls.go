@@ -103,12 +103,7 @@ func (a *app) listProjectsTo(out io.Writer, ps []localapi.Project) {
 		fmt.Fprintln(w, strings.Join(cells, "\t"))
 	}
 	_ = w.Flush()
-	said := ""
 	for _, p := range ps {
-		if p.Engine != "" && p.Engine != loopback.EBPF && p.EngineReason != said && p.EngineReason != "asked for" {
-			said = p.EngineReason
-			fmt.Fprintf(out, "engine %s: %s\n", p.Engine, said)
-		}
 		for _, s := range p.Services {
 			if s.SharedURL != "" {
 				// What others may reach must not be overlooked.

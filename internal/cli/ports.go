@@ -268,7 +268,10 @@ func (a *app) ports(ctx context.Context, r *portsRequest) error {
 	}
 	warnings := slices.Concat(l.Warnings, t.Warnings())
 	if r.flags.json {
-		return a.printed(writeTableJSON(a.out, t, sortedRows(t, r.flags.sort, r.flags.reverse), t.UnknownOwners(), warnings))
+		if err := a.printed(writeTableJSON(a.out, t, sortedRows(t, r.flags.sort, r.flags.reverse), t.UnknownOwners(), warnings)); err != nil {
+			return err
+		}
+		return r.mistaken(t)
 	}
 	v := newPortsView(t, r.viewOptions())
 	v.sort(r.flags.sort, r.flags.reverse)
@@ -276,6 +279,15 @@ func (a *app) ports(ctx context.Context, r *portsRequest) error {
 		return a.printed(err)
 	}
 	a.portsRemarks(ctx, r, l, t, warnings)
+	return r.mistaken(t)
+}
+
+// mistaken is no success where nothing matches and a word was taken for a name:
+// most likely it is none. That nobody listens on a port is an answer.
+func (r *portsRequest) mistaken(t *sockets.Snapshot) error {
+	if t.Len() == 0 && len(r.selection.names) > 0 {
+		return &exitError{code: exitNotDone}
+	}
 	return nil
 }
 

@@ -172,7 +172,7 @@ func TestUpThatFails(t *testing.T) {
 		}
 	}
 	code, _, stderr := sh.run("up", "-d", "--engine", "none")
-	if want := "web | first\nweb | last\nlodge: start service web: ended with status 3\n"; code != exitNotDone || stderr != want {
+	if want := "web | first\nweb | last\nlodge: start service web: ended with status 3 (hint: lodge logs web)\n"; code != exitNotDone || stderr != want {
 		t.Errorf("got %d, %q, want %q", code, stderr, want)
 	}
 }
@@ -206,7 +206,7 @@ func TestRunAndExec(t *testing.T) {
 					t.Errorf("%s: %d, %q", verb, code, stdout)
 				}
 				code, _, stderr = sh.run(verb, "--engine", engine, "--", "lodge-no-such")
-				if code != exitNotDone {
+				if code != 127 {
 					t.Error(code)
 				}
 				one(t, stderr, `command "lodge-no-such" not found in PATH (`, "check the spelling")

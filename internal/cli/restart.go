@@ -10,19 +10,21 @@ import (
 )
 
 func (a *app) restartCommand() *cobra.Command {
+	var asJSON bool
 	c := &cobra.Command{
 		Use:   "restart [SERVICE...]",
 		Short: "Restart services, and return when they are ready",
 		Long:  "Restart the services named, or all, with what lodge.toml says now, and return when they are ready again.",
 		Example: `  lodge restart            all services
   lodge restart web api`,
-		RunE: func(c *cobra.Command, names []string) error { return a.restart(c.Context(), names) },
+		RunE: func(c *cobra.Command, names []string) error { return a.restart(c.Context(), names, asJSON) },
 	}
+	c.Flags().BoolVar(&asJSON, "json", false, "the project as JSON, as lodge ls has it, also if a service failed")
 	a.projectFlag(c)
 	return c
 }
 
-func (a *app) restart(ctx context.Context, names []string) error {
+func (a *app) restart(ctx context.Context, names []string, asJSON bool) error {
 	c, err := a.connect(ctx)
 	if err != nil {
 		return err
@@ -33,6 +35,9 @@ func (a *app) restart(ctx context.Context, names []string) error {
 		return err
 	}
 	p, err := a.loadOf(st)
+	if err == nil {
+		err = p.Resolve(a.env.Environ)
+	}
 	if err != nil {
 		return err
 	}
@@ -45,5 +50,9 @@ func (a *app) restart(ctx context.Context, names []string) error {
 	if err := s.DefineFrom(ctx, p.Dir, specs(p, st), a.childEnviron()); err != nil {
 		return err
 	}
-	return s.Restart(ctx, names)
+	err = s.Restart(ctx, names)
+	if asJSON {
+		return a.told(ctx, c, s, err)
+	}
+	return err
 }

@@ -3,20 +3,17 @@ package cli
 import (
 	"context"
 	"fmt"
-	"path/filepath"
-	"strings"
 
 	"github.com/spf13/cobra"
 
 	"lodge/internal/keeper"
 	"lodge/internal/localapi"
-	"lodge/internal/project"
 	"lodge/internal/service"
 )
 
 func (a *app) runCommand() *cobra.Command {
 	var ch choices
-	var name string
+	x := insideCommand{listed: true}
 	c := &cobra.Command{
 		Use:   "run [flags] [--] CMD [ARG...]",
 		Short: "Run one command in this project's localhost, named",
@@ -25,69 +22,16 @@ func (a *app) runCommand() *cobra.Command {
 		Example: `  lodge run -- python3 -m http.server 8000
   lodge run --name web -- npm run dev`,
 		Args: args(cobra.MinimumNArgs(1)),
-		RunE: func(c *cobra.Command, argv []string) error { return a.runInside(c.Context(), argv, name, true, ch) },
+		RunE: func(c *cobra.Command, argv []string) error {
+			x.argv = argv
+			return a.runInside(c.Context(), x, ch)
+		},
 	}
 	c.Flags().SetInterspersed(false)
-	c.Flags().StringVar(&name, "name", "", "`NAME` in lodge ls (default: the program's)")
+	c.Flags().StringVar(&x.name, "name", "", "`NAME` in lodge ls (default: the program's)")
+	x.flags(c)
 	ch.flags(c)
 	return c
-}
-
-func (a *app) execCommand() *cobra.Command {
-	var ch choices
-	c := &cobra.Command{
-		Use:   "exec [flags] [--] CMD [ARG...]",
-		Short: "Run a command inside, such as psql, curl or npm test",
-		Long: "Run a command in the localhost of the project that the working directory belongs to.\n" +
-			"It needs no lodge.toml and nothing that is up. Its exit status is lodge's.",
-		Example: `  lodge exec -- psql -h localhost
-  lodge exec -- curl -s localhost:8000
-  lodge exec -- npm test
-  lodge exec -- bash`,
-		Args: args(cobra.MinimumNArgs(1)),
-		RunE: func(c *cobra.Command, argv []string) error { return a.runInside(c.Context(), argv, "", false, ch) },
-	}
-	c.Flags().SetInterspersed(false)
-	a.projectFlag(c)
-	ch.flags(c)
-	return c
-}
-
-func (a *app) runInside(ctx context.Context, argv []string, name string, listed bool, ch choices) error {
-	p, loadErr := a.load()
-	if a.project != "" || loadErr != nil {
-		// The project that is up can be entered, whatever its file says by now.
-		p = nil
-	}
-	if name != "" && !project.ValidName(name) {
-		return &usageError{err: fmt.Errorf("name the command %q: not a name", name), hint: "lower-case letters, digits and hyphens"}
-	}
-	if name == "" {
-		name = project.MakeName(filepath.Base(argv[0]))
-	}
-	x := keeper.Exec{Argv: argv, Dir: a.env.Dir, Name: name, Command: strings.Join(argv, " "), Listed: listed}
-	code := 0
-	with := func(do func(*localapi.Client, *localapi.Session) error) error { return a.withSession(ctx, p, ch, do) }
-	if p == nil {
-		with = func(do func(*localapi.Client, *localapi.Session) error) error {
-			return a.withRunning(ctx, ch, loadErr, do)
-		}
-	}
-	err := with(func(c *localapi.Client, s *localapi.Session) error {
-		n, err := c.HostNames(ctx)
-		if err != nil {
-			return err
-		}
-		if !n.Resolved {
-			x.Hosts = n.Lines
-		}
-		code, err = a.attach(ctx, s, x)
-		return err
-	})
-	if err == nil && code != 0 {
-		err = &exitError{code: code}
-	}
-	return err
 }
 
 // attach runs the command with this process's own input and output, and gives

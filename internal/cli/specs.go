@@ -25,7 +25,7 @@ func specs(p *project.Project, st localapi.Project) []service.Spec {
 			Restart: string(s.Restart), StopGrace: s.StopGrace, ReadyTimeout: s.ReadyTimeout,
 		}
 		sp.Naming = service.Naming{
-			Default: s.Name == p.Default, CrossSite: string(s.CrossSite), PlainHTTP: string(s.PlainHTTP),
+			Default: s.Name == p.Default, CrossSite: string(s.CrossSite), PlainHTTP: string(s.PlainHTTP), Host: s.Host,
 			OnRequest: s.OnRequest, IdleMS: s.Idle.Milliseconds(), NoHTTP: s.NoHTTP,
 		}
 		for _, n := range s.Names {
@@ -37,22 +37,42 @@ func specs(p *project.Project, st localapi.Project) []service.Spec {
 		if n, ok := s.Signal().(syscall.Signal); ok {
 			sp.StopSignal = int(n)
 		}
-		sp.Ready.HTTP, sp.Ready.None = s.Ready.HTTP, s.Ready.None
+		sp.Ready.HTTP, sp.Ready.TCP, sp.Ready.None = s.Ready.HTTP, s.Ready.TCP, s.Ready.None
 		if s.Ready.Command != "" {
 			sp.Ready.Command = []string{"/bin/sh", "-c", s.Ready.Command}
 		}
 		if s.Ready.Log != nil {
 			sp.Ready.Log = s.Ready.Log.String()
 		}
-		if filepath.Base(p.ConfigPath) == project.ProcfileName {
+		if fromProcfile(p) {
 			// A Procfile cannot say which processes listen.
 			sp.Ready.Soft, sp.ReadyTimeout = true, 0
-			// Nor does foreman's .env refer to services.
-			for i := range sp.Env {
-				sp.Env[i] = refs.Quote(sp.Env[i])
-			}
+			sp.Env = quoted(sp.Env)
 		}
+		private(&sp, s, privateDir(st))
+		sp.TTY = s.TTY
 		out = append(out, sp)
 	}
 	return out
+}
+
+func fromProcfile(p *project.Project) bool {
+	return filepath.Base(p.ConfigPath) == project.ProcfileName
+}
+
+// quoted keeps variables as they stand: foreman's .env refers to nothing.
+func quoted(env []string) []string {
+	out := make([]string, len(env))
+	for i, kv := range env {
+		out[i] = refs.Quote(kv)
+	}
+	return out
+}
+
+// execVariables returns what the project's file sets for a command inside.
+func execVariables(p *project.Project) []string {
+	if fromProcfile(p) {
+		return quoted(p.Environ())
+	}
+	return p.Environ()
 }

@@ -18,7 +18,7 @@ import (
 )
 
 func (a *app) upCommand() *cobra.Command {
-	var detach bool
+	var detach, asJSON bool
 	var ch choices
 	c := &cobra.Command{
 		Use:   "up [SERVICE...]",
@@ -30,9 +30,10 @@ func (a *app) upCommand() *cobra.Command {
 		Example: `  lodge up                 all services, with their output, until Ctrl-C
   lodge up -d web          web and what it needs, in the background
   lodge up --engine seccomp --isolation strict`,
-		RunE: func(c *cobra.Command, names []string) error { return a.up(c.Context(), names, detach, ch) },
+		RunE: func(c *cobra.Command, names []string) error { return a.up(c.Context(), names, detach, asJSON, ch) },
 	}
 	c.Flags().BoolVarP(&detach, "detach", "d", false, "return when all are ready, and leave them running")
+	c.Flags().BoolVar(&asJSON, "json", false, "as -d, and then the project as JSON, as lodge ls has it, also if a service failed")
 	ch.flags(c)
 	return c
 }
@@ -42,13 +43,16 @@ func (ch *choices) flags(c *cobra.Command) {
 	c.Flags().StringVar(&ch.isolation, "isolation", "", "how much of the machine's localhost shows through, `LEVEL`: overlay (what is not inside) or strict (nothing)")
 }
 
-func (a *app) up(ctx context.Context, names []string, detach bool, ch choices) error {
+func (a *app) up(ctx context.Context, names []string, detach, asJSON bool, ch choices) error {
 	p, err := a.load()
 	if err != nil {
 		return err
 	}
 	if err := p.NeedConfig(); err != nil {
 		return &hinted{err: fmt.Errorf("start project: %w", err), hint: "write one, or run a single command: lodge run -- CMD"}
+	}
+	if err := p.Resolve(a.env.Environ); err != nil {
+		return err
 	}
 	for _, n := range names {
 		if _, ok := p.Service(n); !ok {
@@ -70,6 +74,9 @@ func (a *app) up(ctx context.Context, names []string, detach bool, ch choices) e
 		}
 		if err := s.DefineFrom(ctx, p.Dir, defined, a.childEnviron()); err != nil {
 			return err
+		}
+		if asJSON {
+			return a.told(ctx, c, s, s.Up(ctx, names))
 		}
 		if detach {
 			if err := s.Up(ctx, names); err != nil {
@@ -110,6 +117,7 @@ func (a *app) saidUp(ctx context.Context, c *localapi.Client, s *localapi.Sessio
 		fmt.Fprintf(a.err, "%s was up already\n", name)
 	}
 	a.listProjects(ps)
+	a.noteEngine(ps)
 	return nil
 }
 
@@ -154,6 +162,7 @@ func (a *app) upAttached(ctx context.Context, c *localapi.Client, s *localapi.Se
 			}
 			if ps, err := current(ctx, c, s); err == nil {
 				a.listProjectsTo(a.err, ps)
+				a.noteEngine(ps)
 			}
 			go func() { ended <- a.patient(s, true).Watch(ctx, untilEnded(names)) }()
 		case err := <-ended:

@@ -119,7 +119,7 @@ func TestVersionAndHelp(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 	help := sh.ok()
-	for _, cmd := range []string{"up", "down", "restart", "run", "exec", "ls", "logs", "open", "ports", "explain", "probe", "top", "trust", "setup", "doctor", "version", "completion", "daemon"} {
+	for _, cmd := range []string{"up", "down", "restart", "run", "exec", "wait", "ls", "logs", "open", "ports", "explain", "probe", "top", "trust", "setup", "doctor", "version", "completion", "daemon"} {
 		if !strings.Contains(help, "\n  "+cmd+" ") {
 			t.Errorf("help does not name %s", cmd)
 		}
@@ -155,6 +155,9 @@ func TestCompletion(t *testing.T) {
 		if out, err := exec.Command(path, "-n", file).CombinedOutput(); err != nil {
 			t.Errorf("%s: %v\n%s", name, err, out)
 		}
+	}
+	if code, stdout, stderr := sh.run("completion", "tcsh"); code != exitUsage || stdout != "" || !strings.Contains(stderr, "bash, fish, powershell, zsh") {
+		t.Errorf("for a shell that it does not know: %d, %q, %q", code, stdout, stderr)
 	}
 	if got := sh.ok("__complete", "lo"); !strings.Contains(got, "logs") {
 		t.Errorf("got %q", got)

@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"fmt"
+	"net"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -113,7 +114,10 @@ func (r *router) service(st *service.Status) {
 	if _, ok := r.d.shares.of(out.ID); ok {
 		// Servers that look at Host (Vite, Django) take the name that they
 		// have on this machine.
-		out.Host, out.ID, out.Names = out.Names[0].Host, sharedID(out.ID), nil
+		if out.Host == "" {
+			out.Host = out.Names[0].Host
+		}
+		out.ID, out.Names = sharedID(out.ID), nil
 		r.list = append(r.list, out)
 	}
 }
@@ -158,6 +162,9 @@ func (r *router) routed(st *service.Status, w lead) proxy.Service {
 	if w.kind == webAt {
 		out.Endpoints = append(out.Endpoints, endpoints(st, w)...)
 	}
+	if st.Host == service.HostLocalhost {
+		out.Host, out.Origin = localhost(w)
+	}
 	out.State = stateOf(st, w, len(out.Endpoints) > 0)
 	if out.State == proxy.Down && st.State == service.Up {
 		out.Exit = "it runs, and listens nowhere"
@@ -166,6 +173,19 @@ func (r *router) routed(st *service.Status, w lead) proxy.Service {
 		}
 	}
 	return out
+}
+
+// localhost is the Host, and the Origin of its own pages, that a service is told
+// which wants to be asked as localhost.
+func localhost(w lead) (host, origin string) {
+	host, scheme := "localhost", "http"
+	if w.port != 0 {
+		host = net.JoinHostPort(host, strconv.Itoa(int(w.port)))
+	}
+	if w.tls {
+		scheme = "https"
+	}
+	return host, scheme + "://" + host
 }
 
 func endpoints(st *service.Status, w lead) []proxy.Endpoint {

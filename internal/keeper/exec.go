@@ -31,16 +31,16 @@ func (k *keeper) runExec(w *wire, req Request, files []*os.File) error {
 	if x == nil || len(x.Argv) == 0 {
 		return errors.New("run command: none given")
 	}
-	env := service.MergeEnv(req.Env, "LODGE_PROJECT="+k.cfg.Name, "LODGE_HOME="+k.cfg.Home.IP4.String())
-	if _, ok := service.Getenv(env, "PATH"); !ok {
-		env = append(env, "PATH="+service.DefaultPath)
+	env, err := k.execEnv(x, req.Env)
+	if err != nil {
+		return err
 	}
 	if fi, err := os.Stat(x.Dir); err != nil || !fi.IsDir() {
 		return &Error{Message: fmt.Sprintf("run %s: the directory %s is not there", x.Argv[0], x.Dir), Hint: "cd to one that is"}
 	}
 	path, err := service.LookPath(x.Argv[0], x.Dir, env)
 	if err != nil {
-		return &Error{Message: fmt.Sprintf("run %s: %v", x.Argv[0], err), Hint: "check the spelling, or give the path of the program"}
+		return &Error{Message: fmt.Sprintf("run %s: %v", x.Argv[0], err), Hint: "check the spelling, or give the path of the program", Status: service.ExecStatus(err)}
 	}
 	cmd := home.Command{Path: path, Args: x.Argv, Env: env, Dir: x.Dir}
 	if cmd.Hosts, err = k.hosts.with(x.Hosts); err != nil {
@@ -85,6 +85,9 @@ func (k *keeper) runExec(w *wire, req Request, files []*os.File) error {
 		cmd.Files = files
 	}
 	run, err := k.sup.Start(cmd, x.Name, x.Listed, x.Command)
+	if notExecuted(err) {
+		return &Error{Message: err.Error(), Status: service.ExecStatus(err)}
+	}
 	if err != nil {
 		return err
 	}
@@ -117,6 +120,27 @@ func (k *keeper) runExec(w *wire, req Request, files []*os.File) error {
 	t.finish()
 	res := run.Result()
 	return w.write(Reply{Exit: &res, Done: true})
+}
+
+// execEnv returns the environment of a command, and sets its directory where it
+// is run as a service.
+func (k *keeper) execEnv(x *Exec, base []string) (env []string, err error) {
+	if x.As == "" {
+		return k.sup.ExecEnv(base, x.Env)
+	}
+	env, x.Dir, err = k.sup.ExecAs(x.As, x.Spec, base)
+	return env, err
+}
+
+// notExecuted reports whether a start failed because the program could not be
+// executed (execve(2)), and not for want of something else.
+func notExecuted(err error) bool {
+	for _, errno := range []unix.Errno{unix.ENOENT, unix.ENOEXEC, unix.EACCES, unix.EPERM, unix.ENOTDIR, unix.ELIBBAD, unix.ETXTBSY, unix.EISDIR, unix.ELOOP} {
+		if errors.Is(err, errno) {
+			return true
+		}
+	}
+	return false
 }
 
 // abandon ends a command whose client has gone, as a terminal that hangs up

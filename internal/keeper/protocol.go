@@ -113,6 +113,14 @@ type Exec struct {
 	// Listed makes it a run: it shows among the services and its output is kept.
 	Listed   bool `json:"listed,omitempty"`
 	Terminal bool `json:"terminal,omitempty"`
+	// Env is the project's own environment, as texts for refs.Expand, over that of
+	// the request.
+	Env []string `json:"env,omitempty"`
+	// As names the service whose environment and directory the command has, and
+	// Spec is that service as the project's file has it, for one that was not
+	// defined yet.
+	As   string        `json:"as,omitempty"`
+	Spec *service.Spec `json:"spec,omitempty"`
 	// Hosts are lines that the command sees below those of /etc/hosts
 	// (hosts(5)), where the machine allows it.
 	Hosts string `json:"hosts,omitempty"`
@@ -140,6 +148,8 @@ type Error struct {
 	Hint      string   `json:"hint,omitempty"`
 	Service   string   `json:"service,omitempty"`
 	LastLines []string `json:"last_lines,omitempty"`
+	// Status is the exit status of a command that could not be run, or 0.
+	Status int `json:"exit_status,omitempty"`
 }
 
 func (e *Error) Error() string { return e.Message }

@@ -1,99 +1,263 @@
 package project
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
 	"regexp"
 	"strings"
 	"sync"
+
+	"lodge/internal/refs"
 )
 
-// variable is one line of a .env file.
+// variable is one variable of an env file.
 type variable struct{ name, value string }
 
-var dotenvLine = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^([A-Za-z_0-9]+)=(.*)$`) })
+// lookup returns the value of a variable and whether it is set.
+type lookup func(name string) (string, bool)
 
-// parseDotenv reads a .env file in foreman's format
-// (https://ddollar.github.io/foreman/#ENVIRONMENT): KEY=VALUE lines, blank lines
-// and lines that begin with #. A value in single quotes is taken as it stands; in
-// double quotes \n is a line end and a backslash stands before any other
-// character that is meant as itself. Nothing is expanded, and a # within a line
-// is part of the value. Where foreman passes over a line that it does not
-// understand, this is an error.
-func parseDotenv(path string, data []byte) ([]variable, error) {
-	src := source{path: path, data: data}
+// A dotenv file has a line NAME=VALUE for each variable, as foreman, docker
+// compose and the dotenv libraries read it:
+//
+//   - blank lines, lines that begin with #, and a # after a blank are comments;
+//   - blanks around the = and an "export" in front are passed over;
+//   - 'single quotes' keep what they hold as it stands;
+//   - in "double quotes" \n, \r, \t, \", \\ and \$ are escapes, and any other
+//     backslash is one;
+//   - both kinds of quotes may hold line ends.
+//
+// In lodge.toml's files ${NAME} and its forms (package refs) are replaced,
+// outside of single quotes. Not so beside a Procfile: foreman has them as they
+// stand. A "$" without a brace is always itself: passwords have it.
+type dotenv struct {
+	source
+	get lookup // nil: nothing is replaced
+	out []variable
+}
+
+var dotenvName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.-]*$`) })
+
+// parseDotenv reads the text of a dotenv file. get knows the variables that it
+// may refer to, beside its own earlier ones; where it is nil, nothing is
+// replaced. Errors are *Error.
+func parseDotenv(src source, get lookup) ([]variable, error) {
 	if err := src.checkText(); err != nil {
 		return nil, err
 	}
-	var out []variable
-	for _, l := range src.lines() {
-		if l.text == "" || l.text[0] == '#' {
+	d := &dotenv{source: src, get: get}
+	for at := 0; at < len(d.data); {
+		next, err := d.line(at)
+		if err != nil {
+			return nil, err
+		}
+		at = next
+	}
+	return d.out, nil
+}
+
+// line reads what begins at an offset, and returns where the next line begins.
+func (d *dotenv) line(at int) (next int, err error) {
+	end := d.lineEnd(at)
+	text := string(d.data[at:end])
+	start := at + blanks(text)
+	text = strings.TrimRight(strings.TrimLeft(text, " \t"), " \t\r")
+	if text == "" || text[0] == '#' {
+		return end + 1, nil
+	}
+	rest := text
+	if after, ok := strings.CutPrefix(text, "export"); ok && blanks(after) > 0 {
+		rest = strings.TrimLeft(after, " \t")
+	}
+	name, _, equals := strings.Cut(rest, "=")
+	name = strings.TrimRight(name, " \t")
+	if !equals || !dotenvName().MatchString(name) {
+		return 0, d.lineProblem(start, name, equals)
+	}
+	value := start + len(text) - len(rest) + strings.IndexByte(rest, '=') + 1
+	value += blanks(string(d.data[value:end]))
+	v, next, err := d.value(name, value, end)
+	if err != nil {
+		return 0, err
+	}
+	if strings.ContainsRune(v, 0) {
+		return 0, d.fail(value, name, "the value has a NUL character in it", "")
+	}
+	d.out = append(d.out, variable{name, v})
+	return next, nil
+}
+
+// value reads the value at an offset of a line that ends at end.
+func (d *dotenv) value(name string, at, end int) (value string, next int, err error) {
+	if at >= end || d.data[at] != '\'' && d.data[at] != '"' {
+		v, err := d.plain(name, at, end)
+		return v, end + 1, err
+	}
+	quote := d.data[at]
+	closing := d.closing(at)
+	if closing < 0 {
+		return "", 0, d.fail(at, name, "the quote is not closed", "")
+	}
+	after := d.lineEnd(closing)
+	rest := strings.Trim(string(d.data[closing+1:after]), " \t\r")
+	if rest != "" && rest[0] != '#' {
+		// Quotes within quotes, such as "{"a": 1}": the last on the line counts.
+		last := at + len(strings.TrimRight(string(d.data[at:end]), " \t\r")) - 1
+		if closing > end || d.data[last] != quote {
+			return "", 0, d.fail(at, name, "the quote is not closed, or something follows it", "")
+		}
+		closing, after = last, end
+	}
+	inside := strings.ReplaceAll(string(d.data[at+1:closing]), "\r\n", "\n")
+	if quote == '\'' {
+		return inside, after + 1, nil
+	}
+	v, err := d.double(name, inside, at+1)
+	return v, after + 1, err
+}
+
+// closing returns where the quote at an offset is closed, or -1.
+func (d *dotenv) closing(at int) int {
+	for i := at + 1; i < len(d.data); i++ {
+		switch {
+		case d.data[i] == d.data[at]:
+			return i
+		case d.data[i] == '\\' && d.data[at] == '"':
+			i++
+		}
+	}
+	return -1
+}
+
+// plain reads a value without quotes.
+func (d *dotenv) plain(name string, at, end int) (string, error) {
+	text := string(d.data[at:end])
+	for i := 0; i < len(text); i++ {
+		if text[i] == '#' && i > 0 && blanks(text[i-1:i]) > 0 {
+			text = text[:i]
+			break
+		}
+		if d.get != nil && strings.HasPrefix(text[i:], "${") {
+			i += max(0, refs.End(text[i:])-1)
+		}
+	}
+	if strings.HasPrefix(text, "#") && d.data[at-1] != '=' { // NAME= # comment
+		text = ""
+	}
+	text = strings.TrimRight(text, " \t\r")
+	var b strings.Builder
+	for i := 0; i < len(text); {
+		n, err := d.replace(&b, name, text[i:], at+i)
+		if err != nil {
+			return "", err
+		}
+		if n == 0 {
+			b.WriteByte(text[i])
+			n = 1
+		}
+		i += n
+	}
+	return b.String(), nil
+}
+
+// double reads what stands between double quotes.
+func (d *dotenv) double(name, text string, at int) (string, error) {
+	var b strings.Builder
+	for i := 0; i < len(text); {
+		if text[i] == '\\' && i+1 < len(text) {
+			switch c := text[i+1]; c {
+			case 'n':
+				b.WriteByte('\n')
+			case 'r':
+				b.WriteByte('\r')
+			case 't':
+				b.WriteByte('\t')
+			case '"', '\\', '$', '\'':
+				b.WriteByte(c)
+			default:
+				b.WriteString(text[i : i+2])
+			}
+			i += 2
 			continue
 		}
-		m := dotenvLine().FindStringSubmatchIndex(l.text)
-		if m == nil {
-			return nil, src.dotenvProblem(l)
+		n, err := d.replace(&b, name, text[i:], at+i)
+		if err != nil {
+			return "", err
 		}
-		name, raw := l.text[m[2]:m[3]], l.text[m[4]:m[5]]
-		if problem := envProblem(name); problem != "" {
-			return nil, src.fail(l.offset, "", problem, "")
+		if n == 0 {
+			b.WriteByte(text[i])
+			n = 1
 		}
-		value, problem := dotenvValue(raw)
-		if problem != "" {
-			return nil, src.fail(l.offset+m[4], name, problem, "")
-		}
-		out = append(out, variable{name, value})
+		i += n
 	}
-	return out, nil
+	return b.String(), nil
 }
 
-// dotenvValue takes the quotes off a value.
-func dotenvValue(raw string) (value, problem string) {
-	if strings.ContainsRune(raw, 0) {
-		return "", "the value has a NUL character in it"
+// replace writes the value of the ${…} at the start of a text, which stands at
+// an offset of the file, and returns its length; 0 where there is none.
+func (d *dotenv) replace(b *strings.Builder, name, text string, at int) (int, error) {
+	if d.get == nil || !strings.HasPrefix(text, "${") {
+		return 0, nil
 	}
-	if raw == "" || raw[0] != '\'' && raw[0] != '"' {
-		return raw, ""
+	n := refs.End(text)
+	if n == 0 {
+		return 0, d.fail(at, name, "${ is not closed by }", "single quotes keep it as it stands")
 	}
-	if len(raw) < 2 || raw[len(raw)-1] != raw[0] {
-		return "", "the quote is not closed on its line"
-	}
-	inside := raw[1 : len(raw)-1]
-	if raw[0] == '\'' {
-		return inside, ""
-	}
-	var b strings.Builder
-	for i := 0; i < len(inside); i++ {
-		switch {
-		case inside[i] != '\\':
-			b.WriteByte(inside[i])
-		case i+1 == len(inside):
-			return "", "the quote is not closed on its line"
-		default:
-			i++
-			if inside[i] == 'n' {
-				b.WriteByte('\n')
-			} else {
-				b.WriteByte(inside[i])
+	v, err := refs.Variables(text[:n], func(name string) (string, bool) {
+		v, ok := d.get(name)
+		for i := len(d.out) - 1; i >= 0 && !ok; i-- {
+			if d.out[i].name == name {
+				v, ok = d.out[i].value, true
 			}
 		}
+		return refs.Quote(v), ok
+	})
+	if err == nil {
+		v, err = refs.Expand(v, func(r refs.Ref) (string, error) {
+			return "", &refs.Problem{Text: fmt.Sprintf("%s is known to lodge.toml only", r), Hint: "write it there, in env"}
+		})
 	}
-	return b.String(), ""
+	var p *refs.Problem
+	if errors.As(err, &p) {
+		return 0, d.fail(at+p.Offset, name, p.Text, hintOf(p, "single quotes keep it as it stands"))
+	}
+	b.WriteString(v)
+	return n, err
 }
 
-// dotenvProblem says what is wrong with a line that is not KEY=VALUE.
-func (s source) dotenvProblem(l textLine) error {
-	hint := ""
-	if rest, ok := strings.CutPrefix(l.text, "export "); ok {
-		hint = "leave out export"
-		l.text = rest
+// lineProblem says what is wrong with a line that is not NAME=VALUE. The value
+// stays out of it: it may be a secret.
+func (d *dotenv) lineProblem(at int, name string, equals bool) error {
+	if equals {
+		if problem := envProblem(name); problem != "" {
+			return d.fail(at, "", problem, "")
+		}
 	}
-	name, _, equals := strings.Cut(l.text, "=")
-	if trimmed := strings.TrimSpace(name); hint == "" && equals && trimmed != name && envProblem(trimmed) == "" {
-		hint = "no blanks around ="
-	}
-	// The value stays out of the message: it may be a secret.
-	return s.fail(l.offset, "", fmt.Sprintf("the line beginning with %s is not NAME=VALUE", ellipsis(firstField(name))), hint)
+	return d.fail(at, "", fmt.Sprintf("the line beginning with %s is not NAME=VALUE", ellipsis(firstField(name))), "")
 }
+
+// hintOf returns the hint of a problem, with how to write a literal.
+func hintOf(p *refs.Problem, literal string) string {
+	switch {
+	case p.Own:
+		return ""
+	case p.Hint == "":
+		return literal
+	}
+	return p.Hint + "; " + literal
+}
+
+// lineEnd returns the offset of the line feed that ends the line of an offset,
+// or of the end of the text.
+func (d *dotenv) lineEnd(at int) int {
+	if i := bytes.IndexByte(d.data[at:], '\n'); i >= 0 {
+		return at + i
+	}
+	return len(d.data)
+}
+
+// blanks returns how many blanks a text begins with.
+func blanks(s string) int { return len(s) - len(strings.TrimLeft(s, " \t")) }
 
 func firstField(s string) string {
 	if f := strings.Fields(s); len(f) > 0 {

@@ -14,8 +14,9 @@ var ErrNoConfig = errors.New("no lodge.toml and no Procfile here or above")
 
 // Error is the one thing that is wrong in a file, and where.
 type Error struct {
-	// File is the path of the file, as it was opened.
-	File string
+	// File is the path of the file, as it was opened, and Shown as the project's
+	// file gives it, or "".
+	File, Shown string
 	// Line and Column start at 1. Column counts characters, not bytes.
 	Line, Column int
 	// Key is the key or table that is meant, such as "services.web", or "".
@@ -27,10 +28,14 @@ type Error struct {
 }
 
 // Error gives one line: "lodge.toml:4:1: services.web: message (hint)". It
-// names the file without its directory.
+// names a file in the project's directory without that.
 func (e *Error) Error() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s:%d:%d: ", filepath.Base(e.File), e.Line, e.Column)
+	name := e.Shown
+	if name == "" {
+		name = filepath.Base(e.File)
+	}
+	fmt.Fprintf(&b, "%s:%d:%d: ", name, e.Line, e.Column)
 	if e.Key != "" {
 		b.WriteString(e.Key + ": ")
 	}
@@ -43,8 +48,15 @@ func (e *Error) Error() string {
 
 // source is the text of a file, for turning an offset into a position.
 type source struct {
-	path string
-	data []byte
+	path  string
+	shown string // see Error
+	data  []byte
+}
+
+// newSource returns the text of a file, without the byte order mark that some
+// editors put in front of it.
+func newSource(path string, data []byte) source {
+	return source{path: path, data: bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))}
 }
 
 // line gives the number, from 1, of the line that holds the byte at offset.
@@ -71,6 +83,7 @@ func (s source) fail(offset int, key, message, hint string) *Error {
 	}
 	return &Error{
 		File:    s.path,
+		Shown:   s.shown,
 		Line:    s.line(offset),
 		Column:  utf8.RuneCount(s.data[start:offset]) + 1,
 		Key:     key,
@@ -81,11 +94,8 @@ func (s source) fail(offset int, key, message, hint string) *Error {
 
 // checkText refuses what is not plain UTF-8: both formats are defined as that.
 func (s source) checkText() error {
-	switch {
-	case bytes.HasPrefix(s.data, []byte("\xef\xbb\xbf")):
-		return s.fail(0, "", "the file starts with a byte order mark", "save it as UTF-8 without a BOM")
-	case bytes.HasPrefix(s.data, []byte("\xff\xfe")), bytes.HasPrefix(s.data, []byte("\xfe\xff")):
-		return s.fail(0, "", "the file is UTF-16", "save it as UTF-8 without a BOM")
+	if bytes.HasPrefix(s.data, []byte("\xff\xfe")) || bytes.HasPrefix(s.data, []byte("\xfe\xff")) {
+		return s.fail(0, "", "the file is UTF-16", "save it as UTF-8")
 	}
 	for i := 0; i < len(s.data); {
 		r, size := utf8.DecodeRune(s.data[i:])

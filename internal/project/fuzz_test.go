@@ -97,7 +97,7 @@ func FuzzTree(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		src := source{path: "lodge.toml", data: data}
+		src := newSource("lodge.toml", data)
 		if src.checkText() != nil {
 			return
 		}
@@ -130,13 +130,13 @@ func FuzzParseProcfile(f *testing.F) {
 func FuzzParseDotenv(f *testing.F) {
 	addFiles(f, "testdata/procfile/*.env")
 	f.Fuzz(func(t *testing.T, data []byte) {
-		env, err := parseDotenv("/srv/shop/.env", data)
+		env, err := parseDotenv(newSource("/srv/shop/.env", data), nil)
 		if err != nil {
 			checkParsed(t, data, nil, err)
 			return
 		}
 		for _, v := range env {
-			if envProblem(v.name) != "" || strings.Contains(v.value, "\x00") {
+			if v.name == "" || strings.ContainsAny(v.name, "=\x00 ") || strings.Contains(v.value, "\x00") {
 				t.Fatalf("variable %q", v)
 			}
 		}

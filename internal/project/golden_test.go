@@ -93,7 +93,7 @@ func TestDotenvGolden(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			env, err := parseDotenv("/srv/shop/.env", data)
+			env, err := parseDotenv(newSource("/srv/shop/.env", data), nil)
 			var p *Project
 			if err == nil {
 				p, err = parseProcfile("/srv/shop/Procfile", []byte("web: run\n"), env)

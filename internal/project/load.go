@@ -121,7 +121,11 @@ func readFirst(dirs []string) (*Project, error) {
 				return nil, err
 			}
 			if name == ConfigName {
-				return parseTOML(path, data)
+				p, err := parseTOML(path, data)
+				if err == nil {
+					p.vars.start = dirs[0]
+				}
+				return p, err
 			}
 			env, err := readDotenv(dir)
 			if err != nil {
@@ -143,7 +147,7 @@ func readDotenv(dir string) ([]variable, error) {
 	if err != nil {
 		return nil, err
 	}
-	return parseDotenv(path, data)
+	return parseDotenv(newSource(path, data), nil)
 }
 
 var errNotRegular = errors.New("not a regular file")

@@ -33,11 +33,14 @@ var procfileLine = sync.OnceValue(func() *regexp.Regexp { return regexp.MustComp
 // parseProcfile reads the text of a Procfile. env is that of the .env file
 // beside it.
 func parseProcfile(path string, data []byte, env []variable) (*Project, error) {
-	src := source{path: path, data: data}
+	src := newSource(path, data)
 	if err := src.checkText(); err != nil {
 		return nil, err
 	}
 	p := &Project{Dir: filepath.Dir(path), ConfigPath: path, Isolation: loopback.Overlay}
+	for _, v := range env {
+		p.setEnv(v.name, v.value)
+	}
 	type origin struct {
 		written string
 		line    int

@@ -49,8 +49,14 @@ type Project struct {
 	// Default is the service that the bare name of the project leads to, or
 	// "" where the file does not say.
 	Default string
+	// Env is what every service has: of the project's own env and env files, or of
+	// the .env beside a Procfile. EnvNames are its names in file order.
+	Env      map[string]string `json:",omitempty"`
+	EnvNames []string          `json:",omitempty"`
 	// Services are in the order of the file.
 	Services []Service
+
+	vars *vars // what Resolve reads
 }
 
 // Service is one command of a project, with every default filled in.
@@ -66,7 +72,9 @@ type Service struct {
 	Dir string
 	// Needs names the services that must be ready before this one starts.
 	Needs []string
-	// Env holds what the file sets, and EnvNames its names in file order.
+	// Env holds what the file sets, and EnvNames its names in file order. After
+	// Resolve it is all that the service has over the environment of the caller, as
+	// texts for refs.Expand.
 	Env      map[string]string
 	EnvNames []string
 	// Watch holds patterns of files as .gitignore writes them (gitignore(5)),
@@ -84,6 +92,9 @@ type Service struct {
 	// CrossSite says what is done with a request that a page of another site
 	// makes, by the service's name.
 	CrossSite CrossSite `json:",omitempty"`
+	// Host is the Host that requests by its name have: HostName, or "" for that, or
+	// HostLocalhost.
+	Host string `json:",omitempty"`
 	// PlainHTTP says what http:// names do.
 	PlainHTTP PlainHTTP `json:",omitempty"`
 	// OnRequest says that the first request for its name starts it.
@@ -97,6 +108,10 @@ type Service struct {
 	Listen  Port
 	Ready   Ready
 	Restart Restart
+	// TTY gives it a terminal.
+	TTY bool `json:",omitempty"`
+	// Private names the directories that it has for itself: PrivateHome, PrivateTmp.
+	Private []string `json:",omitempty"`
 	// StopSignal is a name such as "SIGTERM".
 	StopSignal string
 	// StopGrace is how long a service may take to stop before it is killed.
@@ -143,6 +158,8 @@ type Ready struct {
 	Command string `json:",omitempty"`
 	// Log must match a line of the service's output.
 	Log *regexp.Regexp `json:",omitempty"`
+	// TCP are ports on all of which it must listen.
+	TCP []uint16 `json:",omitempty"`
 	// None says that the service is ready as soon as it has started.
 	None bool `json:",omitempty"`
 }
@@ -154,6 +171,18 @@ type CrossSite string
 const (
 	CrossSiteRefuse CrossSite = "refuse"
 	CrossSiteAllow  CrossSite = "allow"
+)
+
+// The directories that a service may have for itself.
+const (
+	PrivateHome = "home"
+	PrivateTmp  = "tmp"
+)
+
+// The choices for Host.
+const (
+	HostName      = "name"
+	HostLocalhost = "localhost"
 )
 
 // PlainHTTP says what is done with requests over http.
@@ -198,10 +227,15 @@ func (p *Project) NeedConfig() error {
 }
 
 // Environ gives what the file sets as "NAME=value", in file order.
-func (s Service) Environ() []string {
-	out := make([]string, 0, len(s.EnvNames))
-	for _, name := range s.EnvNames {
-		out = append(out, name+"="+s.Env[name])
+func (s Service) Environ() []string { return environ(s.Env, s.EnvNames) }
+
+// Environ gives what every service has as "NAME=value", in file order.
+func (p *Project) Environ() []string { return environ(p.Env, p.EnvNames) }
+
+func environ(env map[string]string, names []string) []string {
+	out := make([]string, 0, len(names))
+	for _, name := range names {
+		out = append(out, name+"="+env[name])
 	}
 	return out
 }
@@ -239,12 +273,16 @@ func newService(name, dir string) Service {
 }
 
 // setEnv sets a variable and keeps the order in which names first came.
-func (s *Service) setEnv(name, value string) {
-	if s.Env == nil {
-		s.Env = map[string]string{}
+func (s *Service) setEnv(name, value string) { setEnv(&s.Env, &s.EnvNames, name, value) }
+
+func (p *Project) setEnv(name, value string) { setEnv(&p.Env, &p.EnvNames, name, value) }
+
+func setEnv(env *map[string]string, names *[]string, name, value string) {
+	if *env == nil {
+		*env = map[string]string{}
 	}
-	if _, ok := s.Env[name]; !ok {
-		s.EnvNames = append(s.EnvNames, name)
+	if _, ok := (*env)[name]; !ok {
+		*names = append(*names, name)
 	}
-	s.Env[name] = value
+	(*env)[name] = value
 }

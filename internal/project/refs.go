@@ -21,6 +21,9 @@ type reference struct {
 // chooses or is told that.
 func (r *reader) checkRefs() error {
 	for _, ref := range r.refs {
+		if ref.Service+"."+ref.Fact == refs.ProjectDir {
+			continue // checked when it is read
+		}
 		target, ok := r.project.Service(ref.Service)
 		if !ok {
 			return r.noService(ref.offset, ref.key, ref.Service)
@@ -30,7 +33,7 @@ func (r *reader) checkRefs() error {
 			if near := Nearest(ref.Fact, refs.Facts()); near != "" {
 				hint = fmt.Sprintf("did you mean ${%s.%s}?", ref.Service, near)
 			} else {
-				hint = "known here: " + strings.Join(refs.Facts(), ", ") + "; write $${ for a literal ${"
+				hint = "known here: " + strings.Join(refs.Facts(), ", ") + "; $$ is a literal $"
 			}
 			return r.fail(ref.offset, ref.key, fmt.Sprintf("%s has no %s to refer to", ref.Service, ellipsis(ref.Fact)), hint)
 		}

@@ -11,7 +11,6 @@ import (
 	"github.com/pelletier/go-toml/v2/unstable"
 
 	"lodge/internal/loopback"
-	"lodge/internal/refs"
 )
 
 // reader turns the tree of a lodge.toml into a Project.
@@ -28,12 +27,12 @@ type reader struct {
 }
 
 var (
-	topKeys     = []string{"version", "name", "isolation", "default", "services"}
+	topKeys     = []string{"version", "name", "isolation", "default", "env", "env_file", "services"}
 	serviceKeys = []string{
-		"command", "dir", "needs", "env", "watch", "http", "names", "port", "listen", "ready", "restart",
-		"stop_signal", "stop_grace", "ready_timeout", "start", "idle", "cross_site", "plain_http",
+		"command", "dir", "needs", "env", "env_file", "watch", "http", "names", "port", "listen", "ready", "restart",
+		"stop_signal", "stop_grace", "ready_timeout", "start", "idle", "cross_site", "plain_http", "host", "private", "tty",
 	}
-	readyKeys = []string{"http", "command", "log"}
+	readyKeys = []string{"http", "command", "log", "tcp"}
 )
 
 // synonyms are the words that other tools use for a key of a service.
@@ -41,9 +40,9 @@ var synonyms = map[string]string{
 	"cmd": "command", "run": "command", "exec": "command", "script": "command", "args": "command", "entrypoint": "command",
 	"cwd": "dir", "directory": "dir", "working_dir": "dir", "workdir": "dir", "path": "dir", "root": "dir",
 	"depends_on": "needs", "depends": "needs", "after": "needs", "requires": "needs", "dependencies": "needs",
-	"environment": "env", "vars": "env", "reload": "watch", "watches": "watch",
+	"environment": "env", "vars": "env", "env_files": "env_file", "envfile": "env_file", "dotenv": "env_file", "reload": "watch", "watches": "watch",
 	"health": "ready", "healthcheck": "ready", "health_check": "ready", "wait_for": "ready", "readiness": "ready",
-	"ports": "port", "aliases": "names", "hostnames": "names", "socket": "listen", "http_port": "http", "signal": "stop_signal", "kill_signal": "stop_signal",
+	"ports": "port", "aliases": "names", "hostnames": "names", "socket": "listen", "http_port": "http", "signal": "stop_signal", "host_header": "host", "terminal": "tty", "pty": "tty", "kill_signal": "stop_signal",
 	"cors": "cross_site", "origins": "cross_site", "https": "plain_http", "redirect": "plain_http", "idle_timeout": "idle", "lazy": "start", "on_request": "start",
 	"grace": "stop_grace", "stop_timeout": "stop_grace", "stop_grace_period": "stop_grace", "timeout": "ready_timeout", "start_timeout": "ready_timeout",
 }
@@ -51,7 +50,7 @@ var synonyms = map[string]string{
 // parseTOML reads the text of a lodge.toml. The path gives the project's
 // directory and appears in errors. Name is only set where the file sets it.
 func parseTOML(path string, data []byte) (*Project, error) {
-	src := source{path: path, data: data}
+	src := newSource(path, data)
 	if err := src.checkText(); err != nil {
 		return nil, err
 	}
@@ -65,6 +64,7 @@ func parseTOML(path string, data []byte) (*Project, error) {
 		needs:   map[string][]int{},
 		ports:   map[Port]string{},
 	}
+	r.project.vars = newVars(t.source)
 	if err := r.read(); err != nil {
 		return nil, err
 	}
@@ -93,6 +93,11 @@ func (r *reader) read() error {
 		case "default":
 			r.defaultItem = it
 			r.project.Default, err = r.str(it, key)
+		case "env":
+			r.project.vars.env, err = r.env(it, key)
+		case "env_file":
+			r.project.vars.files, err = r.envFiles(it, key)
+			r.project.vars.given = true
 		case "services":
 			err = r.services(it)
 		default:
@@ -192,6 +197,7 @@ func (r *reader) service(it *item) error {
 	if s.Idle != 0 && !s.OnRequest {
 		return r.fail(v.table.items["idle"].offset, key, "idle is set, and nothing would start the service again", `add start = "on-request"`)
 	}
+	r.serviceRefs(s.Name)
 	r.project.Services = append(r.project.Services, s)
 	return nil
 }
@@ -211,7 +217,16 @@ func (r *reader) serviceKey(s *Service, it *item, key, parent string) (err error
 	case "needs":
 		s.Needs, r.needs[s.Name], err = r.strings(it, key)
 	case "env":
-		err = r.env(s, it, key)
+		var env []entry
+		env, err = r.env(it, key)
+		r.project.vars.of(s.Name).env = env
+		for _, e := range env {
+			s.setEnv(e.name, e.text)
+		}
+	case "env_file":
+		v := r.project.vars.of(s.Name)
+		v.files, err = r.envFiles(it, key)
+		v.given = true
 	case "watch":
 		var offsets []int
 		s.Watch, offsets, err = r.strings(it, key)
@@ -228,6 +243,14 @@ func (r *reader) serviceKey(s *Service, it *item, key, parent string) (err error
 		var v string
 		v, err = r.oneOf(it, key, []string{string(CrossSiteRefuse), string(CrossSiteAllow)})
 		s.CrossSite = CrossSite(v)
+	case "tty":
+		var text string
+		text, err = r.typed(it.value, key, unstable.Bool, "true or false", "")
+		s.TTY = text == "true"
+	case "private":
+		s.Private, err = r.private(it, key)
+	case "host":
+		s.Host, err = r.oneOf(it, key, []string{HostName, HostLocalhost})
 	case "plain_http":
 		var v string
 		v, err = r.oneOf(it, key, []string{string(PlainServe), string(PlainRedirect)})
@@ -294,51 +317,6 @@ func (r *reader) command(s *Service, it *item, key string) error {
 	return nil
 }
 
-func (r *reader) env(s *Service, it *item, key string) error {
-	v := it.value
-	if v.table == nil {
-		return r.wrongType(v, key, "a table", `write env = { NAME = "value" }`)
-	}
-	for _, name := range v.table.keys {
-		sub := v.table.items[name]
-		if problem := envProblem(name); problem != "" {
-			return r.fail(sub.offset, key, problem, "")
-		}
-		hint := ""
-		switch sub.value.kind {
-		case unstable.Integer, unstable.Bool, unstable.Float:
-			hint = fmt.Sprintf("write %s = %q", name, sub.value.text)
-		}
-		text, err := r.typed(sub.value, key+"."+name, unstable.String, "a string", hint)
-		if err != nil {
-			return err
-		}
-		s.setEnv(name, text)
-		for _, ref := range refs.Find(text) {
-			r.refs = append(r.refs, reference{s.Name, key + "." + name, sub.value.offset, ref})
-		}
-	}
-	return nil
-}
-
-// envProblem says why a shell could not use a variable of this name (POSIX.1,
-// XBD 3.216 Name), or "".
-func envProblem(name string) string {
-	if name == "" {
-		return "a variable's name cannot be empty"
-	}
-	for i, r := range name {
-		switch {
-		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r == '_', r >= '0' && r <= '9' && i > 0:
-		case i == 0 && r >= '0' && r <= '9':
-			return fmt.Sprintf("%s is not a variable's name: it begins with a digit", ellipsis(name))
-		default:
-			return fmt.Sprintf("%s is not a variable's name: %q is not one of A-Z, a-z, 0-9 and _", ellipsis(name), r)
-		}
-	}
-	return ""
-}
-
 // port reads "auto" or a number. other is what the service has set under the
 // key that excludes this one.
 func (r *reader) port(s *Service, it *item, key string, other Port) (Port, error) {
@@ -385,50 +363,4 @@ func (r *reader) restart(it *item, key string) (Restart, error) {
 		}
 	}
 	return Restart(policy), err
-}
-
-// ready reads false or one of { http = … }, { command = … }, { log = … }.
-func (r *reader) ready(it *item, key string) (ready Ready, err error) {
-	v := it.value
-	if v.kind == unstable.Bool {
-		if v.text == "true" {
-			return ready, r.fail(v.offset, key, "found true, want false or a table",
-				"leave ready out to wait until the service listens; false means ready once started")
-		}
-		return Ready{None: true}, nil
-	}
-	if v.table == nil {
-		return ready, r.wrongType(v, key, "false or a table", `write { http = "/healthz" }, { command = "…" } or { log = "regexp" }`)
-	}
-	if len(v.table.keys) == 0 {
-		return ready, r.fail(v.offset, key, "the table is empty", `write { http = "/healthz" }, { command = "…" } or { log = "regexp" }`)
-	}
-	for i, name := range v.table.keys {
-		sub := v.table.items[name]
-		if i > 0 && slices.Contains(readyKeys, name) {
-			return ready, r.fail(sub.offset, key, fmt.Sprintf("%s and %s are both set", v.table.keys[0], name), "choose one")
-		}
-		switch name {
-		case "http":
-			ready.HTTP, err = r.healthPath(sub, key+".http")
-		case "command":
-			if ready.Command, err = r.str(sub, key+".command"); err == nil {
-				if problem := commandProblem(ready.Command); problem != "" {
-					err = r.fail(sub.value.offset, key+".command", problem, "")
-				}
-			}
-		case "log":
-			ready.Log, err = r.regexp(sub, key+".log")
-		default:
-			hint := didYouMean(Nearest(name, readyKeys))
-			if hint == "" {
-				hint = "known here: " + strings.Join(readyKeys, ", ")
-			}
-			err = r.fail(sub.offset, key, fmt.Sprintf("unknown key %s", ellipsis(name)), hint)
-		}
-		if err != nil {
-			return Ready{}, err
-		}
-	}
-	return ready, nil
 }

@@ -128,7 +128,7 @@ func (x *exchange) carry(e *Engine, w http.ResponseWriter, r *http.Request, rt *
 	defer e.buffers.putCollected(scratch)
 	head := startHead((*scratch)[:0], &x.facts, rt.Host)
 	for _, h := range x.fields {
-		head = addField(head, &x.facts, h)
+		head = addField(head, &x.facts, h, rt.Origin)
 	}
 	head = endHead(head, &x.facts, &x.low.client)
 	switch {
@@ -161,6 +161,7 @@ func (x *exchange) carry(e *Engine, w http.ResponseWriter, r *http.Request, rt *
 		u.close()
 		return &upError{u.pool.to, "read the answer of", err}
 	}
+	u.outward(rt.Service, &x.facts)
 	whole := x.relay(e, w, u, &a)
 	kept := x.stop() && whole && a.reusable && (x.body == nil || x.body.ended())
 	if kept {

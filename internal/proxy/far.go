@@ -103,6 +103,9 @@ func (s *far) carry(w http.ResponseWriter, r *http.Request, x *exchange, rt *rou
 		return s.moved(ctx, rt, err, x)
 	}
 	defer res.Body.Close()
+	if to := res.Header.Get("Location"); to != "" && rt.Origin != "" {
+		res.Header.Set("Location", string(rt.outward([]byte(to), &x.facts)))
+	}
 	if !relayFar(s.e, w, res) {
 		panic(http.ErrAbortHandler) // nothing else tells the client that this is not all
 	}
@@ -136,7 +139,7 @@ func hostFor(x *exchange, rt *route) string {
 func (x *exchange) request(r *http.Request, rt *route) (*url.URL, http.Header) {
 	head := startHead(nil, &x.facts, rt.Host)
 	for _, h := range x.fields {
-		head = addField(head, &x.facts, h)
+		head = addField(head, &x.facts, h, rt.Origin)
 	}
 	f := x.facts
 	f.lengths, f.length, f.hasBody, f.upgrade = 0, 0, false, nil // Transport says how the body is framed

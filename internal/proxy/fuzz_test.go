@@ -44,7 +44,7 @@ func FuzzHead(f *testing.F) {
 		}
 		out := startHead(nil, &c.facts, "")
 		for _, h := range c.fields {
-			out = addField(out, &c.facts, h)
+			out = addField(out, &c.facts, h, "")
 		}
 		out = endHead(out, &c.facts, &c.low.client)
 		br := bufio.NewReader(bytes.NewReader(append(out, "rest"...)))

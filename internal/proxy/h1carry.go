@@ -15,7 +15,7 @@ import (
 func (c *h1conn) carry(r *route) (keep, mine bool, err error) {
 	out := startHead(c.out[:0], &c.facts, r.Host)
 	for _, h := range c.fields {
-		out = addField(out, &c.facts, h)
+		out = addField(out, &c.facts, h, r.Origin)
 	}
 	out = endHead(out, &c.facts, &c.low.client)
 	c.out = out
@@ -62,6 +62,7 @@ func (c *h1conn) carry(r *route) (keep, mine bool, err error) {
 		c.facts.close = true
 		return false, true, &upError{u.pool.to, "read the answer of", err}
 	}
+	u.outward(r.Service, &c.facts)
 	whole := c.relay(u, &a)
 	if body != nil && !body.finish() {
 		whole, c.facts.close = false, true

@@ -56,9 +56,14 @@ func startHead(out []byte, f *facts, host string) []byte {
 	return append(out, "\r\n"...)
 }
 
-// addField hands a field of the client's head on, unless it ends here.
-func addField(out []byte, f *facts, h headField) []byte {
+// addField hands a field of the client's head on, unless it ends here. origin is
+// that of the service, see [Service.Origin].
+func addField(out []byte, f *facts, h headField, origin string) []byte {
 	switch h.is {
+	case fieldOrigin, fieldReferer:
+		if origin != "" {
+			h.v = inward(h.v, f, origin)
+		}
 	case fieldAlias, fieldConnection, fieldContentLength, fieldExpect, fieldForwarded, fieldHost, fieldHTTP2Settings,
 		fieldKeepAlive, fieldProxy, fieldTE, fieldTrailer, fieldTransferEncoding, fieldUpgrade, fieldXForwarded:
 		return out

@@ -97,6 +97,9 @@ type Service struct {
 	RedirectPlain bool
 	// Host is sent to the service instead of the name that was asked for.
 	Host string
+	// Origin is what Host is to the service's own pages, such as
+	// "http://localhost:3000": Origin, Referer and Location are made to match.
+	Origin string
 	// Raw is a service that speaks no HTTP: no request leads to it, but a
 	// connection over TLS that asks for one of its names does (raw.go).
 	Raw bool

@@ -1,6 +1,7 @@
-// Package refs reads references to services in a text, such as the ${db.port}
-// of env in lodge.toml, and puts values in their place. It does not know which
-// services there are.
+// Package refs reads references in a text, such as the ${db.port} of env in
+// lodge.toml, and puts values in their place: those to services ([Expand]), and
+// those to variables of an environment ([Variables]). It does not know which
+// services or variables there are.
 package refs
 
 import (
@@ -8,58 +9,68 @@ import (
 	"strings"
 )
 
-// The facts that a reference may name.
+// The facts of a service that a reference may name.
 const (
 	Host = "host" // the address under which the service is reached
 	Port = "port"
 	URL  = "url"
 )
 
-// Facts lists what a reference may name.
+// Home is the one fact that belongs to no service: the home's address. It is
+// written ${home}.
+const Home = "home"
+
+// Facts lists the facts of a service that a reference may name.
 func Facts() []string { return []string{Host, Port, URL} }
 
 // Ref is one reference.
 type Ref struct {
 	// Offset is where "${" stands in the text, in bytes.
 	Offset  int
-	Service string
+	Service string // "" for ${home}
 	Fact    string
 }
 
-// String gives the reference as it is written.
-func (r Ref) String() string { return "${" + r.Service + "." + r.Fact + "}" }
+// String returns the reference as it is written.
+func (r Ref) String() string {
+	if r.Service == "" {
+		return "${" + r.Fact + "}"
+	}
+	return "${" + r.Service + "." + r.Fact + "}"
+}
 
-// Find lists the references of a text, in their order. "${" without a dot
-// before its "}" is no reference but text, as a shell's ${HOME} is; "$${" is a
-// literal "${".
+// Find lists the references of a text to services, in their order. "$$" is a
+// literal "$"; what else begins with "$" is no such reference.
 func Find(text string) []Ref {
 	var out []Ref
 	_, _ = walk(text, func(r Ref) (string, error) {
-		out = append(out, r)
+		if r.Service != "" {
+			out = append(out, r)
+		}
 		return "", nil
 	})
 	return out
 }
 
-// Expand replaces every reference by what value gives for it, and "$${" by
-// "${". The error is the first that value gives.
+// Expand replaces every reference by what value returns for it, and "$$" by
+// "$". The error is the first that value returns.
 func Expand(text string, value func(Ref) (string, error)) (string, error) {
 	return walk(text, value)
 }
 
-// Quote gives the text that Expand turns into s.
-func Quote(s string) string { return strings.ReplaceAll(s, "${", "$${") }
+// Quote returns the text that Expand turns into s.
+func Quote(s string) string { return strings.ReplaceAll(s, "$", "$$") }
 
 func walk(text string, value func(Ref) (string, error)) (string, error) {
-	if !strings.Contains(text, "${") {
+	if !strings.Contains(text, "$") {
 		return text, nil
 	}
 	var b strings.Builder
 	for i := 0; i < len(text); {
 		rest := text[i:]
-		if strings.HasPrefix(rest, "$${") {
-			b.WriteString("${")
-			i += len("$${")
+		if strings.HasPrefix(rest, "$$") {
+			b.WriteString("$")
+			i += len("$$")
 			continue
 		}
 		r, n := parse(rest)
@@ -79,7 +90,7 @@ func walk(text string, value func(Ref) (string, error)) (string, error) {
 	return b.String(), nil
 }
 
-// parse reads the reference at the start of s and says how long it is; 0 where
+// parse reads the reference at the start of s and returns its length; 0 where
 // there is none.
 func parse(s string) (Ref, int) {
 	if !strings.HasPrefix(s, "${") {
@@ -88,6 +99,9 @@ func parse(s string) (Ref, int) {
 	end := strings.IndexByte(s, '}')
 	if end < 0 {
 		return Ref{}, 0
+	}
+	if s[2:end] == Home {
+		return Ref{Fact: Home}, end + 1
 	}
 	service, fact, ok := strings.Cut(s[2:end], ".")
 	if !ok || !isWord(service) || !isWord(fact) {
@@ -98,8 +112,7 @@ func parse(s string) (Ref, int) {
 
 func isWord(s string) bool {
 	for i := range len(s) {
-		c := s[i]
-		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '-' && c != '_' {
+		if c := s[i]; !isNameByte(c) && c != '-' {
 			return false
 		}
 	}

@@ -15,7 +15,8 @@ func TestExpand(t *testing.T) {
 		{"postgres://u@${db.host}:${db.port}/x", "postgres://u@<db|host>:<db|port>/x"},
 		{"${HOME}/x", "${HOME}/x"},
 		{"$${db.port}", "${db.port}"},
-		{"$$${db.port}", "$${db.port}"},
+		{"$$${db.port}", "$<db|port>"},
+		{"${home}/${HOME}", "<|home>/${HOME}"},
 		{"${db.port", "${db.port"},
 		{"${db.}${.port}${.}${}", "${db.}${.port}${.}${}"},
 		{"${a b.port}", "${a b.port}"},
@@ -58,7 +59,7 @@ func FuzzExpand(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if want := strings.ReplaceAll(s, "$${", "${"); same != want {
+		if want := strings.ReplaceAll(s, "$$", "$"); same != want {
 			t.Errorf("%q became %q, want %q", s, same, want)
 		}
 		back, err := Expand(Quote(s), func(r Ref) (string, error) { return "", fmt.Errorf("%v in a quoted text", r) })
@@ -66,7 +67,7 @@ func FuzzExpand(f *testing.F) {
 			t.Errorf("%q quoted and expanded is %q, %v", s, back, err)
 		}
 		for _, r := range Find(s) {
-			if !strings.HasPrefix(s[r.Offset:], r.String()) {
+			if r.Service == "" || !strings.HasPrefix(s[r.Offset:], r.String()) {
 				t.Errorf("%q: %+v is not there", s, r)
 			}
 		}

@@ -20,10 +20,9 @@ func (r *runner) lapses() bool {
 // nowhere of late. The caller holds sup.mu.
 func (r *runner) lost(eps []loopback.Endpoint) bool {
 	r.mu.Lock()
-	up, want := r.st.State == Up && r.listened, r.wantedPortLocked(r.spec)
+	defer r.mu.Unlock()
 	own := r.lease != nil && r.lease.listener != nil
-	r.mu.Unlock()
-	return up && !own && len(r.servingOn(want, eps)) == 0
+	return r.st.State == Up && r.listened && !own && len(r.proving(r.spec, eps)) == 0
 }
 
 // lapse makes a service that was ready starting again. The caller holds sup.mu.
@@ -61,13 +60,11 @@ func (r *runner) becomeReady(p *process, listened bool, since time.Time) bool {
 	r.sup.mu.Lock()
 	defer r.sup.mu.Unlock()
 	r.mu.Lock()
-	want := r.wantedPortLocked(r.spec)
+	defer r.mu.Unlock()
 	own := r.lease != nil && r.lease.listener != nil
-	r.mu.Unlock()
-	if listened && !own && len(r.servingOn(want, r.sup.endpoints)) == 0 {
+	if listened && !own && len(r.proving(r.spec, r.sup.endpoints)) == 0 {
 		return false
 	}
-	r.mu.Lock()
 	if r.st.Reason == r.lapseReason {
 		r.st.Reason = ""
 	}
@@ -75,7 +72,6 @@ func (r *runner) becomeReady(p *process, listened bool, since time.Time) bool {
 	if !p.wasReady || r.st.ReadyMS == 0 {
 		r.st.ReadyMS = float64(since.Sub(p.started).Microseconds()) / 1000
 	}
-	r.mu.Unlock()
 	r.sup.broadcast()
 	return true
 }

@@ -3,6 +3,7 @@ package service
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -63,7 +64,22 @@ func LookPath(name, dir string, env []string) (string, error) {
 	if denied != "" {
 		return "", fmt.Errorf("%s: permission denied (not executable)", denied)
 	}
-	return "", fmt.Errorf("command %q not found in PATH (%s)", name, path)
+	return "", &notFound{fmt.Sprintf("command %q not found in PATH (%s)", name, path)}
+}
+
+// notFound is a command that is in no directory of PATH.
+type notFound struct{ text string }
+
+func (e *notFound) Error() string        { return e.text }
+func (e *notFound) Is(target error) bool { return target == fs.ErrNotExist }
+
+// ExecStatus returns the exit status by which a shell says that it could not run
+// a command (POSIX.1, XCU 2.8.2): 127 where it was not found, and else 126.
+func ExecStatus(err error) int {
+	if errors.Is(err, fs.ErrNotExist) {
+		return 127
+	}
+	return 126
 }
 
 // executable says whether something is there, and why it cannot be run. What

@@ -42,9 +42,14 @@ var errNoPort = errors.New("it listens nowhere inside the home")
 // NAME_PORT and NAME_URL. One that listens nowhere, such as one that ran once,
 // has none.
 func (r *runner) peerEnv(sp Spec) []string {
+	return r.sup.peersEnv(sp.Needs)
+}
+
+// peersEnv is peerEnv for the services of these names.
+func (s *Supervisor) peersEnv(names []string) []string {
 	var out []string
-	for _, n := range sp.Needs {
-		p, err := r.sup.peerOf(n)
+	for _, n := range names {
+		p, err := s.peerOf(n)
 		if err != nil {
 			continue
 		}
@@ -59,13 +64,7 @@ func (r *runner) peerEnv(sp Spec) []string {
 func (r *runner) expand(env []string) ([]string, error) {
 	out := make([]string, 0, len(env))
 	for _, kv := range env {
-		v, err := refs.Expand(kv, func(ref refs.Ref) (string, error) {
-			p, err := r.sup.peerOf(ref.Service)
-			if err != nil {
-				return "", err
-			}
-			return p.fact(ref.Fact)
-		})
+		v, err := refs.Expand(kv, r.sup.fact)
 		if err != nil {
 			name, _, _ := strings.Cut(kv, "=")
 			return nil, fmt.Errorf("set %s: %w", name, err)
@@ -73,6 +72,18 @@ func (r *runner) expand(env []string) ([]string, error) {
 		out = append(out, v)
 	}
 	return out, nil
+}
+
+// fact returns what a reference stands for.
+func (s *Supervisor) fact(ref refs.Ref) (string, error) {
+	if ref.Service == "" {
+		return s.spec.IP4.String(), nil
+	}
+	p, err := s.peerOf(ref.Service)
+	if err != nil {
+		return "", err
+	}
+	return p.fact(ref.Fact)
 }
 
 // peerOf says where a service of this project is reached.

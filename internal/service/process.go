@@ -76,24 +76,25 @@ func (r *runner) launch() (*process, *Error) {
 		return nil, &Error{Service: r.name, Cause: err.Error()}
 	}
 
-	null, err := os.OpenFile(os.DevNull, os.O_RDONLY, 0)
+	if err := makeDirs(sp); err != nil {
+		return nil, &Error{Service: r.name, Cause: err.Error()}
+	}
+	std, err := openStdio(sp)
 	if err != nil {
 		return nil, &Error{Service: r.name, Cause: err.Error()}
 	}
-	defer null.Close()
-	pr, pw, err := os.Pipe()
-	if err != nil {
-		return nil, &Error{Service: r.name, Cause: err.Error()}
+	defer std.close()
+	copy(files, std.files)
+	if std.terminal {
+		env = terminalEnv(env)
 	}
-	defer pw.Close()
-	files[0], files[1], files[2] = null, pw, pw
 
-	p := &process{out: r.sup.logs.Writer(sp.Name), pipe: pr, started: time.Now(), wasReady: sp.Ready.None}
+	p := &process{out: r.sup.logs.Writer(sp.Name), pipe: std.read, started: time.Now(), wasReady: sp.Ready.None}
 	pid, exit, err := r.sup.reaper.Start(func() (int, error) {
-		return r.sup.inside.Start(home.Command{Service: sp.Name, Path: path, Args: argv, Env: env, Dir: sp.Dir, Files: files})
+		return r.sup.inside.Start(home.Command{Service: sp.Name, Path: path, Args: argv, Env: env, Dir: sp.Dir, Files: files, Terminal: std.terminal})
 	})
 	if err != nil {
-		_ = pr.Close()
+		_ = std.read.Close()
 		_ = p.out.Close()
 		return nil, &Error{Service: r.name, Cause: err.Error()}
 	}
@@ -103,10 +104,10 @@ func (r *runner) launch() (*process, *Error) {
 	p.read.Add(1)
 	go func() {
 		defer p.read.Done()
-		_, _ = io.Copy(p.out, pr) // ends with the last writer, or at finish
+		_, _ = io.Copy(p.out, std.read) // ends with the last writer, or at finish
 	}()
 	r.set(func(st *Status) {
-		st.State, st.PID, st.StartedAt, st.Exit, st.Reason, st.ReadyMS = Starting, pid, &p.started, nil, "", 0
+		st.State, st.PID, st.StartedAt, st.Exit, st.Signal, st.Reason, st.ReadyMS = Starting, pid, &p.started, nil, "", "", 0
 	})
 	return p, nil
 }

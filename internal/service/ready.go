@@ -8,6 +8,7 @@ import (
 	"os"
 	"regexp"
 	"strconv"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -25,6 +26,7 @@ type readiness struct {
 	// listened reports that it is ready because it listens.
 	listened bool
 	since    time.Time
+	reason   string // why it is ready, where that is worth telling, or ""
 	err      error
 }
 
@@ -63,13 +65,19 @@ func (r *runner) awaitReady(ctx context.Context, sp Spec, p *process, again bool
 		if rd.Soft {
 			soft = limit
 		}
-		done.since, ok = r.settle(ctx, sp, began, soft)
-		done.listened = ok
+		worker := mayBeWorker(sp) && !again
+		s := r.settle(ctx, sp, p, began, soft, worker)
+		done.since, done.listened, ok = s.since, s.ok, s.ok
 		if ok {
 			return done
 		}
-		if port := r.wantedPort(sp); port != 0 {
-			what = fmt.Sprintf("it does not listen on port %d", port)
+		// One that was busy all the time is no failure either, unless the file says
+		// how long it may take.
+		if s.worker || worker && !s.tried && ctx.Err() == context.DeadlineExceeded && limit >= DefaultReadyTimeout {
+			return readiness{since: time.Now(), reason: workerReason}
+		}
+		if missing := r.missingPorts(sp); missing != "" {
+			what = "it does not listen on port " + missing
 		}
 	}
 	done.since = time.Now()
@@ -94,7 +102,26 @@ func readyLimit(sp Spec) time.Duration {
 	return DefaultReadyTimeout
 }
 
-// wantedPort is the port on which the service is expected, if one is known.
+// missingPorts lists the ports on which the service must listen to be ready and
+// does not.
+func (r *runner) missingPorts(sp Spec) string {
+	r.sup.mu.Lock()
+	defer r.sup.mu.Unlock()
+	ports := sp.Ready.TCP
+	if l := r.currentLease(); l != nil && len(ports) == 0 {
+		ports = []uint16{l.port}
+	}
+	var out []string
+	for _, port := range ports {
+		if len(r.servingOn(port, r.sup.endpoints)) == 0 {
+			out = append(out, strconv.Itoa(int(port)))
+		}
+	}
+	return strings.Join(out, ", ")
+}
+
+// wantedPort is the port that the service's name leads to, or that of its lease,
+// if one is known.
 func (r *runner) wantedPort(sp Spec) uint16 {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -17,6 +17,7 @@ import (
 
 	"lodge/internal/home"
 	"lodge/internal/loopback"
+	"lodge/internal/procfs"
 )
 
 func TestReadyWhenItListens(t *testing.T) {
@@ -75,7 +76,7 @@ func TestReadyWithARealSocket(t *testing.T) {
 func TestReadyOnThePortThatIsExpected(t *testing.T) {
 	r := newRig(t)
 	r.fake.listen("web", 9229)
-	r.define(r.spec("web", forever, listens, func(s *Spec) { s.HTTP = 5173 }))
+	r.define(r.spec("web", forever, ready(Ready{TCP: []uint16{5173, 9229}})))
 	done := make(chan error, 1)
 	go func() { done <- r.Up(r.ctx, nil) }()
 	r.await("web", "listening on the other port", func(st Status) bool { return len(st.Endpoints) == 1 })
@@ -127,7 +128,7 @@ func TestNotReadyInItsTime(t *testing.T) {
 		late         bool
 	}{
 		{"listens nowhere", talk, listens, "it runs but listens nowhere inside its home", "ready = false", true},
-		{"not on its port", talk, func(s *Spec) { s.Ready, s.HTTP = Ready{}, 81 }, "it does not listen on port 81", "ready = false", true},
+		{"not on its ports", talk, ready(Ready{TCP: []uint16{81, 82}}), "it does not listen on port 81, 82", "", true},
 		{"http, nothing listens", talk, ready(Ready{HTTP: "/"}), "it listens nowhere inside its home", "", true},
 		{"a line that does not come", talk, ready(Ready{Log: "^ready$"}), `no line of its output matches "^ready$"`, "", true},
 		{"a command that fails", talk, ready(Ready{Command: []string{"sh", "-c", "exit 3"}}), "its ready command ends with status 3", "", true},
@@ -151,6 +152,58 @@ func TestNotReadyInItsTime(t *testing.T) {
 				t.Errorf("it still runs: %v, %v", pids, err)
 			}
 		})
+	}
+}
+
+// The port of a name says where that leads, and not when the service is ready.
+func TestTheNamesPortDoesNotDecide(t *testing.T) {
+	r := newRig(t)
+	r.fake.listen("web", 9000)
+	r.define(r.spec("web", forever, listens, func(s *Spec) { s.HTTP = 5173 }))
+	r.up()
+	// One of which a port is known is no worker.
+	if mayBeWorker(Spec{HTTP: 5173}) || mayBeWorker(Spec{Port: 1}) || mayBeWorker(Spec{Listen: true}) || !mayBeWorker(Spec{}) {
+		t.Error("a service that says its port is taken for a worker, or one that does not is not")
+	}
+}
+
+func TestAWorkerIsReady(t *testing.T) {
+	r := newRig(t)
+	r.worker = workerTimes{workerLeast / 10, workerQuiet / 10, workerEvery / 10}
+	r.define(r.spec("worker", forever, listens), r.spec("dep", forever, needs("worker")))
+	if err := r.Up(r.ctx, []string{"dep"}); err != nil {
+		t.Fatal(err)
+	}
+	if st := r.get("worker"); st.State != Up || st.Reason != workerReason {
+		t.Errorf("got %+v", st)
+	}
+}
+
+func TestIdleness(t *testing.T) {
+	const s = time.Second
+	began := time.Now()
+	type look struct {
+		at     time.Duration
+		a      procfs.Activity
+		worker bool
+	}
+	for name, looks := range map[string][]look{
+		"does nothing": {{0, procfs.Activity{CPU: s}, false}, {2 * s, procfs.Activity{CPU: s}, false}, {3 * s, procfs.Activity{CPU: s}, true}},
+		"does little":  {{0, procfs.Activity{}, false}, {2 * s, procfs.Activity{CPU: s / 10}, false}, {4 * s, procfs.Activity{CPU: s / 5}, true}},
+		"is busy, and then not": {{0, procfs.Activity{}, false}, {3 * s, procfs.Activity{CPU: 2 * s}, false},
+			{4 * s, procfs.Activity{CPU: 2 * s}, false}, {5 * s, procfs.Activity{CPU: 2 * s}, true}},
+		"children end":            {{0, procfs.Activity{CPU: 9 * s}, false}, {3 * s, procfs.Activity{CPU: s}, true}},
+		"gets no processor":       {{0, procfs.Activity{}, false}, {3 * s, procfs.Activity{Runs: true}, false}, {6 * s, procfs.Activity{Wait: 3 * s}, false}},
+		"waits for a disk":        {{0, procfs.Activity{}, false}, {3 * s, procfs.Activity{Disk: true}, false}, {5 * s, procfs.Activity{}, true}},
+		"is met while it runs":    {{0, procfs.Activity{}, false}, {3 * s, procfs.Activity{CPU: s / 100, Runs: true}, true}},
+		"is quiet from the start": {{4 * s, procfs.Activity{}, false}, {5 * s, procfs.Activity{}, false}, {6 * s, procfs.Activity{}, true}},
+	} {
+		w := idleness{workerTimes: workerTimes{workerLeast, workerQuiet, workerEvery}, began: began}
+		for i, l := range looks {
+			if got := w.see(l.a, began.Add(l.at)); got != l.worker {
+				t.Errorf("%s, look %d: %t", name, i, got)
+			}
+		}
 	}
 }
 

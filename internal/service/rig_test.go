@@ -233,6 +233,7 @@ func newRig(t *testing.T) *rig {
 		Supervisor: New("shop", spec, f, reaper, store), t: t, dir: dir, fake: f, ctx: ctx, store: store,
 		env: []string{"PATH=" + os.Getenv("PATH"), "DIR=" + dir},
 	}
+	r.worker.least = time.Hour // most of these programs only sleep
 	t.Cleanup(func() {
 		end, stop := context.WithTimeout(context.Background(), patience)
 		defer stop()

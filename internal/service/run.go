@@ -100,7 +100,6 @@ func (r *Run) wait(exit <-chan ExitStatus) {
 	exits, done := s.reaper.Exits()
 	defer done()
 	r.result = <-exit
-	code := r.result.Code
 	tick := time.NewTicker(daemonCheck)
 	defer tick.Stop()
 	ended := false
@@ -110,7 +109,8 @@ func (r *Run) wait(exit <-chan ExitStatus) {
 			break
 		}
 		s.mu.Lock()
-		r.status.PID, r.status.Exit, r.status.Reason = pids[0], &code, "its first process ended; others go on"
+		r.status.PID, r.status.Reason = pids[0], "its first process ended; others go on"
+		r.status.ended(r.result)
 		if !ended {
 			s.broadcast()
 		}

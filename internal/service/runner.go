@@ -277,7 +277,7 @@ func (r *runner) loop() {
 				c.ask = askStart
 			}
 			r.mu.Lock()
-			r.st.State, r.st.Reason, r.st.Exit, r.err = Waiting, "", nil, nil
+			r.st.State, r.st.Reason, r.st.Exit, r.st.Signal, r.err = Waiting, "", nil, "", nil
 			r.mu.Unlock()
 			r.taken()
 			reply := r.session()
@@ -352,11 +352,12 @@ func (r *runner) session() chan error {
 			return nil
 		}
 		r.halt(p)
+		r.set(func(st *Status) { st.ended(*v.exit) })
 		sp, _ = r.definition()
 		code := v.exit.Code
 		again := sp.Restart == "always" || sp.Restart != "never" && code != 0
 		if !again {
-			r.ended(code, p)
+			r.ended(*v.exit, p)
 			return nil
 		}
 		if ran >= ranWell {
@@ -368,7 +369,7 @@ func (r *runner) session() chan error {
 		}
 		wait := back.next()
 		r.set(func(st *Status) {
-			st.State, st.PID, st.Exit = Backoff, 0, &code
+			st.State, st.PID = Backoff, 0
 			st.Reason = fmt.Sprintf("ended with %s; next start in %.1f s", exitText(*v.exit), wait.Seconds())
 			st.Restarts++
 		})
@@ -383,17 +384,15 @@ func (r *runner) session() chan error {
 	}
 }
 
-func (r *runner) ended(code int, p *process) {
-	if code == 0 {
+func (r *runner) ended(x ExitStatus, p *process) {
+	if x.Code == 0 {
 		r.mu.Lock()
-		r.st.State, r.st.PID, r.st.Exit, r.st.Reason = Exited, 0, &code, "ended with status 0"
+		r.st.State, r.st.PID, r.st.Reason = Exited, 0, "ended with status 0"
 		r.mu.Unlock()
 		r.sup.notify()
 		return
 	}
-	e := r.failure(fmt.Sprintf("ended with status %d", code), p)
-	r.set(func(st *Status) { st.Exit = &code })
-	r.fail(e)
+	r.fail(r.failure("ended with "+exitText(x), p))
 }
 
 // awaitNeeds waits until every needed service is ready or ended well.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"lodge/internal/loopback"
+	"lodge/internal/procfs"
 )
 
 // Many programs try whether a port is free before they use it (get-port,
@@ -56,6 +57,7 @@ type settling struct {
 	began   time.Time // of the wait
 	startup time.Duration
 	own     uint16                  // a port that is the service's own, whatever it is known for; 0: none
+	named   bool                    // all ports are: the file names them
 	control time.Duration           // how long control ports alone must be there
 	first   map[socketKey]time.Time // when each present socket was first seen
 	changed time.Time               // when the set changed last
@@ -110,7 +112,7 @@ func (w *settling) onlyControl(eps []loopback.Endpoint) bool {
 }
 
 func (w *settling) isControl(e loopback.Endpoint) bool {
-	return e.Protocol == loopback.TCP && e.Port != w.own && Control(e.Port)
+	return e.Protocol == loopback.TCP && e.Port != w.own && !w.named && Control(e.Port)
 }
 
 // softTried is how long a service of which it is not known whether it listens
@@ -129,36 +131,57 @@ func (w *settling) over(limit time.Duration) time.Time {
 // settlePatience is the least time between two readings of the sockets.
 const settlePatience = 2 * time.Millisecond
 
+// settled is how a wait for the listening sockets of a service ended.
+type settled struct {
+	ok    bool
+	since time.Time // since when they are as they are
+	// worker reports that it has none, and is taken for a worker.
+	worker bool
+	// tried reports that it has listened before.
+	tried bool
+}
+
 // settle waits until the service listens and its listening sockets have
-// settled, and returns since when they are as they are. With soft, not zero, it
-// gives up when the service has not listened for so long.
-func (r *runner) settle(ctx context.Context, sp Spec, began time.Time, soft time.Duration) (since time.Time, ok bool) {
+// settled. With soft, not zero, it gives up when the service has not listened
+// for so long. With worker it may find that the service is one.
+func (r *runner) settle(ctx context.Context, sp Spec, p *process, began time.Time, soft time.Duration, worker bool) settled {
 	if r.leased() {
-		return time.Now(), true // lodge itself listens: connections wait in the queue from now on
+		return settled{ok: true, since: time.Now()} // lodge itself listens: connections wait in the queue from now on
 	}
-	w := settling{began: began, own: r.wantedPort(sp), control: r.sup.control}
+	w := settling{began: began, own: r.wantedPort(sp), named: len(sp.Ready.TCP) > 0, control: r.sup.control}
 	if w.own == 0 {
 		w.own = sp.Port
 	}
+	idle := idleness{workerTimes: r.sup.worker, began: p.started}
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for {
 		s := r.sup
 		s.mu.Lock()
-		ch, read, eps := s.changed, s.read, r.serving(sp, s.endpoints)
+		ch, read, eps := s.changed, s.read, s.endpoints
+		r.mu.Lock()
+		eps = r.proving(sp, eps)
+		r.mu.Unlock()
 		s.mu.Unlock()
 		left, listens := w.see(eps, read)
 		if listens && left <= 0 {
-			return w.changed, true
+			return settled{ok: true, since: w.changed}
 		}
 		var due <-chan time.Time
 		next := read.Add(left)
 		if !listens && soft > 0 {
 			if next = w.over(soft); !next.After(time.Now()) {
-				return time.Time{}, false
+				return settled{tried: w.tried}
 			}
 		}
-		if listens || soft > 0 {
+		asleep := worker && !listens && !w.tried
+		if asleep {
+			if idle.due() && idle.see(procfs.ReadActivity(r.pids()), time.Now()) {
+				return settled{worker: true}
+			}
+			next = idle.at.Add(idle.every)
+		}
+		if listens || soft > 0 || asleep {
 			timer.Reset(max(time.Until(next), settlePatience))
 			due = timer.C
 		}
@@ -168,7 +191,7 @@ func (r *runner) settle(ctx context.Context, sp Spec, began time.Time, soft time
 			// No engine tells of every close at once: what is there is read anew.
 			_ = s.Recheck() // an error leaves the sockets as they were read last
 		case <-ctx.Done():
-			return time.Time{}, false
+			return settled{tried: w.tried}
 		}
 	}
 }
@@ -177,6 +200,28 @@ func (r *runner) settle(ctx context.Context, sp Spec, began time.Time, soft time
 // that is expected of it, else all but what looks like a client's.
 func (r *runner) serving(sp Spec, all []loopback.Endpoint) []loopback.Endpoint {
 	return r.servingOn(r.wantedPort(sp), all)
+}
+
+// proving returns the endpoints that show that the service is ready, since it
+// listens: on every port that ready names, on that of its lease, or anywhere.
+// The port of its name does not count. The caller holds r.mu.
+func (r *runner) proving(sp Spec, all []loopback.Endpoint) []loopback.Endpoint {
+	want := uint16(0)
+	if r.lease != nil {
+		want = r.lease.port
+	}
+	if len(sp.Ready.TCP) == 0 {
+		return r.servingOn(want, all)
+	}
+	var out []loopback.Endpoint
+	for _, port := range sp.Ready.TCP {
+		eps := slices.DeleteFunc(r.servingOn(port, all), func(e loopback.Endpoint) bool { return e.Protocol != loopback.TCP })
+		if len(eps) == 0 {
+			return nil
+		}
+		out = append(out, eps...)
+	}
+	return out
 }
 
 func (r *runner) servingOn(want uint16, all []loopback.Endpoint) []loopback.Endpoint {

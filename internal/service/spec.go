@@ -33,6 +33,10 @@ type Spec struct {
 	// HTTPSocket is the Unix socket that the service's name leads to, absolute,
 	// or "" for a port.
 	HTTPSocket string `json:"http_socket,omitempty"`
+	// MakeDirs are directories of the service's own that are made for it.
+	MakeDirs []string `json:"make_dirs,omitempty"`
+	// TTY gives it a terminal for its input and output.
+	TTY bool `json:"tty,omitempty"`
 	// URL is the service's address for people, given as LODGE_URL.
 	URL string `json:"url,omitempty"`
 	Naming
@@ -56,6 +60,7 @@ type Ready struct {
 	HTTP    string   `json:"http,omitempty"`    // a path that answers 2xx or 3xx
 	Command []string `json:"command,omitempty"` // a command that exits with 0
 	Log     string   `json:"log,omitempty"`     // a regular expression that a line of output matches
+	TCP     []uint16 `json:"tcp,omitempty"`     // ports on all of which it listens
 	None    bool     `json:"none,omitempty"`    // it is, as soon as it runs
 	// Soft says that a service that runs but listens nowhere is taken for
 	// ready when its time is over: a Procfile cannot say which ones listen.
@@ -70,6 +75,9 @@ type Naming struct {
 	// CrossSite is allow or refuse (the default): what is done with requests
 	// that a page of another site makes.
 	CrossSite string `json:"cross_site,omitempty"`
+	// Host is name (the default) or localhost: the Host that the service is told
+	// by which it was asked.
+	Host string `json:"host,omitempty"`
 	// PlainHTTP is serve (the default) or redirect, to HTTPS.
 	PlainHTTP string `json:"plain_http,omitempty"`
 	// OnRequest says that the service is not started with the others, but by
@@ -82,6 +90,9 @@ type Naming struct {
 	// PortNames are names of its own that some of its ports have.
 	PortNames []PortName `json:"names,omitempty"`
 }
+
+// HostLocalhost is the Naming.Host of a service that is asked as localhost.
+const HostLocalhost = "localhost"
 
 // PortName is a port of a service that has a name of its own.
 type PortName struct {
@@ -126,6 +137,7 @@ type Status struct {
 	ReadyMS    float64    `json:"ready_ms,omitempty"` // from its start until it was ready
 	Restarts   int        `json:"restarts"`
 	Exit       *int       `json:"exit_status,omitempty"` // 128+signal where a signal ended it
+	Signal     string     `json:"signal,omitempty"`      // the name of that signal, such as SIGKILL
 	Reason     string     `json:"reason,omitempty"`
 	HTTP       uint16     `json:"http,omitempty"`
 	Port       uint16     `json:"port,omitempty"`
@@ -160,10 +172,17 @@ const (
 // Error is a failure of a named service, with a hint of what to do.
 type Error struct {
 	Service string
+	Verb    string // what could not be done; "": start
 	Cause   string
 	Hint    string
 	// LastLines of the service's output, oldest first.
 	LastLines []string
 }
 
-func (e *Error) Error() string { return fmt.Sprintf("start service %s: %s", e.Service, e.Cause) }
+func (e *Error) Error() string {
+	verb := e.Verb
+	if verb == "" {
+		verb = "start"
+	}
+	return fmt.Sprintf("%s service %s: %s", verb, e.Service, e.Cause)
+}

@@ -23,6 +23,8 @@ type Supervisor struct {
 	name   string // of the project, for the environment
 	// control is settleControl; a test sets another before the first definition.
 	control time.Duration
+	// worker says when a service is taken for a worker; likewise.
+	worker workerTimes
 
 	// mu guards all below. It is never held while a process is started or
 	// stopped, and it is taken before a runner's own lock, never after.
@@ -53,6 +55,7 @@ func New(project string, spec home.Spec, inside home.Inside, reaper *Reaper, sto
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &Supervisor{
 		inside: inside, reaper: reaper, logs: store, spec: spec, name: project, control: settleControl,
+		worker:    workerTimes{workerLeast, workerQuiet, workerEvery},
 		runners:   make(map[string]*runner),
 		runs:      make(map[string]*Run),
 		had:       make(map[string][]uint16),

@@ -75,6 +75,9 @@ func (r *runner) watchOver(p *process) verdict {
 				continue
 			}
 			p.wasReady, overdue = true, nil
+			if res.reason != "" {
+				r.set(func(st *Status) { st.Reason = res.reason })
+			}
 			r.unhold()
 		case <-r.lapsed:
 			if ready == nil {
@@ -133,7 +136,7 @@ func (e *Error) withHint(h string) *Error {
 func (r *runner) readyHint(sp Spec) string {
 	switch {
 	case sp.Ready.Log != "":
-		return "a program may keep its output in a buffer where it is not a terminal: flush each line, or run it with stdbuf -oL"
+		return "a program may keep its output in a buffer where it is not a terminal: give it one with tty = true, flush each line, or run it with stdbuf -oL"
 	case sp.Ready.HTTP == "" && len(sp.Ready.Command) == 0:
 		return "if it is not meant to listen, say so in lodge.toml: ready = false"
 	}

@@ -1,0 +1,33 @@
+package cli
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"lodge/internal/localapi"
+	"lodge/internal/loopback"
+	"lodge/internal/statefile"
+)
+
+// noteEngine says why projects have another engine than ebpf: once, and again
+// when the reason is another. `lodge doctor` always says it.
+func (a *app) noteEngine(ps []localapi.Project) {
+	for _, p := range ps {
+		if p.Engine == "" || p.Engine == loopback.EBPF || p.EngineReason == "asked for" {
+			continue
+		}
+		text := fmt.Sprintf("engine %s: %s\n", p.Engine, p.EngineReason)
+		path := filepath.Join(a.dirs().State, "engine-notice")
+		if old, err := statefile.Read(path); err == nil && string(old) == text {
+			continue
+		}
+		fmt.Fprint(a.err, text)
+		f, err := statefile.Create(path, os.O_WRONLY|os.O_TRUNC, 0o600)
+		if err != nil {
+			continue // it is said again next time
+		}
+		_, _ = f.WriteString(text)
+		_ = f.Close()
+	}
+}
