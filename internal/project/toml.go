@@ -31,7 +31,7 @@ var (
 	topKeys     = []string{"version", "name", "isolation", "default", "services"}
 	serviceKeys = []string{
 		"command", "dir", "needs", "env", "watch", "http", "names", "port", "listen", "ready", "restart",
-		"stop_signal", "stop_grace", "ready_timeout", "start", "idle", "cross_site", "plain_http",
+		"stop_signal", "stop_grace", "ready_timeout", "start", "idle", "cross_site", "plain_http", "watch_fallback",
 	}
 	readyKeys = []string{"http", "command", "log"}
 )
@@ -41,7 +41,7 @@ var synonyms = map[string]string{
 	"cmd": "command", "run": "command", "exec": "command", "script": "command", "args": "command", "entrypoint": "command",
 	"cwd": "dir", "directory": "dir", "working_dir": "dir", "workdir": "dir", "path": "dir", "root": "dir",
 	"depends_on": "needs", "depends": "needs", "after": "needs", "requires": "needs", "dependencies": "needs",
-	"environment": "env", "vars": "env", "reload": "watch", "watches": "watch",
+	"environment": "env", "vars": "env", "reload": "watch", "watches": "watch", "poll": "watch_fallback", "polling": "watch_fallback",
 	"health": "ready", "healthcheck": "ready", "health_check": "ready", "wait_for": "ready", "readiness": "ready",
 	"ports": "port", "aliases": "names", "hostnames": "names", "socket": "listen", "http_port": "http", "signal": "stop_signal", "kill_signal": "stop_signal",
 	"cors": "cross_site", "origins": "cross_site", "https": "plain_http", "redirect": "plain_http", "idle_timeout": "idle", "lazy": "start", "on_request": "start",
@@ -224,6 +224,10 @@ func (r *reader) serviceKey(s *Service, it *item, key, parent string) (err error
 		err = r.http(s, it, key)
 	case "names":
 		err = r.portNamesOf(s, it, key)
+	case "watch_fallback":
+		var v string
+		v, err = r.oneOf(it, key, []string{string(WatchPoll), string(WatchNone)})
+		s.WatchFallback = WatchFallback(v)
 	case "cross_site":
 		var v string
 		v, err = r.oneOf(it, key, []string{string(CrossSiteRefuse), string(CrossSiteAllow)})

@@ -59,6 +59,7 @@ type runner struct {
 	listened, overdue bool
 	lapseReason       string
 	blocked           *Error
+	warnings          map[string]string // by kind
 
 	// lapsed tells the loop that the service is not ready any more.
 	lapsed chan struct{}
@@ -66,7 +67,8 @@ type runner struct {
 	// These belong to the loop alone.
 	held    bool
 	files   *watch.Watcher
-	watched Spec // what files was made for
+	watched Spec       // what files was made for
+	unseen  chan error // why there is no files
 	breaker watch.Breaker
 }
 
@@ -110,6 +112,7 @@ func (r *runner) status() Status {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	st := r.st
+	st.Warnings = r.warned()
 	st.HTTP, st.HTTPSocket, st.Needs, st.Naming = r.spec.HTTP, r.spec.HTTPSocket, r.spec.Needs, r.spec.Naming
 	if r.lease != nil {
 		st.Port = r.lease.port
@@ -320,10 +323,8 @@ func (r *runner) session() chan error {
 		// Files are watched from before the start: what is changed while the
 		// program reads them is not missed.
 		sp, _ := r.definition()
-		if _, err := r.watcher(sp); err != nil {
-			r.fail(err)
-			return nil
-		}
+		r.watcher(sp)
+		r.forgetChanges()
 		p, err := r.launch()
 		if err != nil {
 			r.fail(err)

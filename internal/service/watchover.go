@@ -3,8 +3,6 @@ package service
 import (
 	"context"
 	"fmt"
-	"slices"
-	"strings"
 	"time"
 
 	"lodge/internal/watch"
@@ -39,10 +37,7 @@ func (r *runner) watchOver(p *process) verdict {
 	var overdue <-chan time.Time // while it is not ready again
 	exits, done := r.sup.reaper.Exits()
 	defer done()
-	changes, verr := r.watcher(sp)
-	if verr != nil {
-		return verdict{err: verr}
-	}
+	changes := r.watcher(sp)
 	exit := p.exit
 	var last ExitStatus
 	var recheck <-chan time.Time // while a daemonized service is on its own
@@ -99,7 +94,7 @@ func (r *runner) watchOver(p *process) verdict {
 				return verdict{restart: true, why: "the files that it changes by itself are quiet"}
 			}
 		case err := <-r.watchErrors():
-			r.note(p, err.Error())
+			r.unwatched(p, err)
 		case <-r.end:
 			return r.ending()
 		case c := <-r.cmds:
@@ -140,17 +135,6 @@ func (r *runner) readyHint(sp Spec) string {
 	return ""
 }
 
-func changedText(files []string) string {
-	if len(files) == 1 {
-		return files[0] + " changed"
-	}
-	n := files
-	if len(n) > 3 {
-		n = n[:3]
-	}
-	return fmt.Sprintf("%d files changed: %s", len(files), strings.Join(n, ", "))
-}
-
 // exchange ends the old life for a new one, keeping its listening sockets
 // open where the engine can.
 func (r *runner) exchange(p *process, why string) {
@@ -179,38 +163,7 @@ func (r *runner) note(p *process, text string) {
 	_, _ = fmt.Fprintf(p.out, "[lodge] %s\n", text) // logs.Store keeps and tells its own errors
 }
 
-// watcher gives the changes of the files that the service watches; nil where
-// it watches none. One watcher lives as long as the session, or until the
-// definition says something else.
-func (r *runner) watcher(sp Spec) (<-chan []string, *Error) {
-	if r.files != nil && (sp.WatchRoot != r.watched.WatchRoot || !slices.Equal(sp.Watch, r.watched.Watch)) {
-		_ = r.files.Close()
-		r.files = nil
-	}
-	if len(sp.Watch) == 0 {
-		return nil, nil
-	}
-	if r.files == nil {
-		w, err := watch.New(watch.Options{Root: sp.WatchRoot, Patterns: sp.Watch})
-		if err != nil {
-			return nil, &Error{Service: r.name, Cause: err.Error()}
-		}
-		r.files, r.watched = w, sp
-	}
-	return r.files.Changes(), nil
-}
-
-func (r *runner) watchErrors() <-chan error {
-	if r.files == nil {
-		return nil
-	}
-	return r.files.Err()
-}
-
 func (r *runner) endSession() {
 	r.unhold()
-	if r.files != nil {
-		_ = r.files.Close()
-		r.files = nil
-	}
+	r.closeFiles()
 }
