@@ -38,7 +38,7 @@ func (h *Home) Hold(service string) (n int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	want, err := h.listening()
+	want, err := h.listens.Do(h.listening)
 	if err != nil {
 		return 0, err
 	}
