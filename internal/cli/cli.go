@@ -204,7 +204,7 @@ func (a *app) status(err error) int {
 	case errors.As(err, &k):
 		hint = k.Hint
 		for _, l := range k.LastLines {
-			fmt.Fprintf(a.err, "%s | %s\n", k.Service, l)
+			fmt.Fprintf(a.err, "%s | %s\n", k.Service, cleaned(l))
 		}
 	}
 	msg := strings.ReplaceAll(err.Error(), "\n", "; ")

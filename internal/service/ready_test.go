@@ -312,7 +312,6 @@ func TestCannotStart(t *testing.T) {
 		{"no program", func(s *Spec) { s.Argv = []string{"lodge-no-such"} }, `command "lodge-no-such" not found in PATH (`, "install it"},
 		{"a PATH of its own", func(s *Spec) { s.Env = []string{"PATH=/nowhere:/else"} }, `command "sh" not found in PATH (/nowhere:/else)`, "install it"},
 		{"no directory", func(s *Spec) { s.Dir = "/nowhere/at/all" }, "its directory /nowhere/at/all is not there", "lodge down"},
-		{"watches nothing", func(s *Spec) { s.Watch, s.WatchRoot = []string{"*.py"}, "/nowhere/at/all" }, "/nowhere/at/all", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			r := newRig(t)
@@ -333,4 +332,21 @@ func TestCannotStart(t *testing.T) {
 		r.fake.mu.Unlock()
 		r.up() // and is well again
 	})
+}
+
+// TestCannotWatch: a service whose files cannot be watched runs, and its log and
+// status say so.
+func TestCannotWatch(t *testing.T) {
+	r := newRig(t)
+	r.define(r.spec("web", forever, func(s *Spec) { s.Watch, s.WatchRoot = []string{"*.py"}, "/nowhere/at/all" }))
+	if err := r.Up(r.ctx, nil); err != nil {
+		t.Fatal(err)
+	}
+	r.await("a warning", func() bool {
+		w := r.status("web").Warnings
+		return len(w) == 1 && strings.Contains(w[0], "/nowhere/at/all")
+	})
+	if text := r.output("web"); !strings.Contains(text, "[lodge] watch /nowhere/at/all") {
+		t.Errorf("its log: %q", text)
+	}
 }

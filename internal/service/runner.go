@@ -165,6 +165,7 @@ func (r *runner) fail(e *Error) {
 	r.st.State, r.st.Reason, r.st.PID = Failed, e.Cause, 0
 	r.err = e
 	r.mu.Unlock()
+	r.say("failed: " + e.Cause)
 	r.sup.notify()
 }
 
@@ -368,10 +369,10 @@ func (r *runner) session() chan error {
 			return nil
 		}
 		wait := back.next()
+		why := fmt.Sprintf("ended with %s; next start in %.1f s", exitText(*v.exit), wait.Seconds())
+		r.say(why)
 		r.set(func(st *Status) {
-			st.State, st.PID, st.Exit = Backoff, 0, &code
-			st.Reason = fmt.Sprintf("ended with %s; next start in %.1f s", exitText(*v.exit), wait.Seconds())
-			st.Restarts++
+			st.State, st.PID, st.Exit, st.Reason, st.Restarts = Backoff, 0, &code, why, st.Restarts+1
 		})
 		if v := r.pause(wait); v.stop != nil {
 			r.set(func(st *Status) { st.State, st.Reason = r.atRest(), "" })
@@ -386,6 +387,7 @@ func (r *runner) session() chan error {
 
 func (r *runner) ended(code int, p *process) {
 	if code == 0 {
+		r.say("ended with status 0")
 		r.mu.Lock()
 		r.st.State, r.st.PID, r.st.Exit, r.st.Reason = Exited, 0, &code, "ended with status 0"
 		r.mu.Unlock()

@@ -36,3 +36,13 @@ func (r *runner) warned() []string {
 	}
 	return out
 }
+
+// note writes a line of lodge's own into the service's log.
+func (r *runner) note(p *process, text string) { p.out.Note("[lodge] " + text) }
+
+// say is note where no process runs.
+func (r *runner) say(text string) {
+	w := r.sup.logs.Writer(r.name)
+	w.Note("[lodge] " + text)
+	_ = w.Close() // logs.Store keeps and tells its own errors
+}

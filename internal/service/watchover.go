@@ -2,7 +2,6 @@ package service
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"lodge/internal/watch"
@@ -155,12 +154,6 @@ func (r *runner) unhold() {
 		h.Unhold(r.name)
 		r.held = false
 	}
-}
-
-// note writes a line of lodge's own into the service's log.
-func (r *runner) note(p *process, text string) {
-	p.out.Flush()
-	_, _ = fmt.Fprintf(p.out, "[lodge] %s\n", text) // logs.Store keeps and tells its own errors
 }
 
 func (r *runner) endSession() {
