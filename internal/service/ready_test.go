@@ -342,11 +342,11 @@ func TestCannotWatch(t *testing.T) {
 	if err := r.Up(r.ctx, nil); err != nil {
 		t.Fatal(err)
 	}
-	r.await("a warning", func() bool {
-		w := r.status("web").Warnings
-		return len(w) == 1 && strings.Contains(w[0], "/nowhere/at/all")
+	r.await("web", "a warning", func(st Status) bool {
+		return len(st.Warnings) == 1 && strings.Contains(st.Warnings[0], "/nowhere/at/all")
 	})
-	if text := r.output("web"); !strings.Contains(text, "[lodge] watch /nowhere/at/all") {
-		t.Errorf("its log: %q", text)
+	said := r.logs.Tail("web", 10)
+	if len(said) != 1 || !said[0].Note || !strings.Contains(said[0].Text, "[lodge] watch /nowhere/at/all") {
+		t.Errorf("its log: %v", said)
 	}
 }

@@ -281,7 +281,7 @@ func (r *runner) loop() {
 				c.ask = askStart
 			}
 			r.mu.Lock()
-			r.st.State, r.st.Reason, r.st.Exit, r.err = Waiting, "", nil, nil
+			r.st.State, r.st.Reason, r.st.Exit, r.st.Failing, r.err = Waiting, "", nil, "", nil
 			r.mu.Unlock()
 			r.taken()
 			reply := r.session()
@@ -353,6 +353,7 @@ func (r *runner) session() chan error {
 			r.fail(v.err)
 			return nil
 		}
+		r.letGo() // its listening sockets: they would keep clients waiting
 		r.halt(p)
 		sp, _ = r.definition()
 		code := v.exit.Code
@@ -373,6 +374,7 @@ func (r *runner) session() chan error {
 		r.say(why)
 		r.set(func(st *Status) {
 			st.State, st.PID, st.Exit, st.Reason, st.Restarts = Backoff, 0, &code, why, st.Restarts+1
+			st.Failing = "ended with " + exitText(*v.exit)
 		})
 		if v := r.pause(wait); v.stop != nil {
 			r.set(func(st *Status) { st.State, st.Reason = r.atRest(), "" })
@@ -478,13 +480,13 @@ func (r *runner) pause(d time.Duration) verdict {
 			if ok, _ := r.breaker.Allow(time.Now(), files); !ok {
 				continue // the wait goes on as it would without a change
 			}
-			r.set(func(st *Status) { st.State, st.Reason = Waiting, "" })
+			r.set(func(st *Status) { st.State, st.Reason, st.Failing = Waiting, "", "" })
 			return verdict{restart: true}
 		case c := <-r.cmds:
 			if c.ask == askStop {
 				return verdict{stop: c.reply}
 			}
-			r.set(func(st *Status) { st.State, st.Reason = Waiting, "" })
+			r.set(func(st *Status) { st.State, st.Reason, st.Failing = Waiting, "", "" })
 			r.taken()
 			return verdict{restart: true, asked: true}
 		}

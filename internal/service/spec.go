@@ -148,6 +148,9 @@ type Status struct {
 	Naming
 	Needs     []string            `json:"needs,omitempty"`
 	Endpoints []loopback.Endpoint `json:"endpoints"`
+	// Failing is how the service's last process ended by itself, if it was not
+	// ready since and will be started again, or is just starting.
+	Failing string `json:"failing,omitempty"`
 	// Warnings are what is not as it should be although the service runs.
 	Warnings []string `json:"warnings,omitempty"`
 	// LastPorts are those that a service had which has none now: who looks for

@@ -2,17 +2,11 @@ package service
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"lodge/internal/watch"
 )
-
-// holder is an engine that can keep a service's listening sockets open while
-// the service is exchanged, so that connections wait instead of being refused.
-type holder interface {
-	Hold(service string) (n int, err error)
-	Unhold(service string)
-}
 
 // watchOver waits, while a process lives, for what happens first: its end, a
 // command, or a changed file. Meanwhile it finds out when the service is ready.
@@ -40,7 +34,8 @@ func (r *runner) watchOver(p *process) verdict {
 	exit := p.exit
 	var last ExitStatus
 	var recheck <-chan time.Time // while a daemonized service is on its own
-	var quiet <-chan time.Time   // until a loop of restarts may have ended
+	lateToAccept := r.heldFor()
+	var quiet <-chan time.Time // until a loop of restarts may have ended
 	for {
 		select {
 		case x := <-exit:
@@ -68,7 +63,7 @@ func (r *runner) watchOver(p *process) verdict {
 				await(p.wasReady) // it stopped listening this very moment
 				continue
 			}
-			p.wasReady, overdue = true, nil
+			p.wasReady, overdue, lateToAccept = true, nil, nil
 			r.unhold()
 		case <-r.lapsed:
 			if ready == nil {
@@ -78,6 +73,9 @@ func (r *runner) watchOver(p *process) verdict {
 		case <-overdue:
 			overdue = nil
 			r.setOverdue()
+		case <-lateToAccept:
+			r.note(p, fmt.Sprintf("it did not listen within %v of its restart: until it does, connections are refused", heldMost))
+			r.letGo()
 		case files := <-changes:
 			ok, reason := r.breaker.Allow(time.Now(), files)
 			if !ok {
@@ -134,29 +132,7 @@ func (r *runner) readyHint(sp Spec) string {
 	return ""
 }
 
-// exchange ends the old life for a new one, keeping its listening sockets
-// open where the engine can.
-func (r *runner) exchange(p *process, why string) {
-	r.note(p, "restarted: "+why)
-	if h, ok := r.sup.inside.(holder); ok && !r.leased() {
-		n, err := h.Hold(r.name)
-		r.held = n > 0
-		if err != nil {
-			r.note(p, "connections may be refused for a moment: "+err.Error())
-		}
-	}
-	r.halt(p)
-	r.set(func(st *Status) { st.State, st.PID, st.Reason = Starting, 0, why; st.Restarts++ })
-}
-
-func (r *runner) unhold() {
-	if h, ok := r.sup.inside.(holder); ok && r.held {
-		h.Unhold(r.name)
-		r.held = false
-	}
-}
-
 func (r *runner) endSession() {
-	r.unhold()
+	r.letGo()
 	r.closeFiles()
 }

@@ -97,6 +97,9 @@ func (h *Home) Unhold(service string) {
 	}
 }
 
+// LetGo is Unhold.
+func (h *Home) LetGo(service string) { h.Unhold(service) }
+
 // listening gives the inode numbers of the listening TCP sockets of the home.
 func (h *Home) listening() (map[uint32]bool, error) {
 	out := make(map[uint32]bool)
