@@ -72,7 +72,8 @@ func (a *app) up(ctx context.Context, names []string, detach bool, ch choices) e
 			return err
 		}
 		if detach {
-			if err := s.Up(ctx, names); err != nil {
+			told := a.tellProgress(ctx, s, names)
+			if err := told(s.Up(ctx, names)); err != nil {
 				return err
 			}
 			return a.saidUp(ctx, c, s, running)

@@ -32,9 +32,15 @@ func (r *runner) failure(cause string, p *process) *Error {
 		inUse = inUse || addressInUse().MatchString(l.Text)
 	}
 	e.LastLines = e.LastLines[max(0, len(e.LastLines)-lastLines):]
-	if port, owner := r.conflict(inUse); owner != "" {
+	port, owner := r.conflict(inUse)
+	if owner != "" {
 		e.Cause += fmt.Sprintf("; port %d is taken inside by service %s", port, owner)
 		e.Hint = fmt.Sprintf("give one of them another port, or stop the other: lodge down %s", owner)
+	} else if inUse || port != 0 {
+		if o, ok := r.heldOutside(port, e.LastLines); ok {
+			e.Cause += o.cause()
+			e.Hint = o.hint()
+		}
 	}
 	return e
 }
