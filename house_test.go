@@ -42,7 +42,7 @@ var allowed = map[string][]string{
 	"home/ebpfhome":    {"home", "home/hostsview", "loopback", "sockets", "helper", "bpf", "procfs", "mark"},
 	"home/seccomphome": {"home", "home/hostsview", "loopback", "sockets", "procfs", "mark"},
 	"home/nonehome":    {"home", "home/hostsview", "loopback", "sockets", "procfs", "mark"},
-	"service":          {"home", "loopback", "logs", "watch", "procfs", "refs"},
+	"service":          {"home", "loopback", "logs", "watch", "procfs", "refs", "sockets"},
 	"keeper":           {"home", "home/hostsview", "home/ebpfhome", "home/seccomphome", "home/nonehome", "loopback", "logs", "procfs", "service", "unixsock", "stall", "mark", "statefile", "rawjson", "pidfd"},
 	"localapi":         {"keeper", "logs", "loopback", "service", "unixsock", "owners", "procfs", "sockets", "stall", "mark", "statefile", "rawjson"},
 	"trust":            {},

@@ -211,7 +211,7 @@ func (a *app) status(err error) int {
 			code = k.Status
 		}
 		for _, l := range k.LastLines {
-			fmt.Fprintf(a.err, "%s | %s\n", k.Service, l)
+			fmt.Fprintf(a.err, "%s | %s\n", k.Service, cleaned(l))
 		}
 	}
 	msg := strings.ReplaceAll(err.Error(), "\n", "; ")

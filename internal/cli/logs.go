@@ -2,15 +2,11 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"hash/fnv"
 	"io/fs"
-	"os"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -94,13 +90,8 @@ func (a *app) logs(ctx context.Context, q keeper.LogQuery, follow, asJSON bool) 
 	if err := a.mayHaveLogs(p, q.Services); err != nil {
 		return err
 	}
-	each := a.linePrinter().print
-	if asJSON {
-		enc := json.NewEncoder(a.out)
-		enc.SetEscapeHTML(false)
-		each = func(l logs.Line) error { return enc.Encode(l) }
-	}
-	err = a.readLogs(ctx, p, q, follow, each)
+	out := a.logOutput(asJSON)
+	err = errors.Join(a.readLogs(ctx, p, q, follow, out), out.flush())
 	if errors.Is(err, keeper.ErrGone) && follow {
 		return nil // the project ended
 	}
@@ -110,23 +101,20 @@ func (a *app) logs(ctx context.Context, q keeper.LogQuery, follow, asJSON bool) 
 	return err
 }
 
-// readLogs hands lines to each: the past ones from the disk where no keeper can
-// be asked, and with follow those to come, until nobody reads them.
-func (a *app) readLogs(ctx context.Context, p localapi.Project, q keeper.LogQuery, follow bool, each func(logs.Line) error) error {
-	if p.State != "up" || p.Unresponsive != "" {
-		err := localapi.ReadLogs(p, q, each)
+// readLogs prints lines: the past ones from the disk, and with follow those to
+// come, which the keeper tells, until nobody reads them.
+func (a *app) readLogs(ctx context.Context, p localapi.Project, q keeper.LogQuery, follow bool, out *logOutput) error {
+	if !follow || p.State != "up" || p.Unresponsive != "" {
+		err := localapi.ReadLogs(p, q, out.line)
 		if err == nil && p.Unresponsive != "" {
 			err = a.saidHalted(p, follow)
 		}
 		return err
 	}
 	s := localapi.NewSession(p)
-	if !follow {
-		return s.Logs(ctx, q, false, each)
-	}
 	reading, stop := a.untilReaderGone(ctx)
 	defer stop()
-	err := a.patient(s, true).Logs(reading, q, true, each)
+	err := a.patient(s, true).LogBatches(reading, q, true, out.batch)
 	if reading.Err() != nil && ctx.Err() == nil {
 		return nil // nobody reads on
 	}
@@ -167,40 +155,4 @@ func (a *app) mayHaveLogs(p localapi.Project, names []string) error {
 		}
 	}
 	return nil
-}
-
-// linePrinter prints lines of several services, each with its name in front.
-type linePrinter struct {
-	a     *app
-	color bool
-
-	mu    sync.Mutex // guards width and the order of lines
-	width int
-}
-
-// colourful says whether colours may go to f.
-func (a *app) colourful(f *os.File) bool {
-	return isTerminal(f) && a.getenv("NO_COLOR") == "" && a.getenv("TERM") != "dumb"
-}
-
-func (a *app) linePrinter() *linePrinter {
-	return &linePrinter{a: a, color: a.colourful(a.env.Stdout), width: 6}
-}
-
-// Colours that are legible on dark and on light: cyan, yellow, green, magenta,
-// blue and their bright forms (ECMA-48, SGR).
-var lineColors = [...]int{36, 33, 32, 35, 34, 96, 93, 92, 95, 94}
-
-func (p *linePrinter) print(l logs.Line) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.width = max(p.width, len(l.Service))
-	name := fmt.Sprintf("%-*s |", p.width, l.Service)
-	if p.color {
-		h := fnv.New32a()
-		_, _ = h.Write([]byte(l.Service))
-		name = fmt.Sprintf("\x1b[%dm%s\x1b[0m", lineColors[h.Sum32()%uint32(len(lineColors))], name)
-	}
-	_, err := fmt.Fprintf(p.a.out, "%s %s\n", name, strings.TrimRight(l.Text, "\r"))
-	return err
 }

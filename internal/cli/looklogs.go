@@ -17,7 +17,9 @@ func (l *look) tail(path, service string) []string {
 		}
 		var out []string
 		_ = localapi.ReadLogs(p, keeper.LogQuery{Services: []string{service}, Tail: explainTail}, func(line logs.Line) error {
-			out = append(out, line.Text)
+			if !line.Note {
+				out = append(out, line.Text)
+			}
 			return nil
 		}) // what cannot be read is not shown
 		return out

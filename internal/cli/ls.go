@@ -112,6 +112,9 @@ func (a *app) listProjectsTo(out io.Writer, ps []localapi.Project) {
 			if line := choice(s); line != "" {
 				fmt.Fprintf(out, "%s/%s: %s\n", p.Shown(), s.Name, line)
 			}
+			for _, w := range s.Warnings {
+				fmt.Fprintf(out, "%s/%s: %s\n", p.Shown(), s.Name, w)
+			}
 			// One that is starting and was ready before: why it is not any more.
 			again := s.State == service.Starting && s.ReadyMS > 0 && s.PID != 0 && s.Reason != ""
 			if s.State == service.Failed || s.State == service.Backoff || again {

@@ -19,7 +19,7 @@ func specs(p *project.Project, st localapi.Project) []service.Spec {
 		sp := service.Spec{
 			Name: s.Name, Argv: argv, Command: s.Command, Dir: s.Dir,
 			Env: s.Environ(), Needs: s.Needs,
-			Watch: s.Watch, WatchRoot: s.Dir,
+			Watch: s.Watch, WatchRoot: s.Dir, WatchNoPolling: s.WatchFallback == project.WatchNone,
 			HTTP: s.HTTP, HTTPSocket: s.HTTPSocket, URL: st.URLOf(s.Name),
 			AutoPort: s.Port.IsAuto() || s.Listen.IsAuto(), Port: s.Port.Number(), Listen: s.Listen.IsSet(),
 			Restart: string(s.Restart), StopGrace: s.StopGrace, ReadyTimeout: s.ReadyTimeout,

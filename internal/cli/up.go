@@ -79,7 +79,8 @@ func (a *app) up(ctx context.Context, names []string, detach, asJSON bool, ch ch
 			return a.told(ctx, c, s, s.Up(ctx, names))
 		}
 		if detach {
-			if err := s.Up(ctx, names); err != nil {
+			told := a.tellProgress(ctx, s, names)
+			if err := told(s.Up(ctx, names)); err != nil {
 				return err
 			}
 			return a.saidUp(ctx, c, s, running)

@@ -153,6 +153,9 @@ func (r *router) routed(st *service.Status, w lead) proxy.Service {
 		RedirectPlain:  st.PlainHTTP == "redirect",
 		Note:           note(r.p, st, w),
 	}
+	if out.Exit == "" {
+		out.Exit = st.Failing
+	}
 	if st.Kind == service.KindRun {
 		out.StartWith = "lodge run -- " + st.Command
 	}
@@ -213,6 +216,9 @@ func stateOf(st *service.Status, w lead, listens bool) proxy.State {
 		}
 		return proxy.Down
 	case service.Starting, service.Waiting, service.Backoff, service.Stopping:
+		if st.Failing != "" {
+			return proxy.Failing
+		}
 		return proxy.Starting
 	}
 	return proxy.Down

@@ -235,7 +235,9 @@ func (s *serving) tail(id string) []string {
 	}
 	var out []string
 	_ = localapi.ReadLogs(p.state(), keeper.LogQuery{Services: []string{name}, Tail: tailLines}, func(l logs.Line) error {
-		out = append(out, l.Text)
+		if !l.Note { // the page says the same
+			out = append(out, l.Text)
+		}
 		return nil
 	}) // what cannot be read is not shown
 	return out

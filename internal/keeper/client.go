@@ -205,9 +205,21 @@ func (c Client) Down(ctx context.Context, kill bool) error {
 
 // Logs hands lines to each: the past ones, and with follow those to come.
 func (c Client) Logs(ctx context.Context, q LogQuery, follow bool, each func(logs.Line) error) error {
+	return c.LogBatches(ctx, q, follow, func(ls []logs.Line) error {
+		for _, l := range ls {
+			if err := each(l); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// LogBatches is Logs that hands over as many lines at once as are there.
+func (c Client) LogBatches(ctx context.Context, q LogQuery, follow bool, each func([]logs.Line) error) error {
 	return c.call(ctx, Request{Op: "logs", Query: &q, Follow: follow}, func(r Reply) error {
-		if r.Line != nil {
-			return each(*r.Line)
+		if len(r.Lines) > 0 {
+			return each(r.Lines)
 		}
 		return nil
 	})

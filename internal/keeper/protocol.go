@@ -130,10 +130,11 @@ type Exec struct {
 
 // Reply is one line of the answer. The last one has Done or Error.
 type Reply struct {
-	Done    bool       `json:"done,omitempty"`
-	Error   *Error     `json:"error,omitempty"`
-	Project *Project   `json:"project,omitempty"`
-	Line    *logs.Line `json:"line,omitempty"`
+	Done    bool     `json:"done,omitempty"`
+	Error   *Error   `json:"error,omitempty"`
+	Project *Project `json:"project,omitempty"`
+	// Lines are some at once of those that were asked for.
+	Lines []logs.Line `json:"lines,omitempty"`
 	// PID and Name of a command that was started; its terminal travels with
 	// the line.
 	PID  int    `json:"pid,omitempty"`

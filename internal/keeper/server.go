@@ -227,9 +227,9 @@ func (k *keeper) logs(ctx context.Context, w *wire, req Request) error {
 	if req.Query != nil {
 		q = logs.Query{Services: req.Query.Services, Since: req.Query.Since, Tail: req.Query.Tail}
 	}
-	emit := func(l logs.Line) error { return w.write(Reply{Line: &l}) }
+	emit := func(ls []logs.Line) error { return w.write(Reply{Lines: ls}) }
 	if !req.Follow {
-		return ReadLogs(k.cfg.LogDir, q, emit)
+		return ReadLogs(k.cfg.LogDir, q, func(l logs.Line) error { return emit([]logs.Line{l}) })
 	}
 	return followLogs(ctx, k.store, q, emit)
 }

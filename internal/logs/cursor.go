@@ -21,6 +21,7 @@ type cursor struct {
 	at    time.Time
 	key   time.Time // at, or the time of an earlier record if that is later
 	text  []byte    // good until the next step
+	sign  byte
 	begin int64
 }
 
@@ -54,11 +55,11 @@ func (c *cursor) step() (bool, error) {
 			c.skip = false
 			continue
 		}
-		at, text, ok := parseRecord(b[:len(b)-1])
+		at, sign, text, ok := parseRecord(b[:len(b)-1])
 		if !ok {
 			continue
 		}
-		c.at, c.text, c.begin = at, text, begin
+		c.at, c.sign, c.text, c.begin = at, sign, text, begin
 		return true, nil
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"slices"
 	"sync"
+	"time"
 )
 
 const (
@@ -184,14 +185,8 @@ func (f *Follow) forget() {
 // error when that ends, and an error where old lines could not be read, after
 // which it can be called again. It is for one goroutine at a time.
 func (f *Follow) Next(ctx context.Context) (Line, error) {
-	if line, ok, err := f.nextOld(ctx); ok || err != nil {
-		return line, err
-	}
 	for {
-		line, ok, err := f.nextNew()
-		if ok && !f.q.Until.IsZero() && line.Time.After(f.q.Until) {
-			return Line{}, io.EOF
-		}
+		line, ok, err := f.TryNext(ctx)
 		if ok || err != nil {
 			return line, err
 		}
@@ -201,6 +196,19 @@ func (f *Follow) Next(ctx context.Context) (Line, error) {
 		case <-f.wake:
 		}
 	}
+}
+
+// TryNext is Next that does not wait for a line: ok is false where none is there
+// yet.
+func (f *Follow) TryNext(ctx context.Context) (line Line, ok bool, err error) {
+	if line, ok, err = f.nextOld(ctx); ok || err != nil {
+		return line, ok, err
+	}
+	line, ok, err = f.nextNew()
+	if ok && !f.q.Until.IsZero() && line.Time.After(f.q.Until) {
+		return Line{}, false, io.EOF
+	}
+	return line, ok, err
 }
 
 func (f *Follow) nextNew() (Line, bool, error) {
@@ -310,7 +318,7 @@ func (f *Follow) look() ([]*history, Query, error) {
 	if f.rounds == 1 {
 		return hs, q, nil
 	}
-	q.Tail = 0
+	q.Tail, q.Since = 0, time.Time{} // what comes after the first look counts
 	if left <= liveBytes || f.rounds >= maxRounds {
 		f.live = true
 		st.attach(f)

@@ -146,27 +146,27 @@ func (h *history) after(earlier *history) bool {
 	return len(h.parts) == 0
 }
 
-// since skips, by bisection, most of what is older than t.
+// since leaves out what comes before the first record of t or later. The
+// records are looked at one after the other: the clock may have been set back
+// between any two.
 func (h *history) since(t time.Time) error {
 	c := &cursor{}
-	for i := range h.parts {
-		p := &h.parts[i]
-		lo, hi := p.from, p.to // a record begins at lo
-		for hi-lo > 2*int64(maxRecord) {
-			middle := lo + (hi-lo)/2
-			c.open(part{p.r, middle, hi})
-			c.skip = true // up to the next record
+	for len(h.parts) > 0 {
+		p := &h.parts[0]
+		for c.open(*p); ; {
 			ok, err := c.step()
 			if err != nil {
 				return fmt.Errorf("read log of %s: %w", h.service, err)
 			}
-			if !ok || !c.at.Before(t) {
-				hi = middle
-			} else {
-				lo = c.begin
+			if !ok {
+				break
+			}
+			if !c.at.Before(t) {
+				p.from = c.begin
+				return nil
 			}
 		}
-		p.from = lo
+		h.parts = h.parts[1:]
 	}
 	return nil
 }

@@ -8,7 +8,9 @@
 //
 // A service's lines are in the file SERVICE.log, older ones in SERVICE.log.1
 // and so on. A record is a time (RFC 3339, UTC, always nine digits of
-// fraction), a space, the text, and a line feed. Bytes in a service's name
+// fraction), a space, the text, and a line feed. In place of the space stands
+// ">" where the line goes on in the next record, "<" where it continues the one
+// before, "=" for both, "!" for what lodge itself says. Bytes in a service's name
 // other than letters, digits, "-", "_" and "." are written as %XX in the file's name.
 package logs
 
@@ -23,6 +25,13 @@ type Line struct {
 	Time    time.Time `json:"time"`
 	Service string    `json:"service"`
 	Text    string    `json:"text"`
+	// Partial: the line was too long, and goes on with the service's next one.
+	// Continuation: it continues the service's line before, which was too long
+	// or had no end when it was given out, such as a prompt.
+	Partial      bool `json:"partial,omitempty"`
+	Continuation bool `json:"continuation,omitempty"`
+	// Note: lodge itself says it, and not the service.
+	Note bool `json:"note,omitempty"`
 	// Lost is how many lines are missing here because the reader of a Follow
 	// was too slow, -1 for a number that is not known. Text says so in words.
 	Lost int `json:"lost,omitempty"`
@@ -33,9 +42,8 @@ type Query struct {
 	// Services to read; nil means all that there are.
 	Services []string
 	// Since is the time of the first line, Until that of the last one that
-	// can be part of the answer; zero means no bound. The files are searched
-	// by bisection: where the clock was set back between two lines, lines
-	// that are out of order can be missed.
+	// can be part of the answer; zero means no bound. What a service said after
+	// its first line counts, also where the clock was set back meanwhile.
 	Since, Until time.Time
 	// Tail is the number of lines wanted, counted from the last, over all
 	// services; zero means all.

@@ -467,3 +467,95 @@ func noLeak(t *testing.T) {
 		}
 	})
 }
+
+// TestPieces: what belongs to one line says so, on disk, in memory and live.
+func TestPieces(t *testing.T) {
+	dir := t.TempDir()
+	st, err := Open(dir, Options{})
+	check(t, err)
+	defer st.Close()
+	f := st.Follow(nil)
+	defer f.Close()
+	w := st.Writer("web")
+	long := strings.Repeat("x", MaxText)
+	for _, piece := range []string{long, long + "y", "\nwhole\n", "prompt> "} {
+		_, _ = w.Write([]byte(piece))
+	}
+	w.Note("[lodge] said meanwhile")
+	_, _ = w.Write([]byte("answer\n10%"))
+	w.Flush()
+	_, _ = w.Write([]byte("\r20%\n"))
+	check(t, w.Close())
+	want := []string{
+		fmt.Sprint(MaxText, " partial"), fmt.Sprint(MaxText, " partial continuation"), "1 continuation", "5", "8",
+		"22 note", "6 continuation", "3", "3",
+	}
+	kinds := func(ls []Line) (out []string) {
+		for _, l := range ls {
+			k := fmt.Sprint(len(l.Text))
+			for _, m := range []struct {
+				is   bool
+				name string
+			}{{l.Partial, " partial"}, {l.Continuation, " continuation"}, {l.Note, " note"}} {
+				if m.is {
+					k += m.name
+				}
+			}
+			out = append(out, k)
+		}
+		return out
+	}
+	equal(t, "on disk", kinds(readAll(t, dir, Query{})), want)
+	equal(t, "in memory", kinds(st.Tail("web", 100)), want)
+	var live []Line
+	for range want {
+		l, err := f.Next(context.Background())
+		check(t, err)
+		live = append(live, l)
+	}
+	equal(t, "live", kinds(live), want)
+}
+
+// TestClockSetBack: what was said after the first line that counts is part of
+// the answer, whatever the clock was then.
+func TestClockSetBack(t *testing.T) {
+	dir := t.TempDir()
+	st, err := Open(dir, Options{MaxBytes: 2000, Keep: 50})
+	check(t, err)
+	defer st.Close()
+	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	st.now = func() time.Time { return at }
+	w := st.Writer("web")
+	var all []string
+	say := func(n int) {
+		for range n {
+			at = at.Add(time.Second)
+			all = append(all, fmt.Sprintf("line %d", len(all)))
+			_, _ = fmt.Fprintln(w, all[len(all)-1])
+		}
+	}
+	say(100)
+	since := at.Add(time.Millisecond)
+	say(100)
+	at = at.Add(-time.Hour)
+	say(100)
+	at = at.Add(3 * time.Hour)
+	say(100)
+	at = at.Add(-24 * time.Hour)
+	say(50)
+	equal(t, "since", texts(readAll(t, dir, Query{Since: since})), all[100:])
+	equal(t, "tail since", texts(readAll(t, dir, Query{Since: since, Tail: 1000})), all[100:])
+	equal(t, "short tail since", texts(readAll(t, dir, Query{Since: since, Tail: 60})), all[len(all)-60:])
+	f, err := st.ReadAndFollow(Query{Since: since})
+	check(t, err)
+	defer f.Close()
+	at = at.Add(-24 * time.Hour)
+	say(5)
+	var got []string
+	for range all[100:] {
+		l, err := f.Next(context.Background())
+		check(t, err)
+		got = append(got, l.Text)
+	}
+	equal(t, "followed", got, all[100:])
+}

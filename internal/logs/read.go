@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"iter"
 	"path/filepath"
+	"time"
 )
 
 // Read gives the lines in dir that q asks for, merged by time; lines of one
@@ -47,12 +48,14 @@ type reader struct {
 // newReader takes the histories over: close closes them, also after an error.
 func newReader(hs []*history, q Query) (*reader, error) {
 	r := &reader{q: q, hs: hs}
-	if !q.Since.IsZero() && q.Tail == 0 {
+	if !q.Since.IsZero() {
 		for _, h := range hs {
 			if err := h.since(q.Since); err != nil {
 				return r, err
 			}
 		}
+		// All that is left counts, whatever its time.
+		q.Since, r.q.Since = time.Time{}, time.Time{}
 	}
 	if q.Tail > 0 {
 		if err := tail(hs, &q); err != nil {
@@ -89,7 +92,7 @@ func (r *reader) next() (Line, bool, error) {
 		return Line{}, false, nil
 	}
 	c := r.heap[0]
-	line := Line{Time: c.at, Service: c.h.service, Text: string(c.text)}
+	line := lineOf(c.at, c.h.service, c.sign, string(c.text))
 	ok, err := c.next(&r.q)
 	switch {
 	case err != nil:

@@ -71,7 +71,7 @@ func (r *rear) step() (bool, error) {
 		if err := r.load(begin, end); err != nil {
 			return false, err
 		}
-		at, _, ok := parseRecord(r.window[begin-r.base : end-r.base-1])
+		at, _, _, ok := parseRecord(r.window[begin-r.base : end-r.base-1])
 		if !ok {
 			continue
 		}

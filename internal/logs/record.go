@@ -13,24 +13,59 @@ const (
 	maxRecord = stampLen + 1 + MaxText + 1
 )
 
+// What stands between the time and the text.
+const (
+	plain     = ' '
+	partial   = '>'
+	continued = '<'
+	middle    = '=' // both
+	note      = '!'
+)
+
+// sign returns the byte for a piece of a line.
+func sign(isPartial, isContinued bool) byte {
+	switch {
+	case isPartial && isContinued:
+		return middle
+	case isPartial:
+		return partial
+	case isContinued:
+		return continued
+	}
+	return plain
+}
+
+func isSign(b byte) bool {
+	return b == plain || b == partial || b == continued || b == middle || b == note
+}
+
+// lineOf makes a line of a record's parts.
+func lineOf(at time.Time, service string, sign byte, text string) Line {
+	return Line{
+		Time: at, Service: service, Text: text,
+		Partial: sign == partial || sign == middle, Continuation: sign == continued || sign == middle,
+		Note: sign == note,
+	}
+}
+
 // parseRecord takes a record without its line feed apart. It is false for
 // anything that no writer wrote whole: the rest of a crash, or foreign text.
-func parseRecord(b []byte) (at time.Time, text []byte, ok bool) {
-	if len(b) > stampLen && b[stampLen] == ' ' && b[stampLen-1] == 'Z' {
+func parseRecord(b []byte) (at time.Time, sign byte, text []byte, ok bool) {
+	if len(b) > stampLen && isSign(b[stampLen]) && b[stampLen-1] == 'Z' {
 		if at, ok := parseStamp(b[:stampLen]); ok {
-			return at, b[stampLen+1:], true
+			return at, b[stampLen], b[stampLen+1:], true
 		}
 	}
 	// Other spellings of RFC 3339, which other programs may have written.
 	space := bytes.IndexByte(b[:min(len(b), stampLen+6)], ' ')
 	if space < 0 {
-		return at, nil, false
+		return at, 0, nil, false
 	}
 	at, err := time.Parse(time.RFC3339Nano, string(b[:space]))
 	if err != nil {
-		return at, nil, false
+		return at, 0, nil, false
 	}
-	return at.UTC(), b[space+1:], true
+	return at.UTC(), plain, b[space+1:], true
 }
 
 // parseStamp reads the writer's own spelling, without allocation.

@@ -58,11 +58,12 @@ func (s *stream) begin(now time.Time) {
 		at = s.last
 	}
 	s.last = at
-	s.stamp = append(at.AppendFormat(s.stamp[:0], stampLayout), ' ')
+	s.stamp = at.AppendFormat(s.stamp[:0], stampLayout)
 }
 
-func (s *stream) add(text []byte) {
+func (s *stream) add(sign byte, text []byte) {
 	b := append(s.ring.cur, s.stamp...)
+	b = append(b, sign)
 	b = append(b, text...)
 	s.ring.cur = append(b, '\n')
 	s.ring.curLines++
@@ -96,7 +97,7 @@ func (s *stream) publish(records []byte) {
 			lines = make([]Line, 0, s.batchLines)
 			for rest := string(records); rest != ""; {
 				record, after, _ := strings.Cut(rest, "\n")
-				lines = append(lines, Line{Time: s.last, Service: s.service, Text: record[stampLen+1:]})
+				lines = append(lines, lineOf(s.last, s.service, record[stampLen], record[stampLen+1:]))
 				rest = after
 			}
 		}
@@ -246,7 +247,7 @@ func repair(f *os.File, size int64) (int64, error) {
 	}
 	i := bytes.LastIndexByte(buf, '\n') + 1
 	foreign := i == 0 && begin > 0 // so long a line is not ours: only end it
-	if _, _, ok := parseRecord(buf[i:]); ok || foreign {
+	if _, _, _, ok := parseRecord(buf[i:]); ok || foreign {
 		if _, err := f.Write([]byte("\n")); err == nil {
 			return size + 1, nil
 		} else if foreign {
@@ -373,7 +374,7 @@ func (s *stream) tail(n int) []Line {
 	lines := s.lines(records)
 	for _, w := range s.writers {
 		if text := shown(w.part); len(text) > 0 {
-			lines = append(lines, Line{Time: w.touched.Round(0).UTC(), Service: s.service, Text: string(text)})
+			lines = append(lines, lineOf(w.touched.Round(0).UTC(), s.service, sign(false, w.continues(w.part)), string(text)))
 		}
 	}
 	return lines[max(0, len(lines)-n):]
@@ -382,8 +383,8 @@ func (s *stream) tail(n int) []Line {
 func (s *stream) lines(records []byte) []Line {
 	var out []Line
 	for record := range bytes.Lines(records) {
-		if at, text, ok := parseRecord(record[:len(record)-1]); ok {
-			out = append(out, Line{Time: at, Service: s.service, Text: string(text)})
+		if at, sign, text, ok := parseRecord(record[:len(record)-1]); ok {
+			out = append(out, lineOf(at, s.service, sign, string(text)))
 		}
 	}
 	return out

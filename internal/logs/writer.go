@@ -3,6 +3,7 @@ package logs
 import (
 	"bytes"
 	"slices"
+	"strings"
 	"time"
 	"unicode/utf8"
 )
@@ -18,9 +19,25 @@ type Writer struct {
 
 	part    []byte // the line that has no end yet
 	touched time.Time
-	// cut says that what came before on this line was given out already.
-	cut    bool
-	closed bool
+	// cut says that what came before on this line was given out already, and
+	// rewritten that the program has gone back to its beginning since (CR).
+	cut, rewritten bool
+	closed         bool
+}
+
+// Note adds a line that lodge itself says. It comes after what was printed
+// before, also where that has no end yet.
+func (w *Writer) Note(text string) {
+	s := w.s
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.st.now()
+	w.flush(now)
+	s.begin(now)
+	for line := range strings.Lines(text) {
+		s.add(note, []byte(strings.TrimRight(line, "\r\n")))
+	}
+	s.commit(now)
 }
 
 // Write takes output. It never fails and always takes all of p.
@@ -96,20 +113,27 @@ func (w *Writer) flush(now time.Time) {
 	w.cut = true
 }
 
+// continues reports whether raw, the end of the line so far, continues what was
+// given out of it before.
+func (w *Writer) continues(raw []byte) bool {
+	return w.cut && !w.rewritten && lastCR(bytes.TrimRight(raw, "\r")) < 0
+}
+
 // line adds one whole line to the batch, in pieces if it is too long.
 func (w *Writer) line(raw []byte) {
 	text := shown(raw)
+	again := w.continues(raw)
 	if len(text) == 0 && w.cut {
-		w.cut = false // only the end of a line that was given out
+		w.cut, w.rewritten = false, false // only the end of a line that was given out
 		return
 	}
-	w.cut = false
+	w.cut, w.rewritten = false, false
 	for len(text) > MaxText {
 		n := splitAt(text)
-		w.s.add(text[:n])
-		text = text[n:]
+		w.s.add(sign(true, again), text[:n])
+		text, again = text[n:], true
 	}
-	w.s.add(text)
+	w.s.add(sign(false, again), text)
 }
 
 // hold keeps the beginning of a line. What a CR has written over is dropped,
@@ -121,15 +145,16 @@ func (w *Writer) hold(p []byte) {
 	switch i := lastCR(body); {
 	case i >= 0:
 		w.part = append(w.part[:0], w.part[i+1:]...)
+		w.rewritten = true
 	case len(body) == 0 && len(w.part) > 1:
 		w.part = w.part[:1]
 	}
 	rest := w.part
 	for len(rest) > MaxText {
 		n := splitAt(rest)
-		w.s.add(rest[:n])
+		w.s.add(sign(true, w.cut && !w.rewritten), rest[:n])
 		rest = rest[n:]
-		w.cut = true
+		w.cut, w.rewritten = true, false
 	}
 	if len(rest) == len(w.part) {
 		return

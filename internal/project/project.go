@@ -89,6 +89,8 @@ type Service struct {
 	// Names are names that ports of the service have, beside the service's own,
 	// in the order of the file.
 	Names []PortName `json:",omitempty"`
+	// WatchFallback says what is done where the kernel has no inotify watch left.
+	WatchFallback WatchFallback `json:",omitempty"`
 	// CrossSite says what is done with a request that a page of another site
 	// makes, by the service's name.
 	CrossSite CrossSite `json:",omitempty"`
@@ -183,6 +185,15 @@ const (
 const (
 	HostName      = "name"
 	HostLocalhost = "localhost"
+)
+
+// WatchFallback says what is done with files of which the kernel cannot tell.
+type WatchFallback string
+
+// The choices for files that have no inotify watch; not set is WatchPoll.
+const (
+	WatchPoll WatchFallback = "poll"
+	WatchNone WatchFallback = "none"
 )
 
 // PlainHTTP says what is done with requests over http.

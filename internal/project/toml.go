@@ -30,7 +30,7 @@ var (
 	topKeys     = []string{"version", "name", "isolation", "default", "env", "env_file", "services"}
 	serviceKeys = []string{
 		"command", "dir", "needs", "env", "env_file", "watch", "http", "names", "port", "listen", "ready", "restart",
-		"stop_signal", "stop_grace", "ready_timeout", "start", "idle", "cross_site", "plain_http", "host", "private", "tty",
+		"stop_signal", "stop_grace", "ready_timeout", "start", "idle", "cross_site", "plain_http", "host", "private", "tty", "watch_fallback",
 	}
 	readyKeys = []string{"http", "command", "log", "tcp"}
 )
@@ -40,7 +40,7 @@ var synonyms = map[string]string{
 	"cmd": "command", "run": "command", "exec": "command", "script": "command", "args": "command", "entrypoint": "command",
 	"cwd": "dir", "directory": "dir", "working_dir": "dir", "workdir": "dir", "path": "dir", "root": "dir",
 	"depends_on": "needs", "depends": "needs", "after": "needs", "requires": "needs", "dependencies": "needs",
-	"environment": "env", "vars": "env", "env_files": "env_file", "envfile": "env_file", "dotenv": "env_file", "reload": "watch", "watches": "watch",
+	"environment": "env", "vars": "env", "env_files": "env_file", "envfile": "env_file", "dotenv": "env_file", "reload": "watch", "watches": "watch", "poll": "watch_fallback", "polling": "watch_fallback",
 	"health": "ready", "healthcheck": "ready", "health_check": "ready", "wait_for": "ready", "readiness": "ready",
 	"ports": "port", "aliases": "names", "hostnames": "names", "socket": "listen", "http_port": "http", "signal": "stop_signal", "host_header": "host", "terminal": "tty", "pty": "tty", "kill_signal": "stop_signal",
 	"cors": "cross_site", "origins": "cross_site", "https": "plain_http", "redirect": "plain_http", "idle_timeout": "idle", "lazy": "start", "on_request": "start",
@@ -239,6 +239,10 @@ func (r *reader) serviceKey(s *Service, it *item, key, parent string) (err error
 		err = r.http(s, it, key)
 	case "names":
 		err = r.portNamesOf(s, it, key)
+	case "watch_fallback":
+		var v string
+		v, err = r.oneOf(it, key, []string{string(WatchPoll), string(WatchNone)})
+		s.WatchFallback = WatchFallback(v)
 	case "cross_site":
 		var v string
 		v, err = r.oneOf(it, key, []string{string(CrossSiteRefuse), string(CrossSiteAllow)})

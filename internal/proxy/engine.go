@@ -62,6 +62,7 @@ type Limits struct {
 	IdleTime   time.Duration // between requests of a connection; 120 s
 	StallTime  time.Duration // without progress in sending or receiving a body; 5 min
 	HoldTime   time.Duration // a request waits for a service that starts; 60 s
+	FailTime   time.Duration // a request waits for a service that fails; 0.5 s
 	RefuseTime time.Duration // a request waits for a ready service that refuses connections; 1 s
 	DialTime   time.Duration // to connect to a service; 5 s
 	// KeepTime is how long a connection to a service is kept while nothing uses
@@ -89,6 +90,7 @@ func (l *Limits) fill() {
 	t(&l.IdleTime, 120*time.Second)
 	t(&l.StallTime, 5*time.Minute)
 	t(&l.HoldTime, 60*time.Second)
+	t(&l.FailTime, 500*time.Millisecond)
 	t(&l.RefuseTime, time.Second)
 	t(&l.DialTime, 5*time.Second)
 	t(&l.KeepTime, 4*time.Second)

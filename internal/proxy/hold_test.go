@@ -87,6 +87,26 @@ func TestHoldEnds(t *testing.T) {
 	// has nothing to wait for but would wait for those.
 }
 
+// TestFailing: a service that ended is waited for, but not for long.
+func TestFailing(t *testing.T) {
+	up := backend(t, func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "again") })
+	failing := Service{ID: "shop/web", Project: "shop", Names: NamesOf("web", "shop", true), State: Failing, Exit: "ended with status 3"}
+	r := newRig(t, Config{Limits: Limits{FailTime: time.Millisecond}, Tail: func(string) []string { return []string{"a mistake"} }})
+	r.serve(failing)
+	for _, p := range protos {
+		status, body := get(t, r.client(p.name), p.scheme+"://web.shop.localhost/")
+		if status != http.StatusServiceUnavailable || !strings.Contains(body, "ended with status 3") || !strings.Contains(body, "a mistake") {
+			t.Errorf("%s: %d %s", p.name, status, body)
+		}
+	}
+	r = newRig(t, Config{Limits: Limits{FailTime: time.Hour}})
+	r.serve(failing)
+	time.AfterFunc(0, func() { r.serve(at("web", up)) })
+	if status, body := get(t, r.client(protos[0].name), protos[0].scheme+"://web.shop.localhost/"); status != http.StatusOK || body != "again" {
+		t.Errorf("ready again: %d %s", status, body)
+	}
+}
+
 // TestOnRequest: a request starts a service, once however many come.
 func TestOnRequest(t *testing.T) {
 	up := backend(t, func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "up") })

@@ -147,10 +147,18 @@ func (e *Engine) startingPage(r *route) *page {
 
 func (e *Engine) downPage(r *route) *page {
 	p := &page{status: http.StatusBadGateway, code: "down", title: r.ID + " is not running", cause: r.Exit, text: r.Note, log: e.tail(r)}
+	// One that a request starts would be started by each look.
+	p.refresh = !r.OnRequest
 	if r.StartWith != "" {
 		p.hint = "start it with: " + r.StartWith
 	}
 	return p
+}
+
+func (e *Engine) failingPage(r *route) *page {
+	return &page{status: http.StatusServiceUnavailable, code: "failing", title: r.ID + " fails", cause: r.Exit,
+		text: "It is started again. This page asks again by itself." + after(r.Note),
+		hint: "lodge logs shows what it said", log: e.tail(r), refresh: true, fields: [][2]string{{"Retry-After", "1"}}}
 }
 
 func (e *Engine) upstreamPage(r *route, err error) *page {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"time"
 )
 
 // snapshot is a table in use, with what the engine keeps for its services. It
@@ -106,7 +107,7 @@ func (e *Engine) able(r *route) (_ *route, p *page, wait bool) {
 	switch {
 	case r.State == Ready, r.State == Unsettled && e.cfg.Settle == nil:
 		return r, nil, false
-	case r.State == Starting || r.State == Unsettled || r.OnRequest && e.cfg.Start != nil:
+	case r.State == Starting || r.State == Failing || r.State == Unsettled || r.OnRequest && e.cfg.Start != nil:
 		return r, nil, true
 	}
 	return nil, e.downPage(r), false
@@ -128,6 +129,7 @@ func (e *Engine) hold(ctx context.Context, choose func(*snapshot) (*route, *page
 	defer watch.Wait()
 	defer cancel()
 	started := false
+	var enough <-chan time.Time // of waiting for one that fails
 	for {
 		s := e.snap.Load()
 		r, p, wait := choose(s)
@@ -155,8 +157,13 @@ func (e *Engine) hold(ctx context.Context, choose func(*snapshot) (*route, *page
 			// Start has returned: from here on the table says what there is to wait for.
 			continue
 		}
+		if r.State == Failing && enough == nil {
+			enough = time.After(e.lim.FailTime)
+		}
 		select {
 		case <-s.changed:
+		case <-enough:
+			return nil, e.failingPage(r)
 		case <-ctx.Done():
 			if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 				return nil, e.startingPage(r)

@@ -19,6 +19,9 @@ const (
 	// Unsettled: it is not known what it speaks, or where: Config.Settle finds
 	// out, and requests wait for that.
 	Unsettled
+	// Failing: it ended, and will be started again. Requests wait for Ready, but
+	// only for FailTime, and are answered with a page then.
+	Failing
 )
 
 // Protocol is what a service speaks at an endpoint.

@@ -9,6 +9,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// An error has so many last lines of the service; among them there may be some
+// of lodge's own.
+const (
+	lastLines = 10
+	lastNotes = 20
+)
+
 // failure makes the error that a person reads: the cause, who has the port,
 // and the last lines.
 func (r *runner) failure(cause string, p *process) *Error {
@@ -17,13 +24,23 @@ func (r *runner) failure(cause string, p *process) *Error {
 		p.flush()
 	}
 	inUse := false
-	for _, l := range r.sup.logs.Tail(r.name, 10) {
+	for _, l := range r.sup.logs.Tail(r.name, lastLines+lastNotes) {
+		if l.Note {
+			continue
+		}
 		e.LastLines = append(e.LastLines, l.Text)
 		inUse = inUse || addressInUse().MatchString(l.Text)
 	}
-	if port, owner := r.conflict(inUse); owner != "" {
+	e.LastLines = e.LastLines[max(0, len(e.LastLines)-lastLines):]
+	port, owner := r.conflict(inUse)
+	if owner != "" {
 		e.Cause += fmt.Sprintf("; port %d is taken inside by service %s", port, owner)
 		e.Hint = fmt.Sprintf("give one of them another port, or stop the other: lodge down %s", owner)
+	} else if inUse || port != 0 {
+		if o, ok := r.heldOutside(port, e.LastLines); ok {
+			e.Cause += o.cause()
+			e.Hint = o.hint()
+		}
 	}
 	return e
 }

@@ -68,7 +68,7 @@ func (r *runner) becomeReady(p *process, listened bool, since time.Time) bool {
 	if r.st.Reason == r.lapseReason {
 		r.st.Reason = ""
 	}
-	r.st.State, r.listened, r.overdue = Up, listened, false
+	r.st.State, r.st.Failing, r.listened, r.overdue = Up, "", listened, false
 	if !p.wasReady || r.st.ReadyMS == 0 {
 		r.st.ReadyMS = float64(since.Sub(p.started).Microseconds()) / 1000
 	}

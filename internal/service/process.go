@@ -164,7 +164,7 @@ func (r *runner) halt(p *process) {
 	if !r.held {
 		_ = r.sup.inside.Forget(r.name) // at worst an empty cgroup, which Close removes
 	}
-	_ = r.sup.Refresh()
+	_ = r.sup.Recheck() // one reading for all that end at once
 }
 
 func (r *runner) pids() []int {
@@ -182,6 +182,9 @@ func halt(s *Supervisor, name string, pid int, exit <-chan ExitStatus, gone bool
 	defer done()
 	var status ExitStatus
 	if !gone {
+		// Engines that follow processes by their parents know afterwards who was
+		// below it.
+		_, _ = s.inside.Pids(name)
 		// The process leads a session, and so a process group, of its own.
 		if err := unix.Kill(-pid, sig); err != nil {
 			_ = unix.Kill(pid, sig)
@@ -195,11 +198,16 @@ func halt(s *Supervisor, name string, pid int, exit <-chan ExitStatus, gone bool
 	blind := 0 // looks in a row that failed
 	for {
 		if !gone {
+			// What else is there does not matter until it has ended.
 			select {
 			case status = <-exit:
 				gone = true
-			default:
+			case <-timer.C:
+				killed = true
+				_ = s.inside.Kill(name)
+				timer.Reset(time.Second)
 			}
+			continue
 		}
 		pids, err := s.inside.Pids(name)
 		if err == nil || errors.Is(err, os.ErrNotExist) || errors.Is(err, os.ErrClosed) {
@@ -207,12 +215,12 @@ func halt(s *Supervisor, name string, pid int, exit <-chan ExitStatus, gone bool
 		} else {
 			blind++ // such as no descriptor free just now: that is not "nobody"
 		}
-		if gone && len(pids) == 0 && (blind == 0 || blind > blindMost) {
+		if len(pids) == 0 && (blind == 0 || blind > blindMost) {
 			return status
 		}
 		if killed {
 			_ = s.inside.Kill(name)
-		} else if gone {
+		} else {
 			// What is left moved to a session of its own: it gets the signal too.
 			for _, p := range pids {
 				if !told[p] && p != pid {
@@ -221,18 +229,6 @@ func halt(s *Supervisor, name string, pid int, exit <-chan ExitStatus, gone bool
 					_ = unix.Kill(p, unix.SIGCONT) // it may be stopped too
 				}
 			}
-		}
-		if !gone {
-			select {
-			case status = <-exit:
-				gone = true
-			case <-exits:
-			case <-timer.C:
-				killed = true
-				_ = s.inside.Kill(name)
-				timer.Reset(time.Second)
-			}
-			continue
 		}
 		// A process whose parent is inside too is reaped by that parent, of which
 		// this process hears nothing: look again after a while.

@@ -277,7 +277,7 @@ func (r *runner) readyLog(ctx context.Context, expr string) bool {
 	defer f.Close()
 	// Lines from before the follow began.
 	for _, l := range r.sup.logs.Tail(r.name, 1000) {
-		if since != nil && !l.Time.Before(*since) && re.MatchString(l.Text) {
+		if since != nil && !l.Time.Before(*since) && !l.Note && re.MatchString(l.Text) {
 			return true
 		}
 	}
@@ -286,7 +286,7 @@ func (r *runner) readyLog(ctx context.Context, expr string) bool {
 		if err != nil {
 			return false
 		}
-		if re.MatchString(l.Text) {
+		if !l.Note && re.MatchString(l.Text) {
 			return true
 		}
 	}

@@ -365,7 +365,6 @@ func TestCannotStart(t *testing.T) {
 		{"no program", func(s *Spec) { s.Argv = []string{"lodge-no-such"} }, `command "lodge-no-such" not found in PATH (`, "install it"},
 		{"a PATH of its own", func(s *Spec) { s.Env = []string{"PATH=/nowhere:/else"} }, `command "sh" not found in PATH (/nowhere:/else)`, "install it"},
 		{"no directory", func(s *Spec) { s.Dir = "/nowhere/at/all" }, "its directory /nowhere/at/all is not there", "lodge down"},
-		{"watches nothing", func(s *Spec) { s.Watch, s.WatchRoot = []string{"*.py"}, "/nowhere/at/all" }, "/nowhere/at/all", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			r := newRig(t)
@@ -386,4 +385,21 @@ func TestCannotStart(t *testing.T) {
 		r.fake.mu.Unlock()
 		r.up() // and is well again
 	})
+}
+
+// TestCannotWatch: a service whose files cannot be watched runs, and its log and
+// status say so.
+func TestCannotWatch(t *testing.T) {
+	r := newRig(t)
+	r.define(r.spec("web", forever, func(s *Spec) { s.Watch, s.WatchRoot = []string{"*.py"}, "/nowhere/at/all" }))
+	if err := r.Up(r.ctx, nil); err != nil {
+		t.Fatal(err)
+	}
+	r.await("web", "a warning", func(st Status) bool {
+		return len(st.Warnings) == 1 && strings.Contains(st.Warnings[0], "/nowhere/at/all")
+	})
+	said := r.logs.Tail("web", 10)
+	if len(said) != 1 || !said[0].Note || !strings.Contains(said[0].Text, "[lodge] watch /nowhere/at/all") {
+		t.Errorf("its log: %v", said)
+	}
 }

@@ -59,6 +59,7 @@ type runner struct {
 	listened, overdue bool
 	lapseReason       string
 	blocked           *Error
+	warnings          map[string]string // by kind
 
 	// lapsed tells the loop that the service is not ready any more.
 	lapsed chan struct{}
@@ -66,7 +67,8 @@ type runner struct {
 	// These belong to the loop alone.
 	held    bool
 	files   *watch.Watcher
-	watched Spec // what files was made for
+	watched Spec       // what files was made for
+	unseen  chan error // why there is no files
 	breaker watch.Breaker
 }
 
@@ -110,6 +112,7 @@ func (r *runner) status() Status {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	st := r.st
+	st.Warnings = r.warned()
 	st.HTTP, st.HTTPSocket, st.Needs, st.Naming = r.spec.HTTP, r.spec.HTTPSocket, r.spec.Needs, r.spec.Naming
 	if r.lease != nil {
 		st.Port = r.lease.port
@@ -162,6 +165,7 @@ func (r *runner) fail(e *Error) {
 	r.st.State, r.st.Reason, r.st.PID = Failed, e.Cause, 0
 	r.err = e
 	r.mu.Unlock()
+	r.say("failed: " + e.Cause)
 	r.sup.notify()
 }
 
@@ -277,7 +281,7 @@ func (r *runner) loop() {
 				c.ask = askStart
 			}
 			r.mu.Lock()
-			r.st.State, r.st.Reason, r.st.Exit, r.st.Signal, r.err = Waiting, "", nil, "", nil
+			r.st.State, r.st.Reason, r.st.Exit, r.st.Signal, r.st.Failing, r.err = Waiting, "", nil, "", "", nil
 			r.mu.Unlock()
 			r.taken()
 			reply := r.session()
@@ -320,10 +324,8 @@ func (r *runner) session() chan error {
 		// Files are watched from before the start: what is changed while the
 		// program reads them is not missed.
 		sp, _ := r.definition()
-		if _, err := r.watcher(sp); err != nil {
-			r.fail(err)
-			return nil
-		}
+		r.watcher(sp)
+		r.forgetChanges()
 		p, err := r.launch()
 		if err != nil {
 			r.fail(err)
@@ -351,6 +353,7 @@ func (r *runner) session() chan error {
 			r.fail(v.err)
 			return nil
 		}
+		r.letGo() // its listening sockets: they would keep clients waiting
 		r.halt(p)
 		r.set(func(st *Status) { st.ended(*v.exit) })
 		sp, _ = r.definition()
@@ -368,10 +371,11 @@ func (r *runner) session() chan error {
 			return nil
 		}
 		wait := back.next()
+		why := fmt.Sprintf("ended with %s; next start in %.1f s", exitText(*v.exit), wait.Seconds())
+		r.say(why)
 		r.set(func(st *Status) {
-			st.State, st.PID = Backoff, 0
-			st.Reason = fmt.Sprintf("ended with %s; next start in %.1f s", exitText(*v.exit), wait.Seconds())
-			st.Restarts++
+			st.State, st.PID, st.Reason, st.Restarts = Backoff, 0, why, st.Restarts+1
+			st.Failing = "ended with " + exitText(*v.exit)
 		})
 		if v := r.pause(wait); v.stop != nil {
 			r.set(func(st *Status) { st.State, st.Reason = r.atRest(), "" })
@@ -386,6 +390,7 @@ func (r *runner) session() chan error {
 
 func (r *runner) ended(x ExitStatus, p *process) {
 	if x.Code == 0 {
+		r.say("ended with status 0")
 		r.mu.Lock()
 		r.st.State, r.st.PID, r.st.Reason = Exited, 0, "ended with status 0"
 		r.mu.Unlock()
@@ -474,13 +479,13 @@ func (r *runner) pause(d time.Duration) verdict {
 			if ok, _ := r.breaker.Allow(time.Now(), files); !ok {
 				continue // the wait goes on as it would without a change
 			}
-			r.set(func(st *Status) { st.State, st.Reason = Waiting, "" })
+			r.set(func(st *Status) { st.State, st.Reason, st.Failing = Waiting, "", "" })
 			return verdict{restart: true}
 		case c := <-r.cmds:
 			if c.ask == askStop {
 				return verdict{stop: c.reply}
 			}
-			r.set(func(st *Status) { st.State, st.Reason = Waiting, "" })
+			r.set(func(st *Status) { st.State, st.Reason, st.Failing = Waiting, "", "" })
 			r.taken()
 			return verdict{restart: true, asked: true}
 		}

@@ -28,6 +28,9 @@ type Spec struct {
 	Watch []string `json:"watch,omitempty"`
 	// WatchRoot is the directory that Watch is relative to.
 	WatchRoot string `json:"watch_root,omitempty"`
+	// WatchNoPolling leaves files unwatched where the kernel has no inotify watch
+	// left; else they are looked at every second.
+	WatchNoPolling bool `json:"watch_no_polling,omitempty"`
 	// HTTP is the port that the service's name leads to; 0 for whichever it is.
 	HTTP uint16 `json:"http,omitempty"`
 	// HTTPSocket is the Unix socket that the service's name leads to, absolute,
@@ -157,6 +160,11 @@ type Status struct {
 	Naming
 	Needs     []string            `json:"needs,omitempty"`
 	Endpoints []loopback.Endpoint `json:"endpoints"`
+	// Failing is how the service's last process ended by itself, if it was not
+	// ready since and will be started again, or is just starting.
+	Failing string `json:"failing,omitempty"`
+	// Warnings are what is not as it should be although the service runs.
+	Warnings []string `json:"warnings,omitempty"`
 	// LastPorts are those that a service had which has none now: who looks for
 	// it there learns that it has ended.
 	LastPorts []uint16 `json:"last_ports,omitempty"`

@@ -3,19 +3,10 @@ package service
 import (
 	"context"
 	"fmt"
-	"slices"
-	"strings"
 	"time"
 
 	"lodge/internal/watch"
 )
-
-// holder is an engine that can keep a service's listening sockets open while
-// the service is exchanged, so that connections wait instead of being refused.
-type holder interface {
-	Hold(service string) (n int, err error)
-	Unhold(service string)
-}
 
 // watchOver waits, while a process lives, for what happens first: its end, a
 // command, or a changed file. Meanwhile it finds out when the service is ready.
@@ -39,14 +30,12 @@ func (r *runner) watchOver(p *process) verdict {
 	var overdue <-chan time.Time // while it is not ready again
 	exits, done := r.sup.reaper.Exits()
 	defer done()
-	changes, verr := r.watcher(sp)
-	if verr != nil {
-		return verdict{err: verr}
-	}
+	changes := r.watcher(sp)
 	exit := p.exit
 	var last ExitStatus
 	var recheck <-chan time.Time // while a daemonized service is on its own
-	var quiet <-chan time.Time   // until a loop of restarts may have ended
+	lateToAccept := r.heldFor()
+	var quiet <-chan time.Time // until a loop of restarts may have ended
 	for {
 		select {
 		case x := <-exit:
@@ -74,7 +63,7 @@ func (r *runner) watchOver(p *process) verdict {
 				await(p.wasReady) // it stopped listening this very moment
 				continue
 			}
-			p.wasReady, overdue = true, nil
+			p.wasReady, overdue, lateToAccept = true, nil, nil
 			if res.reason != "" {
 				r.set(func(st *Status) { st.Reason = res.reason })
 			}
@@ -87,6 +76,9 @@ func (r *runner) watchOver(p *process) verdict {
 		case <-overdue:
 			overdue = nil
 			r.setOverdue()
+		case <-lateToAccept:
+			r.note(p, fmt.Sprintf("it did not listen within %v of its restart: until it does, connections are refused", heldMost))
+			r.letGo()
 		case files := <-changes:
 			ok, reason := r.breaker.Allow(time.Now(), files)
 			if !ok {
@@ -102,7 +94,7 @@ func (r *runner) watchOver(p *process) verdict {
 				return verdict{restart: true, why: "the files that it changes by itself are quiet"}
 			}
 		case err := <-r.watchErrors():
-			r.note(p, err.Error())
+			r.unwatched(p, err)
 		case <-r.end:
 			return r.ending()
 		case c := <-r.cmds:
@@ -143,77 +135,7 @@ func (r *runner) readyHint(sp Spec) string {
 	return ""
 }
 
-func changedText(files []string) string {
-	if len(files) == 1 {
-		return files[0] + " changed"
-	}
-	n := files
-	if len(n) > 3 {
-		n = n[:3]
-	}
-	return fmt.Sprintf("%d files changed: %s", len(files), strings.Join(n, ", "))
-}
-
-// exchange ends the old life for a new one, keeping its listening sockets
-// open where the engine can.
-func (r *runner) exchange(p *process, why string) {
-	r.note(p, "restarted: "+why)
-	if h, ok := r.sup.inside.(holder); ok && !r.leased() {
-		n, err := h.Hold(r.name)
-		r.held = n > 0
-		if err != nil {
-			r.note(p, "connections may be refused for a moment: "+err.Error())
-		}
-	}
-	r.halt(p)
-	r.set(func(st *Status) { st.State, st.PID, st.Reason = Starting, 0, why; st.Restarts++ })
-}
-
-func (r *runner) unhold() {
-	if h, ok := r.sup.inside.(holder); ok && r.held {
-		h.Unhold(r.name)
-		r.held = false
-	}
-}
-
-// note writes a line of lodge's own into the service's log.
-func (r *runner) note(p *process, text string) {
-	p.out.Flush()
-	_, _ = fmt.Fprintf(p.out, "[lodge] %s\n", text) // logs.Store keeps and tells its own errors
-}
-
-// watcher gives the changes of the files that the service watches; nil where
-// it watches none. One watcher lives as long as the session, or until the
-// definition says something else.
-func (r *runner) watcher(sp Spec) (<-chan []string, *Error) {
-	if r.files != nil && (sp.WatchRoot != r.watched.WatchRoot || !slices.Equal(sp.Watch, r.watched.Watch)) {
-		_ = r.files.Close()
-		r.files = nil
-	}
-	if len(sp.Watch) == 0 {
-		return nil, nil
-	}
-	if r.files == nil {
-		w, err := watch.New(watch.Options{Root: sp.WatchRoot, Patterns: sp.Watch})
-		if err != nil {
-			return nil, &Error{Service: r.name, Cause: err.Error()}
-		}
-		r.files, r.watched = w, sp
-	}
-	return r.files.Changes(), nil
-}
-
-func (r *runner) watchErrors() <-chan error {
-	if r.files == nil {
-		return nil
-	}
-	return r.files.Err()
-}
-
 func (r *runner) endSession() {
-	r.unhold()
-	if r.files != nil {
-		_ = r.files.Close()
-		r.files = nil
-	}
+	r.letGo()
+	r.closeFiles()
 }

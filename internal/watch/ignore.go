@@ -99,6 +99,8 @@ func trimSpaces(s string) string {
 // does not know the user's global file (core.excludesFile).
 type ignorer struct {
 	root string
+	// gitDir is git's directory for this worktree, "" where there is no repository.
+	gitDir string
 	// prefix is the root relative to the top of the repository, "" where the
 	// root is the top or there is no repository.
 	prefix string
@@ -115,6 +117,7 @@ func newIgnorer(root string) *ignorer {
 	usual := parseRules("", []byte(usuallyIgnored))
 	top, common, ok := findRepository(root)
 	if ok {
+		g.gitDir = worktreeDir(top)
 		rel, err := filepath.Rel(top, root)
 		if err == nil && rel != "." {
 			g.prefix = filepath.ToSlash(rel)
@@ -257,12 +260,9 @@ func findRepository(root string) (top, common string, ok bool) {
 // commonDir follows the "gitdir:" line of a .git file and the commondir file
 // that a linked worktree has; "" if they lead nowhere.
 func commonDir(dir, dotGit string) string {
-	gitDir := gitDirOf(dotGit)
+	gitDir := gitDirIn(dir, dotGit)
 	if gitDir == "" {
 		return ""
-	}
-	if !filepath.IsAbs(gitDir) {
-		gitDir = filepath.Join(dir, gitDir)
 	}
 	data, err := os.ReadFile(filepath.Join(gitDir, "commondir"))
 	if err != nil {
@@ -273,6 +273,24 @@ func commonDir(dir, dotGit string) string {
 		common = filepath.Join(gitDir, common)
 	}
 	return common
+}
+
+// worktreeDir returns the directory of git that belongs to the worktree top.
+func worktreeDir(top string) string {
+	dotGit := filepath.Join(top, ".git")
+	if st, err := os.Lstat(dotGit); err == nil && st.IsDir() {
+		return dotGit
+	}
+	return gitDirIn(top, dotGit)
+}
+
+// gitDirIn is gitDirOf the file dotGit in dir, absolute.
+func gitDirIn(dir, dotGit string) string {
+	gitDir := gitDirOf(dotGit)
+	if gitDir != "" && !filepath.IsAbs(gitDir) {
+		gitDir = filepath.Join(dir, gitDir)
+	}
+	return gitDir
 }
 
 func gitDirOf(dotGit string) string {

@@ -14,19 +14,26 @@ import (
 type LimitError struct {
 	// Dir is the directory that could not be watched.
 	Dir string
-	// What ran out: "watches" or "watchers" (inotify instances).
+	// What ran out: "watches" or "instances".
 	What string
 	// Sysctl is the setting that bounds it, Value what it is now (0 if it
 	// could not be read).
 	Sysctl string
 	Value  int
+	// Polled reports that files are looked at every second instead; else they are
+	// not watched.
+	Polled bool
 	// Err is what the kernel said.
 	Err error
 }
 
 func (e *LimitError) Error() string {
-	return fmt.Sprintf("watch %s: too many %s (%s=%d); raise it: sysctl -w %s=%d",
-		e.Dir, e.What, e.Sysctl, e.Value, e.Sysctl, max(2*e.Value, 1024))
+	instead := "from here on, changes are not seen"
+	if e.Polled {
+		instead = "from here on, files are looked at every second instead"
+	}
+	return fmt.Sprintf("watch %s: no inotify %s left (%s=%d); %s; raise it: sysctl -w %s=%d",
+		e.Dir, e.What, e.Sysctl, e.Value, instead, e.Sysctl, max(2*e.Value, 1024))
 }
 
 func (e *LimitError) Unwrap() error { return e.Err }
@@ -47,7 +54,7 @@ func watchError(dir string, err error) error {
 	case errors.Is(err, syscall.ENOSPC):
 		return limit("watches", "max_user_watches", "max_inotify_watches")
 	case errors.Is(err, syscall.EMFILE):
-		return limit("watchers", "max_user_instances", "max_inotify_instances")
+		return limit("instances", "max_user_instances", "max_inotify_instances")
 	}
 	var path *os.PathError
 	if errors.As(err, &path) {

@@ -16,6 +16,13 @@ import (
 
 // directory is one watched directory.
 type directory struct {
+	// real is its path without symbolic links.
+	real string
+	// linked: a symbolic link leads to it, or to a directory above it. polled: it
+	// has no inotify watch.
+	linked, polled bool
+	// rules is the modification time of its .gitignore, if it is polled.
+	rules int64
 	// ignored directories are watched only for what a pattern names in them.
 	ignored bool
 	// files holds the modification time (Unix, ns) of each file that counts:
@@ -31,20 +38,33 @@ func (w *Watcher) handle(e fsnotify.Event) {
 		}
 		return
 	}
-	rel, ok := strings.CutPrefix(e.Name, strings.TrimSuffix(w.root, "/")+"/")
-	if !ok {
-		return
+	// The directory may have several paths, by symbolic links. One that is gone
+	// meanwhile took along all that it held.
+	for _, rel := range slices.Clone(w.byReal[path.Dir(e.Name)]) {
+		if dir := w.dirs[rel]; dir != nil {
+			w.handleIn(dir, path.Join(rel, path.Base(e.Name)), e)
+		}
 	}
+	if e.Has(fsnotify.Remove) || e.Has(fsnotify.Rename) {
+		// What is left was reached by links. Where these lead now shows the next poll.
+		for _, rel := range slices.Clone(w.byReal[e.Name]) {
+			w.drop(rel, true)
+			if _, isLink := w.links[rel]; isLink {
+				w.links[rel] = linkTarget{}
+			}
+		}
+	}
+}
+
+// handleIn takes an event about rel, which is in dir.
+func (w *Watcher) handleIn(dir *directory, rel string, e fsnotify.Event) {
 	name := path.Base(rel)
-	dir := w.dirs[path.Dir(rel)]
-	if dir == nil {
-		return // the directory went meanwhile, with all that it held
-	}
 	if name == ".gitignore" {
 		w.rulesChanged, w.stirred = true, true
 	}
 	if e.Has(fsnotify.Remove) || e.Has(fsnotify.Rename) {
 		// Rename is about the old name; the new one gets a Create.
+		delete(w.links, rel)
 		if w.dirs[rel] != nil {
 			w.drop(rel, true)
 			return
@@ -59,17 +79,16 @@ func (w *Watcher) handle(e fsnotify.Event) {
 	if err != nil {
 		return // a Remove follows
 	}
-	if info.IsDir() {
+	if !isLink(info.Mode()) {
+		delete(w.links, rel)
+	}
+	if info.IsDir() || isLink(info.Mode()) && w.noteLink(dir, rel) {
 		if e.Has(fsnotify.Create) && w.dirs[rel] != nil {
 			w.drop(rel, true)
 		}
 		// A chmod can make a directory readable that was not.
-		if w.dirs[rel] == nil && (e.Has(fsnotify.Create) || e.Has(fsnotify.Chmod)) {
-			if watch, ignored := w.enters(rel, dir); watch {
-				if err := w.add(rel, ignored, true); err != nil {
-					w.report(err)
-				}
-			}
+		if e.Has(fsnotify.Create) || e.Has(fsnotify.Chmod) {
+			w.enter(dir, rel)
 		}
 		return
 	}
@@ -88,8 +107,20 @@ func (w *Watcher) handle(e fsnotify.Event) {
 	w.mark(rel, was)
 }
 
-// isFile leaves out sockets, pipes and devices. A symbolic link counts as
-// itself, not as what it leads to.
+// enter watches the directory rel in parent, if it is wanted and not watched.
+// Its files count as changed.
+func (w *Watcher) enter(parent *directory, rel string) {
+	if w.dirs[rel] != nil {
+		return
+	}
+	if watch, ignored := w.enters(rel, parent); watch {
+		if err := w.add(rel, ignored, true); err != nil {
+			w.report(err)
+		}
+	}
+}
+
+// isFile leaves out sockets, pipes and devices.
 func isFile(m fs.FileMode) bool { return m.IsRegular() || m&fs.ModeSymlink != 0 }
 
 // countsIn says whether the file rel in dir is one to report.
@@ -135,9 +166,8 @@ func (w *Watcher) enters(rel string, parent *directory) (watch, ignored bool) {
 }
 
 // add watches the directory rel and those below it. If fresh, the files in
-// them count as changed: they came before the watch. A directory that is gone
-// again or may not be read is no error; the limit on watches is one, and what
-// was not reached stays unwatched.
+// them count as changed: they came before the watch. Only the root is an error if
+// it may not be read.
 func (w *Watcher) add(rel string, ignored, fresh bool) error {
 	type todo struct {
 		rel     string
@@ -156,7 +186,7 @@ func (w *Watcher) add(rel string, ignored, fresh bool) error {
 		}
 		w.each(t.rel, func(e fs.DirEntry) {
 			child := path.Join(t.rel, e.Name())
-			if e.IsDir() {
+			if w.isDir(dir, child, e) {
 				if watch, ignored := w.enters(child, dir); watch && w.dirs[child] == nil {
 					stack = append(stack, todo{child, ignored})
 				}
@@ -171,36 +201,67 @@ func (w *Watcher) add(rel string, ignored, fresh bool) error {
 // watch watches one directory and reads its ignore rules; nil if it is gone
 // or may not be read.
 func (w *Watcher) watch(rel string, ignored bool) (*directory, error) {
-	full := filepath.Join(w.root, rel)
-	before, err := os.Lstat(full)
+	dir := w.locate(rel)
+	if dir == nil {
+		return nil, nil
+	}
+	before, err := os.Lstat(dir.real)
 	if err != nil || !before.IsDir() {
 		return nil, nil
 	}
-	if err := w.inotify.Add(full); err != nil {
+	if err := w.listen(dir); err != nil {
 		switch {
-		case errors.Is(err, syscall.ENOSPC):
-			if w.limited {
-				return nil, nil // said already
-			}
-			w.limited = true
-			return nil, watchError(full, err)
+		case errors.Is(err, errNoWatch):
+			return nil, nil
 		case rel == ".":
-			return nil, watchError(full, err)
+			return nil, watchError(dir.real, err)
 		case !isGone(err):
-			w.report(watchError(full, err))
+			w.report(watchError(dir.real, err))
 		}
 		return nil, nil
 	}
-	w.limited = false
+	dir.ignored, dir.files = ignored, map[string]int64{}
+	w.dirs[rel] = dir
+	w.byReal[dir.real] = append(w.byReal[dir.real], rel)
+	if dir.linked {
+		w.linked++
+	}
+	if dir.polled {
+		w.polled++
+		dir.rules = w.rulesTime(dir)
+	}
 	// fsnotify follows a symbolic link that took the directory's place.
-	if after, err := os.Lstat(full); err != nil || !os.SameFile(before, after) {
+	if after, err := os.Lstat(dir.real); err != nil || !os.SameFile(before, after) {
 		w.unwatch(rel)
 		return nil, nil
 	}
-	dir := &directory{ignored: ignored, files: map[string]int64{}}
-	w.dirs[rel] = dir
 	w.ignore.load(rel)
 	return dir, nil
+}
+
+// listen asks the kernel to tell of changes in dir, or makes it one that is
+// polled. Where neither can be it returns errNoWatch.
+func (w *Watcher) listen(dir *directory) error {
+	if others := w.byReal[dir.real]; len(others) > 0 {
+		dir.polled = w.dirs[others[0]].polled
+		return nil
+	}
+	if w.inotify != nil {
+		err := w.inotify.Add(dir.real)
+		if !errors.Is(err, syscall.ENOSPC) {
+			w.limited = w.limited && err != nil
+			return err
+		}
+		if !w.limited { // else told already
+			w.limited = true
+			w.report(w.instead(watchError(dir.real, err)))
+		}
+	}
+	dir.polled = true
+	if !w.poll {
+		return errNoWatch
+	}
+	return nil
 }
 
 func isGone(err error) bool {
@@ -227,14 +288,16 @@ func (w *Watcher) note(dir *directory, rel string, e fs.DirEntry, fresh bool) {
 	}
 }
 
-// each reads a directory piece by piece, so that a huge one costs no memory.
-func (w *Watcher) each(rel string, do func(fs.DirEntry)) {
-	f, err := os.OpenFile(filepath.Join(w.root, rel), os.O_RDONLY|syscall.O_DIRECTORY|syscall.O_NOFOLLOW, 0)
+// each reads the watched directory rel piece by piece, so that a huge one costs
+// no memory. It reports whether it read all of it.
+func (w *Watcher) each(rel string, do func(fs.DirEntry)) bool {
+	dir := w.dirs[rel].real
+	f, err := os.OpenFile(dir, os.O_RDONLY|syscall.O_DIRECTORY|syscall.O_NOFOLLOW, 0)
 	if err != nil {
 		if !isGone(err) && !errors.Is(err, syscall.ELOOP) {
-			w.report(watchError(filepath.Join(w.root, rel), err))
+			w.report(watchError(dir, err))
 		}
-		return
+		return false
 	}
 	defer f.Close()
 	for {
@@ -242,11 +305,14 @@ func (w *Watcher) each(rel string, do func(fs.DirEntry)) {
 		for _, e := range entries {
 			do(e)
 		}
+		if errors.Is(err, io.EOF) {
+			return true
+		}
 		if err != nil {
-			if !errors.Is(err, io.EOF) && !isGone(err) {
-				w.report(watchError(filepath.Join(w.root, rel), err))
+			if !isGone(err) {
+				w.report(watchError(dir, err))
 			}
-			return
+			return false
 		}
 	}
 }
@@ -255,7 +321,7 @@ func (w *Watcher) each(rel string, do func(fs.DirEntry)) {
 // changed.
 func (w *Watcher) drop(rel string, gone bool) {
 	for d, dir := range w.dirs {
-		if d != rel && !strings.HasPrefix(d, rel+"/") {
+		if !isBelow(d, rel) {
 			continue
 		}
 		if gone {
@@ -265,15 +331,37 @@ func (w *Watcher) drop(rel string, gone bool) {
 		}
 		w.unwatch(d)
 	}
+	for link := range w.links {
+		if link != rel && isBelow(link, rel) {
+			delete(w.links, link)
+		}
+	}
 }
+
+// isBelow reports whether rel is dir or below it.
+func isBelow(rel, dir string) bool { return rel == dir || strings.HasPrefix(rel, dir+"/") }
 
 // unwatch removes one watch. fsnotify keeps the old path for what is below a
 // renamed directory, so every one must be removed by hand and added anew.
 func (w *Watcher) unwatch(rel string) {
+	dir := w.dirs[rel]
 	delete(w.dirs, rel)
 	w.ignore.forget(rel)
-	// An error says that the watch went with its directory.
-	_ = w.inotify.Remove(filepath.Join(w.root, rel))
+	if dir.linked {
+		w.linked--
+	}
+	if dir.polled {
+		w.polled--
+	}
+	if others := slices.DeleteFunc(w.byReal[dir.real], func(o string) bool { return o == rel }); len(others) > 0 {
+		w.byReal[dir.real] = others
+		return
+	}
+	delete(w.byReal, dir.real)
+	if !dir.polled {
+		// An error says that the watch went with its directory.
+		_ = w.inotify.Remove(dir.real)
+	}
 }
 
 // rebuild starts over after events were lost.
@@ -281,6 +369,7 @@ func (w *Watcher) rebuild() {
 	for rel := range w.dirs {
 		w.unwatch(rel)
 	}
+	clear(w.links)
 	w.ignore = newIgnorer(w.root)
 	if err := w.add(".", false, false); err != nil {
 		w.report(err)
@@ -316,17 +405,10 @@ func (w *Watcher) resync() {
 		}
 		w.each(rel, func(e fs.DirEntry) {
 			child := path.Join(rel, e.Name())
-			if !e.IsDir() {
+			if w.isDir(dir, child, e) {
+				w.enter(dir, child)
+			} else {
 				w.note(dir, child, e, true)
-				return
-			}
-			if w.dirs[child] != nil {
-				return
-			}
-			if watch, ignored := w.enters(child, dir); watch {
-				if err := w.add(child, ignored, true); err != nil {
-					w.report(err)
-				}
 			}
 		})
 	}

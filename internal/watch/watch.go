@@ -5,7 +5,8 @@
 // It knows what nobody wants to hear about: what git ignores, editors' swap
 // and backup files, changes of permissions. It does not restart anything, and
 // it does not look at the content of files. Linux only: it relies on
-// inotify(7), through fsnotify.
+// inotify(7), through fsnotify, and reads directories from time to time where
+// the kernel has no inotify watch left.
 package watch
 
 import (
@@ -22,9 +23,6 @@ import (
 
 const (
 	defaultDebounce = 100 * time.Millisecond
-	// The longest wait after the first change is this many quiet times.
-	maxDebounces = 10
-	maxBatch     = 100
 	// maxPending is the number of changed files, not yet delivered, above
 	// which the answer is "everything may have changed".
 	maxPending = 2_000
@@ -53,9 +51,14 @@ type Options struct {
 	// pattern without wildcards (".env") also names a file that git ignores.
 	Patterns []string
 	// Debounce is how long nothing must change until the changes are
-	// delivered; zero means 100 ms. They are delivered at the latest ten
-	// times as long after the first one.
+	// delivered; zero means 100 ms. Files that change again and again put that
+	// off ten times as long at most; a burst of changes of different files (a
+	// git checkout, a generator) is delivered at its end, at the latest after a
+	// hundred times as long.
 	Debounce time.Duration
+	// NoPolling leaves directories unwatched for which the kernel has no
+	// inotify watch left. Otherwise they are read every second.
+	NoPolling bool
 }
 
 // Watcher watches one directory and what is below it. Make it with New.
@@ -66,8 +69,9 @@ type Watcher struct {
 	wants    patterns
 	ignore   *ignorer
 
-	inotify *fsnotify.Watcher
-	pump    *pump
+	inotify *fsnotify.Watcher // nil if the kernel gave none: all is polled
+	pump    *pump             // nil with inotify
+	poll    bool              // what has no inotify watch is polled
 	changes chan []string
 	errs    chan error
 	stop    chan struct{}
@@ -78,6 +82,15 @@ type Watcher struct {
 	// The rest belongs to the goroutine of run (and to New before it).
 
 	dirs map[string]*directory // by path relative to root
+	// byReal lists the paths in dirs by which each directory is reached: more
+	// than one where symbolic links lead to it.
+	byReal map[string][]string
+	links  map[string]linkTarget // wanted symbolic links, by path relative to root
+	linked int                   // how many of dirs were reached by a link
+	polled int                   // how many of dirs have no inotify watch
+	tick   *time.Timer           // of the next poll
+	ticks  bool                  // tick is set
+	took   time.Duration         // of the last poll
 	// pending are the changes that wait for quiet: whether the file was there
 	// before the first of them.
 	pending map[string]bool
@@ -85,15 +98,15 @@ type Watcher struct {
 	// set: files that do not count must not put the delivery off.
 	lost, flood, rulesChanged, stirred bool
 	first                              time.Time // when the oldest of these came; zero if none
+	another                            time.Time // when a file changed last that was not pending
 	vanished                           bool
 	limited                            bool // the limit on watches was reported
 	timer                              *time.Timer
 	due                                []string // sorted, to be delivered now
 }
 
-// New starts to watch. Where the kernel's limit is hit the error is a
-// *LimitError. Directories that may not be read are left out and reported on
-// Err.
+// New starts to watch. Directories that may not be read are left out and
+// reported on Err, and so are the kernel's limits (a *LimitError).
 func New(o Options) (*Watcher, error) {
 	wants, err := parsePatterns(o.Patterns)
 	if err != nil {
@@ -113,41 +126,54 @@ func New(o Options) (*Watcher, error) {
 	if !info.IsDir() {
 		return nil, fmt.Errorf("watch %s: not a directory", o.Root)
 	}
-	inotify, err := fsnotify.NewWatcher()
-	if err != nil {
-		return nil, watchError(root, err)
-	}
 	w := &Watcher{
 		root:     root,
 		rootInfo: info,
 		quiet:    o.Debounce,
 		wants:    wants,
 		ignore:   newIgnorer(root),
-		inotify:  inotify,
+		poll:     !o.NoPolling,
 		changes:  make(chan []string),
 		errs:     make(chan error, 16),
 		stop:     make(chan struct{}),
 		dirs:     map[string]*directory{},
+		byReal:   map[string][]string{},
+		links:    map[string]linkTarget{},
 		pending:  map[string]bool{},
 		timer:    time.NewTimer(time.Hour),
+		tick:     time.NewTimer(time.Hour),
 	}
 	w.timer.Stop()
+	w.tick.Stop()
 	if w.quiet <= 0 {
 		w.quiet = defaultDebounce
 	}
-	w.pump = newPump(inotify)
+	if w.inotify, err = fsnotify.NewWatcher(); err != nil {
+		w.inotify, w.limited = nil, true
+		w.report(w.instead(watchError(root, err)))
+	} else {
+		w.pump = newPump(w.inotify)
+	}
 	if err := w.add(".", false, false); err != nil {
-		inotify.Close()
-		w.pump.wait()
+		_ = w.closeInotify() // the first error is the one to tell
 		return nil, err
 	}
 	w.wait.Go(w.run)
 	return w, nil
 }
 
+func (w *Watcher) closeInotify() error {
+	if w.inotify == nil {
+		return nil
+	}
+	err := w.inotify.Close()
+	w.pump.wait()
+	return err
+}
+
 // Changes delivers batches of changed files: relative to the root, sorted,
-// none twice, at most 100 at a time. A batch of just Everything (".") says
-// that any file may have changed. While nobody reads, changes are gathered,
+// none twice. What changes in one burst is one batch. A batch of just Everything
+// (".") says that any file may have changed. While nobody reads, changes are gathered,
 // not lost. The channel is closed by Close.
 func (w *Watcher) Changes() <-chan []string { return w.changes }
 
@@ -161,8 +187,7 @@ func (w *Watcher) Err() <-chan error { return w.errs }
 func (w *Watcher) Close() error {
 	w.close.Do(func() {
 		close(w.stop)
-		w.err = w.inotify.Close()
-		w.pump.wait()
+		w.err = w.closeInotify()
 		w.wait.Wait()
 	})
 	return w.err
@@ -171,19 +196,27 @@ func (w *Watcher) Close() error {
 func (w *Watcher) run() {
 	defer close(w.changes)
 	defer w.timer.Stop()
+	defer w.tick.Stop()
+	var events <-chan struct{}
+	if w.pump != nil {
+		events = w.pump.ready
+	}
 	for {
 		var out chan<- []string
-		var batch []string
 		if len(w.due) > 0 {
 			out = w.changes
-			batch = w.due[:min(maxBatch, len(w.due))]
 		}
+		w.schedule()
 		select {
 		case <-w.stop:
 			return
-		case out <- slices.Clone(batch):
-			w.due = w.due[len(batch):]
-		case <-w.pump.ready:
+		case out <- w.due:
+			w.due = nil
+		case <-w.tick.C:
+			w.ticks = false
+			w.pollAll()
+			w.arm()
+		case <-events:
 			events, overflow, errs := w.pump.take()
 			for _, err := range errs {
 				w.report(watchError(w.root, err))
@@ -216,13 +249,16 @@ func (w *Watcher) arm() {
 	if w.first.IsZero() {
 		w.first = now
 	}
-	latest := w.first.Add(maxDebounces * w.quiet)
-	w.timer.Reset(min(w.quiet, max(latest.Sub(now), 0)))
+	w.timer.Reset(min(w.quiet, max(w.latest().Sub(now), 0)))
 }
 
 // flush makes what is pending due.
 func (w *Watcher) flush() {
-	w.first = time.Time{}
+	if w.gitIsBusy() && time.Since(w.first) < maxBurst*w.quiet {
+		w.timer.Reset(w.quiet)
+		return
+	}
+	w.first, w.another = time.Time{}, time.Time{}
 	if !w.rootIsThere() {
 		w.vanish()
 	}
@@ -265,10 +301,12 @@ func (w *Watcher) isNews(rel string, before bool) bool {
 func (w *Watcher) mark(rel string, before bool) {
 	w.stirred = true
 	if w.flood {
+		w.another = time.Now()
 		return
 	}
 	if _, ok := w.pending[rel]; !ok {
 		w.pending[rel] = before
+		w.another = time.Now()
 	}
 	if len(w.pending) > maxPending {
 		w.flood = true
@@ -297,5 +335,6 @@ func (w *Watcher) vanish() {
 	for rel := range w.dirs {
 		w.unwatch(rel)
 	}
+	clear(w.links)
 	w.report(fmt.Errorf("watch %s: %w", w.root, ErrVanished))
 }

@@ -20,8 +20,14 @@ const deadline = 20 * time.Second
 // goroutine is left.
 func start(t *testing.T, root string, patterns ...string) *Watcher {
 	t.Helper()
+	return startWith(t, Options{Root: root, Patterns: patterns})
+}
+
+func startWith(t *testing.T, o Options) *Watcher {
+	t.Helper()
 	before := runtime.NumGoroutine()
-	w, err := New(Options{Root: root, Patterns: patterns, Debounce: 30 * time.Millisecond})
+	o.Debounce = 30 * time.Millisecond
+	w, err := New(o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,8 +68,8 @@ func upTo(t *testing.T, w *Watcher, root string) []string {
 	for {
 		select {
 		case batch := <-w.Changes():
-			if !slices.IsSorted(batch) || len(slices.Compact(slices.Clone(batch))) != len(batch) || len(batch) > maxBatch || len(batch) == 0 {
-				t.Errorf("batch is empty, not sorted, not unique or too long: %q", batch)
+			if !slices.IsSorted(batch) || len(slices.Compact(slices.Clone(batch))) != len(batch) || len(batch) == 0 {
+				t.Errorf("batch is empty, not sorted or not unique: %q", batch)
 			}
 			got = append(got, batch...)
 			if slices.Contains(batch, fence) {
@@ -75,6 +81,26 @@ func upTo(t *testing.T, w *Watcher, root string) []string {
 			t.Fatal(err)
 		case <-timeout:
 			t.Fatalf("no fence; so far %q", got)
+		}
+	}
+}
+
+// await reads changes until all of the wanted files were among them.
+func await(t *testing.T, w *Watcher, want ...string) (got []string) {
+	t.Helper()
+	timeout := time.After(deadline)
+	for {
+		missing := slices.DeleteFunc(slices.Clone(want), func(f string) bool { return slices.Contains(got, f) })
+		if len(missing) == 0 {
+			return got
+		}
+		select {
+		case batch := <-w.Changes():
+			got = append(got, batch...)
+		case err := <-w.Err():
+			t.Fatal(err)
+		case <-timeout:
+			t.Fatalf("no change of %q; so far %q", missing, got)
 		}
 	}
 }
@@ -176,14 +202,14 @@ func TestDirectories(t *testing.T) {
 	write(t, filepath.Join(root, "n05/x/y/z.py"), "and again")
 	expect(t, w, root, "n05/x/y/z.py")
 
-	// A symbolic link to a directory is not followed, nor one that takes the
-	// place of a directory.
+	// A symbolic link to a directory is followed, also one that takes the place
+	// of a directory.
 	do(t, os.Symlink(outside, filepath.Join(root, "link")))
 	do(t, os.RemoveAll(filepath.Join(root, "n06")))
 	do(t, os.Symlink(outside, filepath.Join(root, "n06")))
-	expect(t, w, root, "n06/x/y/z.py")
+	expect(t, w, root, "link/n03/x/y/z.py", "n06/n03/x/y/z.py", "n06/x/y/z.py")
 	write(t, filepath.Join(outside, "out.py"), "")
-	expect(t, w, root)
+	expect(t, w, root, "link/out.py", "n06/out.py")
 }
 
 func TestIgnored(t *testing.T) {
@@ -419,27 +445,63 @@ func TestLimit(t *testing.T) {
 	}
 	root := t.TempDir()
 	write(t, filepath.Join(root, "a/b/c/d.py"), "")
-	_, err := New(Options{Root: root})
-	var limit *LimitError
-	if !errors.As(err, &limit) {
-		t.Fatalf("error %v", err)
+	// Not polled: said once, and the rest is still watched.
+	want := "watch " + filepath.Join(root, "a/b/c") + ": no inotify watches left (user.max_inotify_watches=3); " +
+		"from here on, changes are not seen; raise it: sysctl -w user.max_inotify_watches=1024"
+	w := startWith(t, Options{Root: root, NoPolling: true})
+	limited(t, w, want)
+	write(t, filepath.Join(root, "a/b/c/new/e.py"), "")
+	write(t, filepath.Join(root, "a/f.py"), "")
+	expect(t, w, root, "a/f.py")
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
 	}
-	want := "watch " + filepath.Join(root, "a/b/c") + ": too many watches (user.max_inotify_watches=3); raise it: sysctl -w user.max_inotify_watches=1024"
-	if err.Error() != want {
-		t.Errorf("%q, want %q", err, want)
+
+	w = startWith(t, Options{Root: root, Patterns: []string{"*.py", "*.cfg"}})
+	limited(t, w, strings.Replace(want, "changes are not seen", "files are looked at every second instead", 1))
+	write(t, filepath.Join(root, "a/b/c/d.py"), "longer")
+	await(t, w, "a/b/c/d.py")
+	write(t, filepath.Join(root, "a/b/c/x/y.py"), "in new directories")
+	await(t, w, "a/b/c/x/y.py")
+	do(t, os.Remove(filepath.Join(root, "a/b/c/d.py")))
+	await(t, w, "a/b/c/d.py")
+	write(t, filepath.Join(root, "a/b/c/.gitignore"), "*.cfg\n")
+	write(t, filepath.Join(root, "a/b/c/x/y.py"), "after the rules")
+	await(t, w, "a/b/c/x/y.py")
+	write(t, filepath.Join(root, "a/b/c/x/z.cfg"), "")
+	write(t, filepath.Join(root, "a/b/c/x/z.py"), "")
+	if got := await(t, w, "a/b/c/x/z.py"); slices.Contains(got, "a/b/c/x/z.cfg") {
+		t.Errorf("an ignored file changed: %q", got)
 	}
-	// Hit later: said once, and the rest is still watched.
-	do(t, os.RemoveAll(filepath.Join(root, "a/b")))
-	w := start(t, root)
-	write(t, filepath.Join(root, "a/x/y/z.py"), "")
+	do(t, os.RemoveAll(filepath.Join(root, "a/b/c/x")))
+	await(t, w, "a/b/c/x/y.py", "a/b/c/x/z.py")
+
+	// Once there are watches again they are used.
+	write(t, filepath.Join(root, "a/b/c/d.py"), "back")
+	await(t, w, "a/b/c/d.py")
+	do(t, os.WriteFile("/proc/sys/user/max_inotify_watches", []byte("1000"), 0))
+	for end := time.Now().Add(deadline); ; {
+		write(t, filepath.Join(root, "a/b/c/d.py"), time.Now().String())
+		await(t, w, "a/b/c/d.py")
+		if len(w.inotify.WatchList()) == 5 {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatalf("watches %q", w.inotify.WatchList())
+		}
+	}
+	expect(t, w, root)
+}
+
+func limited(t *testing.T, w *Watcher, want string) {
+	t.Helper()
 	select {
 	case err := <-w.Err():
-		if !errors.As(err, &limit) {
-			t.Fatal(err)
+		var limit *LimitError
+		if !errors.As(err, &limit) || err.Error() != want {
+			t.Fatalf("%v, want %s", err, want)
 		}
 	case <-time.After(deadline):
 		t.Fatal("no error")
 	}
-	write(t, filepath.Join(root, "a/f.py"), "")
-	expect(t, w, root, "a/f.py")
 }

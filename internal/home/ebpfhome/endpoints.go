@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -17,6 +18,12 @@ import (
 // An IPv6 socket that serves IPv4 is listed under the IPv4 address. UDP
 // sockets that are connected, or on no address, are clients and not listed.
 func (in *inside) Endpoints() ([]loopback.Endpoint, error) {
+	// Many services may be exchanged at once: one reading is enough for all.
+	eps, err := in.sockets.Do(in.readEndpoints)
+	return slices.Clone(eps), err
+}
+
+func (in *inside) readEndpoints() ([]loopback.Endpoint, error) {
 	services, err := in.services()
 	if err != nil {
 		return nil, fmt.Errorf("list endpoints of home %s: %w", in.spec.IP4, err)

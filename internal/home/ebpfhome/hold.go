@@ -192,6 +192,13 @@ func (in *inside) Unhold(service string) {
 	})
 }
 
+// LetGo lets go of all that Hold kept, at once: the service has failed.
+func (in *inside) LetGo(service string) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.letGo(service, func(*held) bool { return true })
+}
+
 // letGo closes the held sockets that which says. Call it with mu held.
 func (in *inside) letGo(service string, which func(*held) bool) {
 	kept := in.held[service][:0]

@@ -30,6 +30,7 @@ type inside struct {
 	changes   chan struct{}
 	conflicts chan home.Conflict
 	watching  sync.WaitGroup
+	sockets   home.Shared[[]loopback.Endpoint]
 	// marker is for the daemon that finds what is left when this process and
 	// the helper are gone; here the cgroup says whose a process is.
 	marker *mark.Marker

@@ -35,6 +35,8 @@ type none struct {
 	stop    chan struct{}
 	done    chan struct{}
 
+	processes home.Shared[map[string][]int]
+
 	marker *mark.Marker // nil where processes carry no mark
 
 	mu sync.Mutex // guards what follows
@@ -141,12 +143,45 @@ func (n *none) Pids(service string) ([]int, error) {
 	}
 }
 
+// processesOf is Pids of several services.
+func (n *none) processesOf(services map[string]bool) (map[string][]int, error) {
+	for look := 1; ; look++ {
+		found, err := n.processes.Do(n.readInside)
+		missing := false
+		for s := range services {
+			missing = missing || len(found[s]) == 0
+		}
+		if err != nil || !missing || look == looks {
+			return found, err
+		}
+		time.Sleep(lookAgain) // as in Pids
+	}
+}
+
 const (
 	looks     = 4
 	lookAgain = 2 * time.Millisecond
 )
 
 func (n *none) look(service string) ([]int, error) {
+	// Many services may end at once: one walk of /proc is enough for all.
+	found, err := n.processes.Do(n.readInside)
+	if err != nil {
+		return nil, err
+	}
+	if service != "" {
+		return slices.Clone(found[service]), nil
+	}
+	var out []int
+	for _, pids := range found {
+		out = append(out, pids...)
+	}
+	slices.Sort(out)
+	return out, nil
+}
+
+// readInside lists the living processes inside by their service.
+func (n *none) readInside() (map[string][]int, error) {
 	all, err := procfs.Processes()
 	if err != nil {
 		return nil, err
@@ -183,16 +218,18 @@ func (n *none) look(service string) ([]int, error) {
 			}
 		}
 	}
-	var out []int
+	out := make(map[string][]int)
 	for pid, name := range owner {
 		if name != unattributed {
 			n.known[pid] = process{name, all[pid].Start}
 		}
-		if s := all[pid]; s.Alive() && (service == "" || name == service) {
-			out = append(out, pid)
+		if s := all[pid]; s.Alive() {
+			out[name] = append(out[name], pid)
 		}
 	}
-	slices.Sort(out)
+	for _, pids := range out {
+		slices.Sort(pids)
+	}
 	return out, nil
 }
 
@@ -232,12 +269,12 @@ func (n *none) Endpoints() ([]loopback.Endpoint, error) {
 	maps.Copy(services, n.services)
 	n.mu.Unlock()
 	owner := make(map[uint32]string)
+	found, err := n.processesOf(services)
+	if err != nil {
+		return nil, err
+	}
 	for s := range services {
-		pids, err := n.Pids(s)
-		if err != nil {
-			return nil, err
-		}
-		for _, p := range pids {
+		for _, p := range found[s] {
 			inodes, err := sockets.ProcessSockets(p)
 			if err != nil {
 				continue // not ours to see, such as a set-user-id program

@@ -38,7 +38,7 @@ func (h *Home) Hold(service string) (n int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	want, err := h.listening()
+	want, err := h.listens.Do(h.listening)
 	if err != nil {
 		return 0, err
 	}
@@ -96,6 +96,9 @@ func (h *Home) Unhold(service string) {
 		}
 	}
 }
+
+// LetGo is Unhold.
+func (h *Home) LetGo(service string) { h.Unhold(service) }
 
 // listening gives the inode numbers of the listening TCP sockets of the home.
 func (h *Home) listening() (map[uint32]bool, error) {

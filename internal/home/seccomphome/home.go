@@ -38,6 +38,9 @@ type Home struct {
 	// dialing keeps two connects of one socket apart, by its cookie.
 	dialing [64]sync.Mutex
 
+	processes home.Shared[map[string][]int]
+	listens   home.Shared[map[uint32]bool]
+
 	// mu guards what follows. It is held for table look-ups only, never
 	// during a system call that can wait.
 	mu     sync.Mutex

@@ -104,9 +104,27 @@ func (h *Home) Pids(service string) ([]int, error) {
 const pidsLooks = 3
 
 func (h *Home) pids(service string) ([]int, error) {
-	all, err := readProcesses()
+	// Many services may end at once: one walk of /proc is enough for all.
+	found, err := h.processes.Do(h.readInside)
 	if err != nil {
 		return nil, fmt.Errorf("list processes of home %s: %w", h.spec.ID, err)
+	}
+	if service != "" {
+		return slices.Clone(found[service]), nil
+	}
+	var out []int
+	for _, pids := range found {
+		out = append(out, pids...)
+	}
+	slices.Sort(out)
+	return out, nil
+}
+
+// readInside lists the living processes inside by their service.
+func (h *Home) readInside() (map[string][]int, error) {
+	all, err := readProcesses()
+	if err != nil {
+		return nil, err
 	}
 	self := os.Getpid()
 	children := make(map[int][]int)
@@ -145,16 +163,18 @@ func (h *Home) pids(service string) ([]int, error) {
 			}
 		}
 	}
-	var out []int
+	out := make(map[string][]int)
 	for pid, name := range owner {
 		if name != unattributed {
 			h.known[pid] = process{name, all[pid].start}
 		}
-		if all[pid].alive() && (service == "" || name == service) {
-			out = append(out, pid)
+		if all[pid].alive() {
+			out[name] = append(out[name], pid)
 		}
 	}
-	slices.Sort(out)
+	for _, pids := range out {
+		slices.Sort(pids)
+	}
 	return out, nil
 }
 

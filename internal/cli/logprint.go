@@ -1,0 +1,110 @@
+package cli
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"hash/fnv"
+	"io"
+	"os"
+	"sync"
+
+	"lodge/internal/logs"
+)
+
+// logOutput prints many lines with few writes.
+type logOutput struct {
+	buf  *bufio.Writer
+	line func(logs.Line) error
+}
+
+func (a *app) logOutput(asJSON bool) *logOutput {
+	o := &logOutput{buf: bufio.NewWriterSize(a.out, 64<<10)}
+	if asJSON {
+		enc := json.NewEncoder(o.buf)
+		enc.SetEscapeHTML(false)
+		o.line = func(l logs.Line) error { return enc.Encode(l) }
+		return o
+	}
+	p := a.linePrinter()
+	p.out = o.buf
+	o.line = p.print
+	return o
+}
+
+// batch prints lines and flushes: more may be long in coming.
+func (o *logOutput) batch(ls []logs.Line) error {
+	for _, l := range ls {
+		if err := o.line(l); err != nil {
+			return err
+		}
+	}
+	return o.flush()
+}
+
+func (o *logOutput) flush() error { return o.buf.Flush() }
+
+// linePrinter prints lines of several services, each with its name in front.
+type linePrinter struct {
+	out   io.Writer
+	color bool
+
+	mu    sync.Mutex // guards what follows, and the order of lines
+	width int
+	heads map[string]string // what stands before a service's lines
+	text  []byte
+	state map[string]*escapes // of the line that a service has not ended
+}
+
+// colourful says whether colours may go to f.
+func (a *app) colourful(f *os.File) bool {
+	return isTerminal(f) && a.getenv("NO_COLOR") == "" && a.getenv("TERM") != "dumb"
+}
+
+func (a *app) linePrinter() *linePrinter {
+	return &linePrinter{
+		out: a.out, color: a.colourful(a.env.Stdout), width: 6,
+		heads: make(map[string]string), state: make(map[string]*escapes),
+	}
+}
+
+// Colours that are legible on dark and on light: cyan, yellow, green, magenta,
+// blue and their bright forms (ECMA-48, SGR).
+var lineColors = [...]int{36, 33, 32, 35, 34, 96, 93, 92, 95, 94}
+
+func (p *linePrinter) print(l logs.Line) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(l.Service) > p.width {
+		p.width = len(l.Service)
+		clear(p.heads)
+	}
+	head, ok := p.heads[l.Service]
+	if !ok {
+		head = p.head(l.Service)
+		p.heads[l.Service] = head
+	}
+	e := p.state[l.Service]
+	if e == nil || !l.Continuation {
+		e = &escapes{}
+	}
+	p.text = append(p.text[:0], head...)
+	p.text = append(e.clean(p.text, l.Text), '\n')
+	if l.Partial {
+		p.state[l.Service] = e
+	} else {
+		delete(p.state, l.Service)
+	}
+	_, err := p.out.Write(p.text)
+	return err
+}
+
+func (p *linePrinter) head(service string) string {
+	name := fmt.Sprintf("%-*s |", p.width, service)
+	if p.color {
+		h := fnv.New32a()
+		_, _ = h.Write([]byte(service))
+		name = fmt.Sprintf("\x1b[%dm%s\x1b[0m", lineColors[h.Sum32()%uint32(len(lineColors))], name)
+	}
+	return name + " "
+}

@@ -1,0 +1,156 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"lodge/internal/keeper"
+	"lodge/internal/localapi"
+	"lodge/internal/service"
+)
+
+const (
+	// progressAfter is when an `up` that waits first says what for, and
+	// progressEvery how often it does so again, if that has changed.
+	progressAfter = 2 * time.Second
+	progressEvery = 10 * time.Second
+)
+
+// tellProgress tells while services start which have failed, and what is waited
+// for. The function that it returns ends that; it takes what became of the start,
+// tells of the failures that its error does not name, and returns it.
+func (a *app) tellProgress(ctx context.Context, s *localapi.Session, names []string) func(error) error {
+	watching, stop := context.WithCancel(ctx)
+	states := make(chan keeper.Project, 1)
+	var both sync.WaitGroup
+	both.Go(func() {
+		// Where it cannot be watched nothing is told; the start itself says why.
+		_ = a.patient(s, false).Watch(watching, func(p keeper.Project) error {
+			select { // the newest counts
+			case <-states:
+			default:
+			}
+			states <- p
+			return nil
+		})
+	})
+	g := &progress{names: names, told: make(map[string]bool)}
+	both.Go(func() {
+		timer := time.NewTimer(progressAfter)
+		defer timer.Stop()
+		for {
+			select {
+			case <-watching.Done():
+				return
+			case p := <-states:
+				for _, text := range g.see(p.Services) {
+					fmt.Fprintln(a.err, text)
+				}
+			case <-timer.C:
+				if text := g.waitsFor(); text != "" {
+					fmt.Fprintln(a.err, text)
+				}
+				timer.Reset(progressEvery)
+			}
+		}
+	})
+	return func(err error) error {
+		stop()
+		both.Wait()
+		var e *keeper.Error
+		if !errors.As(err, &e) || e.Service == "" {
+			return err
+		}
+		if p, serr := s.Status(ctx); serr == nil {
+			for _, st := range wanted(p.Services, names) {
+				if st.State == service.Failed && st.Name != e.Service {
+					fmt.Fprintf(a.err, "lodge: start service %s: %s (hint: lodge logs %s)\n", st.Name, st.Reason, st.Name)
+				}
+			}
+		}
+		return err
+	}
+}
+
+// progress is what is known of a start.
+type progress struct {
+	names []string
+	begun bool
+	told  map[string]bool // services whose failure was told, or is of before
+	waits []string
+	said  string
+}
+
+// see takes a state, and returns what is to be told of it at once: failures,
+// while others are still waited for. At the end the failures are told anyway.
+func (g *progress) see(all []service.Status) (out []string) {
+	g.waits = nil
+	var failed []service.Status
+	for _, st := range wanted(all, g.names) {
+		switch st.State {
+		case service.Waiting, service.Starting, service.Stopping, service.Backoff:
+			g.waits = append(g.waits, pending(st))
+			delete(g.told, st.Name)
+		case service.Failed:
+			failed = append(failed, st)
+		default:
+			delete(g.told, st.Name)
+		}
+	}
+	for _, st := range failed {
+		if !g.told[st.Name] && (!g.begun || len(g.waits) > 0) {
+			g.told[st.Name] = true
+			if g.begun {
+				out = append(out, fmt.Sprintf("%s failed: %s", st.Name, st.Reason))
+			}
+		}
+	}
+	g.begun = true
+	return out
+}
+
+// waitsFor says what is waited for; "" where it is nothing, or was said.
+func (g *progress) waitsFor() string {
+	text := strings.Join(g.waits, ", ")
+	if text == "" || text == g.said {
+		return ""
+	}
+	g.said = text
+	return "waiting for " + text
+}
+
+// pending says what a service is waited for with.
+func pending(st service.Status) string {
+	switch {
+	case st.State == service.Waiting && strings.HasPrefix(st.Reason, "for "):
+		return fmt.Sprintf("%s (waits %s)", st.Name, st.Reason)
+	case st.Reason != "":
+		return fmt.Sprintf("%s (%s: %s)", st.Name, st.State, st.Reason)
+	}
+	return fmt.Sprintf("%s (%s)", st.Name, st.State)
+}
+
+// wanted returns the services that were named, and what they need; all where none
+// is named.
+func wanted(all []service.Status, names []string) []service.Status {
+	want := slices.Clone(names)
+	for i := 0; i < len(want); i++ {
+		for _, st := range all {
+			if st.Name == want[i] {
+				for _, n := range st.Needs {
+					if !slices.Contains(want, n) {
+						want = append(want, n)
+					}
+				}
+			}
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(all), func(st service.Status) bool {
+		return st.Kind != service.KindService || len(names) > 0 && !slices.Contains(want, st.Name)
+	})
+}
