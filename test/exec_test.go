@@ -240,3 +240,25 @@ func TestManyShortCommands(t *testing.T) {
 		}
 	})
 }
+
+// A command whose keeper is killed ended with it: it is not run a second time.
+func TestRunKeeperKilled(t *testing.T) {
+	eachEngine(t, func(t *testing.T, e *env) {
+		p := e.project("once")
+		for _, verb := range []string{"run", "exec"} {
+			q := p.start(verb, "--", "sh", "-c", "echo begins; exec sleep 1000")
+			awaitOutput(t, q, "begins\n")
+			keepers := e.lodges("keeper")
+			if len(keepers) != 1 {
+				t.Fatalf("keepers: %v", keepers)
+			}
+			if err := syscall.Kill(keepers[0].pid, syscall.SIGKILL); err != nil {
+				t.Fatal(err)
+			}
+			r := q.wait()
+			if r.code != 1 || r.stdout != "begins\n" || !strings.Contains(r.stderr, "its keeper has ended") || !strings.Contains(r.stderr, "(hint: ") {
+				t.Errorf("%s whose keeper is killed: %v", verb, r)
+			}
+		}
+	})
+}

@@ -2,9 +2,12 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"os"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
 
 	"lodge/internal/keeper"
 	"lodge/internal/localapi"
@@ -50,15 +53,38 @@ func (a *app) attach(ctx context.Context, s *localapi.Session, x keeper.Exec) (i
 	s.Halted = a.noteHalted
 	p, err := s.Exec(ctx, x, env, a.env.Stdin, a.env.Stdout, a.env.Stderr)
 	if err != nil {
-		return 0, err
+		return 0, endedBefore(sig, err)
 	}
 	defer passSignals(sig, p)()
 	return wait(p)
 }
 
+// endedBefore is the error of a command that was not started: a signal that came
+// meanwhile is its end, for nobody is there to whom it could be passed.
+func endedBefore(sig <-chan os.Signal, err error) error {
+	for {
+		select {
+		case s := <-sig:
+			if s != unix.SIGUSR1 && s != unix.SIGUSR2 {
+				return endedBy(s)
+			}
+		default:
+			return err
+		}
+	}
+}
+
+// wait returns the exit status of a command. Where its keeper ends first, that
+// is no reason to try again, as before its start: it would run twice.
 func wait(p *keeper.Process) (int, error) {
 	st, err := p.Wait()
-	if err != nil {
+	switch {
+	case errors.Is(err, keeper.ErrGone):
+		return 0, &hinted{
+			err:  fmt.Errorf("run %s: its keeper has ended, and what it had begun with it", p.Name),
+			hint: "somebody killed it, or took the project down; run it again if that does no harm",
+		}
+	case err != nil:
 		return 0, fmt.Errorf("run %s: %w", p.Name, err)
 	}
 	return st.Code, nil
