@@ -108,7 +108,11 @@ func (s *session) hear(sent []byte, patience time.Duration, known func(reply) (*
 		if final || !more {
 			return a, data
 		}
-		if soon := time.Now().Add(grace); !begun && a != nil && soon.Before(until) {
+		patience := 4 * grace
+		if a != nil && a.HTTP != nil {
+			patience = grace // for what a page is, its head is enough
+		}
+		if soon := time.Now().Add(patience); !begun && a != nil && soon.Before(until) {
 			// What is known already is told: the rest comes soon, or never, and a
 			// drip does not buy time. What is not known yet is waited for.
 			begun = true
