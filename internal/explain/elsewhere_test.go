@@ -140,7 +140,7 @@ func TestLoopbackDown(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	_, r := explained(t, refused(t, "127.0.0.1:14420"))
+	_, r := explained(t, "dial tcp 127.0.0.1:14420: connect: network is unreachable")
 	if r.Causes[0].Code != LoopbackDown {
 		t.Errorf("%+v", r.Causes)
 	}

@@ -100,13 +100,20 @@ func (s *session) hear(sent []byte, patience time.Duration, known func(reply) (*
 	defer func() { _ = s.SetReadDeadline(s.until) }()
 	var data []byte
 	chunk := make([]byte, 4096)
-	for begun := false; ; {
+	for begun, spoke := false, false; ; {
 		n, err := s.Read(chunk)
 		data = append(data, chunk[:n]...)
 		final := err != nil || len(data) >= maxHead+2*maxBody
 		a, more := known(reply{sent: sent, data: data, final: final})
 		if final || !more {
 			return a, data
+		}
+		if !spoke && len(data) > 0 {
+			// A server that has begun to speak is heard to the end of what it says.
+			if spoke = true; until.Before(s.until) {
+				until = s.until
+				_ = s.SetReadDeadline(until)
+			}
 		}
 		patience := 4 * grace
 		if a != nil && a.HTTP != nil {
