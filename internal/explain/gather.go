@@ -208,7 +208,8 @@ func (f *Facts) sockets(ctx context.Context, src Source) error {
 			}
 		}
 	}
-	if f.Input.Protocol != loopback.TCP {
+	// A server of UDP on a port for which a program of TCP fails is worth a word.
+	if f.Input.Protocol != loopback.TCP || f.Input.Operation != "" && f.Input.HasPort {
 		q := base
 		q.Protocols = []string{"udp"}
 		if !f.Input.HasPort {

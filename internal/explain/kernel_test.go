@@ -139,6 +139,7 @@ func TestUnseenOwner(t *testing.T) {
 	listen(t, "tcp4", "127.0.0.1:14300")
 	f, _ := explained(t, "listen tcp 127.0.0.1:14300: bind: address already in use")
 	f.Rows[0].Processes, f.Rows[0].Unknown, f.Rows[0].User = nil, true, "postgres"
+	f.UID = 1000
 	r = f.Report()
 	if r.Answer != "A process of user postgres that may not be seen from here already listens on 127.0.0.1:14300." || !strings.Contains(r.Causes[0].Hint, "as root") || len(f.Victims()) != 0 {
 		t.Errorf("%+v", r)

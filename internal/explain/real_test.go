@@ -418,7 +418,7 @@ func TestNotLocal(t *testing.T) {
 		t.Errorf("%+v", r.Causes)
 	}
 	_, r = explained(t, "dial tcp 10.9.8.7:14130: i/o timeout")
-	only(t, r, NotLocal)
+	only(t, r, NoRoute, NotLocal) // the namespace has no route to others
 }
 
 func TestNoIPv6Loopback(t *testing.T) {

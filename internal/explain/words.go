@@ -69,7 +69,7 @@ func (f *Facts) who(r *sockets.Row) string {
 			s = fmt.Sprintf("service %s of project %s (%s, pid %d)", r.Service, r.Project, printable(p.Name), p.PID)
 		}
 		return s
-	case f.UID == 0 && listens(r) && len(r.Processes) == 0 && r.Closed == nil:
+	case f.UID == 0 && !r.Unknown && listens(r) && len(r.Processes) == 0 && r.Closed == nil:
 		return "a process that cannot be seen from here"
 	case r.Unknown && r.User != "":
 		return "a process of user " + r.User + " that may not be seen from here"

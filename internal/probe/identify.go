@@ -130,7 +130,7 @@ func (a *asking) start(ctx context.Context, e exchange, s *session, end func()) 
 func (a *asking) note(o outcome) *outcome {
 	a.running--
 	a.r.Exchanges[o.index] = o.took
-	if o.answer != nil && o.answer.HTTP != nil && !asksForPage(o.took.Name) {
+	if o.answer != nil && o.answer.HTTP != nil && !isPage(o.took.Name, o.answer) {
 		// An answer of HTTP to something else proves the protocol, and tells
 		// nothing of the page.
 		o.answer.HTTP, o.answer.next = nil, "http"
@@ -153,11 +153,14 @@ func (a *asking) note(o outcome) *outcome {
 	return nil
 }
 
-// asksForPage reports whether the question of an exchange is one of HTTP.
-func asksForPage(name string) bool {
+// isPage reports whether an answer of HTTP is to a question of HTTP: a server
+// without TLS answers its handshake, and HTTP/2, with an error.
+func isPage(name string, a *Answer) bool {
 	switch name {
-	case "http", "tls", "h2", "websocket":
+	case "http", "websocket":
 		return true
+	case "tls", "h2":
+		return a.TLS != nil || a.HTTP.Version == "2"
 	}
 	return false
 }

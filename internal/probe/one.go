@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"net/netip"
+	"slices"
 	"time"
 
 	"lodge/internal/loopback"
@@ -159,9 +160,10 @@ func (r *Report) askStreams(ctx context.Context, t Target, ips []netip.Addr, opt
 	}
 	if !r.IP.IsValid() {
 		r.Result = Result(r.Addresses[len(r.Addresses)-1].Result)
-		for _, a := range r.Addresses {
-			if a.Result == string(Refused) {
-				r.Result = Result(Refused)
+		// A server that resets at once is there, unlike one that refuses.
+		for _, kind := range []Failure{Refused, Reset} {
+			if slices.ContainsFunc(r.Addresses, func(a Attempt) bool { return a.Result == string(kind) }) {
+				r.Result = Result(kind)
 			}
 		}
 	}

@@ -100,7 +100,7 @@ func (s *session) hear(sent []byte, patience time.Duration, known func(reply) (*
 	defer func() { _ = s.SetReadDeadline(s.until) }()
 	var data []byte
 	chunk := make([]byte, 4096)
-	for begun := false; ; {
+	for begun, spoke := false, false; ; {
 		n, err := s.Read(chunk)
 		data = append(data, chunk[:n]...)
 		final := err != nil || len(data) >= maxHead+2*maxBody
@@ -108,7 +108,18 @@ func (s *session) hear(sent []byte, patience time.Duration, known func(reply) (*
 		if final || !more {
 			return a, data
 		}
-		if soon := time.Now().Add(grace); !begun && a != nil && soon.Before(until) {
+		if !spoke && len(data) > 0 {
+			// A server that has begun to speak is heard to the end of what it says.
+			if spoke = true; until.Before(s.until) {
+				until = s.until
+				_ = s.SetReadDeadline(until)
+			}
+		}
+		patience := 4 * grace
+		if a != nil && a.HTTP != nil {
+			patience = grace // for what a page is, its head is enough
+		}
+		if soon := time.Now().Add(patience); !begun && a != nil && soon.Before(until) {
 			// What is known already is told: the rest comes soon, or never, and a
 			// drip does not buy time. What is not known yet is waited for.
 			begun = true
