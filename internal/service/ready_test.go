@@ -188,8 +188,9 @@ func TestIdleness(t *testing.T) {
 		worker bool
 	}
 	for name, looks := range map[string][]look{
-		"does nothing": {{0, procfs.Activity{CPU: s}, false}, {2 * s, procfs.Activity{CPU: s}, false}, {3 * s, procfs.Activity{CPU: s}, true}},
-		"does little":  {{0, procfs.Activity{}, false}, {2 * s, procfs.Activity{CPU: s / 10}, false}, {4 * s, procfs.Activity{CPU: s / 5}, true}},
+		"does nothing":   {{0, procfs.Activity{CPU: s}, false}, {2 * s, procfs.Activity{CPU: s}, false}, {3 * s, procfs.Activity{CPU: s}, true}},
+		"waits a little": {{0, procfs.Activity{}, false}, {2 * s, procfs.Activity{Wait: s / 2}, false}, {4 * s, procfs.Activity{Wait: s}, true}},
+		"does little":    {{0, procfs.Activity{}, false}, {2 * s, procfs.Activity{CPU: s / 10}, false}, {4 * s, procfs.Activity{CPU: s / 5}, true}},
 		"is busy, and then not": {{0, procfs.Activity{}, false}, {3 * s, procfs.Activity{CPU: 2 * s}, false},
 			{4 * s, procfs.Activity{CPU: 2 * s}, false}, {5 * s, procfs.Activity{CPU: 2 * s}, true}},
 		"children end":            {{0, procfs.Activity{CPU: 9 * s}, false}, {3 * s, procfs.Activity{CPU: s}, true}},

@@ -10,14 +10,15 @@ import (
 // cannot be known, but told from a server that is slow to start: that one is
 // busy meanwhile. So a service that runs and listens nowhere is taken for a
 // worker, and is ready, once it has run for workerLeast and done nothing for
-// workerQuiet. Doing nothing is to use less than a tenth of a processor, to wait
-// for none, and not to wait for a disk. One that is busy all the time, or has
+// workerQuiet. Doing nothing is to use less than a fifth of a processor, to wait
+// for one for less than half of the time, and not to wait for a disk. One that is busy all the time, or has
 // listened before, is waited for as long as any other.
 const (
 	workerLeast = 3 * time.Second
 	workerQuiet = 2 * time.Second
 	workerEvery = 250 * time.Millisecond
-	workerShare = 10 // a tenth
+	workerShare = 5 // a fifth
+	workerWait  = 2 // half
 )
 
 // workerReason is what is told of a service that was taken for a worker.
@@ -49,8 +50,10 @@ func (w *idleness) due() bool { return time.Since(w.at) >= w.every }
 // taken for a worker.
 func (w *idleness) see(a procfs.Activity, at time.Time) bool {
 	first := w.at.IsZero()
-	did := max(a.CPU-w.last.CPU, 0) + max(a.Wait-w.last.Wait, 0)
-	busy := did > at.Sub(w.at)/workerShare || a.Disk || a.Runs && did == 0 // the last waits for a processor
+	span := at.Sub(w.at)
+	used := max(a.CPU-w.last.CPU, 0)
+	wanted := used + max(a.Wait-w.last.Wait, 0)
+	busy := used > span/workerShare || wanted > span/workerWait || a.Disk || a.Runs && wanted == 0 // the last waits all the time
 	w.last, w.at = a, at
 	if first || busy {
 		w.since = at
