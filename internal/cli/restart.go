@@ -41,6 +41,7 @@ func (a *app) restart(ctx context.Context, names []string) error {
 			return err
 		}
 	}
+	a.noteSettings(p, st)
 	s := localapi.NewSession(st)
 	if err := s.DefineFrom(ctx, p.Dir, specs(p, st), a.childEnviron()); err != nil {
 		return err

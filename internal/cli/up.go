@@ -64,6 +64,9 @@ func (a *app) up(ctx context.Context, names []string, detach bool, ch choices) e
 			return err
 		}
 		running := runs(before, names)
+		if ch.isolation == "" {
+			a.noteSettings(p, s.Project)
+		}
 		defined := specs(p, s.Project)
 		if err := keepElsewhere(s.Project, before, defined, p.Dir); err != nil {
 			return err

@@ -65,6 +65,7 @@ func (r *runner) watchOver(p *process) verdict {
 			}
 			p.wasReady, overdue, lateToAccept = true, nil, nil
 			r.unhold()
+			r.tellDependants()
 		case <-r.lapsed:
 			if ready == nil {
 				await(true)
