@@ -46,6 +46,7 @@ func (a *app) restart(ctx context.Context, names []string, asJSON bool) error {
 			return err
 		}
 	}
+	a.noteSettings(p, st)
 	s := localapi.NewSession(st)
 	if err := s.DefineFrom(ctx, p.Dir, specs(p, st), a.childEnviron()); err != nil {
 		return err

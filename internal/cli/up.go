@@ -68,6 +68,9 @@ func (a *app) up(ctx context.Context, names []string, detach, asJSON bool, ch ch
 			return err
 		}
 		running := runs(before, names)
+		if ch.isolation == "" {
+			a.noteSettings(p, s.Project)
+		}
 		defined := specs(p, s.Project)
 		if err := keepElsewhere(s.Project, before, defined, p.Dir); err != nil {
 			return err

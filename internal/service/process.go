@@ -57,6 +57,7 @@ func (r *runner) launch() (*process, *Error) {
 	if err != nil {
 		return nil, &Error{Service: r.name, Cause: err.Error()}
 	}
+	r.notePeers(sp)
 	if l := r.currentLease(); l != nil && l.listener != nil {
 		files = append(files, l.listener)
 		env = MergeEnv(env, "LISTEN_FDS=1", "LISTEN_FDNAMES="+sp.Name)

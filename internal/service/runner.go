@@ -60,6 +60,7 @@ type runner struct {
 	lapseReason       string
 	blocked           *Error
 	warnings          map[string]string // by kind
+	peers             map[string]peer   // where what it needs was at its start
 
 	// lapsed tells the loop that the service is not ready any more.
 	lapsed chan struct{}

@@ -68,6 +68,7 @@ func (r *runner) watchOver(p *process) verdict {
 				r.set(func(st *Status) { st.Reason = res.reason })
 			}
 			r.unhold()
+			r.tellDependants()
 		case <-r.lapsed:
 			if ready == nil {
 				await(true)

@@ -1,0 +1,34 @@
+package cli
+
+import (
+	"fmt"
+
+	"lodge/internal/localapi"
+	"lodge/internal/loopback"
+	"lodge/internal/project"
+)
+
+// noteSettings tells what the project's file says by now and its home, which is
+// up, cannot take over.
+func (a *app) noteSettings(p *project.Project, up localapi.Project) {
+	for _, text := range staleSettings(p, up) {
+		fmt.Fprintln(a.err, "lodge: "+text)
+	}
+}
+
+func staleSettings(p *project.Project, up localapi.Project) []string {
+	isolation := p.Isolation
+	if isolation == "" {
+		isolation = loopback.Overlay
+	}
+	var out []string
+	for _, s := range []struct{ key, says, has string }{
+		{"name", p.Name, up.Name},
+		{"isolation", string(isolation), string(up.Isolation)},
+	} {
+		if s.says != s.has && s.says != "" && s.has != "" {
+			out = append(out, fmt.Sprintf("%s is %q by now, and the project is up with %q until it is ended (hint: lodge down, then lodge up)", s.key, s.says, s.has))
+		}
+	}
+	return out
+}
