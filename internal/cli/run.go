@@ -53,7 +53,7 @@ func (a *app) attach(ctx context.Context, s *localapi.Session, x keeper.Exec) (i
 	s.Halted = a.noteHalted
 	p, err := s.Exec(ctx, x, env, a.env.Stdin, a.env.Stdout, a.env.Stderr)
 	if err != nil {
-		return 0, endedBefore(sig, err)
+		return 0, endedBefore(sig, x, err)
 	}
 	defer passSignals(sig, p)()
 	return wait(p)
@@ -61,7 +61,7 @@ func (a *app) attach(ctx context.Context, s *localapi.Session, x keeper.Exec) (i
 
 // endedBefore is the error of a command that was not started: a signal that came
 // meanwhile is its end, for nobody is there to whom it could be passed.
-func endedBefore(sig <-chan os.Signal, err error) error {
+func endedBefore(sig <-chan os.Signal, x keeper.Exec, err error) error {
 	for {
 		select {
 		case s := <-sig:
@@ -69,23 +69,26 @@ func endedBefore(sig <-chan os.Signal, err error) error {
 				return endedBy(s)
 			}
 		default:
-			return err
+			return lost(x.Name, err)
 		}
 	}
 }
 
-// wait returns the exit status of a command. Where its keeper ends first, that
-// is no reason to try again, as before its start: it would run twice.
 func wait(p *keeper.Process) (int, error) {
 	st, err := p.Wait()
-	switch {
-	case errors.Is(err, keeper.ErrGone):
-		return 0, &hinted{
-			err:  fmt.Errorf("run %s: its keeper has ended, and what it had begun with it", p.Name),
-			hint: "somebody killed it, or took the project down; run it again if that does no harm",
-		}
-	case err != nil:
-		return 0, fmt.Errorf("run %s: %w", p.Name, err)
+	if err != nil {
+		return 0, lost(p.Name, fmt.Errorf("run %s: %w", p.Name, err))
 	}
 	return st.Code, nil
+}
+
+// lost says of a command that ended with its keeper what can be done.
+func lost(name string, err error) error {
+	if !errors.Is(err, keeper.ErrLost) {
+		return err
+	}
+	return &hinted{
+		err:  fmt.Errorf("run %s: %w", name, keeper.ErrLost),
+		hint: "somebody killed it; run the command again if that does no harm",
+	}
 }

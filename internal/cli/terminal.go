@@ -72,7 +72,7 @@ func (a *app) attachTerminal(ctx context.Context, s *localapi.Session, x keeper.
 	s.Halted = a.noteHalted
 	p, err := s.Exec(ctx, x, a.childEnviron(), files...)
 	if err != nil {
-		return 0, endedBefore(sig, err)
+		return 0, endedBefore(sig, x, err)
 	}
 	if p.Terminal == nil {
 		return 0, fmt.Errorf("run %s: the keeper gave no terminal", x.Command)

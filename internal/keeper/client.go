@@ -36,6 +36,11 @@ type Client struct {
 // ErrGone says that no keeper listens on the socket (any more).
 var ErrGone = errors.New("the keeper is gone")
 
+// ErrLost says that the keeper of a command ended when the command had begun, or
+// may have, and so ended with it. Unlike with [ErrGone], another keeper would
+// run it a second time.
+var ErrLost = errors.New("its keeper has ended, and what it had begun with it")
+
 func (c Client) dial(ctx context.Context) (*wire, error) {
 	conn, err := unixsock.Dial(ctx, c.Socket)
 	if unixsock.Nobody(err) {
@@ -250,12 +255,25 @@ func (c Client) Exec(ctx context.Context, x Exec, env []string, files ...*os.Fil
 	}()
 	var r Reply
 	var got []*os.File
+	x.Announce = true
 	if err = w.write(Request{Op: "exec", Exec: &x, Env: env}, files...); err == nil {
 		got, err = w.read(&r)
 	}
+	begun := err == nil && r.Begins
+	if begun {
+		closeAll(got)
+		r = Reply{}
+		got, err = w.read(&r)
+	}
+	if err == nil && r.Done && r.Error == nil && r.PID == 0 {
+		begun, err = false, ErrGone
+	}
 	if err != nil {
 		_ = w.conn.Close()
-		return nil, askError(guarded, err)
+		if err = askError(guarded, err); begun && errors.Is(err, ErrGone) {
+			err = ErrLost
+		}
+		return nil, err
 	}
 	if r.Error != nil {
 		closeAll(got)
@@ -282,7 +300,10 @@ func (p *Process) Wait() (service.ExitStatus, error) {
 		files, err := p.w.read(&r)
 		closeAll(files)
 		if err != nil {
-			return service.ExitStatus{}, fmt.Errorf("wait for %s: %w", p.Name, goneOr(context.Background(), err))
+			if err = goneOr(context.Background(), err); errors.Is(err, ErrGone) {
+				err = ErrLost
+			}
+			return service.ExitStatus{}, fmt.Errorf("wait for %s: %w", p.Name, err)
 		}
 		if r.Error != nil {
 			return service.ExitStatus{}, r.Error

@@ -20,9 +20,12 @@ import (
 // client gets; a listed command's output also goes to its log.
 func (k *keeper) exec(w *wire, req Request, files []*os.File) {
 	defer closeAll(files)
-	err := k.runExec(w, req, files)
-	if err != nil && !errors.Is(err, service.ErrClosed) { // the next keeper may do it
+	switch err := k.runExec(w, req, files); {
+	case err == nil:
+	case !errors.Is(err, service.ErrClosed):
 		_ = w.write(Reply{Error: wireError(err)})
+	case req.Exec.Announce: // the next keeper may do it
+		_ = w.write(Reply{Done: true})
 	}
 }
 
@@ -83,6 +86,11 @@ func (k *keeper) runExec(w *wire, req Request, files []*os.File) error {
 		}
 	default:
 		cmd.Files = files
+	}
+	if x.Announce {
+		if err := w.write(Reply{Begins: true}); err != nil {
+			return err
+		}
 	}
 	run, err := k.sup.Start(cmd, x.Name, x.Listed, x.Command)
 	if notExecuted(err) {

@@ -124,8 +124,12 @@ type Exec struct {
 	// Hosts are lines that the command sees below those of /etc/hosts
 	// (hosts(5)), where the machine allows it.
 	Hosts string `json:"hosts,omitempty"`
-	Rows  uint16 `json:"rows,omitempty"`
-	Cols  uint16 `json:"cols,omitempty"`
+	// Announce asks for a reply with Begins just before the command is started:
+	// a client that does not learn more must not ask another keeper.
+	Announce bool `json:"announce,omitempty"`
+
+	Rows uint16 `json:"rows,omitempty"`
+	Cols uint16 `json:"cols,omitempty"`
 }
 
 // Reply is one line of the answer. The last one has Done or Error.
@@ -135,6 +139,9 @@ type Reply struct {
 	Project *Project `json:"project,omitempty"`
 	// Lines are some at once of those that were asked for.
 	Lines []logs.Line `json:"lines,omitempty"`
+	// Begins says that a command is started now. Done after it, without a PID:
+	// it was not.
+	Begins bool `json:"begins,omitempty"`
 	// PID and Name of a command that was started; its terminal travels with
 	// the line.
 	PID  int    `json:"pid,omitempty"`
