@@ -3,8 +3,11 @@ package cli
 import (
 	"context"
 	"fmt"
+	"net/http/httptrace"
 	"os"
 	"os/signal"
+	"sync"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -81,13 +84,21 @@ func (a *app) endings(ctx context.Context) (sig <-chan os.Signal, stop func()) {
 
 // stopAttached ends the project of an attached command after a signal, which it
 // returns as the error when nothing is left. Ctrl-\ gives nothing time to end by
-// itself. left says that it returned before, at another signal.
+// itself. left says that it returned before, at another signal: the daemon was
+// asked by then, unless even that takes too long.
 func (a *app) stopAttached(ctx context.Context, c *localapi.Client, s *localapi.Session, first os.Signal, more <-chan os.Signal) (left bool, err error) {
-	ctx = context.WithoutCancel(ctx)
+	asked := make(chan struct{}) // closed when the daemon has been asked: the rest is its own
+	once := sync.OnceFunc(func() { close(asked) })
+	ctx = httptrace.WithClientTrace(context.WithoutCancel(ctx), &httptrace.ClientTrace{WroteRequest: func(info httptrace.WroteRequestInfo) {
+		if info.Err == nil {
+			once()
+		}
+	}})
 	kill := first == unix.SIGQUIT
 	down := make(chan error, 2)
 	end := func(kill bool) { down <- a.downAll(ctx, c, s, kill) }
 	go end(kill)
+	await(asked, interruptPatience)
 	if kill {
 		fmt.Fprintln(a.err, "killing all; again to leave at once")
 	} else {
@@ -107,9 +118,20 @@ func (a *app) stopAttached(ctx context.Context, c *localapi.Client, s *localapi.
 				kill = true
 				go end(kill)
 			default:
+				await(asked, interruptPatience)
 				return true, endedBy(n)
 			}
 		}
+	}
+}
+
+// await waits for done, for no longer than limit.
+func await(done <-chan struct{}, limit time.Duration) {
+	t := time.NewTimer(limit)
+	defer t.Stop()
+	select {
+	case <-done:
+	case <-t.C:
 	}
 }
 
