@@ -18,9 +18,9 @@ say() { printf '\n\033[1m%s\033[0m\n' "$*"; }
 examples=$(cd "$(dirname "$0")" && pwd -P)
 lodge=${1:-}
 if [ -z "$lodge" ]; then
-	echo "building bin/lodge"
+	echo "building bin/lodge and the example shop: minutes the first time, since all libraries are compiled, seconds later"
 	lodge=$(dirname "$examples")/bin/lodge
-	(cd "$examples" && CGO_ENABLED=0 go build -buildvcs=false -trimpath -o "$lodge" ../cmd/lodge) || fail "build lodge"
+	(cd "$examples" && go build -buildvcs=false -o "$lodge" ../cmd/lodge) || fail "build lodge"
 fi
 [ -x "$lodge" ] || fail "run $lodge: no such program (build it: go build -o bin/lodge ./cmd/lodge)"
 lodge=$(cd "$(dirname "$lodge")" && pwd -P)/$(basename "$lodge")

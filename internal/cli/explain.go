@@ -139,7 +139,7 @@ func explainProject(p localapi.Project) explain.Project {
 
 func explainService(s service.Status) explain.Service {
 	x := explain.Service{
-		Name: s.Name, State: string(s.State), Exit: s.Exit, Reason: s.Reason,
+		Name: s.Name, State: string(s.State), Exit: s.Exit, Reason: s.Reason, Failing: s.Failing != "",
 		Endpoints: reachable(s.Endpoints), Ports: append([]uint16(nil), s.LastPorts...), URL: s.URL,
 	}
 	switch s.State {

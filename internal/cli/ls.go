@@ -115,8 +115,8 @@ func (a *app) listProjectsTo(out io.Writer, ps []localapi.Project) {
 			for _, w := range s.Warnings {
 				fmt.Fprintf(out, "%s/%s: %s\n", p.Shown(), s.Name, w)
 			}
-			// One that is starting and was ready before: why it is not any more.
-			again := s.State == service.Starting && s.ReadyMS > 0 && s.PID != 0 && s.Reason != ""
+			// One that is starting and was ready before, or has ended: why it is not any more.
+			again := s.State == service.Starting && (s.ReadyMS > 0 || s.Failing != "") && s.PID != 0 && s.Reason != ""
 			if s.State == service.Failed || s.State == service.Backoff || again {
 				fmt.Fprintf(out, "%s/%s: %s\n", p.Shown(), s.Name, s.Reason)
 			}

@@ -160,6 +160,8 @@ type Service struct {
 	Endpoints []loopback.Endpoint `json:"endpoints"`
 	Exit      *int                `json:"exit_status,omitempty"`
 	Reason    string              `json:"reason,omitempty"`
+	// Failing reports that its last process ended by itself, and that none has been ready since.
+	Failing bool `json:"-"`
 	// URL is its name below localhost, "" for none.
 	URL string `json:"-"`
 }

@@ -177,6 +177,9 @@ func (f *Facts) nameSentence() string {
 	case "idle":
 		return head + fmt.Sprintf(": the first request starts it, through %s.", by)
 	case "waiting", "starting":
+		if s.Failing {
+			return head + fmt.Sprintf("; requests through %s get a page that says so until it is ready.", by)
+		}
 		return head + fmt.Sprintf("; requests through %s wait until it is ready.", by)
 	}
 	if len(s.Endpoints) == 0 {
@@ -249,6 +252,8 @@ func (f *Facts) nameCauses() []Cause {
 			c.Hint = "name one, or add to lodge.toml: default = \"" + n.Others[0] + "\""
 		}
 	case s == nil:
+	case s.State == "starting" && s.Failing:
+		c.Code, c.Hint = ProcessDied, "read its log: "+here+"lodge logs "+s.Name
 	case s.State == "waiting", s.State == "starting":
 		c.Code, c.Hint = ServiceStarting, "see what it does: "+here+"lodge logs -f "+s.Name
 	case s.State == "idle" && n.Domain == "localhost":

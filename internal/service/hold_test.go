@@ -1,6 +1,9 @@
 package service
 
 import (
+	"os"
+	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 )
@@ -28,17 +31,23 @@ func TestHeldIsLetGo(t *testing.T) {
 	r := newRig(t)
 	h := &holding{fake: r.fake}
 	r.Supervisor.inside = h
-	r.define(r.spec("web", "[ ! -e broken ] || exit 3; "+forever))
+	r.define(r.spec("web", "[ ! -e broken ] || exit 3; touch up; "+forever, ready(Ready{Command: []string{"test", "-e", "up"}})))
 	r.up()
+	if err := os.Remove(filepath.Join(r.dir, "up")); err != nil {
+		t.Fatal(err)
+	}
 	r.write("broken", "")
-	_ = r.Restart(r.ctx, nil) // the status says what became of it
-	st := r.await("web", "failing", func(st Status) bool { return st.State == Backoff })
+	done := make(chan error, 1)
+	go func() { done <- r.Restart(r.ctx, nil) }() // the status says what became of it
+	st := r.await("web", "failing", func(st Status) bool { return st.Failing != "" })
 	if st.Failing != "ended with status 3" {
 		t.Errorf("failing: %q", st.Failing)
 	}
+	r.stop()
+	<-done
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if len(h.calls) < 2 || h.calls[0] != "hold" {
-		t.Fatalf("told to %q", h.calls)
+	if want := []string{"hold", "let go"}; !slices.Equal(h.calls, want) {
+		t.Fatalf("told to %q, want %q", h.calls, want)
 	}
 }

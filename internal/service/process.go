@@ -109,6 +109,10 @@ func (r *runner) launch() (*process, *Error) {
 	}()
 	r.set(func(st *Status) {
 		st.State, st.PID, st.StartedAt, st.Exit, st.Signal, st.Reason, st.ReadyMS = Starting, pid, &p.started, nil, "", "", 0
+		if st.Failing != "" {
+			r.lapseReason = "it " + st.Failing + ", and is started again"
+			st.Reason = r.lapseReason
+		}
 	})
 	return p, nil
 }

@@ -58,6 +58,25 @@ func TestABackoffSaysWhy(t *testing.T) {
 	}
 }
 
+// One that is started again says why it has ended, until it is ready.
+func TestStartedAgainSaysWhy(t *testing.T) {
+	r := newRig(t)
+	r.define(r.spec("web", "[ -e again ] || { touch again; exit 3; }; "+forever, ready(Ready{Command: []string{"test", "-e", "go"}})))
+	done := make(chan error, 1)
+	go func() { done <- r.Up(r.ctx, nil) }()
+	st := r.await("web", "started again", func(st Status) bool { return st.State == Starting && st.Restarts == 1 })
+	if st.Reason != "it ended with status 3, and is started again" {
+		t.Errorf("got %+v", st)
+	}
+	r.write("go", "")
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	if st := r.get("web"); st.State != Up || st.Reason != "" {
+		t.Errorf("got %+v", st)
+	}
+}
+
 func TestItIsGivenUpThatNeverWasReady(t *testing.T) {
 	r := newRig(t)
 	r.define(r.spec("web", "echo oops; exit 3", listens))
