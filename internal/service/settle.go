@@ -58,7 +58,8 @@ type settling struct {
 	startup time.Duration
 	own     uint16                  // a port that is the service's own, whatever it is known for; 0: none
 	named   bool                    // all ports are: the file names them
-	control time.Duration           // how long control ports alone must be there
+	wanted  []PortName              // further ports that the file names
+	control time.Duration           // how long control ports alone, or without all of wanted, must be there
 	first   map[socketKey]time.Time // when each present socket was first seen
 	changed time.Time               // when the set changed last
 	// tried reports that a listening socket was closed, at gone.
@@ -70,7 +71,7 @@ type settling struct {
 // still stay as they are; ok is false where there is none.
 func (w *settling) see(eps []loopback.Endpoint, at time.Time) (left time.Duration, ok bool) {
 	now := make(map[socketKey]time.Time, len(eps))
-	oldest, control := at, w.onlyControl(eps)
+	oldest, early := at, w.onlyControl(eps) || w.missing(eps)
 	changed := false
 	for _, e := range eps {
 		k := keyOf(e)
@@ -79,7 +80,7 @@ func (w *settling) see(eps []loopback.Endpoint, at time.Time) (left time.Duratio
 			first, changed = at, true
 		}
 		now[k] = first
-		if first.Before(oldest) && (control || !w.isControl(e)) {
+		if first.Before(oldest) && (early || !w.isControl(e)) {
 			oldest = first
 		}
 	}
@@ -98,7 +99,7 @@ func (w *settling) see(eps []loopback.Endpoint, at time.Time) (left time.Duratio
 	if len(now) == 0 {
 		return 0, false
 	}
-	if control {
+	if early {
 		return w.control - at.Sub(oldest), true
 	}
 	quiet := settleTime(w.startup, w.tried) - at.Sub(w.changed)
@@ -109,6 +110,13 @@ func (w *settling) see(eps []loopback.Endpoint, at time.Time) (left time.Duratio
 // controlled or debugged.
 func (w *settling) onlyControl(eps []loopback.Endpoint) bool {
 	return !slices.ContainsFunc(eps, func(e loopback.Endpoint) bool { return !w.isControl(e) })
+}
+
+// missing reports whether nothing listens on a port that the file gives a name.
+func (w *settling) missing(eps []loopback.Endpoint) bool {
+	return slices.ContainsFunc(w.wanted, func(n PortName) bool {
+		return !slices.ContainsFunc(eps, func(e loopback.Endpoint) bool { return e.Protocol == loopback.TCP && e.Port == n.Port })
+	})
 }
 
 func (w *settling) isControl(e loopback.Endpoint) bool {
@@ -149,6 +157,9 @@ func (r *runner) settle(ctx context.Context, sp Spec, p *process, began time.Tim
 		return settled{ok: true, since: time.Now()} // lodge itself listens: connections wait in the queue from now on
 	}
 	w := settling{began: began, own: r.wantedPort(sp), named: len(sp.Ready.TCP) > 0, control: r.sup.control}
+	if !w.named {
+		w.wanted = sp.PortNames
+	}
 	if w.own == 0 {
 		w.own = sp.Port
 	}

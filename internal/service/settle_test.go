@@ -26,6 +26,10 @@ func TestSettling(t *testing.T) {
 	one, again, two := tcpAt(3000, 1), tcpAt(3000, 2), tcpAt(4000, 3)
 	inspector, debugger := tcpAt(9229, 4), tcpAt(5005, 5)
 	list := func(eps ...loopback.Endpoint) []loopback.Endpoint { return eps }
+	wanted := map[string][]PortName{
+		"ports with names":               {{Name: "api", Port: 4000}},
+		"a port with a name never comes": {{Name: "api", Port: 4000}},
+	}
 	for name, c := range map[string][]reading{
 		"a program that starts at once": {
 			{2 * ms, list(), -1}, {4 * ms, list(one), settleLeast}, {4*ms + settleLeast, list(one), 0},
@@ -56,13 +60,19 @@ func TestSettling(t *testing.T) {
 			{10 * ms, list(inspector), settleControl}, {5000 * ms, list(inspector), settleControl - 4990*ms},
 			{6000 * ms, list(inspector, one), 30 * ms}, {6030 * ms, list(inspector, one), 0},
 		},
+		"ports with names": {
+			{10 * ms, list(one), settleControl}, {20 * ms, list(one), settleControl - 10*ms}, {1000 * ms, list(one, two), 30 * ms}, {1030 * ms, list(one, two), 0},
+		},
+		"a port with a name never comes": {
+			{10 * ms, list(one), settleControl}, {10*ms + settleControl, list(one), 0},
+		},
 		"nothing but a debugger": {
 			{10 * ms, list(debugger), settleControl}, {10*ms + settleControl, list(debugger), 0},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			began := time.Now()
-			w := settling{began: began, control: settleControl}
+			w := settling{began: began, control: settleControl, wanted: wanted[name]}
 			for _, r := range c {
 				left, ok := w.see(r.eps, began.Add(r.at))
 				if ok != (r.left >= 0) || ok && left != r.left {
