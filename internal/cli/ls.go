@@ -47,6 +47,7 @@ func (a *app) ls(ctx context.Context, asJSON, all bool) error {
 	if c != nil {
 		defer c.Close()
 	}
+	warnHalted(ps.Projects)
 	if asJSON {
 		return a.printJSON(ps)
 	}
