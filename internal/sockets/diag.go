@@ -209,8 +209,11 @@ func (s Source) Hint() string {
 	case s.Missing == nil:
 		return ""
 	case errors.Is(s.Missing, errNoModule):
-		config := "CONFIG_INET_DIAG and CONFIG_INET_UDP_DIAG"
-		if s.Protocol == "unix" {
+		config := "CONFIG_INET_DIAG"
+		switch s.Protocol {
+		case loopback.UDP:
+			config = "CONFIG_INET_UDP_DIAG"
+		case "unix":
 			config = "CONFIG_UNIX_DIAG"
 		}
 		return fmt.Sprintf("sudo modprobe %s; or a kernel with %s", s.Module, config)

@@ -248,8 +248,7 @@ func missingParts(parts []*part) []string {
 		}
 		line := fmt.Sprintf("sockets are read from /proc/net, which tells less of each (lodge doctor): %v", p.missing)
 		if errors.Is(p.missing, errNoModule) {
-			line = fmt.Sprintf("%s sockets are read from /proc/net, which tells less of each (lodge doctor): %v",
-				p.name(), noModule(p.table()))
+			line = p.name() + " " + line
 		}
 		if !slices.Contains(out, line) {
 			out = append(out, line)
