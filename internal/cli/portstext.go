@@ -378,6 +378,8 @@ func appendQueue(b []byte, e *line) []byte {
 		if r.BacklogLimit != nil {
 			b = append(b, '/')
 			b = strconv.AppendUint(b, uint64(*r.BacklogLimit), 10)
+		} else {
+			b = append(b, "/?"...)
 		}
 		return b
 	}
