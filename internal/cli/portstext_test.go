@@ -77,6 +77,13 @@ func madeUp() *sockets.Table {
 		{Protocol: "unix", Family: "unix", State: "connected", Type: "stream", Inode: 32, Cookie: 18, Processes: of(node), Peer: &sockets.Peer{Inode: 31, Path: "/run/db.sock", Processes: of(postgres)}},
 		{Protocol: "unix", Family: "unix", State: "bound", Type: "datagram", Path: "@\x00hid\x1bden", Inode: 33, Cookie: 19, Processes: of(evil)},
 	}
+	for i := range rows {
+		for _, q := range []**uint32{&rows[i].RecvQueue, &rows[i].SendQueue} {
+			if *q == nil {
+				*q = pointer[uint32](0)
+			}
+		}
+	}
 	return &sockets.Table{Rows: rows, UnknownOwners: 2, Warnings: []string{"a warning"}}
 }
 

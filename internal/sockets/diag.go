@@ -127,19 +127,39 @@ func (c *Conn) probe(t table) bool {
 	return true
 }
 
-// settle finds out which tables are read from /proc/net, and opens the files of
-// the calling thread's network namespace where one is.
-func (c *Conn) settle() error {
+// Diag remembers for a while which tables sock_diag does not tell. The zero
+// value knows nothing. It is for one goroutine.
+type Diag struct{ known [tableCount]diagState }
+
+// settle finds out which of the tables are read from /proc/net, and reports
+// whether one is. What is known before and after is kept in known, unless it is
+// nil.
+func (c *Conn) settle(known *Diag, tables ...table) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	missing := c.fd < 0
-	for _, t := range []table{tableTCP, tableUDP, tableUnix} {
-		missing = missing || c.missing(t) || !c.diag[t].told && c.probe(t)
+	if known != nil {
+		c.diag = known.known
 	}
-	if !missing {
-		return nil
+	missing := false
+	for _, t := range tables {
+		if c.missing(t) || !c.diag[t].told && c.probe(t) {
+			missing = true
+		}
 	}
-	return c.proc.openAll()
+	if known != nil {
+		known.known = c.diag
+	}
+	return missing
+}
+
+// settle is [Conn.settle] for both Conns of a namespace.
+func (s *space) settle(known *Diag) bool {
+	if known == nil {
+		known = &Diag{}
+	}
+	tables := []table{tableTCP, tableUDP, tableUnix}
+	missing := s.conns[0].settle(known, tables...)
+	return s.conns[1].settle(known, tables...) || missing
 }
 
 // why returns why a table is read from /proc/net, or nil.

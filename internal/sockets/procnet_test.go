@@ -204,7 +204,7 @@ func TestModuleMissing(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	if c.settle() != nil || c.why(tableUDP) != nil {
+	if c.settle(nil, tableUDP) || c.why(tableUDP) != nil {
 		t.Skip("needs sock_diag")
 	}
 	u, err := net.ListenPacket("udp4", "127.83.9.2:0")

@@ -76,10 +76,10 @@ func (s *Snapshot) openSpaces(q *Query) error {
 	if err := s.spaces[0].open(q.Filter.bytecode() == nil); err != nil {
 		return err
 	}
+	s.spaces[0].settle(q.Diag)
 	if !q.AllNamespaces {
 		return nil
 	}
-	// Who may have no netlink here has none there.
 	others, warnings, err := otherSpaces()
 	s.spaces = append(s.spaces, others...)
 	s.warnings = append(s.warnings, warnings...)

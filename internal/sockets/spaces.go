@@ -60,10 +60,12 @@ func (s *space) openAll() error {
 	if err := s.open(true); err != nil {
 		return err
 	}
-	for _, c := range s.conns {
-		if err := c.settle(); err != nil {
-			s.close()
-			return err
+	if s.settle(nil) {
+		for _, c := range s.conns {
+			if err := c.proc.openAll(); err != nil {
+				s.close()
+				return err
+			}
 		}
 	}
 	if err := s.look(nil); err != nil {
