@@ -33,13 +33,13 @@ func TestWithoutSockDiag(t *testing.T) {
 	if no := missing(u, lodge); !slices.Equal(no, []string{"udp"}) {
 		t.Errorf("without udp_diag doctor says no to sock_diag of %q", no)
 	}
-	t.Run("seccomp", func(t *testing.T) { shopWithoutDiag(newUser(t, 12346), dir, "seccomp", "UDP") })
+	t.Run("udp", func(t *testing.T) { shopWithoutDiag(newUser(t, 12346), dir, "seccomp", "UDP") })
 	unload(t, "mptcp_diag", "raw_diag", "tcp_diag", "unix_diag", "inet_diag")
 	if no := missing(u, lodge); !slices.Equal(no, []string{"tcp", "udp", "unix"}) {
 		t.Errorf("without all modules doctor says no to sock_diag of %q", no)
 	}
-	t.Run("seccomp, none", func(t *testing.T) { shopWithoutDiag(newUser(t, 12346), dir, "seccomp", "TCP", "UDP") })
-	t.Run("ebpf, none", func(t *testing.T) { shopWithoutDiag(newUser(t, 0), dir, "ebpf", "TCP", "UDP") })
+	t.Run("seccomp", func(t *testing.T) { shopWithoutDiag(newUser(t, 12346), dir, "seccomp", "TCP", "UDP") })
+	t.Run("ebpf", func(t *testing.T) { shopWithoutDiag(newUser(t, 0), dir, "ebpf", "TCP", "UDP") })
 }
 
 // unload removes modules of the kernel, as far as they are loaded.
