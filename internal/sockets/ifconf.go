@@ -51,7 +51,7 @@ func scopesWithoutNetlink() (scopes, error) {
 type ifreq struct {
 	name   [unix.IFNAMSIZ]byte
 	family uint16
-	port   uint16
+	_      uint16 // port
 	ip     [4]byte
 	_      [16]byte
 }
