@@ -12,10 +12,10 @@ import (
 	"testing"
 )
 
-// lodgeBin is the program under test, and peerBin the small client and server
-// of testdata/peer. Both are static and readable by everyone. TestMain sets
+// lodgeBin is the program under test, peerBin the small client and server of
+// testdata/peer, and nodiagBin takes sock_diag from a command. All are static and readable by everyone. TestMain sets
 // them; nobody else writes.
-var lodgeBin, peerBin string
+var lodgeBin, peerBin, nodiagBin string
 
 func TestMain(m *testing.M) {
 	flag.Parse()
@@ -48,8 +48,8 @@ func buildAndRun(m *testing.M) (int, error) {
 	if err := os.Chmod(dir, 0o755); err != nil {
 		return 1, err
 	}
-	lodgeBin, peerBin = filepath.Join(dir, "lodge"), filepath.Join(dir, "peer")
-	for _, b := range [][2]string{{lodgeBin, "../cmd/lodge"}, {peerBin, "./testdata/peer"}} {
+	lodgeBin, peerBin, nodiagBin = filepath.Join(dir, "lodge"), filepath.Join(dir, "peer"), filepath.Join(dir, "nodiag")
+	for _, b := range [][2]string{{lodgeBin, "../cmd/lodge"}, {peerBin, "./testdata/peer"}, {nodiagBin, "./nodiag/run"}} {
 		cmd := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-o", b[0], b[1])
 		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 		if out, err := cmd.CombinedOutput(); err != nil {

@@ -24,6 +24,8 @@ type look struct {
 	// Warnings say what could not be learned, one line each.
 	Warnings []string
 
+	diag sockets.Diag
+
 	own daemonAt
 	// sudo is the daemon of whoever called root by sudo(8); none if nobody
 	// did. It only names projects.
@@ -104,7 +106,7 @@ func (l *look) refresh(ctx context.Context) {
 
 // query puts what is known into a query.
 func (l *look) query(q sockets.Query) sockets.Query {
-	q.Homes, q.Live = l.Homes, l.Live
+	q.Homes, q.Live, q.Diag = l.Homes, l.Live, &l.diag
 	return q
 }
 

@@ -86,6 +86,7 @@ func (e *rowJSON) row(b []byte, r *sockets.Row) []byte {
 	b = nonZero(b, `,"inode":`, uint64(r.Inode))
 	b = nonZero(b, `,"cookie":`, r.Cookie)
 	b = nonZero(b, `,"cgroup_id":`, r.CgroupID)
+	b = optional(b, `,"source":`, r.Source)
 	b = nonZero(b, `,"network_namespace":`, uint64(r.Namespace))
 	b = optional(b, `,"network_namespace_name":`, r.NamespaceName)
 	b = append(b, `,"processes":`...)
@@ -102,8 +103,12 @@ func (e *rowJSON) row(b []byte, r *sockets.Row) []byte {
 	if p := r.Peer; p != nil {
 		b = e.peer(append(b, `,"peer":`...), p)
 	}
-	b = number(b, `,"receive_queue_bytes":`, uint64(r.RecvQueue))
-	b = number(b, `,"send_queue_bytes":`, uint64(r.SendQueue))
+	if r.RecvQueue != nil {
+		b = number(b, `,"receive_queue_bytes":`, uint64(*r.RecvQueue))
+	}
+	if r.SendQueue != nil {
+		b = number(b, `,"send_queue_bytes":`, uint64(*r.SendQueue))
+	}
 	if r.Backlog != nil {
 		b = number(b, `,"backlog":`, uint64(*r.Backlog))
 	}

@@ -129,9 +129,13 @@ func rttOf(r *sockets.Row) uint32 {
 }
 
 func queueOf(r *sockets.Row) uint64 {
-	n := uint64(r.RecvQueue) + uint64(r.SendQueue)
-	if r.Backlog != nil {
-		n += uint64(*r.Backlog)
+	return known(r.RecvQueue) + known(r.SendQueue) + known(r.Backlog)
+}
+
+// known returns a number, zero where it is not known.
+func known(n *uint32) uint64 {
+	if n == nil {
+		return 0
 	}
-	return n
+	return uint64(*n)
 }

@@ -378,12 +378,14 @@ func appendQueue(b []byte, e *line) []byte {
 		if r.BacklogLimit != nil {
 			b = append(b, '/')
 			b = strconv.AppendUint(b, uint64(*r.BacklogLimit), 10)
+		} else {
+			b = append(b, "/?"...)
 		}
 		return b
 	}
-	to, from := uint64(r.SendQueue), uint64(r.RecvQueue)
+	to, from := known(r.SendQueue), known(r.RecvQueue)
 	if e.other != nil {
-		to, from = to+uint64(e.other.RecvQueue), from+uint64(e.other.SendQueue)
+		to, from = to+known(e.other.RecvQueue), from+known(e.other.SendQueue)
 	}
 	if e.flip {
 		to, from = from, to

@@ -50,7 +50,7 @@ func madeUp() *sockets.Table {
 	of := func(ps ...*sockets.Process) []*sockets.Process { return ps }
 	rows := []sockets.Row{
 		{Protocol: "tcp", Family: "ipv4", State: "established", Local: addr("127.0.0.1:5432"), Remote: addr("127.0.0.1:51514"), Scope: loopback.ScopeLoopback, UID: pointer[uint32](101), User: "postgres", Inode: 11, Cookie: 1,
-			Processes: of(postgres), Project: "shop", Service: "db", Peer: &sockets.Peer{Inode: 12, Processes: of(node), Project: "shop", Service: "web"}, RecvQueue: 2048},
+			Processes: of(postgres), Project: "shop", Service: "db", Peer: &sockets.Peer{Inode: 12, Processes: of(node), Project: "shop", Service: "web"}, RecvQueue: pointer[uint32](2048)},
 		{Protocol: "tcp", Family: "ipv4", State: "established", Local: addr("127.0.0.1:51514"), Remote: addr("127.0.0.1:5432"), Scope: loopback.ScopeLoopback, UID: pointer[uint32](1000), User: "me", Inode: 12, Cookie: 2,
 			Processes: of(node), Project: "shop", Service: "web", Peer: &sockets.Peer{Inode: 11, Processes: of(postgres), Project: "shop", Service: "db"},
 			TCP: &sockets.TCPInfo{RTT: 37, Sent: 1234567, Received: 999, Retransmits: 2}},
@@ -60,7 +60,7 @@ func madeUp() *sockets.Table {
 			Processes: of(nginx, worker, php), Backlog: pointer[uint32](0), BacklogLimit: pointer[uint32](511)},
 		{Protocol: "tcp", Family: "ipv4", State: "listen", Local: addr("127.83.20.7:3000"), Scope: loopback.ScopeHome, UID: pointer[uint32](1000), User: "me", Inode: 14, Cookie: 5, Processes: of(node), Project: "shop", Service: "web"},
 		{Protocol: "tcp", Family: "ipv4", State: "bound", Local: addr("127.0.0.1:9999"), Scope: loopback.ScopeLoopback, UID: pointer[uint32](1001), Inode: 15, Cookie: 6, Processes: of(evil)},
-		{Protocol: "udp", Family: "ipv4", State: "bound", Local: addr("127.0.0.53:53"), Scope: loopback.ScopeLoopback, UID: pointer[uint32](102), Inode: 16, Cookie: 7, Processes: of(), Unknown: true, RecvQueue: 512},
+		{Protocol: "udp", Family: "ipv4", State: "bound", Local: addr("127.0.0.53:53"), Scope: loopback.ScopeLoopback, UID: pointer[uint32](102), Inode: 16, Cookie: 7, Processes: of(), Unknown: true, RecvQueue: pointer[uint32](512)},
 		{Protocol: "udp", Family: "ipv4", State: "connected", Local: addr("127.0.0.1:40000"), Remote: addr("127.0.0.53:53"), Scope: loopback.ScopeLoopback, UID: pointer[uint32](1000), User: "me", Inode: 17, Cookie: 8, Processes: of(node)},
 		{Protocol: "tcp", Family: "ipv4", State: "established", Local: addr("10.1.2.3:8080"), Remote: addr("10.9.9.9:44444"), Scope: loopback.ScopeLAN, UID: pointer[uint32](33), User: "www-data", Inode: 18, Cookie: 9, Processes: of(nginx, worker)},
 		{Protocol: "tcp", Family: "ipv4", State: "close_wait", Local: addr("127.0.0.1:8080"), Remote: addr("127.0.0.1:50505"), Scope: loopback.ScopeLoopback, UID: pointer[uint32](33), User: "www-data", Inode: 19, Cookie: 10, Processes: of(worker),
@@ -76,6 +76,13 @@ func madeUp() *sockets.Table {
 		{Protocol: "unix", Family: "unix", State: "connected", Type: "stream", Path: "/run/db.sock", Inode: 31, Cookie: 17, Processes: of(postgres), Peer: &sockets.Peer{Inode: 32, Processes: of(node)}},
 		{Protocol: "unix", Family: "unix", State: "connected", Type: "stream", Inode: 32, Cookie: 18, Processes: of(node), Peer: &sockets.Peer{Inode: 31, Path: "/run/db.sock", Processes: of(postgres)}},
 		{Protocol: "unix", Family: "unix", State: "bound", Type: "datagram", Path: "@\x00hid\x1bden", Inode: 33, Cookie: 19, Processes: of(evil)},
+	}
+	for i := range rows {
+		for _, q := range []**uint32{&rows[i].RecvQueue, &rows[i].SendQueue} {
+			if *q == nil {
+				*q = pointer[uint32](0)
+			}
+		}
 	}
 	return &sockets.Table{Rows: rows, UnknownOwners: 2, Warnings: []string{"a warning"}}
 }

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"net/netip"
 	"os"
 	"time"
 
@@ -66,11 +67,20 @@ func (w *watchedLive) Owners(ctx context.Context) (*sockets.Owners, error) {
 const liveRest = time.Minute
 
 // ownedSocket names a socket: an inode number of sockfs comes again, a cookie
-// does not.
+// does not. Where no cookie is known, the ends of a connection name it too.
 type ownedSocket struct {
-	namespace uint32
-	inode     uint32
-	cookie    uint64
+	namespace     uint32
+	inode         uint32
+	cookie        uint64
+	local, remote netip.AddrPort
+}
+
+func ownedOf(r *sockets.Row) ownedSocket {
+	k := ownedSocket{namespace: r.Namespace, inode: r.Inode, cookie: r.Cookie}
+	if r.Cookie == 0 && r.Local != nil && r.Remote != nil {
+		k.local, k.remote = r.Local.AddrPort(), r.Remote.AddrPort()
+	}
+	return k
 }
 
 // owned is what a search told of one socket.
@@ -152,7 +162,7 @@ func (o *topOwners) learn(t *sockets.Table, now time.Time) {
 	seen := map[*sockets.Process]struct{}{}
 	for i := range t.Rows {
 		r := &t.Rows[i]
-		o.known[ownedSocket{r.Namespace, r.Inode, r.Cookie}] = owned{r.Processes, r.Unknown, r.Closed, r.Project, r.Service, r.Peer}
+		o.known[ownedOf(r)] = owned{r.Processes, r.Unknown, r.Closed, r.Project, r.Service, r.Peer}
 		for _, p := range r.Processes {
 			if _, ok := seen[p]; !ok {
 				seen[p] = struct{}{}
@@ -168,7 +178,7 @@ func (o *topOwners) fill(t *sockets.Table) bool {
 	unknown := 0
 	for i := range t.Rows {
 		r := &t.Rows[i]
-		k, ok := o.known[ownedSocket{r.Namespace, r.Inode, r.Cookie}]
+		k, ok := o.known[ownedOf(r)]
 		switch {
 		case !ok && r.Inode == 0:
 			continue // nobody holds it: TIME_WAIT and the like

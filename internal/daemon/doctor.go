@@ -75,6 +75,7 @@ func (d *Daemon) doctor(ctx context.Context) localapi.Doctor {
 	}
 	add("engine seccomp", yes(ok), reason, "")
 	add("engine none", "yes", "an address and environment variables only", "")
+	out.Capabilities = append(out.Capabilities, socketCapabilities()...)
 
 	add("ipv6 loopback", yes(bindable6(netip.IPv6Loopback())), "::1 on lo", "")
 	nnp, err := unix.PrctlRetInt(unix.PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0)

@@ -20,6 +20,8 @@ func (s *serving) restIdle() {
 	lastUse := make(map[string]time.Time)
 	tick := time.NewTicker(idleLook)
 	defer tick.Stop()
+	var open connections
+	defer open.close()
 	for {
 		select {
 		case <-tick.C:
@@ -27,6 +29,7 @@ func (s *serving) restIdle() {
 			return
 		}
 		seen := make(map[string]bool)
+		open.forget()
 		for _, p := range s.d.naming.table.Load().Projects() {
 			for i := range p.Services {
 				st := &p.Services[i]
@@ -35,7 +38,7 @@ func (s *serving) restIdle() {
 				}
 				id := p.Label + "/" + st.Name
 				seen[id] = true
-				if last := s.used(id, st, lastUse[id]); time.Since(last) < time.Duration(st.IdleMS)*time.Millisecond {
+				if last := s.used(id, st, lastUse[id], &open); time.Since(last) < time.Duration(st.IdleMS)*time.Millisecond {
 					lastUse[id] = last
 					continue
 				}
@@ -53,9 +56,9 @@ func (s *serving) restIdle() {
 
 // used says when a service was used last, as far as is known: by requests for
 // its name, or by connections straight to where it listens.
-func (s *serving) used(id string, st *service.Status, before time.Time) time.Time {
+func (s *serving) used(id string, st *service.Status, before time.Time, open *connections) time.Time {
 	u, shared := s.engine.Usage(id), s.engine.Usage(sharedID(id))
-	if u.Open > 0 || shared.Open > 0 || connected(st) {
+	if u.Open > 0 || shared.Open > 0 || open.to(st) {
 		return time.Now()
 	}
 	last := u.Last
@@ -71,21 +74,56 @@ func (s *serving) used(id string, st *service.Status, before time.Time) time.Tim
 	return last
 }
 
-// connected says whether somebody has a connection to the service.
-func connected(st *service.Status) bool {
+// connections are those of the machine, read once for all who ask at one time.
+type connections struct {
+	conn *sockets.Conn
+	read bool
+	list []sockets.Socket
+	err  error
+}
+
+// forget makes the next question read them again.
+func (c *connections) forget() { c.read, c.list, c.err = false, nil, nil }
+
+func (c *connections) close() {
+	if c.conn != nil {
+		_ = c.conn.Close() // only read from
+	}
+}
+
+func (c *connections) all() ([]sockets.Socket, error) {
+	if c.read {
+		return c.list, c.err
+	}
+	c.read = true
+	if c.conn == nil {
+		if c.conn, c.err = sockets.Open(); c.err != nil {
+			return nil, c.err
+		}
+	}
+	for _, family := range []int{unix.AF_INET, unix.AF_INET6} {
+		var list []sockets.Socket
+		if list, c.err = c.conn.Dump(loopback.TCP, family, 1<<sockets.StateEstablished); c.err != nil {
+			return nil, c.err
+		}
+		c.list = append(c.list, list...)
+	}
+	return c.list, nil
+}
+
+// to reports whether somebody has a connection to the service.
+func (c *connections) to(st *service.Status) bool {
 	for _, e := range st.Endpoints {
 		if e.Protocol != loopback.TCP {
 			continue
 		}
-		for _, family := range []int{unix.AF_INET, unix.AF_INET6} {
-			list, err := sockets.Dump(loopback.TCP, family, 1<<sockets.StateEstablished)
-			if err != nil {
-				return true // not known: better let it run
-			}
-			for _, c := range list {
-				if c.Src.Port() == e.AddrPort().Port() && c.Src.Addr().Unmap() == e.IP.Unmap() {
-					return true
-				}
+		list, err := c.all()
+		if err != nil {
+			return true // not known: better let it run
+		}
+		for _, s := range list {
+			if s.Src.Port() == e.AddrPort().Port() && s.Src.Addr().Unmap() == e.IP.Unmap() {
+				return true
 			}
 		}
 	}

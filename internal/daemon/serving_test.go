@@ -273,22 +273,22 @@ func TestUsed(t *testing.T) {
 	started := time.Now().Add(-time.Hour)
 	web.StartedAt = &started
 	r.names(names.Project{ID: "1", Label: "shop", Services: []service.Status{*web}})
-	if got := r.used("shop/web", web, time.Time{}); !got.Equal(started) {
+	if got := r.used("shop/web", web, time.Time{}, new(connections)); !got.Equal(started) {
 		t.Errorf("never asked: %s, want its start %s", got, started)
 	}
 	seen := started.Add(time.Minute)
-	if got := r.used("shop/web", web, seen); !got.Equal(seen) {
+	if got := r.used("shop/web", web, seen, new(connections)); !got.Equal(seen) {
 		t.Errorf("seen in use once: %s, want %s", got, seen)
 	}
 	c, err := net.Dial("tcp", web.Endpoints[0].AddrPort().String())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := r.used("shop/web", web, seen); !got.After(seen) {
+	if got := r.used("shop/web", web, seen, new(connections)); !got.After(seen) {
 		t.Errorf("with a connection: %s", got)
 	}
 	_ = c.Close()
-	if !within(func() bool { return r.used("shop/web", web, seen).Equal(seen) }) {
+	if !within(func() bool { return r.used("shop/web", web, seen, new(connections)).Equal(seen) }) {
 		t.Error("a connection that was closed counts")
 	}
 }

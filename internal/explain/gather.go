@@ -2,7 +2,6 @@ package explain
 
 import (
 	"context"
-	"fmt"
 	"net"
 	"net/netip"
 	"os"
@@ -238,7 +237,11 @@ func (f *Facts) sockets(ctx context.Context, src Source) error {
 	if err != nil {
 		return err
 	}
-	f.Unseen = append(f.Unseen, t.Warnings...)
+	for _, w := range t.Warnings {
+		if !slices.Contains(f.Unknown, w) {
+			f.Unseen = append(f.Unseen, w)
+		}
+	}
 	for _, r := range t.Rows {
 		if r.Namespace != 0 && r.Local != nil && r.Local.Port == f.Input.Port && f.mayBeMeant(r.Local.IP) {
 			f.Elsewhere = append(f.Elsewhere, r)
@@ -372,7 +375,7 @@ func localAddresses() (map[netip.Addr]string, error) {
 	out := make(map[netip.Addr]string)
 	list, err := net.Interfaces()
 	if err != nil {
-		return nil, fmt.Errorf("read interfaces: %w", err)
+		return sockets.Interfaces() // no netlink
 	}
 	for _, i := range list {
 		addrs, err := i.Addrs()

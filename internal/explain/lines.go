@@ -173,7 +173,11 @@ func (f *Facts) socketLine(row *sockets.Row, only bool) string {
 		s += fmt.Sprintf("; at the other end: %s", processes(row.Peer.Processes))
 	}
 	if row.Backlog != nil && *row.Backlog > 0 {
-		s += fmt.Sprintf("; %d of %d connections wait for accept", *row.Backlog, *row.BacklogLimit)
+		s += fmt.Sprintf("; %d", *row.Backlog)
+		if row.BacklogLimit != nil {
+			s += fmt.Sprintf(" of %d", *row.BacklogLimit)
+		}
+		s += " connections wait for accept"
 	}
 	if row.OpenedAt != nil {
 		s += "; open since " + since(f.Now, *row.OpenedAt)

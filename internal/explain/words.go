@@ -32,6 +32,8 @@ func (f *Facts) own(r *sockets.Row) string {
 		all = "all IPv4 addresses"
 	case r.V6Only:
 		all = "all IPv6 addresses"
+	case r.Source == sockets.SourceProc:
+		all = "all IPv6 addresses, and IPv4 unless IPV6_V6ONLY is set"
 	}
 	return fmt.Sprintf("%s (%s)", r.Local.AddrPort(), all)
 }

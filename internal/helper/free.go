@@ -102,6 +102,11 @@ func (s *session) freeAddress(ip4 netip.Addr) error {
 
 // unused makes sure that no other user's server is at ip4.
 func (s *session) unused(ip4 netip.Addr) error {
+	conn, err := sockets.Open()
+	if err != nil {
+		return nil // a machine that does not tell
+	}
+	defer func() { _ = conn.Close() }() // only read from
 	for _, q := range []struct {
 		protocol loopback.Protocol
 		family   int
@@ -112,7 +117,7 @@ func (s *session) unused(ip4 netip.Addr) error {
 		{loopback.UDP, unix.AF_INET, 1 << sockets.StateClose},
 		{loopback.UDP, unix.AF_INET6, 1 << sockets.StateClose},
 	} {
-		list, err := sockets.Dump(q.protocol, q.family, q.states)
+		list, err := conn.Dump(q.protocol, q.family, q.states)
 		if err != nil {
 			continue // a kernel that does not tell, or a table that changes too fast
 		}

@@ -30,7 +30,7 @@ func TestBriefIsPartOfRow(t *testing.T) {
 		var m, n RowMaker
 		for i := range s.Len() {
 			r, b := s.Row(i, &m), s.Brief(i)
-			queued := r.RecvQueue > 0 || r.SendQueue > 0 || r.Backlog != nil && *r.Backlog > 0
+			queued := known(r.RecvQueue) > 0 || known(r.SendQueue) > 0 || r.Backlog != nil && *r.Backlog > 0
 			if b.Protocol != r.Protocol || b.State != r.State || b.Scope != r.Scope || b.Inode != r.Inode || b.Namespace != r.Namespace || b.Queued != queued {
 				t.Errorf("brief %+v of %+v", b, r)
 			}

@@ -23,11 +23,16 @@ var ErrInterrupted = errors.New("the socket table changed during every reading o
 // Conn is an open conversation with the kernel. Its methods may be called
 // from several goroutines, one at a time is answered.
 type Conn struct {
-	mu  sync.Mutex // guards everything below: a question and its answers
-	fd  int
-	seq uint32
-	req [headerLen + requestLen]byte
-	one [1024]byte
+	mu     sync.Mutex // guards everything below: a question and its answers
+	fd     int        // -1 where there is no sock_diag at all
+	closed bool
+	// refused is why there is none.
+	refused error
+	diag    [tableCount]diagState
+	proc    procNet
+	seq     uint32
+	req     [headerLen + requestLen]byte
+	one     [1024]byte
 	// found and hit are where Lookup's answer is put, here so that asking
 	// allocates nothing.
 	found record
@@ -37,22 +42,25 @@ type Conn struct {
 }
 
 // Open opens a Conn in the current network namespace. No privilege is needed.
+// Where there is no sock_diag, /proc/net answers.
 func Open() (*Conn, error) {
-	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_SOCK_DIAG)
-	if err != nil {
-		return nil, fmt.Errorf("open sock_diag: %w", err)
-	}
-	c := &Conn{fd: fd}
+	c := &Conn{}
 	c.keep = func(body []byte) error {
 		c.found, c.hit = record{}, true
 		return parseRecord(body, &c.found, nil)
 	}
-	// An answer is there when the question returns. The limit only keeps a
-	// lost answer from stopping the caller for ever.
-	limit := unix.Timeval{Sec: 5}
-	if err := unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &limit); err != nil {
-		_ = unix.Close(fd) // the first error is the one to tell
-		return nil, fmt.Errorf("open sock_diag: %w", err)
+	c.proc.listenersFirst = listenersFirst()
+	var err error
+	if c.fd, err = openDiag(); err == nil {
+		return c, nil
+	}
+	err = fmt.Errorf("open sock_diag: %w", err)
+	if !refuses(err) {
+		return nil, err
+	}
+	c.refused = err
+	if _, other := c.proc.open(tableTCP, false); other != nil {
+		return nil, fmt.Errorf("%w; nor is there /proc/net: %w", err, other)
 	}
 	return c, nil
 }
@@ -61,12 +69,15 @@ func Open() (*Conn, error) {
 func (c *Conn) Close() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.closed {
+		return nil
+	}
+	c.closed = true
+	c.proc.close()
 	if c.fd < 0 {
 		return nil
 	}
-	fd := c.fd
-	c.fd = -1
-	if err := unix.Close(fd); err != nil {
+	if err := unix.Close(c.fd); err != nil {
 		return fmt.Errorf("close sock_diag: %w", err)
 	}
 	return nil
@@ -94,7 +105,7 @@ func (c *Conn) LookupPair(proto loopback.Protocol, local, remote netip.AddrPort)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	errno, err := c.lookup(number, local, remote, 0)
+	errno, err := c.find(number, local, remote, 0)
 	switch {
 	case err != nil:
 		return Socket{}, false, fmt.Errorf("look up %s %v: %w", proto, local, err)
@@ -106,7 +117,30 @@ func (c *Conn) LookupPair(proto loopback.Protocol, local, remote netip.AddrPort)
 	return c.found.socket(), c.hit, nil
 }
 
-// lookup asks for one socket, by the interface too that it is bound to, and
+// find is lookup, by /proc/net where sock_diag is missing. c.mu is held.
+func (c *Conn) find(protocol byte, local, remote netip.AddrPort, iface uint32) (unix.Errno, error) {
+	if c.closed {
+		return 0, unix.EBADF
+	}
+	t := tableOf(protocol)
+	if !c.missing(t) {
+		errno, err := c.lookup(protocol, local, remote, iface)
+		switch {
+		case err == nil && (errno == 0 || errno == unix.ENOENT && c.diag[t].told):
+			return errno, nil
+		case err == nil && !c.doubt(t, errno), err != nil && !c.doubt(t, err):
+			return errno, err
+		}
+	}
+	got, hit, err := c.proc.find(t, local, remote)
+	c.found, c.hit = got, hit
+	if err == nil && !hit {
+		return unix.ENOENT, nil
+	}
+	return 0, err
+}
+
+// lookup asks sock_diag for one socket, by the interface too that it is bound to, and
 // leaves it in c.found and c.hit. c.mu is held.
 func (c *Conn) lookup(protocol byte, local, remote netip.AddrPort, iface uint32) (unix.Errno, error) {
 	family := byte(unix.AF_INET6)
@@ -143,7 +177,7 @@ func (c *Conn) again(proto uint8, local, remote netip.AddrPort, iface uint32) (r
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	errno, err := c.lookup(number, local, remote, iface)
+	errno, err := c.find(number, local, remote, iface)
 	switch {
 	case err != nil:
 		return record{}, false, fmt.Errorf("look up %v: %w", local, err)

@@ -33,13 +33,15 @@ func (c Change) Row() *Row {
 }
 
 // socketKey tells sockets apart. The kernel gives each a cookie, which it keeps
-// up to TIME_WAIT; where there is none its ends must do.
+// up to TIME_WAIT; where none is known a connection's ends must do, or else the
+// inode.
 type socketKey struct {
 	namespace     uint32
 	cookie        uint64
 	protocol      loopback.Protocol
 	local, remote netip.AddrPort
 	path          string
+	inode         uint32
 }
 
 func keyOf(r *Row) socketKey {
@@ -52,6 +54,8 @@ func keyOf(r *Row) socketKey {
 	}
 	if r.Remote != nil {
 		k.remote = r.Remote.AddrPort()
+	} else {
+		k.inode = r.Inode
 	}
 	k.path = r.Path
 	return k

@@ -19,7 +19,7 @@ func TestDiff(t *testing.T) {
 		{Protocol: "tcp", Cookie: 1, State: "listen", Local: at("127.0.0.1:1"), Processes: p(7, 1)},
 		{Protocol: "tcp", Cookie: 2, State: "established", Local: at("127.0.0.1:2"), Processes: p(7, 1)},
 		{Protocol: "tcp", Cookie: 3, State: "established", Local: at("127.0.0.1:3"), Processes: p(7, 1)},
-		{Protocol: "tcp", Cookie: 4, State: "established", Local: at("127.0.0.1:4"), RecvQueue: 1, Processes: p(7, 1)},
+		{Protocol: "tcp", Cookie: 4, State: "established", Local: at("127.0.0.1:4"), RecvQueue: queue(1), Processes: p(7, 1)},
 		{Protocol: "tcp", State: "time_wait", Local: at("127.0.0.1:5"), Remote: at("127.0.0.1:1")},
 		{Protocol: "tcp", State: "time_wait", Local: at("127.0.0.1:6"), Remote: at("127.0.0.1:1")},
 		{Protocol: "tcp", Cookie: 8, State: "listen", Local: at("127.0.0.1:8"), Processes: p(7, 1)},
@@ -27,7 +27,7 @@ func TestDiff(t *testing.T) {
 	after := &Table{Rows: []Row{
 		{Protocol: "tcp", Cookie: 2, State: "time_wait", Local: at("127.0.0.1:2")},
 		{Protocol: "tcp", Cookie: 1, State: "listen", Local: at("127.0.0.1:1"), Processes: p(7, 2)},
-		{Protocol: "tcp", Cookie: 4, State: "established", Local: at("127.0.0.1:4"), RecvQueue: 2, Processes: p(7, 1)},
+		{Protocol: "tcp", Cookie: 4, State: "established", Local: at("127.0.0.1:4"), RecvQueue: queue(2), Processes: p(7, 1)},
 		{Protocol: "tcp", State: "time_wait", Local: at("127.0.0.1:6"), Remote: at("127.0.0.1:1")},
 		{Protocol: "tcp", Cookie: 9, State: "listen", Local: at("127.0.0.1:3"), Processes: p(8, 1)},
 		{Protocol: "tcp", Cookie: 8, Namespace: 5, State: "listen", Local: at("127.0.0.1:8"), Processes: p(7, 1)},

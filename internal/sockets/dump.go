@@ -60,6 +60,14 @@ func (q question) bytes() []byte {
 func (c *Conn) stream(ctx context.Context, request []byte, add func(body []byte) error) (interrupted bool, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.closed {
+		return false, unix.EBADF
+	}
+	return c.streamLocked(ctx, request, add)
+}
+
+// streamLocked is stream; the caller holds c.mu.
+func (c *Conn) streamLocked(ctx context.Context, request []byte, add func(body []byte) error) (interrupted bool, err error) {
 	if c.big == nil {
 		c.big = make([]byte, bufferLen)
 	}
@@ -109,6 +117,29 @@ func (c *Conn) collect(ctx context.Context, request []byte, reset func(), add fu
 	return ErrInterrupted
 }
 
+// either reads a table by diag, which asks sock_diag, or where that is missing
+// by proc, which reads /proc/net and is called with c.mu held.
+func (c *Conn) either(t table, diag, proc func() error) error {
+	c.mu.Lock()
+	missing := c.missing(t)
+	c.mu.Unlock()
+	if !missing {
+		err := diag()
+		c.mu.Lock()
+		missing = err != nil && c.doubt(t, err)
+		c.mu.Unlock()
+		if !missing {
+			return err
+		}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return unix.EBADF
+	}
+	return proc()
+}
+
 // Dump lists the sockets of one protocol and family (AF_INET or AF_INET6)
 // whose state is in states, a mask with one bit a state (Listening, UDPBound,
 // AllStates). A dual-stack socket is in AF_INET6's list only.
@@ -121,14 +152,23 @@ func (c *Conn) Dump(proto loopback.Protocol, family int, states uint32) ([]Socke
 		return nil, fmt.Errorf("dump %s sockets: family %d: %w", proto, family, unix.EAFNOSUPPORT)
 	}
 	var list []Socket
-	request := question{family: byte(family), protocol: number, states: states}.bytes()
-	err = c.collect(context.Background(), request, func() { list = list[:0] }, func(body []byte) error {
-		var r record
-		if err := parseRecord(body, &r, nil); err != nil {
-			return err
-		}
-		list = append(list, r.socket())
-		return nil
+	reset := func() { list = list[:0] }
+	err = c.either(tableOf(number), func() error {
+		request := question{family: byte(family), protocol: number, states: states}.bytes()
+		return c.collect(context.Background(), request, reset, func(body []byte) error {
+			var r record
+			if err := parseRecord(body, &r, nil); err != nil {
+				return err
+			}
+			list = append(list, r.socket())
+			return nil
+		})
+	}, func() error {
+		reset()
+		return c.proc.inet(context.Background(), tableOf(number), family == unix.AF_INET6, states, func(r *record) error {
+			list = append(list, r.socket())
+			return nil
+		})
 	})
 	if err != nil {
 		return nil, fmt.Errorf("dump %s sockets: %w", proto, err)

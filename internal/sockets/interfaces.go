@@ -13,6 +13,9 @@ import (
 // thread is in (rtnetlink(7)).
 func readScopes() (scopes, error) {
 	links, err := syscall.NetlinkRIB(syscall.RTM_GETLINK, syscall.AF_UNSPEC)
+	if err != nil && refuses(err) {
+		return scopesWithoutNetlink()
+	}
 	if err != nil {
 		return scopes{}, fmt.Errorf("read interfaces: %w", err)
 	}

@@ -37,12 +37,13 @@ func (s *Snapshot) takeLive(ctx context.Context, q *Query, owners *Owners) error
 	if err := s.describeLive(ctx, q, slots); err != nil {
 		return err
 	}
+	ask := s.lookups()
 	for i := range s.recs {
 		r := &s.recs[i]
 		if r.inode == 0 || !s.sought(r) || s.set.held(r.inode) {
 			continue
 		}
-		if err := s.refresh(r); err != nil {
+		if err := s.refresh(r, &ask[r.space]); err != nil {
 			return err
 		}
 		if owners.Unreadable > 0 && r.inode != 0 {

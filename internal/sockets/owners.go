@@ -106,7 +106,7 @@ func (s *Snapshot) markHomes(homes []Home) {
 // one process to another, or their holders may not be seen, or the kernel
 // itself is their holder. all says that every process was seen.
 func (s *Snapshot) lookAgain(ctx context.Context, f searchFor, all bool) error {
-	missing := 0
+	missing, ask := 0, s.lookups()
 	me := uint32(os.Geteuid())
 	var still []uint32
 	for i := range s.recs {
@@ -118,7 +118,7 @@ func (s *Snapshot) lookAgain(ctx context.Context, f searchFor, all bool) error {
 		if missing > lookAgainMost {
 			continue
 		}
-		if err := s.refresh(r); err != nil {
+		if err := s.refresh(r, &ask[r.space]); err != nil {
 			return err
 		}
 		if r.inode != 0 && r.flags&flagGone == 0 && (all || r.uid == me && r.flags&flagUID != 0) {
@@ -152,8 +152,7 @@ func (s *Snapshot) sought(r *record) bool {
 
 // refresh asks the kernel for a socket again: it may be gone, or have passed to
 // a state in which nobody holds it.
-func (s *Snapshot) refresh(r *record) error {
-	conn := s.spaces[r.space].conns[0]
+func (s *Snapshot) refresh(r *record, ask *lookups) error {
 	if r.proto == protoUnix || r.state == StateClose && r.proto == protoTCP {
 		return nil // cannot be asked for alone
 	}
@@ -161,13 +160,13 @@ func (s *Snapshot) refresh(r *record) error {
 	if r.connected() {
 		remote = unzoned(&r.remote, r.remotePort)
 	}
-	now, ok, err := conn.again(r.proto, unzoned(&r.local, r.localPort), remote, r.iface)
+	now, ok, err := ask.again(r.proto, unzoned(&r.local, r.localPort), remote, r.iface)
 	switch {
 	case err != nil:
 		return err
-	case !ok, r.connected() && now.cookie != r.cookie:
+	case !ok, r.connected() && !now.same(r):
 		r.flags |= flagGone
-	case now.cookie == r.cookie:
+	case now.same(r):
 		r.state, r.inode, r.rqueue, r.wqueue = now.state, now.inode, now.rqueue, now.wqueue
 		r.flags = r.flags&^flagUID | now.flags&flagUID
 	}

@@ -22,6 +22,7 @@ type part struct {
 	infos       []TCPInfo
 	unix        []unixInfo
 	err         error
+	missing     error // why sock_diag did not tell it and /proc/net was read
 }
 
 // parts gives the dumps that a query needs of one namespace, of which expect
@@ -100,8 +101,6 @@ func (s *Snapshot) dump(ctx context.Context, q *Query) error {
 	for _, p := range parts {
 		switch {
 		case p.err == nil:
-		case errors.Is(p.err, unix.ENOENT):
-			s.warnings = append(s.warnings, p.name()+" sockets cannot be read: the kernel has no module that tells them (CONFIG_INET_DIAG, CONFIG_UNIX_DIAG)")
 		case errors.Is(p.err, ErrInterrupted):
 			s.warnings = append(s.warnings, fmt.Sprintf("%s sockets may be missing: %v", p.name(), p.err))
 		default:
@@ -109,6 +108,7 @@ func (s *Snapshot) dump(ctx context.Context, q *Query) error {
 		}
 		total += len(p.recs)
 	}
+	s.warnings = append(s.warnings, missingParts(parts)...)
 	// Most are in the first, which has been given room for the others.
 	if len(parts) > 0 {
 		s.recs = slices.Grow(parts[0].recs, total-len(parts[0].recs))[:0]
@@ -165,19 +165,36 @@ func (p *part) name() string {
 	return "TCP"
 }
 
+// table is the kernel's that the part is of.
+func (p *part) table() table {
+	return [...]table{protoTCP: tableTCP, protoUDP: tableUDP, protoUnix: tableUnix}[p.proto]
+}
+
 // read makes the dump.
 func (p *part) read(ctx context.Context, c *Conn) {
 	reset := func() { p.recs, p.infos, p.unix = p.recs[:0], p.infos[:0], p.unix[:0] }
 	if p.expect > 0 {
 		p.recs = make([]record, 0, p.expect+p.expect/64+256)
 	}
-	if p.proto == protoUnix {
-		p.err = c.collect(ctx, unixQuestion(p.question.states), reset, p.addUnix)
-		return
+	proc := false
+	p.err = c.either(p.table(), func() error { return p.readDiag(ctx, c, reset) }, func() error {
+		reset()
+		proc = true
+		return p.readProc(ctx, &c.proc)
+	})
+	if proc {
+		p.missing = c.why(p.table())
 	}
-	p.err = c.collect(ctx, p.question.bytes(), reset, p.addInet)
-	if p.question.family != unix.AF_UNSPEC || !(errors.Is(p.err, unix.EINVAL) || errors.Is(p.err, unix.ENOENT) || errors.Is(p.err, unix.EOPNOTSUPP)) {
-		return
+}
+
+// readDiag asks sock_diag.
+func (p *part) readDiag(ctx context.Context, c *Conn, reset func()) error {
+	if p.proto == protoUnix {
+		return c.collect(ctx, unixQuestion(p.question.states), reset, p.addUnix)
+	}
+	err := c.collect(ctx, p.question.bytes(), reset, p.addInet)
+	if p.question.family != unix.AF_UNSPEC || !(errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOENT) || errors.Is(err, unix.EOPNOTSUPP)) {
+		return err
 	}
 	// A kernel without the older form of the question.
 	reset()
@@ -185,11 +202,59 @@ func (p *part) read(ctx context.Context, c *Conn) {
 		ask := p.question
 		ask.family = family
 		recs, infos := len(p.recs), len(p.infos)
-		p.err = c.collect(ctx, ask.bytes(), func() { p.recs, p.infos = p.recs[:recs], p.infos[:infos] }, p.addInet)
-		if p.err != nil {
-			return
+		err := c.collect(ctx, ask.bytes(), func() { p.recs, p.infos = p.recs[:recs], p.infos[:infos] }, p.addInet)
+		if err != nil {
+			return err
 		}
 	}
+	return nil
+}
+
+// readProc reads /proc/net, which knows no filter but the states.
+func (p *part) readProc(ctx context.Context, from *procNet) error {
+	q := &p.question
+	if p.proto == protoUnix {
+		return from.unix(ctx, q.states, func(r *record, info unixInfo) error {
+			r.space = uint16(p.space)
+			p.unix = append(p.unix, info)
+			r.extra = uint32(len(p.unix))
+			p.recs = append(p.recs, *r)
+			return nil
+		})
+	}
+	for _, six := range []bool{false, true} {
+		if six && q.family == unix.AF_INET || !six && q.family == unix.AF_INET6 {
+			continue
+		}
+		err := from.inet(ctx, p.table(), six, q.states, func(r *record) error {
+			r.space = uint16(p.space)
+			p.recs = append(p.recs, *r)
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// missingParts says which sockets are not told by sock_diag, one line for each
+// module, or one where netlink is refused altogether.
+func missingParts(parts []*part) []string {
+	var out []string
+	for _, p := range parts {
+		if p.missing == nil {
+			continue
+		}
+		line := fmt.Sprintf("sockets are read from /proc/net, which tells less of each (lodge doctor): %v", p.missing)
+		if errors.Is(p.missing, errNoModule) {
+			line = p.name() + " " + line
+		}
+		if !slices.Contains(out, line) {
+			out = append(out, line)
+		}
+	}
+	return out
 }
 
 func (p *part) addInet(body []byte) error {

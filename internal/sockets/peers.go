@@ -84,6 +84,9 @@ func joinPeers(recs []record) {
 			// It moved from one list to another while it was read. What was
 			// read later holds.
 			r.flags |= flagGone
+		case r.flags&flagProc != 0 && r.connected() && (r.proto == protoTCP || r.inode == recs[other].inode):
+			// The same, of two readings of /proc/net.
+			r.flags |= flagGone
 		case !r.connected():
 			if shared == nil {
 				shared = make(map[int]bool)

@@ -32,6 +32,9 @@ type Query struct {
 	Quick bool
 	// Hints make the next of several queries quicker; nil is none.
 	Hints *Hints
+	// Diag spares the next of several queries to ask whether the kernel has
+	// sock_diag; nil is none.
+	Diag *Diag
 	// Homes name the projects.
 	Homes []Home
 	// Live is a map of sockets to processes that is kept all the time, by

@@ -44,6 +44,9 @@ const (
 	flagGone
 	// flagUID: uid is told.
 	flagUID
+	// flagProc: read from /proc/net, so that the cookie, the cgroup, flagV6Only
+	// and the limit of a listener's queue are not known.
+	flagProc
 )
 
 // put4 writes an IPv4 address in its mapped form.
@@ -71,7 +74,7 @@ func unzoned(a *[16]byte, port uint16) netip.AddrPort {
 func (r *record) socket() Socket {
 	s := Socket{
 		Family: int(r.family), State: r.state, UID: r.uid, Inode: r.inode, CgroupID: r.cgroup, Cookie: r.cookie,
-		V6Only: r.flags&flagV6Only != 0, RQueue: r.rqueue, WQueue: r.wqueue,
+		V6Only: r.flags&flagV6Only != 0, RQueue: r.rqueue, WQueue: r.wqueue, FromProc: r.flags&flagProc != 0,
 	}
 	if r.family == unix.AF_INET {
 		s.Src = netip.AddrPortFrom(netip.AddrFrom4([4]byte(r.local[12:])), r.localPort)
@@ -81,6 +84,18 @@ func (r *record) socket() Socket {
 		s.Dst = netip.AddrPortFrom(netip.AddrFrom16(r.remote), r.remotePort)
 	}
 	return s
+}
+
+// same reports whether two readings are of one socket. Without cookies it is
+// known by its inode, and one that no process holds by its ends.
+func (r *record) same(o *record) bool {
+	switch {
+	case r.cookie != 0 && o.cookie != 0:
+		return r.cookie == o.cookie
+	case r.inode != 0 && o.inode != 0:
+		return r.inode == o.inode
+	}
+	return r.connected() && r.localPort == o.localPort && r.remotePort == o.remotePort && r.local == o.local && r.remote == o.remote
 }
 
 // connected says whether the record has another end.

@@ -16,21 +16,22 @@ import (
 // roles are what the test binary can be told to do instead of running tests.
 func roles() map[string]func(*role) {
 	return map[string]func(*role){
-		"many":      (*role).many,
-		"states":    (*role).states,
-		"fork":      (*role).fork,
-		"inherit":   (*role).inherit,
-		"receive":   (*role).receive,
-		"thread":    (*role).thread,
-		"headless":  (*role).headless,
-		"unix":      (*role).unixSockets,
-		"churn":     (*role).churn,
-		"child":     (*role).child,
-		"list":      (*role).list,
-		"bind":      (*role).bind,
-		"home":      (*role).home,
-		"serve":     (*role).serve,
-		"connectTo": (*role).connectTo,
+		"many":        (*role).many,
+		"states":      (*role).states,
+		"fork":        (*role).fork,
+		"inherit":     (*role).inherit,
+		"receive":     (*role).receive,
+		"thread":      (*role).thread,
+		"headless":    (*role).headless,
+		"unix":        (*role).unixSockets,
+		"churn":       (*role).churn,
+		"child":       (*role).child,
+		"list":        (*role).list,
+		"bind":        (*role).bind,
+		"home":        (*role).home,
+		"serve":       (*role).serve,
+		"connectTo":   (*role).connectTo,
+		"withoutDiag": (*role).withoutDiag,
 	}
 }
 

@@ -45,6 +45,10 @@ type Row struct {
 	// CgroupID is the inode number of the cgroup2 directory in which the
 	// socket was made.
 	CgroupID uint64 `json:"cgroup_id,omitempty"`
+	// Source is SourceProc where sock_diag is missing: Cookie, CgroupID, V6Only,
+	// TCP, a listener's BacklogLimit, and of a Unix socket UID, Peer and the
+	// queues are then not known. Else it is empty.
+	Source string `json:"source,omitempty"`
 	// Namespace is the inode number of the network namespace, zero for the
 	// one that lodge runs in; NamespaceName is its container or file name.
 	Namespace     uint32 `json:"network_namespace,omitempty"`
@@ -67,10 +71,11 @@ type Row struct {
 	// machine.
 	Peer *Peer `json:"peer,omitempty"`
 
-	// RecvQueue and SendQueue are in bytes. A TCP listener has Backlog and
-	// BacklogLimit instead: connections that wait for accept, and how many may.
-	RecvQueue    uint32  `json:"receive_queue_bytes"`
-	SendQueue    uint32  `json:"send_queue_bytes"`
+	// RecvQueue and SendQueue are in bytes; nil where they are not known. A TCP
+	// listener has Backlog and BacklogLimit instead: connections that wait for
+	// accept, and how many may.
+	RecvQueue    *uint32 `json:"receive_queue_bytes,omitempty"`
+	SendQueue    *uint32 `json:"send_queue_bytes,omitempty"`
 	Backlog      *uint32 `json:"backlog,omitempty"`
 	BacklogLimit *uint32 `json:"backlog_limit,omitempty"`
 
@@ -81,6 +86,9 @@ type Row struct {
 	// TCP is told where it was asked for: see Query.TCPInfo.
 	TCP *TCPInfo `json:"tcp_info,omitempty"`
 }
+
+// SourceProc is the Source of a row that was read from /proc/net.
+const SourceProc = "proc"
 
 // Address is an IP address and a port.
 type Address struct {

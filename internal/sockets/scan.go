@@ -44,7 +44,7 @@ func (s *Snapshot) read(ctx context.Context, q *Query) error {
 	if err := s.dump(ctx, q); err != nil {
 		return err
 	}
-	if slices.Contains(q.States, "bound") && !kernelTellsBound() {
+	if slices.Contains(q.States, "bound") && !kernelTellsBound() && s.spaces[0].conns[0].why(tableTCP) == nil {
 		s.warnings = append(s.warnings, "TCP sockets that are bound but do not listen are told by Linux 6.8 and later only")
 	}
 	joinPeers(s.recs)
@@ -76,6 +76,7 @@ func (s *Snapshot) openSpaces(q *Query) error {
 	if err := s.spaces[0].open(q.Filter.bytecode() == nil); err != nil {
 		return err
 	}
+	s.spaces[0].settle(q.Diag)
 	if !q.AllNamespaces {
 		return nil
 	}
@@ -89,6 +90,16 @@ func (s *Snapshot) closeSpaces() {
 	for i := range s.spaces {
 		s.spaces[i].close()
 	}
+}
+
+// lookups returns what answers questions about single sockets, one for each
+// namespace, from now on.
+func (s *Snapshot) lookups() []lookups {
+	out := make([]lookups, len(s.spaces))
+	for i := range s.spaces {
+		out[i].c = s.spaces[i].conns[0]
+	}
+	return out
 }
 
 // selectSockets marks what the query wants, as far as that can be told without
@@ -107,6 +118,7 @@ func (s *Snapshot) lookUpPeers(q *Query) error {
 	if len(q.States) == 0 && len(q.Filter.Scopes) == 0 && len(q.Filter.Addresses) == 0 {
 		return nil // whatever is left out, it has both ends
 	}
+	ask := s.lookups()
 	for i, n := 0, len(s.recs); i < n; i++ {
 		r := &s.recs[i]
 		if r.flags&flagWanted == 0 || r.peer >= 0 || !r.connected() {
@@ -117,11 +129,11 @@ func (s *Snapshot) lookUpPeers(q *Query) error {
 		if !sp.scopes.has(remote.Addr()) {
 			continue // on another machine
 		}
-		p, ok, err := sp.conns[0].again(r.proto, remote, local, r.iface)
+		p, ok, err := ask[r.space].again(r.proto, remote, local, r.iface)
 		if err != nil {
 			return err
 		}
-		if !ok || p.cookie == r.cookie {
+		if !ok || p.same(r) {
 			continue
 		}
 		isPair := unzoned(&p.local, p.localPort) == remote && unzoned(&p.remote, p.remotePort) == local

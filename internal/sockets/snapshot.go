@@ -67,14 +67,15 @@ func (s *Snapshot) Table() *Table {
 // rowMaker makes rows. What a row points to is in it, so that one after the
 // other costs no memory.
 type rowMaker struct {
-	row           Row
-	local, remote Address
-	peer          Peer
-	uid           uint32
-	queue, limit  uint32
-	info          TCPInfo
-	opened        time.Time
-	holders       [2][]*Process
+	row            Row
+	local, remote  Address
+	peer           Peer
+	uid            uint32
+	queue, limit   uint32
+	received, sent uint32
+	info           TCPInfo
+	opened         time.Time
+	holders        [2][]*Process
 }
 
 func (m *rowMaker) fill(s *Snapshot, i uint32) *Row {
@@ -82,7 +83,11 @@ func (m *rowMaker) fill(s *Snapshot, i uint32) *Row {
 	row := &m.row
 	*row = Row{
 		State: r.stateName(), Inode: r.inode, Cookie: r.cookie, CgroupID: r.cgroup, V6Only: r.flags&flagV6Only != 0,
-		RecvQueue: r.rqueue, SendQueue: r.wqueue, Unknown: r.flags&flagUnknown != 0,
+		RecvQueue: &m.received, SendQueue: &m.sent, Unknown: r.flags&flagUnknown != 0,
+	}
+	m.received, m.sent = r.rqueue, r.wqueue
+	if r.flags&flagProc != 0 {
+		row.Source = SourceProc
 	}
 	if sp := s.spaces[r.space]; sp.inode != 0 {
 		row.Namespace, row.NamespaceName = sp.inode, sp.name
@@ -134,7 +139,10 @@ func (m *rowMaker) inet(s *Snapshot, r *record) {
 	if r.proto == protoTCP && r.state == StateListen {
 		m.queue, m.limit = r.rqueue, r.wqueue
 		row.Backlog, row.BacklogLimit = &m.queue, &m.limit
-		row.RecvQueue, row.SendQueue = 0, 0
+		m.received, m.sent = 0, 0
+		if row.Source == SourceProc {
+			row.BacklogLimit = nil
+		}
 	}
 	if r.extra != 0 {
 		m.info = s.infos[r.extra-1]
@@ -147,10 +155,13 @@ func (m *rowMaker) unix(s *Snapshot, r *record) {
 	row.Protocol, row.Family = "unix", "unix"
 	info := &s.unix[r.extra-1]
 	row.Path, row.Type = info.path, info.kind
-	if r.state == StateListen {
+	switch {
+	case row.Source == SourceProc:
+		row.RecvQueue, row.SendQueue = nil, nil
+	case r.state == StateListen:
 		m.queue, m.limit = r.rqueue, r.wqueue
 		row.Backlog, row.BacklogLimit = &m.queue, &m.limit
-		row.RecvQueue, row.SendQueue = 0, 0
+		m.received, m.sent = 0, 0
 	}
 }
 

@@ -51,6 +51,10 @@ type Socket struct {
 	Cookie uint64
 	// V6Only is IPV6_V6ONLY; told for listening and for unconnected sockets.
 	V6Only bool
+	// FromProc says that /proc/net told it, since sock_diag is missing: CgroupID
+	// and Cookie are zero then, V6Only is false and a listener's WQueue zero,
+	// whatever they are.
+	FromProc bool
 	// RQueue and WQueue are in bytes; for a TCP listener, connections waiting
 	// for accept and the backlog's limit.
 	RQueue, WQueue uint32

@@ -60,6 +60,14 @@ func (s *space) openAll() error {
 	if err := s.open(true); err != nil {
 		return err
 	}
+	if s.settle(nil) {
+		for _, c := range s.conns {
+			if err := c.proc.openAll(); err != nil {
+				s.close()
+				return err
+			}
+		}
+	}
 	if err := s.look(nil); err != nil {
 		s.close()
 		return err

@@ -39,7 +39,7 @@ func connectionItems(ix *index, match Match) []connectionItem {
 			continue
 		}
 		c := connectionItem{Protocol: r.Protocol, State: r.State, Namespace: namespaceText(r)}
-		c.id = identity{namespace: r.Namespace, cookie: r.Cookie, a: string(r.Protocol)}
+		c.id = identity{namespace: r.Namespace, cookie: cookieOf(r), a: string(r.Protocol)}
 		switch {
 		case !paired && ix.listener(e, ownerOf(r)) >= 0: // it came from elsewhere
 			c.Server, c.ServerHere, c.ServerAt, c.ClientAt = ownerOf(r), true, e.local, e.remote
@@ -67,7 +67,7 @@ func (c *connectionItem) pair(ix *index, i, j int) {
 		client, server = j, i
 	}
 	a, b := &ix.rows[client], &ix.rows[server]
-	c.id.cookie = a.Cookie // whichever of the two came first
+	c.id.cookie = cookieOf(a) // whichever of the two came first
 	c.Client, c.Server, c.ClientHere, c.ServerHere = ownerOf(a), ownerOf(b), true, true
 	c.ClientAt, c.ServerAt = a.Local.AddrPort(), b.Local.AddrPort()
 	c.Rate, c.RTT, c.State = ix.rate(client), rttOf(a), a.State

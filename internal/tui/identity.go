@@ -28,6 +28,15 @@ type identity struct {
 	a, b          string
 }
 
+// cookieOf returns a socket's cookie, or where it is not known a number that
+// stands for its inode and is no cookie.
+func cookieOf(r *sockets.Row) uint64 {
+	if r.Cookie == 0 && r.Inode != 0 {
+		return 1<<63 | uint64(r.Inode)
+	}
+	return r.Cookie
+}
+
 func (x identity) compare(y identity) int {
 	return cmp.Or(
 		cmp.Compare(x.namespace, y.namespace), x.local.Compare(y.local), x.remote.Compare(y.remote),

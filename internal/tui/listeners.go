@@ -52,7 +52,7 @@ func listenerItems(ix *index, match Match) []listenerItem {
 		}
 		at[i] = len(out)
 		out = append(out, listenerItem{
-			id:       identity{namespace: r.Namespace, local: r.Local.AddrPort(), cookie: r.Cookie, a: string(r.Protocol)},
+			id:       identity{namespace: r.Namespace, local: r.Local.AddrPort(), cookie: cookieOf(r), a: string(r.Protocol)},
 			Protocol: r.Protocol, Address: r.Local.AddrPort(), Scope: r.Scope, Owner: ownerOf(r),
 			Backlog: r.Backlog, BacklogLimit: r.BacklogLimit, Namespace: namespaceText(r),
 		})

@@ -23,6 +23,9 @@ func listenersView(items []listenerItem) view {
 		id: func(l *listenerItem) identity { return l.id },
 		cells: func(l *listenerItem, r *render) []span {
 			backlog := span{"-", dim}
+			if l.Backlog != nil && l.BacklogLimit == nil {
+				backlog = span{strconv.Itoa(int(*l.Backlog)) + "/?", plain}
+			}
 			if l.Backlog != nil && l.BacklogLimit != nil {
 				backlog = span{strconv.Itoa(int(*l.Backlog)) + "/" + strconv.Itoa(int(*l.BacklogLimit)), plain}
 				if *l.Backlog > 0 {

@@ -35,8 +35,9 @@ func suites() []suite {
 		{name: "firewall", pkg: "internal/explain/firewall", limit: 10 * time.Minute},
 		{name: "daemon-live", pkg: "internal/daemon", run: "^(TestOwners|TestSockets)", limit: 10 * time.Minute},
 		{name: "shop", pkg: "test/machine", run: "^TestShop$", part: "^TestShop$", limit: 10 * time.Minute},
-		// The last one, since it changes the machine.
+		// The last ones, since they change the machine.
 		{name: "setup", pkg: "test/machine", run: "^TestSetup$", limit: 25 * time.Minute},
+		{name: "nodiag", pkg: "test/machine", run: "^TestWithoutSockDiag$", part: "^TestWithoutSockDiag$/^seccomp$", limit: 10 * time.Minute},
 	}
 }
 

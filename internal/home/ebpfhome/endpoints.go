@@ -28,10 +28,7 @@ func (in *inside) readEndpoints() ([]loopback.Endpoint, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list endpoints of home %s: %w", in.spec.IP4, err)
 	}
-	conn, err := sockets.Open()
-	if err != nil {
-		return nil, fmt.Errorf("list endpoints of home %s: %w", in.spec.IP4, err)
-	}
+	whose := attribution{in: in, services: services}
 	var out []loopback.Endpoint
 	seen := map[loopback.Endpoint]bool{}
 	for _, q := range []struct {
@@ -44,16 +41,15 @@ func (in *inside) readEndpoints() ([]loopback.Endpoint, error) {
 		{loopback.UDP, unix.AF_INET, 1 << sockets.StateClose},
 		{loopback.UDP, unix.AF_INET6, 1 << sockets.StateClose},
 	} {
-		var list []sockets.Socket
-		list, err = conn.Dump(q.proto, q.family, q.states)
-		if errors.Is(err, unix.ENOENT) {
-			err = nil // no IPv6
-		}
+		list, err := in.conn.Dump(q.proto, q.family, q.states)
 		if err != nil {
-			break
+			return nil, fmt.Errorf("list endpoints of home %s: %w", in.spec.IP4, err)
 		}
 		for _, s := range list {
-			e, ok := in.endpoint(q.proto, s, services)
+			e, ok, err := in.endpoint(q.proto, s, &whose)
+			if err != nil {
+				return nil, fmt.Errorf("list endpoints of home %s: %w", in.spec.IP4, err)
+			}
 			key := e
 			key.Inode, key.Owner = 0, loopback.Owner{} // several sockets with SO_REUSEPORT are one endpoint
 			if ok && !seen[key] {
@@ -62,31 +58,34 @@ func (in *inside) readEndpoints() ([]loopback.Endpoint, error) {
 			}
 		}
 	}
-	if err = errors.Join(err, conn.Close()); err != nil {
-		return nil, fmt.Errorf("list endpoints of home %s: %w", in.spec.IP4, err)
-	}
 	return out, nil
 }
 
-func (in *inside) endpoint(proto loopback.Protocol, s sockets.Socket, services map[uint64]string) (loopback.Endpoint, bool) {
+func (in *inside) endpoint(proto loopback.Protocol, s sockets.Socket, whose *attribution) (loopback.Endpoint, bool, error) {
 	e := loopback.Endpoint{Protocol: proto, IP: s.Src.Addr().Unmap(), Port: s.Src.Port(), Inode: s.Inode, Owner: loopback.OwnedBy(s.UID)}
-	service, isInside := services[s.CgroupID]
+	isUnbound := proto == loopback.TCP && e.IP.IsUnspecified()
+	if !in.isHome(e.IP) && !isUnbound {
+		return loopback.Endpoint{}, false, nil
+	}
+	service, isInside, err := whose.of(&s)
 	switch {
-	case in.isHome(e.IP):
-	case proto == loopback.TCP && e.IP.IsUnspecified() && isInside:
+	case err != nil:
+		return loopback.Endpoint{}, false, err
+	case !isUnbound:
+	case isInside:
 		// On the device lo it is reached by the home's address as well.
 		e.IP = in.spec.IP4
 		if s.V6Only {
 			e.IP = in.spec.IP6
 		}
 	default:
-		return loopback.Endpoint{}, false
+		return loopback.Endpoint{}, false, nil
 	}
 	e.Service = service
 	if in.holds(e.Inode) {
-		return loopback.Endpoint{}, false // kept open for the next process of a service
+		return loopback.Endpoint{}, false, nil // kept open for the next process of a service
 	}
-	return e, true
+	return e, true, nil
 }
 
 // services maps the id of every cgroup inside to its service.

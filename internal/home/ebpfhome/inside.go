@@ -19,6 +19,7 @@ import (
 	"lodge/internal/home/hostsview"
 	"lodge/internal/loopback"
 	"lodge/internal/mark"
+	"lodge/internal/sockets"
 )
 
 // inside implements home.Inside.
@@ -30,6 +31,7 @@ type inside struct {
 	changes   chan struct{}
 	conflicts chan home.Conflict
 	watching  sync.WaitGroup
+	conn      *sockets.Conn
 	sockets   home.Shared[[]loopback.Endpoint]
 	// marker is for the daemon that finds what is left when this process and
 	// the helper are gone; here the cgroup says whose a process is.
@@ -59,7 +61,12 @@ func Open(spec home.Spec, f Files) (home.Inside, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open home %s: %w", spec.IP4, err), events.Close(), f.close())
 	}
+	conn, err := sockets.Open()
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("open home %s: %w", spec.IP4, err), events.Close(), table.Close(), f.close())
+	}
 	in := &inside{
+		conn:   conn,
 		marker: mark.NewMarker(spec.Mark),
 		spec:   spec, files: f, events: events, table: table,
 		changes:   make(chan struct{}, 1),
@@ -238,7 +245,7 @@ func (in *inside) Close() error {
 	in.mu.Unlock()
 	errs = append(errs, in.events.Close())
 	in.watching.Wait()
-	return errors.Join(append(errs, in.table.Close(), in.files.close())...)
+	return errors.Join(append(errs, in.table.Close(), in.conn.Close(), in.files.close())...)
 }
 
 // isHome says whether an address is one of the home's.

@@ -37,6 +37,7 @@ type none struct {
 
 	processes home.Shared[map[string][]int]
 
+	conn   *sockets.Conn
 	marker *mark.Marker // nil where processes carry no mark
 
 	mu sync.Mutex // guards what follows
@@ -55,7 +56,11 @@ type process struct {
 
 // Open gives a home without an engine.
 func Open(spec home.Spec) (home.Inside, error) {
-	n := &none{spec: spec, changes: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{}),
+	conn, err := sockets.Open()
+	if err != nil {
+		return nil, fmt.Errorf("open home %s: %w", spec.ID, err)
+	}
+	n := &none{spec: spec, conn: conn, changes: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{}),
 		marker: mark.NewMarker(spec.Mark), known: make(map[int]process), services: make(map[string]bool)}
 	go n.poll()
 	return n, nil
@@ -291,7 +296,7 @@ func (n *none) Endpoints() ([]loopback.Endpoint, error) {
 			states = 1 << 7 // TCP_CLOSE: bound, not connected
 		}
 		for _, family := range []int{unix.AF_INET, unix.AF_INET6} {
-			socks, err := sockets.Dump(proto, family, states)
+			socks, err := n.conn.Dump(proto, family, states)
 			if err != nil {
 				return nil, err
 			}
@@ -325,5 +330,8 @@ func (n *none) Release(uint16) error { return nil }
 func (n *none) Close() error {
 	close(n.stop)
 	<-n.done
+	if err := n.conn.Close(); err != nil {
+		return fmt.Errorf("close home %s: %w", n.spec.ID, err)
+	}
 	return nil
 }

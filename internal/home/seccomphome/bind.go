@@ -232,6 +232,7 @@ func (l *listener) register(s *socket) {
 	if err != nil || s.proto == "" || !l.h.isHere(s.proto, at) {
 		return
 	}
+	l.h.know(s)
 	l.h.own(endKey{s.proto, at}, l.h.shownCookie(s, at), l.service)
 }
 

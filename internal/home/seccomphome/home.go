@@ -19,7 +19,7 @@ import (
 type Home struct {
 	spec home.Spec
 	exe  string
-	conn *sockets.Conn
+	conn kernel
 	// netns is this process's network namespace (SO_NETNS_COOKIE), zero where
 	// the kernel (before 5.14) does not tell.
 	netns uint64
@@ -54,6 +54,8 @@ type Home struct {
 	// the service that bound a socket, which may not listen yet.
 	bound  map[endKey][]ownSocket
 	binder generations[string]
+	// inodes has the sockets that passed through this process: see kernel.
+	inodes generations[known]
 	leases map[uint16]lease
 	held   map[netip.AddrPort][]*holding
 	// away has the addresses that only we hold, where nobody accepts.
@@ -80,7 +82,7 @@ func Open(spec home.Spec, exe string) (*Home, error) {
 		return nil, fmt.Errorf("open home %s: %w", spec.ID, err)
 	}
 	h := &Home{
-		spec: spec, exe: exe, conn: conn,
+		spec: spec, exe: exe,
 		changes:   make(chan struct{}, 1),
 		clashes:   make(chan home.Conflict, 16),
 		six:       make(map[portKey]sixPort),
@@ -95,6 +97,7 @@ func Open(spec home.Spec, exe string) (*Home, error) {
 		uid:       os.Geteuid(),
 		marker:    mark.NewMarker(spec.Mark),
 	}
+	h.conn = kernel{conn, h}
 	if h.filters, err = ownFilters(); err != nil {
 		return nil, errors.Join(fmt.Errorf("open home %s: %w", spec.ID, err), conn.Close())
 	}

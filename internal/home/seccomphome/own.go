@@ -62,6 +62,10 @@ func (h *Home) boundBy(cookie uint64, service string) {
 func (h *Home) shownCookie(s *socket, at netip.AddrPort) uint64 {
 	if s.raw == unix.IPPROTO_MPTCP {
 		if got, found, err := h.conn.Lookup(s.proto, at); err == nil && found && got.Src == at {
+			if got.FromProc {
+				h.knowAs(shown{got.Inode, got.UID}, s.cookie)
+				return s.cookie
+			}
 			return got.Cookie
 		}
 	}
@@ -136,21 +140,26 @@ func (h *Home) lost(told map[endKey]uint64) bool {
 			delete(told, key)
 		}
 	}
-	for _, key := range keys {
-		got, found, err := h.conn.Lookup(key.proto, key.at)
+	at := make([]netip.AddrPort, len(keys))
+	for i, key := range keys {
+		at[i] = key.at
+	}
+	h.conn.LookupEach(loopback.TCP, at, func(i int, got sockets.Socket, found bool, err error) {
 		if err != nil {
-			continue
+			return
 		}
+		key := keys[i]
+		h.conn.complete(&got)
 		h.mu.Lock()
 		_, ours := h.ownerOf(key, got.Cookie)
 		h.mu.Unlock()
 		if found && ours {
 			delete(told, key)
-			continue
+			return
 		}
 		if last, was := told[key]; !was || last != got.Cookie {
 			told[key], news = got.Cookie, true
 		}
-	}
+	})
 	return news
 }

@@ -42,6 +42,7 @@ func (r *generations[V]) get(cookie uint64) (V, bool) {
 }
 
 func (h *Home) remember(s *socket, asked netip.AddrPort) {
+	h.know(s)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.asked.put(s.cookie, asked)

@@ -1,0 +1,104 @@
+package ebpfhome
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+
+	"lodge/internal/sockets"
+)
+
+// holder is a process inside that has a socket open.
+type holder struct {
+	service string
+	pid     int
+}
+
+// holders maps the sockets that processes inside have open, by inode. It is
+// needed where the kernel does not tell in which cgroup a socket was made
+// (sockets.Socket.FromProc): only a process inside can have made what it alone
+// has open. A process that may not be looked into, such as a set-user-id
+// program, has no socket here.
+func (in *inside) holders(services map[uint64]string) (map[uint32]holder, error) {
+	names := make(map[string]bool)
+	for _, name := range services {
+		names[name] = true
+	}
+	out := make(map[uint32]holder)
+	for name := range names {
+		pids, err := in.Pids(name)
+		if err != nil {
+			return nil, err
+		}
+		for _, pid := range pids {
+			has, err := sockets.ProcessSockets(pid)
+			if err != nil {
+				continue // not to be seen
+			}
+			for inode := range has {
+				out[inode] = holder{name, pid}
+			}
+		}
+	}
+	return out, nil
+}
+
+// v6only asks a socket of a process for IPV6_V6ONLY; false where it cannot be
+// asked.
+func (h holder) v6only(inode uint32) bool {
+	dir := "/proc/" + strconv.Itoa(h.pid) + "/fd"
+	names, err := os.ReadDir(dir)
+	if err != nil {
+		return false
+	}
+	pidfd, err := unix.PidfdOpen(h.pid, 0)
+	if err != nil {
+		return false
+	}
+	defer func() { _ = unix.Close(pidfd) }() // nothing was written to it
+	for _, n := range names {
+		fd, err := strconv.Atoi(n.Name())
+		if got, ok := socketInode(dir + "/" + n.Name()); err != nil || !ok || got != inode {
+			continue
+		}
+		dup, err := unix.PidfdGetfd(pidfd, fd, 0)
+		if err != nil {
+			continue
+		}
+		again, ok := socketInode(fmt.Sprintf("/proc/self/fd/%d", dup))
+		only, err := unix.GetsockoptInt(dup, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY)
+		_ = unix.Close(dup) // as above
+		if ok && again == inode && err == nil {
+			return only != 0
+		}
+	}
+	return false
+}
+
+// attribution says of which service a socket is.
+type attribution struct {
+	in       *inside
+	services map[uint64]string // by cgroup
+	holders  map[uint32]holder // by inode; nil until it is needed
+}
+
+// of returns the service that made a socket, and whether it was made inside.
+// What the kernel does not tell is filled in.
+func (a *attribution) of(s *sockets.Socket) (service string, isInside bool, err error) {
+	if !s.FromProc {
+		service, isInside = a.services[s.CgroupID]
+		return service, isInside, nil
+	}
+	if a.holders == nil {
+		if a.holders, err = a.in.holders(a.services); err != nil {
+			return "", false, err
+		}
+	}
+	h, isInside := a.holders[s.Inode]
+	if isInside && s.Src.Addr().Is6() && s.Src.Addr().IsUnspecified() {
+		s.V6Only = h.v6only(s.Inode)
+	}
+	return h.service, isInside, nil
+}
