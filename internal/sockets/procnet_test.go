@@ -320,7 +320,8 @@ func agree(t *testing.T, w, g *Row) {
 	same("path", w.Path, g.Path)
 	same("type", w.Type, g.Type)
 	same("processes", pidsOf(w.Processes), pidsOf(g.Processes))
-	if g.Source != SourceProc || g.Cookie != 0 || g.CgroupID != 0 || g.V6Only || g.BacklogLimit != nil || g.TCP != nil {
+	same("v6only", w.V6Only, g.V6Only)
+	if g.Source != SourceProc || g.Cookie != 0 || g.CgroupID != 0 || g.BacklogLimit != nil || g.TCP != nil {
 		t.Errorf("it tells what is not known: %+v", g)
 	}
 	if w.Protocol == "unix" {

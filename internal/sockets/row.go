@@ -45,7 +45,7 @@ type Row struct {
 	// CgroupID is the inode number of the cgroup2 directory in which the
 	// socket was made.
 	CgroupID uint64 `json:"cgroup_id,omitempty"`
-	// Source is SourceProc where sock_diag is missing: Cookie, CgroupID, V6Only,
+	// Source is SourceProc where sock_diag is missing: Cookie, CgroupID,
 	// TCP, a listener's BacklogLimit, and of a Unix socket UID, Peer and the
 	// queues are then not known. Else it is empty.
 	Source string `json:"source,omitempty"`

@@ -102,6 +102,7 @@ func (m *rowMaker) fill(s *Snapshot, i uint32) *Row {
 		row.UID, row.User = &m.uid, s.users[r.uid]
 	}
 	row.Processes = s.holders(r, &m.holders[0])
+	m.askV6Only()
 	row.Project, row.Service = s.project(r, row.Processes)
 	if s.owners != nil {
 		m.live(s, r)

@@ -1,14 +1,6 @@
 package ebpfhome
 
-import (
-	"fmt"
-	"os"
-	"strconv"
-
-	"golang.org/x/sys/unix"
-
-	"lodge/internal/sockets"
-)
+import "lodge/internal/sockets"
 
 // holder is a process inside that has a socket open.
 type holder struct {
@@ -45,38 +37,6 @@ func (in *inside) holders(services map[uint64]string) (map[uint32]holder, error)
 	return out, nil
 }
 
-// v6only asks a socket of a process for IPV6_V6ONLY; false where it cannot be
-// asked.
-func (h holder) v6only(inode uint32) bool {
-	dir := "/proc/" + strconv.Itoa(h.pid) + "/fd"
-	names, err := os.ReadDir(dir)
-	if err != nil {
-		return false
-	}
-	pidfd, err := unix.PidfdOpen(h.pid, 0)
-	if err != nil {
-		return false
-	}
-	defer func() { _ = unix.Close(pidfd) }() // nothing was written to it
-	for _, n := range names {
-		fd, err := strconv.Atoi(n.Name())
-		if got, ok := socketInode(dir + "/" + n.Name()); err != nil || !ok || got != inode {
-			continue
-		}
-		dup, err := unix.PidfdGetfd(pidfd, fd, 0)
-		if err != nil {
-			continue
-		}
-		again, ok := socketInode(fmt.Sprintf("/proc/self/fd/%d", dup))
-		only, err := unix.GetsockoptInt(dup, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY)
-		_ = unix.Close(dup) // as above
-		if ok && again == inode && err == nil {
-			return only != 0
-		}
-	}
-	return false
-}
-
 // attribution says of which service a socket is.
 type attribution struct {
 	in       *inside
@@ -98,7 +58,7 @@ func (a *attribution) of(s *sockets.Socket) (service string, isInside bool, err 
 	}
 	h, isInside := a.holders[s.Inode]
 	if isInside && s.Src.Addr().Is6() && s.Src.Addr().IsUnspecified() {
-		s.V6Only = h.v6only(s.Inode)
+		s.V6Only = sockets.AskV6Only(h.pid, s.Inode)
 	}
 	return h.service, isInside, nil
 }
