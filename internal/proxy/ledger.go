@@ -58,7 +58,7 @@ const (
 
 func newLedger(cfg Config, lim Limits) *ledger {
 	l := &ledger{ask: cfg.Client, burst: float64(lim.Frames), penalty: lim.PenaltyTime, accounts: map[string]*account{}}
-	l.unknown = l.clientBudget()
+	l.unknown = newBudget(l.burst, l.burst*rateShare) // when it is empty, it is only asked who they are
 	return l
 }
 
