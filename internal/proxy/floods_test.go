@@ -371,6 +371,41 @@ func TestHeavyUse(t *testing.T) {
 	}
 }
 
+// TestLongTransfer: what a client has earned counts for all its connections, too,
+// however long it goes on.
+func TestLongTransfer(t *testing.T) {
+	const burst = 512
+	r := newRig(t, Config{Limits: Limits{Frames: burst}, Client: func(_, _ netip.AddrPort) (string, bool) { return "one", true }})
+	low := &lowConn{}
+	low.account = r.e.ledger.accountOf(addressed{remote: netip.MustParseAddrPort("192.0.2.1:1"), local: netip.MustParseAddrPort("127.0.0.1:1")})
+	h, err := newH2conn(r.e, nil, low)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.in.skip = 0
+	var data, update bytes.Buffer
+	if err := http2.NewFramer(&data, nil).WriteData(1, false, make([]byte, 8<<10)); err != nil {
+		t.Fatal(err)
+	}
+	for range 4 { // for each 4 KiB, of the stream and of the connection
+		if err := http2.NewFramer(&update, nil).WriteWindowUpdate(1, 4<<10); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range 10000 {
+		for range 16 { // pieces in flight
+			h.sent(data.Bytes())
+		}
+		for range 16 {
+			h.received(update.Bytes())
+			h.settle()
+		}
+		if h.flooded() {
+			t.Fatalf("after %d KiB", i*16*8)
+		}
+	}
+}
+
 // TestBusyAcknowledgements: a client that answers each piece of a body with two
 // WINDOW_UPDATE frames and a PING, and one that gives each request a priority
 // and gives up some of the answers, are none.

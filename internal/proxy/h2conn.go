@@ -34,7 +34,7 @@ type h2conn struct {
 	ages    ages
 	budget  budget
 	spent   float64 // in all
-	owed    float64 // not charged to the client yet
+	owed    float64 // not charged to the client yet; less than zero: earned in advance
 	over    bool
 
 	once sync.Once // for Close
@@ -141,7 +141,7 @@ func (c *h2conn) sent(b []byte) {
 func (c *h2conn) count(cost float64) {
 	if cost < 0 {
 		c.budget.earn(-cost)
-		c.owed = max(c.owed+cost, 0)
+		c.owed = max(c.owed+cost, -c.budget.burst)
 		return
 	}
 	c.owed += cost
