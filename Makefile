@@ -4,7 +4,7 @@ BIN      := bin/lodge
 VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test test-kernels test-kernels-part lint generate bench-home bench-look bench-names install
+.PHONY: help build demo test test-kernels test-kernels-part lint generate bench-home bench-look bench-names bench-floods install
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,6 +42,9 @@ bench-look: build ## measure lodge ports, explain and top beside ss, netstat and
 
 bench-names: build ## measure names beside nginx, haproxy, caddy, portless and ReverseProxy (needs root)
 	$(GO) run ./bench/names
+
+bench-floods: build ## measure what floods of HTTP/2 frames cost another client of the proxy
+	$(GO) run ./bench/floods
 
 install: build ## copy lodge to /usr/local/bin
 	install -m 0755 $(BIN) /usr/local/bin/lodge

@@ -140,7 +140,7 @@ func explainProject(p localapi.Project) explain.Project {
 func explainService(s service.Status) explain.Service {
 	x := explain.Service{
 		Name: s.Name, State: string(s.State), Exit: s.Exit, Reason: s.Reason, Failing: s.Failing != "",
-		Endpoints: reachable(s.Endpoints), Ports: append([]uint16(nil), s.LastPorts...), URL: s.URL,
+		Endpoints: reachable(s.Endpoints), Ports: append([]uint16(nil), s.LastPorts...), URL: s.URL, PID: s.PID,
 	}
 	switch s.State {
 	case service.Backoff, service.Failed, service.Exited, service.Stopped:

@@ -35,6 +35,7 @@ type serving struct {
 	spoken  *spoken
 	// strangers keeps names from leading to other users' servers.
 	strangers strangers
+	clients   clients
 	served    sync.WaitGroup
 	looking   sync.Map // projects whose keeper is asked where its services listen
 
@@ -57,6 +58,7 @@ func (d *Daemon) serveNames() (*serving, error) {
 		Log:       d.cfg.Log,
 		Busy:      d.cfg.Busy,
 		Check:     s.strangers.check,
+		Client:    s.clients.of,
 	})
 	if err != nil {
 		return nil, err
@@ -132,7 +134,7 @@ func (s *serving) close() error {
 	err := s.engine.Shutdown(ctx)
 	s.served.Wait()
 	s.spoken.asked.Wait()
-	err = errors.Join(err, s.strangers.close())
+	err = errors.Join(err, s.strangers.close(), s.clients.close())
 	if errors.Is(err, context.DeadlineExceeded) {
 		return nil // a stream that does not end is no failure
 	}

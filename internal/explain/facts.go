@@ -128,6 +128,8 @@ type ProcessFacts struct {
 	State byte
 	// Ancestors are the parent, its parent and so on, up to pid 1.
 	Ancestors []Ancestor
+	// Limits say which limits on the number of processes hold it back.
+	Limits []string
 }
 
 // Ancestor is a process above another.
@@ -164,6 +166,10 @@ type Service struct {
 	Failing bool `json:"-"`
 	// URL is its name below localhost, "" for none.
 	URL string `json:"-"`
+	// PID is its main process, zero if it does not run, and Limits say which
+	// limits on the number of processes hold that back.
+	PID    int      `json:"-"`
+	Limits []string `json:"limits,omitempty"`
 }
 
 // isLocal says whether an address is this machine's. All of 127.0.0.0/8 is,

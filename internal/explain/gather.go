@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"lodge/internal/explain/firewall"
+	"lodge/internal/limits"
 	"lodge/internal/loopback"
 	"lodge/internal/sockets"
 )
@@ -142,6 +143,9 @@ func (f *Facts) targets(ctx context.Context, src Source) {
 	if f.Input.Name != "" {
 		if src.Name != nil {
 			f.Name = src.Name(f.Input.Name)
+		}
+		if n := f.Name; n != nil && n.Service != nil && n.Service.PID != 0 {
+			n.Service.Limits = limits.Now(n.Service.PID)
 		}
 		if n := f.Name; n != nil && n.Domain == "localhost" && n.Port != 0 && !f.Input.HasPort {
 			f.Input.Port, f.Input.HasPort, f.Implied = n.Port, true, true

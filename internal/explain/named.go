@@ -327,6 +327,9 @@ func (f *Facts) nameLines() []Line {
 			text += ": " + s.Reason
 		}
 		out = append(out, Line{"service", text})
+		for _, l := range s.Limits {
+			out = append(out, Line{"limit", l})
+		}
 		if len(n.URL) > 0 && n.Domain == "test" {
 			out = append(out, Line{"also", n.URL})
 		}

@@ -4,6 +4,7 @@ import (
 	"os"
 	"strconv"
 
+	"lodge/internal/limits"
 	"lodge/internal/procfs"
 )
 
@@ -17,7 +18,7 @@ func readProcess(pid int, start uint64) (ProcessFacts, bool) {
 	if !ok || start != 0 && st.Start != start {
 		return ProcessFacts{}, false
 	}
-	facts := ProcessFacts{State: st.State}
+	facts := ProcessFacts{State: st.State, Limits: limits.Now(pid)}
 	for child, parent := st, st.Parent; parent > 0 && len(facts.Ancestors) < maxAncestors; {
 		up, ok := stat(parent)
 		// A parent is older than its child; a younger one is another process

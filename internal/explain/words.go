@@ -180,6 +180,7 @@ func (f *Facts) about(r *sockets.Row) []string {
 		if s := deleted(p); s != "" {
 			out = append(out, s)
 		}
+		out = append(out, f.Processes[p.PID].Limits...)
 		if p.StartedAt != nil {
 			out = append(out, fmt.Sprintf("started %s", ago(f.Now.Sub(*p.StartedAt))))
 		}

@@ -50,6 +50,11 @@ type Config struct {
 	// table has there. Its error holds ECONNREFUSED if that is somebody else: the
 	// request waits for another table then. Nil: whoever listens is.
 	Check func(netip.AddrPort) error
+	// Client names the process at the other end of a connection from this
+	// machine, which goes from client to server: what it floods counts against
+	// all that has that name. It is asked about few connections. False, or a nil
+	// Client: it is not known.
+	Client func(client, server netip.AddrPort) (string, bool)
 }
 
 // Limits bound what clients may cost. A zero field takes the default.
@@ -69,6 +74,12 @@ type Limits struct {
 	// it. Node closes such a connection after 5 s, and says so in Keep-Alive,
 	// which is heeded; the default is 4 s, so that it is lodge that closes first.
 	KeepTime time.Duration
+	// Frames bounds the frames of HTTP/2 without work that a connection may send
+	// at once, in the units of h2cost.go; an eighth of it comes back each second.
+	// 8192.
+	Frames int
+	// PenaltyTime is how long a client that sent more is remembered; 30 s.
+	PenaltyTime time.Duration
 }
 
 func (l *Limits) fill() {
@@ -94,6 +105,8 @@ func (l *Limits) fill() {
 	t(&l.RefuseTime, time.Second)
 	t(&l.DialTime, 5*time.Second)
 	t(&l.KeepTime, 4*time.Second)
+	n(&l.Frames, 8192)
+	t(&l.PenaltyTime, 30*time.Second)
 }
 
 // Engine carries requests. Make it with New, give it a Table and listeners,
@@ -108,6 +121,7 @@ type Engine struct {
 	latest  atomic.Pointer[h1conn] // the connection of the last request on the hot road
 	tunnels *tunnels
 	slow    *slowRoad
+	ledger  *ledger
 	buffers buffers
 
 	slots chan struct{} // one for each client connection
@@ -138,6 +152,7 @@ func New(cfg Config) (*Engine, error) {
 		listeners: map[net.Listener]struct{}{}, conns: map[*h1conn]struct{}{}, done: make(chan struct{}),
 	}
 	e.lim.fill()
+	e.ledger = newLedger(cfg, e.lim)
 	e.slots = make(chan struct{}, e.lim.Conns)
 	e.now.Store(time.Now().UnixNano())
 	if cfg.TLS != nil {

@@ -240,7 +240,12 @@ func (c *h1conn) handOver() {
 	first = append(first, buffered...)
 	c.release()
 	c.e.leave(c)
-	c.e.slow.give(&readConn{Conn: c.c, low: c.low, first: first})
+	rc := &readConn{Conn: c.c, low: c.low, first: first}
+	if c.minor == 2 {
+		c.e.slow.giveH2(rc, c.low)
+		return
+	}
+	c.e.slow.give(rc)
 }
 
 // release gives the buffers back.

@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -15,7 +14,6 @@ import (
 	"time"
 
 	"golang.org/x/net/http2"
-	"golang.org/x/net/http2/hpack"
 )
 
 // TestHeadLimits: heads of any allowed size pass, longer ones are refused.
@@ -195,65 +193,6 @@ func TestConnections(t *testing.T) {
 	if got := bodyOf(t, res); got != "ok" {
 		t.Error(got)
 	}
-}
-
-// TestFloods: what floods a server of HTTP/2 ends the flood's connection or is
-// borne, and others are answered meanwhile.
-func TestFloods(t *testing.T) {
-	up := backend(t, func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/wait" {
-			<-r.Context().Done()
-			return
-		}
-		io.WriteString(w, "ok")
-	})
-	r := newRig(t, Config{})
-	r.serve(at("web", up))
-	wait := []hpack.HeaderField{{Name: ":method", Value: "GET"}, {Name: ":scheme", Value: "http"}, {Name: ":authority", Value: "web.shop.localhost"}, {Name: ":path", Value: "/wait"}}
-	for name, flood := range map[string]func(h *h2, i int) error{
-		"rapid reset": func(h *h2, i int) error {
-			if err := h.headers(uint32(2*i+1), true, wait); err != nil {
-				return err
-			}
-			return h.f.WriteRSTStream(uint32(2*i+1), http2.ErrCodeCancel)
-		},
-		"streams": func(h *h2, i int) error { return h.headers(uint32(2*i+1), true, wait) },
-		"continuation": func(h *h2, i int) error {
-			if i == 0 {
-				return h.f.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: []byte{0x82}})
-			}
-			return h.f.WriteContinuation(1, false, bytes.Repeat([]byte{0x40, 1, 'x', 1, 'y'}, 1000))
-		},
-		"settings": func(h *h2, _ int) error { return h.f.WriteSettings() },
-		"pings":    func(h *h2, _ int) error { return h.f.WritePing(false, [8]byte{}) },
-		"empty data": func(h *h2, i int) error {
-			if i == 0 {
-				return h.headers(1, false, wait)
-			}
-			return h.f.WriteData(1, false, nil)
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			c := r.dial()
-			h := newH2(t, c)
-			done := make(chan struct{})
-			go func() { // the answers, so that neither side waits for the other
-				defer close(done)
-				io.Copy(io.Discard, c)
-			}()
-			for i := range 20000 {
-				if flood(h, i) != nil {
-					break
-				}
-			}
-			if status, got := get(t, r.client("h2c"), "http://web.shop.localhost/"); status != 200 || got != "ok" {
-				t.Errorf("meanwhile: %d %q", status, got)
-			}
-			c.Close()
-			within(t, done, "the end")
-		})
-	}
-	waitOpen(t, r, 0)
 }
 
 // TestShutdown: requests under way end well, tunnels and idle connections end,

@@ -114,6 +114,10 @@ func (e *Engine) welcome(nc net.Conn, l Listener, port uint16) {
 		<-e.slots
 		return
 	}
+	if !e.ledger.admit(low, e.done) {
+		low.Close()
+		return
+	}
 	var ip netip.Addr
 	if a, ok := nc.RemoteAddr().(*net.TCPAddr); ok {
 		ip = a.AddrPort().Addr()
@@ -145,7 +149,7 @@ func (e *Engine) welcome(nc net.Conn, l Listener, port uint16) {
 		st := t.ConnectionState()
 		if st.NegotiatedProtocol == "h2" {
 			e.leave(c)
-			e.slow.give(t)
+			e.slow.giveH2(t, low)
 			return
 		}
 		if c.joinRaw(st) {

@@ -19,7 +19,8 @@ type lowConn struct {
 	once    sync.Once
 	client  client
 	in      entry
-	instant bool // Read does not wait
+	account *account // of the client, where it was asked for
+	instant bool     // Read does not wait
 
 	buffers *buffers
 	mu      sync.Mutex // guards held; Read of TLS may write alerts

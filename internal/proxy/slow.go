@@ -72,6 +72,8 @@ func lowOf(c net.Conn) *lowConn {
 	switch c := c.(type) {
 	case *readConn:
 		return c.low
+	case *h2conn:
+		return c.low
 	case *tls.Conn:
 		low, _ := c.NetConn().(*lowConn)
 		return low
@@ -89,6 +91,16 @@ func (s *slowRoad) give(c net.Conn) {
 	case <-s.done:
 		c.Close()
 	}
+}
+
+// giveH2 is give for a connection that speaks HTTP/2.
+func (s *slowRoad) giveH2(c net.Conn, low *lowConn) {
+	h, err := newH2conn(s.e, c, low)
+	if err != nil { // the client was told
+		c.Close()
+		return
+	}
+	s.give(h)
 }
 
 // Accept, Close and Addr make the road a listener of what it is given.

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"lodge/internal/home"
+	"lodge/internal/limits"
 	"lodge/internal/logs"
 )
 
@@ -22,6 +23,9 @@ type process struct {
 	watched  time.Time // when the wait for its readiness began
 	wasReady bool
 	gone     bool // the main process has ended
+	life     *limits.Life
+	over     chan struct{} // closed when it need not be followed any more
+	once     sync.Once     // for over
 
 	out  *logs.Writer
 	pipe *os.File
@@ -35,6 +39,7 @@ func (p *process) flush() { p.out.Flush() }
 func (p *process) finish() {
 	// A process that left the home (sudo, a container engine's client) may
 	// still hold the pipe: what it says from now on is not the service's.
+	p.unfollow()
 	_ = p.pipe.SetReadDeadline(time.Now().Add(200 * time.Millisecond))
 	p.read.Wait()
 	_ = p.pipe.Close()
@@ -100,6 +105,7 @@ func (r *runner) launch() (*process, *Error) {
 		return nil, &Error{Service: r.name, Cause: err.Error()}
 	}
 	p.pid, p.exit = pid, exit
+	p.follow()
 	r.newLife()
 	r.breaker.Started(p.started)
 	p.read.Add(1)

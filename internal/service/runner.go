@@ -354,6 +354,7 @@ func (r *runner) session() chan error {
 			r.fail(v.err)
 			return nil
 		}
+		how := r.howEnded(p, *v.exit)
 		r.letGo() // its listening sockets: they would keep clients waiting
 		r.halt(p)
 		r.set(func(st *Status) { st.ended(*v.exit) })
@@ -361,22 +362,22 @@ func (r *runner) session() chan error {
 		code := v.exit.Code
 		again := sp.Restart == "always" || sp.Restart != "never" && code != 0
 		if !again {
-			r.ended(*v.exit, p)
+			r.ended(*v.exit, how, p)
 			return nil
 		}
 		if ran >= ranWell {
 			back.reset()
 		}
 		if !everReady && tries >= earlyTries {
-			r.fail(r.failure(fmt.Sprintf("ended with %s before it was ready, %d times", exitText(*v.exit), tries), p))
+			r.fail(r.failure(fmt.Sprintf("ended with %s before it was ready, %d times", how, tries), p))
 			return nil
 		}
 		wait := back.next()
-		why := fmt.Sprintf("ended with %s; next start in %.1f s", exitText(*v.exit), wait.Seconds())
+		why := fmt.Sprintf("ended with %s; next start in %.1f s", how, wait.Seconds())
 		r.say(why)
 		r.set(func(st *Status) {
 			st.State, st.PID, st.Reason, st.Restarts = Backoff, 0, why, st.Restarts+1
-			st.Failing = "ended with " + exitText(*v.exit)
+			st.Failing = "ended with " + how
 		})
 		if v := r.pause(wait); v.stop != nil {
 			r.set(func(st *Status) { st.State, st.Reason = r.atRest(), "" })
@@ -389,7 +390,7 @@ func (r *runner) session() chan error {
 	}
 }
 
-func (r *runner) ended(x ExitStatus, p *process) {
+func (r *runner) ended(x ExitStatus, how string, p *process) {
 	if x.Code == 0 {
 		r.say("ended with status 0")
 		r.mu.Lock()
@@ -398,7 +399,7 @@ func (r *runner) ended(x ExitStatus, p *process) {
 		r.sup.notify()
 		return
 	}
-	r.fail(r.failure("ended with "+exitText(x), p))
+	r.fail(r.failure("ended with "+how, p))
 }
 
 // awaitNeeds waits until every needed service is ready or ended well.

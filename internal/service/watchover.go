@@ -59,6 +59,7 @@ func (r *runner) watchOver(p *process) verdict {
 			if res.err != nil {
 				return verdict{err: r.failure(res.err.Error(), p).withHint(r.readyHint(sp))}
 			}
+			p.life.Again() // it has done what it does at its start
 			if !r.becomeReady(p, res.listened, res.since) {
 				await(p.wasReady) // it stopped listening this very moment
 				continue
