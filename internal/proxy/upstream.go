@@ -175,6 +175,10 @@ func (u *upError) Error() string {
 	if strings.Contains(c.Error(), "http2: frame too large") {
 		return fmt.Sprintf("%s %s: it answered, but not in HTTP/2", u.what, u.to)
 	}
+	// It had ended before the request was sent; which of both it was is not told.
+	if strings.Contains(c.Error(), "http2: client conn could not be established") {
+		return fmt.Sprintf("%s %s: it answered, but not in HTTP/2, or closed the connection at once", u.what, u.to)
+	}
 	return fmt.Sprintf("%s %s: %v", u.what, u.to, c)
 }
 
