@@ -31,6 +31,8 @@ type selection struct {
 	names []string
 	// services are of one project each.
 	services []projectService
+	// guessed are those of services that are words and no flags.
+	guessed []projectService
 	// hosts are names such as lodge gives, which the daemon knows best.
 	hosts []hostWord
 	// families are ipv4 and ipv6; none is both.
@@ -184,6 +186,7 @@ func (s *selection) name(w, text string) error {
 	case p == "" || svc == "" || strings.Contains(svc, "/"):
 		return wrongWord(w, "it is not PROJECT/SERVICE", "for example: lodge ports shop/web")
 	default:
+		s.guessed = append(s.guessed, projectService{p, svc})
 		s.service(projectService{p, svc})
 	}
 	return nil

@@ -51,7 +51,7 @@ func nearest(text string, at int) Operation {
 			}
 		}
 	}
-	try(Bind, "bind", "listen", "make_sock", "start server", "starting server", "expose", "eacces: permission denied")
+	try(Bind, "bind", "listen", "make_sock", "start server", "starting server", "expose", "lock file", "eacces: permission denied")
 	try(Connect, "connect", "dial ", "sendto", "reach", "verbind", "connexion", "conexión")
 	return op
 }
@@ -74,6 +74,26 @@ func (r *reader) protocol(m *mention, line int) loopback.Protocol {
 }
 
 var reProtocol = compiled(`(?i)(?:^|[\s/(\[{,:"'=])(tcp|udp)(?:[46]|/ip)?(?:[\s:)\]},"']|$)`)
+
+// nameBefore reads the name that stands right before the error that it is not
+// known: "ping: db.internal: Name or service not known". The first word of a line
+// is the program, unless it has a dot.
+func (r *reader) nameBefore(k *mark, line int) string {
+	before, ok := strings.CutSuffix(strings.TrimRight(r.text[r.lines[line].start:k.start], " "), ":")
+	if !ok {
+		return ""
+	}
+	name := strings.ToLower(before[strings.LastIndexAny(before, " \t\"'(=:")+1:])
+	first := len(strings.TrimSpace(before)) == len(name)
+	if !target.ValidName(name) || isErrorWord(name) || first && !strings.Contains(name, ".") || isSource(name) {
+		return ""
+	}
+	switch name {
+	case "getaddrinfo", "gethostbyname", "gaierror", "socket.gaierror", "resolve", "resolver", "lookup", "dns", "warning", "fatal", "info", "debug":
+		return ""
+	}
+	return name
+}
 
 // numberBehind reads a number that stands alone behind an error, at the end of
 // its line, as a port: "Address already in use (os error 98) 3000".

@@ -79,7 +79,27 @@ func Read(text string) []Reading {
 			all = join(all, x)
 		}
 	}
-	return sorted(all)
+	return sorted(r.worth(all))
+}
+
+// worth leaves out what says nothing where there is more: that the C library has
+// found no name service cache, which is so on most machines, and the host and port
+// that curl tells although it was given a Unix socket.
+func (r *reader) worth(all []Reading) []Reading {
+	has := func(f func(*Reading) bool) bool {
+		return slices.ContainsFunc(all, func(x Reading) bool { return f(&x) })
+	}
+	isCache := func(x *Reading) bool { return strings.HasSuffix(x.Unix, "/run/nscd/socket") }
+	if has(func(x *Reading) bool { return !isCache(x) }) {
+		all = slices.DeleteFunc(all, func(x Reading) bool { return isCache(&x) })
+	}
+	curls := func(x *Reading) bool {
+		return x.Unix != "" && strings.Contains(r.text, "connect fail for "+x.Unix)
+	}
+	if has(curls) {
+		all = slices.DeleteFunc(all, func(x Reading) bool { return x.Unix == "" && x.Operation == Connect })
+	}
+	return all
 }
 
 // plainly reads a text that tells of no failure.
@@ -138,16 +158,29 @@ func (r *reader) of(k *mark) (Reading, bool) {
 	if op == "" {
 		op = r.operation(k, line)
 	}
+	if k.operation == Connect && reGunicorn().MatchString(r.lineText(line)) {
+		op = Bind
+	}
 	var best *mention
 	var bestKey [4]int
+	file := r.isFileError(k, line)
 	for i := range r.mentions {
 		m := &r.mentions[i]
+		if file && m.line != line {
+			continue
+		}
 		key, ok := r.key(k, m, line, op)
 		if ok && (best == nil || slices.Compare(key[:], bestKey[:]) < 0) {
 			best, bestKey = m, key
 		}
 	}
 	out := Reading{Errno: k.errno, Operation: op, at: k.start}
+	if best == nil && k.errno == "ENOTFOUND" {
+		if name := r.nameBefore(k, line); name != "" {
+			out.Name = name
+			return out, true
+		}
+	}
 	if best == nil {
 		if n, ok := r.numberBehind(k); ok {
 			out.Port, out.HasPort = n, true
@@ -189,6 +222,20 @@ func (r *reader) of(k *mark) (Reading, bool) {
 	}
 	return out, true
 }
+
+// isFileError reports whether an error is that of a file, which stands right
+// before it: "/dev/stderr: Permission denied".
+func (r *reader) isFileError(k *mark, line int) bool {
+	if k.errno != "EACCES" && k.errno != "ENOENT" {
+		return false
+	}
+	before := strings.TrimRight(r.text[r.lines[line].start:k.start], " :\"'")
+	path := before[strings.LastIndexAny(before, " \t\"'(=")+1:]
+	return strings.HasPrefix(path, "/") && !strings.Contains(path, "sock")
+}
+
+// gunicorn says so where it cannot bind.
+var reGunicorn = compiled(`\[\d+\] \[ERROR\] Can't connect to [(/]`)
 
 func near(line int, others ...int) bool { return slices.Contains(others, line) }
 
@@ -249,6 +296,9 @@ func (r *reader) related(m *mention, line int, op Operation) bool {
 	has := func(words ...string) bool {
 		return slices.ContainsFunc(words, func(w string) bool { return strings.Contains(text, w) })
 	}
+	if op == Connect && has("connected to ") && !has("not connected") && !slices.ContainsFunc(r.marks, func(k mark) bool { return r.line(k.start) == line && breaksOff(k.errno) }) {
+		return false // that one was made
+	}
 	if has("fail", "error", "could not", "cannot", "can't", "couldn't", "unable", "refus", "already", "in use", "hint:", "caused by") {
 		return true
 	}
@@ -259,6 +309,15 @@ func (r *reader) related(m *mention, line int, op Operation) bool {
 		return has("bind", "listen", "socket", "serv", "port")
 	}
 	return has("connect", "dial", "trying", "accepting", "request to", "fetch", "proxy", "upstream", "reach")
+}
+
+// breaksOff reports whether an error may be that of a connection which was made.
+func breaksOff(errno string) bool {
+	switch errno {
+	case "ECONNRESET", "ETIMEDOUT":
+		return true
+	}
+	return false
 }
 
 // isDetail reports whether a line is one of the details behind an error: a key
@@ -331,7 +390,8 @@ func join(all []Reading, x Reading) []Reading {
 		if !same && !apart {
 			continue
 		}
-		if apart && (o.HasPort && (len(o.IPs) > 0 || o.Name != "") || x.HasPort && (len(x.IPs) > 0 || x.Name != "")) {
+		alike := apart && x.Errno != "" && (o.Name != "" && o.Name == x.Name || o.Name == x.Name && len(o.IPs) == 1 && len(x.IPs) == 1 && o.IPs[0] == x.IPs[0])
+		if apart && !alike && (o.HasPort && (len(o.IPs) > 0 || o.Name != "") || x.HasPort && (len(x.IPs) > 0 || x.Name != "")) {
 			continue
 		}
 		if rank(x.Errno) < rank(o.Errno) {

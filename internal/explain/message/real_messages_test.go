@@ -97,7 +97,7 @@ func TestMessages(t *testing.T) {
 		"PermissionError: [Errno 13] Permission denied: ('0.0.0.0', 80)":                                                                              "EACCES bind 0.0.0.0 :80",
 		"ConnectionRefusedError: [Errno 111] Connect call failed ('::1', 5432, 0, 0)":                                                                 "ECONNREFUSED connect ::1 :5432",
 		"[Errno 98] error while attempting to bind on address ('::', 8080, 0, 0): address already in use":                                             "EADDRINUSE bind :: :8080",
-		"[2024-05-01 12:00:00 +0000] [7] [ERROR] Can't connect to ('127.0.0.1', 80)":                                                                  "connect 127.0.0.1 :80",
+		"[2024-05-01 12:00:00 +0000] [7] [ERROR] Can't connect to ('127.0.0.1', 80)":                                                                  "bind 127.0.0.1 :80", // gunicorn connects to nothing
 		"ERROR: [Errno 98] Address already in use\n[2024-05-01 12:00:00 +0000] [9] [INFO] Listening at: http://127.0.0.1:8000 (9)":                    "EADDRINUSE bind 127.0.0.1 :8000",
 		"aiohttp.client_exceptions.ClientConnectorError: Cannot connect to host localhost:8081 ssl:default [Connect call failed ('127.0.0.1', 8081)]": "connect localhost 127.0.0.1 :8081",
 		"urllib.error.URLError: <urlopen error [Errno 111] Connection refused>":                                                                       "",
