@@ -93,7 +93,11 @@ func (f *Facts) thing(r *Report) string {
 	} else {
 		out = append(out, f.emptyAnswer(r))
 	}
-	return strings.Join(out, " ") + f.amiss(r, len(out))
+	text := strings.Join(out, " ")
+	if more := f.amiss(r, len(out)); !strings.Contains(text, strings.TrimSpace(more)) {
+		text += more
+	}
+	return text
 }
 
 // amiss says what is wrong with what is there, in as many sentences as are left

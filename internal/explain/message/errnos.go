@@ -31,6 +31,7 @@ func phrases() []errorPhrases {
 			"|zeitüberschreitung|wartezeit für die verbindung abgelaufen|connexion terminée par expiration du délai|expiró el tiempo de conexión|tempo scaduto|tempo esgotado|время ожидания соединения истекло|连接超时|接続がタイムアウトしました"},
 		{"ENOENT", "enoent|no such file or directory|datei oder verzeichnis nicht gefunden|aucun fichier ou dossier de ce type|no existe el archivo o el directorio|нет такого файла или каталога"},
 		{"ENOTSOCK", "enotsock|socket operation on non-socket"},
+		{"EAGAIN", "eagain|resource temporarily unavailable"}, // the queue of a Unix socket is full
 		{"EPROTOTYPE", "eprototype|protocol wrong type for socket"},
 		{"EINVAL", "einval|af_unix path too long|path must be less than sun_path"},
 	}

@@ -352,6 +352,11 @@ func (l *lexer) sign(rest string) {
 			l.file(rest)
 			return
 		}
+	case '@': // unix @abstract
+		if n := len(l.tokens); n > 0 && l.before(" \"'") && strings.HasPrefix(strings.ToLower(l.tokens[n-1].text), "unix") && len(rest) > 1 && !isBlank(rest[1]) {
+			l.file(rest)
+			return
+		}
 	case '.':
 		if strings.HasPrefix(rest, "./") || strings.HasPrefix(rest, "../") {
 			l.file(rest)

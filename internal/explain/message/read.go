@@ -48,7 +48,11 @@ type reader struct {
 	lines    []span
 	mentions []mention
 	marks    []mark
+	byLine   map[int][]*mark
 }
+
+// maxMarks bounds how many errors of a log are looked at, from its end.
+const maxMarks = 64
 
 type span struct{ start, end int }
 
@@ -73,6 +77,7 @@ func Read(text string) []Reading {
 	if len(r.marks) == 0 {
 		return r.plainly()
 	}
+	r.index()
 	var all []Reading
 	for i := range r.marks {
 		if x, ok := r.of(&r.marks[i]); ok {
@@ -100,6 +105,31 @@ func (r *reader) worth(all []Reading) []Reading {
 		all = slices.DeleteFunc(all, func(x Reading) bool { return x.Unix == "" && x.Operation == Connect })
 	}
 	return all
+}
+
+// index orders the errors by their place, leaves out the first of very many, and
+// notes which are in each line.
+func (r *reader) index() {
+	slices.SortStableFunc(r.marks, func(a, b mark) int { return a.start - b.start })
+	if n := len(r.marks) - maxMarks; n > 0 {
+		r.marks = r.marks[n:]
+	}
+	r.byLine = make(map[int][]*mark)
+	for i := range r.marks {
+		k := &r.marks[i]
+		line := r.line(k.start)
+		r.byLine[line] = append(r.byLine[line], k)
+	}
+}
+
+// around returns the mentions in the lines that may have the address of an error
+// in a line.
+func (r *reader) around(line int) []mention {
+	at := func(line int) int {
+		i, _ := slices.BinarySearchFunc(r.mentions, line, func(m mention, line int) int { return m.line - line })
+		return i
+	}
+	return r.mentions[at(line-maxApart):at(line+maxApart+1)]
 }
 
 // plainly reads a text that tells of no failure.
@@ -163,9 +193,10 @@ func (r *reader) of(k *mark) (Reading, bool) {
 	}
 	var best *mention
 	var bestKey [4]int
+	mentions := r.around(line)
 	file := r.isFileError(k, line)
-	for i := range r.mentions {
-		m := &r.mentions[i]
+	for i := range mentions {
+		m := &mentions[i]
 		if file && m.line != line {
 			continue
 		}
@@ -197,8 +228,8 @@ func (r *reader) of(k *mark) (Reading, bool) {
 	}
 	out.take(best)
 	out.Protocol = r.protocol(best, line)
-	for i := range r.mentions {
-		m := &r.mentions[i]
+	for i := range mentions {
+		m := &mentions[i]
 		if m == best || m.role == never || m.unix != "" {
 			continue
 		}
@@ -207,8 +238,8 @@ func (r *reader) of(k *mark) (Reading, bool) {
 		}
 	}
 	if !out.HasPort && out.Unix == "" {
-		for i := range r.mentions {
-			m := &r.mentions[i]
+		for i := range mentions {
+			m := &mentions[i]
 			if _, ok := r.key(k, m, line, op); ok && m.unix == "" && k.errno != "ENOTFOUND" {
 				out.complete(m)
 			}
@@ -246,7 +277,7 @@ func (r *reader) key(k *mark, m *mention, line int, op Operation) ([4]int, bool)
 	switch {
 	case m.role == never, m.role == serves && op == Connect && m.line != line:
 		return key, false
-	case m.unix == "" && (k.errno == "ENOENT" || k.errno == "ENOTSOCK" || k.errno == "EPROTOTYPE"):
+	case m.unix == "" && (k.errno == "ENOENT" || k.errno == "ENOTSOCK" || k.errno == "EPROTOTYPE" || k.errno == "EAGAIN"):
 		return key, false
 	case k.errno == "ENOTFOUND" && (m.name == "" || m.unix != ""):
 		return key, false
@@ -286,9 +317,8 @@ func (r *reader) related(m *mention, line int, op Operation) bool {
 	if m.line-line > maxApart || line-m.line > maxApart {
 		return false
 	}
-	for i := range r.marks {
-		k := &r.marks[i]
-		if r.line(k.start) == m.line && k.said && !slices.ContainsFunc(r.marks, func(o mark) bool { return r.line(o.start) == line && o.errno == k.errno }) {
+	for _, k := range r.byLine[m.line] {
+		if k.said && !slices.ContainsFunc(r.byLine[line], func(o *mark) bool { return o.errno == k.errno }) {
 			return false
 		}
 	}
@@ -296,7 +326,7 @@ func (r *reader) related(m *mention, line int, op Operation) bool {
 	has := func(words ...string) bool {
 		return slices.ContainsFunc(words, func(w string) bool { return strings.Contains(text, w) })
 	}
-	if op == Connect && has("connected to ") && !has("not connected") && !slices.ContainsFunc(r.marks, func(k mark) bool { return r.line(k.start) == line && breaksOff(k.errno) }) {
+	if op == Connect && has("connected to ") && !has("not connected") && !slices.ContainsFunc(r.byLine[line], func(k *mark) bool { return breaksOff(k.errno) }) {
 		return false // that one was made
 	}
 	if has("fail", "error", "could not", "cannot", "can't", "couldn't", "unable", "refus", "already", "in use", "hint:", "caused by") {

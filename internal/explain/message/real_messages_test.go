@@ -221,6 +221,13 @@ func TestMessages(t *testing.T) {
 		"psql: error: falló la conexión al servidor en «localhost» (::1), puerto 5432: Conexión rehusada": "ECONNREFUSED connect localhost ::1 :5432",
 		"curl: (7) Не удалось подключиться к localhost порт 3000: В соединении отказано":                  "ECONNREFUSED connect localhost :3000",
 
+		"dial unix @abstract: connect: connection refused":               "ECONNREFUSED connect @abstract",
+		"ping: db.internal: Name or service not known":                   "ENOTFOUND connect db.internal",
+		"getaddrinfo: Temporary failure in name resolution":              "",
+		"connect to [dns:///127.0.0.1:50051] failed: Connection refused": "ECONNREFUSED connect 127.0.0.1 :50051",
+		"2024/05/01 12:00:00 [error] 7#7: *1 connect() to unix:/run/php/php8.2-fpm.sock failed (11: Resource temporarily unavailable) while connecting to upstream, client: 127.0.0.1, server: _, request: \"GET / HTTP/1.1\", upstream: \"fastcgi://unix:/run/php/php8.2-fpm.sock:\", host: \"localhost\"": "EAGAIN connect /run/php/php8.2-fpm.sock",
+		"read tcp 127.0.0.1:80: Resource temporarily unavailable": "",
+
 		// Two failures, and addresses that are none of them.
 		"Error: connect ECONNREFUSED 127.0.0.1:6379\nError: listen EADDRINUSE: address already in use :::3000":                                            "EADDRINUSE bind :: :3000 | ECONNREFUSED connect 127.0.0.1 :6379",
 		"Server running at http://localhost:3000\nConnection refused":                                                                                     "",
