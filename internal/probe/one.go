@@ -174,8 +174,9 @@ func (r *Report) askStreams(ctx context.Context, t Target, ips []netip.Addr, opt
 	}
 	if !r.IP.IsValid() {
 		r.Result = Result(r.Addresses[len(r.Addresses)-1].Result)
-		// A server that resets at once is there, unlike one that refuses.
-		for _, kind := range []Failure{Refused, Reset} {
+		// A server that resets at once is there, unlike one that refuses, and so is
+		// one that leaves a connection unanswered, or a firewall in front of it.
+		for _, kind := range []Failure{Refused, Timeout, Reset} {
 			if slices.ContainsFunc(r.Addresses, func(a Attempt) bool { return a.Result == string(kind) }) {
 				r.Result = Result(kind)
 			}
