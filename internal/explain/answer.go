@@ -70,6 +70,9 @@ func (f *Facts) addressAnswer(r *Report) string {
 		s = fmt.Sprintf("%s is one of the loopback addresses that lodge takes homes from; no project that is up has it.", a.IP)
 		subject = "It"
 	}
+	if n, ok := f.space(a.IP); ok && !a.Local {
+		return strings.TrimSpace(fmt.Sprintf("%s %s is an address in %s of this machine, such as that of a container (%s).", s, subject, spaceName(n), a.BlockName))
+	}
 	if !a.Local {
 		return strings.TrimSpace(fmt.Sprintf("%s %s is not an address of this machine (%s: %s); it can be reached %s.", s, subject, a.Block, a.BlockName, a.Reach))
 	}
