@@ -95,11 +95,14 @@ func isPlainName(text string) bool {
 	if _, _, ok := cutPID(text); ok {
 		return true
 	}
-	if text == "localhost" || strings.ContainsAny(text, ":@*") || strings.HasPrefix(text, "/") || strings.HasPrefix(text, ".") && strings.Contains(text, "/") {
+	if text == "localhost" || strings.ContainsAny(text, ":@*#") || strings.HasPrefix(text, "/") || strings.HasPrefix(text, ".") && strings.Contains(text, "/") {
 		return false
 	}
 	head, _, slash := strings.Cut(text, "/")
 	if slash {
+		if proto := strings.ToLower(head); (proto == "tcp" || proto == "udp") && isDigits(text[len(head)+1:]) {
+			return false // tcp/80
+		}
 		_, err := netip.ParseAddr(head)
 		return err != nil && head != "localhost" && !isPorts(head) && !isHostWord(head)
 	}

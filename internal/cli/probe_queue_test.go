@@ -58,10 +58,11 @@ func TestProbeFullQueue(t *testing.T) {
 			t.Fatal(err, stdout)
 		}
 		q := s.AcceptQueue
-		if s.Failed == 0 || q == nil || !q.Full || q.Waiting == nil || *q.Waiting != backlog+1 || *q.Limit != backlog || q.Overflows == 0 {
+		if s.Failed == 0 || q == nil || !q.Full || q.Waiting == nil || *q.Waiting <= backlog || *q.Limit != backlog || q.Overflows == 0 {
 			t.Errorf("backlog %d: %s", backlog, stdout)
 		}
-		want := fmt.Sprintf("accept queue  full: .*; %d waited, and %d may", backlog+1, backlog)
+		// Two handshakes that end at the same time may both find room for one.
+		want := fmt.Sprintf(`accept queue  full: .*; \d+ waited, and %d may`, backlog)
 		_, stdout, _ = sh.run("probe", "-n", "4", "--timeout", "300ms", at)
 		wantMatch(t, stdout, want)
 		_, stdout, _ = sh.run("probe", "--connect", "--timeout", "300ms", at)
@@ -72,7 +73,7 @@ func TestProbeFullQueue(t *testing.T) {
 		if err := json.Unmarshal([]byte(stdout), &r); err != nil || code != exitNotDone || r.Result != "timeout" || r.AcceptQueue == nil || !r.AcceptQueue.Full {
 			t.Errorf("one: %d, %v, %s", code, err, stdout)
 		}
-		wantMatch(t, stderr, fmt.Sprintf("its accept queue is full.*%d waited, and %d may", backlog+1, backlog))
+		wantMatch(t, stderr, fmt.Sprintf(`its accept queue is full.*\d+ waited, and %d may`, backlog))
 	}
 }
 
