@@ -66,7 +66,7 @@ func queueText(q *probe.AcceptQueue) string {
 	}
 	text := "full: the server does not accept connections as fast as they come, and the kernel drops those that find no room"
 	if q.Waiting != nil && *q.Waiting > *q.Limit {
-		text += fmt.Sprintf("; %d waited, and %d may", *q.Waiting, *q.Limit)
+		text += fmt.Sprintf("; %d waited, and %d may (backlog)", *q.Waiting, *q.Limit)
 	}
 	if q.Overflows > 0 {
 		text += fmt.Sprintf("; ListenOverflows +%d", q.Overflows)
@@ -74,7 +74,7 @@ func queueText(q *probe.AcceptQueue) string {
 	return text
 }
 
-// printQueue says why connections took 1 s, 3 s or 7 s longer, or were not made.
+// printQueue says why connections took 1 s, 3 s or 7 s, or were not made.
 func printQueue(out io.Writer, s *probe.Summary) {
 	text := queueText(s.AcceptQueue)
 	if text != "" {
@@ -85,7 +85,7 @@ func printQueue(out io.Writer, s *probe.Summary) {
 		if n > 1 {
 			what = fmt.Sprintf("on %d connections", n)
 		}
-		why := ", which took 1 s, 3 s or 7 s longer: SYN retransmissions"
+		why := ", which took a second or more longer: SYN retransmissions"
 		if text == "" {
 			why = ": packets were lost or dropped, and the accept queue was not seen to be full"
 		}
