@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 	"golang.org/x/term"
 
+	"lodge/internal/localapi"
 	"lodge/internal/loopback"
 	"lodge/internal/service"
 	"lodge/internal/sockets"
@@ -271,7 +272,7 @@ func (a *app) ports(ctx context.Context, r *portsRequest) error {
 		if err := a.printed(writeTableJSON(a.out, t, sortedRows(t, r.flags.sort, r.flags.reverse), t.UnknownOwners(), warnings)); err != nil {
 			return err
 		}
-		return r.mistaken(t)
+		return r.mistaken(l, t)
 	}
 	v := newPortsView(t, r.viewOptions())
 	v.sort(r.flags.sort, r.flags.reverse)
@@ -279,16 +280,38 @@ func (a *app) ports(ctx context.Context, r *portsRequest) error {
 		return a.printed(err)
 	}
 	a.portsRemarks(ctx, r, l, t, warnings)
-	return r.mistaken(t)
+	return r.mistaken(l, t)
 }
 
 // mistaken is no success where nothing matches and a word was taken for a name:
-// most likely it is none. That nobody listens on a port is an answer.
-func (r *portsRequest) mistaken(t *sockets.Snapshot) error {
-	if t.Len() == 0 && len(r.selection.names) > 0 {
+// of a process, or of a project or service that there is not. Most likely it is
+// none. That nobody listens on a port, or that a service does not, is an answer.
+func (r *portsRequest) mistaken(l *look, t *sockets.Snapshot) error {
+	if t.Len() == 0 && (len(r.selection.names) > 0 || r.unknownProject(l) != "") {
 		return &exitError{code: exitNotDone}
 	}
 	return nil
+}
+
+// unknownProject returns the first word that means a project, or a service, that
+// there is not.
+func (r *portsRequest) unknownProject(l *look) string {
+	has := func(want projectService) bool {
+		return slices.ContainsFunc(l.Projects, func(p localapi.Project) bool {
+			return p.Shown() == want.project && (want.service == "" || indexOf(p, want.service) >= 0)
+		})
+	}
+	for _, want := range r.selection.guessed {
+		if !has(want) {
+			return want.project + "/" + want.service
+		}
+	}
+	for _, h := range r.selection.hosts {
+		if want, _ := readHost(h.name); !has(want) && l.find(context.Background(), h.name) == nil {
+			return h.name
+		}
+	}
+	return ""
 }
 
 // printed gives the error of printing. Nobody reads on: that is the reader's
@@ -363,6 +386,9 @@ func (r *portsRequest) meant(ctx context.Context, l *look) string {
 				return fmt.Sprintf(": %s/%s listens on nothing (%s)", p.Shown(), want.service, why)
 			}
 		}
+	}
+	if name := r.unknownProject(l); name != "" {
+		return fmt.Sprintf(": nothing that is up is called %s (hint: lodge ls)", name)
 	}
 	for _, n := range r.selection.names {
 		for _, p := range l.Projects {

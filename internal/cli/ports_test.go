@@ -182,6 +182,9 @@ func TestPortsNothingMatches(t *testing.T) {
 		"all-interfaces":        "no socket matches a process or project \"all-interfaces\" (hint: lodge ports --scope all-interfaces)\n",
 		"udp --pid 1073741824":  "no socket matches a process or project \"udp\" (hint: lodge ports --udp)\n",
 		"1 --process no-one-is": "no socket matches\n",
+		"nosuch/web":            "no socket matches: nothing that is up is called nosuch/web (hint: lodge ls)\n",
+		"web.nosuch.localhost":  "no socket matches: nothing that is up is called web.nosuch.localhost (hint: lodge ls)\n",
+		"nosuch.test:1":         "no socket matches: nothing that is up is called nosuch.test (hint: lodge ls)\n",
 	} {
 		code, stdout, stderr := sh.run(append([]string{"ports"}, strings.Fields(args)...)...)
 		wantCode := exitNotDone // a word that is no name is a mistake

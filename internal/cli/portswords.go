@@ -31,6 +31,8 @@ type selection struct {
 	names []string
 	// services are of one project each.
 	services []projectService
+	// guessed are those of services that are words and no flags.
+	guessed []projectService
 	// hosts are names such as lodge gives, which the daemon knows best.
 	hosts []hostWord
 	// families are ipv4 and ipv6; none is both.
@@ -93,11 +95,14 @@ func isPlainName(text string) bool {
 	if _, _, ok := cutPID(text); ok {
 		return true
 	}
-	if text == "localhost" || strings.ContainsAny(text, ":@*") || strings.HasPrefix(text, "/") || strings.HasPrefix(text, ".") && strings.Contains(text, "/") {
+	if text == "localhost" || strings.ContainsAny(text, ":@*#") || strings.HasPrefix(text, "/") || strings.HasPrefix(text, ".") && strings.Contains(text, "/") {
 		return false
 	}
 	head, _, slash := strings.Cut(text, "/")
 	if slash {
+		if proto := strings.ToLower(head); (proto == "tcp" || proto == "udp") && isDigits(text[len(head)+1:]) {
+			return false // tcp/80
+		}
 		_, err := netip.ParseAddr(head)
 		return err != nil && head != "localhost" && !isPorts(head) && !isHostWord(head)
 	}
@@ -184,6 +189,7 @@ func (s *selection) name(w, text string) error {
 	case p == "" || svc == "" || strings.Contains(svc, "/"):
 		return wrongWord(w, "it is not PROJECT/SERVICE", "for example: lodge ports shop/web")
 	default:
+		s.guessed = append(s.guessed, projectService{p, svc})
 		s.service(projectService{p, svc})
 	}
 	return nil

@@ -92,6 +92,9 @@ func (a *app) probe(c *cobra.Command, argv []string, f probing) error {
 		return err
 	}
 	opts.Options.Network.Lookup = lookup
+	if !f.remote {
+		opts.Options.Queue = kernelQueues{}
+	}
 	ctx := c.Context()
 	if many {
 		return a.probeMany(ctx, t, opts, f)

@@ -122,6 +122,9 @@ func printSummary(out io.Writer, s *probe.Summary) {
 			}
 		}
 		fmt.Fprintf(out, "%s: %s: %s\n", host, what, result)
+		w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+		printQueue(w, s)
+		_ = w.Flush() // a.out keeps the error
 		return
 	}
 	result := "all succeeded"
@@ -162,6 +165,7 @@ func printSummary(out io.Writer, s *probe.Summary) {
 	for _, e := range s.Errors {
 		fmt.Fprintf(w, "  %s\t%d: %s\n", strings.ReplaceAll(string(e.Kind), "_", " "), e.Count, e.First)
 	}
+	printQueue(w, s)
 	_ = w.Flush() // a.out keeps the error
 	if s.Succeeded > 1 {
 		printBars(out, s.Histogram)

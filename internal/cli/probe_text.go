@@ -179,6 +179,7 @@ func answerDetails(r *probe.Report) [][2]string {
 		}
 	}
 	add("offers", strings.Join(x.Offers, ", "))
+	add("accept queue", queueText(r.AcceptQueue))
 	if x.Protocol == "unknown" {
 		add("port", portText(r))
 	}
@@ -237,6 +238,12 @@ func unanswered(t probe.Target, r *probe.Report) error {
 		text, hint = where+" does not answer: connecting took too long", explain
 	default:
 		text, hint = "connect to "+where+": "+cause, explain
+	}
+	switch q := r.AcceptQueue; {
+	case queueText(q) != "":
+		text += "; its accept queue is " + queueText(q)
+	case q != nil && r.Result == probe.Silent && q.Waiting != nil && *q.Waiting > 0:
+		text += fmt.Sprintf("; the server does not accept them: %d wait, and %d may", *q.Waiting, *q.Limit)
 	}
 	return &hinted{err: fmt.Errorf("probe %s: %s", t.Text, text), hint: hint}
 }

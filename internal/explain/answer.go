@@ -70,6 +70,9 @@ func (f *Facts) addressAnswer(r *Report) string {
 		s = fmt.Sprintf("%s is one of the loopback addresses that lodge takes homes from; no project that is up has it.", a.IP)
 		subject = "It"
 	}
+	if n, ok := f.space(a.IP); ok && !a.Local {
+		return strings.TrimSpace(fmt.Sprintf("%s %s is an address in %s of this machine, such as that of a container (%s).", s, subject, spaceName(n), a.BlockName))
+	}
 	if !a.Local {
 		return strings.TrimSpace(fmt.Sprintf("%s %s is not an address of this machine (%s: %s); it can be reached %s.", s, subject, a.Block, a.BlockName, a.Reach))
 	}
@@ -93,7 +96,11 @@ func (f *Facts) thing(r *Report) string {
 	} else {
 		out = append(out, f.emptyAnswer(r))
 	}
-	return strings.Join(out, " ") + f.amiss(r, len(out))
+	text := strings.Join(out, " ")
+	if more := f.amiss(r, len(out)); !strings.Contains(text, strings.TrimSpace(more)) {
+		text += more
+	}
+	return text
 }
 
 // amiss says what is wrong with what is there, in as many sentences as are left

@@ -39,6 +39,7 @@ const (
 	SocketStale   Code = "socket_stale"
 	SocketDenied  Code = "socket_denied"
 	NotASocket    Code = "not_a_socket"
+	WrongType     Code = "wrong_socket_type"
 
 	// Of names that lodge gives.
 	ServiceDown     Code = "service_not_running"

@@ -78,6 +78,11 @@ func TestAddressOfNamespace(t *testing.T) {
 	wants(t, r, fmt.Sprintf("pid %d", p.Pid), "127.0.0.1:14400")
 	_, r = explained(t, "connect ECONNREFUSED 10.88.1.2:14401")
 	only(t, r, InNamespace)
+	_, r = explained(t, "10.88.1.2")
+	wants(t, r, "10.88.1.2 is an address in network namespace")
+	if strings.Contains(said(r), "not of this machine") {
+		t.Error(said(r))
+	}
 }
 
 func TestDockerProxyIsFollowed(t *testing.T) {

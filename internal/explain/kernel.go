@@ -1,12 +1,12 @@
 package explain
 
 import (
-	"bytes"
 	"fmt"
 	"os"
 	"strconv"
 	"strings"
 
+	"lodge/internal/procfs"
 	"lodge/internal/target"
 )
 
@@ -43,7 +43,7 @@ func readKernel(root string) (Kernel, []string) {
 		return nil
 	})
 	read("/net/netstat", func(s string) error {
-		v := parseNetstat([]byte(s))
+		v := procfs.ParseTCPExt([]byte(s))
 		k.Overflows, k.Drops = v["ListenOverflows"], v["ListenDrops"]
 		return nil
 	})
@@ -90,27 +90,4 @@ func parseReserved(s string) ([]Range, error) {
 		out = append(out, Range{first, last})
 	}
 	return out, nil
-}
-
-// parseNetstat reads /proc/net/netstat: pairs of lines, "TcpExt: NAME NAME"
-// and "TcpExt: 1 2".
-func parseNetstat(b []byte) map[string]uint64 {
-	out := make(map[string]uint64)
-	for {
-		names, rest, ok := bytes.Cut(b, []byte("\n"))
-		values, rest2, _ := bytes.Cut(rest, []byte("\n"))
-		if !ok {
-			return out
-		}
-		b = rest2
-		n, v := bytes.Fields(names), bytes.Fields(values)
-		if len(n) < 1 || len(n) != len(v) || string(n[0]) != "TcpExt:" || string(v[0]) != "TcpExt:" {
-			continue
-		}
-		for i := 1; i < len(n); i++ {
-			if x, err := strconv.ParseUint(string(v[i]), 10, 64); err == nil {
-				out[string(n[i])] = x
-			}
-		}
-	}
 }

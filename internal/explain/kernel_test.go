@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"lodge/internal/procfs"
 	"lodge/internal/sockets"
 )
 
@@ -76,7 +77,7 @@ func FuzzKernel(f *testing.F) {
 	f.Add(netstat)
 	f.Add("8080,9000-9100")
 	f.Fuzz(func(t *testing.T, s string) {
-		parseNetstat([]byte(s))
+		procfs.ParseTCPExt([]byte(s))
 		if ranges, err := parseReserved(s); err == nil && strings.Trim(s, "0123456789,- \t\r\n\v\f\u0085\u00a0") != "" && len(ranges) > 0 {
 			t.Errorf("%q: %v", s, ranges)
 		}

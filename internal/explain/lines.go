@@ -101,6 +101,8 @@ func (f *Facts) lines(r *Report) []Line {
 			where := ""
 			if a.Interface != "" {
 				where = ", on " + a.Interface
+			} else if n, ok := f.space(a.IP); ok && !a.Local {
+				where = ", in " + spaceName(n) + " of this machine"
 			} else if !a.Local {
 				where = ", not of this machine"
 			}

@@ -28,7 +28,7 @@ type Forward struct {
 func (f *Facts) lookElsewhere(ctx context.Context, src Source) error {
 	var wanted []netip.Addr
 	for _, ip := range f.connectTo() {
-		if !f.isLocal(ip) && f.Input.HasPort {
+		if !f.isLocal(ip) {
 			wanted = append(wanted, ip)
 		}
 	}
@@ -49,7 +49,7 @@ func (f *Facts) lookElsewhere(ctx context.Context, src Source) error {
 			f.Spaces[ip] = n
 		}
 	}
-	if len(f.Spaces) == 0 {
+	if len(f.Spaces) == 0 || !f.Input.HasPort && len(f.Forwards) == 0 {
 		return nil
 	}
 	q := sockets.Query{Details: true, Homes: src.Homes, Live: src.Live, AllNamespaces: true, Protocols: []string{"tcp"}, States: []string{"listen"}}
@@ -170,13 +170,27 @@ func (f *Facts) emptyForwards() []Cause {
 	return out
 }
 
+// space returns the other network namespace that has an address, which may be nil.
+func (f *Facts) space(ip *netip.Addr) (sockets.Namespace, bool) {
+	if ip == nil {
+		return sockets.Namespace{}, false
+	}
+	n, ok := f.Spaces[*ip]
+	return n, ok
+}
+
+// spaceName returns what a network namespace is called.
+func spaceName(n sockets.Namespace) string {
+	if n.Name != "" {
+		return "network namespace " + n.Name
+	}
+	return fmt.Sprintf("network namespace %d", n.Inode)
+}
+
 // inSpace is the cause of an address that is not here but in another network
 // namespace of this machine.
 func (f *Facts) inSpace(ip netip.Addr, n sockets.Namespace) Cause {
-	name := "network namespace " + fmt.Sprint(n.Inode)
-	if n.Name != "" {
-		name = "network namespace " + n.Name
-	}
+	name := spaceName(n)
 	c := Cause{Code: InNamespace, Operation: Connect, Sure: true, Evidence: []string{fmt.Sprintf("%s is an address in %s of this machine", ip, name)}}
 	var reached, others []*sockets.Row
 	for i := range f.There {

@@ -258,6 +258,29 @@ func (f *Facts) unixListens(rows []*sockets.Row) []Cause {
 			}
 		}
 	}
+	for _, r := range rows {
+		// Unix sockets too: one more than the limit fits (unix_recvq_full).
+		if r.Type != "datagram" && r.Backlog != nil && r.BacklogLimit != nil && *r.Backlog > *r.BacklogLimit {
+			c := Cause{
+				Code: BacklogFull, Operation: Connect, Sure: true, PIDs: f.pids(r),
+				Summary:  fmt.Sprintf("%s does not accept connections on %s: its queue is full, so new ones wait, or fail with EAGAIN (Resource temporarily unavailable).", upper(f.who(r)), f.own(r)),
+				Evidence: []string{fmt.Sprintf("%d connections wait for accept, and %d may", *r.Backlog, *r.BacklogLimit)},
+				Hint:     "the server hangs or is too slow: give it more workers, or listen() a longer queue",
+			}
+			if s := outOfDescriptors(r); s != "" {
+				c.Evidence = append(c.Evidence, s)
+			}
+			c.Evidence = append(c.Evidence, f.about(r)...)
+			out = append(out, c)
+		}
+	}
+	if r := rows[0]; f.Input.Errno == "EPROTOTYPE" {
+		return append(out, Cause{
+			Code: WrongType, Operation: Connect, Sure: true, Evidence: f.about(r), PIDs: f.pids(r),
+			Summary: fmt.Sprintf("%s has a %s socket at %s, and the client asked for another type: the two do not speak to each other.", upper(f.who(r)), r.Type, f.own(r)),
+			Hint:    "give the client the type of the socket, or the path of the one that is meant",
+		})
+	}
 	if len(out) == 0 && f.Input.Errno != "" {
 		r := rows[0]
 		out = append(out, Cause{

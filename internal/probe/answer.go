@@ -36,6 +36,8 @@ type Answer struct {
 	// next is the exchange that would tell more: the answer shows what the server
 	// is, but was to a question for another.
 	next string
+	// partial says that the answer was cut off before it was whole.
+	partial bool
 }
 
 // HTTP is the answer to GET of one page.

@@ -135,9 +135,14 @@ func askH2(ctx context.Context, p *prober, s *session) (*Answer, []byte) {
 	}
 	s.closed = s.closed || failureOf(err) != Timeout
 	seen := raw.bytes()
+	// HTTP/2 gives up a connection at the first bytes that are not its own. Where
+	// they only begin a greeting, the other connections hear all of it.
+	_, more := recognise(reply{data: seen})
 	a, _ = recognise(reply{data: seen, final: true})
 	if a != nil && a.Protocol == "h2" {
 		a.next = "" // settings came, and no answer: it is HTTP/2 nevertheless
+	} else if a != nil {
+		a.partial = more
 	}
 	return a, seen
 }

@@ -28,6 +28,7 @@ type asking struct {
 	running int
 	queue   []exchange
 	known   *outcome // recognised by an answer to another question
+	part    *outcome // recognised by the beginning of an answer
 	heard   *outcome // an answer that no reader knows
 }
 
@@ -46,7 +47,12 @@ func (p *prober) identify(ctx context.Context, r *Report, first *session, closeF
 	}
 	cancel()
 	for a.running > 0 { // each has seen that the context ended
-		a.note(<-a.results)
+		if last := a.note(<-a.results); best == nil {
+			best = last
+		}
+	}
+	if best == nil {
+		best = a.fallback() // what was heard when the time ended
 	}
 	a.conclude(best)
 }
@@ -84,8 +90,11 @@ func (a *asking) run(ctx context.Context, s *session, end func()) *outcome {
 }
 
 func (a *asking) fallback() *outcome {
-	if a.known != nil {
+	switch {
+	case a.known != nil:
 		return a.known
+	case a.part != nil:
+		return a.part
 	}
 	return a.heard
 }
@@ -136,6 +145,10 @@ func (a *asking) note(o outcome) *outcome {
 		o.answer.HTTP, o.answer.next = nil, "http"
 	}
 	switch {
+	case o.answer != nil && o.answer.partial:
+		if a.part == nil {
+			a.part = &o
+		}
 	case o.answer != nil && o.answer.next == "":
 		return &o
 	case o.answer != nil:

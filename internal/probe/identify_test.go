@@ -183,3 +183,50 @@ func TestPlan(t *testing.T) {
 		}
 	}
 }
+
+// TestGreetingsInParts are those of servers on a slow link: what was said first
+// is not taken for the whole, whichever question hears it.
+func TestGreetingsInParts(t *testing.T) {
+	for text, want := range map[string]string{
+		"SSH-2.0-Open|SSH_9.2p1\r\n":                        "ssh OpenSSH 9.2p1",
+		"220-mail.test ESMTP\r\n|220 ready\r\n":             "smtp mail.test ESMTP ready ",
+		"220 mail.te|st ESMTP Postfix\r\n":                  "smtp mail.test ESMTP Postfix ",
+		"22|0 files.test FTP server\r\n":                    "ftp files.test FTP server ",
+		"* OK [CAPABILITY IMAP4rev1] Dove|cot ready.\r\n":   "imap Dovecot ready. ",
+		"+OK Dove|cot ready.\r\n":                           "pop3 Dovecot ready. ",
+		"-ERR max number of cli|ents reached\r\n":           "redis  ",
+		"-DENIED Redis is running in prot|ected mode\r\n":   "redis  ",
+		"INFO {\"version\":\"2.1|0.4\"}\r\n":                "nats NATS 2.10.4",
+		"RFB 00|3.008\n":                                    "vnc  003.008",
+		"@RSYNCD: 3|1.0 sha512\n":                           "rsync  31.0 sha512",
+		mysql8[:3] + "|" + mysql8[3:]:                       "mysql MySQL 8.0.36",
+		mysql8[:9] + "|" + mysql8[9:20] + "|" + mysql8[20:]: "mysql MySQL 8.0.36",
+	} {
+		t.Run(want, func(t *testing.T) {
+			t.Parallel()
+			parts := strings.Split(text, "|")
+			f := serve(t, func(c net.Conn) {
+				// Longer than lodge takes to ask all that it asks.
+				for i, part := range parts {
+					if _, err := c.Write([]byte(part)); err != nil {
+						return
+					}
+					if i < len(parts)-1 {
+						select {
+						case <-t.Context().Done():
+						case <-time.After(2500 * time.Millisecond / time.Duration(len(parts))):
+						}
+					}
+				}
+				_, _ = io.Copy(io.Discard, c)
+			})
+			a := find(t, f.target(""), Options{}).Answer
+			if a == nil {
+				t.Fatal("no answer")
+			}
+			if got := a.Protocol + " " + a.Product + " " + a.Version; got != want {
+				t.Errorf("%q, want %q", got, want)
+			}
+		})
+	}
+}

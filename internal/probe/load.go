@@ -62,6 +62,7 @@ type Load struct {
 	ips    []netip.Addr
 
 	request []byte // HTTP, as it is sent
+	queue   *queueWatch
 
 	mu     sync.Mutex // guards chosen
 	chosen netip.AddrPort
@@ -166,6 +167,7 @@ func (l *Load) Do(ctx context.Context) *Summary {
 	l.start = time.Now()
 	l.mu.Unlock()
 	l.end = l.start.Add(l.opts.Duration)
+	l.queue = watchQueue(ctx, l.opts.Queue, l.proto, l.where)
 	starting, stop := context.WithDeadline(ctx, l.end)
 	defer stop()
 	var jobs chan job
@@ -200,14 +202,32 @@ func (l *Load) work(ctx, starting context.Context, jobs <-chan job, sh *shard) {
 		}
 		keep, err := w.operate(ctx)
 		end := time.Now()
+		if end.Sub(begin) >= slow {
+			w.noteSentAgain()
+		}
 		if !keep {
 			w.drop()
 		}
 		if err != nil && ctx.Err() != nil {
 			return
 		}
+		if err != nil {
+			l.queue.failed(failureOf(err))
+		}
 		l.tally.count(sh, end.Sub(j.at), end.Sub(begin), err)
 	}
+}
+
+// where returns the addresses that are asked, and the port. While the first
+// connection decides which it is, they are all.
+func (l *Load) where() ([]netip.Addr, uint16) {
+	if l.mu.TryLock() {
+		defer l.mu.Unlock()
+		if l.chosen.IsValid() {
+			return []netip.Addr{l.chosen.Addr()}, l.chosen.Port()
+		}
+	}
+	return l.ips, l.target.Port
 }
 
 func (l *Load) next(starting context.Context, jobs <-chan job) (job, bool) {

@@ -27,6 +27,8 @@ type Options struct {
 	Roots *x509.CertPool
 	// Network is the machine's where it is zero.
 	Network Network
+	// Queue tells of the listener's queue; nil is nothing.
+	Queue QueueSource
 }
 
 // DefaultTimeout is how long a silent server is waited for.
@@ -66,6 +68,9 @@ type Report struct {
 	Answer    *Answer   `json:"answer,omitempty"`
 	// Exchanges are the questions that were asked, in order.
 	Exchanges []Exchange `json:"exchanges"`
+	// AcceptQueue is the listener's, where a connection was not made in time, or
+	// only when it was tried again, or where nothing was said on it.
+	AcceptQueue *AcceptQueue `json:"accept_queue,omitempty"`
 	// Assigned is IANA's service name for the port, CommonUse what developers use
 	// it for: not what listens there.
 	Assigned  string `json:"assigned,omitempty"`
@@ -141,12 +146,21 @@ func One(ctx context.Context, t Target, opts Options) (*Report, error) {
 
 // askStreams tries every address and asks the first that is connected to.
 func (r *Report) askStreams(ctx context.Context, t Target, ips []netip.Addr, opts Options) error {
+	queue := watchQueue(ctx, opts.Queue, loopback.TCP, func() ([]netip.Addr, uint16) { return ips, t.Port })
+	sentAgain := int64(0)
+	defer func() {
+		r.AcceptQueue = queue.close(sentAgain, sentAgain > 0 || r.Result == Silent || r.Result == Result(Timeout))
+	}()
 	for _, ip := range ips {
 		at := netip.AddrPortFrom(ip, t.Port)
 		s, end, err := opts.Network.connect(ctx, "tcp", at, time.Now().Add(opts.Timeout))
 		if err != nil {
+			queue.failed(failureOf(err))
 			r.Addresses = append(r.Addresses, Attempt{IP: ip, Family: family(ip), Result: string(failureOf(err)), Error: cause(err)})
 			continue
+		}
+		if s.connect >= slow && isSentAgain(s.Conn) {
+			sentAgain++
 		}
 		r.Addresses = append(r.Addresses, Attempt{IP: ip, Family: family(ip), Result: "connected", ConnectUS: micros(s.connect)})
 		if r.IP.IsValid() {
@@ -160,8 +174,9 @@ func (r *Report) askStreams(ctx context.Context, t Target, ips []netip.Addr, opt
 	}
 	if !r.IP.IsValid() {
 		r.Result = Result(r.Addresses[len(r.Addresses)-1].Result)
-		// A server that resets at once is there, unlike one that refuses.
-		for _, kind := range []Failure{Refused, Reset} {
+		// A server that resets at once is there, unlike one that refuses, and so is
+		// one that leaves a connection unanswered, or a firewall in front of it.
+		for _, kind := range []Failure{Refused, Timeout, Reset} {
 			if slices.ContainsFunc(r.Addresses, func(a Attempt) bool { return a.Result == string(kind) }) {
 				r.Result = Result(kind)
 			}

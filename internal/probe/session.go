@@ -90,19 +90,27 @@ func (s *session) say(question []byte) error {
 }
 
 // hear reads until known has heard enough, the other side closes, or patience
-// (zero: the session's end) is over. It gives the answer and the bytes.
+// (zero: the session's end) is over. It returns the answer and the bytes.
 func (s *session) hear(sent []byte, patience time.Duration, known func(reply) (*Answer, bool)) (*Answer, []byte) {
+	return s.hearOn(sent, nil, patience, known)
+}
+
+// hearOn is hear where the first bytes of the answer were read already.
+func (s *session) hearOn(sent, data []byte, patience time.Duration, known func(reply) (*Answer, bool)) (*Answer, []byte) {
 	until := s.until
 	if patience > 0 && time.Now().Add(patience).Before(until) {
 		until = time.Now().Add(patience)
 	}
 	_ = s.SetReadDeadline(until)
 	defer func() { _ = s.SetReadDeadline(s.until) }()
-	var data []byte
 	chunk := make([]byte, 4096)
 	for begun, spoke := false, false; ; {
-		n, err := s.Read(chunk)
-		data = append(data, chunk[:n]...)
+		var err error
+		if begun || spoke || len(data) == 0 {
+			var n int
+			n, err = s.Read(chunk)
+			data = append(data, chunk[:n]...)
+		}
 		final := err != nil || len(data) >= maxHead+2*maxBody
 		a, more := known(reply{sent: sent, data: data, final: final})
 		if final || !more {
@@ -115,13 +123,10 @@ func (s *session) hear(sent []byte, patience time.Duration, known func(reply) (*
 				_ = s.SetReadDeadline(until)
 			}
 		}
-		patience := 4 * grace
-		if a != nil && a.HTTP != nil {
-			patience = grace // for what a page is, its head is enough
-		}
-		if soon := time.Now().Add(patience); !begun && a != nil && soon.Before(until) {
-			// What is known already is told: the rest comes soon, or never, and a
-			// drip does not buy time. What is not known yet is waited for.
+		if soon := time.Now().Add(grace); !begun && a != nil && a.HTTP != nil && soon.Before(until) {
+			// For what a page is, its head is enough: the body comes soon, or never,
+			// and a drip does not buy time. A greeting has no such part: its line
+			// counts when it is whole, however many packets it comes in.
 			begun = true
 			_ = s.SetReadDeadline(soon)
 		}
@@ -136,6 +141,6 @@ func (s *session) further(question []byte, known func(reply) (*Answer, bool)) *A
 	if s.say(question) != nil {
 		return nil
 	}
-	a, _ := s.hear(question, 4*grace, known)
+	a, _ := s.hear(question, 8*grace, known)
 	return a
 }

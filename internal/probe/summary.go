@@ -44,8 +44,11 @@ type Summary struct {
 	// server while they were kept, so that the request was sent again.
 	Connections      int64 `json:"connections"`
 	StaleConnections int64 `json:"stale_connections,omitempty"`
-	SentBytes        int64 `json:"sent_bytes"`
-	ReceivedBytes    int64 `json:"received_bytes"`
+	// RetransmittedConnections are those on which the kernel had to send something
+	// again, mostly the SYN: they take 1 s, 3 s, 7 s longer.
+	RetransmittedConnections int64 `json:"retransmitted_connections,omitempty"`
+	SentBytes                int64 `json:"sent_bytes"`
+	ReceivedBytes            int64 `json:"received_bytes"`
 
 	// Latency is of operations that succeeded; with a rate, from when each should
 	// have begun. Service is then from when it began. Connect is of connecting.
@@ -56,6 +59,9 @@ type Summary struct {
 	Histogram []Bar            `json:"histogram"`
 	Statuses  map[string]int64 `json:"statuses,omitempty"`
 	Errors    []ErrorCount     `json:"errors"`
+	// AcceptQueue is the listener's, where something was sent again, was not
+	// answered in time or was reset.
+	AcceptQueue *AcceptQueue `json:"accept_queue,omitempty"`
 }
 
 // Latency has quantiles in microseconds, to three digits.
@@ -102,7 +108,7 @@ type shard struct {
 	connect  *hdrhistogram.Histogram
 	statuses map[int]int64
 
-	sent, received, stale, connections atomic.Int64
+	sent, received, stale, connections, sentAgain atomic.Int64
 }
 
 // tally counts for all workers.
@@ -202,6 +208,7 @@ func (l *Load) summary(took time.Duration, interrupted bool) *Summary {
 		s.ReceivedBytes += sh.received.Load()
 		s.StaleConnections += sh.stale.Load()
 		s.Connections += sh.connections.Load()
+		s.RetransmittedConnections += sh.sentAgain.Load()
 		for code, n := range sh.statuses {
 			s.Statuses[strconv.Itoa(code)] += n
 		}
@@ -230,6 +237,9 @@ func (l *Load) summary(took time.Duration, interrupted bool) *Summary {
 		a, b := s.Errors[i], s.Errors[j]
 		return a.Count > b.Count || a.Count == b.Count && strings.Compare(string(a.Kind), string(b.Kind)) < 0
 	})
+	_, reset := t.errors[Reset]
+	again := s.RetransmittedConnections
+	s.AcceptQueue = l.queue.close(again, reset || again > 0 || l.queue.unanswered.Load() > 0)
 	return s
 }
 

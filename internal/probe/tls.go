@@ -48,9 +48,16 @@ func askTLS(ctx context.Context, p *prober, s *session) (*Answer, []byte) {
 	facts, err := p.handshake(ctx, s, []string{"h2", "http/1.1"})
 	if facts == nil {
 		s.Conn = raw.Conn
-		s.closed = s.closed || failureOf(err) != Timeout
 		seen := raw.bytes()
-		a, _ := recognise(reply{data: seen, final: true})
+		var a *Answer
+		if errors.As(err, new(tls.RecordHeaderError)) && len(seen) > 0 {
+			// It speaks something else, of which the handshake has read the
+			// beginning: the rest may come in another packet.
+			a, seen = s.hearOn(nil, seen, 0, recognise)
+		} else {
+			s.closed = s.closed || failureOf(err) != Timeout
+			a, _ = recognise(reply{data: seen, final: true})
+		}
 		if a != nil && a.Protocol == "tls" {
 			// An alert: it does speak TLS, but not with us.
 			a.next, a.Refusal, a.TLS = "", plain(err.Error()), &TLS{}

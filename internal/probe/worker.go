@@ -23,6 +23,8 @@ type worker struct {
 	mu   sync.Mutex // guards conn, which cut closes from another goroutine
 	conn net.Conn
 	over bool // cut was called
+	// again says that conn is counted as one on which something was sent again.
+	again bool
 
 	limit *io.LimitedReader
 	read  *bufio.Reader
@@ -51,6 +53,18 @@ func (w *worker) drop() {
 	w.conn = nil
 }
 
+// noteSentAgain counts the worker's connection, once, if the kernel had to send
+// something on it again.
+func (w *worker) noteSentAgain() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.conn == nil || w.again || !isSentAgain(w.conn) {
+		return
+	}
+	w.again = true
+	w.shard.sentAgain.Add(1)
+}
+
 // open gives the worker a connection, and says whether it is one that was used before.
 func (w *worker) open(ctx context.Context) (reused bool, err error) {
 	if w.conn != nil {
@@ -62,7 +76,7 @@ func (w *worker) open(ctx context.Context) (reused bool, err error) {
 	}
 	_ = c.SetDeadline(time.Now().Add(w.l.opts.Timeout))
 	w.mu.Lock()
-	if w.conn = c; w.over {
+	if w.conn, w.again = c, false; w.over {
 		_ = c.Close()
 	}
 	w.mu.Unlock()

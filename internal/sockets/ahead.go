@@ -61,12 +61,12 @@ func (a *ahead) work() {
 		r.dir = -1
 		pid := a.pids[i]
 		w.pid = pid
-		dir, err := w.open(pid)
+		dir, ended, err := w.open(pid)
 		if err != nil {
 			return // whoever searches meets it too
 		}
 		if dir >= 0 {
-			if err := w.descriptors(dir, pid, 0); err != nil {
+			if err := w.descriptors(dir, pid, 0, ended); err != nil {
 				_ = unix.Close(dir) // only read from
 				return
 			}

@@ -31,41 +31,49 @@ type searcher struct {
 // start included, comes by way of its directory, which never is another
 // process's that has got the same id.
 func (w *searcher) process(pid int, index uint32) (*Process, error) {
-	fds, err := w.open(pid)
+	fds, ended, err := w.open(pid)
 	if fds < 0 {
 		return nil, err
 	}
 	defer func() { _ = unix.Close(fds) }() // only read from
 	before := len(w.found)
 	w.pid = pid
-	if err := w.descriptors(fds, pid, index); err != nil {
+	if err := w.descriptors(fds, pid, index, ended); err != nil {
 		return nil, err
 	}
 	return w.holder(fds, pid, before), nil
 }
 
 // open opens a process's directory of descriptors. It gives -1 if the process
-// is gone, or may not be looked into.
-func (w *searcher) open(pid int) (int, error) {
-	fds, err := unix.Openat(w.proc, strconv.Itoa(pid)+"/fd", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+// is gone, or may not be looked into. Where the process's first thread has ended
+// it opens the directory of its threads instead, and ended is true: see
+// openThreads.
+func (w *searcher) open(pid int) (fds int, ended bool, err error) {
+	fds, err = unix.Openat(w.proc, strconv.Itoa(pid)+"/fd", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	switch {
 	case vanished(err):
-		return -1, nil
+		return -1, false, nil
 	case errors.Is(err, unix.EACCES) || errors.Is(err, unix.EPERM):
+		if fds = openThreads(w.proc, pid); fds >= 0 {
+			return fds, true, nil
+		}
 		w.denied.Add(1)
-		return -1, nil
+		return -1, false, nil
 	case err != nil:
-		return -1, fmt.Errorf("read descriptors of process %d: %w", pid, err)
+		return -1, false, fmt.Errorf("read descriptors of process %d: %w", pid, err)
 	}
-	return fds, nil
+	return fds, false, nil
 }
 
-// descriptors looks through all descriptors of a process.
-func (w *searcher) descriptors(fds, pid int, index uint32) error {
-	readable := w.directory(fds, index)
+// descriptors looks through all descriptors of a process; fds and ended are
+// those of open.
+func (w *searcher) descriptors(fds, pid int, index uint32, ended bool) error {
+	readable, err := true, error(nil)
+	if !ended {
+		readable = w.directory(fds, index)
+	}
 	if readable {
-		var err error
-		if readable, err = w.threads(fds, pid, index); err != nil {
+		if readable, err = w.threads(fds, pid, index, ended); err != nil {
 			return err
 		}
 	}
@@ -179,61 +187,6 @@ func (w *searcher) listing(dir int, index uint32, from int64) bool {
 		}
 	}
 }
-
-// threads looks through the descriptors of threads that do not share the
-// process's: they have called unshare(CLONE_FILES), or the first thread has
-// ended before them and left them its process.
-func (w *searcher) threads(fds, pid int, index uint32) (readable bool, err error) {
-	var st unix.Stat_t
-	// A directory's links: its own two, and one for each thread.
-	if unix.Fstatat(fds, "../task", &st, 0) != nil || st.Nlink <= 3 {
-		return true, nil
-	}
-	dir, err := unix.Openat(fds, "../task", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return true, nil // gone
-	}
-	defer func() { _ = unix.Close(dir) }() // only read from
-	for {
-		n, err := unix.Getdents(dir, w.tasks[:])
-		if n <= 0 || err != nil {
-			return true, nil
-		}
-		for b := w.tasks[:n]; ; {
-			name, rest, ok := dirent(b)
-			if !ok {
-				break
-			}
-			b = rest
-			tid, ok := number(name)
-			if !ok || tid == int64(pid) || sharesFiles(pid, int(tid)) {
-				continue
-			}
-			fds, err := unix.Openat(dir, strconv.Itoa(int(tid))+"/fd", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-			if err != nil {
-				if errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE) {
-					return false, fmt.Errorf("read descriptors of thread %d: %w", tid, err)
-				}
-				continue
-			}
-			readable := w.directory(fds, index)
-			_ = unix.Close(fds) // only read from
-			if !readable {
-				return false, nil
-			}
-		}
-	}
-}
-
-// sharesFiles says whether two threads have the same table of descriptors
-// (kcmp(2)). Where the kernel does not tell, they are taken to: threads that do
-// not are very rare.
-func sharesFiles(a, b int) bool {
-	r, _, errno := unix.RawSyscall6(unix.SYS_KCMP, uintptr(a), uintptr(b), kcmpFiles, 0, 0, 0)
-	return errno != 0 || r == 0
-}
-
-const kcmpFiles = 2 // KCMP_FILES of linux/kcmp.h
 
 // socket gives the inode of the socket that a descriptor is, or zero.
 func (w *searcher) socket(dir int, name []byte) (uint32, unix.Errno) {

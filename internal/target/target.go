@@ -83,6 +83,9 @@ func Parse(word string) (Target, error) {
 	case strings.ContainsFunc(word, func(r rune) bool { return r <= ' ' || r == 0x7f }):
 		return t, errors.New("it has blanks or control characters")
 	}
+	if rest, ok := strings.CutPrefix(word, "//"); ok && !strings.HasPrefix(rest, "/") && strings.Contains(rest, ":") {
+		word = rest // a URL that leaves the scheme out
+	}
 	if t.unix(word) {
 		return t, nil
 	}
@@ -126,6 +129,10 @@ func (t *Target) protocol(s string) string {
 				return rest
 			}
 		}
+		if rest, ok := cutPrefixFold(s, p+"/"); ok && isDigits(rest) {
+			t.Protocol = loopback.Protocol(p)
+			return rest
+		}
 		if head, ok := cutSuffixFold(s, "/"+p); ok && head != "" {
 			t.Protocol = loopback.Protocol(p)
 			return head
@@ -155,7 +162,15 @@ func (t *Target) plain(s string) error {
 			return t.port(s[i+1:])
 		}
 	}
-	if slash := strings.IndexByte(s, '/'); slash >= 0 {
+	if i := strings.IndexByte(s, '#'); i > 0 && isDigits(s[i+1:]) && !strings.Contains(s[:i], "/") {
+		if _, err := netip.ParseAddr(s[:i]); err == nil { // dig: 127.0.0.1#53
+			if err := t.port(s[i+1:]); err != nil {
+				return err
+			}
+			return t.host(s[:i])
+		}
+	}
+	if slash := strings.IndexAny(s, "/?"); slash >= 0 {
 		host := s[:slash]
 		if _, err := netip.ParseAddr(host); err == nil && isDigits(s[slash+1:]) {
 			return &HostError{s} // a block that is none
@@ -163,7 +178,7 @@ func (t *Target) plain(s string) error {
 		if err := t.address(host); err != nil {
 			return err
 		}
-		t.Path, t.Scheme = s[slash:], "http"
+		t.Path, t.Scheme = "/"+strings.TrimPrefix(s[slash:], "/"), "http"
 		if !t.HasPort {
 			t.setPort(80)
 			t.Implied = true

@@ -17,20 +17,21 @@ func phrases() []errorPhrases {
 			"|adresse wird bereits verwendet|adresse already in use|adresse déjà utilisée|la dirección ya se está usando|dirección ya está en uso|indirizzo già in uso|endereço já em uso|endereço já está em uso|adres al in gebruik|adres jest już w użyciu|адрес уже используется|adressen används redan|adresse je již používána|adres kullanımda|アドレスは既に使用中です|地址已在使用|地址已被占用|地址已被使用|이미 사용 중인 주소"},
 		{"EADDRNOTAVAIL", "eaddrnotavail|wsaeaddrnotavail|addrnotavailable|addressnotavailable|cannot assign requested address|can't assign requested address|address not available|requested address is not valid in its context" +
 			"|angeforderte adresse kann nicht zugewiesen werden|impossible d'assigner l'adresse demandée|no se puede asignar la dirección solicitada|не удалось назначить запрошенный адрес|无法指定被请求的地址|要求されたアドレスを割り当てることができません"},
-		{"ECONNREFUSED", "econnrefused|wsaeconnrefused|connectionrefused|connection refused|actively refused|err_connection_refused|ns_error_connection_refused" +
+		{"ECONNREFUSED", "econnrefused|wsaeconnrefused|connectionrefused|connection_refused|connection refused|actively refused|err_connection_refused|ns_error_connection_refused" +
 			"|verbindungsaufbau abgelehnt|connexion refusée|conexión rehusada|conexión rechazada|connessione rifiutata|conexão recusada|ligação recusada|verbinding is geweigerd|verbinding geweigerd|połączenie odrzucone|odrzucone połączenie|в соединении отказано|förbindelse vägras|spojení odmítnuto|bağlantı reddedildi|接続を拒否されました|接続が拒否されました|拒绝连接|连接被拒绝|연결이 거부됨|연결이 거부됐습니다"},
-		{"ECONNRESET", "econnreset|wsaeconnreset|connectionreset|connection reset|connection was reset|socket hang up|empty reply from server|server closed the connection unexpectedly|err_connection_reset|err_empty_response|err_connection_closed|broken pipe|brokenpipe|epipe|econnaborted|connection aborted|remote end closed connection|remotedisconnected|forcibly closed by the remote host|eof occurred in violation of protocol|unexpected eof|server disconnected" +
+		{"ECONNRESET", "econnreset|wsaeconnreset|connectionreset|connection_reset|nt_status_connection_disconnected|connection reset|connection was reset|socket hang up|empty reply from server|server closed the connection unexpectedly|err_connection_reset|err_empty_response|err_connection_closed|broken pipe|brokenpipe|epipe|econnaborted|connection aborted|remote end closed connection|remotedisconnected|forcibly closed by the remote host|eof occurred in violation of protocol|unexpected eof|server disconnected" +
 			"|verbindung wurde vom kommunikationspartner zurückgesetzt|connexion ré-initialisée par le correspondant|conexión reinicializada por la máquina remota|соединение сброшено другой стороной|连接被对方重设|接続が相手からリセットされました"},
-		{"EHOSTUNREACH", "ehostunreach|wsaehostunreach|hostunreachable|no route to host|host is unreachable|err_address_unreachable|unreachable host|keine route zum zielrechner|aucun chemin d'accès pour atteindre l'hôte cible|no existe ninguna ruta hasta el|нет маршрута до узла|没有到主机的路由"},
-		{"ENETUNREACH", "enetunreach|wsaenetunreach|networkunreachable|network is unreachable|network unreachable|unreachable network|das netzwerk ist nicht erreichbar|le réseau n'est pas accessible|la red es inaccesible|сеть недоступна|网络不可达"},
+		{"EHOSTUNREACH", "ehostunreach|wsaehostunreach|hostunreachable|host_unreachable|no route to host|host is unreachable|err_address_unreachable|unreachable host|keine route zum zielrechner|aucun chemin d'accès pour atteindre l'hôte cible|no existe ninguna ruta hasta el|нет маршрута до узла|没有到主机的路由"},
+		{"ENETUNREACH", "enetunreach|wsaenetunreach|networkunreachable|network_unreachable|network is unreachable|network unreachable|unreachable network|das netzwerk ist nicht erreichbar|le réseau n'est pas accessible|la red es inaccesible|сеть недоступна|网络不可达"},
 		{"EMFILE", "emfile|wsaemfile|too many open files|enfile|zu viele offene dateien|trop de fichiers ouverts|demasiados archivos abiertos|слишком много открытых файлов"},
 		{"EAFNOSUPPORT", "eafnosupport|wsaeafnosupport|address family not supported|address family not available"},
 		{"EACCES", "eacces|wsaeacces|permission denied|permissiondenied|eperm|operation not permitted|access permissions|keine berechtigung|permission non accordée|permiso denegado|permesso negato|permissão negada|toegang geweigerd|brak dostępu|отказано в доступе|権限不足|许可がありません|権限がありません|权限不够|허가 거부"},
 		{"ENOTFOUND", "enotfound|eai_again|eai_noname|getaddrinfo failed|getaddrinfo error|nxdomain|no such host|could not resolve host|could not resolve hostname|couldn't resolve host|name or service not known|could not translate host name|temporary failure in name resolution|nodename nor servname|err_name_not_resolved|unknownhostexception|unknownhost|unknown host|name does not resolve|bad address '|failed to lookup address|dns error|server misbehaving|host not found|name resolution|unknown mysql server host|der name oder der dienst ist nicht bekannt|nom ou service inconnu|nombre o servicio desconocido|имя или служба не известны|未知的名称或服务"},
-		{"ETIMEDOUT", "etimedout|wsaetimedout|connection timed out|i/o timeout|operation timed out|timeout was reached|timed out|deadline exceeded|deadlineexceeded|err_connection_timed_out|err_timed_out|connect timeout|connection timeout|connecttimeout|connecttimeouterror|connecttimeoutexception|timeout expired|und_err_connect_timeout|timeouterror|timeout of|did not properly respond after a period of time|timedout" +
+		{"ETIMEDOUT", "etimedout|wsaetimedout|connection timed out|i/o timeout|operation timed out|timeout was reached|timed out|deadline exceeded|deadlineexceeded|err_connection_timed_out|err_timed_out|connect timeout|connection timeout|connecttimeout|connecttimeouterror|connecttimeoutexception|timeout expired|und_err_connect_timeout|timeouterror|timeout of|did not properly respond after a period of time|timedout|nt_status_io_timeout" +
 			"|zeitüberschreitung|wartezeit für die verbindung abgelaufen|connexion terminée par expiration du délai|expiró el tiempo de conexión|tempo scaduto|tempo esgotado|время ожидания соединения истекло|连接超时|接続がタイムアウトしました"},
 		{"ENOENT", "enoent|no such file or directory|datei oder verzeichnis nicht gefunden|aucun fichier ou dossier de ce type|no existe el archivo o el directorio|нет такого файла или каталога"},
 		{"ENOTSOCK", "enotsock|socket operation on non-socket"},
+		{"EAGAIN", "eagain|resource temporarily unavailable"}, // the queue of a Unix socket is full
 		{"EPROTOTYPE", "eprototype|protocol wrong type for socket"},
 		{"EINVAL", "einval|af_unix path too long|path must be less than sun_path"},
 	}
@@ -113,6 +114,8 @@ var (
 	// A port or an address that somebody else has, in the words of programs.
 	reTaken = compiled(`(?i)\b(?:(?:is|was|are|seems to be|appears to be|be)\s+(?:already |currently )*(?:in use|used|being used|taken|occupied|allocated|bound|busy)|already (?:in use|used|bound|taken|occupied)|in use by)\b` +
 		`|\b(?:already|another \w+(?: \w+)? is|another \w+ already|something is|something else is|instance) (?:already )?(?:running|listening|bound|serving) (?:on|at|to)\b|\bnot free\b`)
+	// socat, where the file of a Unix socket is in the way.
+	reExists  = compiled(`"[^"\s]+" exists\b`)
 	reRefused = compiled(`(?i)\b(?:was|is|been|were|connection)?\s*refused\b|\bcould(?: not|n't) connect to (?:the )?server\b|\brefused to connect\b`)
 	// A failure without an error.
 	reCannotBind    = compiled(`(?i)\b(?:fail(?:ed|ure)? (?:(?:to|in) )?(?:bind|listen)(?:ing)?|forwarding failed for listen port|(?:cannot|can't|could ?n[o']t|unable to|unable) (?:bind|listen)|bind(?:ing)? (?:\w+ ){0,4}failed|port\W{0,3}\d+\W{0,2} (?:is )?(?:not available|unavailable)|address (?:is )?not available)\b`)
@@ -164,6 +167,11 @@ func marks(text string) []mark {
 	for _, m := range reTaken().FindAllStringIndex(text, -1) {
 		if line := strings.ToLower(lineAround(text, m[0])); strings.Contains(line, "port") || strings.Contains(line, "address") || strings.Contains(line, "://") || strings.Contains(line, "localhost") || reFourAnywhere().MatchString(line) {
 			out = append(out, mark{start: m[0], end: m[1], errno: "EADDRINUSE"})
+		}
+	}
+	for _, m := range reExists().FindAllStringIndex(text, -1) {
+		if strings.Contains(text[m[0]:m[1]], "sock") {
+			out = append(out, mark{start: m[1], end: m[1], errno: "EADDRINUSE"})
 		}
 	}
 	for _, m := range reRefused().FindAllStringIndex(text, -1) {

@@ -82,12 +82,16 @@ var (
 	reErlang6 = compiled(`^\{((?:\s*\d{1,5}\s*,){7}\s*\d{1,5}\s*)\}(?:\s*,\s*(\d{1,5})\b)?`)
 	reConn    = compiled(`^(?:https?|ajp)-[A-Za-z][\w]*-(?:(\d{1,3}(?:\.\d{1,3}){3})-)?(\d{2,5})\b`)
 	rePrefix  = compiled(`^(ipv4|ipv6|tcp|udp|TCP|UDP|TCP4|TCP6|TCP-LISTEN|UDP-LISTEN|TCP4-LISTEN):`)
+	reGRPC    = compiled(`^([a-z][a-z-]*)://[^/]*/([\w.-]+|\[[0-9A-Fa-f:.]+\]):(\d{1,5})$`)
+	reDevTCP  = compiled(`^/dev/(tcp|udp)/([\w.:-]+)/(\d{1,5})\b`)
 	rePercent = compiled(`^(?:%5B|\[)([0-9A-Fa-f:.]+)(?:%5D|\]):(\d{1,5})\b`)
 	reOracle  = compiled(`^jdbc:oracle:\w+:@(?://)?([\w.-]+):(\d{1,5})`)
 	reHtons   = compiled(`^htons\((\d{1,5})\)`)
 	reHostWd  = compiled(`^(\d{1,5})(?:/(tcp|udp)\b)?`)
 	rePath    = compiled(`^(?:\.{0,2}/)[^\s"'<>()|,;]*`)
-	rePlace   = compiled(`(?::\d+){1,2}[:.]?$`)
+	// A place in a source file, with what stands behind it.
+	reSourcePath = compiled(`\.[a-z]{1,4}:\d+(?::|$)`)
+	rePlace      = compiled(`(?::\d+){1,2}[:.]?$`)
 	// Words that announce a port, and what may stand between.
 	rePort = compiled(`^(?i:ports?(?:[ _-]?number)?|httpport|serverport|пор(?:т|ту|те)|puerto|porta|порт|端口|ポート)["'` + "`" + `]?\s{0,2}(?:(?:[:=#]|is|number|=>|Some\()\s{0,2})*["'` + "`" + `(]?\s{0,2}(\d{1,5})(?:/(tcp|udp))?\b`)
 )
@@ -338,10 +342,18 @@ func (l *lexer) sign(rest string) {
 			return
 		}
 	case '/':
+		if m := match(reDevTCP); m != nil && l.takeHost(len(m[0]), m[2], m[3], m[1]) {
+			return
+		}
 		if m := match(reJava); m != nil && m[1] == "" && l.java(m) {
 			return
 		}
 		if l.before(" \t\n\"'`(=[{,:<@") {
+			l.file(rest)
+			return
+		}
+	case '@': // unix @abstract
+		if n := len(l.tokens); n > 0 && l.before(" \"'") && strings.HasPrefix(strings.ToLower(l.tokens[n-1].text), "unix") && len(rest) > 1 && !isBlank(rest[1]) {
 			l.file(rest)
 			return
 		}

@@ -48,6 +48,12 @@ func (l *lexer) url(rest string) bool {
 	}
 	s = strings.TrimRight(s, ".,:;]}*!?")
 	t, err := target.Parse(s)
+	// gRPC: a resolver of its own, and behind it what it resolves.
+	if m := reGRPC().FindStringSubmatch(s); m != nil && !strings.HasPrefix(m[1], "unix") {
+		if _, known := target.SchemePort(m[1]); (!known || m[1] == "dns") && l.takeHost(len(s), strings.Trim(m[2], "[]"), m[3], "") {
+			return true
+		}
+	}
 	switch scheme, _, _ := strings.Cut(s, "://"); {
 	case strings.EqualFold(scheme, "file"):
 		l.take(noise, len(s))

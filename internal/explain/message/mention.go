@@ -62,12 +62,23 @@ func (g *grammar) at(i int) int {
 		if h.name != "" && !h.ip.IsValid() && !t.url && !g.mayBeHost(i, h.name) {
 			return n
 		}
-		g.add(i, n, h, g.role(i))
+		if !t.url || !g.isDocumentation(i) {
+			g.add(i, n, h, g.role(i))
+		}
 		return n
 	case portWords:
+		// port 7003 on 127.0.0.1
+		if k := i + 2; slices.Contains([]string{"on", "at", "of"}, g.text(i+1)) && k < len(g.tokens) && g.tokens[k].kind == address && !g.tokens[k].url && !g.tokens[k].host.hasPort && g.tokens[k].host.ip.IsValid() {
+			h := g.tokens[k].host
+			h.port, h.hasPort, h.protocol = t.host.port, true, t.host.protocol
+			g.add(i, 3, h, g.role(i))
+			return 3
+		}
 		g.add(i, 1, t.host, g.role(i))
 	case socket:
 		if g.isSocket(i) {
+			// PostgreSQL: a socket's lock file.
+			t.host.unix = strings.TrimSuffix(t.host.unix, ".lock")
 			g.add(i, 1, t.host, max(g.role(i), named))
 		}
 	case word:
@@ -143,9 +154,11 @@ func (g *grammar) hostCue(i int) (cue, strong bool) {
 			// host: 'x', port: 1; but a log's own "hostname":"box" says nothing.
 			return true, prev == "hostname" && before != `"` && before != "," || strings.HasSuffix(before, "resolve")
 		}
-		return prev != "address", quoted || before == "resolve" || before == "unknown" || before == "connect" || before == "to" && g.text(j-2) == "connect"
-	case "hostname:", "resolve":
+		return prev != "address" || quoted && before == "host", quoted || before == "resolve" || before == "unknown" || before == "connect" || before == "to" && g.text(j-2) == "connect"
+	case "hostname:", "resolve", "resolving":
 		return true, true
+	case "getaddrinfo", "gethostbyname": // getaddrinfo("db", ...
+		return quoted, quoted
 	case "to", "at", "with", "zu", "à", "con", "from":
 		return true, quoted && (prev == "to" || prev == "at") && strings.Contains(g.text(j-1), "server")
 	case "on", "for", "server":
@@ -159,7 +172,7 @@ func (g *grammar) stopWord(i int) bool {
 	switch g.text(i) {
 	case "a", "an", "the", "this", "that", "its", "your", "any", "all", "it", "be", "is", "was", "on", "to", "at", "for", "of", "in", "and", "or", "if", "not", "no", "as", "by",
 		"tcp", "udp", "ip", "ipv4", "ipv6", "tcp4", "tcp6", "tcp/ip", "http", "https", "ssh", "ssl", "tls", "local", "remote", "host", "hostname", "port", "ports", "address", "socket", "server",
-		"privileged", "given", "same", "another", "different", "add", "database", "daemon", "proxy", "upstream", "redis", "mysql", "mysql server", "listen", "bind", "connect", "connection", "node", "null", "none", "undefined", "nil", "unknown", "endpoint", "which", "network", "system", "unix", "domain", "debugging", "external", "expose", "localized", "some", "several", "multiple", "specified", "requested", "default", "internal", "public", "private", "tcp-port", "address:", "failed", "name":
+		"privileged", "given", "same", "another", "different", "add", "database", "daemon", "proxy", "upstream", "redis", "mysql", "mysql server", "listen", "bind", "connect", "connection", "node", "null", "none", "undefined", "nil", "unknown", "endpoint", "which", "network", "system", "unix", "domain", "debugging", "external", "expose", "localized", "some", "several", "multiple", "specified", "requested", "default", "internal", "public", "private", "tcp-port", "address:", "failed", "name", "error", "errors", "failure", "eai_again", "enotfound":
 		return true
 	}
 	return false
@@ -235,7 +248,7 @@ func (g *grammar) withPort(i int, h host, strict bool) (host, int) {
 			}
 			h.port, h.hasPort = p, true
 			return h, j + 1 - i
-		case t.kind == address && !t.host.hasPort && t.host.ip.IsValid() && !h.ip.IsValid() && (g.text(j-1) == "(" || g.text(j-1) == "["):
+		case t.kind == address && !t.host.hasPort && t.host.ip.IsValid() && (!h.ip.IsValid() || h.ip == t.host.ip) && (g.text(j-1) == "(" || g.text(j-1) == "["):
 			h.ip = t.host.ip
 		case t.kind == address && t.host.ip.IsValid() && t.host.hasPort && t.text[0] == '|' && h.name != "":
 			h.ip, h.port, h.hasPort = t.host.ip, t.host.port, true
@@ -278,6 +291,9 @@ func (g *grammar) isPlainPort(i, j int) bool {
 // isSocket reports whether a path is that of a Unix socket.
 func (g *grammar) isSocket(i int) bool {
 	path := g.tokens[i].host.unix
+	if reSourcePath().MatchString(path) {
+		return false // ../crypto/bio/bio_sock2.c:171:calling
+	}
 	low := strings.ToLower(path)
 	base := low[strings.LastIndexByte(low, '/')+1:]
 	if strings.HasSuffix(base, ".sock") || strings.HasSuffix(base, ".socket") || strings.HasPrefix(base, ".s.pgsql.") || strings.HasSuffix(base, ".ipc") || strings.HasPrefix(path, "@") || base == "socket" || strings.HasPrefix(base, "agent.") || strings.HasPrefix(base, ".x11-unix") {

@@ -18,7 +18,7 @@ func (r *reader) operation(k *mark, line int) Operation {
 			return Connect
 		}
 		return Bind
-	case "ECONNREFUSED", "ETIMEDOUT", "ECONNRESET", "EHOSTUNREACH", "ENETUNREACH", "ENOTFOUND", "ENOENT", "ENOTSOCK", "EPROTOTYPE":
+	case "ECONNREFUSED", "ETIMEDOUT", "ECONNRESET", "EHOSTUNREACH", "ENETUNREACH", "ENOTFOUND", "ENOENT", "ENOTSOCK", "EPROTOTYPE", "EAGAIN":
 		if (k.errno == "ENOENT" || k.errno == "ENOTSOCK") && nearest(text, at) == Bind {
 			return Bind
 		}
@@ -51,13 +51,13 @@ func nearest(text string, at int) Operation {
 			}
 		}
 	}
-	try(Bind, "bind", "listen", "make_sock", "start server", "starting server", "expose", "eacces: permission denied")
+	try(Bind, "bind", "listen", "make_sock", "start server", "starting server", "expose", "lock file", "eacces: permission denied")
 	try(Connect, "connect", "dial ", "sendto", "reach", "verbind", "connexion", "conexión")
 	return op
 }
 
 // protocol returns the protocol that was said: with the address, in its line, or
-// in that of the error, or anywhere.
+// in that of the error, or nearby: further away in a log it is another's.
 func (r *reader) protocol(m *mention, line int) loopback.Protocol {
 	if m.unix != "" {
 		return ""
@@ -65,7 +65,7 @@ func (r *reader) protocol(m *mention, line int) loopback.Protocol {
 	if m.protocol != "" {
 		return m.protocol
 	}
-	for _, text := range []string{r.text[r.lines[m.line].start:m.start], r.lineText(m.line), r.lineText(line), r.text} {
+	for _, text := range []string{r.text[r.lines[m.line].start:m.start], r.lineText(m.line), r.lineText(line), r.nearby(line)} {
 		if x := reProtocol().FindAllStringSubmatch(text, -1); x != nil {
 			return loopback.Protocol(strings.ToLower(x[len(x)-1][1]))
 		}
@@ -73,7 +73,36 @@ func (r *reader) protocol(m *mention, line int) loopback.Protocol {
 	return ""
 }
 
+// nearby returns a line with those around it, as far as they may be of one message.
+func (r *reader) nearby(line int) string {
+	const most = 8
+	first, last := max(line-most, 0), min(line+most, len(r.lines)-1)
+	start, end := r.lines[first].start, r.lines[last].end
+	at := r.lines[line].start
+	return r.text[max(start, at-(4<<10)):min(end, at+(4<<10))]
+}
+
 var reProtocol = compiled(`(?i)(?:^|[\s/(\[{,:"'=])(tcp|udp)(?:[46]|/ip)?(?:[\s:)\]},"']|$)`)
+
+// nameBefore reads the name that stands right before the error that it is not
+// known: "ping: db.internal: Name or service not known". The first word of a line
+// is the program, unless it has a dot.
+func (r *reader) nameBefore(k *mark, line int) string {
+	before, ok := strings.CutSuffix(strings.TrimRight(r.text[r.lines[line].start:k.start], " "), ":")
+	if !ok {
+		return ""
+	}
+	name := strings.ToLower(before[strings.LastIndexAny(before, " \t\"'(=:")+1:])
+	first := len(strings.TrimSpace(before)) == len(name)
+	if !target.ValidName(name) || isErrorWord(name) || first && !strings.Contains(name, ".") || isSource(name) {
+		return ""
+	}
+	switch name {
+	case "getaddrinfo", "gethostbyname", "gaierror", "socket.gaierror", "resolve", "resolver", "lookup", "dns", "warning", "fatal", "info", "debug":
+		return ""
+	}
+	return name
+}
 
 // numberBehind reads a number that stands alone behind an error, at the end of
 // its line, as a port: "Address already in use (os error 98) 3000".
@@ -88,7 +117,7 @@ func (r *reader) numberBehind(k *mark) (uint16, bool) {
 	return n, err == nil && n > 0 && byNumber(m[1]) == ""
 }
 
-var reBehind = compiled(`^(?:\s*\([^)]*\))?[\s:]+(\d{2,5})(?:/(?:tcp|udp))?\s*$`)
+var reBehind = compiled(`^(?:\s*\([^)]*\))?[\s:]+(\d{2,5})(?:/(?:tcp|udp))?\s*(?:$|[;,])`)
 
 // usualPort returns the port of the server whose client a line is by: of those
 // clients that do not write it where it is the usual one. alone asks for those

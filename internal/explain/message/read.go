@@ -48,7 +48,11 @@ type reader struct {
 	lines    []span
 	mentions []mention
 	marks    []mark
+	byLine   map[int][]*mark
 }
+
+// maxMarks bounds how many errors of a log are looked at, from its end.
+const maxMarks = 64
 
 type span struct{ start, end int }
 
@@ -73,13 +77,59 @@ func Read(text string) []Reading {
 	if len(r.marks) == 0 {
 		return r.plainly()
 	}
+	r.index()
 	var all []Reading
 	for i := range r.marks {
 		if x, ok := r.of(&r.marks[i]); ok {
 			all = join(all, x)
 		}
 	}
-	return sorted(all)
+	return sorted(r.worth(all))
+}
+
+// worth leaves out what says nothing where there is more: that the C library has
+// found no name service cache, which is so on most machines, and the host and port
+// that curl tells although it was given a Unix socket.
+func (r *reader) worth(all []Reading) []Reading {
+	has := func(f func(*Reading) bool) bool {
+		return slices.ContainsFunc(all, func(x Reading) bool { return f(&x) })
+	}
+	isCache := func(x *Reading) bool { return strings.HasSuffix(x.Unix, "/run/nscd/socket") }
+	if has(func(x *Reading) bool { return !isCache(x) }) {
+		all = slices.DeleteFunc(all, func(x Reading) bool { return isCache(&x) })
+	}
+	curls := func(x *Reading) bool {
+		return x.Unix != "" && strings.Contains(r.text, "connect fail for "+x.Unix)
+	}
+	if has(curls) {
+		all = slices.DeleteFunc(all, func(x Reading) bool { return x.Unix == "" && x.Operation == Connect })
+	}
+	return all
+}
+
+// index orders the errors by their place, leaves out the first of very many, and
+// notes which are in each line.
+func (r *reader) index() {
+	slices.SortStableFunc(r.marks, func(a, b mark) int { return a.start - b.start })
+	if n := len(r.marks) - maxMarks; n > 0 {
+		r.marks = r.marks[n:]
+	}
+	r.byLine = make(map[int][]*mark)
+	for i := range r.marks {
+		k := &r.marks[i]
+		line := r.line(k.start)
+		r.byLine[line] = append(r.byLine[line], k)
+	}
+}
+
+// around returns the mentions in the lines that may have the address of an error
+// in a line.
+func (r *reader) around(line int) []mention {
+	at := func(line int) int {
+		i, _ := slices.BinarySearchFunc(r.mentions, line, func(m mention, line int) int { return m.line - line })
+		return i
+	}
+	return r.mentions[at(line-maxApart):at(line+maxApart+1)]
 }
 
 // plainly reads a text that tells of no failure.
@@ -138,16 +188,30 @@ func (r *reader) of(k *mark) (Reading, bool) {
 	if op == "" {
 		op = r.operation(k, line)
 	}
+	if k.operation == Connect && reGunicorn().MatchString(r.lineText(line)) {
+		op = Bind
+	}
 	var best *mention
 	var bestKey [4]int
-	for i := range r.mentions {
-		m := &r.mentions[i]
+	mentions := r.around(line)
+	file := r.isFileError(k, line)
+	for i := range mentions {
+		m := &mentions[i]
+		if file && m.line != line {
+			continue
+		}
 		key, ok := r.key(k, m, line, op)
 		if ok && (best == nil || slices.Compare(key[:], bestKey[:]) < 0) {
 			best, bestKey = m, key
 		}
 	}
 	out := Reading{Errno: k.errno, Operation: op, at: k.start}
+	if best == nil && k.errno == "ENOTFOUND" {
+		if name := r.nameBefore(k, line); name != "" {
+			out.Name = name
+			return out, true
+		}
+	}
 	if best == nil {
 		if n, ok := r.numberBehind(k); ok {
 			out.Port, out.HasPort = n, true
@@ -164,8 +228,8 @@ func (r *reader) of(k *mark) (Reading, bool) {
 	}
 	out.take(best)
 	out.Protocol = r.protocol(best, line)
-	for i := range r.mentions {
-		m := &r.mentions[i]
+	for i := range mentions {
+		m := &mentions[i]
 		if m == best || m.role == never || m.unix != "" {
 			continue
 		}
@@ -174,8 +238,8 @@ func (r *reader) of(k *mark) (Reading, bool) {
 		}
 	}
 	if !out.HasPort && out.Unix == "" {
-		for i := range r.mentions {
-			m := &r.mentions[i]
+		for i := range mentions {
+			m := &mentions[i]
 			if _, ok := r.key(k, m, line, op); ok && m.unix == "" && k.errno != "ENOTFOUND" {
 				out.complete(m)
 			}
@@ -190,6 +254,20 @@ func (r *reader) of(k *mark) (Reading, bool) {
 	return out, true
 }
 
+// isFileError reports whether an error is that of a file, which stands right
+// before it: "/dev/stderr: Permission denied".
+func (r *reader) isFileError(k *mark, line int) bool {
+	if k.errno != "EACCES" && k.errno != "ENOENT" {
+		return false
+	}
+	before := strings.TrimRight(r.text[r.lines[line].start:k.start], " :\"'")
+	path := before[strings.LastIndexAny(before, " \t\"'(=")+1:]
+	return strings.HasPrefix(path, "/") && !strings.Contains(path, "sock")
+}
+
+// gunicorn says so where it cannot bind.
+var reGunicorn = compiled(`\[\d+\] \[ERROR\] Can't connect to [(/]`)
+
 func near(line int, others ...int) bool { return slices.Contains(others, line) }
 
 // key orders the mentions by how well they go with a mark: the same line, then
@@ -199,7 +277,7 @@ func (r *reader) key(k *mark, m *mention, line int, op Operation) ([4]int, bool)
 	switch {
 	case m.role == never, m.role == serves && op == Connect && m.line != line:
 		return key, false
-	case m.unix == "" && (k.errno == "ENOENT" || k.errno == "ENOTSOCK" || k.errno == "EPROTOTYPE"):
+	case m.unix == "" && (k.errno == "ENOENT" || k.errno == "ENOTSOCK" || k.errno == "EPROTOTYPE" || k.errno == "EAGAIN"):
 		return key, false
 	case k.errno == "ENOTFOUND" && (m.name == "" || m.unix != ""):
 		return key, false
@@ -239,15 +317,17 @@ func (r *reader) related(m *mention, line int, op Operation) bool {
 	if m.line-line > maxApart || line-m.line > maxApart {
 		return false
 	}
-	for i := range r.marks {
-		k := &r.marks[i]
-		if r.line(k.start) == m.line && k.said && !slices.ContainsFunc(r.marks, func(o mark) bool { return r.line(o.start) == line && o.errno == k.errno }) {
+	for _, k := range r.byLine[m.line] {
+		if k.said && !slices.ContainsFunc(r.byLine[line], func(o *mark) bool { return o.errno == k.errno }) {
 			return false
 		}
 	}
 	text := strings.ToLower(r.lineText(m.line))
 	has := func(words ...string) bool {
 		return slices.ContainsFunc(words, func(w string) bool { return strings.Contains(text, w) })
+	}
+	if op == Connect && has("connected to ") && !has("not connected") && !slices.ContainsFunc(r.byLine[line], func(k *mark) bool { return breaksOff(k.errno) }) {
+		return false // that one was made
 	}
 	if has("fail", "error", "could not", "cannot", "can't", "couldn't", "unable", "refus", "already", "in use", "hint:", "caused by") {
 		return true
@@ -259,6 +339,15 @@ func (r *reader) related(m *mention, line int, op Operation) bool {
 		return has("bind", "listen", "socket", "serv", "port")
 	}
 	return has("connect", "dial", "trying", "accepting", "request to", "fetch", "proxy", "upstream", "reach")
+}
+
+// breaksOff reports whether an error may be that of a connection which was made.
+func breaksOff(errno string) bool {
+	switch errno {
+	case "ECONNRESET", "ETIMEDOUT":
+		return true
+	}
+	return false
 }
 
 // isDetail reports whether a line is one of the details behind an error: a key
@@ -331,7 +420,8 @@ func join(all []Reading, x Reading) []Reading {
 		if !same && !apart {
 			continue
 		}
-		if apart && (o.HasPort && (len(o.IPs) > 0 || o.Name != "") || x.HasPort && (len(x.IPs) > 0 || x.Name != "")) {
+		alike := apart && x.Errno != "" && (o.Name != "" && o.Name == x.Name || o.Name == x.Name && len(o.IPs) == 1 && len(x.IPs) == 1 && o.IPs[0] == x.IPs[0])
+		if apart && !alike && (o.HasPort && (len(o.IPs) > 0 || o.Name != "") || x.HasPort && (len(x.IPs) > 0 || x.Name != "")) {
 			continue
 		}
 		if rank(x.Errno) < rank(o.Errno) {

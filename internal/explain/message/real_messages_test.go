@@ -97,7 +97,7 @@ func TestMessages(t *testing.T) {
 		"PermissionError: [Errno 13] Permission denied: ('0.0.0.0', 80)":                                                                              "EACCES bind 0.0.0.0 :80",
 		"ConnectionRefusedError: [Errno 111] Connect call failed ('::1', 5432, 0, 0)":                                                                 "ECONNREFUSED connect ::1 :5432",
 		"[Errno 98] error while attempting to bind on address ('::', 8080, 0, 0): address already in use":                                             "EADDRINUSE bind :: :8080",
-		"[2024-05-01 12:00:00 +0000] [7] [ERROR] Can't connect to ('127.0.0.1', 80)":                                                                  "connect 127.0.0.1 :80",
+		"[2024-05-01 12:00:00 +0000] [7] [ERROR] Can't connect to ('127.0.0.1', 80)":                                                                  "bind 127.0.0.1 :80", // gunicorn connects to nothing
 		"ERROR: [Errno 98] Address already in use\n[2024-05-01 12:00:00 +0000] [9] [INFO] Listening at: http://127.0.0.1:8000 (9)":                    "EADDRINUSE bind 127.0.0.1 :8000",
 		"aiohttp.client_exceptions.ClientConnectorError: Cannot connect to host localhost:8081 ssl:default [Connect call failed ('127.0.0.1', 8081)]": "connect localhost 127.0.0.1 :8081",
 		"urllib.error.URLError: <urlopen error [Errno 111] Connection refused>":                                                                       "",
@@ -220,6 +220,13 @@ func TestMessages(t *testing.T) {
 		"bind(): Die Adresse wird bereits verwendet 127.0.0.1:80":                                         "EADDRINUSE bind 127.0.0.1 :80",
 		"psql: error: falló la conexión al servidor en «localhost» (::1), puerto 5432: Conexión rehusada": "ECONNREFUSED connect localhost ::1 :5432",
 		"curl: (7) Не удалось подключиться к localhost порт 3000: В соединении отказано":                  "ECONNREFUSED connect localhost :3000",
+
+		"dial unix @abstract: connect: connection refused":               "ECONNREFUSED connect @abstract",
+		"ping: db.internal: Name or service not known":                   "ENOTFOUND connect db.internal",
+		"getaddrinfo: Temporary failure in name resolution":              "",
+		"connect to [dns:///127.0.0.1:50051] failed: Connection refused": "ECONNREFUSED connect 127.0.0.1 :50051",
+		"2024/05/01 12:00:00 [error] 7#7: *1 connect() to unix:/run/php/php8.2-fpm.sock failed (11: Resource temporarily unavailable) while connecting to upstream, client: 127.0.0.1, server: _, request: \"GET / HTTP/1.1\", upstream: \"fastcgi://unix:/run/php/php8.2-fpm.sock:\", host: \"localhost\"": "EAGAIN connect /run/php/php8.2-fpm.sock",
+		"read tcp 127.0.0.1:80: Resource temporarily unavailable": "",
 
 		// Two failures, and addresses that are none of them.
 		"Error: connect ECONNREFUSED 127.0.0.1:6379\nError: listen EADDRINUSE: address already in use :::3000":                                            "EADDRINUSE bind :: :3000 | ECONNREFUSED connect 127.0.0.1 :6379",

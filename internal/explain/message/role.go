@@ -5,9 +5,6 @@ import "strings"
 // role reads the role of the mention at token i from the words before it.
 func (g *grammar) role(i int) role {
 	t := &g.tokens[i]
-	if t.url && g.isDocumentation(i) {
-		return never
-	}
 	j := i - 1
 	for j >= 0 && g.tokens[j].kind == punct && strings.Contains("\"'`([{<@", g.tokens[j].text) {
 		j--
