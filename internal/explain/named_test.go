@@ -53,7 +53,9 @@ func TestNames(t *testing.T) {
 		{fmt.Sprintf("https://web.shop.localhost:%d/x?y", webPort), web("ready"), "; requests go through " + by, nil, ""},
 		{"web.shop.localhost", web("idle"), "which is idle: the first request starts it, through " + by, nil, ""},
 		{"web.shop.localhost", web("starting"), "which is starting; requests through " + by + " wait until it is ready.", []Code{ServiceStarting}, "lodge logs -f web"},
-		{"web.shop.localhost", web("starting", func(n *Name) { n.Service.Failing, n.Service.Reason = true, "it ended with status 3, and is started again" }),
+		{"web.shop.localhost", web("starting", func(n *Name) {
+			n.Service.Failing, n.Service.Reason = true, "it ended with status 3, and is started again"
+		}),
 			"which is starting (it ended with status 3, and is started again); requests through " + by + " get a page that says so until it is ready.", []Code{ProcessDied}, "lodge logs web"},
 		{"web.shop.localhost", web("failed", failed), "which is not running (ended with status 3); requests through " + by + " get a page that says so.", []Code{ProcessDied}, "cd /p/shop && lodge logs web"},
 		{"web.shop.localhost", web("stopped"), "which is not running; requests", []Code{ServiceDown}, "lodge restart web"},
