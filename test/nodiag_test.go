@@ -143,20 +143,5 @@ func (p *project) doctorWithoutDiag() {
 
 // Nobody is led to another user's server for want of sock_diag.
 func TestAnotherUserTakesAnAddressWithoutSockDiag(t *testing.T) {
-	needRoot(t)
-	python(t)
-	eachEngine(t, func(t *testing.T, e *env) {
-		port := uint16(28480)
-		if e.engine == seccomp {
-			port += 2
-		}
-		p := e.project("squat", "serve.py", restless, "listen", "", "lodge.toml", config("web", fmt.Sprint(systemPython, " serve.py ", port)))
-		p.up()
-		at := p.home("tcp", port)
-		p.home("udp", port+1)
-		for _, squats := range []netip.Addr{at.Addr(), netip.IPv4Unspecified()} {
-			p.anotherTakes(at, squats)
-		}
-		p.lodge("down").ok(t)
-	}, withoutDiag)
+	anotherTakesAll(t, 28480, withoutDiag)
 }

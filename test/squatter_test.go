@@ -67,12 +67,16 @@ while True:
 // A service closes its sockets while it lives, and another user takes their
 // addresses. Nobody is led there: neither by a name over HTTPS nor by TLS, and
 // no list has the sockets of the other as the service's.
-func TestAnotherUserTakesAnAddress(t *testing.T) {
+func TestAnotherUserTakesAnAddress(t *testing.T) { anotherTakesAll(t, 28460) }
+
+// anotherTakesAll is that test. On all addresses a port is everybody's: nobody
+// else uses the four from port on.
+func anotherTakesAll(t *testing.T, port uint16, opts ...option) {
+	t.Helper()
 	needRoot(t)
 	python(t)
 	eachEngine(t, func(t *testing.T, e *env) {
-		// On all addresses the port is everybody's: nobody else uses these.
-		port := uint16(28460)
+		port := port
 		if e.engine == seccomp {
 			port += 2
 		}
@@ -84,7 +88,7 @@ func TestAnotherUserTakesAnAddress(t *testing.T) {
 			p.anotherTakes(at, squats)
 		}
 		p.lodge("down").ok(t)
-	})
+	}, opts...)
 }
 
 // anotherTakes lets another user take the service's ports, at its address at or

@@ -1,6 +1,9 @@
 package home
 
-import "sync"
+import (
+	"slices"
+	"sync"
+)
 
 // Shared lets concurrent callers share one reading that takes long, such as a
 // walk of /proc. Its zero value is ready.
@@ -43,4 +46,18 @@ func (s *Shared[T]) Do(read func() (T, error)) (T, error) {
 	s.mu.Unlock()
 	close(r.done)
 	return r.value, r.err
+}
+
+// ProcessesOf returns the processes of a service among those found for all, by
+// pid; of all services where it is "".
+func ProcessesOf(service string, found map[string][]int) []int {
+	if service != "" {
+		return slices.Clone(found[service])
+	}
+	var out []int
+	for _, pids := range found {
+		out = append(out, pids...)
+	}
+	slices.Sort(out)
+	return out
 }

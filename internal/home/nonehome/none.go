@@ -174,15 +174,7 @@ func (n *none) look(service string) ([]int, error) {
 	if err != nil {
 		return nil, err
 	}
-	if service != "" {
-		return slices.Clone(found[service]), nil
-	}
-	var out []int
-	for _, pids := range found {
-		out = append(out, pids...)
-	}
-	slices.Sort(out)
-	return out, nil
+	return home.ProcessesOf(service, found), nil
 }
 
 // readInside lists the living processes inside by their service.

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"lodge/internal/home"
 	"lodge/internal/mark"
 )
 
@@ -109,15 +110,7 @@ func (h *Home) pids(service string) ([]int, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list processes of home %s: %w", h.spec.ID, err)
 	}
-	if service != "" {
-		return slices.Clone(found[service]), nil
-	}
-	var out []int
-	for _, pids := range found {
-		out = append(out, pids...)
-	}
-	slices.Sort(out)
-	return out, nil
+	return home.ProcessesOf(service, found), nil
 }
 
 // readInside lists the living processes inside by their service.
