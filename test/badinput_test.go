@@ -64,8 +64,9 @@ func TestWrongUsage(t *testing.T) {
 	oneLine(t, p.lodge("exec"), 2, "hint")
 	oneLine(t, p.lodge("logs", "--since", "yesterday"), 2, "yesterday", "hint")
 	oneLine(t, empty.lodge("up"), 1, "no lodge.toml", "hint")
-	oneLine(t, empty.lodge("exec", "--", "no-such-program"), 1, "no-such-program", "PATH", "/usr/bin")
-	oneLine(t, empty.lodge("exec", "--", "./lodge.toml"), 1, "lodge.toml")
+	oneLine(t, empty.lodge("exec", "--", "no-such-program"), 127, "no-such-program", "PATH", "/usr/bin")
+	oneLine(t, empty.lodge("exec", "--", "./lodge.toml"), 127, "lodge.toml")
+	oneLine(t, p.lodge("exec", "--", "./lodge.toml"), 126, "lodge.toml")
 }
 
 func TestEBPFAsOrdinaryUser(t *testing.T) {

@@ -144,7 +144,7 @@ ready = { log = "connected" }
 				t.Errorf("ports %s for people:\n%s", want, text)
 			}
 			// A service alone is no filter: whose would it be?
-			if r := p.lodge("ports", "talk"); r.code != 0 || r.stdout != "" || !strings.Contains(r.stderr, `no socket matches a process or project "talk" (hint: lodge ports `) || !strings.Contains(r.stderr, "/talk)") {
+			if r := p.lodge("ports", "talk"); r.code != 1 || r.stdout != "" || !strings.Contains(r.stderr, `no socket matches a process or project "talk" (hint: lodge ports `) || !strings.Contains(r.stderr, "/talk)") {
 				t.Error(r)
 			}
 			if strings.Contains(text, "\x1b") {

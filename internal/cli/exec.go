@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -50,12 +51,12 @@ type insideCommand struct {
 	name   string // in lists; "": the program's
 	listed bool
 	as     string // the service that it is run as, or ""
-	names  bool   // it must find names below .test
+	names  bool   // it must find the projects' names
 }
 
 func (x *insideCommand) flags(c *cobra.Command) {
-	c.Flags().BoolVar(&x.names, "names", false, "names below .test resolve, by a hosts file of the command's own; for an ordinary user this takes a\n"+
-		"user namespace, in which it sees less of the processes outside (default: where an argument has such a name)")
+	c.Flags().BoolVar(&x.names, "names", false, "the projects' names resolve in every program, by a hosts file of the command's own; for an ordinary user this\n"+
+		"takes a user namespace, in which it sees less of the processes outside (default: where an argument has such a name)")
 }
 
 // seesNames reports whether the command is shown a hosts file of its own. For
@@ -72,7 +73,10 @@ func (x *insideCommand) seesNames(n localapi.HostNames) bool {
 		return false
 	}
 	for name := range strings.FieldsSeq(n.Lines) {
-		if strings.HasSuffix(name, ".test") && slices.ContainsFunc(x.argv, func(arg string) bool { return strings.Contains(arg, name) }) {
+		if _, err := netip.ParseAddr(name); err == nil || !strings.Contains(name, ".") {
+			continue
+		}
+		if slices.ContainsFunc(x.argv, func(arg string) bool { return strings.Contains(arg, name) }) {
 			return true
 		}
 	}

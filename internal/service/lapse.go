@@ -69,6 +69,7 @@ func (r *runner) becomeReady(p *process, listened bool, since time.Time) bool {
 		r.st.Reason = ""
 	}
 	r.st.State, r.st.Failing, r.listened, r.overdue = Up, "", listened, false
+	r.isServer = r.isServer || listened
 	if !p.wasReady || r.st.ReadyMS == 0 {
 		r.st.ReadyMS = float64(since.Sub(p.started).Microseconds()) / 1000
 	}

@@ -65,7 +65,9 @@ func (r *runner) awaitReady(ctx context.Context, sp Spec, p *process, again bool
 		if rd.Soft {
 			soft = limit
 		}
-		worker := mayBeWorker(sp) && !again
+		r.mu.Lock()
+		worker := mayBeWorker(sp) && !again && !r.isServer
+		r.mu.Unlock()
 		s := r.settle(ctx, sp, p, began, soft, worker)
 		done.since, done.listened, ok = s.since, s.ok, s.ok
 		if ok {

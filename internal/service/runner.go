@@ -58,6 +58,7 @@ type runner struct {
 	// not been again in time. blocked is set while it waits for such a service.
 	listened, overdue bool
 	lapseReason       string
+	isServer          bool // a process of this definition has listened
 	blocked           *Error
 	warnings          map[string]string // by kind
 	peers             map[string]peer   // where what it needs was at its start
@@ -105,6 +106,7 @@ func (r *runner) redefine(sp Spec, env []string) (restart bool) {
 	defer r.mu.Unlock()
 	same := reflect.DeepEqual(r.spec, sp)
 	r.spec, r.env = sp, env
+	r.isServer = r.isServer && same
 	r.st.Command, r.st.Dir = sp.Command, sp.Dir
 	return !same && (r.st.State == Up || r.st.State == Starting || r.st.State == Backoff)
 }
