@@ -204,11 +204,14 @@ func (f *Facts) nobody(shut []netip.Addr) []Cause {
 	var out []Cause
 	ip := shut[0]
 	out = append(out, f.died(ip)...)
-	var homes, others, bound []*sockets.Row
+	var homes, others, strange, bound []*sockets.Row
 	for _, r := range f.at(listens) {
-		switch {
-		case f.rowProject(r) != "" && !f.inSameHome(r, ip):
+		switch project := f.rowProject(r); {
+		case project != "" && !f.inSameHome(r, ip):
 			homes = append(homes, r)
+		case project == "" && r.Scope == loopback.ScopeHome:
+			// A home that this user's lodge does not know is somebody else's.
+			strange = append(strange, r)
 		default:
 			others = append(others, r)
 		}
@@ -243,6 +246,9 @@ func (f *Facts) nobody(shut []netip.Addr) []Cause {
 		Evidence: []string{fmt.Sprintf("no %s socket on port %d listens, on any address, in any network namespace that can be seen", strings.ToUpper(string(f.protocol())), f.Input.Port)},
 		Hint:     "start the server, or correct the port",
 	}
+	for _, r := range strange[:min(len(strange), maxShown)] {
+		c.Evidence = append(c.Evidence, "in the home of another user's lodge: "+f.line(r))
+	}
 	for _, r := range f.of(other(f.protocol()), func(r *sockets.Row) bool { return listens(r) && covers(r, ip) }) {
 		c.Evidence[0] = fmt.Sprintf("no %s socket on port %d listens, on any address, in any network namespace that can be seen", strings.ToUpper(string(f.protocol())), f.Input.Port)
 		c.Evidence = append(c.Evidence, f.line(r)+", "+strings.ToUpper(string(r.Protocol)))
@@ -270,7 +276,7 @@ func (f *Facts) rowProject(r *sockets.Row) string {
 	if p := f.project(r.Local.IP); p != nil {
 		return p.Name
 	}
-	if r.Scope == loopback.ScopeHome && r.Project != "" {
+	if (r.Scope == loopback.ScopeHome || r.RealPort != 0) && r.Project != "" {
 		return r.Project
 	}
 	return ""
@@ -312,7 +318,7 @@ func (f *Facts) inHomes(ip netip.Addr, homes []*sockets.Row) Cause {
 	for _, r := range homes {
 		if p := f.rowProject(r); !slices.Contains(names, p) {
 			names = append(names, p)
-			places = append(places, fmt.Sprintf("%s at %s", p, r.Local.IP))
+			places = append(places, fmt.Sprintf("%s at %s", p, f.homeOf(r)))
 		}
 		c.Evidence = append(c.Evidence, f.line(r))
 	}
@@ -322,7 +328,7 @@ func (f *Facts) inHomes(ip netip.Addr, homes []*sockets.Row) Cause {
 	if r.Service != "" {
 		at = "its home"
 	}
-	c.Summary = fmt.Sprintf("Nobody listens on %s itself. %s has that port inside %s, which is %s.", f.endpoint(ip), upper(f.who(r)), at, r.Local.IP)
+	c.Summary = fmt.Sprintf("Nobody listens on %s itself. %s has that port inside %s, which is %s.", f.endpoint(ip), upper(f.who(r)), at, f.homeOf(r))
 	if len(names) > 1 {
 		if more := len(places) - 4; more > 0 {
 			places = append(places[:4:4], count(more, "more", "more"))
@@ -334,6 +340,14 @@ func (f *Facts) inHomes(ip netip.Addr, homes []*sockets.Row) Cause {
 		c.Hint += fmt.Sprintf("; or go inside: cd %s && lodge exec -- CMD", ShellWord(filepath.Clean(p.Path)))
 	}
 	return c
+}
+
+// homeOf returns the address of the home that a socket is in.
+func (f *Facts) homeOf(r *sockets.Row) netip.Addr {
+	if p := f.named(f.rowProject(r)); p != nil && r.RealPort != 0 {
+		return p.Home4
+	}
+	return r.Local.IP
 }
 
 func (f *Facts) inNamespaces(ip netip.Addr) Cause {

@@ -237,7 +237,7 @@ func (f *Facts) of(proto loopback.Protocol, keep func(*sockets.Row) bool) []*soc
 	var out []*sockets.Row
 	for i := range f.Rows {
 		r := &f.Rows[i]
-		if r.Local != nil && r.Protocol == proto && (!f.Input.HasPort || r.Local.Port == f.Input.Port) && keep(r) {
+		if r.Local != nil && r.Protocol == proto && (!f.Input.HasPort || r.Local.Port == f.Input.Port || r.RealPort == f.Input.Port && r.RealPort != 0) && keep(r) {
 			out = append(out, r)
 		}
 	}
@@ -258,6 +258,12 @@ func (f *Facts) home(ip netip.Addr) []netip.Addr {
 	return out
 }
 
+// reached reports whether the port that is asked about leads to a socket from
+// here: one at ::1 inside a home of the seccomp engine has another port outside.
+func (f *Facts) reached(r *sockets.Row) bool {
+	return r.RealPort == 0 || !f.Input.HasPort || r.RealPort == f.Input.Port || f.Inside != nil && r.Project == f.Inside.Name
+}
+
 // listeners are those who would get a connection to ip.
 func (f *Facts) listeners(ip netip.Addr) []*sockets.Row {
 	if inside := f.home(ip); len(inside) > 0 {
@@ -266,7 +272,7 @@ func (f *Facts) listeners(ip netip.Addr) []*sockets.Row {
 			return rows
 		}
 	}
-	all := f.at(func(r *sockets.Row) bool { return listens(r) && covers(r, ip) })
+	all := f.at(func(r *sockets.Row) bool { return listens(r) && covers(r, ip) && f.reached(r) })
 	// The kernel takes the most exact one (compute_score of inet_hashtables).
 	var exact []*sockets.Row
 	for _, r := range all {

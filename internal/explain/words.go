@@ -23,6 +23,9 @@ func (f *Facts) own(r *sockets.Row) string {
 		return printable(r.Path)
 	}
 	ip := r.Local.IP
+	if r.RealPort != 0 {
+		return fmt.Sprintf("%s (inside; from outside it is port %d)", r.Local.AddrPort(), r.RealPort)
+	}
 	if !ip.IsUnspecified() {
 		return r.Local.AddrPort().String()
 	}
@@ -40,14 +43,17 @@ func (f *Facts) own(r *sockets.Row) string {
 
 // dial writes the address by which a listener is reached from this machine.
 func (f *Facts) dial(r *sockets.Row) string {
-	ip := r.Local.IP
+	ip, port := r.Local.IP, r.Local.Port
 	switch {
 	case ip.IsUnspecified() && ip.Is4():
 		ip = ip4Loopback
 	case ip.IsUnspecified():
 		ip = netip.IPv6Loopback()
 	}
-	return netip.AddrPortFrom(ip, r.Local.Port).String()
+	if r.RealPort != 0 {
+		port = r.RealPort
+	}
+	return netip.AddrPortFrom(ip, port).String()
 }
 
 // far writes the far end of a connection with who is there.

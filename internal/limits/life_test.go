@@ -201,10 +201,26 @@ func TestRefused(t *testing.T) {
 			m.in(c.in, c.in)
 			l := m.k.begin(1)
 			c.then(m)
-			if got := l.Refused(); got != c.want {
+			if got, _ := l.Refused(); got != c.want {
 				t.Errorf("%q, want %q", got, c.want)
 			}
 		})
+	}
+}
+
+// TestRefusedIsSure: a refused fork is the service's own where nobody else is in
+// its cgroup.
+func TestRefusedIsSure(t *testing.T) {
+	for own, want := range map[string]bool{inApp1: true, inWeb1: false} {
+		m := newMachine(t)
+		m.legacy()
+		m.in(own, inWeb1)
+		l := m.k.begin(1)
+		m.write("pid/app/web/pids.max", "5\n")
+		m.write("pid/app/web/pids.events", "max 1\n")
+		if limit, sure := l.Refused(); limit == "" || sure != want {
+			t.Errorf("lodge in %q: %q, %v", own, limit, sure)
+		}
 	}
 }
 

@@ -89,7 +89,7 @@ func (l *Life) Killed() (limit string, sure bool) {
 	if !known && (!l.counting || machine <= l.machine) {
 		return "", false
 	}
-	sure = known && !l.shares(memory)
+	sure = known && !l.shares(l.memory, memory)
 	// The limit is that of the innermost cgroup that reached its own.
 	for _, w := range l.memory {
 		n, ok := l.k.number(w.group, w.limit(memory))
@@ -110,18 +110,19 @@ func (l *Life) Killed() (limit string, sure bool) {
 
 // shares reports whether processes of others are in the same cgroup as this
 // one: that of the process that called Begin.
-func (l *Life) shares(controller string) bool {
+func (l *Life) shares(in []watched, controller string) bool {
 	own, its := ParsePaths([]byte(l.own)), ParsePaths([]byte(l.paths))
 	key := controller
-	if !l.memory[0].v1 {
+	if !in[0].v1 {
 		key = ""
 	}
-	return own[key] == its[key] || l.memory[0].name != its[key]
+	return own[key] == its[key] || in[0].name != its[key]
 }
 
 // Refused says by which limit of a cgroup forks were refused since Begin, such
-// as "pids.max of cgroup /app: 20"; "" if none were.
-func (l *Life) Refused() string {
+// as "pids.max of cgroup /app: 20"; "" if none were. It is sure where no process
+// of another service, nor of lodge's, is in that cgroup.
+func (l *Life) Refused() (limit string, sure bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for i, w := range l.pids {
@@ -132,9 +133,9 @@ func (l *Life) Refused() string {
 		for _, above := range l.pids[i:] {
 			groups = append(groups, above.group)
 		}
-		return l.k.pidsLimit(groups)
+		return l.k.pidsLimit(groups), i == 0 && !l.shares(l.pids, pids)
 	}
-	return ""
+	return "", false
 }
 
 // pidsLimit names the limit that was reached. Before Linux 6.11, and with

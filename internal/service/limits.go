@@ -51,10 +51,14 @@ func (r *runner) howEnded(p *process, x ExitStatus) string {
 	if limit, sure := p.life.Killed(); limit != "" {
 		how += oomText(x, limit, sure)
 	}
-	if limit := p.life.Refused(); limit != "" {
+	limit, sure := p.life.Refused()
+	failed := r.forkFailed(p)
+	switch {
+	case limit != "" && (sure || failed):
 		return how + "; it could start no more processes: " + limit
-	}
-	if !r.forkFailed(p) {
+	case limit != "":
+		return how + "; meanwhile a process, perhaps of another service, could start no more: " + limit
+	case !failed:
 		return how
 	}
 	if limit := p.life.Forks(); limit != "" {

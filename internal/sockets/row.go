@@ -33,6 +33,10 @@ type Row struct {
 	Type string `json:"type,omitempty"`
 	// Scope says from where Local can be reached: see loopback.Scope.
 	Scope loopback.Scope `json:"scope,omitempty"`
+	// RealPort is where a socket at ::1 inside a home of the seccomp engine is
+	// reached from outside; Local has the port that programs inside know. It is
+	// zero for all others.
+	RealPort uint16 `json:"real_port,omitempty"`
 	// V6Only is told for listening IPv6 sockets.
 	V6Only bool `json:"v6_only,omitempty"`
 

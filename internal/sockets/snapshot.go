@@ -132,6 +132,9 @@ func (m *rowMaker) inet(s *Snapshot, r *record) {
 	ip := address(&r.local)
 	m.local = Address{IP: names.zoned(ip, r.iface), Port: s.askedPort(row.Protocol, ip, r.localPort)}
 	row.Local, row.Scope = &m.local, names.scope(m.local.IP)
+	if m.local.Port != r.localPort {
+		row.RealPort = r.localPort
+	}
 	if r.connected() {
 		ip := address(&r.remote)
 		m.remote = Address{IP: names.zoned(ip, r.iface), Port: s.askedPort(row.Protocol, ip, r.remotePort)}
