@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -66,7 +65,7 @@ func (x *insideCommand) seesNames(n localapi.HostNames) bool {
 	if n.Resolved {
 		return false
 	}
-	if x.names || os.Geteuid() == 0 {
+	if x.names || realRoot() {
 		return true
 	}
 	if filepath.Base(x.argv[0]) == "lodge" {
@@ -117,6 +116,7 @@ func (a *app) runInside(ctx context.Context, in insideCommand, ch choices) error
 		if in.seesNames(n) {
 			x.Hosts = n.Lines
 		}
+		a.noteNamespaces(s)
 		code, err = a.attach(ctx, s, x)
 		return err
 	})
