@@ -67,15 +67,60 @@ func (a *app) tellProgress(ctx context.Context, s *localapi.Session, names []str
 			return err
 		}
 		if p, serr := s.Status(ctx); serr == nil {
-			for _, st := range wanted(p.Services, names) {
-				if st.State == service.Failed && st.Name != e.Service {
-					fmt.Fprintf(a.err, "lodge: start service %s: %s (hint: lodge logs %s)\n", st.Name, st.Reason, st.Name)
+			for _, f := range failures(wanted(p.Services, names)) {
+				if f.Name != e.Service {
+					fmt.Fprintf(a.err, "lodge: start service %s: %s (hint: lodge logs %s)\n", f.Name, f.Reason, f.root)
 				}
 			}
 		}
 		return err
 	}
 }
+
+// failure is a service that has failed, and the one whose log says why: its own,
+// or that of one that it needs.
+type failure struct {
+	service.Status
+	root string
+}
+
+// failures returns those of all that have failed, first those that did so by
+// themselves.
+func failures(all []service.Status) (out []failure) {
+	failed := make(map[string]service.Status)
+	for _, st := range all {
+		if st.State == service.Failed {
+			failed[st.Name] = st
+		}
+	}
+	for _, st := range all {
+		if st.State != service.Failed {
+			continue
+		}
+		root := st
+		for range failed { // needs are no circle, and this ends if they were
+			i := slices.IndexFunc(root.Needs, func(n string) bool { _, ok := failed[n]; return ok })
+			if i < 0 {
+				break
+			}
+			root = failed[root.Needs[i]]
+		}
+		out = append(out, failure{st, root.Name})
+	}
+	slices.SortStableFunc(out, func(a, b failure) int {
+		switch own, other := a.root == a.Name, b.root == b.Name; {
+		case own == other:
+			return 0
+		case own:
+			return -1
+		}
+		return 1
+	})
+	return out
+}
+
+// waitsMost is how many services are named that are waited for.
+const waitsMost = 8
 
 // progress is what is known of a start.
 type progress struct {
@@ -116,7 +161,11 @@ func (g *progress) see(all []service.Status) (out []string) {
 
 // waitsFor says what is waited for; "" where it is nothing, or was said.
 func (g *progress) waitsFor() string {
-	text := strings.Join(g.waits, ", ")
+	shown := g.waits[:min(len(g.waits), waitsMost)]
+	text := strings.Join(shown, ", ")
+	if more := len(g.waits) - len(shown); more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
 	if text == "" || text == g.said {
 		return ""
 	}

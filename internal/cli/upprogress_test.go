@@ -49,3 +49,20 @@ func TestProgress(t *testing.T) {
 		t.Errorf("wanted %q", names)
 	}
 }
+
+func TestFailures(t *testing.T) {
+	failed := func(name string, needs ...string) service.Status {
+		return service.Status{Name: name, State: service.Failed, Needs: needs}
+	}
+	var got []string
+	for _, f := range failures([]service.Status{failed("api", "up", "migrate"), {Name: "up", State: service.Up}, failed("migrate", "db"), failed("db"), failed("other")}) {
+		got = append(got, f.Name+" for "+f.root)
+	}
+	if want := []string{"db for db", "other for other", "api for db", "migrate for db"}; !slices.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
+	}
+	g := &progress{waits: slices.Repeat([]string{"x"}, 100)}
+	if text := g.waitsFor(); !strings.HasSuffix(text, "x and 92 more") {
+		t.Errorf("%q", text)
+	}
+}

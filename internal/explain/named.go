@@ -215,6 +215,9 @@ func (s *Service) does() string {
 		if len(at) > 0 {
 			return "listens on " + joinNames(at[:min(len(at), 4)])
 		}
+		if s.Reason != "" {
+			return "runs and listens on nothing" + why
+		}
 		return "runs but listens on nothing"
 	case "idle":
 		return "is idle"
@@ -259,6 +262,8 @@ func (f *Facts) nameCauses() []Cause {
 	case s.State == "idle" && n.Domain == "localhost":
 	case s.Ended && s.Exit != nil:
 		c.Code, c.Hint = ProcessDied, "read its log: "+here+"lodge logs "+s.Name+"; start it: lodge restart "+s.Name
+	case len(s.Endpoints) == 0 && s.State == "ready":
+		c.Code, c.Hint = NotHTTP, "it runs, and there is nothing to connect to; see what it does: "+here+"lodge logs -f "+s.Name
 	case len(s.Endpoints) == 0:
 		c.Code, c.Hint = ServiceDown, "read its log: "+here+"lodge logs "+s.Name+"; start it: lodge restart "+s.Name
 	case !n.HTTP && n.Domain == "localhost":

@@ -58,6 +58,8 @@ func TestNames(t *testing.T) {
 		}),
 			"which is starting (it ended with status 3, and is started again); requests through " + by + " get a page that says so until it is ready.", []Code{ProcessDied}, "lodge logs web"},
 		{"web.shop.localhost", web("failed", failed), "which is not running (ended with status 3); requests through " + by + " get a page that says so.", []Code{ProcessDied}, "cd /p/shop && lodge logs web"},
+		{"web.shop.localhost", web("ready", func(n *Name) { n.Service.Endpoints, n.Service.Reason = nil, "it is a worker" }), "which runs and listens on nothing (it is a worker)",
+			[]Code{NotHTTP}, "lodge logs -f web"},
 		{"web.shop.localhost", web("stopped"), "which is not running; requests", []Code{ServiceDown}, "lodge restart web"},
 		{"web.shop.localhost", web("ready", redis), "and does not speak HTTP: lodge serves only HTTP below localhost. Its name for other protocols is web.shop.test.", []Code{NotHTTP}, fmt.Sprintf("connect to web.shop.test:%d", svcPort)},
 		{"web.shop.localhost", web("ready", redis, unresolved), "does not speak HTTP", []Code{NotHTTP}, fmt.Sprintf("connect to %s:%d", homeIP, svcPort)},

@@ -75,7 +75,11 @@ func (r *runner) launch() (*process, *Error) {
 		return nil, &Error{Service: r.name, Cause: fmt.Sprintf("its directory %s is not there", sp.Dir), Hint: "restore the directory, or: lodge down"}
 	}
 	if _, err := LookPath(sp.Argv[0], sp.Dir, env); err != nil {
-		return nil, &Error{Service: r.name, Cause: err.Error(), Hint: "install it, or correct the service's command"}
+		hint := "install it, or correct the service's command"
+		if errors.Is(err, os.ErrPermission) {
+			hint = "make it executable: chmod +x FILE"
+		}
+		return nil, &Error{Service: r.name, Cause: err.Error(), Hint: hint}
 	}
 	path, err := LookPath(argv[0], sp.Dir, env)
 	if err != nil {
@@ -169,7 +173,9 @@ func (r *runner) halt(p *process) {
 	if !p.gone || len(r.pids()) > 0 {
 		r.set(func(st *Status) { st.State = Stopping })
 	}
-	halt(r.sup, r.name, p.pid, p.exit, p.gone, sig, grace)
+	if _, killed := halt(r.sup, r.name, p.pid, p.exit, p.gone, sig, grace); killed {
+		r.note(p, fmt.Sprintf("killed: it had not ended %v after %s", grace, unix.SignalName(sig)))
+	}
 	p.gone = true
 	p.finish()
 	if !r.held {
@@ -187,11 +193,11 @@ func (r *runner) pids() []int {
 // see.
 const blindMost = 100
 
-// halt is shared by services and runs.
-func halt(s *Supervisor, name string, pid int, exit <-chan ExitStatus, gone bool, sig unix.Signal, grace time.Duration) ExitStatus {
+// halt is shared by services and runs. It reports whether it killed what had not
+// ended in time.
+func halt(s *Supervisor, name string, pid int, exit <-chan ExitStatus, gone bool, sig unix.Signal, grace time.Duration) (status ExitStatus, killed bool) {
 	exits, done := s.reaper.Exits()
 	defer done()
-	var status ExitStatus
 	if !gone {
 		// Engines that follow processes by their parents know afterwards who was
 		// below it.
@@ -205,7 +211,6 @@ func halt(s *Supervisor, name string, pid int, exit <-chan ExitStatus, gone bool
 	timer := time.NewTimer(grace)
 	defer timer.Stop()
 	told := make(map[int]bool)
-	killed := false
 	blind := 0 // looks in a row that failed
 	for {
 		if !gone {
@@ -227,7 +232,7 @@ func halt(s *Supervisor, name string, pid int, exit <-chan ExitStatus, gone bool
 			blind++ // such as no descriptor free just now: that is not "nobody"
 		}
 		if len(pids) == 0 && (blind == 0 || blind > blindMost) {
-			return status
+			return status, killed
 		}
 		if killed {
 			_ = s.inside.Kill(name)

@@ -5,11 +5,14 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"lodge/internal/logs"
 )
 
 func TestStopLetsAProgramEndWell(t *testing.T) {
@@ -48,6 +51,10 @@ func TestStopKillsWhatIgnoresIt(t *testing.T) {
 	r.stop("web")
 	if !goneSoon(pid) {
 		t.Errorf("process %d survived", pid)
+	}
+	said := func(l logs.Line) bool { return l.Note && strings.Contains(l.Text, "killed: it had not ended 100ms after SIGTERM") }
+	if tail := r.store.Tail("web", 10); !slices.ContainsFunc(tail, said) {
+		t.Errorf("the log does not say that it was killed: %v", tail)
 	}
 }
 
