@@ -52,7 +52,9 @@ func TestStopKillsWhatIgnoresIt(t *testing.T) {
 	if !goneSoon(pid) {
 		t.Errorf("process %d survived", pid)
 	}
-	said := func(l logs.Line) bool { return l.Note && strings.Contains(l.Text, "killed: it had not ended 100ms after SIGTERM") }
+	said := func(l logs.Line) bool {
+		return l.Note && strings.Contains(l.Text, "killed: it had not ended 100ms after SIGTERM")
+	}
 	if tail := r.store.Tail("web", 10); !slices.ContainsFunc(tail, said) {
 		t.Errorf("the log does not say that it was killed: %v", tail)
 	}
