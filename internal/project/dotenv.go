@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"unicode/utf8"
 
 	"lodge/internal/refs"
 )
@@ -34,6 +35,10 @@ type dotenv struct {
 	source
 	get lookup // nil: nothing is replaced
 	out []variable
+	// values holds those of out, total the size of all, and lookedUp that of the
+	// values that were put in the place of references.
+	values          map[string]string
+	total, lookedUp int
 }
 
 var dotenvName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.-]*$`) })
@@ -45,7 +50,7 @@ func parseDotenv(src source, get lookup) ([]variable, error) {
 	if err := src.checkText(); err != nil {
 		return nil, err
 	}
-	d := &dotenv{source: src, get: get}
+	d := &dotenv{source: src, get: get, values: map[string]string{}}
 	for at := 0; at < len(d.data); {
 		next, err := d.line(at)
 		if err != nil {
@@ -83,7 +88,11 @@ func (d *dotenv) line(at int) (next int, err error) {
 	if strings.ContainsRune(v, 0) {
 		return 0, d.fail(value, name, "the value has a NUL character in it", "")
 	}
+	if err := d.bound(name, v, value); err != nil {
+		return 0, err
+	}
 	d.out = append(d.out, variable{name, v})
+	d.values[name] = v
 	return next, nil
 }
 
@@ -138,7 +147,11 @@ func (d *dotenv) plain(name string, at, end int) (string, error) {
 			break
 		}
 		if d.get != nil && strings.HasPrefix(text[i:], "${") {
-			i += max(0, refs.End(text[i:])-1)
+			n := refs.End(text[i:])
+			if n == 0 {
+				break // replace tells
+			}
+			i += n - 1
 		}
 	}
 	if strings.HasPrefix(text, "#") && d.data[at-1] != '=' { // NAME= # comment
@@ -205,11 +218,10 @@ func (d *dotenv) replace(b *strings.Builder, name, text string, at int) (int, er
 	}
 	v, err := refs.Variables(text[:n], func(name string) (string, bool) {
 		v, ok := d.get(name)
-		for i := len(d.out) - 1; i >= 0 && !ok; i-- {
-			if d.out[i].name == name {
-				v, ok = d.out[i].value, true
-			}
+		if !ok {
+			v, ok = d.values[name]
 		}
+		d.lookedUp += len(v)
 		return refs.Quote(v), ok
 	})
 	if err == nil {
@@ -222,18 +234,68 @@ func (d *dotenv) replace(b *strings.Builder, name, text string, at int) (int, er
 		return 0, d.fail(at+p.Offset, name, p.Text, hintOf(p, "single quotes keep it as it stands"))
 	}
 	b.WriteString(v)
-	return n, err
+	switch {
+	case err != nil:
+		return 0, err
+	case b.Len() > refs.MaxValue:
+		return 0, d.fail(at, shown(name), tooLarge, refs.HintTooLarge)
+	case d.lookedUp > maxLookedUp:
+		return 0, d.fail(at, shown(name), "the variables that the file refers to are too large together", "")
+	}
+	return n, nil
 }
 
-// lineProblem says what is wrong with a line that is not NAME=VALUE. The value
-// stays out of it: it may be a secret.
+// lineProblem says what is wrong with a line that is not NAME=VALUE. Of the line
+// it tells what can be the beginning of a name, and no more: the line may be that
+// of a key or a password that lacks its quotes.
 func (d *dotenv) lineProblem(at int, name string, equals bool) error {
+	start := lineStart(name)
+	if equals && name == "" {
+		return d.fail(at, "", "a variable's name cannot be empty", "")
+	}
+	hint := ""
+	if strings.HasPrefix(name, "-----BEGIN ") || strings.HasPrefix(name, "-----END ") || d.afterPEM() {
+		hint = "quote a value of several lines"
+	}
+	if start == "" {
+		return d.fail(at, "", "the line is not NAME=VALUE", hint)
+	}
 	if equals {
-		if problem := envProblem(name); problem != "" {
-			return d.fail(at, "", problem, "")
+		if i := strings.IndexFunc(name, func(r rune) bool { return !isNameRune(r) }); i >= 0 && i <= maxShownLine {
+			r, _ := utf8.DecodeRuneInString(name[i:])
+			return d.fail(at, "", fmt.Sprintf("what begins with %q is not a variable's name: %q is not one of A-Z, a-z, 0-9 and _", start, r), hint)
+		}
+		if name[0] >= '0' && name[0] <= '9' {
+			return d.fail(at, "", fmt.Sprintf("%q is not a variable's name: it begins with a digit", start), hint)
 		}
 	}
-	return d.fail(at, "", fmt.Sprintf("the line beginning with %s is not NAME=VALUE", ellipsis(firstField(name))), "")
+	return d.fail(at, "", fmt.Sprintf("the line beginning with %q is not NAME=VALUE", start), hint)
+}
+
+// maxShownLine is how many characters of a line that cannot be read are told.
+const maxShownLine = 4
+
+// lineStart returns the first characters of a line, as far as they can be a
+// variable's name.
+func lineStart(line string) string {
+	n := 0
+	for n < len(line) && isNameRune(rune(line[n])) {
+		if n == maxShownLine {
+			return line[:n] + "…"
+		}
+		n++
+	}
+	return line[:n]
+}
+
+func isNameRune(r rune) bool {
+	return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r == '_' || r >= '0' && r <= '9'
+}
+
+// afterPEM reports whether the variable before is the first line of a key or a
+// certificate in PEM.
+func (d *dotenv) afterPEM() bool {
+	return len(d.out) > 0 && strings.HasPrefix(d.out[len(d.out)-1].value, "-----BEGIN ")
 }
 
 // hintOf returns the hint of a problem, with how to write a literal.
@@ -258,10 +320,3 @@ func (d *dotenv) lineEnd(at int) int {
 
 // blanks returns how many blanks a text begins with.
 func blanks(s string) int { return len(s) - len(strings.TrimLeft(s, " \t")) }
-
-func firstField(s string) string {
-	if f := strings.Fields(s); len(f) > 0 {
-		return f[0]
-	}
-	return ""
-}

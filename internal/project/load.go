@@ -142,7 +142,7 @@ func readDotenv(dir string) ([]variable, error) {
 	path := filepath.Join(dir, ".env")
 	data, err := readFile(path, maxConfig)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
+		return nil, brokenLink(envFile{path: path})
 	}
 	if err != nil {
 		return nil, err

@@ -2,6 +2,7 @@ package project
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -147,7 +148,7 @@ func (r *resolver) base() (*scope, error) {
 	files := r.vars.files
 	if !r.vars.given {
 		path := filepath.Join(r.project.Dir, DotenvName)
-		if fi, err := os.Stat(path); err == nil && !fi.IsDir() { // a directory is Python's, of the same name
+		if _, err := os.Lstat(path); err == nil && !isVirtualenv(path) {
 			files = []envFile{{path: path}}
 		}
 	}
@@ -156,6 +157,26 @@ func (r *resolver) base() (*scope, error) {
 		return nil, err
 	}
 	return s, nil
+}
+
+// brokenLink is the error of an env file that is missing only because it is a
+// symbolic link that leads nowhere, where nobody said that it may be missing.
+func brokenLink(f envFile) error {
+	if target, err := os.Readlink(f.path); err == nil && f.key == "" {
+		return fmt.Errorf("read %s: it is a symbolic link to %s, which is not there", f.path, ellipsis(target))
+	}
+	return nil
+}
+
+// isVirtualenv reports whether a directory is one of Python's virtual
+// environments, which many call .env.
+func isVirtualenv(dir string) bool {
+	for _, name := range []string{"pyvenv.cfg", "bin/python"} {
+		if _, err := os.Lstat(filepath.Join(dir, name)); err == nil {
+			return true
+		}
+	}
+	return false
 }
 
 // files reads env files into a scope.
@@ -171,6 +192,9 @@ func (r *resolver) files(files []envFile, into *scope, callerFirst bool) error {
 			}
 			into.set(v.name, refs.Quote(v.value))
 		}
+		if err := r.bound(into, f); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -180,7 +204,7 @@ func (r *resolver) file(f envFile, before *scope) ([]variable, error) {
 	data, err := readFile(f.path, maxConfig)
 	if errors.Is(err, fs.ErrNotExist) {
 		if !f.required {
-			return nil, nil
+			return nil, brokenLink(f)
 		}
 		return nil, r.vars.fail(f.offset, f.key, "there is no file "+ellipsis(r.shown(f.path)), "write { path = …, required = false } for one that may be missing")
 	}
@@ -191,7 +215,7 @@ func (r *resolver) file(f envFile, before *scope) ([]variable, error) {
 		return nil, r.vars.fail(f.offset, f.key, err.Error(), "")
 	}
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w (%s is read by default; env_file = [] in %s reads none)", err, DotenvName, ConfigName)
 	}
 	src := newSource(f.path, data)
 	src.shown = r.shown(f.path)
@@ -242,6 +266,7 @@ func (r *resolver) service(s *Service, base *scope) error {
 // nil. A variable may refer to those above it.
 func (r *resolver) table(env []entry, in *scope, s *Service, set func(name, value string)) error {
 	done := map[string]string{}
+	total := 0
 	for _, e := range env {
 		text, err := refs.Variables(e.text, func(name string) (string, bool) {
 			if v, ok := done[name]; ok {
@@ -268,6 +293,14 @@ func (r *resolver) table(env []entry, in *scope, s *Service, set func(name, valu
 		}
 		if err != nil {
 			return err
+		}
+		size := textSize(e.name, text)
+		total += size
+		switch {
+		case size > refs.MaxValue:
+			return r.vars.fail(e.offset, e.key, tooLarge, refs.HintTooLarge)
+		case total > maxVariables:
+			return r.vars.fail(e.offset, e.key, tooLargeTogether(), "")
 		}
 		done[e.name] = text
 		set(e.name, text)

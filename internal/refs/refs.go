@@ -96,8 +96,13 @@ func parse(s string) (Ref, int) {
 	if !strings.HasPrefix(s, "${") {
 		return Ref{}, 0
 	}
-	end := strings.IndexByte(s, '}')
-	if end < 0 {
+	// Only what can be a reference is looked at: many "${" in a text must not
+	// each be compared with all that follows.
+	end := 2
+	for end < len(s) && (isNameByte(s[end]) || s[end] == '-' || s[end] == '.') {
+		end++
+	}
+	if end == len(s) || s[end] != '}' {
 		return Ref{}, 0
 	}
 	if s[2:end] == Home {

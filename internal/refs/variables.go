@@ -29,14 +29,26 @@ func (p *Problem) Error() string { return p.Text }
 // lookup returns a variable's value and whether it is set. Values, and what
 // Variables returns, are texts for [Expand]: references to services stay as they
 // are, and every other "$" is doubled. The error is a *[Problem]: nothing that
-// cannot be resolved is passed on.
+// cannot be resolved is passed on, and neither is a text that became too large
+// ([MaxValue]) or is nested too deep ([MaxDepth]).
 func Variables(text string, lookup func(name string) (string, bool)) (string, error) {
-	return expand(text, 0, lookup)
+	if at := tooDeep(text); at >= 0 {
+		return "", &Problem{Offset: at, Text: fmt.Sprintf("${…} is nested deeper than %d levels", MaxDepth), Own: true}
+	}
+	e := &expander{find: lookup}
+	return e.expand(text, 0)
 }
 
-func expand(text string, base int, lookup func(string) (string, bool)) (string, error) {
+func (e *expander) expand(text string, base int) (string, error) {
 	var b strings.Builder
+	last := base // where the latest "$" stands
 	for i := 0; i < len(text); {
+		if b.Len() > maxText {
+			return "", tooLarge(last)
+		}
+		if text[i] == '$' {
+			last = base + i
+		}
 		rest := text[i:]
 		switch {
 		case rest[0] != '$':
@@ -53,7 +65,7 @@ func expand(text string, base int, lookup func(string) (string, bool)) (string, 
 			if r, m := parse(rest); m == n && r.Service+"."+r.Fact != ProjectDir {
 				b.WriteString(r.String())
 			} else {
-				v, err := braced(rest[:n], base+i, lookup)
+				v, err := e.braced(rest[:n], base+i)
 				if err != nil {
 					return "", err
 				}
@@ -67,13 +79,19 @@ func expand(text string, base int, lookup func(string) (string, bool)) (string, 
 				i++
 				break
 			}
-			v, ok := lookup(name)
+			v, ok, err := e.lookup(name, base+i)
+			if err != nil {
+				return "", err
+			}
 			if !ok {
 				return "", unset(base+i, name)
 			}
 			b.WriteString(v)
 			i += 1 + len(name)
 		}
+	}
+	if b.Len() > maxText {
+		return "", tooLarge(last)
 	}
 	return b.String(), nil
 }
@@ -99,16 +117,19 @@ func End(text string) int {
 }
 
 // braced resolves a "${…}" that is no reference to a service.
-func braced(text string, offset int, lookup func(string) (string, bool)) (string, error) {
+func (e *expander) braced(text string, offset int) (string, error) {
 	inside := text[2 : len(text)-1]
 	name, arg := inside[:nameLen(inside)], inside[nameLen(inside):]
 	if strings.HasPrefix(inside, ProjectDir) {
 		name, arg = ProjectDir, inside[len(ProjectDir):]
 	}
 	if name == "" {
-		return "", &Problem{Offset: offset, Text: fmt.Sprintf("%q names no variable", text)}
+		return "", &Problem{Offset: offset, Text: fmt.Sprintf("%q names no variable", short(text))}
 	}
-	v, set := lookup(name)
+	v, set, err := e.lookup(name, offset)
+	if err != nil {
+		return "", err
+	}
 	full := set
 	if rest, colon := strings.CutPrefix(arg, ":"); colon {
 		arg, full = rest, v != ""
@@ -129,22 +150,22 @@ func braced(text string, offset int, lookup func(string) (string, bool)) (string
 		if full {
 			return v, nil
 		}
-		return expand(inner, at, lookup)
+		return e.expand(inner, at)
 	case '+':
 		if !full {
 			return "", nil
 		}
-		return expand(inner, at, lookup)
+		return e.expand(inner, at)
 	case '?':
 		if full {
 			return v, nil
 		}
 		p := unset(offset, name)
 		if set {
-			p.Text = name + " is empty"
+			p.Text = short(name) + " is empty"
 		}
 		if inner != "" {
-			p.Text, p.Hint, p.Own = p.Text+": "+inner, "", true
+			p.Text, p.Hint, p.Own = p.Text+": "+cut(inner, 512), "", true
 		}
 		return "", p
 	}
@@ -152,11 +173,13 @@ func braced(text string, offset int, lookup func(string) (string, bool)) (string
 }
 
 func unset(offset int, name string) *Problem {
+	name = short(name)
 	return &Problem{Offset: offset, Text: name + " is not set", Hint: fmt.Sprintf("set it in the environment or an env file, or write ${%s:-default}", name)}
 }
 
 func badForm(text, name string, offset int) *Problem {
-	return &Problem{Offset: offset, Text: fmt.Sprintf("%q is no form of a variable", text), Hint: fmt.Sprintf("write ${%s}, ${%s:-default} or ${%s:?message}", name, name, name)}
+	name = short(name)
+	return &Problem{Offset: offset, Text: fmt.Sprintf("%q is no form of a variable", short(text)), Hint: fmt.Sprintf("write ${%s}, ${%s:-default} or ${%s:?message}", name, name, name)}
 }
 
 // nameLen returns the length of the variable's name at the start of a text

@@ -1,6 +1,7 @@
 package service
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -22,7 +23,7 @@ func (r *runner) watcher(sp Spec) <-chan []string {
 	}
 	if r.files == nil {
 		r.unseen = nil
-		w, err := watch.New(watch.Options{Root: sp.WatchRoot, Patterns: sp.Watch, NoPolling: sp.WatchNoPolling})
+		w, err := watch.New(watch.Options{Root: sp.WatchRoot, Patterns: sp.Watch, NoPolling: sp.WatchNoPolling, Done: r.end})
 		if err != nil {
 			r.unseen = make(chan error, 1)
 			r.unseen <- err
@@ -44,7 +45,11 @@ func (r *runner) watchErrors() <-chan error {
 // unwatched tells that files are not watched, or not as they should be.
 func (r *runner) unwatched(p *process, err error) {
 	r.note(p, err.Error())
-	r.warn(warnWatch, err.Error())
+	kind := warnWatch
+	if errors.Is(err, watch.ErrLinks) {
+		kind = warnLinks
+	}
+	r.warn(kind, err.Error())
 }
 
 // forgetChanges drops the changes that wait to be delivered: the process that is
@@ -65,6 +70,7 @@ func (r *runner) forgetChanges() {
 func (r *runner) closeFiles() {
 	r.unseen = nil
 	r.warn(warnWatch, "")
+	r.warn(warnLinks, "")
 	if r.files != nil {
 		_ = r.files.Close() // it was only read from
 		r.files = nil

@@ -106,7 +106,8 @@ func (r *runner) launch() (*process, *Error) {
 	if err != nil {
 		_ = std.read.Close()
 		_ = p.out.Close()
-		return nil, &Error{Service: r.name, Cause: err.Error()}
+		cause, hint := whyTooLong(err, argv, env)
+		return nil, &Error{Service: r.name, Cause: cause, Hint: hint}
 	}
 	p.pid, p.exit = pid, exit
 	p.follow()

@@ -8,6 +8,7 @@ import (
 // The kinds of warnings of a service; of each there is one at a time.
 const (
 	warnWatch = "watch"
+	warnLinks = "watch: links"
 )
 
 // warn sets the warning of a kind; "" takes it back.

@@ -14,7 +14,7 @@ import (
 
 const (
 	// pollEvery is the time between two polls, where one takes little time
-	// itself; else it is pollRest times what the last one took.
+	// itself; else it is pollRest times what the last two took at least.
 	pollEvery = time.Second
 	pollRest  = 20
 )
@@ -33,13 +33,21 @@ func (w *Watcher) instead(err error) error {
 
 // schedule sets the time of the next poll, if there is something to poll.
 func (w *Watcher) schedule() {
-	if !w.ticks && !w.vanished && (w.polled > 0 || len(w.links) > 0) {
-		w.tick.Reset(max(pollEvery, pollRest*w.took))
+	if !w.ticks && !w.vanished && len(w.looking) == 0 && (w.polled > 0 || len(w.links) > 0) {
+		// One that was long only because the machine was busy does not count.
+		w.tick.Reset(max(pollEvery, pollRest*min(w.took, w.before)))
 		w.ticks = true
 	}
 }
 
-// pollAll looks at all that the kernel does not tell about.
+// look is something to look at again: a polled directory, or a link.
+type look struct {
+	rel  string
+	link bool
+}
+
+// pollAll begins to look at all that the kernel does not tell about. It goes on in
+// pieces, so that events are handled meanwhile.
 func (w *Watcher) pollAll() {
 	began := time.Now()
 	if !w.rootIsThere() {
@@ -50,13 +58,31 @@ func (w *Watcher) pollAll() {
 		polled := slices.DeleteFunc(slices.Sorted(maps.Keys(w.dirs)), func(rel string) bool { return !w.dirs[rel].polled })
 		w.promote(polled)
 		for _, rel := range polled {
-			if dir := w.dirs[rel]; dir != nil {
-				w.pollDir(rel, dir)
-			}
+			w.looking = append(w.looking, look{rel, false})
 		}
 	}
-	w.pollLinks()
-	w.took = time.Since(began)
+	clear(w.kernels) // a device number can stand for another file system by now
+	for _, rel := range slices.Sorted(maps.Keys(w.links)) {
+		w.looking = append(w.looking, look{rel, true})
+	}
+	w.retry, w.freed = w.freed, false
+	w.before, w.took = w.took, time.Since(began)
+	w.pollMore()
+}
+
+// pollMore goes on with a poll for a while.
+func (w *Watcher) pollMore() {
+	began := time.Now()
+	for len(w.looking) > 0 && time.Since(began) < sliceTime && !w.stopping() {
+		l := w.looking[0]
+		w.looking = w.looking[1:]
+		if l.link {
+			w.pollLink(l.rel, w.retry)
+		} else if dir := w.dirs[l.rel]; dir != nil { // also one that has just got a watch
+			w.pollDir(l.rel, dir)
+		}
+	}
+	w.took += time.Since(began)
 }
 
 // promote gives polled directories an inotify watch, as far as the kernel has
@@ -95,18 +121,18 @@ func (w *Watcher) pollDir(rel string, dir *directory) {
 		w.rulesChanged, w.stirred = true, true
 	}
 	seen := make(map[string]bool, len(dir.files))
-	whole := w.each(rel, func(e fs.DirEntry) {
+	whole := w.each(rel, func(e fs.DirEntry) bool {
 		child := path.Join(rel, e.Name())
 		if w.isDir(dir, child, e) {
 			w.enter(dir, child)
-			return
+			return true
 		}
 		if !isFile(e.Type()) || !w.countsIn(child, dir) {
-			return
+			return true
 		}
 		info, err := e.Info()
 		if err != nil {
-			return
+			return true
 		}
 		before, known := dir.files[e.Name()]
 		now := info.ModTime().UnixNano()
@@ -115,6 +141,7 @@ func (w *Watcher) pollDir(rel string, dir *directory) {
 			dir.files[e.Name()] = now
 			w.mark(child, known)
 		}
+		return true
 	})
 	if !whole {
 		return

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/fsnotify/fsnotify"
 )
@@ -18,9 +19,12 @@ import (
 type directory struct {
 	// real is its path without symbolic links.
 	real string
-	// linked: a symbolic link leads to it, or to a directory above it. polled: it
-	// has no inotify watch.
-	linked, polled bool
+	// via is set if a symbolic link leads to it, or to a directory above it; then
+	// id is its own, and entries counts what was read of it.
+	via     *tour
+	id      inode
+	entries int
+	polled  bool // it has no inotify watch
 	// rules is the modification time of its .gitignore, if it is polled.
 	rules int64
 	// ignored directories are watched only for what a pattern names in them.
@@ -64,7 +68,7 @@ func (w *Watcher) handleIn(dir *directory, rel string, e fsnotify.Event) {
 	}
 	if e.Has(fsnotify.Remove) || e.Has(fsnotify.Rename) {
 		// Rename is about the old name; the new one gets a Create.
-		delete(w.links, rel)
+		w.forgetLink(rel)
 		if w.dirs[rel] != nil {
 			w.drop(rel, true)
 			return
@@ -80,7 +84,7 @@ func (w *Watcher) handleIn(dir *directory, rel string, e fsnotify.Event) {
 		return // a Remove follows
 	}
 	if !isLink(info.Mode()) {
-		delete(w.links, rel)
+		w.forgetLink(rel)
 	}
 	if info.IsDir() || isLink(info.Mode()) && w.noteLink(dir, rel) {
 		if e.Has(fsnotify.Create) && w.dirs[rel] != nil {
@@ -114,7 +118,7 @@ func (w *Watcher) enter(parent *directory, rel string) {
 		return
 	}
 	if watch, ignored := w.enters(rel, parent); watch {
-		if err := w.add(rel, ignored, true); err != nil {
+		if err := w.add(rel, ignored, true, sliceTime); err != nil {
 			w.report(err)
 		}
 	}
@@ -167,34 +171,21 @@ func (w *Watcher) enters(rel string, parent *directory) (watch, ignored bool) {
 
 // add watches the directory rel and those below it. If fresh, the files in
 // them count as changed: they came before the watch. Only the root is an error if
-// it may not be read.
-func (w *Watcher) add(rel string, ignored, fresh bool) error {
-	type todo struct {
-		rel     string
-		ignored bool
-	}
-	stack := []todo{{rel, ignored}}
-	for len(stack) > 0 {
+// it may not be read. What links lead to comes last, and may wait in w.later.
+func (w *Watcher) add(rel string, ignored, fresh bool, limit time.Duration) error {
+	stack := []todo{{rel, ignored, fresh}}
+	for len(stack) > 0 && !w.stopping() {
 		t := stack[len(stack)-1]
 		stack = stack[:len(stack)-1]
 		dir, err := w.watch(t.rel, t.ignored)
 		if err != nil {
 			return err
 		}
-		if dir == nil {
-			continue
+		if dir != nil {
+			w.read(t, dir, func(next todo) { stack = append(stack, next) })
 		}
-		w.each(t.rel, func(e fs.DirEntry) {
-			child := path.Join(t.rel, e.Name())
-			if w.isDir(dir, child, e) {
-				if watch, ignored := w.enters(child, dir); watch && w.dirs[child] == nil {
-					stack = append(stack, todo{child, ignored})
-				}
-				return
-			}
-			w.note(dir, child, e, fresh)
-		})
 	}
+	w.enterLater(limit)
 	return nil
 }
 
@@ -223,9 +214,7 @@ func (w *Watcher) watch(rel string, ignored bool) (*directory, error) {
 	dir.ignored, dir.files = ignored, map[string]int64{}
 	w.dirs[rel] = dir
 	w.byReal[dir.real] = append(w.byReal[dir.real], rel)
-	if dir.linked {
-		w.linked++
-	}
+	w.count(dir, 1)
 	if dir.polled {
 		w.polled++
 		dir.rules = w.rulesTime(dir)
@@ -289,8 +278,8 @@ func (w *Watcher) note(dir *directory, rel string, e fs.DirEntry, fresh bool) {
 }
 
 // each reads the watched directory rel piece by piece, so that a huge one costs
-// no memory. It reports whether it read all of it.
-func (w *Watcher) each(rel string, do func(fs.DirEntry)) bool {
+// no memory, until do returns false. It reports whether it read all of it.
+func (w *Watcher) each(rel string, do func(fs.DirEntry) bool) bool {
 	dir := w.dirs[rel].real
 	f, err := os.OpenFile(dir, os.O_RDONLY|syscall.O_DIRECTORY|syscall.O_NOFOLLOW, 0)
 	if err != nil {
@@ -301,9 +290,14 @@ func (w *Watcher) each(rel string, do func(fs.DirEntry)) bool {
 	}
 	defer f.Close()
 	for {
+		if w.stopping() {
+			return false
+		}
 		entries, err := f.ReadDir(512)
 		for _, e := range entries {
-			do(e)
+			if !do(e) {
+				return false
+			}
 		}
 		if errors.Is(err, io.EOF) {
 			return true
@@ -333,7 +327,7 @@ func (w *Watcher) drop(rel string, gone bool) {
 	}
 	for link := range w.links {
 		if link != rel && isBelow(link, rel) {
-			delete(w.links, link)
+			w.forgetLink(link)
 		}
 	}
 }
@@ -347,9 +341,7 @@ func (w *Watcher) unwatch(rel string) {
 	dir := w.dirs[rel]
 	delete(w.dirs, rel)
 	w.ignore.forget(rel)
-	if dir.linked {
-		w.linked--
-	}
+	w.count(dir, -1)
 	if dir.polled {
 		w.polled--
 	}
@@ -369,9 +361,9 @@ func (w *Watcher) rebuild() {
 	for rel := range w.dirs {
 		w.unwatch(rel)
 	}
-	clear(w.links)
+	w.forgetLinks()
 	w.ignore = newIgnorer(w.root)
-	if err := w.add(".", false, false); err != nil {
+	if err := w.add(".", false, false, sliceTime); err != nil {
 		w.report(err)
 	}
 }
@@ -403,13 +395,14 @@ func (w *Watcher) resync() {
 				delete(dir.files, name)
 			}
 		}
-		w.each(rel, func(e fs.DirEntry) {
+		w.each(rel, func(e fs.DirEntry) bool {
 			child := path.Join(rel, e.Name())
 			if w.isDir(dir, child, e) {
 				w.enter(dir, child)
 			} else {
 				w.note(dir, child, e, true)
 			}
+			return true
 		})
 	}
 }

@@ -36,6 +36,9 @@ const Everything = "."
 // changes come after it.
 var ErrVanished = errors.New("the directory is gone")
 
+// ErrEnded says that [Options.Done] was closed while New read the directories.
+var ErrEnded = errors.New("ended")
+
 // ErrLost says that the kernel dropped events because its queue was full
 // (inotify(7), IN_Q_OVERFLOW).
 var ErrLost = errors.New("events were lost")
@@ -59,6 +62,9 @@ type Options struct {
 	// NoPolling leaves directories unwatched for which the kernel has no
 	// inotify watch left. Otherwise they are read every second.
 	NoPolling bool
+	// Done, if not nil, ends New and all walks when it is closed. Close is needed
+	// all the same.
+	Done <-chan struct{}
 }
 
 // Watcher watches one directory and what is below it. Make it with New.
@@ -75,6 +81,7 @@ type Watcher struct {
 	changes chan []string
 	errs    chan error
 	stop    chan struct{}
+	done    <-chan struct{} // Options.Done
 	close   sync.Once
 	wait    sync.WaitGroup
 	err     error // of closing; written in close
@@ -86,11 +93,20 @@ type Watcher struct {
 	// than one where symbolic links lead to it.
 	byReal map[string][]string
 	links  map[string]linkTarget // wanted symbolic links, by path relative to root
-	linked int                   // how many of dirs were reached by a link
-	polled int                   // how many of dirs have no inotify watch
-	tick   *time.Timer           // of the next poll
-	ticks  bool                  // tick is set
-	took   time.Duration         // of the last poll
+	// byLink holds by how many paths each directory was entered by links, linked how
+	// many these are, refused the links that are not followed and why. untold: there
+	// are new ones. freed: what a link leads to was left, and another may enter it.
+	byLink               map[inode]int
+	linked               tour
+	refused              map[string]string
+	untold, freed, retry bool
+	kernels              map[uint64]bool // device numbers of file systems that the kernel makes up
+	later                []todo          // what links lead to and is to be entered
+	looking              []look          // what is left of a poll
+	polled               int             // how many of dirs have no inotify watch
+	tick                 *time.Timer     // of the next poll
+	ticks                bool            // tick is set
+	took, before         time.Duration   // of the last poll, and of the one before
 	// pending are the changes that wait for quiet: whether the file was there
 	// before the first of them.
 	pending map[string]bool
@@ -136,6 +152,10 @@ func New(o Options) (*Watcher, error) {
 		changes:  make(chan []string),
 		errs:     make(chan error, 16),
 		stop:     make(chan struct{}),
+		done:     o.Done,
+		byLink:   map[inode]int{},
+		refused:  map[string]string{},
+		kernels:  map[uint64]bool{},
 		dirs:     map[string]*directory{},
 		byReal:   map[string][]string{},
 		links:    map[string]linkTarget{},
@@ -154,7 +174,11 @@ func New(o Options) (*Watcher, error) {
 	} else {
 		w.pump = newPump(w.inotify)
 	}
-	if err := w.add(".", false, false); err != nil {
+	err = w.add(".", false, false, firstTime)
+	if err == nil && w.stopping() {
+		err = fmt.Errorf("watch %s: %w", root, ErrEnded)
+	}
+	if err != nil {
 		_ = w.closeInotify() // the first error is the one to tell
 		return nil, err
 	}
@@ -207,6 +231,7 @@ func (w *Watcher) run() {
 			out = w.changes
 		}
 		w.schedule()
+		more := w.more()
 		select {
 		case <-w.stop:
 			return
@@ -215,6 +240,10 @@ func (w *Watcher) run() {
 		case <-w.tick.C:
 			w.ticks = false
 			w.pollAll()
+			w.arm()
+		case <-more:
+			w.enterLater(sliceTime)
+			w.pollMore()
 			w.arm()
 		case <-events:
 			events, overflow, errs := w.pump.take()
@@ -237,6 +266,16 @@ func (w *Watcher) run() {
 			w.flush()
 		}
 	}
+}
+
+// more returns a channel that is ready if a walk or a poll is to go on; else nil.
+func (w *Watcher) more() <-chan struct{} {
+	if len(w.later) == 0 && len(w.looking) == 0 {
+		return nil
+	}
+	ch := make(chan struct{})
+	close(ch)
+	return ch
 }
 
 // arm sets the timer if there is news to deliver.
@@ -335,6 +374,6 @@ func (w *Watcher) vanish() {
 	for rel := range w.dirs {
 		w.unwatch(rel)
 	}
-	clear(w.links)
+	w.forgetLinks()
 	w.report(fmt.Errorf("watch %s: %w", w.root, ErrVanished))
 }
