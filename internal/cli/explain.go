@@ -86,7 +86,7 @@ func (a *app) explain(ctx context.Context, what string, fl explainFlags) error {
 	}
 	in, err := explain.Parse(what)
 	if errors.Is(err, explain.ErrNoAddress) {
-		return &usageError{err: fmt.Errorf("explain %q: %w", firstLine(what), err), hint: "add the port, such as: " + explainExample}
+		return withoutAddress(what, err)
 	}
 	if err != nil {
 		return &usageError{err: fmt.Errorf("explain: %w", err), hint: "such as: " + explainExample}
@@ -106,6 +106,7 @@ func (a *app) explain(ctx context.Context, what string, fl explainFlags) error {
 	}
 	facts.Unknown = append(facts.Unknown, look.Warnings...)
 	report := facts.Report()
+	trustHint(report, what)
 	if fl.json {
 		return a.printJSON(report)
 	}

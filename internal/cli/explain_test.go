@@ -147,6 +147,8 @@ func TestExplainCommand(t *testing.T) {
 	}{
 		{[]string{"explain"}, "there are none", "usage: lodge explain WHAT..."},
 		{[]string{"explain", "bind: address already in use"}, "no address, port or name in it", "lodge explain 127.0.0.1:3000"},
+		{[]string{"explain", "Traceback (most recent call last):\n  bind()\nOSError: Address already in use"}, "explain \"OSError: Address already in use\"", "lodge explain 127.0.0.1:3000"},
+		{[]string{"explain", "curl: (60) SSL certificate problem: unable to get local issuer certificate"}, "unable to get local issuer certificate", "lodge trust"},
 		{[]string{"explain", "99999"}, `port "99999": not a number from 0 to 65535`, "lodge explain 127.0.0.1:3000"},
 		{[]string{"explain", "10.0.0.0/8"}, "is a block of addresses", "lodge explain 127.0.0.1:3000"},
 		{[]string{"explain", "--yes", ":1"}, "--yes goes with --kill", "--kill --yes"},

@@ -227,7 +227,7 @@ func (a *app) probeOne(ctx context.Context, t probe.Target, opts probe.Options, 
 			return err
 		}
 	} else if r.Result == probe.Answered {
-		a.printAnswer(r)
+		a.printAnswer(r, opts.Timeout)
 	}
 	return unanswered(t, r)
 }

@@ -75,7 +75,7 @@ func TestProbeGoldens(t *testing.T) {
 		"https":      secure, "unknown": unknown, "udp": udp, "websocket": socket,
 	} {
 		var out bytes.Buffer
-		(&app{out: &out}).printAnswer(r)
+		(&app{out: &out}).printAnswer(r, 5*time.Second)
 		sameAsFile(t, name+".txt", out.String())
 		sameAsFile(t, name+".json", asJSON(t, r))
 	}

@@ -7,13 +7,14 @@ import (
 	"strconv"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"lodge/internal/loopback"
 	"lodge/internal/probe"
 )
 
 // printAnswer prints what one probe found: the answer first, in one line.
-func (a *app) printAnswer(r *probe.Report) {
+func (a *app) printAnswer(r *probe.Report, timeout time.Duration) {
 	at := netip.AddrPortFrom(r.IP, r.Port).String()
 	if r.Protocol == loopback.UDP {
 		at = "udp " + at
@@ -28,7 +29,7 @@ func (a *app) printAnswer(r *probe.Report) {
 	if r.FirstByteUS > 0 {
 		times += ", first byte " + milliseconds(float64(r.FirstByteUS))
 	}
-	fmt.Fprintf(a.out, "%s answers: %s%s\n", at, answerText(r.Answer), times)
+	fmt.Fprintf(a.out, "%s answers: %s%s\n", at, answerText(r.Answer)+brokenText(r.Answer, timeout), times)
 	w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
 	for _, d := range answerDetails(r) {
 		fmt.Fprintf(w, "  %s\t%s\n", d[0], d[1])
@@ -79,6 +80,9 @@ func answerText(x *probe.Answer) string {
 
 // httpText is the protocol, the status, and the server's name.
 func httpText(x *probe.Answer) string {
+	if x.HTTP == nil {
+		return "HTTP"
+	}
 	text := "HTTP/" + x.HTTP.Version
 	if x.TLS != nil {
 		text = "HTTPS, " + text
@@ -89,8 +93,32 @@ func httpText(x *probe.Answer) string {
 	if x.HTTP.Status > 0 {
 		text += " " + strings.TrimSpace(strconv.Itoa(x.HTTP.Status)+" "+x.HTTP.Reason)
 	}
+	if x.HTTP.Interim > 0 {
+		text += ", only interim answers (" + strconv.Itoa(x.HTTP.Interim) + ")"
+	} else if x.HTTP.Status == 0 && x.HTTP.Path != "" {
+		text += ", and no answer to GET " + x.HTTP.Path
+	}
 	if x.HTTP.Server != "" {
 		text += ", " + x.HTTP.Server
+	}
+	return text
+}
+
+// brokenText says how the answer broke off.
+func brokenText(x *probe.Answer, timeout time.Duration) string {
+	text := ""
+	switch x.Failure {
+	case probe.Reset:
+		text = ", then it resets the connection within the answer"
+	case probe.ClosedEarly:
+		text = ", then it closes the connection within the answer"
+	case probe.Timeout:
+		text = " within " + timeout.String()
+	case probe.BadAnswer:
+		text = ", malformed"
+	}
+	if x.HTTP != nil && x.HTTP.Problem != "" {
+		text += ": " + x.HTTP.Problem
 	}
 	return text
 }

@@ -26,7 +26,7 @@ func (f *Facts) answer(r *Report) string {
 		return f.failure(r)
 	case !f.Input.HasPort:
 		return f.addressAnswer(r)
-	case f.Input.Operation != "":
+	case f.Input.Operation != "" || f.Input.Errno == "EMFILE" && len(r.Causes) > 0:
 		return f.failure(r)
 	}
 	return f.thing(r)

@@ -27,11 +27,33 @@ func (f *Facts) bindCauses() []Cause {
 			Hint:     fmt.Sprintf("use a port from %d up, run it inside a home (lodge run), or: sysctl -w net.ipv4.ip_unprivileged_port_start=%d", max(f.Kernel.UnprivilegedStart, 1024), port),
 		})
 	}
+	if f.Input.Errno == "EADDRNOTAVAIL" {
+		// Whoever has the port, that is another error (EADDRINUSE).
+		if len(out) == 0 && len(f.Targets) > 0 {
+			out = append(out, f.addressHere())
+		}
+		return out
+	}
 	out = append(out, f.inTheWay()...)
 	if f.Input.Operation == Bind && len(out) == 0 {
 		out = append(out, f.freeNow())
 	}
 	return out
+}
+
+// addressHere says that an address which was not there (EADDRNOTAVAIL) is one of
+// this machine's.
+func (f *Facts) addressHere() Cause {
+	ip := f.Targets[0]
+	c := Cause{
+		Code: FreeNow, Operation: Bind, Sure: len(f.Unknown) == 0, Evidence: []string{},
+		Summary: fmt.Sprintf("%s is an address of this machine, so a bind does not fail with EADDRNOTAVAIL here: that error says that the address is not there, not that the port is in use. Where the program ran, such as in a container, or at that time, it was not.", ip),
+		Hint:    "try again, or bind an address that there is where the program runs",
+	}
+	if name := f.Local[ip.WithZone("")]; name != "" {
+		c.Evidence = append(c.Evidence, fmt.Sprintf("interface %s has the address %s", name, ip))
+	}
+	return c
 }
 
 // freeNow says that a bind should work, and which sockets have the port all the

@@ -33,6 +33,7 @@ const (
 	NoRoute         Code = "no_route"
 	CloseWait       Code = "close_wait"
 	ForwardsNowhere Code = "forwards_nowhere"
+	DescriptorsUsed Code = "descriptors_used_up"
 
 	// Of Unix sockets.
 	SocketMissing Code = "socket_missing"
@@ -92,6 +93,7 @@ func (f *Facts) Causes() []Cause {
 	if f.Input.HasPort && f.Input.Operation != Connect && (f.Name == nil || f.Input.Operation == Bind) {
 		out = append(out, f.bindCauses()...)
 	}
+	out = f.ofErrno(out)
 	for i := range out {
 		if out[i].Evidence == nil {
 			out[i].Evidence = []string{}

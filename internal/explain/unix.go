@@ -23,12 +23,16 @@ type UnixSocket struct {
 	Resolved string `json:"resolved,omitempty"`
 	// Exists and Socket say whether there is a file, and whether it is a socket.
 	// An abstract socket has none.
-	Exists   bool   `json:"exists"`
-	Socket   bool   `json:"is_socket"`
-	Abstract bool   `json:"abstract"`
-	Mode     string `json:"mode,omitempty"`
-	User     string `json:"user,omitempty"`
-	Group    string `json:"group,omitempty"`
+	Exists   bool `json:"exists"`
+	Socket   bool `json:"is_socket"`
+	Abstract bool `json:"abstract"`
+	// Directory says that the path is one, LinkLoop that its symbolic links lead
+	// back to themselves (ELOOP).
+	Directory bool   `json:"is_directory,omitempty"`
+	LinkLoop  bool   `json:"link_loop,omitempty"`
+	Mode      string `json:"mode,omitempty"`
+	User      string `json:"user,omitempty"`
+	Group     string `json:"group,omitempty"`
 	// MissingDirectory is the first directory of the path that there is not,
 	// DeniedBy the file or directory that keeps this user out.
 	MissingDirectory string `json:"missing_directory,omitempty"`
@@ -115,6 +119,9 @@ func (u *UnixSocket) look() {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
 		u.MissingDirectory = missingDirectory(u.Path)
 		return
+	case errors.Is(err, syscall.ELOOP):
+		u.LinkLoop = true
+		return
 	case err != nil:
 		u.Exists = !errors.Is(err, fs.ErrPermission)
 		u.DeniedBy = deniedBy(u.Path)
@@ -123,6 +130,9 @@ func (u *UnixSocket) look() {
 	u.Exists, u.Socket, u.Mode = true, info.Mode()&fs.ModeSocket != 0, info.Mode().Perm().String()
 	if st, ok := info.Sys().(*syscall.Stat_t); ok {
 		u.User, u.Group = userName(st.Uid), groupName(st.Gid)
+	}
+	if u.Directory = info.IsDir(); !u.Socket {
+		return
 	}
 	// To connect one needs the right to write (unix(7)).
 	if unix.Access(u.Path, unix.W_OK) != nil {
@@ -210,6 +220,8 @@ func (f *Facts) unixConnect() []Cause {
 	rows := f.unixListeners()
 	c := Cause{Operation: Connect, Sure: true}
 	switch {
+	case u.LinkLoop:
+		return []Cause{u.linkLoop(Connect)}
 	case u.DeniedBy != "" && f.UID != 0:
 		c.Code = SocketDenied
 		c.Summary = fmt.Sprintf("User %s may not connect to %s: %s does not let it in.", userName(f.UID), u.Path, u.DeniedBy)
@@ -232,6 +244,9 @@ func (f *Facts) unixConnect() []Cause {
 	case !u.Socket:
 		c.Code = NotASocket
 		c.Summary = fmt.Sprintf("%s is not a socket.", u.Path)
+		if u.Directory {
+			c.Summary = fmt.Sprintf("%s is a directory, no socket.", u.Path)
+		}
 		c.Evidence = append(c.Evidence, u.describe())
 		c.Hint = "correct the path"
 	default:
@@ -301,9 +316,14 @@ func (f *Facts) unixBind() []Cause {
 			out[0].Evidence = append(out[0].Evidence, "it listens on the path")
 		}
 		return out
+	case u.LinkLoop:
+		return []Cause{u.linkLoop(Bind)}
 	case u.Exists && !u.Socket:
 		c.Code = NotASocket
 		c.Summary = fmt.Sprintf("%s exists and is not a socket, so no socket can be bound there.", u.Path)
+		if u.Directory {
+			c.Summary = fmt.Sprintf("%s is a directory, no socket, so no socket can be bound there.", u.Path)
+		}
 		c.Hint = "choose another path"
 	case u.Exists:
 		c.Code = SocketStale
@@ -314,7 +334,7 @@ func (f *Facts) unixBind() []Cause {
 		c.Code = SocketMissing
 		c.Summary = fmt.Sprintf("The directory %s does not exist, so no socket can be made in it.", u.MissingDirectory)
 		c.Hint = "mkdir -p " + ShellWord(filepath.Dir(u.Path))
-	case !u.Abstract && unix.Access(filepath.Dir(u.Path), unix.W_OK) != nil:
+	case !u.Abstract && (f.Input.Errno != "EADDRINUSE" || u.DeniedBy != "") && unix.Access(filepath.Dir(u.Path), unix.W_OK) != nil:
 		c.Code = SocketDenied
 		c.Summary = fmt.Sprintf("User %s may not make a file in %s, and so no socket.", userName(f.UID), filepath.Dir(u.Path))
 		c.Hint = "choose a directory of your own, such as $XDG_RUNTIME_DIR"
@@ -324,6 +344,15 @@ func (f *Facts) unixBind() []Cause {
 		c.Hint = "try again"
 	}
 	return []Cause{c}
+}
+
+// linkLoop says that the path leads nowhere, whoever tries it.
+func (u *UnixSocket) linkLoop(op Operation) Cause {
+	return Cause{
+		Code: NotASocket, Operation: op, Sure: true,
+		Summary: fmt.Sprintf("%s leads to no file: its symbolic links lead back to themselves (ELOOP), so there is no socket.", u.Path),
+		Hint:    "look where they lead: namei -l " + ShellWord(u.Path) + "; then remove or correct the link",
+	}
 }
 
 // describe writes what ls -l would.

@@ -29,6 +29,9 @@ type Answer struct {
 	Offers []string `json:"offers,omitempty"`
 	// FirstBytes is how its answer begins, as in a string of Go: \r\n, \x00.
 	FirstBytes string `json:"first_bytes,omitempty"`
+	// Failure is how the answer broke off: Reset, or ClosedEarly; Timeout where
+	// only interim responses of HTTP came in the time; BadAnswer where it is malformed.
+	Failure Failure `json:"failure,omitempty"`
 
 	HTTP *HTTP `json:"http,omitempty"`
 	TLS  *TLS  `json:"tls,omitempty"`
@@ -38,14 +41,30 @@ type Answer struct {
 	next string
 	// partial says that the answer was cut off before it was whole.
 	partial bool
+	// short says that the other side owes the rest of the answer.
+	short bool
+}
+
+// status is the page's status, zero where there is none.
+func (a *Answer) status() int {
+	if a == nil || a.HTTP == nil {
+		return 0
+	}
+	return a.HTTP.Status
 }
 
 // HTTP is the answer to GET of one page.
 type HTTP struct {
 	// Version is "1.0", "1.1" or "2".
-	Version     string `json:"version"`
-	Path        string `json:"path"`
-	Status      int    `json:"status"`
+	Version string `json:"version"`
+	Path    string `json:"path"`
+	// Status is zero where the page was not answered.
+	Status int `json:"status"`
+	// Interim is the status of the last interim response (RFC 9110, section 15.2),
+	// where no other followed.
+	Interim int `json:"interim_status,omitempty"`
+	// Problem says what is malformed in the response.
+	Problem     string `json:"problem,omitempty"`
 	Reason      string `json:"reason,omitempty"`
 	Server      string `json:"server,omitempty"`
 	ContentType string `json:"content_type,omitempty"`

@@ -78,7 +78,7 @@ func askWebSocket(_ context.Context, p *prober, s *session) (*Answer, []byte) {
 		s.closed = true
 	}
 	a, data := s.hear(q, 4*grace, readHTTP)
-	if a != nil && a.HTTP.Status == http.StatusSwitchingProtocols {
+	if a.status() == http.StatusSwitchingProtocols {
 		// A close frame, masked with zeros, of status 1000.
 		_, _ = s.Write([]byte{0x88, 0x82, 0, 0, 0, 0, 0x03, 0xe8})
 	}
@@ -88,10 +88,10 @@ func askWebSocket(_ context.Context, p *prober, s *session) (*Answer, []byte) {
 // wantsUpgrade says whether an answer looks as if the page were a WebSocket
 // only: such servers refuse a plain GET with one of these.
 func wantsUpgrade(t Target, a *Answer) bool {
-	if a == nil || a.Protocol != "http" || a.HTTP == nil || a.next != "" {
+	if a == nil || a.Protocol != "http" || a.next != "" || a.status() == 0 {
 		return false
 	}
-	switch a.HTTP.Status {
+	switch a.status() {
 	case http.StatusBadRequest, http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusUpgradeRequired, http.StatusNotImplemented:
 		return true
 	}
@@ -125,7 +125,7 @@ func askH2(ctx context.Context, p *prober, s *session) (*Answer, []byte) {
 		tr.DialContext = once(raw)
 	}
 	a, err := p.getH2(ctx, s, tr, scheme, "")
-	if a == nil || a.HTTP.Status >= 400 && a.Protocol == "h2" {
+	if a == nil || a.status() >= 400 && a.Protocol == "h2" {
 		if b, _ := p.getH2(ctx, s, tr, scheme, typeGRPC); b != nil && (a == nil || b.Protocol == "grpc") {
 			a = b
 		}
@@ -172,11 +172,14 @@ func (p *prober) getH2(ctx context.Context, s *session, tr *http.Transport, sche
 	if s.firstByte == 0 {
 		s.firstByte = max(first.Sub(asked), 1)
 	}
-	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxBody))
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxBody))
 	a := &Answer{Protocol: "h2", HTTP: &HTTP{
 		Version: "2", Path: plain(p.path()), Status: resp.StatusCode, Reason: http.StatusText(resp.StatusCode), Server: plain(resp.Header.Get("Server")),
 		ContentType: plain(resp.Header.Get("Content-Type")), Location: plain(resp.Header.Get("Location")), Body: quoteBytes(body, 64),
 	}}
+	if kind := failureOf(err); err != nil && (kind == Reset || kind == ClosedEarly) {
+		a.Failure = kind
+	}
 	a.Product, a.Version = serverProduct(a.HTTP.Server)
 	if strings.HasPrefix(a.HTTP.ContentType, typeGRPC) || resp.Header.Get("Grpc-Status") != "" {
 		a.Protocol = "grpc"

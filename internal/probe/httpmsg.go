@@ -3,6 +3,7 @@ package probe
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"io"
 	"net/http"
 	"strings"
@@ -11,49 +12,85 @@ import (
 // maxHead is how long an HTTP response's status line and headers may be.
 const maxHead = 64 << 10
 
-// readHTTP knows an HTTP/1 response (RFC 9112, section 4).
+// readHTTP knows an HTTP/1 response (RFC 9112, section 4). Each answer that it
+// returns has its HTTP, also where no final response came.
 func readHTTP(r reply) (*Answer, bool) {
-	yes, maybe := begins(r, "HTTP/1.")
-	if !yes {
-		return nil, maybe
-	}
-	head, _, ended := cutHead(r.data)
-	if !ended {
-		if len(r.data) >= maxHead || r.final {
-			return statusLine(r), false
+	interim, path := (*HTTP)(nil), plain(requestPath(r.sent))
+	for {
+		yes, maybe := begins(r, "HTTP/1.")
+		if !yes && (maybe && !r.final || interim == nil) {
+			return nil, maybe
 		}
-		return nil, true
-	}
-	resp, err := http.ReadResponse(bufio.NewReader(bytes.NewReader(r.data)), nil)
-	if err != nil {
-		return statusLine(r), false
-	}
-	if c := resp.StatusCode; c >= 100 && c < 200 && c != http.StatusSwitchingProtocols {
+		if !yes {
+			return onlyInterim(interim, len(r.data) > 0), false
+		}
+		head, rest, ended := cutHead(r.data)
+		if !ended {
+			if len(r.data) >= maxHead || r.final {
+				return statusLine(r, errEndless, interim), false
+			}
+			return nil, true
+		}
+		resp, err := http.ReadResponse(bufio.NewReader(bytes.NewReader(r.data)), nil)
+		if err != nil {
+			return statusLine(r, err, interim), false
+		}
+		if c := resp.StatusCode; c < 100 || c >= 200 || c == http.StatusSwitchingProtocols {
+			defer resp.Body.Close()
+			body, err := io.ReadAll(io.LimitReader(resp.Body, maxBody))
+			measured := resp.ContentLength >= 0 || len(resp.TransferEncoding) > 0 // else it ends with the connection
+			whole := err == nil && measured || len(body) == maxBody || len(r.data)-len(head) >= 2*maxBody
+			a := httpAnswer(resp, r, body)
+			a.short = measured && !whole
+			return a, !whole
+		}
 		// An interim response (RFC 9110, section 15.2): the answer follows.
 		_ = resp.Body.Close()
-		r.data = r.data[len(head):]
-		if a, more := readHTTP(r); a != nil || more && !r.final {
-			return a, more
-		}
-		return &Answer{Protocol: "http"}, false
+		interim = &HTTP{Version: strings.TrimPrefix(resp.Proto, "HTTP/"), Path: path, Interim: resp.StatusCode}
+		r.data = rest
 	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxBody))
-	measured := resp.ContentLength >= 0 || len(resp.TransferEncoding) > 0 // else it ends with the connection
-	whole := err == nil && measured || len(body) == maxBody || len(r.data)-len(head) >= 2*maxBody
-	return httpAnswer(resp, r, body), !whole
+}
+
+// onlyInterim is the answer where no final response followed interim ones.
+func onlyInterim(h *HTTP, malformed bool) *Answer {
+	a := &Answer{Protocol: "http", HTTP: h, short: true}
+	if malformed {
+		a.Failure, h.Problem = BadAnswer, "what follows is not HTTP"
+	}
+	return a
 }
 
 // statusLine takes what it says from the first line alone, where the headers
-// are broken, or too long.
-func statusLine(r reply) *Answer {
-	first, _, _ := line(r.data)
+// are broken, cut off, or too long. interim is what came before it, or nil.
+func statusLine(r reply, why error, interim *HTTP) *Answer {
+	first, _, ended := line(r.data)
+	cut := len(r.data) < maxHead && errors.Is(why, errEndless)
 	resp, err := http.ReadResponse(bufio.NewReader(strings.NewReader(first+"\r\n\r\n")), nil)
-	if err != nil {
-		return nil
+	switch {
+	case err == nil && (resp.StatusCode >= 200 || resp.StatusCode == http.StatusSwitchingProtocols):
+		_ = resp.Body.Close()
+		a := httpAnswer(resp, r, nil)
+		if a.short = cut; !cut {
+			a.Failure, a.HTTP.Problem = BadAnswer, plain(why.Error())
+		}
+		return a
+	case interim != nil:
+		return onlyInterim(interim, !cut)
+	case err == nil: // an interim response that is broken itself
+		_ = resp.Body.Close()
+		h := &HTTP{Version: strings.TrimPrefix(resp.Proto, "HTTP/"), Path: plain(requestPath(r.sent)), Interim: resp.StatusCode}
+		return onlyInterim(h, !cut)
+	case cut && !ended && isVersion(first):
+		return &Answer{Protocol: "http", HTTP: &HTTP{Version: first[len("HTTP/"):len("HTTP/1.1")], Path: plain(requestPath(r.sent))}, short: true}
 	}
-	_ = resp.Body.Close()
-	return httpAnswer(resp, r, nil)
+	return nil
+}
+
+// isVersion reports whether the beginning of a status line has the whole
+// version: "HTTP/1.1" or "HTTP/1.1 20".
+func isVersion(s string) bool {
+	v, rest, _ := strings.Cut(s, " ")
+	return (v == "HTTP/1.0" || v == "HTTP/1.1") && len(rest) < 3 && strings.Trim(rest, "0123456789") == ""
 }
 
 // maxBody is how much of a page is looked at.

@@ -2,6 +2,7 @@ package probe
 
 import (
 	"context"
+	"net/http"
 	"slices"
 	"time"
 )
@@ -18,6 +19,7 @@ type outcome struct {
 	data   []byte
 	took   Exchange
 	tls    time.Duration
+	broken Failure // how the answer broke off, "" where it did not
 }
 
 // asking is the state of one identification. Only identify's goroutine uses it.
@@ -47,7 +49,8 @@ func (p *prober) identify(ctx context.Context, r *Report, first *session, closeF
 	}
 	cancel()
 	for a.running > 0 { // each has seen that the context ended
-		if last := a.note(<-a.results); best == nil {
+		// What tells of the page is better than what only shows the protocol.
+		if last := a.note(<-a.results); last != nil && (best == nil || best.answer.partial || best.answer.next != "") {
 			best = last
 		}
 	}
@@ -119,8 +122,14 @@ func (a *asking) start(ctx context.Context, e exchange, s *session, end func()) 
 		end()
 		o.tls = s.handshake
 		o.took.ConnectUS, o.took.FirstByteUS, o.took.ReceivedBytes = micros(s.connect), micros(s.firstByte), max(s.received, len(o.data))
+		o.broken = s.broken(ctx, o.answer)
 		switch {
+		case o.answer != nil && o.broken == Reset:
+			o.answer.Failure, o.took.Result = o.broken, string(o.broken)
 		case o.answer != nil:
+			if o.answer.Failure == "" {
+				o.answer.Failure = o.broken
+			}
 			o.took.Result = "answered"
 		case len(o.data) > 0:
 			o.took.Result = "unknown"
@@ -142,7 +151,8 @@ func (a *asking) note(o outcome) *outcome {
 	if o.answer != nil && o.answer.HTTP != nil && !isPage(o.took.Name, o.answer) {
 		// An answer of HTTP to something else proves the protocol, and tells
 		// nothing of the page.
-		o.answer.HTTP, o.answer.next = nil, "http"
+		o.answer.HTTP, o.answer.next = &HTTP{Version: o.answer.HTTP.Version, Path: plain(a.p.path())}, "http"
+		o.answer.Failure = ""
 	}
 	switch {
 	case o.answer != nil && o.answer.partial:
@@ -158,6 +168,7 @@ func (a *asking) note(o outcome) *outcome {
 		a.prefer(o.answer.next)
 	case len(o.data) > 0 && a.heard == nil:
 		o.answer = unknown(o.data)
+		o.answer.Failure = o.broken
 		a.heard = &o
 	}
 	if a.known != nil && !a.pending(a.known.answer.next) {
@@ -173,7 +184,7 @@ func isPage(name string, a *Answer) bool {
 	case "http", "websocket":
 		return true
 	case "tls", "h2":
-		return a.TLS != nil || a.HTTP.Version == "2"
+		return a.TLS != nil || a.HTTP != nil && a.HTTP.Version == "2"
 	}
 	return false
 }
@@ -213,7 +224,7 @@ func (a *asking) upgrade(ctx context.Context, answer *Answer) {
 		if o.index != index {
 			continue
 		}
-		if o.answer != nil && o.answer.HTTP != nil && o.answer.HTTP.Status == 101 && !slices.Contains(answer.Offers, "websocket") {
+		if o.answer.status() == http.StatusSwitchingProtocols && !slices.Contains(answer.Offers, "websocket") {
 			answer.Offers = append(answer.Offers, "websocket")
 		}
 		return

@@ -38,7 +38,7 @@ func exchanges() []exchange {
 		{"http", askHTTP},
 		{"tls", askTLS},
 		plainly("redis", redisHello, askRedisInfo),
-		plainly("postgresql", postgresSSLRequest, askPostgresStartup),
+		{"postgresql", askPostgres},
 		plainly("memcached", memcachedHello, nil),
 		{"h2", askH2},
 		plainly("dns", dnsOverTCP, nil),
@@ -211,28 +211,5 @@ func askMongoVersion(_ context.Context, _ *prober, s *session, a *Answer) {
 	}
 	if got := s.further(mongoBuildInfo(), readMongo); got != nil {
 		a.Version = got.Version
-	}
-}
-
-// askPostgresStartup goes on after the answer to SSLRequest as a client would,
-// to learn what the server asks for. It sends no password, and no query.
-func askPostgresStartup(ctx context.Context, p *prober, s *session, a *Answer) {
-	if a.Protocol != "postgresql" || a.Refusal != "" {
-		return
-	}
-	if slices.Contains(a.Offers, "tls") {
-		facts, err := p.handshake(ctx, s, nil)
-		if a.TLS = facts; err != nil {
-			return
-		}
-	}
-	a.User = p.opts.User
-	got := s.further(postgresStartup(p.opts.User, "postgres"), readPostgres)
-	if got == nil {
-		return
-	}
-	a.Auth, a.Version, a.Refusal, a.RefusalCode = got.Auth, got.Version, got.Refusal, got.RefusalCode
-	if a.Auth == "none" && a.Refusal == "" {
-		_, _ = s.Write([]byte(postgresTerminate))
 	}
 }

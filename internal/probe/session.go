@@ -32,6 +32,7 @@ type session struct {
 	until     time.Time
 	closed    bool // the other side closed, or reset
 	reset     bool // it did the latter; after a close in good order the kernel says EPIPE
+	wanted    bool // the other side closed, or reset, where more of the answer was waited for
 }
 
 // connect makes a session that ends with ctx, and at until. The function that
@@ -73,6 +74,24 @@ func (s *session) Read(b []byte) (int, error) {
 	return n, err
 }
 
+// broken is how the answer broke off, "" where it did not. An answer that ends
+// with the connection is whole when that is closed, but not when it is reset.
+func (s *session) broken(ctx context.Context, a *Answer) Failure {
+	switch {
+	case s.reset && s.wanted:
+		return Reset
+	case a == nil || !a.short:
+	case s.closed && ctx.Err() == nil:
+		return ClosedEarly
+	case a.status() != 0:
+	case errors.Is(ctx.Err(), context.DeadlineExceeded) || !time.Now().Before(s.until):
+		return Timeout
+	default:
+		return BadAnswer // interim responses without end
+	}
+	return ""
+}
+
 // Write notes a reset.
 func (s *session) Write(b []byte) (int, error) {
 	n, err := s.Conn.Write(b)
@@ -101,6 +120,7 @@ func (s *session) hearOn(sent, data []byte, patience time.Duration, known func(r
 	if patience > 0 && time.Now().Add(patience).Before(until) {
 		until = time.Now().Add(patience)
 	}
+	s.wanted = false
 	_ = s.SetReadDeadline(until)
 	defer func() { _ = s.SetReadDeadline(s.until) }()
 	chunk := make([]byte, 4096)
@@ -110,6 +130,9 @@ func (s *session) hearOn(sent, data []byte, patience time.Duration, known func(r
 			var n int
 			n, err = s.Read(chunk)
 			data = append(data, chunk[:n]...)
+		}
+		if err != nil && s.closed {
+			_, s.wanted = known(reply{sent: sent, data: data})
 		}
 		final := err != nil || len(data) >= maxHead+2*maxBody
 		a, more := known(reply{sent: sent, data: data, final: final})
@@ -136,8 +159,8 @@ func (s *session) hearOn(sent, data []byte, patience time.Duration, known func(r
 // further asks for something more where the answer is known already: the time
 // to the first byte stays that of the answer.
 func (s *session) further(question []byte, known func(reply) (*Answer, bool)) *Answer {
-	took := s.firstByte
-	defer func() { s.firstByte = took }()
+	took, wanted := s.firstByte, s.wanted
+	defer func() { s.firstByte, s.wanted = took, wanted }()
 	if s.say(question) != nil {
 		return nil
 	}

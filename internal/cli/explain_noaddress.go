@@ -1,0 +1,35 @@
+package cli
+
+import (
+	"fmt"
+	"strings"
+
+	"lodge/internal/explain"
+)
+
+// withoutAddress is the error of a message in which no address is: it quotes the
+// line that tells the error, or else the first.
+func withoutAddress(what string, err error) error {
+	hint := "add the port, such as: " + explainExample
+	line := explain.ErrorLine(what)
+	if untrusted := explain.UntrustedLine(what); untrusted != "" {
+		line = untrusted
+		hint = "the issuer of the server's certificate is not trusted; for names of lodge's: lodge trust"
+	}
+	if line == "" {
+		line = what
+	}
+	return &usageError{err: fmt.Errorf("explain %q: %w", firstLine(line), err), hint: hint}
+}
+
+// trustHint puts lodge trust in front where a message tells that a certificate of
+// one of lodge's names is not trusted.
+func trustHint(r *explain.Report, what string) {
+	if explain.UntrustedLine(what) == "" || r.Address == nil {
+		return
+	}
+	if r.Address.Name == "localhost" || !strings.HasSuffix(r.Address.Name, ".localhost") {
+		return
+	}
+	r.Hints = append([]string{"lodge trust: the certificate's issuer is not trusted here, and lodge's own signs names below localhost"}, r.Hints...)
+}
