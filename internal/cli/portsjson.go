@@ -76,6 +76,7 @@ func (e *rowJSON) row(b []byte, r *sockets.Row) []byte {
 	b = optional(b, `,"path":`, r.Path)
 	b = optional(b, `,"type":`, r.Type)
 	b = optional(b, `,"scope":`, string(r.Scope))
+	b = nonZero(b, `,"real_port":`, uint64(r.RealPort))
 	if r.V6Only {
 		b = append(b, `,"v6_only":true`...)
 	}
