@@ -105,7 +105,13 @@ func newBudget(burst, rate float64) budget {
 	return budget{tokens: burst, burst: burst, rate: rate, at: time.Now()}
 }
 
-func (b *budget) earn(n float64) { b.tokens = min(b.tokens+n, b.burst) }
+// aheadMost is how many times the burst may be earned in advance: the server
+// sends far ahead of a client, within its window, and the client acknowledges
+// later what was sent long before.
+const aheadMost = 8
+
+// earn adds what an exchange has earned.
+func (b *budget) earn(n float64) { b.tokens = min(b.tokens+n, max(b.tokens, aheadMost*b.burst)) }
 
 // spend reports whether there was enough. The clock is read only when the
 // bucket looks empty.
@@ -115,7 +121,7 @@ func (b *budget) spend(n float64) bool {
 		return true
 	}
 	now := time.Now()
-	b.earn(now.Sub(b.at).Seconds() * b.rate)
+	b.tokens = min(b.tokens+now.Sub(b.at).Seconds()*b.rate, b.burst)
 	b.at = now
 	return b.tokens >= 0
 }
