@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
+	"slices"
 
 	"lodge/internal/loopback"
 	"lodge/internal/probe"
@@ -26,7 +27,7 @@ func (kernelQueues) Queue(ctx context.Context, ips []netip.Addr, port uint16) (w
 	}
 	for i := range table.Rows {
 		r := &table.Rows[i]
-		if r.Backlog == nil || r.BacklogLimit == nil || !takesAt(r, ips, port) {
+		if r.Backlog == nil || r.BacklogLimit == nil || r.Local.Port != port || !slices.ContainsFunc(ips, r.Covers) {
 			continue
 		}
 		w, l := int(*r.Backlog), int(*r.BacklogLimit)
@@ -35,21 +36,6 @@ func (kernelQueues) Queue(ctx context.Context, ips []netip.Addr, port uint16) (w
 		}
 	}
 	return waiting, limit, ok
-}
-
-// takesAt reports whether a connection to one of the addresses may be the
-// listener's.
-func takesAt(r *sockets.Row, ips []netip.Addr, port uint16) bool {
-	if r.Local.Port != port {
-		return false
-	}
-	at := r.Local.IP.Unmap()
-	for _, ip := range ips {
-		if at == ip.Unmap() || at.IsUnspecified() && (at.Is6() || ip.Unmap().Is4()) {
-			return true
-		}
-	}
-	return false
 }
 
 // Overflows implements [probe.QueueSource] by /proc/net/netstat.

@@ -217,7 +217,7 @@ func (f *Facts) nobody(shut []netip.Addr) []Cause {
 		}
 	}
 	if f.protocol() == loopback.TCP {
-		bound = f.at(func(r *sockets.Row) bool { return r.State == "bound" && covers(r, ip) })
+		bound = f.at(func(r *sockets.Row) bool { return r.State == "bound" && r.Covers(ip) })
 	}
 	for _, r := range bound {
 		c := Cause{
@@ -249,7 +249,7 @@ func (f *Facts) nobody(shut []netip.Addr) []Cause {
 	for _, r := range strange[:min(len(strange), maxShown)] {
 		c.Evidence = append(c.Evidence, "in the home of another user's lodge: "+f.line(r))
 	}
-	for _, r := range f.of(other(f.protocol()), func(r *sockets.Row) bool { return listens(r) && covers(r, ip) }) {
+	for _, r := range f.of(other(f.protocol()), func(r *sockets.Row) bool { return listens(r) && r.Covers(ip) }) {
 		c.Evidence[0] = fmt.Sprintf("no %s socket on port %d listens, on any address, in any network namespace that can be seen", strings.ToUpper(string(f.protocol())), f.Input.Port)
 		c.Evidence = append(c.Evidence, f.line(r)+", "+strings.ToUpper(string(r.Protocol)))
 		c.Summary = fmt.Sprintf("Nobody listens on %s by %s; by %s %s has the port.", f.endpoint(ip), strings.ToUpper(string(f.protocol())), strings.ToUpper(string(r.Protocol)), f.who(r))

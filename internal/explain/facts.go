@@ -197,27 +197,10 @@ func listens(r *sockets.Row) bool {
 	return r.Local != nil && (r.State == "listen" || r.Protocol == loopback.UDP && r.State == "bound")
 }
 
-// covers says whether what is sent to ip reaches a socket with r's address.
-func covers(r *sockets.Row, ip netip.Addr) bool {
-	own := r.Local.IP.Unmap().WithZone("")
-	ip = ip.Unmap().WithZone("")
-	switch {
-	case own == ip:
-		return true
-	case !own.IsUnspecified():
-		return false
-	case own.Is4():
-		return ip.Is4()
-	case ip.Is4():
-		return !r.V6Only
-	}
-	return true
-}
-
 // overlaps says whether a bind to ip and r's address get into each other's way:
 // one of them reaches the other.
 func overlaps(r *sockets.Row, ip netip.Addr) bool {
-	if covers(r, ip) {
+	if r.Covers(ip) {
 		return true
 	}
 	if !ip.IsUnspecified() {
@@ -272,7 +255,7 @@ func (f *Facts) listeners(ip netip.Addr) []*sockets.Row {
 			return rows
 		}
 	}
-	all := f.at(func(r *sockets.Row) bool { return listens(r) && covers(r, ip) && f.reached(r) })
+	all := f.at(func(r *sockets.Row) bool { return listens(r) && r.Covers(ip) && f.reached(r) })
 	// The kernel takes the most exact one (compute_score of inet_hashtables).
 	var exact []*sockets.Row
 	for _, r := range all {

@@ -76,7 +76,7 @@ func (f *Facts) lookElsewhere(ctx context.Context, src Source) error {
 		}
 		for k := range f.Forwards {
 			w := &f.Forwards[k]
-			if n, ok := f.Spaces[w.To.Addr()]; ok && n.Inode == r.Namespace && r.Local.Port == w.To.Port() && covers(r, w.To.Addr()) {
+			if n, ok := f.Spaces[w.To.Addr()]; ok && n.Inode == r.Namespace && r.Local.Port == w.To.Port() && r.Covers(w.To.Addr()) {
 				w.Server = append(w.Server, *r)
 			}
 		}
@@ -199,7 +199,7 @@ func (f *Facts) inSpace(ip netip.Addr, n sockets.Namespace) Cause {
 			continue
 		}
 		c.Evidence = append(c.Evidence, f.line(r)+" in "+name)
-		if covers(r, ip) {
+		if r.Covers(ip) {
 			reached = append(reached, r)
 		} else {
 			others = append(others, r)

@@ -181,3 +181,21 @@ type Moved struct {
 	Protocol   loopback.Protocol
 	Port, Real uint16
 }
+
+// Covers reports whether what is sent to ip reaches a TCP or UDP socket with the
+// row's local address, as far as addresses decide.
+func (r *Row) Covers(ip netip.Addr) bool {
+	own := r.Local.IP.Unmap().WithZone("")
+	ip = ip.Unmap().WithZone("")
+	switch {
+	case own == ip:
+		return true
+	case !own.IsUnspecified():
+		return false
+	case own.Is4():
+		return ip.Is4()
+	case ip.Is4():
+		return !r.V6Only
+	}
+	return true
+}
