@@ -22,6 +22,7 @@ var allowed = map[string][]string{
 	"pidfd":            {"procfs"},
 	"stall":            {"procfs"},
 	"pace":             {},
+	"drain":            {},
 	"target":           {"loopback"},
 	"probe":            {"loopback", "target"},
 	"unixsock":         {"statefile"},
@@ -43,8 +44,8 @@ var allowed = map[string][]string{
 	"home/seccomphome": {"home", "home/hostsview", "loopback", "sockets", "procfs", "mark"},
 	"home/nonehome":    {"home", "home/hostsview", "loopback", "sockets", "procfs", "mark"},
 	"limits":           {},
-	"service":          {"home", "limits", "loopback", "logs", "watch", "procfs", "refs", "sockets"},
-	"keeper":           {"home", "home/hostsview", "home/ebpfhome", "home/seccomphome", "home/nonehome", "loopback", "logs", "procfs", "service", "unixsock", "stall", "mark", "statefile", "rawjson", "pidfd"},
+	"service":          {"drain", "home", "limits", "loopback", "logs", "watch", "procfs", "refs", "sockets"},
+	"keeper":           {"drain", "home", "home/hostsview", "home/ebpfhome", "home/seccomphome", "home/nonehome", "loopback", "logs", "procfs", "service", "unixsock", "stall", "mark", "statefile", "rawjson", "pidfd"},
 	"localapi":         {"keeper", "logs", "loopback", "service", "unixsock", "owners", "procfs", "sockets", "stall", "mark", "statefile", "rawjson"},
 	"trust":            {},
 	"trust/stores":     {"trust"},
@@ -56,7 +57,7 @@ var allowed = map[string][]string{
 	"explain/firewall": {},
 	"tui":              {"localapi", "logs", "loopback", "service", "sockets"},
 	"daemon":           {"lan", "logs", "proxy", "trust", "helper", "hosts", "names", "home", "home/hostsview", "home/ebpfhome", "home/seccomphome", "keeper", "localapi", "loopback", "procfs", "service", "sockets", "unixsock", "stall", "pidfd", "mark", "statefile", "rawjson"},
-	"cli":              {"daemon", "helper", "keeper", "localapi", "logs", "loopback", "project", "refs", "service", "trust", "trust/proof", "trust/stores", "probe", "sockets", "explain", "procfs", "pidfd", "pace", "tui", "names", "stall", "mark", "statefile", "target"},
+	"cli":              {"drain", "daemon", "helper", "keeper", "localapi", "logs", "loopback", "project", "refs", "service", "trust", "trust/proof", "trust/stores", "probe", "sockets", "explain", "procfs", "pidfd", "pace", "tui", "names", "stall", "mark", "statefile", "target"},
 }
 
 type pkg struct {

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 	"golang.org/x/term"
 
+	"lodge/internal/drain"
 	"lodge/internal/keeper"
 	"lodge/internal/localapi"
 )
@@ -97,16 +98,17 @@ func (a *app) attachTerminal(ctx context.Context, s *localapi.Session, x keeper.
 	}()
 	// This one ends with the process: a read of the terminal cannot be undone.
 	go func() { _, _ = io.Copy(p.Terminal, in) }()
-	shown := make(chan struct{})
-	go func() {
-		defer close(shown)
-		if !x.Listed {
-			_, _ = io.Copy(out, p.Terminal) // ends with EIO, when no process has the terminal any more
-		}
-	}()
+	if x.Listed {
+		return wait(p)
+	}
+	output, err := drain.New(p.Terminal, out)
+	if err != nil {
+		return 0, fmt.Errorf("read terminal: %w", err)
+	}
+	go func() { _ = output.Copy() }() // ends with EIO, when no process has the terminal any more
 	code, err := wait(p)
-	if err == nil && !x.Listed {
-		drain(p.Terminal, shown)
+	if err == nil {
+		output.Finish()
 	}
 	return code, err
 }

@@ -5,13 +5,14 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"sync"
 	"time"
 
 	"github.com/creack/pty"
 	"golang.org/x/sys/unix"
 
+	"lodge/internal/drain"
 	"lodge/internal/home"
+	"lodge/internal/logs"
 	"lodge/internal/service"
 )
 
@@ -104,7 +105,11 @@ func (k *keeper) runExec(w *wire, req Request, files []*os.File) error {
 			_ = f.Close() // the command has them; without this copy their end can be seen
 		}
 	}
-	t.start(k, run.Name())
+	defer func() { go t.finish() }() // on every other way out: there is nobody to wait for
+	if err := t.start(k, run.Name()); err != nil {
+		_ = k.abandon(run)
+		return err
+	}
 	if err := w.write(Reply{PID: run.PID(), Name: run.Name()}, share...); err != nil {
 		return k.abandon(run)
 	}
@@ -169,7 +174,8 @@ func (k *keeper) abandon(run *service.Run) error {
 // tee copies a listed command's output to its client and to its log.
 type tee struct {
 	from, to []*os.File
-	wg       sync.WaitGroup
+	sources  []*drain.Source
+	logs     []*logs.Writer
 }
 
 func (t *tee) add(from, to *os.File) {
@@ -177,19 +183,23 @@ func (t *tee) add(from, to *os.File) {
 	t.to = append(t.to, to)
 }
 
-func (t *tee) start(k *keeper, name string) {
-	for i := range t.from {
-		t.wg.Add(1)
+func (t *tee) start(k *keeper, name string) error {
+	for i, from := range t.from {
+		lw := k.store.Writer(name)
+		s, err := drain.New(from, io.MultiWriter(t.to[i], logOnly{lw}))
+		if err != nil {
+			_ = lw.Close()
+			return fmt.Errorf("read its output: %w", err)
+		}
+		t.sources, t.logs = append(t.sources, s), append(t.logs, lw)
 		go func() {
-			defer t.wg.Done()
-			lw := k.store.Writer(name)
-			defer lw.Close()
-			if _, err := io.Copy(io.MultiWriter(t.to[i], logOnly{lw}), t.from[i]); errors.Is(err, unix.EPIPE) {
+			if err := s.Copy(); errors.Is(err, unix.EPIPE) {
 				// Nobody reads any more: the command learns it at its next write.
-				_ = t.from[i].Close()
+				_ = from.Close()
 			}
 		}()
 	}
+	return nil
 }
 
 // logOnly never fails: a full disk must not stop what the person sees.
@@ -200,11 +210,13 @@ func (l logOnly) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// finish waits for the rest of the output. Children that the command left
-// behind may hold its pipes open, so it does not wait long.
+// finish waits until the client has the rest of the output. Children that the
+// command left behind may hold its pipes open, so it does not wait long for
+// them.
 func (t *tee) finish() {
-	for _, f := range t.from {
-		_ = f.SetReadDeadline(time.Now().Add(200 * time.Millisecond))
+	for i, s := range t.sources {
+		s.Finish()
+		_ = t.logs[i].Close()
 	}
-	t.wg.Wait()
+	t.sources, t.logs = nil, nil
 }

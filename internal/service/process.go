@@ -3,13 +3,13 @@ package service
 import (
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"lodge/internal/drain"
 	"lodge/internal/home"
 	"lodge/internal/limits"
 	"lodge/internal/logs"
@@ -28,21 +28,21 @@ type process struct {
 	once     sync.Once     // for over
 
 	out  *logs.Writer
-	pipe *os.File
-	read sync.WaitGroup
+	from *drain.Source
+	read sync.WaitGroup // what else goes on with it
 }
 
-// flush makes an unfinished last line of output visible.
-func (p *process) flush() { p.out.Flush() }
+// flush makes all that was printed visible, also an unfinished last line.
+func (p *process) flush() {
+	p.from.Drain()
+	p.out.Flush()
+}
 
 // finish ends the reading of output, once no process can write any more.
 func (p *process) finish() {
-	// A process that left the home (sudo, a container engine's client) may
-	// still hold the pipe: what it says from now on is not the service's.
 	p.unfollow()
-	_ = p.pipe.SetReadDeadline(time.Now().Add(200 * time.Millisecond))
 	p.read.Wait()
-	_ = p.pipe.Close()
+	p.from.Finish()
 	_ = p.out.Close()
 }
 
@@ -99,7 +99,12 @@ func (r *runner) launch() (*process, *Error) {
 		env = terminalEnv(env)
 	}
 
-	p := &process{out: r.sup.logs.Writer(sp.Name), pipe: std.read, started: time.Now(), wasReady: sp.Ready.None}
+	p := &process{out: r.sup.logs.Writer(sp.Name), started: time.Now(), wasReady: sp.Ready.None}
+	if p.from, err = drain.New(std.read, p.out); err != nil {
+		_ = std.read.Close()
+		_ = p.out.Close()
+		return nil, &Error{Service: r.name, Cause: "read its output: " + err.Error()}
+	}
 	pid, exit, err := r.sup.reaper.Start(func() (int, error) {
 		return r.sup.inside.Start(home.Command{Service: sp.Name, Path: path, Args: argv, Env: env, Dir: sp.Dir, Files: files, Terminal: std.terminal})
 	})
@@ -113,11 +118,7 @@ func (r *runner) launch() (*process, *Error) {
 	p.follow()
 	r.newLife()
 	r.breaker.Started(p.started)
-	p.read.Add(1)
-	go func() {
-		defer p.read.Done()
-		_, _ = io.Copy(p.out, std.read) // ends with the last writer, or at finish
-	}()
+	go func() { _ = p.from.Copy() }() // the log takes all; it ends with the last writer, or at finish
 	r.set(func(st *Status) {
 		st.State, st.PID, st.StartedAt, st.Exit, st.Signal, st.Reason, st.ReadyMS = Starting, pid, &p.started, nil, "", "", 0
 		if st.Failing != "" {
