@@ -130,8 +130,8 @@ func (a *app) root() *cobra.Command {
 				return nil
 			}
 			hint := "lodge --help"
-			if s := c.SuggestionsFor(args[0]); len(s) > 0 {
-				hint = "lodge " + s[0]
+			if s := nearestCommand(c, args[0]); s != "" {
+				hint = "lodge " + s
 			}
 			return &usageError{err: fmt.Errorf("unknown command %q", args[0]), hint: hint}
 		},

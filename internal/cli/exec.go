@@ -32,7 +32,11 @@ func (a *app) execCommand() *cobra.Command {
   lodge exec -- bash`,
 		Args: args(cobra.MinimumNArgs(1)),
 		RunE: func(c *cobra.Command, argv []string) error {
-			x.argv = argv
+			as, err := a.qualified([]string{x.as})
+			if err != nil {
+				return err
+			}
+			x.argv, x.as = argv, as[0]
 			return a.runInside(c.Context(), x, ch)
 		},
 	}

@@ -29,6 +29,10 @@ func (a *app) logsCommand() *cobra.Command {
   lodge logs --since 10m -n 100
   lodge logs --json | jq -r .text`,
 		RunE: func(c *cobra.Command, names []string) error {
+			names, err := a.qualified(names)
+			if err != nil {
+				return err
+			}
 			q := keeper.LogQuery{Services: names, Tail: tail}
 			if since != "" {
 				t, err := parseSince(since, time.Now())

@@ -26,6 +26,10 @@ func (a *app) openCommand() *cobra.Command {
   lodge open web --lan     for a phone in the same network`,
 		Args: args(cobra.MaximumNArgs(1)),
 		RunE: func(c *cobra.Command, names []string) error {
+			names, err := a.qualified(names)
+			if err != nil {
+				return err
+			}
 			if lan {
 				return a.shareName(c.Context(), names, ip, asJSON)
 			}

@@ -16,6 +16,7 @@ func TestWrongUsage(t *testing.T) {
 		{"dance", `unknown command "dance"`, "lodge --help"},
 		{"restrat", `unknown command "restrat"`, "lodge restart"},
 		{"dwn", `unknown command "dwn"`, "lodge down"},
+		{"lss", `unknown command "lss"`, "lodge ls"},
 		{"--bogus", "read flags of lodge: unknown flag: --bogus", "lodge --help"},
 		{"up --bogus", "read flags of lodge up: unknown flag: --bogus", "lodge up --help"},
 		{"up -x", "read flags of lodge up: unknown shorthand flag", "lodge up --help"},

@@ -43,9 +43,12 @@ func (a *app) waitCommand() *cobra.Command {
 		Example: `  lodge wait web --timeout 30s
   lodge up & lodge wait --timeout 2m && npm test`,
 		RunE: func(c *cobra.Command, names []string) error {
+			names, err := a.qualified(names)
+			if err != nil {
+				return err
+			}
 			limit := time.Duration(0)
 			if timeout != "" {
-				var err error
 				if limit, err = parseTimeout(timeout); err != nil {
 					return &usageError{err: err, hint: "--timeout 30s"}
 				}

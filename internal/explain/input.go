@@ -64,6 +64,9 @@ type Input struct {
 // what was given.
 var ErrNoAddress = errors.New("no address, port or name in it")
 
+// errNoPort says that a message tells of a port that is none.
+var errNoPort = errors.New("it tells of a port that is none: ports are the numbers from 0 to 65535")
+
 // maxOthers bounds how many failures of a message are told beside the first.
 const maxOthers = 2
 
@@ -122,6 +125,13 @@ func (in *Input) kind() {
 // parseMessage reads a message.
 func parseMessage(text string) (Input, error) {
 	all := message.Read(text)
+	if len(all) == 0 || !all[0].HasPort && all[0].Unix == "" {
+		if number, ok := message.NoPort(text); ok && number != "" {
+			return Input{}, &target.PortError{Text: number}
+		} else if ok {
+			return Input{}, errNoPort
+		}
+	}
 	if len(all) == 0 {
 		return Input{}, ErrNoAddress
 	}
