@@ -23,6 +23,14 @@ func TestPortHeldOutside(t *testing.T) {
 	if me := fmt.Sprintf("(process %d)", os.Getpid()); !strings.Contains(e.Cause, me) || !strings.Contains(e.Hint, "127.0.0.1 only") {
 		t.Errorf("cause %q, hint %q", e.Cause, e.Hint)
 	}
+	// While it is started again, that is told too.
+	r.define(r.spec("web", fmt.Sprintf("echo OSError: Address already in use; exit 1; serve 1 %d", port), listens))
+	upped := make(chan error, 1)
+	go func() { upped <- r.Up(r.ctx, nil) }()
+	if st := r.awaitState("web", Backoff); !strings.Contains(st.Reason, fmt.Sprintf("; port %d is taken outside by", port)) || !strings.Contains(st.Reason, "; next start in") {
+		t.Errorf("reason %q", st.Reason)
+	}
+	fails(t, <-upped, "web", "times; port")
 	// One on 127.0.0.1 is in nobody's way.
 	other, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {

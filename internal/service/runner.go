@@ -375,13 +375,18 @@ func (r *runner) session() chan error {
 			return nil
 		}
 		wait := back.next()
-		why := fmt.Sprintf("ended with %s; next start in %.1f s", how, wait.Seconds())
+		next := time.Now().Add(wait)
+		cause := "ended with " + how
+		if code != 0 {
+			cause = r.failure(cause, p).Cause // with who has its port
+		}
+		why := fmt.Sprintf("%s; next start in %.1f s", cause, wait.Seconds())
 		r.say(why)
 		r.set(func(st *Status) {
 			st.State, st.PID, st.Reason, st.Restarts = Backoff, 0, why, st.Restarts+1
 			st.Failing = "ended with " + how
 		})
-		if v := r.pause(wait); v.stop != nil {
+		if v := r.pause(time.Until(next)); v.stop != nil {
 			r.set(func(st *Status) { st.State, st.Reason = r.atRest(), "" })
 			r.taken()
 			return v.stop
