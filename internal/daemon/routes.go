@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net"
@@ -89,17 +90,21 @@ type router struct {
 // service adds a service under its own names.
 func (r *router) service(st *service.Status) {
 	w := r.spoken.webOf(r.p.ID, st)
-	if st.State == service.Exited {
-		return // it ran once
+	if st.State == service.Exited { // it ran once
+		r.unlisted(st, w)
+		return
 	}
 	isDefault := r.bare != nil && r.bare.Name == st.Name
 	if isRaw(st, w) {
 		if len(names.TCPPorts(st)) > 0 || st.OnRequest {
 			r.list = append(r.list, r.rawRouted(st, isDefault))
+		} else {
+			r.unlisted(st, w)
 		}
 		return
 	}
 	if w.kind == webNone && !names.MaySpeakHTTP(st) {
+		r.unlisted(st, w)
 		return
 	}
 	out := r.routed(st, w)
@@ -120,6 +125,18 @@ func (r *router) service(st *service.Status) {
 		out.ID, out.Names = sharedID(out.ID), nil
 		r.list = append(r.list, out)
 	}
+}
+
+// unlisted adds a service to whose name nothing answers, so that whoever asks for
+// it is told why. No list has the name.
+func (r *router) unlisted(st *service.Status, w lead) {
+	out := r.routed(st, w)
+	out.State, out.Endpoints, out.OnRequest, out.NoPage = proxy.Down, nil, false, true
+	if st.State == service.Exited {
+		out.Silent, out.Exit = true, "has "+cmp.Or(st.Reason, "ended")
+	}
+	out.Names = []proxy.Name{{Host: r.p.HTTPName(st.Name), Unlisted: true}}
+	r.list = append(r.list, out)
 }
 
 // isRaw reports whether a service is known to speak no HTTP.
@@ -170,9 +187,11 @@ func (r *router) routed(st *service.Status, w lead) proxy.Service {
 	}
 	out.State = stateOf(st, w, len(out.Endpoints) > 0)
 	if out.State == proxy.Down && st.State == service.Up {
-		out.Exit = "it runs, and listens nowhere"
+		out.Silent, out.Exit, out.StartWith = true, "runs, and listens nowhere", ""
 		if st.HTTP != 0 && len(names.TCPPorts(st)) > 0 {
-			out.Exit = fmt.Sprintf("it runs, and listens nowhere on port %d, which http in lodge.toml names", st.HTTP)
+			out.Exit = fmt.Sprintf("runs, and does not listen on port %d, which http in lodge.toml names", st.HTTP)
+		} else if at := listensOn(st); at != "" { // UDP
+			out.Exit = "speaks no HTTP: " + at
 		}
 	}
 	return out

@@ -151,9 +151,9 @@ func (s *serving) decide(ctx context.Context, label string) error {
 		if s.spoken.only(m.Project.ID, m.Candidates) == nil {
 			var could []string
 			for _, c := range s.spoken.could(m.Project.ID, m.Candidates) {
-				could = append(could, m.Project.HTTPName(c.Name))
+				could = append(could, s.d.web.url(m.Project.HTTPName(c.Name))+"/")
 			}
-			return fmt.Errorf("%s could mean several services: %s (or set default in lodge.toml)", m.Project.BareName(), strings.Join(could, ", "))
+			return &proxy.SeveralError{Host: m.Project.BareName(), URLs: could}
 		}
 	}
 	s.update()

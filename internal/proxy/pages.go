@@ -145,8 +145,20 @@ func (e *Engine) startingPage(r *route) *page {
 		hint: "lodge logs shows what it does", log: e.tail(r), refresh: true, fields: [][2]string{{"Retry-After", "1"}}}
 }
 
+// severalPage lists what a project's own name could mean.
+func severalPage(err *SeveralError) *page {
+	return &page{status: http.StatusBadGateway, code: "several_services", title: err.Error(), names: err.URLs,
+		hint: "default = \"SERVICE\" in lodge.toml says which of them is meant"}
+}
+
 func (e *Engine) downPage(r *route) *page {
 	p := &page{status: http.StatusBadGateway, code: "down", title: r.ID + " is not running", cause: r.Exit, text: r.Note, log: e.tail(r)}
+	if r.Silent {
+		p.title, p.cause = r.ID+" "+r.Exit, ""
+	}
+	if r.NoPage {
+		p.status, p.code = http.StatusNotFound, "not_http"
+	}
 	// One that a request starts would be started by each look.
 	p.refresh = !r.OnRequest
 	if r.StartWith != "" {

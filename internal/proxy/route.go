@@ -150,6 +150,10 @@ func (e *Engine) hold(ctx context.Context, choose func(*snapshot) (*route, *page
 			}
 			started = true
 			if err := e.cfg.Start(ctx, r.ID); err != nil {
+				var several *SeveralError
+				if errors.As(err, &several) {
+					return nil, severalPage(several)
+				}
 				p := e.downPage(r)
 				p.cause = err.Error()
 				return nil, p

@@ -85,8 +85,13 @@ type Service struct {
 	// OnRequest has Config.Start called when a request comes and it is down.
 	OnRequest bool
 	Exit      string // why it is down, for people: "exited with status 1"
+	// Silent is one that runs and cannot be asked all the same; Exit says why, as
+	// the rest of a sentence: "runs, and listens nowhere".
+	Silent    bool
 	StartWith string // the command that starts it: "lodge up web"
 	Note      string // for people, on pages: where it listens, and how to choose
+	// NoPage is one of which nobody expects a page: a job, a worker.
+	NoPage bool
 	// UsedAs is the identifier of the service as which it is in use, where that
 	// is another: a port of one.
 	UsedAs string
