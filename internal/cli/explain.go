@@ -15,6 +15,7 @@ import (
 
 	"lodge/internal/explain"
 	"lodge/internal/localapi"
+	"lodge/internal/names"
 	"lodge/internal/loopback"
 	"lodge/internal/pidfd"
 	"lodge/internal/service"
@@ -82,6 +83,8 @@ func (a *app) explain(ctx context.Context, what string, fl explainFlags) error {
 		}
 		if n != nil {
 			what = n.hostName()
+		} else if label := look.projectNamed(word); label != "" && !iana {
+			what = label + "." + names.HTTPDomain
 		}
 	}
 	in, err := explain.Parse(what)

@@ -150,6 +150,8 @@ func TestExplainCommand(t *testing.T) {
 		{[]string{"explain", "Traceback (most recent call last):\n  bind()\nOSError: Address already in use"}, "explain \"OSError: Address already in use\"", "lodge explain 127.0.0.1:3000"},
 		{[]string{"explain", "curl: (60) SSL certificate problem: unable to get local issuer certificate"}, "unable to get local issuer certificate", "lodge trust"},
 		{[]string{"explain", "99999"}, `port "99999": not a number from 0 to 65535`, "lodge explain 127.0.0.1:3000"},
+		{[]string{"explain", "connect ECONNREFUSED 127.0.0.1:70000"}, `port "70000": not a number from 0 to 65535`, "lodge explain 127.0.0.1:3000"},
+		{[]string{"explain", "OverflowError: bind(): port must be 0-65535."}, "it tells of a port that is none", "lodge explain 127.0.0.1:3000"},
 		{[]string{"explain", "10.0.0.0/8"}, "is a block of addresses", "lodge explain 127.0.0.1:3000"},
 		{[]string{"explain", "--yes", ":1"}, "--yes goes with --kill", "--kill --yes"},
 		{[]string{"explain", "--kill", "--json", ":1"}, "--kill prints no JSON", "--kill --yes"},
@@ -253,4 +255,15 @@ func (sh *shell) onTerminal(t *testing.T, answer string, args ...string) (int, s
 		t.Fatal(err)
 	}
 	return code, string(b)
+}
+
+// TestExplainProject: the bare name of a project that is up is the project's.
+func TestExplainProject(t *testing.T) {
+	sh := newShell(t)
+	sh.upSleeping()
+	sh.dir = sh.base
+	if got := sh.ok("explain", "shop"); !strings.HasPrefix(got, "shop.localhost is the name of") {
+		t.Error(got)
+	}
+	sh.ok("down", "--project", "shop")
 }

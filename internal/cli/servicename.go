@@ -65,6 +65,16 @@ func (l *look) serviceNamed(word, dir string, other bool) (*named, error) {
 	return nil, &usageError{err: fmt.Errorf("find service %s: %d projects have one", word, len(all)), hint: "say which: " + strings.Join(which, ", ")}
 }
 
+// projectNamed returns the label of the project that a word names, or "".
+func (l *look) projectNamed(word string) string {
+	for _, p := range l.Projects {
+		if p.Label == word || p.Name == word {
+			return p.Label
+		}
+	}
+	return ""
+}
+
 // inProject finds a service of the project that has the name, or nil where
 // none has.
 func (l *look) inProject(project, svc string) (*named, error) {

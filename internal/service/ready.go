@@ -253,6 +253,9 @@ func (r *runner) readyCommand(ctx context.Context, sp Spec) (bool, string) {
 				return true, ""
 			}
 			last = fmt.Sprintf("its ready command ends with %s", exitText(x))
+			if x.Signal == 0 && x.Code == ExecStatus(os.ErrNotExist) {
+				last += ": a program in it was not found"
+			}
 		case <-ctx.Done():
 			halt(r.sup, name, pid, exit, false, unix.SIGTERM, time.Second)
 			_ = r.sup.inside.Forget(name)

@@ -132,6 +132,7 @@ func TestNotReadyInItsTime(t *testing.T) {
 		{"http, nothing listens", talk, ready(Ready{HTTP: "/"}), "it listens nowhere inside its home", "", true},
 		{"a line that does not come", talk, ready(Ready{Log: "^ready$"}), `no line of its output matches "^ready$"`, "", true},
 		{"a command that fails", talk, ready(Ready{Command: []string{"sh", "-c", "exit 3"}}), "its ready command ends with status 3", "", true},
+		{"a command that is not there", talk, ready(Ready{Command: []string{"sh", "-c", "lodge-no-such"}}), "its ready command ends with status 127: a program in it was not found", "", true},
 		{"a command that hangs", talk, ready(Ready{Command: []string{"sleep", "1000"}}), "its ready command did not end", "", true},
 		{"a command that is not there", talk, ready(Ready{Command: []string{"lodge-no-such"}}), `command "lodge-no-such" not found in PATH`, "", false},
 	} {
