@@ -38,6 +38,7 @@ func (a *app) downCommand() *cobra.Command {
 	}
 	c.Flags().BoolVar(&all, "all", false, "every project of this user")
 	a.projectFlag(c)
+	a.completesServices(c, 0)
 	return c
 }
 

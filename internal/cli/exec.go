@@ -43,6 +43,10 @@ func (a *app) execCommand() *cobra.Command {
 	c.Flags().SetInterspersed(false)
 	c.Flags().StringVar(&x.as, "as", "", "with the environment and in the directory of `SERVICE`")
 	a.projectFlag(c)
+	a.completesProjects(c)
+	_ = c.RegisterFlagCompletionFunc("as", func(c *cobra.Command, _ []string, begun string) ([]string, cobra.ShellCompDirective) {
+		return a.serviceWords(c, nil, begun), cobra.ShellCompDirectiveNoFileComp
+	})
 	x.flags(c)
 	ch.flags(c)
 	return c

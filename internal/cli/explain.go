@@ -15,8 +15,8 @@ import (
 
 	"lodge/internal/explain"
 	"lodge/internal/localapi"
-	"lodge/internal/names"
 	"lodge/internal/loopback"
+	"lodge/internal/names"
 	"lodge/internal/pidfd"
 	"lodge/internal/service"
 	"lodge/internal/target"

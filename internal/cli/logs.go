@@ -52,6 +52,7 @@ func (a *app) logsCommand() *cobra.Command {
 	c.Flags().IntVarP(&tail, "tail", "n", 0, "only the last lines; 0 for all")
 	c.Flags().BoolVar(&asJSON, "json", false, "one JSON object a line: time, service, text")
 	a.projectFlag(c)
+	a.completesServices(c, 0)
 	return c
 }
 

@@ -43,6 +43,7 @@ func (a *app) openCommand() *cobra.Command {
 	c.Flags().BoolVar(&lan, "lan", false, "share the service with this machine's network until Ctrl-C")
 	c.Flags().StringVar(&ip, "ip", "", "with --lan: at this `ADDRESS` of the machine")
 	c.Flags().BoolVar(&asJSON, "json", false, "as JSON, and open nothing")
+	a.completesServices(c, 1)
 	return c
 }
 

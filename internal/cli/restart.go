@@ -27,6 +27,7 @@ func (a *app) restartCommand() *cobra.Command {
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "the project as JSON, as lodge ls has it, also if a service failed")
 	a.projectFlag(c)
+	a.completesServices(c, 0)
 	return c
 }
 

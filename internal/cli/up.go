@@ -35,6 +35,7 @@ func (a *app) upCommand() *cobra.Command {
 	c.Flags().BoolVarP(&detach, "detach", "d", false, "return when all are ready, and leave them running")
 	c.Flags().BoolVar(&asJSON, "json", false, "as -d, and then the project as JSON, as lodge ls has it, also if a service failed")
 	ch.flags(c)
+	a.completesServices(c, 0)
 	return c
 }
 

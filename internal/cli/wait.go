@@ -59,6 +59,7 @@ func (a *app) waitCommand() *cobra.Command {
 	c.Flags().StringVar(&timeout, "timeout", "", "give up after `TIME`, such as 30s or 2m (default: never)")
 	c.Flags().BoolVar(&asJSON, "json", false, "the project as JSON, as lodge ls has it, also if a service failed")
 	a.projectFlag(c)
+	a.completesServices(c, 0)
 	return c
 }
 
