@@ -10,3 +10,16 @@ func (st *Status) ended(x ExitStatus) {
 		st.Signal = unix.SignalName(x.Signal)
 	}
 }
+
+// ended notes that the service has ended by itself, and is not started again.
+func (r *runner) ended(x ExitStatus, how string, p *process) {
+	if x.Code == 0 {
+		r.say("ended with status 0")
+		r.mu.Lock()
+		r.st.State, r.st.PID, r.st.Reason = Exited, 0, "ended with status 0"
+		r.mu.Unlock()
+		r.sup.notify()
+		return
+	}
+	r.fail(r.failure("ended with "+how, p))
+}

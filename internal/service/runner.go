@@ -397,18 +397,6 @@ func (r *runner) session() chan error {
 	}
 }
 
-func (r *runner) ended(x ExitStatus, how string, p *process) {
-	if x.Code == 0 {
-		r.say("ended with status 0")
-		r.mu.Lock()
-		r.st.State, r.st.PID, r.st.Reason = Exited, 0, "ended with status 0"
-		r.mu.Unlock()
-		r.sup.notify()
-		return
-	}
-	r.fail(r.failure("ended with "+how, p))
-}
-
 // awaitNeeds waits until every needed service is ready or ended well.
 func (r *runner) awaitNeeds() verdict {
 	for {

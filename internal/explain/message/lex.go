@@ -87,7 +87,6 @@ var (
 	rePercent = compiled(`^(?:%5B|\[)([0-9A-Fa-f:.]+)(?:%5D|\]):(\d{1,5})\b`)
 	reOracle  = compiled(`^jdbc:oracle:\w+:@(?://)?([\w.-]+):(\d{1,5})`)
 	reHtons   = compiled(`^htons\((\d{1,5})\)`)
-	reService = compiled(`^(?:localhost|\d{1,3}(?:\.\d{1,3}){3}|\[[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*\]|\*):([a-z][a-z0-9-]*[a-z0-9])\b`)
 	reHostWd  = compiled(`^(\d{1,5})(?:/(tcp|udp)\b)?`)
 	rePath    = compiled(`^(?:\.{0,2}/)[^\s"'<>()|,;]*`)
 	// A place in a source file, with what stands behind it.
@@ -114,21 +113,6 @@ func (l *lexer) next() {
 	default:
 		l.sign(rest)
 	}
-}
-
-// service takes an address whose port is written as a service's name, as lsof,
-// ss and telnet do: localhost:http.
-func (l *lexer) service(rest string) bool {
-	if !l.before(" \t\n\"'`(=<,>/@") {
-		return false
-	}
-	m := reService().FindStringSubmatch(rest)
-	if m == nil {
-		return false
-	}
-	port, ok := target.ServicePort(m[1])
-	name := strings.Trim(m[0][:len(m[0])-len(m[1])-1], "[]")
-	return ok && l.takeHost(len(m[0]), name, strconv.Itoa(int(port)), "")
 }
 
 // take adds a token of n bytes.
