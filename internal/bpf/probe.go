@@ -10,6 +10,8 @@ import (
 	"github.com/cilium/ebpf/asm"
 	"github.com/cilium/ebpf/btf"
 	"github.com/cilium/ebpf/features"
+
+	"lodge/internal/procfs"
 )
 
 // Status is what a probe found.
@@ -35,7 +37,7 @@ type Feature struct {
 // Probe asks this kernel for everything that the ebpf engine needs. It
 // attaches nothing and leaves nothing behind.
 func Probe() []Feature {
-	mount, err := CgroupMount()
+	mount, err := procfs.CgroupMount()
 	out := []Feature{feature("cgroup2", "mounted at "+mount, err)}
 
 	_, err = btf.LoadKernelSpec()
@@ -119,7 +121,7 @@ func feature(name, yes string, err error) Feature {
 		return Feature{name, No, oneLine(err)}
 	case errors.Is(err, os.ErrPermission):
 		return Feature{name, Unknown, "not permitted to look: needs root or the helper"}
-	case errors.Is(err, ebpf.ErrNotSupported), errors.Is(err, ErrNoCgroup2):
+	case errors.Is(err, ebpf.ErrNotSupported), errors.Is(err, procfs.ErrNoCgroup2):
 		return Feature{name, No, oneLine(err)}
 	default:
 		return Feature{name, Unknown, oneLine(err)}

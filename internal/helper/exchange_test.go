@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"lodge/internal/bpf"
+	"lodge/internal/procfs"
 )
 
 // patience bounds what a test waits for.
@@ -161,7 +161,7 @@ func TestAfterTheHelperHasGone(t *testing.T) {
 func TestHomesThatAreGivenUp(t *testing.T) {
 	needRoot(t)
 	c := serve(t, 65534)
-	mount, err := bpf.CgroupMount()
+	mount, err := procfs.CgroupMount()
 	if err != nil {
 		t.Fatal(err)
 	}

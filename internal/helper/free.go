@@ -7,8 +7,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"lodge/internal/bpf"
 	"lodge/internal/loopback"
+	"lodge/internal/procfs"
 	"lodge/internal/sockets"
 )
 
@@ -133,7 +133,7 @@ func (s *session) unused(ip4 netip.Addr) error {
 // HomeOf returns the user who has a home of the engine ebpf at ip4, as far as
 // the cgroups of this machine show it.
 func HomeOf(ip4 netip.Addr) (uid uint32, ok bool) {
-	mount, err := bpf.CgroupMount()
+	mount, err := procfs.CgroupMount()
 	if err != nil {
 		return 0, false
 	}

@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"lodge/internal/bpf"
+	"lodge/internal/procfs"
 )
 
 // serve serves uid within this process. The client and the helper are closed
@@ -68,7 +68,7 @@ func TestRefusals(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer hf.Close()
-	mount, err := bpf.CgroupMount()
+	mount, err := procfs.CgroupMount()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,6 +15,7 @@ import (
 
 	"lodge/internal/bpf"
 	"lodge/internal/loopback"
+	"lodge/internal/procfs"
 )
 
 // session is what one client's helper holds. It is used by one goroutine.
@@ -103,7 +104,7 @@ func (s *session) findMount() error {
 	if s.mount != "" {
 		return nil
 	}
-	mount, err := bpf.CgroupMount()
+	mount, err := procfs.CgroupMount()
 	if err != nil {
 		return err
 	}

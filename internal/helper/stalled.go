@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"strings"
 
-	"lodge/internal/bpf"
+	"lodge/internal/procfs"
 	"lodge/internal/stall"
 	"lodge/internal/unixsock"
 )
@@ -34,7 +34,7 @@ func (c *Client) Process() int {
 		return int(cred.Pid)
 	}
 	// It was systemd that listened (systemd.socket(5)).
-	mount, err := bpf.CgroupMount()
+	mount, err := procfs.CgroupMount()
 	if err != nil {
 		return 0
 	}
