@@ -9,8 +9,8 @@ VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-build: ## build bin/lodge
-	CGO_ENABLED=0 $(GO) build -buildvcs=false -trimpath -ldflags "-X main.version=$(VERSION)" -o $(BIN) ./cmd/lodge
+build: ## build bin/lodge, bin/lodged and bin/lodge-helper
+	CGO_ENABLED=0 $(GO) build -buildvcs=false -trimpath -ldflags "-X main.version=$(VERSION)" -o bin/ ./cmd/...
 
 demo: build ## bring up examples/shop twice, side by side on the same ports
 	sh examples/demo.sh $(BIN)
@@ -46,5 +46,5 @@ bench-names: build ## measure names beside nginx, haproxy, caddy, portless and R
 bench-floods: build ## measure what floods of HTTP/2 frames cost another client of the proxy
 	$(GO) run ./bench/floods
 
-install: build ## copy lodge to /usr/local/bin
-	install -m 0755 $(BIN) /usr/local/bin/lodge
+install: build ## copy the programs to /usr/local/bin
+	install -m 0755 -t /usr/local/bin bin/lodge bin/lodged bin/lodge-helper

@@ -20,9 +20,9 @@ lodge=${1:-}
 if [ -z "$lodge" ]; then
 	echo "building bin/lodge and the example shop: minutes the first time, since all libraries are compiled, seconds later"
 	lodge=$(dirname "$examples")/bin/lodge
-	(cd "$examples" && go build -buildvcs=false -o "$lodge" ../cmd/lodge) || fail "build lodge"
+	(cd "$examples" && go build -buildvcs=false -o "$(dirname "$lodge")/" ../cmd/...) || fail "build lodge"
 fi
-[ -x "$lodge" ] || fail "run $lodge: no such program (build it: go build -o bin/lodge ./cmd/lodge)"
+[ -x "$lodge" ] || fail "run $lodge: no such program (build it: go build -o bin/ ./cmd/...)"
 lodge=$(cd "$(dirname "$lodge")" && pwd -P)/$(basename "$lodge")
 
 # A lodge of its own beside the one that may run already.

@@ -106,8 +106,10 @@ func newEnv(t *testing.T, engine string, opts ...option) *env {
 		e.mkdir(d)
 	}
 	e.bin = filepath.Join(base, "lodge")
-	if err := os.Link(lodgeBin, e.bin); err != nil {
-		t.Fatal(err)
+	for _, program := range []string{"lodge", "lodged", "lodge-helper"} {
+		if err := os.Link(filepath.Join(filepath.Dir(lodgeBin), program), filepath.Join(base, program)); err != nil {
+			t.Fatal(err)
+		}
 	}
 	e.environ = []string{"XDG_RUNTIME_DIR=" + e.runtime, "XDG_STATE_HOME=" + e.state}
 	if engine == ebpf {

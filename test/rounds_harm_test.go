@@ -150,10 +150,6 @@ func (r *rounds) role(p proc) string {
 		return "service"
 	case slices.Equal(p.cmdline, visitor):
 		return "visitor"
-	case strings.TrimSuffix(exe, " (deleted)") != r.bin:
-		return ""
-	case len(p.cmdline) > 1 && p.cmdline[0] != "lodge-shim" && p.cmdline[0] != "lodge-hosts":
-		return p.cmdline[1]
 	}
-	return "shim"
+	return roleOf(r.bin, p)
 }

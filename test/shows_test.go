@@ -102,11 +102,29 @@ func (e *env) lodges(what string) []proc {
 	e.t.Helper()
 	var out []proc
 	for _, p := range e.processes() {
-		if len(p.cmdline) > 1 && p.cmdline[0] == e.bin && p.cmdline[1] == what {
+		if roleOf(e.bin, p) == what {
 			out = append(out, p)
 		}
 	}
 	return out
+}
+
+// roleOf returns what a process is of the lodge at bin, such as "keeper", or "".
+func roleOf(bin string, p proc) string {
+	exe, _ := os.Readlink("/proc/" + itoa(p.pid) + "/exe")
+	dir, program := filepath.Split(strings.TrimSuffix(exe, " (deleted)"))
+	switch {
+	case dir != filepath.Dir(bin)+"/":
+	case program == "lodged":
+		return "daemon"
+	case program == "lodge-helper":
+		return "helper"
+	case program == "lodge" && len(p.cmdline) > 1 && p.cmdline[0] == bin:
+		return p.cmdline[1]
+	case program == "lodge" && len(p.cmdline) > 0 && (p.cmdline[0] == "lodge-shim" || p.cmdline[0] == "lodge-hosts"):
+		return "shim"
+	}
+	return ""
 }
 
 func TestDaemonKilled(t *testing.T) {

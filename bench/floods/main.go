@@ -115,7 +115,7 @@ func (b *bench) up(ctx context.Context) error {
 	programs := map[string]string{answer: "lodge/bench/answer"}
 	if b.lodge == "" {
 		b.lodge = b.w.Path("bin/lodge")
-		programs[b.lodge] = "lodge/cmd/lodge"
+		scratch.AddLodge(programs, b.lodge)
 	}
 	if err := scratch.Build(ctx, programs); err != nil {
 		return err

@@ -154,7 +154,7 @@ func (b *bench) build(ctx context.Context) (tools, error) {
 	from := map[string]string{t.pingpong: "lodge/bench/pingpong", t.listener: "lodge/bench/listener"}
 	if t.lodge == "" {
 		t.lodge = b.w.Path("bin/lodge")
-		from[t.lodge] = "lodge/cmd/lodge"
+		scratch.AddLodge(from, t.lodge)
 	} else {
 		abs, err := filepath.Abs(t.lodge)
 		if err != nil {

@@ -130,7 +130,7 @@ func (b *bench) build(ctx context.Context) error {
 	programs := map[string]string{b.sockload: "lodge/bench/sockload"}
 	if b.opt.lodge == "" {
 		b.lodge = b.w.Path("bin/lodge")
-		programs[b.lodge] = "lodge/cmd/lodge"
+		scratch.AddLodge(programs, b.lodge)
 	} else {
 		abs, err := filepath.Abs(b.opt.lodge)
 		if err != nil {

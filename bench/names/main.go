@@ -153,7 +153,7 @@ func (b *bench) outside(ctx context.Context, args []string) (err error) {
 	t := b.toolsIn()
 	from := map[string]string{t.named: "lodge/bench/named", t.answer: "lodge/bench/answer", t.pingpong: "lodge/bench/pingpong"}
 	if b.opt.lodge == "" {
-		from[t.lodge] = "lodge/cmd/lodge"
+		scratch.AddLodge(from, t.lodge)
 	}
 	if err := scratch.Build(ctx, from); err != nil {
 		return err

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 
 	"lodge/internal/cli"
 	"lodge/internal/home/hostsview"
@@ -41,6 +42,7 @@ func main() {
 	os.Exit(cli.Run(context.Background(), cli.Env{
 		Args: os.Args[1:], Environ: os.Environ(), Dir: dir, DirErr: dirErr,
 		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
-		Exe: exe, Version: version,
+		Lodged: filepath.Join(filepath.Dir(exe), "lodged"), Helper: filepath.Join(filepath.Dir(exe), "lodge-helper"),
+		Version: version,
 	}))
 }

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 
-	"lodge/internal/daemon"
 	"lodge/internal/trust"
 )
 
@@ -12,7 +11,7 @@ import (
 // with what makes it trust the HTTPS names of other services. Where there can
 // be no authority, programs do without, and the person hears why.
 func (a *app) childEnviron() []string {
-	authority, err := trust.Open(trust.Options{Dir: daemon.TrustDir(a.dirs().State)})
+	authority, err := trust.Open(trust.Options{Dir: a.dirs().Trust()})
 	if err != nil {
 		fmt.Fprintln(a.err, "lodge: services do not trust HTTPS names: "+err.Error())
 		return a.env.Environ

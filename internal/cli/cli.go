@@ -36,8 +36,9 @@ type Env struct {
 	Stdin   *os.File
 	Stdout  *os.File
 	Stderr  *os.File
-	Exe     string // this program, to start the daemon with
-	Version string
+	// Lodged is the daemon's program, Helper the privileged one; both are paths.
+	Lodged, Helper string
+	Version        string
 }
 
 // Exit statuses.
@@ -161,7 +162,7 @@ func (a *app) commands() []*cobra.Command {
 		inGroup(groupRun, a.upCommand(), a.downCommand(), a.restartCommand(), a.runCommand(), a.execCommand(), a.waitCommand()),
 		inGroup(groupLook, a.lsCommand(), a.logsCommand(), a.openCommand(), a.portsCommand(), a.explainCommand(), a.probeCommand(), a.topCommand()),
 		inGroup(groupMachine, a.trustCommand(), a.setupCommand(), a.doctorCommand()),
-		[]*cobra.Command{a.versionCommand(), a.daemonCommand(), a.keeperCommand(), a.helperCommand()},
+		[]*cobra.Command{a.versionCommand(), a.daemonCommand(), a.keeperCommand()},
 	)
 }
 

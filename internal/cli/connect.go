@@ -39,11 +39,11 @@ func (a *app) startDaemon(ctx context.Context, d localapi.Dirs) error {
 		return startError(err)
 	}
 	defer r.Close()
-	cmd := exec.Command(a.env.Exe, "daemon", "--background", "--runtime-dir", d.Runtime, "--state-dir", d.State)
+	cmd := exec.Command(a.env.Lodged, "daemon", "--background", "--runtime-dir", d.Runtime, "--state-dir", d.State)
 	cmd.Dir = "/"
 	cmd.Env = []string{"PATH=" + a.getenv("PATH")}
 	if h := a.getenv("LODGE_HOSTS"); h != "" {
-		cmd.Env = append(cmd.Env, "LODGE_HOSTS="+h)
+		cmd.Args = append(cmd.Args, "--hosts", h)
 	}
 	cmd.Stdout, cmd.Stderr = logfile, logfile
 	cmd.ExtraFiles = []*os.File{w}
@@ -51,7 +51,7 @@ func (a *app) startDaemon(ctx context.Context, d localapi.Dirs) error {
 	err = cmd.Start()
 	_ = w.Close()
 	if err != nil {
-		return startError(err)
+		return startError(a.missing(a.env.Lodged, err))
 	}
 	go func() { _ = cmd.Wait() }()
 	// It takes milliseconds, unless the machine has much else to do.

@@ -7,7 +7,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"lodge/internal/daemon"
 	"lodge/internal/localapi"
 	"lodge/internal/trust"
 	"lodge/internal/trust/proof"
@@ -69,7 +68,7 @@ func (a *app) doctor(ctx context.Context, asJSON, withTrust bool) error {
 // trustCapabilities says which programs trust the names, as real handshakes of
 // theirs show.
 func (a *app) trustCapabilities(ctx context.Context) ([]localapi.Capability, error) {
-	authority, err := trust.Open(trust.Options{Dir: daemon.TrustDir(a.dirs().State)})
+	authority, err := trust.Open(trust.Options{Dir: a.dirs().Trust()})
 	if err != nil {
 		return nil, trustError(err)
 	}

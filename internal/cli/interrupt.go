@@ -8,6 +8,8 @@ import (
 	"sync"
 	"time"
 
+	"lodge/internal/ending"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -18,16 +20,6 @@ func (e *interrupted) Error() string { return "ended by a signal: " + e.signal.S
 
 // status is the exit status of a command that a signal ended, as shells have it.
 func (e *interrupted) status() int { return 128 + int(e.signal) }
-
-// endingSignals end a command: Ctrl-C, Ctrl-\ (which makes a Go program print
-// its goroutines otherwise), a closed terminal, kill(1).
-func endingSignals() []os.Signal {
-	signals := []os.Signal{unix.SIGINT, unix.SIGQUIT, unix.SIGTERM}
-	if !signal.Ignored(unix.SIGHUP) { // nohup(1)
-		signals = append(signals, unix.SIGHUP)
-	}
-	return signals
-}
 
 // interruptPatience is how long a command has to end after a signal.
 const interruptPatience = 2 * time.Second
@@ -52,7 +44,7 @@ func catchInterrupts(ctx context.Context) (context.Context, *interrupts) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	in := &interrupts{cancel: cancel, done: make(chan struct{}), leave: make(chan *interrupted, 1)}
 	ch := make(chan os.Signal, 8)
-	signal.Notify(ch, endingSignals()...)
+	signal.Notify(ch, ending.Signals()...)
 	in.ended.Go(func() {
 		defer signal.Stop(ch)
 		in.run(ch)

@@ -3,26 +3,19 @@ package cli
 import (
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
-	"sync"
-	"time"
+	"path/filepath"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
-	"lodge/internal/daemon"
 	"lodge/internal/keeper"
-	"lodge/internal/pace"
 )
 
-// daemonLinger is how long a daemon that a command started stays when nothing
-// is up.
-const daemonLinger = time.Second
-
-// daemonCommand is the daemon: in the foreground for a person who wants to see
-// it, in the background for every other command.
+// daemonCommand becomes lodged: in the foreground, for a person who wants to see
+// it. For every other command startDaemon starts it in the background.
 func (a *app) daemonCommand() *cobra.Command {
-	var background, live bool
+	var live bool
 	d := a.dirs()
 	hostsFile := a.getenv("LODGE_HOSTS")
 	c := &cobra.Command{
@@ -30,49 +23,32 @@ func (a *app) daemonCommand() *cobra.Command {
 		Short:   "The daemon, in the foreground (other commands start it by themselves)",
 		Example: "  lodge daemon --live",
 		Args:    args(cobra.NoArgs),
-		RunE: func(c *cobra.Command, _ []string) error {
-			ctx, stop := a.serving(c.Context())
-			defer stop()
-			cfg := daemon.Config{
-				Dirs: d, Exe: a.env.Exe, Version: a.env.Version, Output: a.env.Stderr,
-				HostsFile: hostsFile,
-				Log:       slog.New(slog.NewTextHandler(a.env.Stderr, nil)),
-				LiveMap:   live,
+		RunE: func(*cobra.Command, []string) error {
+			args := []string{a.env.Lodged, "daemon", "--runtime-dir", d.Runtime, "--state-dir", d.State}
+			if hostsFile != "" {
+				args = append(args, "--hosts", hostsFile)
 			}
-			pace := pace.New(a.getenv("GOMAXPROCS"))
-			cfg.Busy = pace.Wake
-			var paced sync.WaitGroup
-			defer paced.Wait()
-			paced.Go(func() { pace.Run(ctx) })
-			defer stop()
-			say := func(string) {}
-			if background {
-				cfg.Linger = daemonLinger
-				ready := os.NewFile(3, "ready")
-				say = func(word string) {
-					_, _ = fmt.Fprintln(ready, word) // who started it may be gone
-					_ = ready.Close()
-				}
+			if live {
+				args = append(args, "--live")
 			}
-			dm, err := daemon.New(ctx, cfg)
-			if errors.Is(err, daemon.ErrRunning) && background {
-				say("busy")
-				return nil
-			}
-			if err != nil {
-				say(err.Error())
-				return err
-			}
-			return dm.Run(ctx, func() { say("ok") })
+			return a.missing(a.env.Lodged, syscall.Exec(a.env.Lodged, args, a.env.Environ))
 		},
 	}
 	c.Flags().StringVar(&d.Runtime, "runtime-dir", d.Runtime, "where its socket is")
 	c.Flags().StringVar(&d.State, "state-dir", d.State, "where its state and logs are")
 	c.Flags().StringVar(&hostsFile, "hosts", hostsFile, "as root: keep the names below .test in this hosts file")
 	c.Flags().BoolVar(&live, "live", false, "note from now on who opens and closes connections, not only while somebody asks")
-	c.Flags().BoolVar(&background, "background", false, "end when nothing is up")
-	_ = c.Flags().MarkHidden("background")
 	return c
+}
+
+// missing is the error of a program of lodge's that could not be started: it is
+// looked for beside this one, and nowhere else.
+func (a *app) missing(program string, err error) error {
+	err = fmt.Errorf("start %s: %w", program, err)
+	if errors.Is(err, os.ErrNotExist) {
+		return &hinted{err: err, hint: "lodge, lodged and lodge-helper belong into one directory: go build -o " + filepath.Dir(program) + " ./cmd/..."}
+	}
+	return err
 }
 
 // keeperCommand is what the daemon starts for each project.

@@ -114,8 +114,12 @@ func startError(err error) error {
 		h = "make room there, or set XDG_RUNTIME_DIR and XDG_STATE_HOME to directories that have some"
 	}
 	var halted *stall.Error
-	if errors.As(err, &halted) {
+	var other *hinted
+	switch {
+	case errors.As(err, &halted):
 		h = halted.Hint()
+	case errors.As(err, &other):
+		h = other.hint
 	}
 	return &hinted{err: &noDaemonError{err}, hint: h}
 }

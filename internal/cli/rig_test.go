@@ -12,6 +12,10 @@ import (
 	"testing"
 	"time"
 
+	"lodge/internal/daemon"
+	"lodge/internal/ending"
+	"lodge/internal/helper"
+	"lodge/internal/helperapi"
 	"lodge/internal/home/hostsview"
 	"lodge/internal/home/seccomphome"
 	"lodge/internal/procfs"
@@ -33,16 +37,44 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, seccomphome.ShimMain(os.Args))
 		os.Exit(127)
 	}
-	if len(os.Args) > 1 && (os.Args[1] == "daemon" || os.Args[1] == "keeper" || os.Args[1] == "helper") {
-		exe, err := os.Executable()
-		if err != nil {
-			panic(err)
-		}
-		os.Exit(Run(context.Background(), Env{
-			Args: os.Args[1:], Environ: os.Environ(), Dir: "/", Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Exe: exe, Version: testVersion,
-		}))
+	os.Exit(run(m))
+}
+
+// run is the part of the program that another one was started for, or the tests.
+func run(m *testing.M) int {
+	ctx, stop := context.Background(), func() {}
+	role := ""
+	switch {
+	case filepath.Base(os.Args[0]) == helperapi.ProgramName:
+		role = "helper"
+	case len(os.Args) > 1 && (os.Args[1] == "daemon" || os.Args[1] == "keeper"):
+		role = os.Args[1]
+	default:
+		return m.Run()
 	}
-	os.Exit(m.Run())
+	exe, err := os.Executable()
+	if err != nil {
+		panic(err)
+	}
+	if role != "keeper" {
+		ctx, stop = ending.Context(ctx)
+	}
+	defer stop()
+	switch role {
+	case "helper":
+		err = helper.Main(ctx, os.Args[1:], os.Stderr)
+	case "daemon":
+		err = daemon.Main(ctx, daemon.Program{Args: os.Args[1:], Version: testVersion, Lodge: exe, Helper: filepath.Join(filepath.Dir(os.Args[0]), helperapi.ProgramName), Stderr: os.Stderr})
+	default:
+		return Run(ctx, Env{
+			Args: os.Args[1:], Environ: os.Environ(), Dir: "/", Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Lodged: exe, Helper: exe, Version: testVersion,
+		})
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "lodge:", err)
+		return 1
+	}
+	return 0
 }
 
 // shell runs command lines as a person in a directory would.
@@ -69,6 +101,15 @@ func newShell(t *testing.T) *shell {
 	}}
 	if err := os.Mkdir(sh.dir, 0o755); err != nil {
 		t.Fatal(err)
+	}
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, program := range []string{"lodged", helperapi.ProgramName} {
+		if err := os.Symlink(exe, filepath.Join(base, program)); err != nil {
+			t.Fatal(err)
+		}
 	}
 	t.Cleanup(func() {
 		if _, err := os.Lstat(sh.socket()); err == nil {
@@ -103,15 +144,11 @@ func (sh *shell) write(name, text string) {
 
 // environ is what the command line runs in, its output going to the files.
 func (sh *shell) environ(stdin, stdout, stderr *os.File, args []string) Env {
-	exe, err := os.Executable()
-	if err != nil {
-		sh.t.Fatal(err)
-	}
 	version := testVersion
 	if sh.version != "" {
 		version = sh.version
 	}
-	return Env{Args: append([]string{}, args...), Environ: sh.env, Dir: sh.dir, Stdin: stdin, Stdout: stdout, Stderr: stderr, Exe: exe, Version: version}
+	return Env{Args: append([]string{}, args...), Environ: sh.env, Dir: sh.dir, Stdin: stdin, Stdout: stdout, Stderr: stderr, Lodged: filepath.Join(sh.base, "lodged"), Helper: filepath.Join(sh.base, helperapi.ProgramName), Version: version}
 }
 
 // run gives the exit status and what was printed.

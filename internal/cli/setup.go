@@ -12,15 +12,17 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/spf13/cobra"
+	"lodge/internal/helperapi"
+	"lodge/internal/hosts"
 
-	"lodge/internal/daemon"
-	"lodge/internal/helper"
+	"github.com/spf13/cobra"
 )
 
 // Where setup puts things, below --root.
 const (
-	setupBinary  = "/usr/local/libexec/lodge"
+	setupBinary = "/usr/local/libexec/lodge-helper"
+	// setupBefore is what earlier versions installed as the helper.
+	setupBefore  = "/usr/local/libexec/lodge"
 	setupSocket  = "/etc/systemd/system/lodge-helper.socket"
 	setupService = "/etc/systemd/system/lodge-helper.service"
 	setupHosts   = "/etc/hosts"
@@ -46,7 +48,7 @@ Description=lodge's helper: homes for all users
 Requires=lodge-helper.socket
 
 [Service]
-ExecStart=%s helper --systemd --hosts %s%s
+ExecStart=%s --systemd --hosts %s%s
 Delegate=yes
 KillMode=process
 NoNewPrivileges=yes
@@ -97,13 +99,13 @@ func (a *app) setup(ctx context.Context, root, webUser string) error {
 		if _, err := os.Stat("/run/systemd/system"); err != nil { // sd_booted(3)
 			return &hinted{
 				err:  errors.New("set up the helper: this machine was not booted with systemd"),
-				hint: "run it by other means: lodge helper --listen " + daemon.SystemHelper,
+				hint: "run it by other means: " + a.env.Helper + " --listen " + helperapi.SystemSocket,
 			}
 		}
 	}
-	bin, err := os.ReadFile(a.env.Exe)
+	bin, err := os.ReadFile(a.env.Helper)
 	if err != nil {
-		return fmt.Errorf("read own program: %w", err)
+		return a.missing(a.env.Helper, err)
 	}
 	for _, f := range []struct {
 		path string
@@ -111,7 +113,7 @@ func (a *app) setup(ctx context.Context, root, webUser string) error {
 		mode os.FileMode
 	}{
 		{setupBinary, bin, 0o755},
-		{setupSocket, fmt.Appendf(nil, socketUnit, daemon.SystemHelper), 0o644},
+		{setupSocket, fmt.Appendf(nil, socketUnit, helperapi.SystemSocket), 0o644},
 		{setupService, fmt.Appendf(nil, serviceUnit, setupBinary, setupHosts, web), 0o644},
 	} {
 		p := filepath.Join(root, f.path)
@@ -193,7 +195,7 @@ func (a *app) unsetup(ctx context.Context, root string) error {
 		// list is all that is left where it fails.
 		_ = a.systemctl(ctx, "reset-failed", "lodge-helper.*")
 	}
-	for _, f := range []string{setupSocket, setupService, setupBinary} {
+	for _, f := range []string{setupSocket, setupService, setupBinary, setupBefore} {
 		p := filepath.Join(root, f)
 		err := os.Remove(p)
 		if err == nil {
@@ -207,7 +209,7 @@ func (a *app) unsetup(ctx context.Context, root string) error {
 		!errors.Is(err, syscall.ENOTEMPTY) && !errors.Is(err, os.ErrNotExist) {
 		errs = append(errs, err)
 	}
-	errs = append(errs, helper.RemoveHosts(filepath.Join(root, setupHosts)))
+	errs = append(errs, hosts.RemoveAll(filepath.Join(root, setupHosts)))
 	if systemd {
 		errs = append(errs, a.systemctl(ctx, "daemon-reload"))
 	}

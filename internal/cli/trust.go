@@ -13,7 +13,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"lodge/internal/daemon"
 	"lodge/internal/trust"
 	"lodge/internal/trust/proof"
 	"lodge/internal/trust/stores"
@@ -57,7 +56,7 @@ func (a *app) trust(ctx context.Context, f trustFlags) error {
 	if err != nil {
 		return err
 	}
-	dir := daemon.TrustDir(a.dirs().State)
+	dir := a.dirs().Trust()
 	if os.Geteuid() == 0 && a.getenv("SUDO_UID") != "" && a.getenv("SUDO_UID") != "0" && !f.status && !f.check {
 		fmt.Fprintln(a.err, "lodge: this is root's authority, not yours: run lodge trust without sudo, and it prints what needs root")
 	}

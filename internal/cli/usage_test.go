@@ -128,7 +128,7 @@ func TestVersionAndHelp(t *testing.T) {
 			t.Errorf("%s --help: %q", cmd, got)
 		}
 	}
-	for _, cmd := range []string{"keeper", "helper"} {
+	for _, cmd := range []string{"keeper"} {
 		if strings.Contains(help, "\n  "+cmd+" ") {
 			t.Errorf("help names %s, which is not for people", cmd)
 		}

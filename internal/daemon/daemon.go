@@ -21,9 +21,11 @@ import (
 
 // Config is all that a daemon is told.
 type Config struct {
-	Dirs    localapi.Dirs
-	Exe     string // this program, to start keepers and the helper with
-	Version string
+	Dirs localapi.Dirs
+	// Lodge is the program that keepers run, Helper the privileged one that a
+	// daemon of root starts; both are paths.
+	Lodge, Helper string
+	Version       string
 	// Linger ends the daemon when no project has been up for so long; zero or
 	// less: never.
 	Linger time.Duration
@@ -46,11 +48,10 @@ type Config struct {
 
 // helperArgs is the command line of a helper that the daemon starts itself.
 func (c Config) helperArgs() []string {
-	args := []string{"helper"}
-	if c.HostsFile != "" {
-		args = append(args, "--hosts", c.HostsFile)
+	if c.HostsFile == "" {
+		return nil
 	}
-	return args
+	return []string{"--hosts", c.HostsFile}
 }
 
 // ErrRunning says that another daemon has these directories.

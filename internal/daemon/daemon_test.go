@@ -21,6 +21,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"lodge/internal/helper"
+	"lodge/internal/helperapi"
 	"lodge/internal/home/hostsview"
 	"lodge/internal/home/seccomphome"
 	"lodge/internal/keeper"
@@ -49,17 +50,11 @@ func TestMain(m *testing.M) {
 	if os.Args[0] == seccomphome.ShimName {
 		fail(seccomphome.ShimMain(os.Args))
 	}
-	if len(os.Args) > 1 {
-		switch os.Args[1] {
-		case "keeper":
-			fail(keeper.Run(context.Background()))
-		case "helper":
-			conn, err := helper.FromFile(os.NewFile(3, "socket"))
-			if err != nil {
-				fail(err)
-			}
-			fail(helper.Serve(context.Background(), conn, uint32(os.Getuid()), uint32(os.Getgid()), helper.Options{}))
-		}
+	if filepath.Base(os.Args[0]) == helperapi.ProgramName {
+		fail(helper.Main(context.Background(), os.Args[1:], os.Stderr))
+	}
+	if len(os.Args) > 1 && os.Args[1] == "keeper" {
+		fail(keeper.Run(context.Background()))
 	}
 	signal.Notify(make(chan os.Signal, 1), unix.SIGWINCH) // its one goroutine stays
 	os.Exit(m.Run())
@@ -86,14 +81,18 @@ func newRig(t *testing.T) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
+	helper := filepath.Join(dir, helperapi.ProgramName)
+	if err := os.Symlink(exe, helper); err != nil {
+		t.Fatal(err)
+	}
 	logfile, err := os.Create(filepath.Join(dir, "daemon.log"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	r := &rig{t: t, dir: dir, ctx: ctx, cfg: Config{
-		Dirs: localapi.Dirs{Runtime: filepath.Join(dir, "run"), State: filepath.Join(dir, "state")},
-		Exe:  exe, Version: "test", Log: slog.New(slog.NewTextHandler(logfile, nil)), Output: logfile,
+		Dirs:  localapi.Dirs{Runtime: filepath.Join(dir, "run"), State: filepath.Join(dir, "state")},
+		Lodge: exe, Helper: helper, Version: "test", Log: slog.New(slog.NewTextHandler(logfile, nil)), Output: logfile,
 	}}
 	r.api = localapi.New(r.cfg.Dirs.Socket())
 	t.Cleanup(func() {
@@ -544,7 +543,7 @@ func TestAKeeperThatIsStoppedDoesNotHoldUpTheList(t *testing.T) {
 
 func TestAKeeperThatCannotStart(t *testing.T) {
 	r := newRig(t)
-	r.cfg.Exe = "/nowhere/lodge"
+	r.cfg.Lodge = "/nowhere/lodge"
 	r.start()
 	_, err := r.api.Open(r.ctx, localapi.OpenRequest{Path: r.dir, Name: "shop", Engine: loopback.None})
 	if err == nil || !strings.Contains(err.Error(), "start keeper: ") || strings.Contains(err.Error(), "\n") {
@@ -561,7 +560,7 @@ func TestAKeeperThatCannotStart(t *testing.T) {
 		if err := r.stop(); err != nil {
 			t.Fatal(err)
 		}
-		r.cfg.Exe = c.exe
+		r.cfg.Lodge = c.exe
 		r.start()
 		if _, err := r.api.Open(r.ctx, localapi.OpenRequest{Path: r.dir, Name: "shop", Engine: loopback.None}); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("got %v, want %q", err, c.want)

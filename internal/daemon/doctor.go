@@ -9,7 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"lodge/internal/helper"
+	"lodge/internal/helperapi"
 	"lodge/internal/home/seccomphome"
 	"lodge/internal/localapi"
 	"lodge/internal/loopback"
@@ -55,7 +55,7 @@ func (d *Daemon) doctor(ctx context.Context) localapi.Doctor {
 	if connected {
 		add("helper", "yes", "it answers", "")
 		if hello == nil {
-			hello = &helper.Hello{}
+			hello = &helperapi.Hello{}
 		}
 		for _, f := range hello.Capabilities {
 			add("ebpf: "+f.Name, f.Status, f.Reason, "")
@@ -107,9 +107,9 @@ func noHelper(err error, root bool) (reason, hint string) {
 	case root:
 		return fmt.Sprintf("it cannot be started: %v", err), ""
 	case err == nil, errors.Is(err, os.ErrNotExist):
-		return "not installed: it would listen on " + SystemHelper, "sudo lodge setup"
+		return "not installed: it would listen on " + helperapi.SystemSocket, "sudo lodge setup"
 	case localapi.NotRunning(err):
-		return "nothing listens on " + SystemHelper, "sudo lodge setup"
+		return "nothing listens on " + helperapi.SystemSocket, "sudo lodge setup"
 	}
 	return err.Error(), ""
 }

@@ -9,7 +9,7 @@ import (
 	"sync"
 	"time"
 
-	"lodge/internal/helper"
+	"lodge/internal/helperapi"
 	"lodge/internal/home/seccomphome"
 	"lodge/internal/hosts"
 	"lodge/internal/keeper"
@@ -26,7 +26,7 @@ type engines struct {
 	dialing chan struct{}
 
 	mu     sync.Mutex // guards what follows; never held while the helper is asked
-	client *helper.Client
+	client *helperapi.Client
 	// cannot is why the helper, which is there, could make no home when it was
 	// last asked for one, or is empty.
 	cannot   string
@@ -67,11 +67,11 @@ func (e *engines) close() error {
 
 // dialHelper gives a helper that answers: as root a child of this daemon, else
 // the machine's.
-func dialHelper(ctx context.Context, cfg Config) (c *helper.Client, err error) {
+func dialHelper(ctx context.Context, cfg Config) (c *helperapi.Client, err error) {
 	if os.Geteuid() == 0 {
-		c, err = helper.Spawn(cfg.Exe, cfg.helperArgs()...)
+		c, err = helperapi.Spawn(cfg.Helper, cfg.helperArgs()...)
 	} else {
-		c, err = helper.Dial(ctx, SystemHelper)
+		c, err = helperapi.Dial(ctx, helperapi.SystemSocket)
 	}
 	if err != nil {
 		return nil, err
@@ -83,7 +83,7 @@ func dialHelper(ctx context.Context, cfg Config) (c *helper.Client, err error) {
 }
 
 // helperClient gives the helper, which may be asked by several at once.
-func (e *engines) helperClient(ctx context.Context) (*helper.Client, error) {
+func (e *engines) helperClient(ctx context.Context) (*helperapi.Client, error) {
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
@@ -118,7 +118,7 @@ func (e *engines) helperClient(ctx context.Context) (*helper.Client, error) {
 }
 
 // drop closes a helper that has gone.
-func (e *engines) drop(c *helper.Client) {
+func (e *engines) drop(c *helperapi.Client) {
 	e.mu.Lock()
 	if e.client == c {
 		e.client = nil
@@ -129,12 +129,12 @@ func (e *engines) drop(c *helper.Client) {
 
 // ask calls do with the helper, and once more with another one where the first
 // has gone.
-func (e *engines) ask(ctx context.Context, do func(*helper.Client) error) error {
+func (e *engines) ask(ctx context.Context, do func(*helperapi.Client) error) error {
 	c, err := e.helperClient(ctx)
 	if err != nil {
 		return err
 	}
-	if err = do(c); !errors.Is(err, helper.ErrGone) || ctx.Err() != nil {
+	if err = do(c); !errors.Is(err, helperapi.ErrGone) || ctx.Err() != nil {
 		e.heard(err)
 		return err
 	}
@@ -161,7 +161,7 @@ func (e *engines) heard(err error) {
 // ebpf says whether the ebpf engine works here, as far as is known: the proof
 // is a home that is made.
 func (e *engines) ebpf(ctx context.Context) (bool, string) {
-	err := e.ask(ctx, func(c *helper.Client) error {
+	err := e.ask(ctx, func(c *helperapi.Client) error {
 		_, err := c.Hello(ctx)
 		return err
 	})
@@ -181,9 +181,9 @@ func (e *engines) ebpf(ctx context.Context) (bool, string) {
 
 // probe asks the helper for everything that it can need. The answer is nil
 // where it does not say.
-func (e *engines) probe(ctx context.Context) *helper.Hello {
-	var h *helper.Hello
-	err := e.ask(ctx, func(c *helper.Client) (err error) {
+func (e *engines) probe(ctx context.Context) *helperapi.Hello {
+	var h *helperapi.Hello
+	err := e.ask(ctx, func(c *helperapi.Client) (err error) {
 		h, err = c.Probe(ctx)
 		return err
 	})
@@ -207,7 +207,7 @@ func (e *engines) state() (connected bool, missing error) {
 // failed notes that no home could be made, so that the next choices are another
 // engine, for a while. That nobody waited for the home says nothing.
 func (e *engines) failed(err error) {
-	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || helper.Taken(err) || halted(err) {
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || helperapi.Taken(err) || halted(err) {
 		return
 	}
 	e.mu.Lock()
@@ -260,8 +260,8 @@ func reason(want loopback.Engine, why string) string {
 // createHome has the helper make the home's cgroups and hand over what the
 // keeper needs; it fills in the configuration accordingly.
 func (e *engines) createHome(ctx context.Context, cfg *keeper.Config) ([]*os.File, error) {
-	var hf *helper.HomeFiles
-	err := e.ask(ctx, func(c *helper.Client) (err error) {
+	var hf *helperapi.HomeFiles
+	err := e.ask(ctx, func(c *helperapi.Client) (err error) {
 		e.removeLeft(ctx, c)
 		hf, err = c.CreateHome(ctx, cfg.Home.IP4, cfg.Home.Isolation == loopback.Strict)
 		return err
@@ -278,11 +278,11 @@ func (e *engines) createHome(ctx context.Context, cfg *keeper.Config) ([]*os.Fil
 
 // setHosts has the helper write names to the machine's hosts file. Those that
 // are somebody else's are returned.
-func (e *engines) setHosts(ctx context.Context, entries []hosts.Entry) (refused []helper.Refusal, err error) {
+func (e *engines) setHosts(ctx context.Context, entries []hosts.Entry) (refused []helperapi.Refusal, err error) {
 	if os.Geteuid() == 0 && e.cfg.HostsFile == "" {
 		return nil, errors.New("this daemon was not told which hosts file it may change (LODGE_HOSTS=/etc/hosts)")
 	}
-	err = e.ask(ctx, func(c *helper.Client) (err error) {
+	err = e.ask(ctx, func(c *helperapi.Client) (err error) {
 		refused, err = c.SetHosts(ctx, entries)
 		return err
 	})
@@ -294,7 +294,7 @@ func (e *engines) setHosts(ctx context.Context, entries []hosts.Entry) (refused 
 
 // listenWeb has the helper open port 80 or 443.
 func (e *engines) listenWeb(ctx context.Context, port uint16) (lns []net.Listener, err error) {
-	err = e.ask(ctx, func(c *helper.Client) (err error) {
+	err = e.ask(ctx, func(c *helperapi.Client) (err error) {
 		lns, err = c.ListenWeb(ctx, port)
 		return err
 	})
@@ -303,15 +303,12 @@ func (e *engines) listenWeb(ctx context.Context, port uint16) (lns []net.Listene
 
 // enter puts the keeper beside its home, where it may start processes inside.
 func (e *engines) enter(ctx context.Context, cfg keeper.Config, pid int) error {
-	return e.ask(ctx, func(c *helper.Client) error { return c.Enter(ctx, cfg.Home.IP4, pid) })
+	return e.ask(ctx, func(c *helperapi.Client) error { return c.Enter(ctx, cfg.Home.IP4, pid) })
 }
 
 // removeHome takes down what createHome made, with the processes that a killed
 // keeper left.
 func (e *engines) removeHome(ctx context.Context, cfg keeper.Config) error {
-	err := e.ask(ctx, func(c *helper.Client) error { return c.RemoveHome(ctx, cfg.Cgroup, true) })
+	err := e.ask(ctx, func(c *helperapi.Client) error { return c.RemoveHome(ctx, cfg.Cgroup, true) })
 	return e.removeLater(cfg, err)
 }
-
-// SystemHelper is where a helper for all users listens, if one is installed.
-const SystemHelper = "/run/lodge-helper.sock"

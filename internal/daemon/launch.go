@@ -83,7 +83,7 @@ func (d *Daemon) spawn(ctx context.Context, cfg keeper.Config, files []*os.File)
 		return fail(err)
 	}
 	defer readyR.Close()
-	cmd := exec.Command(d.cfg.Exe, "keeper", cfg.ID) // its name is for people, who see it in ps
+	cmd := exec.Command(d.cfg.Lodge, "keeper", cfg.ID) // its name is for people, who see it in ps
 	cmd.Dir = "/"
 	cmd.Env = []string{"GOMAXPROCS=2", "GOGC=50", variable} // small: it mostly waits
 	cmd.Stdout, cmd.Stderr = d.cfg.Output, d.cfg.Output

@@ -11,7 +11,7 @@ import (
 	"sync"
 	"time"
 
-	"lodge/internal/helper"
+	"lodge/internal/helperapi"
 	"lodge/internal/localapi"
 )
 
@@ -28,7 +28,7 @@ type liveMap struct {
 	background sync.WaitGroup
 
 	mu       sync.Mutex // guards what follows; held while the helper is asked
-	client   *helper.Client
+	client   *helperapi.Client
 	starting bool
 	failed   error // why it did not start, and when that was
 	failedAt time.Time
@@ -97,14 +97,14 @@ func (m *liveMap) owners(ctx context.Context) (*os.File, error) {
 }
 
 // openLive starts the map of a new helper and gives the first answer.
-func openLive(ctx context.Context, cfg Config) (*helper.Client, *os.File, error) {
+func openLive(ctx context.Context, cfg Config) (*helperapi.Client, *os.File, error) {
 	c, err := dialHelper(ctx, cfg)
 	if err != nil {
 		reason, hint := noHelper(err, os.Geteuid() == 0)
 		return nil, nil, noLive("helper: "+reason, hint)
 	}
 	f, err := c.Owners(ctx)
-	var refused *helper.Error
+	var refused *helperapi.Error
 	switch {
 	case errors.As(err, &refused):
 		err = errors.Join(c.Close(), noLive("helper: "+refused.Cause, "lodge doctor"))

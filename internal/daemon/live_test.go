@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"lodge/internal/helperapi"
 	"lodge/internal/localapi"
 	"lodge/internal/sockets"
 )
@@ -208,8 +209,8 @@ func TestOwnersKept(t *testing.T) {
 func TestOwnersWithoutHelper(t *testing.T) {
 	r := newRig(t)
 	if os.Geteuid() == 0 {
-		r.cfg.Exe = "/nonexistent/lodge" // so that root's helper does not start
-	} else if _, err := os.Stat(SystemHelper); err == nil {
+		r.cfg.Lodge = "/nonexistent/lodge" // so that root's helper does not start
+	} else if _, err := os.Stat(helperapi.SystemSocket); err == nil {
 		t.Skip("a helper is installed here")
 	}
 	r.start()

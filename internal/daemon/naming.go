@@ -10,7 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"lodge/internal/helper"
+	"lodge/internal/helperapi"
 	"lodge/internal/hosts"
 	"lodge/internal/keeper"
 	"lodge/internal/localapi"
@@ -27,9 +27,9 @@ type naming struct {
 
 	mu      sync.Mutex // guards what follows
 	changed chan struct{}
-	reason  string           // why names below .test are not resolved; "" where they are
-	told    bool             // the hosts file was tried
-	refused []helper.Refusal // names that are somebody else's
+	reason  string              // why names below .test are not resolved; "" where they are
+	told    bool                // the hosts file was tried
+	refused []helperapi.Refusal // names that are somebody else's
 	// made counts the tables, written is the one that the hosts file has, and
 	// wrote is closed when that is another.
 	made, written uint64
@@ -113,7 +113,7 @@ const hostsQuiet = 10 * time.Millisecond
 const refusedRetry = 5 * time.Second
 
 // wroteHosts notes what became of the names below .test.
-func (n *naming) wroteHosts(refused []helper.Refusal, err error) {
+func (n *naming) wroteHosts(refused []helperapi.Refusal, err error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.told, n.reason, n.refused = true, "", refused

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -41,9 +40,6 @@ type serving struct {
 
 	updating sync.Mutex // an older table never replaces a newer one
 }
-
-// TrustDir is where a daemon with that state directory has its authority.
-func TrustDir(state string) string { return filepath.Join(state, "trust") }
 
 // serveNames begins to serve names on the ports that were opened.
 func (d *Daemon) serveNames() (*serving, error) {
@@ -94,7 +90,7 @@ func (s *serving) openLeaves() (*trust.Leaves, error) {
 	if l := s.leaves.Load(); l != nil {
 		return l, nil
 	}
-	a, err := trust.Open(trust.Options{Dir: TrustDir(s.d.cfg.Dirs.State)})
+	a, err := trust.Open(trust.Options{Dir: s.d.cfg.Dirs.Trust()})
 	if err != nil {
 		return nil, err
 	}

@@ -11,7 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"lodge/internal/helper"
+	"lodge/internal/helperapi"
 	"lodge/internal/keeper"
 	"lodge/internal/loopback"
 	"lodge/internal/pidfd"
@@ -59,7 +59,7 @@ func (e *engines) removeLater(cfg keeper.Config, err error) error {
 
 // removeLeft removes the homes that could not be removed when they should have
 // been.
-func (e *engines) removeLeft(ctx context.Context, c *helper.Client) {
+func (e *engines) removeLeft(ctx context.Context, c *helperapi.Client) {
 	e.mu.Lock()
 	left := e.left
 	e.left = nil
@@ -127,7 +127,7 @@ func (d *Daemon) withNotice(p *project) *project {
 
 // wakeToEnd makes a helper that this daemon started and that does not run take
 // notice of the end of its connection.
-func wakeToEnd(c *helper.Client) {
+func wakeToEnd(c *helperapi.Client) {
 	h, ok := stall.Look(c.Pid())
 	if !ok {
 		return

@@ -11,7 +11,7 @@ import (
 	"strconv"
 	"time"
 
-	"lodge/internal/helper"
+	"lodge/internal/helperapi"
 	"lodge/internal/home"
 	"lodge/internal/keeper"
 	"lodge/internal/localapi"
@@ -56,7 +56,7 @@ func (d *Daemon) startWhole(ctx context.Context, r localapi.OpenRequest) (*proje
 		if !errors.As(err, &none) {
 			return d.withNotice(started), err
 		}
-		if helper.Taken(err) && taken[cfg.Home.IP4] == nil {
+		if helperapi.Taken(err) && taken[cfg.Home.IP4] == nil {
 			taken[cfg.Home.IP4] = err
 			continue // the next address
 		}
@@ -98,7 +98,7 @@ func (d *Daemon) configure(r localapi.OpenRequest, taken map[netip.Addr]error) (
 		Socket: d.socketPath(p.ID), Record: d.recordPath(p.ID), SpareRecord: filepath.Join(d.cfg.Dirs.Spare(), p.ID+".json"),
 		LogDir: d.logDir(p.ID),
 		Home:   home.Spec{ID: p.ID, IP4: p.Home, Isolation: iso, Mark: d.markOf(p.ID)},
-		Exe:    d.cfg.Exe, Version: d.cfg.Version,
+		Exe:    d.cfg.Lodge, Version: d.cfg.Version,
 	}
 	if fi, err := os.Stat(r.Path); err == nil {
 		cfg.DirID = keeper.DirID(fi)
@@ -108,7 +108,7 @@ func (d *Daemon) configure(r localapi.OpenRequest, taken map[netip.Addr]error) (
 
 // othersHome says whose home is at an address, if it is another user's.
 func othersHome(ip netip.Addr) error {
-	uid, ok := helper.HomeOf(ip)
+	uid, ok := helperapi.HomeOf(ip)
 	if !ok || uid == uint32(os.Geteuid()) {
 		return nil
 	}

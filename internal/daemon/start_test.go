@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"lodge/internal/helper"
+	"lodge/internal/helperapi"
 	"lodge/internal/localapi"
 	"lodge/internal/loopback"
 )
@@ -151,7 +152,7 @@ func TestAnothersHome(t *testing.T) {
 		t.Errorf("nobody is told: %q", warnings)
 	}
 	// The helper's word counts where the cgroups do not show it in time.
-	taken := &helper.Error{Op: "create home", Cause: "in use by user 65533", Code: helper.HomeTaken}
+	taken := &helperapi.Error{Op: "create home", Cause: "in use by user 65533", Code: helperapi.HomeTaken}
 	d.engines.failed(taken)
 	if engine, why, err := d.engines.choose(r.ctx, ""); engine != loopback.EBPF || err != nil {
 		t.Errorf("engine %s (%s), %v", engine, why, err)
@@ -159,7 +160,7 @@ func TestAnothersHome(t *testing.T) {
 }
 
 // serveHelper is a helper for another user, within this process.
-func serveHelper(t *testing.T, uid uint32) *helper.Client {
+func serveHelper(t *testing.T, uid uint32) *helperapi.Client {
 	t.Helper()
 	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -167,13 +168,13 @@ func serveHelper(t *testing.T, uid uint32) *helper.Client {
 	}
 	var conns [2]*net.UnixConn
 	for i, fd := range fds {
-		if conns[i], err = helper.FromFile(os.NewFile(uintptr(fd), "pair")); err != nil {
+		if conns[i], err = helperapi.FromFile(os.NewFile(uintptr(fd), "pair")); err != nil {
 			t.Fatal(err)
 		}
 	}
 	done := make(chan error, 1)
 	go func() { done <- helper.Serve(context.Background(), conns[1], uid, uid, helper.Options{}) }()
-	c := helper.NewClient(conns[0])
+	c := helperapi.NewClient(conns[0])
 	t.Cleanup(func() {
 		if err := errors.Join(c.Close(), <-done); err != nil {
 			t.Error(err)

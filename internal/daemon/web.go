@@ -10,7 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"lodge/internal/helper"
+	"lodge/internal/helperapi"
 )
 
 // web is where names are served: the ports that browsers expect, or one high
@@ -58,7 +58,7 @@ func (d *Daemon) listenLow(ctx context.Context, port uint16) ([]net.Listener, er
 		return lns, err
 	}
 	lns, herr := d.engines.listenWeb(ctx, port)
-	var refused *helper.Error
+	var refused *helperapi.Error
 	switch {
 	case herr == nil:
 		return lns, nil

@@ -6,123 +6,32 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net/netip"
 	"os"
 	"path/filepath"
-	"strconv"
-	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
 
-	"lodge/internal/loopback"
+	"lodge/internal/helperapi"
 )
-
-// place is where a home is, or was, in the cgroup hierarchy.
-type place struct {
-	mount string
-	base  string // lodge-<uid>-<random>
-	uid   uint32
-	ip4   netip.Addr
-}
-
-func (p place) basePath() string { return filepath.Join(p.mount, p.base) }
-func (p place) path() string     { return filepath.Join(p.basePath(), homeName(p.ip4)) }
-
-func baseName(uid uint32, random string) string { return fmt.Sprintf("lodge-%d-%s", uid, random) }
-func homeName(ip4 netip.Addr) string            { return "home-" + ip4.String() }
-
-// parseBase reads the name of a base. Nothing but what baseName writes passes.
-func parseBase(name string) (uid uint32, ok bool) {
-	rest, ok := strings.CutPrefix(name, "lodge-")
-	if !ok {
-		return 0, false
-	}
-	user, random, ok := strings.Cut(rest, "-")
-	n, err := strconv.ParseUint(user, 10, 32)
-	if !ok || err != nil || random == "" || strings.Trim(random, "0123456789abcdef") != "" {
-		return 0, false
-	}
-	return uint32(n), name == baseName(uint32(n), random)
-}
-
-func parseHome(name string) (netip.Addr, bool) {
-	rest, ok := strings.CutPrefix(name, "home-")
-	if !ok {
-		return netip.Addr{}, false
-	}
-	ip4, err := netip.ParseAddr(rest)
-	if err != nil || checkHome(ip4) != nil {
-		return netip.Addr{}, false
-	}
-	return ip4, name == homeName(ip4)
-}
-
-func checkHome(ip4 netip.Addr) error {
-	if !ip4.Is4() || !loopback.HomeRange.Contains(ip4) {
-		return fmt.Errorf("address %s: not in %s", ip4, loopback.HomeRange)
-	}
-	return nil
-}
-
-// parsePlace reads a path that CreateHome gave.
-func parsePlace(mount, path string) (place, error) {
-	dir, home := filepath.Split(path)
-	base := filepath.Base(dir)
-	uid, ok := parseBase(base)
-	ip4, ok4 := parseHome(home)
-	p := place{mount, base, uid, ip4}
-	if !ok || !ok4 || p.path() != path {
-		return place{}, fmt.Errorf("path %q: not that of a home under %s", path, mount)
-	}
-	return p, nil
-}
-
-// places lists every home under mount, of every user.
-func places(mount string) ([]place, error) {
-	bases, err := os.ReadDir(mount)
-	if err != nil {
-		return nil, fmt.Errorf("list homes: %w", err)
-	}
-	var out []place
-	for _, b := range bases {
-		uid, ok := parseBase(b.Name())
-		if !ok || !b.IsDir() {
-			continue
-		}
-		homes, err := os.ReadDir(filepath.Join(mount, b.Name()))
-		if errors.Is(err, fs.ErrNotExist) {
-			continue // removed meanwhile
-		}
-		if err != nil {
-			return nil, fmt.Errorf("list homes: %w", err)
-		}
-		for _, h := range homes {
-			if ip4, ok := parseHome(h.Name()); ok && h.IsDir() {
-				out = append(out, place{mount, b.Name(), uid, ip4})
-			}
-		}
-	}
-	return out, nil
-}
 
 // makeTree makes the cgroups of a home and gives them to the user: the
 // directories, and the files that cgroups(7) and the kernel's
 // admin-guide/cgroup-v2 ("Delegation") name. To start a process straight in a
 // child, the keeper must be able to write the cgroup.procs of the common
 // ancestor, which is the home's.
-func makeTree(p place, uid, gid uint32) error {
-	if err := makeDir(p.path()); err != nil {
+func makeTree(p helperapi.Place, uid, gid uint32) error {
+	if err := makeDir(p.Path()); err != nil {
 		return err
 	}
 	// The user cannot write these. They bound what removing has to walk.
 	for name, limit := range map[string]string{"cgroup.max.descendants": "4096", "cgroup.max.depth": "16"} {
-		if err := writeFile(filepath.Join(p.path(), name), limit); err != nil {
+		if err := writeFile(filepath.Join(p.Path(), name), limit); err != nil {
 			return fmt.Errorf("limit cgroup: %w", err)
 		}
 	}
-	for _, dir := range []string{p.path(), filepath.Join(p.path(), "keeper"), filepath.Join(p.path(), "in")} {
-		if dir != p.path() {
+	for _, dir := range []string{p.Path(), filepath.Join(p.Path(), "keeper"), filepath.Join(p.Path(), "in")} {
+		if dir != p.Path() {
 			if err := makeDir(dir); err != nil {
 				return err
 			}

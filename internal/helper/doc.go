@@ -1,4 +1,5 @@
-// Package helper is the privileged process, its protocol, and the client.
+// Package helper is the privileged process; package helperapi has its protocol
+// and the client.
 //
 // The helper makes cgroups, loads and attaches the eBPF programs of package
 // bpf, adds IPv6 addresses to lo, moves a keeper into its cgroup, and knows who

@@ -11,12 +11,14 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"lodge/internal/helperapi"
 )
 
 // enter moves a process of this user into the cgroup keeper of a home of this
 // user.
 func (s *session) enter(ip4 netip.Addr, pid int) error {
-	if err := checkHome(ip4); err != nil {
+	if err := helperapi.CheckHome(ip4); err != nil {
 		return err
 	}
 	if pid <= 1 || pid == os.Getpid() {
@@ -39,7 +41,7 @@ func (s *session) enter(ip4 netip.Addr, pid int) error {
 	if err := s.checkOwner(pid); err != nil {
 		return err
 	}
-	procs := filepath.Join(p.path(), "keeper", "cgroup.procs")
+	procs := filepath.Join(p.Path(), "keeper", "cgroup.procs")
 	if err := unix.PidfdSendSignal(fd, 0, nil, 0); err != nil {
 		return fmt.Errorf("process %d: %w", pid, err)
 	}
@@ -53,20 +55,20 @@ func (s *session) enter(ip4 netip.Addr, pid int) error {
 }
 
 // find gives the home ip4 of this user: this session's, or an earlier one's.
-func (s *session) find(ip4 netip.Addr) (place, error) {
+func (s *session) find(ip4 netip.Addr) (helperapi.Place, error) {
 	if _, ok := s.homes[ip4]; ok {
-		return place{s.mount, s.base, s.uid, ip4}, nil
+		return helperapi.Place{Mount: s.mount, Base: s.base, UID: s.uid, IP4: ip4}, nil
 	}
-	all, err := places(s.mount)
+	all, err := helperapi.Places(s.mount)
 	if err != nil {
-		return place{}, err
+		return helperapi.Place{}, err
 	}
 	for _, p := range all {
-		if p.ip4 == ip4 && p.uid == s.uid {
+		if p.IP4 == ip4 && p.UID == s.uid {
 			return p, nil
 		}
 	}
-	return place{}, fmt.Errorf("home %s: no such home of user %d", ip4, s.uid)
+	return helperapi.Place{}, fmt.Errorf("home %s: no such home of user %d", ip4, s.uid)
 }
 
 // checkOwner says whether all of the process's user ids are the client's

@@ -7,8 +7,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"lodge/internal/helperapi"
 	"lodge/internal/loopback"
-	"lodge/internal/procfs"
 	"lodge/internal/sockets"
 )
 
@@ -35,8 +35,8 @@ func (e *takenError) Error() string { return e.reason }
 // one more: what an earlier helper left without a process is removed.
 func (s *session) free(ip4 netip.Addr) error {
 	if _, ok := s.homes[ip4]; ok {
-		p := place{s.mount, s.base, s.uid, ip4}
-		used, err := isPopulated(p.path())
+		p := helperapi.Place{Mount: s.mount, Base: s.base, UID: s.uid, IP4: ip4}
+		used, err := isPopulated(p.Path())
 		if err != nil {
 			return err
 		}
@@ -44,20 +44,20 @@ func (s *session) free(ip4 netip.Addr) error {
 			return &takenError{fmt.Sprintf("home %s: exists", ip4), s.uid}
 		}
 		// It was made, and nothing came into it: the client starts again.
-		if err := s.removeHome(context.Background(), p.path(), false); err != nil {
+		if err := s.removeHome(context.Background(), p.Path(), false); err != nil {
 			return err
 		}
 	}
-	all, err := places(s.mount)
+	all, err := helperapi.Places(s.mount)
 	if err != nil {
 		return err
 	}
 	mine := 0
 	for _, p := range all {
-		if p.uid == s.uid {
+		if p.UID == s.uid {
 			mine++
 		}
-		if p.ip4 != ip4 {
+		if p.IP4 != ip4 {
 			continue
 		}
 		removed, err := removeIfLeft(p)
@@ -65,9 +65,9 @@ func (s *session) free(ip4 netip.Addr) error {
 			return err
 		}
 		if !removed {
-			return &takenError{fmt.Sprintf("home %s: in use by user %d (%s)", ip4, p.uid, p.path()), p.uid}
+			return &takenError{fmt.Sprintf("home %s: in use by user %d (%s)", ip4, p.UID, p.Path()), p.UID}
 		}
-		if p.uid == s.uid {
+		if p.UID == s.uid {
 			mine--
 		}
 	}
@@ -82,16 +82,16 @@ func (s *session) free(ip4 netip.Addr) error {
 // helper; one of another engine is only an address.
 func (s *session) freeAddress(ip4 netip.Addr) error {
 	if err := s.findMount(); err == nil { // without cgroups nobody has such a home
-		all, err := places(s.mount)
+		all, err := helperapi.Places(s.mount)
 		if err != nil {
 			return err
 		}
 		found := false
 		for _, p := range all {
-			if p.ip4 == ip4 && p.uid != s.uid {
-				return &notYoursError{"address " + ip4.String(), p.uid}
+			if p.IP4 == ip4 && p.UID != s.uid {
+				return &notYoursError{"address " + ip4.String(), p.UID}
 			}
-			found = found || p.ip4 == ip4
+			found = found || p.IP4 == ip4
 		}
 		if found {
 			return nil
@@ -128,23 +128,4 @@ func (s *session) unused(ip4 netip.Addr) error {
 		}
 	}
 	return nil
-}
-
-// HomeOf returns the user who has a home of the engine ebpf at ip4, as far as
-// the cgroups of this machine show it.
-func HomeOf(ip4 netip.Addr) (uid uint32, ok bool) {
-	mount, err := procfs.CgroupMount()
-	if err != nil {
-		return 0, false
-	}
-	all, err := places(mount)
-	if err != nil {
-		return 0, false
-	}
-	for _, p := range all {
-		if p.ip4 == ip4 {
-			return p.uid, true
-		}
-	}
-	return 0, false
 }

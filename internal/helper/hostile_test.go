@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"lodge/internal/helperapi"
 	"lodge/internal/hosts"
 )
 
@@ -19,7 +20,7 @@ func flood(t *testing.T, conn *net.UnixConn) {
 		t.Fatal(err)
 	}
 	for range 100_000 {
-		if send(conn, request{ID: 1, Op: opHello}, nil) != nil {
+		if helperapi.Send(conn, helperapi.Request{ID: 1, Op: helperapi.OpHello}, nil) != nil {
 			return
 		}
 	}
@@ -51,9 +52,9 @@ func TestTheHelperEndsWhateverItsClientsDo(t *testing.T) {
 func TestOneUserCannotHaveAllClients(t *testing.T) {
 	needRoot(t)
 	m := newMachine(t, "")
-	var last *Client
+	var last *helperapi.Client
 	for range maxUserClients + 1 {
-		last = NewClient(m.connect(mallory))
+		last = helperapi.NewClient(m.connect(mallory))
 		t.Cleanup(func() { _ = last.Close() })
 		_, err := last.Hello(t.Context())
 		if err != nil {
@@ -68,7 +69,7 @@ func TestOneUserCannotHaveAllClients(t *testing.T) {
 }
 
 func TestGuests(t *testing.T) {
-	a, b := pair(t)
+	a, b := socketPair(t)
 	g := newGuests()
 	g.limit = 4
 	add := func(uid uint32, conn *net.UnixConn) *guest {

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 
+	"lodge/internal/helperapi"
 	"lodge/internal/hosts"
 	"lodge/internal/procfs"
 )
@@ -27,29 +28,6 @@ const (
 // maxHosts bounds the lines that one client may have.
 const maxHosts = 4096
 
-// Refusal is a name that the helper did not write, and why.
-type Refusal struct {
-	IP    netip.Addr `json:"ip"`
-	Name  string     `json:"name"`
-	Error string     `json:"error"`
-}
-
-// SetHosts puts names below .test that lead to homes into the machine's hosts
-// file, in place of those of before, and names below .localhost that lead to
-// 127.0.0.1. They go when the client does. What is somebody else's is left out
-// and returned.
-func (c *Client) SetHosts(ctx context.Context, entries []hosts.Entry) ([]Refusal, error) {
-	rep, files, err := c.exchange(ctx, "write hosts file", request{Op: opSetHosts, Hosts: entries})
-	err = errors.Join(err, closeAll(files))
-	if rep == nil {
-		return nil, err
-	}
-	if rep.Code == NotYours && len(rep.Refused) > 0 {
-		err = nil // nothing was left to write
-	}
-	return rep.Refused, err
-}
-
 // localhost4 is shared: every user's names below .localhost lead there.
 func localhost4() netip.Addr { return netip.AddrFrom4([4]byte{127, 0, 0, 1}) }
 
@@ -62,7 +40,7 @@ func checkEntries(entries []hosts.Entry) error {
 		domain := localDomain
 		if e.IP != localhost4() {
 			domain = homeDomain
-			if err := checkHome(e.IP); err != nil {
+			if err := helperapi.CheckHome(e.IP); err != nil {
 				return err
 			}
 		}
@@ -80,7 +58,7 @@ func checkEntries(entries []hosts.Entry) error {
 
 // setHosts replaces the client's names in the hosts file. A name has one owner,
 // and leads to an address of that owner; names that would not are refused.
-func (s *session) setHosts(ctx context.Context, entries []hosts.Entry) (refused []Refusal, err error) {
+func (s *session) setHosts(ctx context.Context, entries []hosts.Entry) (refused []helperapi.Refusal, err error) {
 	if s.options.HostsFile == "" {
 		return nil, errors.New("this helper keeps no names in a hosts file")
 	}
@@ -109,7 +87,7 @@ func (s *session) setHosts(ctx context.Context, entries []hosts.Entry) (refused 
 				return nil, err
 			}
 		}
-		var no []Refusal
+		var no []helperapi.Refusal
 		mine, no = s.withoutOthers(text, mine)
 		refused = append(refused, no...)
 		return hosts.Set(text, s.hostsOwner, mine)
@@ -137,12 +115,13 @@ func (s *session) setHosts(ctx context.Context, entries []hosts.Entry) (refused 
 	return refused, nil
 }
 
-func nameKey(n string) string          { return "name " + n }
+func nameKey(n string) string { return "name " + n }
+
 func addressKey(ip4 netip.Addr) string { return "address " + ip4.String() }
 
 // ownNames claims the address and the names of an entry for this user, and
 // gives what the user may have of it.
-func (s *session) ownNames(e hosts.Entry) (ok hosts.Entry, refused []Refusal) {
+func (s *session) ownNames(e hosts.Entry) (ok hosts.Entry, refused []helperapi.Refusal) {
 	ok.IP = e.IP
 	if e.IP == localhost4() {
 		ok.Names = e.Names
@@ -155,7 +134,7 @@ func (s *session) ownNames(e hosts.Entry) (ok hosts.Entry, refused []Refusal) {
 			nerr = s.claimName(nameKey(n), nil)
 		}
 		if nerr != nil {
-			refused = append(refused, Refusal{e.IP, n, oneLine(nerr)})
+			refused = append(refused, helperapi.Refusal{IP: e.IP, Name: n, Error: oneLine(nerr)})
 			continue
 		}
 		ok.Names = append(ok.Names, n)
@@ -183,7 +162,7 @@ func (s *session) claimName(key string, check func() error) error {
 
 // withoutOthers leaves out the names and addresses that the file already has
 // from another helper's user, and the names that it has from a person.
-func (s *session) withoutOthers(text []byte, entries []hosts.Entry) (out []hosts.Entry, refused []Refusal) {
+func (s *session) withoutOthers(text []byte, entries []hosts.Entry) (out []hosts.Entry, refused []helperapi.Refusal) {
 	type lead struct {
 		owner string
 		ip    netip.Addr
@@ -210,11 +189,11 @@ func (s *session) withoutOthers(text []byte, entries []hosts.Entry) (out []hosts
 			other, used := addresses[e.IP]
 			switch {
 			case e.IP != localhost4() && used:
-				refused = append(refused, Refusal{e.IP, n, "address " + e.IP.String() + " belongs to " + userOf(other)})
+				refused = append(refused, helperapi.Refusal{IP: e.IP, Name: n, Error: "address " + e.IP.String() + " belongs to " + userOf(other)})
 			case taken && e.IP == localhost4() && l.ip.IsLoopback():
 				ok.Names = append(ok.Names, n)
 			case taken && (l.ip != e.IP || l.owner != ""):
-				refused = append(refused, Refusal{e.IP, n, "name " + n + " belongs to " + userOf(l.owner)})
+				refused = append(refused, helperapi.Refusal{IP: e.IP, Name: n, Error: "name " + n + " belongs to " + userOf(l.owner)})
 			default:
 				ok.Names = append(ok.Names, n)
 			}
@@ -282,14 +261,4 @@ func helperOf(owner string) (pid int, start uint64, ok bool) {
 	pid, err := strconv.Atoi(p)
 	start, serr := strconv.ParseUint(st, 10, 64)
 	return pid, start, ok && err == nil && serr == nil
-}
-
-// RemoveHosts removes every name that any helper put into the hosts file. A
-// file that is not there has none.
-func RemoveHosts(path string) error {
-	err := hosts.File{Path: path}.Remove(func(string) bool { return true })
-	if errors.Is(err, os.ErrNotExist) {
-		return nil
-	}
-	return err
 }

@@ -5,12 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"os"
 	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"lodge/internal/helperapi"
 	"lodge/internal/hosts"
 )
 
@@ -110,7 +110,7 @@ func clearHosts(o Options, gone func(owner string) bool) error {
 }
 
 func serveOne(ctx context.Context, conn *net.UnixConn, guests *guests, o Options, all *commons) error {
-	uid, gid, err := Peer(conn)
+	uid, gid, err := helperapi.Peer(conn)
 	if err != nil {
 		return errors.Join(err, conn.Close())
 	}
@@ -121,35 +121,4 @@ func serveOne(ctx context.Context, conn *net.UnixConn, guests *guests, o Options
 	}
 	defer guests.remove(g)
 	return serveWith(ctx, conn, newSession(uid, gid, o, all), g.idle.Store)
-}
-
-// Peer gives the user and group of the process at the other end of a Unix
-// socket, as they were when it connected.
-func Peer(conn *net.UnixConn) (uid, gid uint32, err error) {
-	raw, err := conn.SyscallConn()
-	if err != nil {
-		return 0, 0, fmt.Errorf("find peer's user: %w", err)
-	}
-	var cred *unix.Ucred
-	var optErr error
-	err = raw.Control(func(fd uintptr) {
-		cred, optErr = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
-	})
-	if err = errors.Join(err, optErr); err != nil {
-		return 0, 0, fmt.Errorf("find peer's user: %w", err)
-	}
-	return cred.Uid, cred.Gid, nil
-}
-
-// FromFile makes a connection of an inherited socket. It closes f.
-func FromFile(f *os.File) (*net.UnixConn, error) {
-	c, err := net.FileConn(f)
-	if err = errors.Join(err, f.Close()); err != nil {
-		return nil, fmt.Errorf("take over socket: %w", err)
-	}
-	conn, ok := c.(*net.UnixConn)
-	if !ok {
-		return nil, errors.Join(fmt.Errorf("take over socket: a %s socket, not a Unix one", c.LocalAddr().Network()), c.Close())
-	}
-	return conn, nil
 }

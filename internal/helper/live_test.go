@@ -19,6 +19,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"lodge/internal/helperapi"
 	"lodge/internal/owners"
 )
 
@@ -28,7 +29,7 @@ const asChild = "as-helper"
 func TestMain(m *testing.M) {
 	flag.Parse()
 	if flag.Arg(0) == asChild {
-		conn, err := FromFile(os.NewFile(3, "socket"))
+		conn, err := helperapi.FromFile(os.NewFile(3, "socket"))
 		if err == nil {
 			err = Serve(context.Background(), conn, uint32(os.Getuid()), uint32(os.Getgid()), Options{})
 		}
@@ -42,20 +43,20 @@ func TestMain(m *testing.M) {
 }
 
 // serveLive serves users who share a live map.
-func serveLive(t *testing.T, uids ...uint32) (*liveMap, []*Client) {
+func serveLive(t *testing.T, uids ...uint32) (*liveMap, []*helperapi.Client) {
 	t.Helper()
 	all := newCommons()
 	live := all.live
-	var clients []*Client
+	var clients []*helperapi.Client
 	var served sync.WaitGroup
 	for _, uid := range uids {
-		a, b := pair(t)
+		a, b := socketPair(t)
 		served.Go(func() {
 			if err := serveWith(context.Background(), b, newSession(uid, uid, Options{}, all), func(bool) {}); err != nil {
 				t.Error(err)
 			}
 		})
-		clients = append(clients, NewClient(a))
+		clients = append(clients, helperapi.NewClient(a))
 	}
 	t.Cleanup(func() {
 		for _, c := range clients {
@@ -69,7 +70,7 @@ func serveLive(t *testing.T, uids ...uint32) (*liveMap, []*Client) {
 	return live, clients
 }
 
-func table(t *testing.T, c *Client) *owners.Table {
+func table(t *testing.T, c *helperapi.Client) *owners.Table {
 	t.Helper()
 	f, err := c.Owners(t.Context())
 	if err != nil {
@@ -201,7 +202,7 @@ func TestOwnersShared(t *testing.T) {
 // TestOwnersKilled: of a helper that was killed nothing is left.
 func TestOwnersKilled(t *testing.T) {
 	needRoot(t)
-	c, err := Spawn(os.Args[0], "-test.run=^$", asChild)
+	c, err := helperapi.Spawn(os.Args[0], "-test.run=^$", asChild)
 	if err != nil {
 		t.Fatal(err)
 	}

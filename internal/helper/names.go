@@ -1,14 +1,16 @@
 package helper
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net"
 	"net/netip"
 	"os"
+	"strconv"
 
 	"golang.org/x/sys/unix"
+
+	"lodge/internal/helperapi"
 )
 
 // Options is what a helper may do beside homes.
@@ -66,36 +68,13 @@ func listenLocal(port uint16) (addrs []netip.AddrPort, files []*os.File, err err
 		addrs, files = append(addrs, addr), append(files, f)
 	}
 	if err != nil {
-		return nil, nil, errors.Join(err, closeAll(files))
+		return nil, nil, errors.Join(err, helperapi.CloseFiles(files))
 	}
 	return addrs, files, nil
 }
 
-// ListenWeb gives listening TCP sockets on port 80 or 443 of 127.0.0.1 and,
-// where the machine has IPv6, ::1. A port that somebody has is an error.
-func (c *Client) ListenWeb(ctx context.Context, port uint16) ([]net.Listener, error) {
-	op := fmt.Sprintf("listen on port %d", port)
-	rep, files, err := c.call(ctx, op, request{Op: opListenWeb, Port: port})
-	if err != nil {
-		return nil, err
-	}
-	if len(files) == 0 || len(files) != len(rep.Listening) {
-		return nil, errors.Join(fmt.Errorf("%s: the helper's answer has %d descriptors", op, len(files)), closeAll(files))
-	}
-	var out []net.Listener
-	for _, f := range files {
-		ln, lerr := net.FileListener(f)
-		if lerr != nil {
-			err = errors.Join(err, lerr)
-			continue
-		}
-		out = append(out, ln)
-	}
-	if err = errors.Join(err, closeAll(files)); err != nil {
-		for _, ln := range out {
-			err = errors.Join(err, ln.Close())
-		}
-		return nil, fmt.Errorf("%s: %w", op, err)
-	}
-	return out, nil
+func (o *Options) setWebUser(text string) error {
+	n, err := strconv.ParseUint(text, 10, 32)
+	o.WebUser = uint32(n)
+	return err
 }

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"lodge/internal/helperapi"
 	"lodge/internal/hosts"
 )
 
@@ -41,10 +42,10 @@ func TestNamesGoWithTheClient(t *testing.T) {
 		t.Fatal(err)
 	}
 	path := hostsFile(t, string(stale))
-	a, b := pair(t)
+	a, b := socketPair(t)
 	done := make(chan error, 1)
 	go func() { done <- Serve(context.Background(), b, 1000, 1000, Options{HostsFile: path}) }()
-	c := NewClient(a)
+	c := helperapi.NewClient(a)
 	other := serveFor(t, 1001, Options{HostsFile: path})
 	if _, err := c.SetHosts(t.Context(), []hosts.Entry{{IP: testIP(1), Names: []string{"db.shop.test"}}, {IP: netip.MustParseAddr("127.0.0.1"), Names: []string{"web.shop.localhost"}}}); err != nil {
 		t.Fatal(err)
@@ -86,7 +87,7 @@ func TestNamesThatAreRefused(t *testing.T) {
 		{hosts.Entry{IP: netip.MustParseAddr("127.0.0.53"), Names: []string{"x.test"}}, "not in 127.64.0.0/10"},
 	} {
 		_, err := c.SetHosts(t.Context(), []hosts.Entry{tc.entry})
-		var e *Error
+		var e *helperapi.Error
 		if !errors.As(err, &e) || !strings.Contains(e.Cause, tc.want) {
 			t.Errorf("%v: %v", tc.entry, err)
 		}
@@ -119,10 +120,10 @@ func TestRemoveHosts(t *testing.T) {
 	if err := (hosts.File{Path: path}).Set("0/1:1/ab", []hosts.Entry{{IP: testIP(1), Names: []string{"x.test"}}}); err != nil {
 		t.Fatal(err)
 	}
-	if err := RemoveHosts(path); err != nil || read(t, path) != "" {
+	if err := hosts.RemoveAll(path); err != nil || read(t, path) != "" {
 		t.Errorf("%v, %q", err, read(t, path))
 	}
-	if err := RemoveHosts(filepath.Join(t.TempDir(), "none")); err != nil {
+	if err := hosts.RemoveAll(filepath.Join(t.TempDir(), "none")); err != nil {
 		t.Error(err)
 	}
 }
@@ -194,7 +195,7 @@ func TestListenWeb(t *testing.T) {
 // listenFreed listens where somebody has just closed his sockets: the helper
 // closes its own descriptors of them after the answer that carries them, and
 // notices only then that a session is over.
-func listenFreed(t *testing.T, c *Client, port uint16) []net.Listener {
+func listenFreed(t *testing.T, c *helperapi.Client, port uint16) []net.Listener {
 	t.Helper()
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
@@ -210,11 +211,11 @@ func listenFreed(t *testing.T, c *Client, port uint16) []net.Listener {
 }
 
 // refused wants the port to be another user's.
-func refused(t *testing.T, c *Client, port uint16, owner uint32) {
+func refused(t *testing.T, c *helperapi.Client, port uint16, owner uint32) {
 	t.Helper()
 	_, err := c.ListenWeb(t.Context(), port)
-	var e *Error
-	if !errors.As(err, &e) || e.Code != NotYours || e.Owner == nil || *e.Owner != owner {
+	var e *helperapi.Error
+	if !errors.As(err, &e) || e.Code != helperapi.NotYours || e.Owner == nil || *e.Owner != owner {
 		t.Errorf("port %d: %v", port, err)
 	}
 }

@@ -10,37 +10,8 @@ import (
 	"time"
 
 	"lodge/internal/bpf"
+	"lodge/internal/helperapi"
 )
-
-// Hello is what a helper says of itself.
-type Hello struct {
-	Version int `json:"version"`
-	// UID is the user that the helper serves, Pid the helper's process.
-	UID          uint32       `json:"uid"`
-	Pid          int          `json:"pid"`
-	Capabilities []Capability `json:"capabilities"`
-	// LiveMap is the live map of sockets; with probe.
-	LiveMap *Capability `json:"live_map,omitempty"`
-}
-
-// Capability is one thing that the ebpf engine needs, and whether it is here.
-type Capability struct {
-	Name string `json:"name"`
-	// Status is yes, no or unknown.
-	Status string `json:"status"`
-	Reason string `json:"reason"`
-}
-
-// CanMakeHomes says whether nothing that the ebpf engine needs is missing,
-// and if not, what.
-func (h *Hello) CanMakeHomes() (bool, string) {
-	for _, c := range h.Capabilities {
-		if c.Status != string(bpf.Yes) {
-			return false, c.Name + ": " + c.Reason
-		}
-	}
-	return true, ""
-}
 
 // Serve serves one client, until it goes away or ctx ends. The client's
 // homes are those of the user uid; cgroups are given to uid and gid. conn is a
@@ -73,13 +44,13 @@ func serveWith(ctx context.Context, conn *net.UnixConn, s *session, idle func(bo
 	s.netns = netnsOf(conn)
 	defer func() { err = errors.Join(err, s.close(), conn.Close()) }()
 	for {
-		var req request
-		files, err := receive(conn, &req)
-		if closedByPeer(err) || ctx.Err() != nil {
-			return closeAll(files)
+		var req helperapi.Request
+		files, err := helperapi.Receive(conn, &req)
+		if helperapi.ClosedByPeer(err) || ctx.Err() != nil {
+			return helperapi.CloseFiles(files)
 		}
 		if err == nil && len(files) > 0 {
-			err = errors.Join(errors.New("read message: descriptors were sent"), closeAll(files))
+			err = errors.Join(errors.New("read message: descriptors were sent"), helperapi.CloseFiles(files))
 		}
 		if errors.Is(err, os.ErrDeadlineExceeded) {
 			err = errors.New("others need its place: there are too many clients")
@@ -96,8 +67,8 @@ func serveWith(ctx context.Context, conn *net.UnixConn, s *session, idle func(bo
 		if ctx.Err() != nil {
 			_ = conn.SetWriteDeadline(time.Unix(1, 0))
 		}
-		err = errors.Join(send(conn, rep, out), closeAll(out))
-		if closedByPeer(err) || ctx.Err() != nil {
+		err = errors.Join(helperapi.Send(conn, rep, out), helperapi.CloseFiles(out))
+		if helperapi.ClosedByPeer(err) || ctx.Err() != nil {
 			return nil
 		}
 		if errors.Is(err, os.ErrDeadlineExceeded) {
@@ -112,32 +83,32 @@ func serveWith(ctx context.Context, conn *net.UnixConn, s *session, idle func(bo
 // refuse tells the client why it is served no more, if it listens.
 func refuse(conn *net.UnixConn, why error) {
 	_ = conn.SetWriteDeadline(time.Now().Add(time.Second))
-	_ = send(conn, &reply{Error: oneLine(why)}, nil)
+	_ = helperapi.Send(conn, &helperapi.Reply{Error: oneLine(why)}, nil)
 }
 
-func (s *session) answer(ctx context.Context, req request) (rep *reply, files []*os.File) {
+func (s *session) answer(ctx context.Context, req helperapi.Request) (rep *helperapi.Reply, files []*os.File) {
 	var err error
-	rep = &reply{ID: req.ID}
+	rep = &helperapi.Reply{ID: req.ID}
 	switch req.Op {
-	case opHello:
+	case helperapi.OpHello:
 		rep.Hello = s.hello(req.Probe)
-	case opCreateHome:
+	case helperapi.OpCreateHome:
 		rep.Home, files, err = s.createHome(req.IP4, req.Strict)
-	case opEnter:
+	case helperapi.OpEnter:
 		err = s.enter(req.IP4, req.Pid)
-	case opRemoveHome:
+	case helperapi.OpRemoveHome:
 		err = s.removeHome(ctx, req.Path, req.Kill)
-	case opSweep:
+	case helperapi.OpSweep:
 		rep.Swept, err = s.sweep()
-	case opListenWeb:
+	case helperapi.OpListenWeb:
 		rep.Listening, files, err = s.listenWeb(req.Port)
-	case opSetHosts:
+	case helperapi.OpSetHosts:
 		rep.Refused, err = s.setHosts(ctx, req.Hosts)
 		if n := len(rep.Refused); err == nil && n > 0 && len(s.names) == 0 {
 			err = errors.New(rep.Refused[n-1].Error)
-			rep.Code = NotYours
+			rep.Code = helperapi.NotYours
 		}
-	case opOwners:
+	case helperapi.OpOwners:
 		var f *os.File
 		if f, err = s.owners(ctx); err == nil {
 			files = []*os.File{f}
@@ -146,7 +117,7 @@ func (s *session) answer(ctx context.Context, req request) (rep *reply, files []
 		err = fmt.Errorf("operation %q: unknown", req.Op)
 	}
 	if err != nil {
-		rep.explain(err)
+		explain(rep, err)
 	}
 	return rep, files
 }
@@ -154,35 +125,35 @@ func (s *session) answer(ctx context.Context, req request) (rep *reply, files []
 // hello probes when it is asked to, once for each client: a probe loads
 // programs, and a client may greet only to see whether the helper is alive.
 // What could not be told is tried again.
-func (s *session) hello(probe bool) *Hello {
+func (s *session) hello(probe bool) *helperapi.Hello {
 	if probe && !s.probed {
 		s.probed, s.capabilities = true, nil
 		for _, f := range bpf.Probe() {
 			s.probed = s.probed && f.Status != bpf.Unknown
-			s.capabilities = append(s.capabilities, Capability{f.Name, string(f.Status), f.Reason})
+			s.capabilities = append(s.capabilities, helperapi.Capability{Name: f.Name, Status: string(f.Status), Reason: f.Reason})
 		}
 		f := bpf.ProbeLive()
 		s.probed = s.probed && f.Status != bpf.Unknown
-		s.liveMap = &Capability{f.Name, string(f.Status), f.Reason}
+		s.liveMap = &helperapi.Capability{Name: f.Name, Status: string(f.Status), Reason: f.Reason}
 	}
-	return &Hello{Version: Version, UID: s.uid, Pid: os.Getpid(), Capabilities: s.capabilities, LiveMap: s.liveMap}
+	return &helperapi.Hello{Version: helperapi.Version, UID: s.uid, Pid: os.Getpid(), Capabilities: s.capabilities, LiveMap: s.liveMap}
 }
 
 // explain puts an error into the reply, with what a client may act on.
-func (r *reply) explain(err error) {
+func explain(r *helperapi.Reply, err error) {
 	r.Error = oneLine(err)
 	var taken *takenError
 	var other *notYoursError
 	var many *tooManyError
 	switch {
 	case errors.As(err, &taken):
-		r.Code, r.Owner = HomeTaken, &taken.owner
+		r.Code, r.Owner = helperapi.HomeTaken, &taken.owner
 	case errors.As(err, &many):
-		r.Code = TooManyHomes
+		r.Code = helperapi.TooManyHomes
 	case errors.As(err, &other):
 		r.Owner = &other.owner
-		if r.Code = NotYours; strings.HasPrefix(other.what, "address ") {
-			r.Code = HomeTaken
+		if r.Code = helperapi.NotYours; strings.HasPrefix(other.what, "address ") {
+			r.Code = helperapi.HomeTaken
 		}
 	}
 }

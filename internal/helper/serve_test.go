@@ -1,8 +1,12 @@
 package helper
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
+	"io"
 	"net"
 	"net/netip"
 	"os"
@@ -11,19 +15,20 @@ import (
 	"testing"
 	"time"
 
+	"lodge/internal/helperapi"
 	"lodge/internal/procfs"
 )
 
 // serve serves uid within this process. The client and the helper are closed
 // after the test.
-func serve(t *testing.T, uid uint32) *Client { return serveFor(t, uid, Options{}) }
+func serve(t *testing.T, uid uint32) *helperapi.Client { return serveFor(t, uid, Options{}) }
 
-func serveFor(t *testing.T, uid uint32, o Options) *Client {
+func serveFor(t *testing.T, uid uint32, o Options) *helperapi.Client {
 	t.Helper()
-	a, b := pair(t)
+	a, b := socketPair(t)
 	done := make(chan error, 1)
 	go func() { done <- Serve(context.Background(), b, uid, uid, o) }()
-	c := NewClient(a)
+	c := helperapi.NewClient(a)
 	t.Cleanup(func() {
 		if err := errors.Join(c.Close(), <-done); err != nil {
 			t.Error(err)
@@ -91,7 +96,7 @@ func TestRefusals(t *testing.T) {
 		{"no home", c.Enter(ctx, testIP(9), os.Getppid()), "no such home of user 65534"},
 		{"somebody else's home to enter", c.Enter(ctx, testIP(1), os.Getppid()), "no such home of user 65534"},
 	} {
-		var e *Error
+		var e *helperapi.Error
 		if !errors.As(tc.err, &e) || !strings.Contains(e.Cause, tc.want) || strings.Contains(tc.err.Error(), "\n") {
 			t.Errorf("%s: %v, want %q", tc.name, tc.err, tc.want)
 		}
@@ -106,14 +111,20 @@ func TestRefusals(t *testing.T) {
 }
 
 func TestUnknownOperation(t *testing.T) {
-	c := serve(t, 1000)
-	_, _, err := c.call(t.Context(), "dance", request{Op: "dance"})
-	var e *Error
-	if !errors.As(err, &e) || e.Cause != `operation "dance": unknown` {
-		t.Errorf("%v", err)
+	a, b := socketPair(t)
+	done := make(chan error, 1)
+	go func() { done <- Serve(context.Background(), b, 1000, 1000, Options{}) }()
+	for op, want := range map[string]string{"dance": `operation "dance": unknown`, helperapi.OpHello: ""} {
+		var rep helperapi.Reply
+		if err := helperapi.Send(a, helperapi.Request{ID: 1, Op: op}, nil); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := helperapi.Receive(a, &rep); err != nil || rep.Error != want {
+			t.Errorf("%s: %+v, %v", op, rep, err)
+		}
 	}
-	if _, err := c.Hello(t.Context()); err != nil {
-		t.Errorf("after it: %v", err)
+	if err := errors.Join(a.Close(), <-done); err != nil {
+		t.Error(err)
 	}
 }
 
@@ -155,16 +166,16 @@ func TestOwnership(t *testing.T) {
 }
 
 func TestGivenUpCall(t *testing.T) {
-	a, b := pair(t)
-	c := NewClient(a)
+	a, b := socketPair(t)
+	c := helperapi.NewClient(a)
 	ctx, cancel := context.WithCancel(t.Context())
 	result := make(chan error, 1)
 	go func() {
 		_, err := c.Hello(ctx)
 		result <- err
 	}()
-	var first request
-	if _, err := receive(b, &first); err != nil {
+	var first helperapi.Request
+	if _, err := helperapi.Receive(b, &first); err != nil {
 		t.Fatal(err)
 	}
 	cancel()
@@ -177,18 +188,18 @@ func TestGivenUpCall(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer null.Close()
-	if err := send(b, reply{ID: first.ID, Error: "late"}, []*os.File{null}); err != nil {
+	if err := helperapi.Send(b, helperapi.Reply{ID: first.ID, Error: "late"}, []*os.File{null}); err != nil {
 		t.Fatal(err)
 	}
 	go func() {
 		_, err := c.Hello(t.Context())
 		result <- err
 	}()
-	var second request
-	if _, err := receive(b, &second); err != nil {
+	var second helperapi.Request
+	if _, err := helperapi.Receive(b, &second); err != nil {
 		t.Fatal(err)
 	}
-	if err := send(b, reply{ID: second.ID, Hello: &Hello{Version: Version}}, nil); err != nil {
+	if err := helperapi.Send(b, helperapi.Reply{ID: second.ID, Hello: &helperapi.Hello{Version: helperapi.Version}}, nil); err != nil {
 		t.Fatal(err)
 	}
 	if err := <-result; err != nil {
@@ -197,12 +208,12 @@ func TestGivenUpCall(t *testing.T) {
 }
 
 func TestOtherVersion(t *testing.T) {
-	a, b := pair(t)
-	c := NewClient(a)
+	a, b := socketPair(t)
+	c := helperapi.NewClient(a)
 	go func() {
-		var req request
-		_, _ = receive(b, &req)
-		_ = send(b, reply{ID: req.ID, Hello: &Hello{Version: Version + 1}}, nil)
+		var req helperapi.Request
+		_, _ = helperapi.Receive(b, &req)
+		_ = helperapi.Send(b, helperapi.Reply{ID: req.ID, Hello: &helperapi.Hello{Version: helperapi.Version + 1}}, nil)
 	}()
 	if _, err := c.Hello(t.Context()); err == nil || !strings.Contains(err.Error(), "version") {
 		t.Errorf("%v", err)
@@ -219,9 +230,9 @@ func TestServeListener(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- ServeListener(ctx, ln, Options{}, func(err error) { t.Error(err) }) }()
-	var clients []*Client
+	var clients []*helperapi.Client
 	for range 3 {
-		c, err := Dial(t.Context(), path)
+		c, err := helperapi.Dial(t.Context(), path)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -254,10 +265,10 @@ func TestServeListener(t *testing.T) {
 }
 
 func TestDialNobody(t *testing.T) {
-	if _, err := Dial(t.Context(), filepath.Join(t.TempDir(), "none")); !errors.Is(err, os.ErrNotExist) {
+	if _, err := helperapi.Dial(t.Context(), filepath.Join(t.TempDir(), "none")); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("%v", err)
 	}
-	if _, err := Spawn("/nonexistent/lodge"); !errors.Is(err, os.ErrNotExist) {
+	if _, err := helperapi.Spawn("/nonexistent/lodge"); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("%v", err)
 	}
 }
@@ -300,5 +311,36 @@ func TestSweepAddresses(t *testing.T) {
 		if h == hf.Path {
 			t.Error("an empty home of a helper that lives was swept")
 		}
+	}
+}
+
+// A client that sends descriptors gets no answer, and the helper keeps none.
+func TestServeRefusesDescriptors(t *testing.T) {
+	a, b := socketPair(t)
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() { done <- Serve(t.Context(), b, 65534, 65534, Options{}) }()
+	if err := errors.Join(helperapi.Send(a, helperapi.Request{ID: 1, Op: helperapi.OpHello}, []*os.File{w}), w.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-done; err == nil || !strings.Contains(err.Error(), "descriptors") {
+		t.Errorf("Serve: %v", err)
+	}
+	if _, err := r.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
+		t.Errorf("the helper kept a descriptor: %v", err)
+	}
+}
+
+func TestOneLine(t *testing.T) {
+	err := errors.Join(errors.New("a"), fmt.Errorf("b\nc: %s", strings.Repeat("x", 5000)))
+	got := oneLine(err)
+	if strings.Contains(got, "\n") || len(got) > 2100 || !strings.HasPrefix(got, "a; b; c") {
+		t.Errorf("%.100q, %d bytes", got, len(got))
+	}
+	if b, err := json.Marshal(helperapi.Reply{Error: got}); err != nil || bytes.Contains(b, []byte("\n")) {
+		t.Errorf("%v", err)
 	}
 }

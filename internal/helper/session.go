@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"lodge/internal/bpf"
+	"lodge/internal/helperapi"
 	"lodge/internal/loopback"
 	"lodge/internal/procfs"
 )
@@ -27,8 +28,8 @@ type session struct {
 	netns uint64
 
 	// What the probes said, and whether they need not be asked again.
-	capabilities []Capability
-	liveMap      *Capability
+	capabilities []helperapi.Capability
+	liveMap      *helperapi.Capability
 	probed       bool
 
 	// The base and its hooks exist while the client has a home.
@@ -131,7 +132,7 @@ func (s *session) open() (err error) {
 	}
 	var random [4]byte
 	rand.Read(random[:]) // never fails (crypto/rand)
-	base := baseName(s.uid, hex.EncodeToString(random[:]))
+	base := helperapi.BaseName(s.uid, hex.EncodeToString(random[:]))
 	path := filepath.Join(s.mount, base)
 	if err := makeDir(path); err != nil {
 		return err
@@ -179,8 +180,8 @@ func (s *session) close() error {
 		errs = append(errs, s.dropHosts())
 	}
 	for ip4 := range s.homes {
-		p := place{s.mount, s.base, s.uid, ip4}
-		used, err := isPopulated(p.path())
+		p := helperapi.Place{Mount: s.mount, Base: s.base, UID: s.uid, IP4: ip4}
+		used, err := isPopulated(p.Path())
 		if err == nil && !used {
 			err = removePlace(context.Background(), p, false)
 		}
@@ -197,8 +198,8 @@ func (s *session) close() error {
 
 // createHome makes a home. The files are in the order of homeInfo and are
 // the caller's to close.
-func (s *session) createHome(ip4 netip.Addr, strict bool) (info *homeInfo, files []*os.File, err error) {
-	if err := checkHome(ip4); err != nil {
+func (s *session) createHome(ip4 netip.Addr, strict bool) (info *helperapi.HomeInfo, files []*os.File, err error) {
+	if err := helperapi.CheckHome(ip4); err != nil {
 		return nil, nil, err
 	}
 	if err := s.findMount(); err != nil {
@@ -216,13 +217,13 @@ func (s *session) createHome(ip4 netip.Addr, strict bool) (info *homeInfo, files
 		s.unclaim(key)
 		return nil, nil, err
 	}
-	p := place{s.mount, s.base, s.uid, ip4}
-	info = &homeInfo{Path: p.path(), IP4: ip4}
+	p := helperapi.Place{Mount: s.mount, Base: s.base, UID: s.uid, IP4: ip4}
+	info = &helperapi.HomeInfo{Path: p.Path(), IP4: ip4}
 	defer func() {
 		if err != nil {
 			delete(s.homes, ip4)
 			s.unclaim(key)
-			err = errors.Join(err, closeAll(files), removePlace(context.Background(), p, false), s.closeIfEmpty())
+			err = errors.Join(err, helperapi.CloseFiles(files), removePlace(context.Background(), p, false), s.closeIfEmpty())
 			info, files = nil, nil
 		}
 	}()
@@ -230,7 +231,7 @@ func (s *session) createHome(ip4 netip.Addr, strict bool) (info *homeInfo, files
 		return info, files, err
 	}
 	for _, dir := range []string{"in", "."} {
-		f, err := os.Open(filepath.Join(p.path(), dir))
+		f, err := os.Open(filepath.Join(p.Path(), dir))
 		if err != nil {
 			return info, files, fmt.Errorf("open cgroup: %w", err)
 		}
@@ -266,17 +267,17 @@ func (s *session) createHome(ip4 netip.Addr, strict bool) (info *homeInfo, files
 
 // removeIfLeft removes a home in which no process is and after which no
 // helper looks.
-func removeIfLeft(p place) (removed bool, err error) {
-	used, err := isPopulated(p.path())
+func removeIfLeft(p helperapi.Place) (removed bool, err error) {
+	used, err := isPopulated(p.Path())
 	if err != nil || used {
 		return false, err
 	}
-	lock, held, err := lockBase(p.basePath())
+	lock, held, err := lockBase(p.BasePath())
 	if err != nil || !held {
 		return false, err
 	}
 	err = errors.Join(removePlace(context.Background(), p, false), lock.Close())
-	return err == nil, errors.Join(err, dropBase(p.basePath()))
+	return err == nil, errors.Join(err, dropBase(p.BasePath()))
 }
 
 // removeHome removes a home of this client, also one that an earlier helper
@@ -285,71 +286,64 @@ func (s *session) removeHome(ctx context.Context, path string, kill bool) error 
 	if err := s.findMount(); err != nil {
 		return err
 	}
-	p, err := parsePlace(s.mount, path)
+	p, err := helperapi.ParsePlace(s.mount, path)
 	if err != nil {
 		return err
 	}
-	if p.uid != s.uid && s.uid != 0 {
-		return fmt.Errorf("home %s: belongs to user %d", path, p.uid)
+	if p.UID != s.uid && s.uid != 0 {
+		return fmt.Errorf("home %s: belongs to user %d", path, p.UID)
 	}
 	if err := removePlace(ctx, p, kill); err != nil {
 		return err
 	}
-	if p.base != s.base {
-		return dropBase(p.basePath())
+	if p.Base != s.base {
+		return dropBase(p.BasePath())
 	}
-	if id, ok := s.homes[p.ip4]; ok {
+	if id, ok := s.homes[p.IP4]; ok {
 		err = s.hooks.Remove(id)
-		delete(s.homes, p.ip4)
-		s.unclaim(addressKey(p.ip4))
+		delete(s.homes, p.IP4)
+		s.unclaim(addressKey(p.IP4))
 	}
 	return errors.Join(err, s.closeIfEmpty())
 }
 
 // removePlace removes the cgroups of a home, and its address if no other home
 // has the same.
-func removePlace(ctx context.Context, p place, kill bool) error {
+func removePlace(ctx context.Context, p helperapi.Place, kill bool) error {
 	if kill {
-		if err := killTree(ctx, p.path()); err != nil && !errors.Is(err, os.ErrNotExist) {
+		if err := killTree(ctx, p.Path()); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return err
 		}
 	}
-	if err := removeTree(p.path()); err != nil {
+	if err := removeTree(p.Path()); err != nil {
 		return err
 	}
-	all, err := places(p.mount)
+	all, err := helperapi.Places(p.Mount)
 	if err != nil {
 		return err
 	}
 	for _, other := range all {
-		if other.ip4 == p.ip4 {
+		if other.IP4 == p.IP4 {
 			return nil
 		}
 	}
-	return removeAddress6(loopback.Home6(p.ip4))
-}
-
-// Swept is what Sweep removed.
-type Swept struct {
-	// Homes are the paths of cgroups, Addresses those taken off lo.
-	Homes     []string     `json:"homes,omitempty"`
-	Addresses []netip.Addr `json:"addresses,omitempty"`
+	return removeAddress6(loopback.Home6(p.IP4))
 }
 
 // sweep removes what earlier helpers left: homes of this user (of every user,
 // if it is root) without a process and without a helper, and addresses that
 // belong to no home at all.
-func (s *session) sweep() (*Swept, error) {
-	out := &Swept{}
+func (s *session) sweep() (*helperapi.Swept, error) {
+	out := &helperapi.Swept{}
 	if err := s.findMount(); err != nil {
 		return nil, err
 	}
-	all, err := places(s.mount)
+	all, err := helperapi.Places(s.mount)
 	if err != nil {
 		return nil, err
 	}
 	for _, p := range all {
-		if p.uid != s.uid && s.uid != 0 {
+		if p.UID != s.uid && s.uid != 0 {
 			continue
 		}
 		removed, err := removeIfLeft(p)
@@ -357,7 +351,7 @@ func (s *session) sweep() (*Swept, error) {
 			return nil, err
 		}
 		if removed {
-			out.Homes = append(out.Homes, p.path())
+			out.Homes = append(out.Homes, p.Path())
 		}
 	}
 	if err := s.sweepBases(); err != nil {
@@ -373,7 +367,7 @@ func (s *session) sweepBases() error {
 		return fmt.Errorf("list homes: %w", err)
 	}
 	for _, e := range entries {
-		uid, ok := parseBase(e.Name())
+		uid, ok := helperapi.ParseBase(e.Name())
 		if !ok || (uid != s.uid && s.uid != 0) {
 			continue
 		}
@@ -391,13 +385,13 @@ func sweepAddresses(mount string) ([]netip.Addr, error) {
 	if err != nil || len(addresses) == 0 {
 		return nil, err
 	}
-	all, err := places(mount)
+	all, err := helperapi.Places(mount)
 	if err != nil {
 		return nil, err
 	}
 	homes := map[netip.Addr]bool{}
 	for _, p := range all {
-		homes[loopback.Home6(p.ip4)] = true
+		homes[loopback.Home6(p.IP4)] = true
 	}
 	var removed []netip.Addr
 	for _, a := range addresses {

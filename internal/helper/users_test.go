@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"lodge/internal/helperapi"
 	"lodge/internal/hosts"
 	"lodge/internal/procfs"
 )
@@ -98,7 +99,7 @@ func (m *machine) connect(uid int) *net.UnixConn {
 		if err := unix.Connect(fd, &unix.SockaddrUnix{Name: m.socket}); err != nil {
 			return errors.Join(err, unix.Close(fd))
 		}
-		conn, err = FromFile(os.NewFile(uintptr(fd), "helper"))
+		conn, err = helperapi.FromFile(os.NewFile(uintptr(fd), "helper"))
 		return err
 	})
 	if err != nil {
@@ -108,9 +109,9 @@ func (m *machine) connect(uid int) *net.UnixConn {
 	return conn
 }
 
-func (m *machine) client(uid int) *Client {
+func (m *machine) client(uid int) *helperapi.Client {
 	m.t.Helper()
-	c := NewClient(m.connect(uid))
+	c := helperapi.NewClient(m.connect(uid))
 	m.t.Cleanup(func() { _ = c.Close() })
 	if h, err := c.Hello(m.t.Context()); err != nil || h.UID != uint32(uid) {
 		m.t.Fatalf("%+v, %v; want user %d", h, err, uid)
@@ -118,7 +119,7 @@ func (m *machine) client(uid int) *Client {
 	return c
 }
 
-func (m *machine) home(c *Client, ip netip.Addr) *HomeFiles {
+func (m *machine) home(c *helperapi.Client, ip netip.Addr) *helperapi.HomeFiles {
 	m.t.Helper()
 	hf, err := c.CreateHome(m.t.Context(), ip, false)
 	if err != nil {
@@ -140,7 +141,7 @@ func (m *machine) names() map[string]string {
 }
 
 // set asks for names and says of which it was told that another has them.
-func (m *machine) set(c *Client, entries ...hosts.Entry) string {
+func (m *machine) set(c *helperapi.Client, entries ...hosts.Entry) string {
 	m.t.Helper()
 	refused, err := c.SetHosts(m.t.Context(), entries)
 	if err != nil {
@@ -237,8 +238,8 @@ func TestAnAddressHasOneOwner(t *testing.T) {
 	}
 	listenAs(t, alice, testIP(45))
 	for _, ip := range []netip.Addr{testIP(43), testIP(44), testIP(45)} {
-		for who, c := range map[string]*Client{"another user": b, "root": root} {
-			if hf, err := c.CreateHome(t.Context(), ip, false); !Taken(err) {
+		for who, c := range map[string]*helperapi.Client{"another user": b, "root": root} {
+			if hf, err := c.CreateHome(t.Context(), ip, false); !helperapi.Taken(err) {
 				t.Errorf("%s makes a home at %s: %v", who, ip, err)
 				if err == nil {
 					_ = hf.Close()
@@ -282,7 +283,7 @@ func TestAnAddressHasOneOwner(t *testing.T) {
 			_ = hf.Close()
 			break
 		}
-		if !Taken(err) || time.Now().After(end) {
+		if !helperapi.Taken(err) || time.Now().After(end) {
 			t.Fatal(err)
 		}
 	}
@@ -302,12 +303,12 @@ func TestHomesOfOneUserAreBounded(t *testing.T) {
 		}
 	}
 	_, err := c.CreateHome(t.Context(), at(maxUserHomes), false)
-	var e *Error
-	if !errors.As(err, &e) || e.Code != TooManyHomes || !strings.Contains(e.Cause, "256 homes") {
+	var e *helperapi.Error
+	if !errors.As(err, &e) || e.Code != helperapi.TooManyHomes || !strings.Contains(e.Cause, "256 homes") {
 		t.Errorf("one more: %v", err)
 	}
 	// Another session of that user has no more either, another user has.
-	if _, err := serve(t, 65531).CreateHome(t.Context(), at(maxUserHomes), false); !errors.As(err, &e) || e.Code != TooManyHomes {
+	if _, err := serve(t, 65531).CreateHome(t.Context(), at(maxUserHomes), false); !errors.As(err, &e) || e.Code != helperapi.TooManyHomes {
 		t.Errorf("another session: %v", err)
 	}
 	hf, err := other.CreateHome(t.Context(), at(maxUserHomes), false)

@@ -151,3 +151,13 @@ func overwrite(file *os.File, data []byte) error {
 	}
 	return file.Sync()
 }
+
+// RemoveAll removes every block of lodge's from the hosts file at path. A file
+// that is not there has none.
+func RemoveAll(path string) error {
+	err := File{Path: path}.Remove(func(string) bool { return true })
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	return err
+}

@@ -27,6 +27,9 @@ func (d Dirs) Spare() string {
 	return d.State + "/run-" + hex.EncodeToString(sum[:6])
 }
 
+// Trust is the directory of the certificate authority.
+func (d Dirs) Trust() string { return d.State + "/trust" }
+
 // Keepers is the directory of the keepers' sockets and records.
 func (d Dirs) Keepers() string { return d.Runtime + "/k" }
 

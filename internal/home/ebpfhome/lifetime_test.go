@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"lodge/internal/bpf"
-	"lodge/internal/helper"
+	"lodge/internal/helperapi"
 	"lodge/internal/home"
 	"lodge/internal/loopback"
 )
@@ -169,7 +169,7 @@ func TestKeeperAndHelperAreGone(t *testing.T) {
 // A client that goes away ends no home in use, and leaves none that is not.
 func TestClientGoesAway(t *testing.T) {
 	needRoot(t)
-	c, err := helper.Spawn(exe(t), "helper")
+	c, err := helperapi.Spawn(exe(t), "helper")
 	must(t, err)
 	empty, err := c.CreateHome(t.Context(), randomHome(), false)
 	must(t, err)

@@ -20,6 +20,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"lodge/internal/helper"
+	"lodge/internal/helperapi"
 	"lodge/internal/home"
 )
 
@@ -410,11 +411,11 @@ func familyOf(network string) (family, typ int) {
 }
 
 func beHelper() error {
-	conn, err := helper.FromFile(os.NewFile(3, "client"))
+	conn, err := helperapi.FromFile(os.NewFile(3, "client"))
 	if err != nil {
 		return err
 	}
-	uid, gid, err := helper.Peer(conn)
+	uid, gid, err := helperapi.Peer(conn)
 	if err != nil {
 		return err
 	}

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"lodge/internal/helper"
+	"lodge/internal/helperapi"
 	"lodge/internal/home"
 	"lodge/internal/loopback"
 )
@@ -45,10 +46,10 @@ func needRoot(t testing.TB) {
 }
 
 // spawn starts a helper in a process of its own.
-func spawn(t testing.TB) *helper.Client {
+func spawn(t testing.TB) *helperapi.Client {
 	t.Helper()
 	needRoot(t)
-	c, err := helper.Spawn(exe(t), "helper")
+	c, err := helperapi.Spawn(exe(t), "helper")
 	must(t, err)
 	t.Cleanup(func() { must(t, c.Close()) })
 	hello, err := c.Hello(t.Context())
@@ -60,10 +61,10 @@ func spawn(t testing.TB) *helper.Client {
 }
 
 // spawnIn starts a helper in a network namespace, whose homes are there.
-func spawnIn(t testing.TB, netns string) *helper.Client {
+func spawnIn(t testing.TB, netns string) *helperapi.Client {
 	t.Helper()
 	needRoot(t)
-	var c *helper.Client
+	var c *helperapi.Client
 	inNetns(t, netns, func() { c = spawn(t) })
 	return c
 }
@@ -86,18 +87,18 @@ func inNetns(t testing.TB, netns string, f func()) {
 }
 
 // spawnFor serves another user from within this process.
-func spawnFor(t testing.TB, uid, gid uint32) *helper.Client {
+func spawnFor(t testing.TB, uid, gid uint32) *helperapi.Client {
 	t.Helper()
 	needRoot(t)
 	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	must(t, err)
-	ours, err := helper.FromFile(os.NewFile(uintptr(fds[0]), "client"))
+	ours, err := helperapi.FromFile(os.NewFile(uintptr(fds[0]), "client"))
 	must(t, err)
-	theirs, err := helper.FromFile(os.NewFile(uintptr(fds[1]), "helper"))
+	theirs, err := helperapi.FromFile(os.NewFile(uintptr(fds[1]), "helper"))
 	must(t, err)
 	done := make(chan error, 1)
 	go func() { done <- helper.Serve(context.Background(), theirs, uid, gid, helper.Options{}) }()
-	c := helper.NewClient(ours)
+	c := helperapi.NewClient(ours)
 	t.Cleanup(func() {
 		must(t, c.Close())
 		must(t, <-done)
@@ -131,11 +132,11 @@ type testHome struct {
 	home.Inside
 	spec  home.Spec
 	path  string
-	files *helper.HomeFiles
+	files *helperapi.HomeFiles
 }
 
 // newHome makes a home and removes it after the test.
-func newHome(t testing.TB, c *helper.Client, isolation loopback.Isolation) *testHome {
+func newHome(t testing.TB, c *helperapi.Client, isolation loopback.Isolation) *testHome {
 	t.Helper()
 	ip4 := randomHome()
 	hf, err := c.CreateHome(t.Context(), ip4, isolation == loopback.Strict)

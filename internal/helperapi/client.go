@@ -1,4 +1,4 @@
-package helper
+package helperapi
 
 import (
 	"context"
@@ -58,6 +58,9 @@ func Dial(ctx context.Context, path string) (*Client, error) {
 	}
 	return NewClient(c.(*net.UnixConn)), nil
 }
+
+// ProgramName is the name of the program that is the helper.
+const ProgramName = "lodge-helper"
 
 // Spawn starts a helper: the executable exe with args (argv[0] excluded) and,
 // as its descriptor 3, one end of a socket pair. It has no environment, no
@@ -136,9 +139,9 @@ func (c *Client) Hello(ctx context.Context) (*Hello, error) { return c.greet(ctx
 func (c *Client) Probe(ctx context.Context) (*Hello, error) { return c.greet(ctx, true) }
 
 func (c *Client) greet(ctx context.Context, probe bool) (*Hello, error) {
-	rep, files, err := c.call(ctx, "greet helper", request{Op: opHello, Probe: probe})
+	rep, files, err := c.call(ctx, "greet helper", Request{Op: OpHello, Probe: probe})
 	if err == nil && (rep.Hello == nil || len(files) > 0) {
-		err = errors.Join(errors.New("greet helper: not a greeting"), closeAll(files))
+		err = errors.Join(errors.New("greet helper: not a greeting"), CloseFiles(files))
 	}
 	if err != nil {
 		return nil, err
@@ -174,7 +177,7 @@ func (h *HomeFiles) Files() []*os.File {
 }
 
 // Close closes the descriptors.
-func (h *HomeFiles) Close() error { return closeAll(h.Files()) }
+func (h *HomeFiles) Close() error { return CloseFiles(h.Files()) }
 
 // CreateHome makes a home at ip4, from loopback.HomeRange. strict says that
 // localhost is the home's and nothing else. An address that is somebody else's
@@ -185,12 +188,12 @@ func (c *Client) CreateHome(ctx context.Context, ip4 netip.Addr, strict bool) (*
 	if err := c.undone(ctx, ip4); err != nil {
 		return nil, fmt.Errorf("%s: %w", op, err)
 	}
-	rep, files, err := c.exchange(ctx, op, request{Op: opCreateHome, IP4: ip4, Strict: strict})
+	rep, files, err := c.exchange(ctx, op, Request{Op: OpCreateHome, IP4: ip4, Strict: strict})
 	if err != nil {
 		return nil, err
 	}
 	if rep.Home == nil || len(files) != 5+rep.Home.Links {
-		return nil, errors.Join(fmt.Errorf("%s: the helper's answer has %d descriptors", op, len(files)), closeAll(files))
+		return nil, errors.Join(fmt.Errorf("%s: the helper's answer has %d descriptors", op, len(files)), CloseFiles(files))
 	}
 	return &HomeFiles{
 		Path: rep.Home.Path, IP4: rep.Home.IP4, IP6: rep.Home.IP6, IP6Reason: rep.Home.IP6Reason,
@@ -201,16 +204,16 @@ func (c *Client) CreateHome(ctx context.Context, ip4 netip.Addr, strict bool) (*
 // Enter moves the process pid of the client's user into the cgroup of the
 // keeper of the home ip4. From there it can start processes inside.
 func (c *Client) Enter(ctx context.Context, ip4 netip.Addr, pid int) error {
-	_, files, err := c.call(ctx, "enter home "+ip4.String(), request{Op: opEnter, IP4: ip4, Pid: pid})
-	return errors.Join(err, closeAll(files))
+	_, files, err := c.call(ctx, "enter home "+ip4.String(), Request{Op: OpEnter, IP4: ip4, Pid: pid})
+	return errors.Join(err, CloseFiles(files))
 }
 
 // RemoveHome removes the home whose cgroup is path, also one that another
 // helper made. Processes that are in it are ended if kill says so, otherwise
 // they are an error.
 func (c *Client) RemoveHome(ctx context.Context, path string, kill bool) error {
-	_, files, err := c.call(ctx, "remove home "+path, request{Op: opRemoveHome, Path: path, Kill: kill})
-	return errors.Join(err, closeAll(files))
+	_, files, err := c.call(ctx, "remove home "+path, Request{Op: OpRemoveHome, Path: path, Kill: kill})
+	return errors.Join(err, CloseFiles(files))
 }
 
 // Owners asks who holds which socket on the whole machine, and who had those
@@ -220,20 +223,20 @@ func (c *Client) RemoveHome(ctx context.Context, path string, kill bool) error {
 // waits for it, it is best asked by a client of its own.
 func (c *Client) Owners(ctx context.Context) (*os.File, error) {
 	const op = "ask for the owners of sockets"
-	_, files, err := c.call(ctx, op, request{Op: opOwners})
+	_, files, err := c.call(ctx, op, Request{Op: OpOwners})
 	if err != nil {
 		return nil, err
 	}
 	if len(files) != 1 {
-		return nil, errors.Join(fmt.Errorf("%s: the helper's answer has %d descriptors", op, len(files)), closeAll(files))
+		return nil, errors.Join(fmt.Errorf("%s: the helper's answer has %d descriptors", op, len(files)), CloseFiles(files))
 	}
 	return files[0], nil
 }
 
 // Sweep removes what earlier helpers left behind and nobody uses.
 func (c *Client) Sweep(ctx context.Context) (*Swept, error) {
-	rep, files, err := c.call(ctx, "sweep homes", request{Op: opSweep})
-	if err = errors.Join(err, closeAll(files)); err != nil {
+	rep, files, err := c.call(ctx, "sweep homes", Request{Op: OpSweep})
+	if err = errors.Join(err, CloseFiles(files)); err != nil {
 		return nil, err
 	}
 	if rep.Swept == nil {

@@ -1,4 +1,4 @@
-package helper
+package helperapi
 
 import (
 	"context"
@@ -63,13 +63,13 @@ type pending struct {
 }
 
 type answer struct {
-	rep   *reply
+	rep   *Reply
 	files []*os.File
 	err   error
 }
 
 // call is exchange for calls whose errors come without a reply.
-func (c *Client) call(ctx context.Context, op string, req request) (*reply, []*os.File, error) {
+func (c *Client) call(ctx context.Context, op string, req Request) (*Reply, []*os.File, error) {
 	rep, files, err := c.exchange(ctx, op, req)
 	if err != nil {
 		return nil, nil, err
@@ -82,14 +82,14 @@ func (c *Client) call(ctx context.Context, op string, req request) (*reply, []*o
 // When ctx ends first the connection stays as it is: the reply is recognised by
 // its number when it comes, its descriptors are closed, and a home that it
 // brings is removed. With an Error there is the reply as well.
-func (c *Client) exchange(ctx context.Context, op string, req request) (*reply, []*os.File, error) {
+func (c *Client) exchange(ctx context.Context, op string, req Request) (*Reply, []*os.File, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", op, context.Cause(ctx))
 	}
 	ctx, done := c.guard(ctx)
 	defer done()
 	p := &pending{answers: make(chan answer, 1), creates: req.IP4}
-	if req.Op != opCreateHome {
+	if req.Op != OpCreateHome {
 		p.creates = netip.Addr{}
 	}
 	c.mu.Lock()
@@ -127,18 +127,18 @@ func (c *Client) exchange(ctx context.Context, op string, req request) (*reply, 
 	return nil, nil, fmt.Errorf("%s: ask helper: %w", op, context.Cause(ctx))
 }
 
-func (a answer) result(op string) (*reply, []*os.File, error) {
+func (a answer) result(op string) (*Reply, []*os.File, error) {
 	if a.err != nil {
 		return nil, nil, fmt.Errorf("%s: ask helper: %w", op, a.err)
 	}
-	if a.rep.Error != "" {
-		return a.rep, nil, errors.Join(&Error{op, a.rep.Error, a.rep.Code, a.rep.Owner}, closeAll(a.files))
+	if err := a.rep.Err(op); err != nil {
+		return a.rep, nil, errors.Join(err, CloseFiles(a.files))
 	}
 	return a.rep, a.files, nil
 }
 
 // write sends a request, or nothing of it: a packet is written whole.
-func (c *Client) write(ctx context.Context, req request) error {
+func (c *Client) write(ctx context.Context, req Request) error {
 	select {
 	case c.writing <- struct{}{}:
 	case <-ctx.Done():
@@ -155,7 +155,7 @@ func (c *Client) write(ctx context.Context, req request) error {
 		_ = c.conn.SetWriteDeadline(time.Unix(1, 0))
 		close(expired)
 	})
-	err := send(c.conn, req, nil)
+	err := Send(c.conn, req, nil)
 	if !stop() {
 		<-expired // so that it cannot hit the next request
 	}
@@ -166,7 +166,7 @@ func (c *Client) write(ctx context.Context, req request) error {
 		return context.Cause(ctx)
 	case c.Err() != nil:
 		return c.Err()
-	case closedByPeer(err):
+	case ClosedByPeer(err):
 		<-c.ended // it may have said why
 		return c.Err()
 	}
@@ -178,14 +178,14 @@ func (c *Client) read() {
 	defer close(c.ended)
 	reset := false
 	for {
-		rep := &reply{}
-		files, err := receive(c.conn, rep)
+		rep := &Reply{}
+		files, err := Receive(c.conn, rep)
 		if errors.Is(err, unix.ECONNRESET) && !reset {
 			reset = true // the kernel tells this before the last packet
 			continue
 		}
 		if err == nil && rep.ID == 0 && rep.Error != "" {
-			err = errors.Join(errors.New(rep.Error), closeAll(files)) // it serves us no more
+			err = errors.Join(errors.New(rep.Error), CloseFiles(files)) // it serves us no more
 		}
 		if err != nil {
 			c.end(err)
@@ -195,7 +195,7 @@ func (c *Client) read() {
 	}
 }
 
-func (c *Client) deliver(rep *reply, files []*os.File) {
+func (c *Client) deliver(rep *Reply, files []*os.File) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	p := c.calls[rep.ID]
@@ -204,14 +204,14 @@ func (c *Client) deliver(rep *reply, files []*os.File) {
 		p.answers <- answer{rep: rep, files: files}
 		return
 	}
-	_ = closeAll(files) // nobody waits for them
+	_ = CloseFiles(files) // nobody waits for them
 	if p != nil && p.creates.IsValid() {
 		c.background.Go(func() { c.undo(p, rep.Home) })
 	}
 }
 
 // undo removes a home that was made for nobody.
-func (c *Client) undo(p *pending, home *homeInfo) {
+func (c *Client) undo(p *pending, home *HomeInfo) {
 	if home != nil {
 		// With the helper gone, so is the home: nothing runs in it.
 		_ = c.RemoveHome(context.Background(), home.Path, true)

@@ -1,4 +1,4 @@
-package helper
+package helperapi
 
 import (
 	"bytes"
@@ -26,18 +26,18 @@ const (
 
 // The operations.
 const (
-	opHello      = "hello"
-	opCreateHome = "create_home"
-	opEnter      = "enter"
-	opRemoveHome = "remove_home"
-	opSweep      = "sweep"
-	opListenWeb  = "listen_web"
-	opSetHosts   = "set_hosts"
-	opOwners     = "owners"
+	OpHello      = "hello"
+	OpCreateHome = "create_home"
+	OpEnter      = "enter"
+	OpRemoveHome = "remove_home"
+	OpSweep      = "sweep"
+	OpListenWeb  = "listen_web"
+	OpSetHosts   = "set_hosts"
+	OpOwners     = "owners"
 )
 
-// request is what a client sends, always without descriptors.
-type request struct {
+// Request is what a client sends, always without descriptors.
+type Request struct {
 	// ID is repeated in the reply, so that a client that gave up waiting can
 	// tell a late reply.
 	ID     uint64     `json:"id"`
@@ -53,9 +53,9 @@ type request struct {
 	Hosts []hosts.Entry `json:"hosts,omitempty"`
 }
 
-// reply is what the helper answers. Descriptors go with it for create_home and
+// Reply is what the helper answers. Descriptors go with it for create_home and
 // listen_web, and one for owners.
-type reply struct {
+type Reply struct {
 	// ID is 0 where the helper refuses the client, and ends the connection.
 	ID    uint64 `json:"id"`
 	Error string `json:"error,omitempty"`
@@ -63,7 +63,7 @@ type reply struct {
 	// Owner is the user who has what was asked for.
 	Owner *uint32   `json:"owner,omitempty"`
 	Hello *Hello    `json:"hello,omitempty"`
-	Home  *homeInfo `json:"home,omitempty"`
+	Home  *HomeInfo `json:"home,omitempty"`
 	Swept *Swept    `json:"swept,omitempty"`
 	// Refused are the names that were not written.
 	Refused []Refusal `json:"refused,omitempty"`
@@ -71,9 +71,18 @@ type reply struct {
 	Listening []netip.AddrPort `json:"listening,omitempty"`
 }
 
-// homeInfo describes the descriptors: the cgroup in, the cgroup of the home,
+// Err returns the error that the helper answered, an [*Error], or nil. op is what
+// was asked for.
+func (r *Reply) Err(op string) error {
+	if r.Error == "" {
+		return nil
+	}
+	return &Error{op, r.Error, r.Code, r.Owner}
+}
+
+// HomeInfo describes the descriptors: the cgroup in, the cgroup of the home,
 // events, leases, migrate, and then the links.
-type homeInfo struct {
+type HomeInfo struct {
 	Path      string     `json:"path"`
 	IP4       netip.Addr `json:"ip4"`
 	IP6       netip.Addr `json:"ip6,omitzero"`
@@ -81,8 +90,8 @@ type homeInfo struct {
 	Links     int        `json:"links"`
 }
 
-// send writes v as one packet. The files stay the caller's.
-func send(conn *net.UnixConn, v any, files []*os.File) error {
+// Send writes v as one packet. The files stay the caller's.
+func Send(conn *net.UnixConn, v any, files []*os.File) error {
 	b, err := json.Marshal(v)
 	if err != nil {
 		return fmt.Errorf("write message: %w", err)
@@ -104,9 +113,9 @@ func send(conn *net.UnixConn, v any, files []*os.File) error {
 	return nil
 }
 
-// closedByPeer reports whether an error of a connection means that the other
+// ClosedByPeer reports whether an error of a connection means that the other
 // end was closed.
-func closedByPeer(err error) bool {
+func ClosedByPeer(err error) bool {
 	return errors.Is(err, io.EOF) || errors.Is(err, unix.EPIPE) || errors.Is(err, unix.ECONNRESET)
 }
 
@@ -124,9 +133,9 @@ func awaitPacket(conn *net.UnixConn) error {
 	})
 }
 
-// receive reads one packet into v: JSON, and nothing after it. The files are
+// Receive reads one packet into v: JSON, and nothing after it. The files are
 // the caller's to close. At the end of the connection the error is io.EOF.
-func receive(conn *net.UnixConn, v any) ([]*os.File, error) {
+func Receive(conn *net.UnixConn, v any) ([]*os.File, error) {
 	if err := awaitPacket(conn); err != nil {
 		return nil, fmt.Errorf("read message: %w", err)
 	}
@@ -144,10 +153,10 @@ func receive(conn *net.UnixConn, v any) ([]*os.File, error) {
 		return nil, io.EOF
 	}
 	if flags&(unix.MSG_TRUNC|unix.MSG_CTRUNC) != 0 {
-		return nil, errors.Join(errors.New("read message: too long"), closeAll(files))
+		return nil, errors.Join(errors.New("read message: too long"), CloseFiles(files))
 	}
 	if err := decode(buf[:n], v); err != nil {
-		return nil, errors.Join(fmt.Errorf("read message: %w", err), closeAll(files))
+		return nil, errors.Join(fmt.Errorf("read message: %w", err), CloseFiles(files))
 	}
 	return files, nil
 }
@@ -156,7 +165,7 @@ func receive(conn *net.UnixConn, v any) ([]*os.File, error) {
 // here; a reply may come from a newer helper, whose greeting says so.
 func decode(b []byte, v any) error {
 	d := json.NewDecoder(bytes.NewReader(b))
-	if _, ok := v.(*request); ok {
+	if _, ok := v.(*Request); ok {
 		d.DisallowUnknownFields()
 	}
 	if err := d.Decode(v); err != nil {
@@ -180,7 +189,7 @@ func takeFiles(oob []byte) ([]*os.File, error) {
 		}
 		fds, err := unix.ParseUnixRights(&m)
 		if err != nil {
-			return nil, errors.Join(err, closeAll(files))
+			return nil, errors.Join(err, CloseFiles(files))
 		}
 		for _, fd := range fds {
 			unix.CloseOnExec(fd)
@@ -190,7 +199,7 @@ func takeFiles(oob []byte) ([]*os.File, error) {
 	return files, nil
 }
 
-func closeAll(files []*os.File) error {
+func CloseFiles(files []*os.File) error {
 	var errs []error
 	for _, f := range files {
 		if f != nil {
