@@ -209,7 +209,7 @@ func TestOwnersKept(t *testing.T) {
 func TestOwnersWithoutHelper(t *testing.T) {
 	r := newRig(t)
 	if os.Geteuid() == 0 {
-		r.cfg.Lodge = "/nonexistent/lodge" // so that root's helper does not start
+		r.cfg.Helper = "/nonexistent/lodge-helper" // so that root's helper does not start
 	} else if _, err := os.Stat(helperapi.SystemSocket); err == nil {
 		t.Skip("a helper is installed here")
 	}
