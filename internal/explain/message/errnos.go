@@ -27,7 +27,7 @@ func phrases() []errorPhrases {
 		{"EAFNOSUPPORT", "eafnosupport|wsaeafnosupport|address family not supported|address family not available"},
 		{"EACCES", "eacces|wsaeacces|permission denied|permissiondenied|eperm|operation not permitted|access permissions|keine berechtigung|permission non accordée|permiso denegado|permesso negato|permissão negada|toegang geweigerd|brak dostępu|отказано в доступе|権限不足|许可がありません|権限がありません|权限不够|허가 거부"},
 		{"ENOTFOUND", "enotfound|eai_again|eai_noname|getaddrinfo failed|getaddrinfo error|nxdomain|no such host|could not resolve host|could not resolve hostname|couldn't resolve host|name or service not known|could not translate host name|temporary failure in name resolution|nodename nor servname|err_name_not_resolved|unknownhostexception|unknownhost|unknown host|name does not resolve|bad address '|failed to lookup address|dns error|server misbehaving|host not found|name resolution|unknown mysql server host|der name oder der dienst ist nicht bekannt|nom ou service inconnu|nombre o servicio desconocido|имя или служба не известны|未知的名称或服务"},
-		{"ETIMEDOUT", "etimedout|wsaetimedout|connection timed out|i/o timeout|operation timed out|timeout was reached|timed out|deadline exceeded|deadlineexceeded|err_connection_timed_out|err_timed_out|connect timeout|connection timeout|connecttimeout|connecttimeouterror|connecttimeoutexception|timeout expired|und_err_connect_timeout|timeouterror|timeout of|did not properly respond after a period of time|timedout|nt_status_io_timeout" +
+		{"ETIMEDOUT", "etimedout|wsaetimedout|connection timed out|i/o timeout|operation timed out|timeout was reached|timed out|deadline exceeded|deadlineexceeded|err_connection_timed_out|err_timed_out|connect timeout|connection timeout|connecttimeout|connecttimeouterror|connecttimeoutexception|timeout expired|timeout connecting to|client.timeout exceeded|request canceled while waiting for connection|und_err_connect_timeout|timeouterror|timeout of|did not properly respond after a period of time|timedout|nt_status_io_timeout" +
 			"|zeitüberschreitung|wartezeit für die verbindung abgelaufen|connexion terminée par expiration du délai|expiró el tiempo de conexión|tempo scaduto|tempo esgotado|время ожидания соединения истекло|连接超时|接続がタイムアウトしました"},
 		{"ENOENT", "enoent|no such file or directory|datei oder verzeichnis nicht gefunden|aucun fichier ou dossier de ce type|no existe el archivo o el directorio|нет такого файла или каталога"},
 		{"ENOTSOCK", "enotsock|socket operation on non-socket"},
@@ -110,15 +110,16 @@ var (
 		re.Longest()
 		return re
 	})
-	reNumber = compiled(`(?i)(?:\b(?:errno|os error|socket ?error|error code|winerror|errcode|code|exception|err)\b['"]?\s*[:=(]?\s*-?(\d{1,5})\b|\((\d{1,5})(?::[^)]*)?\)|\((\d{1,2})(?: "[^)]*)?\)\s*$)`)
+	reNumber = compiled(`(?i)(?:\b(?:errno|returned error|os error|socket ?error|error code|winerror|errcode|code|exception|err)\b['"]?\s*[:=(]?\s*-?(\d{1,5})\b|\((\d{1,5})(?::[^)]*)?\)|\((\d{1,2})(?: "[^)]*)?\)\s*$)`)
 	// A port or an address that somebody else has, in the words of programs.
 	reTaken = compiled(`(?i)\b(?:(?:is|was|are|seems to be|appears to be|be)\s+(?:already |currently )*(?:in use|used|being used|taken|occupied|allocated|bound|busy)|already (?:in use|used|bound|taken|occupied)|in use by)\b` +
-		`|\b(?:already|another \w+(?: \w+)? is|another \w+ already|something is|something else is|instance) (?:already )?(?:running|listening|bound|serving) (?:on|at|to)\b|\bnot free\b`)
+		`|\b(?:already|another \w+(?: \w+){0,3} is|another \w+ already|something is|something else is|instance) (?:already )?(?:running|listening|bound|serving) (?:on|at|to)\b|\bnot free\b|\(in use\)|\banother (?:process|program|application|server|instance) (?:is )?(?:already )?(?:using|on) (?:the |this )?port\b`)
 	// socat, where the file of a Unix socket is in the way.
 	reExists  = compiled(`"[^"\s]+" exists\b`)
 	reRefused = compiled(`(?i)\b(?:was|is|been|were|connection)?\s*refused\b|\bcould(?: not|n't) connect to (?:the )?server\b|\brefused to connect\b`)
 	// A failure without an error.
-	reCannotBind    = compiled(`(?i)\b(?:fail(?:ed|ure)? (?:(?:to|in) )?(?:bind|listen)(?:ing)?|forwarding failed for listen port|(?:cannot|can't|could ?n[o']t|unable to|unable) (?:bind|listen)|bind(?:ing)? (?:\w+ ){0,4}failed|port\W{0,3}\d+\W{0,2} (?:is )?(?:not available|unavailable)|address (?:is )?not available)\b`)
+	reCannotBind = compiled(`(?i)\b(?:fail(?:ed|ure)? (?:(?:to|in) )?(?:bind|listen)(?:ing)?|forwarding failed for listen port|(?:cannot|can't|could ?n[o']t|unable to|unable) (?:bind|listen)|bind(?:ing)? (?:\w+ ){0,4}failed|port\W{0,3}\d+\W{0,2} (?:is )?(?:not available|unavailable)|address (?:is )?not available` +
+		`|(?:find|acquire) (?:an? |any |the )?(?:available |free |empty |required |unused )?['"]?port|port \d+ is not open on .{1,60}could not start|adding listener failed|set up (?:host |port )*forwarding)\b`)
 	reCannotConnect = compiled(`(?i)\b(?:fail(?:ed|ure)? (?:to|in) (?:connect|reach|dial|open|contact|establish|fetch|proxy)|fail(?:ed|ure) connecting|(?:cannot|can't|could ?n[o']t|couldn't|unable to|error) (?:connect|reach|contact|establish|open|dial|communicate|access)(?:ing)?|could not be (?:established|reached)|not possible to (?:connect|reach)|connection (?:\S+ ){0,8}(?:failed|lost|closed|error)|(?:connect|connection|connecting) (?:failed|error|to \S+ failed)|no (?:connection|brokers|servers?) available|not reachable|unreachable|is the server running)\b`)
 )
 

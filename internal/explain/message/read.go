@@ -336,7 +336,7 @@ func (r *reader) related(m *mention, line int, op Operation) bool {
 		return true
 	}
 	if op == Bind {
-		return has("bind", "listen", "socket", "serv", "port")
+		return has("bind", "listen", "socket", "serv", "port", "starting")
 	}
 	return has("connect", "dial", "trying", "accepting", "request to", "fetch", "proxy", "upstream", "reach")
 }

@@ -30,7 +30,7 @@ func (g *grammar) role(i int) role {
 		return aim
 	}
 	switch prev {
-	case "from", "client", "request":
+	case "from", "client", "request", "alternative", "alternate":
 		return never
 	case "local":
 		if t.kind == address && g.text(j+1) == "(" {
