@@ -9,13 +9,22 @@ var (
 	reFamily = compiled(`^\[AF_INET6?\](?:\[undef\]:(\d{1,5})\b)?`)
 	// A DnsEndPoint of .NET: Unspecified/localhost:27017.
 	reDotNet = compiled(`^(?:Unspecified|InterNetwork(?:V6)?)/([A-Za-z][\w.-]*|\d{1,3}(?:\.\d{1,3}){3}|\[[0-9A-Fa-f:]+\]):(\d{1,5})\b`)
-	// Ports that no "port" precedes: vagrant, get-port, gradio.
-	rePortWord = compiled(`^(?i:forwarded port to|tried|empty port in range:) (\d{4,5})\b`)
-	reTimes    = compiled(`^ (?:times|attempts|addresses|ports)\b`)
+	// Ports that are not right behind "port": vagrant, get-port, gradio, GlassFish, Quarkus.
+	// Docker: [::]:8080:172.17.0.2:80/tcp, what listens here and where it leads.
+	reMapping6 = compiled(`^\[([0-9A-Fa-f:]+)\]:(\d{1,5}):(?:\d{1,3}(?:\.\d{1,3}){3}|\[[0-9A-Fa-f:]+\]):\d{1,5}(?:/(tcp|udp))?`)
+	// Knot, Unbound: 127.0.0.1@53.
+	reAt       = compiled(`^(\d{1,3}(?:\.\d{1,3}){3}|[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,7})@(\d{1,5})\b`)
+	rePortWord = compiled(`^(?i:(?:forwarded port to|port (?:in|within) range:|port\(s\) already bound:) (\d{2,5})|tried (\d{4,5}))\b`)
+	// undici, which has the local end before it: elsewhere it is a client's port.
+	reRemote = compiled(`^remotePort: (\d{1,5})\b`)
+	reTimes  = compiled(`^ (?:times|attempts|addresses|ports)\b`)
 )
 
 // form takes an address in one of the forms that single programs have.
 func (l *lexer) form(rest string) bool {
+	if m := reAt().FindStringSubmatch(rest); m != nil && l.before(" \t\n\"'`(=[<") && l.takeHost(len(m[0]), m[1], m[2], "") {
+		return true
+	}
 	switch c := rest[0]; {
 	case isLetter(c) && (l.at == 0 || !isLetter(l.text[l.at-1])):
 		if m := reHostFwd().FindStringSubmatch(rest); m != nil {
@@ -25,10 +34,21 @@ func (l *lexer) form(rest string) bool {
 			return l.takeHost(len(m[0]), strings.Trim(m[1], "[]"), m[2], "")
 		}
 		if m := rePortWord().FindStringSubmatch(rest); m != nil && !reTimes().MatchString(rest[len(m[0]):]) {
+			l.takePort(len(m[0]), m[1]+m[2], "")
+			return true
+		}
+		if m := reRemote().FindStringSubmatch(rest); m != nil && strings.Contains(l.text[max(0, l.at-200):l.at], "localPort: ") {
 			l.takePort(len(m[0]), m[1], "")
 			return true
 		}
+		if s := "UNKNOWN port 65535"; strings.HasPrefix(rest, s) { // ssh, behind a ProxyCommand
+			l.take(noise, len(s))
+			return true
+		}
 	case c == '[':
+		if m := reMapping6().FindStringSubmatch(rest); m != nil {
+			return l.takeHost(len(m[0]), m[1], m[2], m[3])
+		}
 		m := reFamily().FindStringSubmatch(rest)
 		if m == nil {
 			return false

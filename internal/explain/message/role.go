@@ -78,6 +78,9 @@ func (g *grammar) isDocumentation(i int) bool {
 	if h.ip.IsValid() || h.name == "localhost" || !strings.Contains(h.name, ".") || strings.HasSuffix(h.name, ".localhost") || strings.HasSuffix(h.name, ".test") {
 		return false
 	}
+	if g.text(i-1) == "." && i > 1 {
+		return true // a sentence of its own
+	}
 	for j := i - 1; j >= max(0, i-6) && g.tokens[j].kind != newline; j-- {
 		switch g.text(j) {
 		case "see", "visit", "docs", "documentation", "help", "read", "more", "information", "info", "details", "refer", "learn", "report", "guide", "faq", "issue", "docs:", "logs", "hint", "about":
