@@ -132,6 +132,30 @@ func TestRoutes(t *testing.T) {
 	}
 }
 
+// TestLinkDown has an interface that leads to the address and is down.
+func TestLinkDown(t *testing.T) {
+	link := &netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: "down0"}, PeerName: "down1"}
+	if err := netlink.LinkAdd(link); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = netlink.LinkDel(link) })
+	addr, err := netlink.ParseAddr("10.89.7.1/24")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := netlink.AddrAdd(link, addr); err != nil {
+		t.Fatal(err)
+	}
+	_, r := explained(t, "dial tcp 10.89.7.9:80: connect: network is unreachable")
+	if c := cause(t, r, NoRoute); !strings.Contains(strings.Join(c.Evidence, "; "), "down0") || c.Hint != "bring it up: ip link set down0 up" {
+		t.Errorf("%+v", c)
+	}
+	_, r = explained(t, "dial tcp 10.89.8.9:80: connect: network is unreachable")
+	if c := cause(t, r, NoRoute); strings.Contains(strings.Join(c.Evidence, "; "), "down0") {
+		t.Errorf("%+v", c)
+	}
+}
+
 func TestLoopbackDown(t *testing.T) {
 	lo, err := netlink.LinkByName("lo")
 	if err != nil {
