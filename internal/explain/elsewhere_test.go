@@ -222,6 +222,28 @@ func TestCloseWait(t *testing.T) {
 	cause(t, r, CloseWait)
 }
 
+// TestClosedByServer has connections that the server has closed, and its clients
+// have not.
+func TestClosedByServer(t *testing.T) {
+	l := listen(t, "tcp4", "127.0.0.1:14451")
+	for range 3 {
+		c, err := net.Dial("tcp4", l.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = c.Close() })
+		s, err := l.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = s.Close()
+	}
+	eventually(t, "three connections closed here", func() bool {
+		_, r := explained(t, ":14451")
+		return strings.Contains(r.Answer, "3 connections are closed here") && !strings.Contains(r.Answer, "open to it")
+	})
+}
+
 // A server has ended, and a child of it that inherited its socket goes on.
 func TestInheritedListener(t *testing.T) {
 	fd, err := socketTo("127.0.0.1:14460", false)
