@@ -70,12 +70,18 @@ func TestPiecesOfALine(t *testing.T) {
 		{Service: "web", Text: "secret\x07b", Continuation: true},
 		{Service: "db", Text: "1mnew"},
 		{Service: "web", Text: "c"},
+		// What a prompt is given out of is not marked: nobody knows yet that more will come.
+		{Service: "web", Text: "d\x1b]0;ti"},
+		{Service: "web", Text: "note", Note: true},
+		{Service: "web", Text: "tle\x07e\x1b", Continuation: true},
+		{Service: "web", Text: "[31mred", Continuation: true},
 	} {
 		if err := p.print(l); err != nil {
 			t.Fatal(err)
 		}
 	}
-	want := "web | a\ndb  | other\nweb | \nweb | b\ndb  | 1mnew\nweb | c\n"
+	want := "web | a\ndb  | other\nweb | \nweb | b\ndb  | 1mnew\nweb | c\n" +
+		"web | d\nweb | note\nweb | e\nweb | \x1b[31mred\x1b[0m\n"
 	if out.String() != want {
 		t.Errorf("%q, want %q", out.String(), want)
 	}

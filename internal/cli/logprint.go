@@ -53,7 +53,7 @@ type linePrinter struct {
 	width int
 	heads map[string]string // what stands before a service's lines
 	text  []byte
-	state map[string]*escapes // of the line that a service has not ended
+	state map[string]*escapes // of the line that a service may not have ended
 }
 
 // colourful says whether colours may go to f.
@@ -90,9 +90,10 @@ func (p *linePrinter) print(l logs.Line) error {
 	}
 	p.text = append(p.text[:0], head...)
 	p.text = append(e.clean(p.text, l.Text), '\n')
-	if l.Partial {
+	switch {
+	case l.Partial, e.state != escNone: // a line without an end may stop within a sequence, too
 		p.state[l.Service] = e
-	} else {
+	case !l.Note: // a note stands between the pieces of a line
 		delete(p.state, l.Service)
 	}
 	_, err := p.out.Write(p.text)

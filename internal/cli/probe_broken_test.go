@@ -18,7 +18,11 @@ func TestBrokenAnswerText(t *testing.T) {
 		`HTTP/1.1 200, malformed: bad Content-Length "-5"`:                                {Protocol: "http", Failure: probe.BadAnswer, HTTP: &probe.HTTP{Version: "1.1", Status: 200, Problem: `bad Content-Length "-5"`}},
 		"HTTP/1.0, and no answer to GET /x":                                               {Protocol: "http", HTTP: &probe.HTTP{Version: "1.0", Path: "/x"}},
 		`something that lodge does not know: "Wel", then it resets the connection within`: {Protocol: "unknown", FirstBytes: "Wel", Failure: probe.Reset},
-		"HTTP, then it closes": {Protocol: "http", Failure: probe.ClosedEarly},
+		"MQTT (asks for no password)":                                                     {Protocol: "mqtt", Auth: "none"},
+		"MQTT (refuses: not authorized)":                                                  {Protocol: "mqtt", Refusal: "not authorized"},
+		"RTSP, GStreamer RTSP server, connect ":                                           {Protocol: "rtsp", Product: "GStreamer RTSP server"},
+		"NEWER, 1.0":                                                                      {Protocol: "newer", Version: "1.0"},
+		"HTTP, then it closes":                                                            {Protocol: "http", Failure: probe.ClosedEarly},
 	} {
 		var out strings.Builder
 		(&app{out: &out}).printAnswer(answered("80", "localhost", "127.0.0.1", 80, x), 7*time.Second)

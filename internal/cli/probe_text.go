@@ -42,7 +42,7 @@ func answerText(x *probe.Answer) string {
 	name := strings.TrimSpace(x.Product + " " + x.Version)
 	titles := map[string]string{
 		"ssh": "SSH", "smtp": "SMTP", "ftp": "FTP", "smtp or ftp": "SMTP or FTP", "imap": "IMAP", "pop3": "POP3", "dns": "DNS", "amqp": "AMQP",
-		"vnc": "VNC", "rsync": "rsync", "telnet": "Telnet", "echo": "an echo: it sends back what it gets", "nats": "NATS", "kafka": "Kafka",
+		"vnc": "VNC", "rsync": "rsync", "telnet": "Telnet", "echo": "an echo: it sends back what it gets", "nats": "NATS", "kafka": "Kafka", "mqtt": "MQTT", "rtsp": "RTSP",
 		"redis": "Redis", "memcached": "memcached", "mongodb": "MongoDB", "mysql": "MySQL", "postgresql": "PostgreSQL",
 	}
 	var text string
@@ -61,7 +61,9 @@ func answerText(x *probe.Answer) string {
 			text = titles[x.Protocol]
 		}
 	default:
-		text = titles[x.Protocol]
+		if text = titles[x.Protocol]; text == "" {
+			text = strings.ToUpper(x.Protocol)
+		}
 		if name != "" {
 			text += ", " + name
 		}

@@ -164,6 +164,9 @@ func (f *Facts) listenerAnswer(r *Report) string {
 	if n := f.clients(r); n > 0 {
 		out = append(out, count(n, "connection is open to it.", "connections are open to it."))
 	}
+	if n := halfClosed(r); n > 0 {
+		out = append(out, count(n, "connection is closed here, and not by its client (FIN_WAIT2 here, CLOSE_WAIT there).", "connections are closed here, and not by their clients (FIN_WAIT2 here, CLOSE_WAIT there)."))
+	}
 	return strings.Join(out, " ")
 }
 
@@ -171,7 +174,18 @@ func (f *Facts) listenerAnswer(r *Report) string {
 func (f *Facts) clients(r *Report) int {
 	n := 0
 	for i := range r.Connections {
-		if s := r.Connections[i].State; s != "time_wait" && s != "syn_recv" && s != "close_wait" {
+		if s := r.Connections[i].State; s != "time_wait" && s != "syn_recv" && s != "close_wait" && !closing(&r.Connections[i]) {
+			n++
+		}
+	}
+	return n
+}
+
+// halfClosed counts connections that the server has closed and the client has not.
+func halfClosed(r *Report) int {
+	n := 0
+	for i := range r.Connections {
+		if row := &r.Connections[i]; row.State == "fin_wait_2" && closing(row) {
 			n++
 		}
 	}

@@ -132,6 +132,30 @@ func TestRoutes(t *testing.T) {
 	}
 }
 
+// TestLinkDown has an interface that leads to the address and is down.
+func TestLinkDown(t *testing.T) {
+	link := &netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: "down0"}, PeerName: "down1"}
+	if err := netlink.LinkAdd(link); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = netlink.LinkDel(link) })
+	addr, err := netlink.ParseAddr("10.89.7.1/24")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := netlink.AddrAdd(link, addr); err != nil {
+		t.Fatal(err)
+	}
+	_, r := explained(t, "dial tcp 10.89.7.9:80: connect: network is unreachable")
+	if c := cause(t, r, NoRoute); !strings.Contains(strings.Join(c.Evidence, "; "), "down0") || c.Hint != "bring it up: ip link set down0 up" {
+		t.Errorf("%+v", c)
+	}
+	_, r = explained(t, "dial tcp 10.89.8.9:80: connect: network is unreachable")
+	if c := cause(t, r, NoRoute); strings.Contains(strings.Join(c.Evidence, "; "), "down0") {
+		t.Errorf("%+v", c)
+	}
+}
+
 func TestLoopbackDown(t *testing.T) {
 	lo, err := netlink.LinkByName("lo")
 	if err != nil {
@@ -196,6 +220,28 @@ func TestCloseWait(t *testing.T) {
 		return strings.Contains(r.Answer, "3 connections are in CLOSE_WAIT")
 	})
 	cause(t, r, CloseWait)
+}
+
+// TestClosedByServer has connections that the server has closed, and its clients
+// have not.
+func TestClosedByServer(t *testing.T) {
+	l := listen(t, "tcp4", "127.0.0.1:14451")
+	for range 3 {
+		c, err := net.Dial("tcp4", l.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = c.Close() })
+		s, err := l.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = s.Close()
+	}
+	eventually(t, "three connections closed here", func() bool {
+		_, r := explained(t, ":14451")
+		return strings.Contains(r.Answer, "3 connections are closed here") && !strings.Contains(r.Answer, "open to it")
+	})
 }
 
 // A server has ended, and a child of it that inherited its socket goes on.

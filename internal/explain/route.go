@@ -110,6 +110,10 @@ func (f *Facts) noRoute(ip netip.Addr, errno unix.Errno) Cause {
 		c.Summary = fmt.Sprintf("This machine has no route to %s, so nothing can be sent there.", ip)
 	}
 	c.Evidence = []string{fmt.Sprintf("the kernel, asked for the route to %s, says: %v", ip, error(errno))}
+	if link := downLink(ip); link != "" {
+		c.Evidence = append(c.Evidence, fmt.Sprintf("interface %s leads there, and is down", link))
+		c.Hint = "bring it up: ip link set " + link + " up"
+	}
 	return c
 }
 

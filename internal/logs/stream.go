@@ -333,7 +333,7 @@ func (s *stream) flush(idle time.Duration) {
 	now := s.st.now()
 	for _, w := range s.writers {
 		if now.Sub(w.touched) >= idle {
-			w.flush(now)
+			w.flushIdle(now)
 		}
 	}
 	s.catchUp(now)

@@ -101,16 +101,37 @@ func (w *Writer) Close() error {
 	return s.closeFile()
 }
 
-func (w *Writer) flush(now time.Time) {
-	text := shown(w.part)
+func (w *Writer) flush(now time.Time) { w.flushBut(0, now) }
+
+// flushIdle is flush where more may come: it leaves a character that is not whole.
+func (w *Writer) flushIdle(now time.Time) { w.flushBut(unfinished(w.part), now) }
+
+// flushBut flushes all but the last n bytes.
+func (w *Writer) flushBut(n int, now time.Time) {
+	end := len(w.part) - n
+	text := shown(w.part[:end])
 	if len(text) == 0 {
 		return
 	}
 	w.s.begin(now)
 	w.line(text)
 	w.s.commit(now)
-	w.part = w.part[:0]
+	w.part = append(w.part[:0], w.part[end:]...)
 	w.cut = true
+}
+
+// unfinished returns the length of the beginning of a character in UTF-8 with
+// which b ends.
+func unfinished(b []byte) int {
+	for n := 1; n < utf8.UTFMax && n <= len(b); n++ {
+		if tail := b[len(b)-n:]; utf8.RuneStart(tail[0]) {
+			if utf8.FullRune(tail) {
+				return 0
+			}
+			return n
+		}
+	}
+	return 0
 }
 
 // continues reports whether raw, the end of the line so far, continues what was

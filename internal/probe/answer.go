@@ -117,7 +117,7 @@ type reader func(r reply) (a *Answer, more bool)
 // readers lists all, those that cannot be mistaken first.
 func readers() []reader {
 	return []reader{
-		readEcho, readSSH, readHTTP, readTLSRecord, readH2Settings, readPostgres, readMySQL, readMongo, readAMQP,
+		readEcho, readSSH, readRTSP, readHTTP, readTLSRecord, readH2Settings, readPostgres, readMySQL, readMongo, readAMQP,
 		readKafka, readMQTT, readDNSOverTCP, readNATS, readRedis, readMemcached, readIMAP, readPOP3, readSMTPOrFTP,
 		readVNC, readRsync, readTelnet,
 	}

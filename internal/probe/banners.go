@@ -20,7 +20,7 @@ func begins(r reply, word string) (yes, maybe bool) {
 func readSSH(r reply) (*Answer, bool) {
 	yes, maybe := begins(r, "SSH-")
 	if !yes {
-		return nil, maybe
+		return readSSHLines(r, maybe)
 	}
 	first, _, whole := line(r.data)
 	a := &Answer{Protocol: "ssh"}

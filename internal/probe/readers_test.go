@@ -52,6 +52,10 @@ var readerCases = []struct {
 	{"OpenSSH", "", "SSH-2.0-OpenSSH_9.2p1 Debian-2+deb12u3\r\n", `{"protocol":"ssh","product":"OpenSSH","version":"9.2p1 Debian-2+deb12u3"}`, ""},
 	{"Dropbear after GET", get, "SSH-2.0-dropbear_2022.83\r\n\x00\x00\x01\xdc", `{"protocol":"ssh","product":"dropbear","version":"2022.83"}`, ""},
 	{"SSH without an end", "", "SSH-", `{"protocol":"ssh"}`, ""},
+	{"SSH with too many clients", "", "Exceeded MaxStartups\r\n", `{"protocol":"ssh","refusal":"Exceeded MaxStartups"}`, ""},
+	{"other lines", "", "Exceeded all\r\n", "", ""},
+	{"RTSP after GET", get, "RTSP/1.0 400 Bad Request\r\nServer: GStreamer RTSP server\r\n\r\n", `{"protocol":"rtsp","product":"GStreamer RTSP server"}`, ""},
+	{"RTSP of another kind", get, "RTSP/3.0 400 Bad Request\r\n\r\n", "", ""},
 	{"Postfix", "", "220 mail.test ESMTP Postfix (Debian/GNU)\r\n", `{"protocol":"smtp","product":"mail.test ESMTP Postfix (Debian/GNU)"}`, ""},
 	{"SMTP that refuses", "", "554 no SMTP service here\r\n", `{"protocol":"smtp","refusal":"no SMTP service here","refusal_code":"554"}`, ""},
 	{"FTP in lines", "", "220-Welcome\r\n220 (vsFTPd 3.0.3)\r\n", `{"protocol":"ftp","product":"Welcome (vsFTPd 3.0.3)"}`, ""},
@@ -247,5 +251,18 @@ func TestMicros(t *testing.T) {
 		if got := micros(time.Duration(in)); got != want {
 			t.Error(fmt.Sprint(in, ": ", got))
 		}
+	}
+}
+
+// TestSSHBehindLines is a server that sends other lines first. It is known once
+// its own has come: until then they may be any server's.
+func TestSSHBehindLines(t *testing.T) {
+	lines := "Welcome\r\nto the jungle\r\n"
+	if a, more := recognise(reply{data: []byte(lines)}); a != nil || more {
+		t.Errorf("%+v %v", a, more)
+	}
+	a, _ := recognise(reply{data: []byte(lines + "SSH-2.0-OpenSSH_9.6\r\n")})
+	if a == nil || a.Protocol != "ssh" || a.Version != "9.6" {
+		t.Errorf("%+v", a)
 	}
 }

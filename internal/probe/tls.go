@@ -70,6 +70,9 @@ func askTLS(ctx context.Context, p *prober, s *session) (*Answer, []byte) {
 		return a, raw.bytes()
 	}
 	if inside := p.inside(ctx, s, facts.ALPN); inside != nil {
+		if inside.next == "redis" { // an error about a question that was not Redis'
+			inside.Refusal, inside.RefusalCode = "", ""
+		}
 		inside.TLS, inside.next = facts, ""
 		a = inside
 	}
@@ -83,7 +86,7 @@ func (p *prober) inside(ctx context.Context, s *session, alpn string) *Answer {
 	switch {
 	case alpn == "h2":
 		a, data = askH2(ctx, p, s)
-	case alpn == "" && p.target.Scheme == "rediss":
+	case alpn == "" && (p.target.Scheme == "rediss" || p.target.Scheme == "" && usual(p.target.Port) == "redis"):
 		a, data = p.ask(ctx, s, []byte(redisHello), askRedisInfo)
 	case alpn == "" && (p.target.Scheme == "amqps" || p.target.Port == 5671):
 		a, data = p.ask(ctx, s, []byte(amqpHello), nil)

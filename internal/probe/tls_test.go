@@ -106,6 +106,17 @@ func TestTLS(t *testing.T) {
 	}
 }
 
+// TestRedisInTLS is a Redis that answers HTTP's question with an error, which is
+// no refusal.
+func TestRedisInTLS(t *testing.T) {
+	cert, roots := certificate(t, nil)
+	f := secured(t, &tls.Config{Certificates: []tls.Certificate{cert}}, script("", [2]string{"GET ", "-ERR wrong number of arguments for 'get' command\r\n"}))
+	r := find(t, f.target("tls"), Options{Roots: roots})
+	if r.Answer == nil || r.Answer.Protocol != "redis" || r.Answer.TLS == nil || r.Answer.Refusal != "" {
+		t.Errorf("%+v", r.Answer)
+	}
+}
+
 // TestTLSIsFoundFromHTTP is a port without a hint whose server wants TLS and
 // says so in the clear, or with an alert, or not at all.
 func TestTLSIsFoundFromHTTP(t *testing.T) {

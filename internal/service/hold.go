@@ -22,7 +22,7 @@ func (r *runner) exchange(p *process, why string) {
 	r.note(p, "restarted: "+why)
 	if h, ok := r.sup.inside.(holder); ok && !r.leased() {
 		n, err := h.Hold(r.name)
-		r.held = n > 0
+		r.held = r.held || n > 0 // what an earlier restart kept may still wait to be taken
 		if err != nil {
 			r.note(p, "connections may be refused for a moment: "+err.Error())
 		}

@@ -13,6 +13,7 @@ type holding struct {
 	*fake
 	mu    sync.Mutex
 	calls []string
+	once  bool // only the first Hold finds something
 }
 
 func (h *holding) note(what string) {
@@ -21,9 +22,22 @@ func (h *holding) note(what string) {
 	h.calls = append(h.calls, what)
 }
 
-func (h *holding) Hold(string) (int, error) { h.note("hold"); return 1, nil }
-func (h *holding) Unhold(string)            { h.note("unhold") }
-func (h *holding) LetGo(string)             { h.note("let go") }
+func (h *holding) told() []string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.Clone(h.calls)
+}
+
+func (h *holding) Hold(string) (int, error) {
+	h.note("hold")
+	if h.once && len(h.told()) > 1 {
+		return 0, nil
+	}
+	return 1, nil
+}
+
+func (h *holding) Unhold(string) { h.note("unhold") }
+func (h *holding) LetGo(string)  { h.note("let go") }
 
 // TestHeldIsLetGo: listening sockets that were kept for a restart are let go when
 // the new process fails, before the service is started again.
@@ -45,9 +59,7 @@ func TestHeldIsLetGo(t *testing.T) {
 	}
 	r.stop()
 	<-done
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if want := []string{"hold", "let go"}; !slices.Equal(h.calls, want) {
-		t.Fatalf("told to %q, want %q", h.calls, want)
+	if got, want := h.told(), []string{"hold", "let go"}; !slices.Equal(got, want) {
+		t.Fatalf("told to %q, want %q", got, want)
 	}
 }

@@ -60,6 +60,7 @@ type runner struct {
 	lapseReason       string
 	isServer          bool // a process of this definition has listened
 	blocked           *Error
+	lacks             string            // it failed as this service, which it needs, had failed
 	warnings          map[string]string // by kind
 	peers             map[string]peer   // where what it needs was at its start
 
@@ -271,12 +272,16 @@ func (r *runner) loop() {
 		select {
 		case <-r.end:
 			r.dropLease()
+			r.closeFiles()
 			return
+		case files := <-r.mends():
+			r.mended(files)
 		case c := <-r.cmds:
 			if c.ask == askStop {
 				r.set(func(st *Status) { st.State, st.Reason, st.PID = r.atRest(), "", 0 })
 				r.taken()
 				r.dropLease()
+				r.closeFiles()
 				c.reply <- nil
 				continue
 			}
@@ -284,7 +289,7 @@ func (r *runner) loop() {
 				c.ask = askStart
 			}
 			r.mu.Lock()
-			r.st.State, r.st.Reason, r.st.Exit, r.st.Signal, r.st.Failing, r.err = Waiting, "", nil, "", "", nil
+			r.st.State, r.st.Reason, r.st.Exit, r.st.Signal, r.st.Failing, r.err, r.lacks = Waiting, "", nil, "", "", nil, ""
 			r.mu.Unlock()
 			r.taken()
 			reply := r.session()
@@ -421,6 +426,7 @@ func (r *runner) awaitNeeds() verdict {
 				break
 			}
 			if err != nil {
+				r.setLacks(n)
 				return verdict{err: &Error{Service: r.name, Cause: fmt.Sprintf("it needs %s, which is %s", n, need.status().State), Hint: hintNeeds}}
 			}
 			if !ok {

@@ -70,6 +70,7 @@ func (r *runner) watchOver(p *process) verdict {
 			}
 			r.unhold()
 			r.tellDependants()
+			r.startLacking()
 		case <-r.lapsed:
 			if ready == nil {
 				await(true)
@@ -139,5 +140,7 @@ func (r *runner) readyHint(sp Spec) string {
 
 func (r *runner) endSession() {
 	r.letGo()
-	r.closeFiles()
+	if !mendable(r.status().State) {
+		r.closeFiles()
+	}
 }

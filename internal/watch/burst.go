@@ -15,7 +15,20 @@ const (
 	// first of all.
 	maxDebounces = 10
 	maxBurst     = 100
+	// Where many files have changed it is a tool, which may pause between two:
+	// manyQuiet quiet times are waited for.
+	many      = 10
+	manyQuiet = 3
 )
+
+// pause returns how long nothing may change until the pending changes are
+// delivered.
+func (w *Watcher) pause() time.Duration {
+	if w.flood || len(w.pending) >= many {
+		return manyQuiet * w.quiet
+	}
+	return w.quiet
+}
 
 // latest returns when the pending changes are delivered although there is no
 // quiet.

@@ -65,6 +65,26 @@ func TestBurstEnds(t *testing.T) {
 	}
 }
 
+// TestManyFilesMayPause: between the files of a burst more time may pass than
+// after a person's save.
+func TestManyFilesMayPause(t *testing.T) {
+	w := closed(t, Options{Root: t.TempDir(), Debounce: time.Second})
+	for i := range 12 {
+		want := time.Second
+		if i >= 10 {
+			want = 3 * time.Second
+		}
+		if got := w.pause(); got != want {
+			t.Errorf("after %d files: %v, want %v", i, got, want)
+		}
+		w.mark(fmt.Sprint(i), true)
+	}
+	w.flush()
+	if got := w.pause(); got != time.Second {
+		t.Errorf("after the delivery: %v", got)
+	}
+}
+
 // TestGitIsWaitedFor: while git has its lock, changes are gathered.
 func TestGitIsWaitedFor(t *testing.T) {
 	for name, gitDir := range map[string]string{"repository": ".git", "worktree": "elsewhere"} {

@@ -288,7 +288,7 @@ func (w *Watcher) arm() {
 	if w.first.IsZero() {
 		w.first = now
 	}
-	w.timer.Reset(min(w.quiet, max(w.latest().Sub(now), 0)))
+	w.timer.Reset(min(w.pause(), max(w.latest().Sub(now), 0)))
 }
 
 // flush makes what is pending due.

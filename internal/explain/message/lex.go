@@ -103,7 +103,7 @@ func (l *lexer) next() {
 	switch {
 	case c == ' ' || c == '\t':
 		l.at++
-	case l.service(rest):
+	case l.service(rest), l.form(rest):
 	case c == '\n':
 		l.take(newline, 1)
 	case isLetter(c) || c >= 0x80 || c == '_':
@@ -144,7 +144,7 @@ func hostOf(name, port string) (host, bool) {
 		h.port, h.hasPort = n, true
 	}
 	switch strings.ToLower(name) {
-	case "", "*", "null", "undefined", "none", "nil":
+	case "", "*", "any", "null", "undefined", "none", "nil":
 		return h, h.hasPort
 	}
 	if ip, err := netip.ParseAddr(name); err == nil {

@@ -56,6 +56,9 @@ func (g *grammar) at(i int) int {
 	switch t.kind {
 	case address:
 		h, n := t.host, 1
+		if g.isDisplay(i) {
+			return n
+		}
 		if !h.hasPort {
 			h, n = g.withPort(i, h, false)
 		}
@@ -68,11 +71,15 @@ func (g *grammar) at(i int) int {
 		return n
 	case portWords:
 		// port 7003 on 127.0.0.1
-		if k := i + 2; slices.Contains([]string{"on", "at", "of"}, g.text(i+1)) && k < len(g.tokens) && g.tokens[k].kind == address && !g.tokens[k].url && !g.tokens[k].host.hasPort && g.tokens[k].host.ip.IsValid() {
+		k := i + 2
+		for slices.Contains([]string{"host", "address", `"`, "'"}, g.text(k)) {
+			k++
+		}
+		if slices.Contains([]string{"on", "at", "of"}, g.text(i+1)) && k < len(g.tokens) && g.tokens[k].kind == address && !g.tokens[k].url && !g.tokens[k].host.hasPort && g.tokens[k].host.ip.IsValid() {
 			h := g.tokens[k].host
 			h.port, h.hasPort, h.protocol = t.host.port, true, t.host.protocol
-			g.add(i, 3, h, g.role(i))
-			return 3
+			g.add(i, k+1-i, h, g.role(i))
+			return k + 1 - i
 		}
 		g.add(i, 1, t.host, g.role(i))
 	case socket:
@@ -109,7 +116,7 @@ func (g *grammar) word(i int) int {
 		g.add(i, n, h, g.role(i))
 		return n
 	}
-	if !target.ValidName(name) || g.stopWord(i) || isSource(name) {
+	if !target.ValidName(name) || g.stopWord(i) || isSource(name) || reUUID().MatchString(name) {
 		return 1
 	}
 	cue, strong := g.hostCue(i)
@@ -144,6 +151,12 @@ func (g *grammar) hostCue(i int) (cue, strong bool) {
 		prev = prev[i+1:] // java.net.UnknownHostException
 	}
 	switch prev {
+	case "to":
+		if slices.Contains([]string{"bind", "listen"}, g.text(j-1)) && g.portFollows(i) {
+			return false, false // bind to distribution port 25672
+		}
+	}
+	switch prev {
 	case "name":
 		return g.text(j-1) == "host", g.text(j-1) == "host"
 	case "enotfound", "eai_again", "lookup", "unknownhostexception":
@@ -167,12 +180,19 @@ func (g *grammar) hostCue(i int) (cue, strong bool) {
 	return false, false
 }
 
+// portFollows reports whether the token behind token i is a port with its word.
+func (g *grammar) portFollows(i int) bool {
+	return i+1 < len(g.tokens) && g.tokens[i+1].kind == portWords
+}
+
+var reUUID = compiled(`^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
+
 // stopWord reports whether a word of a sentence stands where a host could.
 func (g *grammar) stopWord(i int) bool {
 	switch g.text(i) {
 	case "a", "an", "the", "this", "that", "its", "your", "any", "all", "it", "be", "is", "was", "on", "to", "at", "for", "of", "in", "and", "or", "if", "not", "no", "as", "by",
 		"tcp", "udp", "ip", "ipv4", "ipv6", "tcp4", "tcp6", "tcp/ip", "http", "https", "ssh", "ssl", "tls", "local", "remote", "host", "hostname", "port", "ports", "address", "socket", "server",
-		"privileged", "given", "same", "another", "different", "add", "database", "daemon", "proxy", "upstream", "redis", "mysql", "mysql server", "listen", "bind", "connect", "connection", "node", "null", "none", "undefined", "nil", "unknown", "endpoint", "which", "network", "system", "unix", "domain", "debugging", "external", "expose", "localized", "some", "several", "multiple", "specified", "requested", "default", "internal", "public", "private", "tcp-port", "address:", "failed", "name", "error", "errors", "failure", "eai_again", "enotfound":
+		"privileged", "management", "admin", "debug", "debugger", "metrics", "control", "inspector", "distribution", "given", "same", "another", "different", "add", "database", "daemon", "proxy", "upstream", "redis", "mysql", "mysql server", "listen", "bind", "connect", "connection", "node", "null", "none", "undefined", "nil", "unknown", "endpoint", "which", "network", "system", "unix", "domain", "debugging", "external", "expose", "localized", "some", "several", "multiple", "specified", "requested", "default", "internal", "public", "private", "tcp-port", "address:", "failed", "name", "error", "errors", "failure", "eai_again", "enotfound":
 		return true
 	}
 	return false
@@ -234,6 +254,12 @@ func isAddressKey(s string) bool {
 // "localhost" (::1), port 5432; localhost port 3000; host: 'x', port: 1;
 // [127.0.0.1] 9999. Where port is needed only those forms count.
 func (g *grammar) withPort(i int, h host, strict bool) (host, int) {
+	if t, ok := g.pair(i); ok {
+		if p, err := target.Port(t.text); err == nil && p > 0 {
+			h.port, h.hasPort = p, true
+			return h, 4
+		}
+	}
 	j := i + 1
 	for j < len(g.tokens) && j < i+14 {
 		t := &g.tokens[j]
@@ -250,7 +276,9 @@ func (g *grammar) withPort(i int, h host, strict bool) (host, int) {
 			return h, j + 1 - i
 		case t.kind == address && !t.host.hasPort && t.host.ip.IsValid() && (!h.ip.IsValid() || h.ip == t.host.ip) && (g.text(j-1) == "(" || g.text(j-1) == "["):
 			h.ip = t.host.ip
-		case t.kind == address && t.host.ip.IsValid() && t.host.hasPort && t.text[0] == '|' && h.name != "":
+		case t.kind == address && t.host.ip.IsValid() && t.host.hasPort && t.text[0] == '|' && h.name != "",
+			// Postfix: localhost[127.0.0.1]:25
+			t.kind == address && t.host.ip.IsValid() && t.host.hasPort && t.text[0] == '[' && t.start == g.tokens[i].end && (h.name != "" || h.ip == t.host.ip):
 			h.ip, h.port, h.hasPort = t.host.ip, t.host.port, true
 			return h, j + 1 - i
 		case t.kind == address && !t.host.hasPort && t.host.ip.IsValid() && t.text[0] == '[' && h.name != "": // localhost [::1] 9999
@@ -296,7 +324,7 @@ func (g *grammar) isSocket(i int) bool {
 	}
 	low := strings.ToLower(path)
 	base := low[strings.LastIndexByte(low, '/')+1:]
-	if strings.HasSuffix(base, ".sock") || strings.HasSuffix(base, ".socket") || strings.HasPrefix(base, ".s.pgsql.") || strings.HasSuffix(base, ".ipc") || strings.HasPrefix(path, "@") || base == "socket" || strings.HasPrefix(base, "agent.") || strings.HasPrefix(base, ".x11-unix") {
+	if strings.HasSuffix(base, ".sock") || strings.HasSuffix(base, ".socket") || strings.HasPrefix(base, ".s.pgsql.") || strings.HasSuffix(base, ".ipc") || strings.HasPrefix(path, "@") || base == "socket" || base == "sock" || strings.HasPrefix(base, "agent.") || strings.HasPrefix(base, ".x11-unix") {
 		return true
 	}
 	if g.tokens[i].text != path && strings.HasPrefix(strings.ToLower(g.tokens[i].text), "unix") {
@@ -306,6 +334,10 @@ func (g *grammar) isSocket(i int) bool {
 		switch g.text(j) {
 		case "unix", "socket", "sun_path", "domain", "econnrefused", "eaddrinuse", "unixgram", "unixpacket":
 			return true
+		case "to": // tmux: error connecting to /tmp/tmux-1000/default
+			if j == i-1 && strings.HasPrefix(g.text(j-1), "connect") && (i+1 == len(g.tokens) || g.tokens[i+1].kind != address) {
+				return true
+			}
 		case "enoent", "eacces":
 			return g.text(j-1) == "connect" || g.text(j-1) == "listen"
 		case "use":

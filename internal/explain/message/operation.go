@@ -66,6 +66,7 @@ func (r *reader) protocol(m *mention, line int) loopback.Protocol {
 		return m.protocol
 	}
 	for _, text := range []string{r.text[r.lines[m.line].start:m.start], r.lineText(m.line), r.lineText(line), r.nearby(line)} {
+		text = reEither().ReplaceAllString(text, "")
 		if x := reProtocol().FindAllStringSubmatch(text, -1); x != nil {
 			return loopback.Protocol(strings.ToLower(x[len(x)-1][1]))
 		}
@@ -81,6 +82,9 @@ func (r *reader) nearby(line int) string {
 	at := r.lines[line].start
 	return r.text[max(start, at-(4<<10)):min(end, at+(4<<10))]
 }
+
+// reEither is what says nothing: OpenVPN writes it before each error of a socket.
+var reEither = compiled(`(?i)\btcp/udp\b`)
 
 var reProtocol = compiled(`(?i)(?:^|[\s/(\[{,:"'=])(tcp|udp)(?:[46]|/ip)?(?:[\s:)\]},"']|$)`)
 

@@ -10,7 +10,8 @@ import (
 type program struct{ name, want, text string }
 
 // programs reads testdata/programs.txt: "#### PROGRAM VERSION: READINGS", and what
-// it printed, up to the next such line. Addresses are those of a network
+// it printed, up to the next such line; of a program that was not run for it, what
+// its source or its users say that it prints. Addresses are those of a network
 // namespace in which nothing listened at them, or a server reset, was silent or
 // spoke something else. There are no readings where the message has no address
 // that belongs to its failure.

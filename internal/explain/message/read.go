@@ -336,7 +336,7 @@ func (r *reader) related(m *mention, line int, op Operation) bool {
 		return true
 	}
 	if op == Bind {
-		return has("bind", "listen", "socket", "serv", "port")
+		return has("bind", "listen", "socket", "serv", "port", "starting")
 	}
 	return has("connect", "dial", "trying", "accepting", "request to", "fetch", "proxy", "upstream", "reach")
 }
@@ -353,6 +353,12 @@ func breaksOff(errno string) bool {
 // isDetail reports whether a line is one of the details behind an error: a key
 // and a value.
 func isDetail(line string) bool {
+	for _, end := range []string{" |", "]:"} { // what compose, foreman and journald write before each line
+		if _, rest, ok := strings.Cut(line, end); ok {
+			line = rest
+			break
+		}
+	}
 	s := strings.TrimLeft(line, " \t{[\"'-")
 	if len(s) == len(line) {
 		return false // not in a block
@@ -363,7 +369,7 @@ func isDetail(line string) bool {
 	}
 	key = strings.TrimRight(key, "\"' ")
 	switch key {
-	case "address", "port", "host", "hostname", "path", "url", "uri", "server", "target", "endpoint", "addr", "remote":
+	case "address", "port", "host", "hostname", "path", "url", "uri", "server", "target", "endpoint", "addr", "remote", "remoteaddress", "remoteport":
 		return ok
 	}
 	return false

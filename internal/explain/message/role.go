@@ -30,7 +30,7 @@ func (g *grammar) role(i int) role {
 		return aim
 	}
 	switch prev {
-	case "from", "client", "request":
+	case "from", "client", "request", "alternative", "alternate":
 		return never
 	case "local":
 		if t.kind == address && g.text(j+1) == "(" {
@@ -77,6 +77,9 @@ func (g *grammar) isDocumentation(i int) bool {
 	h := t.host
 	if h.ip.IsValid() || h.name == "localhost" || !strings.Contains(h.name, ".") || strings.HasSuffix(h.name, ".localhost") || strings.HasSuffix(h.name, ".test") {
 		return false
+	}
+	if g.text(i-1) == "." && i > 1 {
+		return true // a sentence of its own
 	}
 	for j := i - 1; j >= max(0, i-6) && g.tokens[j].kind != newline; j-- {
 		switch g.text(j) {

@@ -50,9 +50,17 @@ func (h *Home) Hold(service string) (n int, err error) {
 		failed = errors.Join(failed, err)
 		found = append(found, list...)
 	}
-	h.Unhold(service)
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	// What an earlier Hold kept and nobody has taken stays: the process that was
+	// started meanwhile may have ended before it listened.
+	for _, list := range h.held {
+		for _, k := range list {
+			if k.service == service {
+				n++
+			}
+		}
+	}
 	for _, k := range found {
 		k.service = service
 		at, err := k.s.local()

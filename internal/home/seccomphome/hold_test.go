@@ -98,6 +98,10 @@ print('end')`
 	}
 	old.say("")
 	old.wait()
+	// A second restart before the new process listens keeps what is kept.
+	if n, err := h.Hold("web"); err != nil || n != 1 {
+		t.Fatal("Hold again:", n, err)
+	}
 	if list, err := h.Endpoints(); err != nil || len(list) != 1 {
 		t.Errorf("endpoints while held: %v, %v", list, err)
 	}
