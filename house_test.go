@@ -47,8 +47,9 @@ var allowed = map[string][]string{
 	"home/nonehome":    {"home", "home/hostsview", "loopback", "sockets", "procfs", "mark"},
 	"limits":           {},
 	"service":          {"drain", "home", "limits", "loopback", "logs", "watch", "procfs", "refs", "sockets"},
-	"keeper":           {"drain", "home", "home/hostsview", "home/ebpfhome", "home/seccomphome", "home/nonehome", "loopback", "logs", "procfs", "service", "unixsock", "stall", "mark", "statefile", "rawjson", "pidfd"},
-	"localapi":         {"keeper", "logs", "loopback", "service", "unixsock", "owners", "procfs", "sockets", "stall", "mark", "statefile", "rawjson"},
+	"keeperapi":        {"home", "logs", "loopback", "pidfd", "procfs", "rawjson", "service", "stall", "statefile", "unixsock"},
+	"keeper":           {"drain", "home", "home/ebpfhome", "home/hostsview", "home/nonehome", "home/seccomphome", "keeperapi", "logs", "loopback", "mark", "procfs", "rawjson", "service", "statefile", "unixsock"},
+	"localapi":         {"keeperapi", "logs", "loopback", "mark", "owners", "procfs", "rawjson", "service", "sockets", "stall", "statefile", "unixsock"},
 	"trust":            {},
 	"trust/stores":     {"trust"},
 	"trust/proof":      {"trust"},
@@ -58,8 +59,8 @@ var allowed = map[string][]string{
 	"explain/message":  {"loopback", "target"},
 	"explain/firewall": {},
 	"tui":              {"localapi", "logs", "loopback", "service", "sockets"},
-	"daemon":           {"lan", "logs", "proxy", "trust", "helperapi", "hosts", "names", "pace", "home", "home/hostsview", "home/ebpfhome", "home/seccomphome", "keeper", "localapi", "loopback", "procfs", "service", "sockets", "unixsock", "stall", "pidfd", "mark", "statefile", "rawjson"},
-	"cli":              {"drain", "ending", "helperapi", "hosts", "keeper", "localapi", "logs", "loopback", "project", "refs", "service", "trust", "trust/proof", "trust/stores", "probe", "sockets", "explain", "procfs", "pidfd", "tui", "names", "stall", "mark", "statefile", "target"},
+	"daemon":           {"helperapi", "home", "home/hostsview", "home/seccomphome", "hosts", "keeperapi", "lan", "localapi", "logs", "loopback", "mark", "names", "pace", "pidfd", "procfs", "proxy", "rawjson", "service", "sockets", "stall", "statefile", "trust", "unixsock"},
+	"cli":              {"drain", "ending", "explain", "helperapi", "hosts", "keeper", "keeperapi", "localapi", "logs", "loopback", "names", "pidfd", "probe", "procfs", "project", "refs", "service", "sockets", "stall", "statefile", "target", "trust", "trust/proof", "trust/stores", "tui"},
 }
 
 type pkg struct {

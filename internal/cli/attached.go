@@ -11,7 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"lodge/internal/keeper"
+	"lodge/internal/keeperapi"
 	"lodge/internal/localapi"
 	"lodge/internal/stall"
 )
@@ -50,7 +50,7 @@ func haltedNotes(ps []localapi.Project) []string {
 
 // patient is a session's client whose calls wait also for a keeper that does
 // not run. With noted that is told.
-func (a *app) patient(s *localapi.Session, noted bool) keeper.Client {
+func (a *app) patient(s *localapi.Session, noted bool) keeperapi.Client {
 	c := s.Client
 	c.Waits = true
 	if noted {

@@ -22,7 +22,7 @@ import (
 	"github.com/spf13/pflag"
 	"golang.org/x/sys/unix"
 
-	"lodge/internal/keeper"
+	"lodge/internal/keeperapi"
 	"lodge/internal/project"
 	"lodge/internal/stall"
 )
@@ -189,7 +189,7 @@ func (a *app) status(err error) int {
 	var h *hinted
 	var nu *notUpError
 	var u *usageError
-	var k *keeper.Error
+	var k *keeperapi.Error
 	var p *project.Error
 	var halted *stall.Error
 	switch {

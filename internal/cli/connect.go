@@ -14,7 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"lodge/internal/keeper"
+	"lodge/internal/keeperapi"
 	"lodge/internal/localapi"
 	"lodge/internal/loopback"
 	"lodge/internal/project"
@@ -143,7 +143,7 @@ func (a *app) withSession(ctx context.Context, p *project.Project, ch choices, d
 			err = do(c, s)
 		}
 		c.Close()
-		if !errors.Is(err, keeper.ErrGone) {
+		if !errors.Is(err, keeperapi.ErrGone) {
 			return err
 		}
 	}

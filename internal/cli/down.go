@@ -11,7 +11,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 
-	"lodge/internal/keeper"
+	"lodge/internal/keeperapi"
 	"lodge/internal/localapi"
 	"lodge/internal/pidfd"
 	"lodge/internal/procfs"
@@ -82,7 +82,7 @@ func (a *app) down(ctx context.Context, names []string, all bool) error {
 		}
 	}
 	if len(names) > 0 {
-		if err := localapi.NewSession(p).Stop(ctx, names); err != nil && !errors.Is(err, keeper.ErrGone) {
+		if err := localapi.NewSession(p).Stop(ctx, names); err != nil && !errors.Is(err, keeperapi.ErrGone) {
 			return err
 		}
 		return nil
@@ -95,7 +95,7 @@ func (a *app) downOne(ctx context.Context, c *localapi.Client, p localapi.Projec
 	if c == nil {
 		end = func() error { return downAlone(ctx, p) }
 	}
-	if err := end(); err != nil && !errors.Is(err, keeper.ErrGone) {
+	if err := end(); err != nil && !errors.Is(err, keeperapi.ErrGone) {
 		return err
 	}
 	fmt.Fprintf(a.err, "%s is down\n", p.Shown())
@@ -112,7 +112,7 @@ func downAlone(ctx context.Context, p localapi.Project) error {
 	s := localapi.NewSession(p)
 	err := s.Down(ctx, false)
 	var halted *stall.Error
-	if errors.Is(err, keeper.ErrUnreachable) {
+	if errors.Is(err, keeperapi.ErrUnreachable) {
 		return endKeeper(ctx, p)
 	}
 	if !errors.As(err, &halted) || halted.State != stall.Stopped {

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"slices"
 
-	"lodge/internal/keeper"
+	"lodge/internal/keeperapi"
 	"lodge/internal/localapi"
 	"lodge/internal/service"
 )
@@ -12,8 +12,8 @@ import (
 // keepElsewhere is an error where `lodge up` in dir would end or exchange
 // services that run in another directory: that of a project which was opened at
 // this path, was renamed since, and is still there.
-func keepElsewhere(st localapi.Project, running keeper.Project, specs []service.Spec, dir string) error {
-	if st.DirectoryProblem != keeper.DirReplaced || st.DirectoryNow == "" || st.DirectoryID == dirID(dir) {
+func keepElsewhere(st localapi.Project, running keeperapi.Project, specs []service.Spec, dir string) error {
+	if st.DirectoryProblem != keeperapi.DirReplaced || st.DirectoryNow == "" || st.DirectoryID == dirID(dir) {
 		return nil
 	}
 	for _, s := range running.Services {

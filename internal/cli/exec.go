@@ -10,7 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"lodge/internal/keeper"
+	"lodge/internal/keeperapi"
 	"lodge/internal/localapi"
 	"lodge/internal/project"
 	"lodge/internal/service"
@@ -105,7 +105,7 @@ func (a *app) runInside(ctx context.Context, in insideCommand, ch choices) error
 	if in.name == "" {
 		in.name = project.MakeName(filepath.Base(in.argv[0]))
 	}
-	x := keeper.Exec{Argv: in.argv, Dir: a.env.Dir, Name: in.name, Command: strings.Join(in.argv, " "), Listed: in.listed, As: in.as}
+	x := keeperapi.Exec{Argv: in.argv, Dir: a.env.Dir, Name: in.name, Command: strings.Join(in.argv, " "), Listed: in.listed, As: in.as}
 	code := 0
 	with := func(do func(*localapi.Client, *localapi.Session) error) error { return a.withSession(ctx, p, ch, do) }
 	if p == nil {
@@ -136,7 +136,7 @@ func (a *app) runInside(ctx context.Context, in insideCommand, ch choices) error
 
 // execEnviron sets what the project's file says of a command's environment. p is
 // the project, or nil where its file is not the one here or cannot be read.
-func (a *app) execEnviron(ctx context.Context, x *keeper.Exec, p *project.Project, s *localapi.Session) error {
+func (a *app) execEnviron(ctx context.Context, x *keeperapi.Exec, p *project.Project, s *localapi.Session) error {
 	if p == nil {
 		var err error
 		if p, err = a.loadOf(s.Project); err == nil {

@@ -12,7 +12,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 
-	"lodge/internal/keeper"
+	"lodge/internal/keeperapi"
 	"lodge/internal/localapi"
 	"lodge/internal/logs"
 )
@@ -33,7 +33,7 @@ func (a *app) logsCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			q := keeper.LogQuery{Services: names, Tail: tail}
+			q := keeperapi.LogQuery{Services: names, Tail: tail}
 			if since != "" {
 				t, err := parseSince(since, time.Now())
 				if err != nil {
@@ -79,7 +79,7 @@ func parseSince(s string, now time.Time) (time.Time, error) {
 	return time.Time{}, fmt.Errorf("read time %q: neither a duration nor a time", s)
 }
 
-func (a *app) logs(ctx context.Context, q keeper.LogQuery, follow, asJSON bool) error {
+func (a *app) logs(ctx context.Context, q keeperapi.LogQuery, follow, asJSON bool) error {
 	p, err := a.findAmong(func() (localapi.Projects, error) {
 		c, ps, err := a.listed(ctx, true)
 		if c != nil {
@@ -97,7 +97,7 @@ func (a *app) logs(ctx context.Context, q keeper.LogQuery, follow, asJSON bool) 
 	}
 	out := a.logOutput(asJSON)
 	err = errors.Join(a.readLogs(ctx, p, q, follow, out), out.flush())
-	if errors.Is(err, keeper.ErrGone) && follow {
+	if errors.Is(err, keeperapi.ErrGone) && follow {
 		return nil // the project ended
 	}
 	if errors.Is(err, unix.EPIPE) {
@@ -108,7 +108,7 @@ func (a *app) logs(ctx context.Context, q keeper.LogQuery, follow, asJSON bool) 
 
 // readLogs prints lines: the past ones from the disk, and with follow those to
 // come, which the keeper tells, until nobody reads them.
-func (a *app) readLogs(ctx context.Context, p localapi.Project, q keeper.LogQuery, follow bool, out *logOutput) error {
+func (a *app) readLogs(ctx context.Context, p localapi.Project, q keeperapi.LogQuery, follow bool, out *logOutput) error {
 	if !follow || p.State != "up" || p.Unresponsive != "" {
 		err := localapi.ReadLogs(p, q, out.line)
 		if err == nil && p.Unresponsive != "" {

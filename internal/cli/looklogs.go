@@ -1,7 +1,7 @@
 package cli
 
 import (
-	"lodge/internal/keeper"
+	"lodge/internal/keeperapi"
 	"lodge/internal/localapi"
 	"lodge/internal/logs"
 )
@@ -16,7 +16,7 @@ func (l *look) tail(path, service string) []string {
 			continue
 		}
 		var out []string
-		_ = localapi.ReadLogs(p, keeper.LogQuery{Services: []string{service}, Tail: explainTail}, func(line logs.Line) error {
+		_ = localapi.ReadLogs(p, keeperapi.LogQuery{Services: []string{service}, Tail: explainTail}, func(line logs.Line) error {
 			if !line.Note {
 				out = append(out, line.Text)
 			}

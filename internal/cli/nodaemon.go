@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"sync"
 
-	"lodge/internal/keeper"
+	"lodge/internal/keeperapi"
 	"lodge/internal/localapi"
 	"lodge/internal/stall"
 )
@@ -45,7 +45,7 @@ func (a *app) listed(ctx context.Context, all bool) (c *localapi.Client, ps loca
 // are found by their records, or among the processes.
 func (a *app) recorded(ctx context.Context) []localapi.Project {
 	d := a.dirs()
-	keepers := keeper.Find(d.Keepers(), d.Spare())
+	keepers := keeperapi.Find(d.Keepers(), d.Spare())
 	found := make([]*localapi.Project, len(keepers))
 	var asked sync.WaitGroup
 	for i, rec := range keepers {
@@ -62,14 +62,14 @@ func (a *app) recorded(ctx context.Context) []localapi.Project {
 }
 
 // projectOf asks a keeper; nil where it has ended.
-func projectOf(ctx context.Context, rec keeper.Record) *localapi.Project {
+func projectOf(ctx context.Context, rec keeperapi.Record) *localapi.Project {
 	c := rec.Config
-	st, err := keeper.Client{Socket: c.Socket, Project: c.Name, PID: rec.PID}.Status(ctx)
-	if errors.Is(err, keeper.ErrGone) {
+	st, err := keeperapi.Client{Socket: c.Socket, Project: c.Name, PID: rec.PID}.Status(ctx)
+	if errors.Is(err, keeperapi.ErrGone) {
 		return nil
 	}
 	if st.ID == "" {
-		st = keeper.Project{ID: c.ID, Name: c.Name, Dir: c.Dir, Home: c.Home, Engine: c.Engine, EngineReason: c.EngineReason, PID: rec.PID}
+		st = keeperapi.Project{ID: c.ID, Name: c.Name, Dir: c.Dir, Home: c.Home, Engine: c.Engine, EngineReason: c.EngineReason, PID: rec.PID}
 	}
 	p := localapi.FromKeeper(st, c.Socket, c.LogDir)
 	var halted *stall.Error

@@ -11,7 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"lodge/internal/keeper"
+	"lodge/internal/keeperapi"
 	"lodge/internal/localapi"
 	"lodge/internal/project"
 	"lodge/internal/service"
@@ -51,7 +51,7 @@ func became(p localapi.Project) string {
 	switch {
 	case p.DirectoryNow != "":
 		return "is " + p.DirectoryNow + " now"
-	case p.DirectoryProblem == keeper.DirReplaced:
+	case p.DirectoryProblem == keeperapi.DirReplaced:
 		return "was removed and made anew"
 	}
 	return "was removed"
@@ -79,7 +79,7 @@ func dirID(path string) string {
 	if err != nil {
 		return ""
 	}
-	return keeper.DirID(fi)
+	return keeperapi.DirID(fi)
 }
 
 // at returns the project with this directory: the directory itself, wherever it
@@ -223,7 +223,7 @@ func (a *app) noteMoved(p localapi.Project, dir string) {
 	case p.DirectoryProblem == "":
 	case p.DirectoryID == here && here != "":
 		a.note(fmt.Sprintf("%s was opened at %s, which was renamed since: its home and its names stay the same until `lodge down`", p.Shown(), p.Path))
-	case p.DirectoryProblem == keeper.DirReplaced:
+	case p.DirectoryProblem == keeperapi.DirReplaced:
 		a.note(fmt.Sprintf("%s runs in another directory, which had this path and %s; `lodge restart` runs its services here", p.Shown(), became(p)))
 	}
 }

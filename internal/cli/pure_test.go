@@ -12,7 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"lodge/internal/keeper"
+	"lodge/internal/keeperapi"
 	"lodge/internal/loopback"
 	"lodge/internal/service"
 )
@@ -127,7 +127,7 @@ func TestStatusOfErrors(t *testing.T) {
 		{errors.Join(errors.New("one"), errors.New("two")), 1, "lodge: one; two\n"},
 		{&usageError{err: errors.New("read x"), hint: "y"}, 2, "lodge: read x (hint: y)\n"},
 		{fmt.Errorf("deep: %w", &hinted{err: unix.ENOSPC, hint: "make room"}), 1, "lodge: deep: no space left on device (hint: make room)\n"},
-		{&keeper.Error{Message: "start service db: no", Hint: "h", Service: "db", LastLines: []string{"a", "b"}}, 1, "db | a\ndb | b\nlodge: start service db: no (hint: h)\n"},
+		{&keeperapi.Error{Message: "start service db: no", Hint: "h", Service: "db", LastLines: []string{"a", "b"}}, 1, "db | a\ndb | b\nlodge: start service db: no (hint: h)\n"},
 	} {
 		r, w, err := os.Pipe()
 		if err != nil {
@@ -146,15 +146,15 @@ func TestStatusOfErrors(t *testing.T) {
 }
 
 func TestUntilEnded(t *testing.T) {
-	p := func(states ...service.State) keeper.Project {
-		var out keeper.Project
+	p := func(states ...service.State) keeperapi.Project {
+		var out keeperapi.Project
 		for i, st := range states {
 			out.Services = append(out.Services, service.Status{Name: string(rune('a' + i)), State: st, Reason: "why"})
 		}
 		return out
 	}
 	for _, c := range []struct {
-		p     keeper.Project
+		p     keeperapi.Project
 		names []string
 		want  string
 	}{

@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 
-	"lodge/internal/keeper"
+	"lodge/internal/keeperapi"
 	"lodge/internal/localapi"
 	"lodge/internal/service"
 )
@@ -39,7 +39,7 @@ func (a *app) runCommand() *cobra.Command {
 
 // attach runs the command with this process's own input and output, and gives
 // its exit status.
-func (a *app) attach(ctx context.Context, s *localapi.Session, x keeper.Exec) (int, error) {
+func (a *app) attach(ctx context.Context, s *localapi.Session, x keeperapi.Exec) (int, error) {
 	if isTerminal(a.env.Stdin) && isTerminal(a.env.Stdout) {
 		return a.attachTerminal(ctx, s, x)
 	}
@@ -61,7 +61,7 @@ func (a *app) attach(ctx context.Context, s *localapi.Session, x keeper.Exec) (i
 
 // endedBefore is the error of a command that was not started: a signal that came
 // meanwhile is its end, for nobody is there to whom it could be passed.
-func endedBefore(sig <-chan os.Signal, x keeper.Exec, err error) error {
+func endedBefore(sig <-chan os.Signal, x keeperapi.Exec, err error) error {
 	for {
 		select {
 		case s := <-sig:
@@ -74,7 +74,7 @@ func endedBefore(sig <-chan os.Signal, x keeper.Exec, err error) error {
 	}
 }
 
-func wait(p *keeper.Process) (int, error) {
+func wait(p *keeperapi.Process) (int, error) {
 	st, err := p.Wait()
 	if err != nil {
 		return 0, lost(p.Name, fmt.Errorf("run %s: %w", p.Name, err))
@@ -84,11 +84,11 @@ func wait(p *keeper.Process) (int, error) {
 
 // lost says of a command that ended with its keeper what can be done.
 func lost(name string, err error) error {
-	if !errors.Is(err, keeper.ErrLost) {
+	if !errors.Is(err, keeperapi.ErrLost) {
 		return err
 	}
 	return &hinted{
-		err:  fmt.Errorf("run %s: %w", name, keeper.ErrLost),
+		err:  fmt.Errorf("run %s: %w", name, keeperapi.ErrLost),
 		hint: "somebody killed it; run the command again if that does no harm",
 	}
 }

@@ -12,7 +12,7 @@ import (
 	"golang.org/x/term"
 
 	"lodge/internal/drain"
-	"lodge/internal/keeper"
+	"lodge/internal/keeperapi"
 	"lodge/internal/localapi"
 )
 
@@ -33,7 +33,7 @@ func (a *app) catchSignals() (sig chan os.Signal, stop func()) {
 
 // passSignals hands the signals that were caught to the command, until the
 // function that it gives is called.
-func passSignals(ch chan os.Signal, p *keeper.Process) func() {
+func passSignals(ch chan os.Signal, p *keeperapi.Process) func() {
 	done := make(chan struct{})
 	go func() {
 		for {
@@ -52,7 +52,7 @@ func passSignals(ch chan os.Signal, p *keeper.Process) func() {
 
 // attachTerminal runs the command on a terminal of its own that looks like
 // this one.
-func (a *app) attachTerminal(ctx context.Context, s *localapi.Session, x keeper.Exec) (int, error) {
+func (a *app) attachTerminal(ctx context.Context, s *localapi.Session, x keeperapi.Exec) (int, error) {
 	in, out := a.env.Stdin, a.env.Stdout
 	x.Terminal = true
 	if size, err := pty.GetsizeFull(in); err == nil {

@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"lodge/internal/explain"
-	"lodge/internal/keeper"
+	"lodge/internal/keeperapi"
 	"lodge/internal/localapi"
 	"lodge/internal/logs"
 	"lodge/internal/pidfd"
@@ -69,12 +69,12 @@ const logTail = 500
 // Logs is part of tui.Source. The keeper itself is asked, so that lines come
 // also while no daemon runs.
 func (s *topSource) Logs(ctx context.Context, p localapi.Project, service string, each func(logs.Line) error) error {
-	q := keeper.LogQuery{Tail: logTail}
+	q := keeperapi.LogQuery{Tail: logTail}
 	if service != "" {
 		q.Services = []string{service}
 	}
 	err := localapi.NewSession(p).Logs(ctx, q, true, each)
-	if errors.Is(err, keeper.ErrGone) {
+	if errors.Is(err, keeperapi.ErrGone) {
 		return errors.New("the project went down")
 	}
 	return err

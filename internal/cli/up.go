@@ -10,7 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"lodge/internal/keeper"
+	"lodge/internal/keeperapi"
 	"lodge/internal/localapi"
 	"lodge/internal/project"
 	"lodge/internal/service"
@@ -94,7 +94,7 @@ func (a *app) up(ctx context.Context, names []string, detach, asJSON bool, ch ch
 }
 
 // runs says whether all of the services run.
-func runs(p keeper.Project, names []string) bool {
+func runs(p keeperapi.Project, names []string) bool {
 	n := 0
 	for _, s := range p.Services {
 		if s.Kind != service.KindService || len(names) > 0 && !slices.Contains(names, s.Name) {
@@ -141,7 +141,7 @@ func (a *app) upAttached(ctx context.Context, c *localapi.Client, s *localapi.Se
 	quiet := func() { lcancel(); <-shown }
 	go func() {
 		defer close(shown)
-		_ = a.patient(s, false).Logs(lctx, keeper.LogQuery{Services: names, Since: from}, true, pr.print)
+		_ = a.patient(s, false).Logs(lctx, keeperapi.LogQuery{Services: names, Since: from}, true, pr.print)
 	}()
 	if running {
 		fmt.Fprintf(a.err, "%s is up already; this shows its output, and Ctrl-C leaves it running\n", s.Project.Name)
@@ -172,11 +172,11 @@ func (a *app) upAttached(ctx context.Context, c *localapi.Client, s *localapi.Se
 			go func() { ended <- a.patient(s, true).Watch(ctx, untilEnded(names)) }()
 		case err := <-ended:
 			quiet()
-			var e *keeper.Error
+			var e *keeperapi.Error
 			switch {
 			case errors.Is(err, errAllEnded):
 				return a.downAll(ctx, c, s, false)
-			case errors.Is(err, keeper.ErrGone):
+			case errors.Is(err, keeperapi.ErrGone):
 				fmt.Fprintf(a.err, "%s was stopped\n", s.Project.Name)
 				return nil
 			case errors.As(err, &e):
@@ -194,7 +194,7 @@ func (a *app) giveUp(ctx context.Context, c *localapi.Client, s *localapi.Sessio
 	}
 	derr := a.downAll(context.WithoutCancel(ctx), c, s, false)
 	quiet()
-	if e := (*keeper.Error)(nil); errors.As(err, &e) {
+	if e := (*keeperapi.Error)(nil); errors.As(err, &e) {
 		e.LastLines = nil // they were shown as they came
 	}
 	return errors.Join(err, derr)
@@ -215,7 +215,7 @@ func (a *app) downAll(ctx context.Context, c *localapi.Client, s *localapi.Sessi
 		}
 	case errors.As(err, &halted):
 		// The keeper can be asked without it; the daemon finds out when it goes on.
-		if err = s.Client.Down(ctx, kill); errors.Is(err, keeper.ErrGone) {
+		if err = s.Client.Down(ctx, kill); errors.Is(err, keeperapi.ErrGone) {
 			err = nil
 		}
 	}
@@ -238,16 +238,16 @@ func current(ctx context.Context, c *localapi.Client, s *localapi.Session) ([]lo
 var errAllEnded = errors.New("all services ended")
 
 // untilEnded ends a watch when no service is left that runs or will.
-func untilEnded(names []string) func(keeper.Project) error {
-	return func(p keeper.Project) error {
-		var failed *keeper.Error
+func untilEnded(names []string) func(keeperapi.Project) error {
+	return func(p keeperapi.Project) error {
+		var failed *keeperapi.Error
 		for _, s := range p.Services {
 			if len(names) > 0 && !slices.Contains(names, s.Name) {
 				continue
 			}
 			switch s.State {
 			case service.Failed:
-				failed = &keeper.Error{Message: fmt.Sprintf("run service %s: %s", s.Name, s.Reason), Service: s.Name}
+				failed = &keeperapi.Error{Message: fmt.Sprintf("run service %s: %s", s.Name, s.Reason), Service: s.Name}
 			case service.Exited, service.Stopped:
 			default:
 				return nil

@@ -9,7 +9,7 @@ import (
 	"sync"
 	"time"
 
-	"lodge/internal/keeper"
+	"lodge/internal/keeperapi"
 	"lodge/internal/localapi"
 	"lodge/internal/service"
 )
@@ -26,11 +26,11 @@ const (
 // tells of the failures that its error does not name, and returns it.
 func (a *app) tellProgress(ctx context.Context, s *localapi.Session, names []string) func(error) error {
 	watching, stop := context.WithCancel(ctx)
-	states := make(chan keeper.Project, 1)
+	states := make(chan keeperapi.Project, 1)
 	var both sync.WaitGroup
 	both.Go(func() {
 		// Where it cannot be watched nothing is told; the start itself says why.
-		_ = a.patient(s, false).Watch(watching, func(p keeper.Project) error {
+		_ = a.patient(s, false).Watch(watching, func(p keeperapi.Project) error {
 			select { // the newest counts
 			case <-states:
 			default:
@@ -62,7 +62,7 @@ func (a *app) tellProgress(ctx context.Context, s *localapi.Session, names []str
 	return func(err error) error {
 		stop()
 		both.Wait()
-		var e *keeper.Error
+		var e *keeperapi.Error
 		if !errors.As(err, &e) || e.Service == "" {
 			return err
 		}

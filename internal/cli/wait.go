@@ -11,7 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"lodge/internal/keeper"
+	"lodge/internal/keeperapi"
 	"lodge/internal/localapi"
 	"lodge/internal/service"
 )
@@ -105,7 +105,7 @@ func (a *app) wait(ctx context.Context, names []string, limit time.Duration, asJ
 			if errors.Is(err, errReady) {
 				err = nil
 			}
-			gone := errors.Is(err, keeper.ErrGone) || errors.Is(err, keeper.ErrUnreachable)
+			gone := errors.Is(err, keeperapi.ErrGone) || errors.Is(err, keeperapi.ErrUnreachable)
 			if late := waiting.Err() != nil && ctx.Err() == nil; late && err != nil {
 				err = w.late(limit)
 			} else if gone && w.patient {
@@ -143,7 +143,7 @@ type waiter struct {
 }
 
 // look ends the watch with errReady, or with why they will not be.
-func (w *waiter) look(p keeper.Project) error {
+func (w *waiter) look(p keeperapi.Project) error {
 	var known, defined []string
 	for _, s := range p.Services {
 		known = append(known, s.Name)
@@ -171,10 +171,10 @@ func (w *waiter) look(p keeper.Project) error {
 		switch s := p.Services[i]; s.State {
 		case service.Up, service.Exited, service.Idle:
 		case service.Failed:
-			return &keeper.Error{Service: n, Message: fmt.Sprintf("wait for service %s: it failed: %s", n, s.Reason)}
+			return &keeperapi.Error{Service: n, Message: fmt.Sprintf("wait for service %s: it failed: %s", n, s.Reason)}
 		case service.Stopped:
 			if !w.patient {
-				return &keeper.Error{Service: n, Message: fmt.Sprintf("wait for service %s: it is stopped", n), Hint: "lodge up -d " + n}
+				return &keeperapi.Error{Service: n, Message: fmt.Sprintf("wait for service %s: it is stopped", n), Hint: "lodge up -d " + n}
 			}
 			w.missing = s
 		default:
@@ -197,5 +197,5 @@ func (w *waiter) late(limit time.Duration) error {
 	if s.Reason != "" {
 		text += ": " + s.Reason
 	}
-	return &keeper.Error{Service: s.Name, Message: text}
+	return &keeperapi.Error{Service: s.Name, Message: text}
 }

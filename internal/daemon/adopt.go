@@ -7,7 +7,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"lodge/internal/keeper"
+	"lodge/internal/keeperapi"
 	"lodge/internal/procfs"
 	"lodge/internal/rawjson"
 	"lodge/internal/statefile"
@@ -18,7 +18,7 @@ import (
 // a record in the runtime directory and one in the state directory, and one that
 // has lost both has its configuration in its environment.
 func (d *Daemon) adopt(ctx context.Context) {
-	dead := make(map[string]keeper.Record)
+	dead := make(map[string]keeperapi.Record)
 	boot := procfs.BootID()
 	for _, dir := range []string{d.cfg.Dirs.Keepers(), d.cfg.Dirs.Spare()} {
 		for _, rec := range d.records(dir) {
@@ -31,7 +31,7 @@ func (d *Daemon) adopt(ctx context.Context) {
 			}
 		}
 	}
-	for _, rec := range keeper.Running(d.cfg.Dirs.Keepers()) {
+	for _, rec := range keeperapi.Running(d.cfg.Dirs.Keepers()) {
 		if validID(rec.Config.ID) {
 			d.take(rec)
 		}
@@ -55,7 +55,7 @@ func (d *Daemon) adopt(ctx context.Context) {
 }
 
 // take follows a keeper that runs, unless it is followed already.
-func (d *Daemon) take(rec keeper.Record) {
+func (d *Daemon) take(rec keeperapi.Record) {
 	c := rec.Config
 	if p, ok := d.get(c.ID); ok {
 		if p.rec.PID != rec.PID {
@@ -69,18 +69,18 @@ func (d *Daemon) take(rec keeper.Record) {
 
 // records reads the records in a directory. One that cannot be read is set
 // aside.
-func (d *Daemon) records(dir string) []keeper.Record {
+func (d *Daemon) records(dir string) []keeperapi.Record {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return nil // it is not there, or not ours to read: the other ways remain
 	}
-	var out []keeper.Record
+	var out []keeperapi.Record
 	for _, e := range entries {
 		n := filepath.Join(dir, e.Name())
 		if filepath.Ext(n) != ".json" {
 			continue
 		}
-		var rec keeper.Record
+		var rec keeperapi.Record
 		b, err := statefile.Read(n)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue // it ended just now

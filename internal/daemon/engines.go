@@ -12,7 +12,7 @@ import (
 	"lodge/internal/helperapi"
 	"lodge/internal/home/seccomphome"
 	"lodge/internal/hosts"
-	"lodge/internal/keeper"
+	"lodge/internal/keeperapi"
 	"lodge/internal/localapi"
 	"lodge/internal/loopback"
 )
@@ -259,7 +259,7 @@ func reason(want loopback.Engine, why string) string {
 
 // createHome has the helper make the home's cgroups and hand over what the
 // keeper needs; it fills in the configuration accordingly.
-func (e *engines) createHome(ctx context.Context, cfg *keeper.Config) ([]*os.File, error) {
+func (e *engines) createHome(ctx context.Context, cfg *keeperapi.Config) ([]*os.File, error) {
 	var hf *helperapi.HomeFiles
 	err := e.ask(ctx, func(c *helperapi.Client) (err error) {
 		e.removeLeft(ctx, c)
@@ -302,13 +302,13 @@ func (e *engines) listenWeb(ctx context.Context, port uint16) (lns []net.Listene
 }
 
 // enter puts the keeper beside its home, where it may start processes inside.
-func (e *engines) enter(ctx context.Context, cfg keeper.Config, pid int) error {
+func (e *engines) enter(ctx context.Context, cfg keeperapi.Config, pid int) error {
 	return e.ask(ctx, func(c *helperapi.Client) error { return c.Enter(ctx, cfg.Home.IP4, pid) })
 }
 
 // removeHome takes down what createHome made, with the processes that a killed
 // keeper left.
-func (e *engines) removeHome(ctx context.Context, cfg keeper.Config) error {
+func (e *engines) removeHome(ctx context.Context, cfg keeperapi.Config) error {
 	err := e.ask(ctx, func(c *helperapi.Client) error { return c.RemoveHome(ctx, cfg.Cgroup, true) })
 	return e.removeLater(cfg, err)
 }

@@ -14,7 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"lodge/internal/keeper"
+	"lodge/internal/keeperapi"
 	"lodge/internal/loopback"
 	"lodge/internal/procfs"
 	"lodge/internal/rawjson"
@@ -33,7 +33,7 @@ const undoPatience = 15 * time.Second
 
 // launch starts a project's keeper in a home of its own and waits until it
 // serves.
-func (d *Daemon) launch(ctx context.Context, cfg keeper.Config) (*project, error) {
+func (d *Daemon) launch(ctx context.Context, cfg keeperapi.Config) (*project, error) {
 	var files []*os.File
 	defer func() {
 		for _, f := range files {
@@ -60,15 +60,15 @@ func (d *Daemon) launch(ctx context.Context, cfg keeper.Config) (*project, error
 
 // spawn starts the keeper process. The configuration goes to it last, so that
 // it starts nothing before it is in its place.
-func (d *Daemon) spawn(ctx context.Context, cfg keeper.Config, files []*os.File) (keeper.Record, func(), error) {
-	fail := func(err error) (keeper.Record, func(), error) {
-		return keeper.Record{}, nil, fmt.Errorf("start keeper: %w", err)
+func (d *Daemon) spawn(ctx context.Context, cfg keeperapi.Config, files []*os.File) (keeperapi.Record, func(), error) {
+	fail := func(err error) (keeperapi.Record, func(), error) {
+		return keeperapi.Record{}, nil, fmt.Errorf("start keeper: %w", err)
 	}
 	conf, err := rawjson.Marshal(cfg)
 	if err != nil {
 		return fail(err)
 	}
-	variable, err := keeper.Environ(cfg)
+	variable, err := keeperapi.Environ(cfg)
 	if err != nil {
 		return fail(err)
 	}
@@ -106,7 +106,7 @@ func (d *Daemon) spawn(ctx context.Context, cfg keeper.Config, files []*os.File)
 		return fail(err)
 	}
 	reap := func() { _ = cmd.Wait() }
-	kill := func(err error) (keeper.Record, func(), error) {
+	kill := func(err error) (keeperapi.Record, func(), error) {
 		_ = cmd.Process.Kill()
 		reap()
 		return fail(err)
@@ -125,19 +125,19 @@ func (d *Daemon) spawn(ctx context.Context, cfg keeper.Config, files []*os.File)
 	if err != nil {
 		return kill(fmt.Errorf("wait until it serves: %w", err))
 	}
-	var word keeper.Ready
+	var word keeperapi.Ready
 	if err := json.NewDecoder(bytes.NewReader(b)).Decode(&word); err != nil {
 		return kill(fmt.Errorf("it ended at once; see the daemon's log: %w", err))
 	}
 	if word.Error != nil {
 		reap()
-		return keeper.Record{}, nil, word.Error
+		return keeperapi.Record{}, nil, word.Error
 	}
 	start, err := procfs.StartTime(cmd.Process.Pid)
 	if err != nil {
 		return kill(err)
 	}
-	return keeper.Record{Config: cfg, PID: cmd.Process.Pid, StartTime: start, Started: time.Now()}, reap, nil
+	return keeperapi.Record{Config: cfg, PID: cmd.Process.Pid, StartTime: start, Started: time.Now()}, reap, nil
 }
 
 // launchPatience bounds the start of a keeper that runs. It takes milliseconds

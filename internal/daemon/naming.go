@@ -12,7 +12,7 @@ import (
 
 	"lodge/internal/helperapi"
 	"lodge/internal/hosts"
-	"lodge/internal/keeper"
+	"lodge/internal/keeperapi"
 	"lodge/internal/localapi"
 	"lodge/internal/names"
 )
@@ -97,7 +97,7 @@ func (d *Daemon) renameLocked() {
 	d.naming.broadcast() // who hears it finds the proxy knowing it too
 }
 
-func (d *Daemon) named(k keeper.Project) names.Project {
+func (d *Daemon) named(k keeperapi.Project) names.Project {
 	label := d.store.labelOf(k.Dir)
 	if label == "" {
 		label = names.Clean(k.Name)

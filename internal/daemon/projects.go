@@ -13,7 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"lodge/internal/keeper"
+	"lodge/internal/keeperapi"
 	"lodge/internal/localapi"
 	"lodge/internal/loopback"
 	"lodge/internal/sockets"
@@ -22,20 +22,20 @@ import (
 
 // project is one that has a keeper.
 type project struct {
-	rec  keeper.Record
+	rec  keeperapi.Record
 	gone chan struct{} // closed when the keeper has ended and all is cleared
 	// notice is what whoever opens the project next is told.
 	notice atomic.Pointer[string]
 
 	mu   sync.Mutex // guards what follows
-	last keeper.Project
+	last keeperapi.Project
 	// trouble is why the keeper, which runs, cannot be asked; "" where it can.
 	trouble string
 }
 
-func (p *project) client() keeper.Client {
+func (p *project) client() keeperapi.Client {
 	c := p.rec.Config
-	return keeper.Client{Socket: c.Socket, Project: c.Name, PID: p.rec.PID}
+	return keeperapi.Client{Socket: c.Socket, Project: c.Name, PID: p.rec.PID}
 }
 
 // dirID is the device and inode of the project's directory.
@@ -54,7 +54,7 @@ func (p *project) state() localapi.Project {
 	p.mu.Unlock()
 	c := p.rec.Config
 	if k.ID == "" {
-		k = keeper.Project{ID: c.ID, Name: c.Name, Dir: c.Dir, DirID: c.DirID, Home: c.Home, Engine: c.Engine, EngineReason: c.EngineReason, PID: p.rec.PID, Version: c.Version}
+		k = keeperapi.Project{ID: c.ID, Name: c.Name, Dir: c.Dir, DirID: c.DirID, Home: c.Home, Engine: c.Engine, EngineReason: c.EngineReason, PID: p.rec.PID, Version: c.Version}
 	}
 	out := localapi.FromKeeper(k, c.Socket, c.LogDir)
 	if trouble != "" {
@@ -76,7 +76,7 @@ func (d *Daemon) logDir(id string) string { return filepath.Join(d.cfg.Dirs.Stat
 
 // follow keeps a project's state until its keeper ends, then clears up.
 // reap, where it is given, waits for the keeper as its parent must.
-func (d *Daemon) follow(rec keeper.Record, reap func()) *project {
+func (d *Daemon) follow(rec keeperapi.Record, reap func()) *project {
 	p := &project{rec: rec, gone: make(chan struct{})}
 	d.mu.Lock()
 	d.projects[rec.Config.ID] = p
@@ -108,7 +108,7 @@ func (d *Daemon) follow(rec keeper.Record, reap func()) *project {
 
 // heard takes a project's state from its keeper, and returns when names lead to
 // where that says.
-func (d *Daemon) heard(p *project, k keeper.Project) {
+func (d *Daemon) heard(p *project, k keeperapi.Project) {
 	d.naming.renaming.Lock()
 	defer d.naming.renaming.Unlock()
 	p.mu.Lock()
@@ -127,7 +127,7 @@ func (d *Daemon) heard(p *project, k keeper.Project) {
 
 // clear removes what a keeper that has ended left: processes, if it was
 // killed, its cgroup, its files.
-func (d *Daemon) clear(ctx context.Context, rec keeper.Record) error {
+func (d *Daemon) clear(ctx context.Context, rec keeperapi.Record) error {
 	c := rec.Config
 	var errs []error
 	if c.Engine == loopback.EBPF {
@@ -140,9 +140,9 @@ func (d *Daemon) clear(ctx context.Context, rec keeper.Record) error {
 }
 
 // removeFiles removes what a keeper that has ended left on disk.
-func removeFiles(c keeper.Config) error {
+func removeFiles(c keeperapi.Config) error {
 	var errs []error
-	for _, f := range []string{c.Socket, c.Record, c.SpareRecord, keeper.HostsPath(c.Record)} {
+	for _, f := range []string{c.Socket, c.Record, c.SpareRecord, keeperapi.HostsPath(c.Record)} {
 		if f == "" {
 			continue
 		}

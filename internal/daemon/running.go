@@ -9,7 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"lodge/internal/keeper"
+	"lodge/internal/keeperapi"
 	"lodge/internal/localapi"
 	"lodge/internal/pidfd"
 	"lodge/internal/procfs"
@@ -21,7 +21,7 @@ import (
 func (d *Daemon) atPath(path string) *project {
 	id := ""
 	if fi, err := os.Stat(path); err == nil {
-		id = keeper.DirID(fi)
+		id = keeperapi.DirID(fi)
 	}
 	var byPath *project
 	for _, p := range d.all() {
@@ -55,7 +55,7 @@ func (d *Daemon) running(ctx context.Context, path string) (*project, error) {
 			return nil, ctx.Err()
 		case halted(err):
 			return nil, err
-		case errors.Is(err, keeper.ErrGone): // it is ending just now
+		case errors.Is(err, keeperapi.ErrGone): // it is ending just now
 			over := time.NewTimer(endingFor)
 			select {
 			case <-p.gone:
@@ -79,9 +79,9 @@ func unreachable(err error) string {
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
 		return "it does not answer"
-	case errors.Is(err, keeper.ErrUnreachable):
-		return keeper.ErrUnreachable.Error()
-	case errors.Is(err, keeper.ErrGone):
+	case errors.Is(err, keeperapi.ErrUnreachable):
+		return keeperapi.ErrUnreachable.Error()
+	case errors.Is(err, keeperapi.ErrGone):
 		return "it does not listen"
 	}
 	return err.Error()
@@ -97,7 +97,7 @@ func (d *Daemon) watch(p *project) error {
 	for {
 		watching := p.client()
 		watching.Waits = true // a keeper that is stopped may go on
-		err := watching.Watch(d.ctx, func(k keeper.Project) error {
+		err := watching.Watch(d.ctx, func(k keeperapi.Project) error {
 			d.heard(p, k)
 			return nil
 		})
@@ -133,7 +133,7 @@ func (d *Daemon) down(ctx context.Context, id string, kill bool) error {
 		case err == nil:
 		case ctx.Err() != nil:
 			return fmt.Errorf("end project %s: %w", id, ctx.Err())
-		case errors.Is(err, keeper.ErrUnreachable), errors.Is(err, keeper.ErrGone):
+		case errors.Is(err, keeperapi.ErrUnreachable), errors.Is(err, keeperapi.ErrGone):
 			// It may be ending already; else it is told by a signal.
 			if err := d.end(ctx, p, kill); err != nil {
 				return err

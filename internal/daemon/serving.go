@@ -12,7 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"lodge/internal/keeper"
+	"lodge/internal/keeperapi"
 	"lodge/internal/localapi"
 	"lodge/internal/logs"
 	"lodge/internal/names"
@@ -232,7 +232,7 @@ func (s *serving) tail(id string) []string {
 		return nil
 	}
 	var out []string
-	_ = localapi.ReadLogs(p.state(), keeper.LogQuery{Services: []string{name}, Tail: tailLines}, func(l logs.Line) error {
+	_ = localapi.ReadLogs(p.state(), keeperapi.LogQuery{Services: []string{name}, Tail: tailLines}, func(l logs.Line) error {
 		if !l.Note { // the page says the same
 			out = append(out, l.Text)
 		}

@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"lodge/internal/helperapi"
-	"lodge/internal/keeper"
+	"lodge/internal/keeperapi"
 	"lodge/internal/loopback"
 	"lodge/internal/pidfd"
 	"lodge/internal/procfs"
@@ -33,7 +33,7 @@ const stalledRetry = 2 * time.Second
 // removeLater makes up for a helper that does not run when it should remove a
 // home: what runs inside is ended without it, and the home, which is empty
 // then, is removed when the helper answers again.
-func (e *engines) removeLater(cfg keeper.Config, err error) error {
+func (e *engines) removeLater(cfg keeperapi.Config, err error) error {
 	if !halted(err) {
 		return err
 	}
@@ -171,7 +171,7 @@ func (d *Daemon) downStalled(ctx context.Context, p *project, why *stall.Error, 
 
 // signalKeeper sends a signal to a keeper, and to no other process that has got
 // its number.
-func signalKeeper(rec keeper.Record, sig unix.Signal) error {
+func signalKeeper(rec keeperapi.Record, sig unix.Signal) error {
 	fd, err := unix.PidfdOpen(rec.PID, 0)
 	if errors.Is(err, unix.ESRCH) {
 		return nil

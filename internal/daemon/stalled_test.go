@@ -11,7 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"lodge/internal/keeper"
+	"lodge/internal/keeperapi"
 	"lodge/internal/localapi"
 	"lodge/internal/loopback"
 	"lodge/internal/procfs"
@@ -121,7 +121,7 @@ func TestKillLeavesNoTime(t *testing.T) {
 	if err := r.api.Kill(r.ctx, p.ID); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Status(r.ctx); !errors.Is(err, keeper.ErrGone) {
+	if _, err := s.Status(r.ctx); !errors.Is(err, keeperapi.ErrGone) {
 		t.Errorf("its keeper: %v", err)
 	}
 }

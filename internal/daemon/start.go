@@ -13,7 +13,7 @@ import (
 
 	"lodge/internal/helperapi"
 	"lodge/internal/home"
-	"lodge/internal/keeper"
+	"lodge/internal/keeperapi"
 	"lodge/internal/localapi"
 	"lodge/internal/loopback"
 )
@@ -76,7 +76,7 @@ func (d *Daemon) startWhole(ctx context.Context, r localapi.OpenRequest) (*proje
 }
 
 // configure finds a home for the project, none of those that are taken.
-func (d *Daemon) configure(r localapi.OpenRequest, taken map[netip.Addr]error) (keeper.Config, error) {
+func (d *Daemon) configure(r localapi.OpenRequest, taken map[netip.Addr]error) (keeperapi.Config, error) {
 	p, err := d.store.home(r.Path, r.Name, func(ip netip.Addr) error {
 		if err := taken[ip]; err != nil {
 			return err
@@ -87,13 +87,13 @@ func (d *Daemon) configure(r localapi.OpenRequest, taken map[netip.Addr]error) (
 		return usableHome(ip)
 	})
 	if err != nil {
-		return keeper.Config{}, &localapi.Error{Message: err.Error(), Hint: "lodge needs 127.64.0.0/10 on the loopback interface: see `ip address show lo`, and: lodge doctor"}
+		return keeperapi.Config{}, &localapi.Error{Message: err.Error(), Hint: "lodge needs 127.64.0.0/10 on the loopback interface: see `ip address show lo`, and: lodge doctor"}
 	}
 	iso := r.Isolation
 	if iso == "" {
 		iso = loopback.Overlay
 	}
-	cfg := keeper.Config{
+	cfg := keeperapi.Config{
 		ID: p.ID, Name: r.Name, Dir: r.Path,
 		Socket: d.socketPath(p.ID), Record: d.recordPath(p.ID), SpareRecord: filepath.Join(d.cfg.Dirs.Spare(), p.ID+".json"),
 		LogDir: d.logDir(p.ID),
@@ -101,7 +101,7 @@ func (d *Daemon) configure(r localapi.OpenRequest, taken map[netip.Addr]error) (
 		Exe:    d.cfg.Lodge, Version: d.cfg.Version,
 	}
 	if fi, err := os.Stat(r.Path); err == nil {
-		cfg.DirID = keeper.DirID(fi)
+		cfg.DirID = keeperapi.DirID(fi)
 	}
 	return cfg, nil
 }

@@ -7,7 +7,7 @@ import (
 	"sync"
 	"time"
 
-	"lodge/internal/keeper"
+	"lodge/internal/keeperapi"
 	"lodge/internal/localapi"
 	"lodge/internal/stall"
 )
@@ -50,7 +50,7 @@ func (d *Daemon) stateNow(ctx context.Context, p *project) localapi.Project {
 // unresponsive says why a keeper did not tell its state, or "" where it ends
 // just now.
 func unresponsive(p *project, err error) (reason, hint string) {
-	if errors.Is(err, keeper.ErrGone) {
+	if errors.Is(err, keeperapi.ErrGone) {
 		return "", ""
 	}
 	var why *stall.Error

@@ -8,11 +8,12 @@ import (
 	"lodge/internal/home/ebpfhome"
 	"lodge/internal/home/nonehome"
 	"lodge/internal/home/seccomphome"
+	"lodge/internal/keeperapi"
 	"lodge/internal/loopback"
 )
 
 // openHome opens the home with the engine that the daemon chose.
-func openHome(cfg Config) (home.Inside, error) {
+func openHome(cfg keeperapi.Config) (home.Inside, error) {
 	switch cfg.Engine {
 	case loopback.EBPF:
 		files := make([]*os.File, cfg.EngineFiles)

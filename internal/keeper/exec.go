@@ -12,6 +12,7 @@ import (
 
 	"lodge/internal/drain"
 	"lodge/internal/home"
+	"lodge/internal/keeperapi"
 	"lodge/internal/logs"
 	"lodge/internal/service"
 )
@@ -19,18 +20,18 @@ import (
 // exec runs one command inside for a client that waits for it. The client's
 // own descriptors are the command's, or a new terminal whose other end the
 // client gets; a listed command's output also goes to its log.
-func (k *keeper) exec(w *wire, req Request, files []*os.File) {
-	defer closeAll(files)
+func (k *keeper) exec(w *keeperapi.Wire, req keeperapi.Request, files []*os.File) {
+	defer keeperapi.CloseAll(files)
 	switch err := k.runExec(w, req, files); {
 	case err == nil:
 	case !errors.Is(err, service.ErrClosed):
-		_ = w.write(Reply{Error: wireError(err)})
+		_ = w.Write(keeperapi.Reply{Error: keeperapi.WireError(err)})
 	case req.Exec.Announce: // the next keeper may do it
-		_ = w.write(Reply{Done: true})
+		_ = w.Write(keeperapi.Reply{Done: true})
 	}
 }
 
-func (k *keeper) runExec(w *wire, req Request, files []*os.File) error {
+func (k *keeper) runExec(w *keeperapi.Wire, req keeperapi.Request, files []*os.File) error {
 	x := req.Exec
 	if x == nil || len(x.Argv) == 0 {
 		return errors.New("run command: none given")
@@ -40,11 +41,11 @@ func (k *keeper) runExec(w *wire, req Request, files []*os.File) error {
 		return err
 	}
 	if fi, err := os.Stat(x.Dir); err != nil || !fi.IsDir() {
-		return &Error{Message: fmt.Sprintf("run %s: the directory %s is not there", x.Argv[0], x.Dir), Hint: "cd to one that is"}
+		return &keeperapi.Error{Message: fmt.Sprintf("run %s: the directory %s is not there", x.Argv[0], x.Dir), Hint: "cd to one that is"}
 	}
 	path, err := service.LookPath(x.Argv[0], x.Dir, env)
 	if err != nil {
-		return &Error{Message: fmt.Sprintf("run %s: %v", x.Argv[0], err), Hint: "check the spelling, or give the path of the program", Status: service.ExecStatus(err)}
+		return &keeperapi.Error{Message: fmt.Sprintf("run %s: %v", x.Argv[0], err), Hint: "check the spelling, or give the path of the program", Status: service.ExecStatus(err)}
 	}
 	cmd := home.Command{Path: path, Args: x.Argv, Env: env, Dir: x.Dir}
 	if cmd.Hosts, err = k.hosts.with(x.Hosts); err != nil {
@@ -89,13 +90,13 @@ func (k *keeper) runExec(w *wire, req Request, files []*os.File) error {
 		cmd.Files = files
 	}
 	if x.Announce {
-		if err := w.write(Reply{Begins: true}); err != nil {
+		if err := w.Write(keeperapi.Reply{Begins: true}); err != nil {
 			return err
 		}
 	}
 	run, err := k.sup.Start(cmd, x.Name, x.Listed, x.Command)
 	if notExecuted(err) {
-		return &Error{Message: err.Error(), Status: service.ExecStatus(err)}
+		return &keeperapi.Error{Message: err.Error(), Status: service.ExecStatus(err)}
 	}
 	if err != nil {
 		return err
@@ -110,16 +111,16 @@ func (k *keeper) runExec(w *wire, req Request, files []*os.File) error {
 		_ = k.abandon(run)
 		return err
 	}
-	if err := w.write(Reply{PID: run.PID(), Name: run.Name()}, share...); err != nil {
+	if err := w.Write(keeperapi.Reply{PID: run.PID(), Name: run.Name()}, share...); err != nil {
 		return k.abandon(run)
 	}
-	lost := w.listen(func(s Signal) {
+	lost := w.Listen(func(s keeperapi.Signal) {
 		if s.Signal > 0 && s.Signal < 65 {
 			_ = run.Signal(unix.Signal(s.Signal)) // it may have ended just now
 		}
 	}, func() {})
 	defer func() {
-		_ = w.conn.Close()
+		_ = w.Conn.Close()
 		<-lost
 	}()
 	select {
@@ -132,12 +133,12 @@ func (k *keeper) runExec(w *wire, req Request, files []*os.File) error {
 	}
 	t.finish()
 	res := run.Result()
-	return w.write(Reply{Exit: &res, Done: true})
+	return w.Write(keeperapi.Reply{Exit: &res, Done: true})
 }
 
 // execEnv returns the environment of a command, and sets its directory where it
 // is run as a service.
-func (k *keeper) execEnv(x *Exec, base []string) (env []string, err error) {
+func (k *keeper) execEnv(x *keeperapi.Exec, base []string) (env []string, err error) {
 	if x.As == "" {
 		return k.sup.ExecEnv(base, x.Env)
 	}

@@ -3,11 +3,10 @@ package keeper
 import (
 	"bytes"
 	"os"
-	"path/filepath"
-	"strings"
 	"sync"
 
 	"lodge/internal/home/hostsview"
+	"lodge/internal/keeperapi"
 	"lodge/internal/statefile"
 )
 
@@ -22,12 +21,7 @@ type hostsFile struct {
 }
 
 func newHostsFile(record, exe string) *hostsFile {
-	return &hostsFile{path: HostsPath(record), exe: exe, probe: sync.OnceValue(func() error { return hostsview.Probe(exe) })}
-}
-
-// HostsPath is where a keeper with that record keeps its hosts file.
-func HostsPath(record string) string {
-	return strings.TrimSuffix(record, filepath.Ext(record)) + ".hosts"
+	return &hostsFile{path: keeperapi.HostsPath(record), exe: exe, probe: sync.OnceValue(func() error { return hostsview.Probe(exe) })}
 }
 
 // with gives the path of a file with the machine's hosts and these lines, or ""

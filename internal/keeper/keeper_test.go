@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"lodge/internal/home"
+	"lodge/internal/keeperapi"
 	"lodge/internal/logs"
 	"lodge/internal/loopback"
 	"lodge/internal/service"
@@ -57,20 +58,20 @@ func TestServicesThroughTheKeeper(t *testing.T) {
 
 func TestAnOperationThatIsNotKnown(t *testing.T) {
 	r := newRig(t)
-	wantError(t, r.call(r.ctx, Request{Op: "dance"}, nil), `it does not know "dance" (version test)`)
+	wantError(t, r.Call(r.ctx, keeperapi.Request{Op: "dance"}, nil), `it does not know "dance" (version test)`)
 }
 
 func TestGarbageIsAnswered(t *testing.T) {
 	r := newRig(t)
 	w := r.raw()
-	if _, err := w.conn.Write([]byte("GET / HTTP/1.1\n")); err != nil {
+	if _, err := w.Conn.Write([]byte("GET / HTTP/1.1\n")); err != nil {
 		t.Fatal(err)
 	}
-	var rep Reply
-	if _, err := w.read(&rep); err != nil || rep.Error == nil || !strings.Contains(rep.Error.Message, "read message") {
+	var rep keeperapi.Reply
+	if _, err := w.Read(&rep); err != nil || rep.Error == nil || !strings.Contains(rep.Error.Message, "read message") {
 		t.Errorf("got %+v, %v", rep, err)
 	}
-	if _, err := w.read(&rep); !errors.Is(err, io.EOF) {
+	if _, err := w.Read(&rep); !errors.Is(err, io.EOF) {
 		t.Errorf("it goes on: %v", err)
 	}
 	// Who connects and says nothing disturbs nobody.
@@ -83,14 +84,14 @@ func TestGarbageIsAnswered(t *testing.T) {
 func TestDescriptorsThatNobodyAskedFor(t *testing.T) {
 	r := newRig(t)
 	w := r.raw()
-	if err := w.write(Request{Op: "watch"}, numbered(t, 3)...); err != nil {
+	if err := w.Write(keeperapi.Request{Op: "watch"}, numbered(t, 3)...); err != nil {
 		t.Fatal(err)
 	}
-	if err := w.write(Signal{Signal: 99}, numbered(t, 3)...); err != nil {
+	if err := w.Write(keeperapi.Signal{Signal: 99}, numbered(t, 3)...); err != nil {
 		t.Fatal(err)
 	}
-	var rep Reply
-	if _, err := w.read(&rep); err != nil || rep.Project == nil {
+	var rep keeperapi.Reply
+	if _, err := w.Read(&rep); err != nil || rep.Project == nil {
 		t.Errorf("got %+v, %v", rep, err)
 	}
 } // newRig counts the descriptors
@@ -101,7 +102,7 @@ func TestWatchTellsChanges(t *testing.T) {
 	up := make(chan error, 1)
 	seen := errors.New("seen")
 	var states []service.State
-	err := r.Watch(r.ctx, func(p Project) error {
+	err := r.Watch(r.ctx, func(p keeperapi.Project) error {
 		st := p.Services[0].State
 		if len(states) == 0 {
 			go func() { up <- r.Up(r.ctx, nil) }()
@@ -129,7 +130,7 @@ func TestLogsAndFollowing(t *testing.T) {
 	lines := make(chan string, 16)
 	followed := make(chan error, 1)
 	go func() {
-		followed <- r.Logs(r.ctx, LogQuery{}, true, func(l logs.Line) error { lines <- l.Service + ":" + l.Text; return nil })
+		followed <- r.Logs(r.ctx, keeperapi.LogQuery{}, true, func(l logs.Line) error { lines <- l.Service + ":" + l.Text; return nil })
 	}()
 	if got := <-lines; got != "web:one" {
 		t.Errorf("got %q", got)
@@ -143,19 +144,19 @@ func TestLogsAndFollowing(t *testing.T) {
 	// What is there now, of a service, and of one that is not there.
 	for name, want := range map[string]int{"web": 2, "db": 0} {
 		var got []string
-		if err := r.Logs(r.ctx, LogQuery{Services: []string{name}}, false, func(l logs.Line) error { got = append(got, l.Text); return nil }); err != nil || len(got) != want {
+		if err := r.Logs(r.ctx, keeperapi.LogQuery{Services: []string{name}}, false, func(l logs.Line) error { got = append(got, l.Text); return nil }); err != nil || len(got) != want {
 			t.Errorf("%s: %q, %v", name, got, err)
 		}
 	}
 	var got []string
-	if err := r.Logs(r.ctx, LogQuery{Tail: 1}, false, func(l logs.Line) error { got = append(got, l.Text); return nil }); err != nil || strings.Join(got, "|") != "two" {
+	if err := r.Logs(r.ctx, keeperapi.LogQuery{Tail: 1}, false, func(l logs.Line) error { got = append(got, l.Text); return nil }); err != nil || strings.Join(got, "|") != "two" {
 		t.Errorf("the last one: %q, %v", got, err)
 	}
 	// Following ends with the project, not with an error of its own.
 	if err := r.Down(r.ctx, false); err != nil {
 		t.Fatal(err)
 	}
-	if err := <-followed; err != nil && !errors.Is(err, ErrGone) {
+	if err := <-followed; err != nil && !errors.Is(err, keeperapi.ErrGone) {
 		t.Errorf("follow: %v", err)
 	}
 }
@@ -167,8 +168,8 @@ func TestDownEndsEverything(t *testing.T) {
 		t.Fatal(err)
 	}
 	files, in, _, _ := r.pipes()
-	p, err := r.Exec(r.ctx, Exec{Argv: []string{"cat"}, Dir: r.dir, Name: "cat", Listed: true, Command: "cat"}, r.env, files...)
-	closeAll(files)
+	p, err := r.Exec(r.ctx, keeperapi.Exec{Argv: []string{"cat"}, Dir: r.dir, Name: "cat", Listed: true, Command: "cat"}, r.env, files...)
+	keeperapi.CloseAll(files)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -192,7 +193,7 @@ func TestDownEndsEverything(t *testing.T) {
 		}
 	}
 	_ = in.Close()
-	if _, err := r.Status(r.ctx); !errors.Is(err, ErrGone) {
+	if _, err := r.Status(r.ctx); !errors.Is(err, keeperapi.ErrGone) {
 		t.Errorf("afterwards: %v", err)
 	}
 }
@@ -210,16 +211,16 @@ func TestNothingBeginsAtTheEnd(t *testing.T) {
 		"up":     r.Up(r.ctx, nil),
 		"exec": func() error {
 			files, _, _, _ := r.pipes()
-			defer closeAll(files)
-			_, err := r.Exec(r.ctx, Exec{Argv: []string{"true"}, Dir: r.dir, Name: "true"}, r.env, files...)
+			defer keeperapi.CloseAll(files)
+			_, err := r.Exec(r.ctx, keeperapi.Exec{Argv: []string{"true"}, Dir: r.dir, Name: "true"}, r.env, files...)
 			return err
 		}(),
 	} {
-		if !errors.Is(err, ErrGone) {
+		if !errors.Is(err, keeperapi.ErrGone) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if err := r.Logs(r.ctx, LogQuery{}, false, func(logs.Line) error { return nil }); err != nil {
+	if err := r.Logs(r.ctx, keeperapi.LogQuery{}, false, func(logs.Line) error { return nil }); err != nil {
 		t.Errorf("logs: %v", err)
 	}
 }
@@ -227,8 +228,8 @@ func TestNothingBeginsAtTheEnd(t *testing.T) {
 func TestItEndsWhenNothingRuns(t *testing.T) {
 	r := newRigThat(t, usualLingers)
 	files, _, out, _ := r.pipes()
-	p, err := r.Exec(r.ctx, Exec{Argv: []string{"echo", "hi"}, Dir: r.dir, Name: "echo"}, r.env, files...)
-	closeAll(files)
+	p, err := r.Exec(r.ctx, keeperapi.Exec{Argv: []string{"echo", "hi"}, Dir: r.dir, Name: "echo"}, r.env, files...)
+	keeperapi.CloseAll(files)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -292,19 +293,19 @@ func TestClientsThatGo(t *testing.T) {
 		w := r.raw()
 		files, _, out, _ := r.pipes()
 		script := "trap 'echo hup; exit' HUP; echo on; while :; do sleep 0.01; done"
-		if err := w.write(Request{Op: "exec", Exec: &Exec{Argv: []string{"sh", "-c", script}, Dir: r.dir, Name: "sh"}, Env: r.env}, files...); err != nil {
+		if err := w.Write(keeperapi.Request{Op: "exec", Exec: &keeperapi.Exec{Argv: []string{"sh", "-c", script}, Dir: r.dir, Name: "sh"}, Env: r.env}, files...); err != nil {
 			t.Fatal(err)
 		}
-		closeAll(files)
-		var rep Reply
-		if _, err := w.read(&rep); err != nil || rep.PID == 0 {
+		keeperapi.CloseAll(files)
+		var rep keeperapi.Reply
+		if _, err := w.Read(&rep); err != nil || rep.PID == 0 {
 			t.Fatalf("got %+v, %v", rep, err)
 		}
 		b := make([]byte, 3)
 		if _, err := io.ReadFull(out, b); err != nil {
 			t.Fatal(err)
 		}
-		w.close()
+		w.Close()
 		if rest, err := io.ReadAll(out); err != nil || !strings.Contains(string(rest), "hup") {
 			t.Errorf("got %q, %v", rest, err)
 		}
@@ -314,14 +315,14 @@ func TestClientsThatGo(t *testing.T) {
 		w := r.raw()
 		files, _, out, _ := r.pipes()
 		script := "trap '' HUP TERM; echo on; while :; do sleep 0.01; done"
-		if err := w.write(Request{Op: "exec", Exec: &Exec{Argv: []string{"sh", "-c", script}, Dir: r.dir, Name: "sh"}, Env: r.env}, files...); err != nil {
+		if err := w.Write(keeperapi.Request{Op: "exec", Exec: &keeperapi.Exec{Argv: []string{"sh", "-c", script}, Dir: r.dir, Name: "sh"}, Env: r.env}, files...); err != nil {
 			t.Fatal(err)
 		}
-		closeAll(files)
+		keeperapi.CloseAll(files)
 		if _, err := io.ReadFull(out, make([]byte, 3)); err != nil {
 			t.Fatal(err)
 		}
-		w.close()
+		w.Close()
 		if _, err := io.ReadAll(out); err != nil { // ends with the process
 			t.Error(err)
 		}
@@ -332,9 +333,9 @@ func TestExec(t *testing.T) {
 	r := newRig(t)
 	t.Run("passes input, output, status and environment", func(t *testing.T) {
 		files, in, out, stderr := r.pipes()
-		x := Exec{Argv: []string{"sh", "-c", `read l; echo "$l $A $LODGE_PROJECT $LODGE_HOME"; echo bad >&2; pwd; exit 9`}, Dir: r.dir, Name: "sh"}
+		x := keeperapi.Exec{Argv: []string{"sh", "-c", `read l; echo "$l $A $LODGE_PROJECT $LODGE_HOME"; echo bad >&2; pwd; exit 9`}, Dir: r.dir, Name: "sh"}
 		p, err := r.Client.Exec(r.ctx, x, append(r.env, "A=b"), files...)
-		closeAll(files)
+		keeperapi.CloseAll(files)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -348,8 +349,8 @@ func TestExec(t *testing.T) {
 	})
 	t.Run("keeps what a listed one says", func(t *testing.T) {
 		files, _, out, stderr := r.pipes()
-		p, err := r.Client.Exec(r.ctx, Exec{Argv: []string{"sh", "-c", "echo to out; echo to err >&2"}, Dir: r.dir, Name: "job", Listed: true}, r.env, files...)
-		closeAll(files)
+		p, err := r.Client.Exec(r.ctx, keeperapi.Exec{Argv: []string{"sh", "-c", "echo to out; echo to err >&2"}, Dir: r.dir, Name: "job", Listed: true}, r.env, files...)
+		keeperapi.CloseAll(files)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -364,8 +365,8 @@ func TestExec(t *testing.T) {
 	})
 	t.Run("hears signals", func(t *testing.T) {
 		files, _, out, _ := r.pipes()
-		p, err := r.Client.Exec(r.ctx, Exec{Argv: []string{"sh", "-c", "trap 'exit 5' USR1; echo on; while :; do sleep 0.01; done"}, Dir: r.dir, Name: "sh"}, r.env, files...)
-		closeAll(files)
+		p, err := r.Client.Exec(r.ctx, keeperapi.Exec{Argv: []string{"sh", "-c", "trap 'exit 5' USR1; echo on; while :; do sleep 0.01; done"}, Dir: r.dir, Name: "sh"}, r.env, files...)
+		keeperapi.CloseAll(files)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -383,7 +384,7 @@ func TestExec(t *testing.T) {
 	})
 	for _, listed := range []bool{false, true} {
 		t.Run(fmt.Sprintf("on a terminal, listed %v", listed), func(t *testing.T) {
-			x := Exec{Argv: []string{"sh", "-c", "stty size; test -t 0 && test -t 1 && test -t 2 && echo yes"}, Dir: r.dir, Name: "sh", Terminal: true, Rows: 31, Cols: 97, Listed: listed}
+			x := keeperapi.Exec{Argv: []string{"sh", "-c", "stty size; test -t 0 && test -t 1 && test -t 2 && echo yes"}, Dir: r.dir, Name: "sh", Terminal: true, Rows: 31, Cols: 97, Listed: listed}
 			var files []*os.File
 			rd, wr, err := os.Pipe()
 			if err != nil {
@@ -418,35 +419,35 @@ func TestExec(t *testing.T) {
 	}
 	for _, c := range []struct {
 		name  string
-		x     *Exec
+		x     *keeperapi.Exec
 		files int
 		want  string
 	}{
 		{"nothing to run", nil, 3, "none given"},
-		{"an empty command", &Exec{Dir: r.dir}, 3, "none given"},
-		{"a program that is not there", &Exec{Argv: []string{"lodge-no-such"}, Dir: r.dir, Name: "x"}, 3, `run lodge-no-such: command "lodge-no-such" not found in PATH (`},
-		{"a directory that is gone", &Exec{Argv: []string{"true"}, Dir: "/nowhere/at/all", Name: "x"}, 3, "run true: the directory /nowhere/at/all is not there"},
-		{"a program that is none", &Exec{Argv: []string{"./data"}, Dir: r.dir, Name: "x"}, 3, "exec format error"},
-		{"no output", &Exec{Argv: []string{"true"}, Dir: r.dir, Name: "x"}, 1, "its input and output are missing"},
-		{"a listed terminal without output", &Exec{Argv: []string{"true"}, Dir: r.dir, Name: "x", Terminal: true, Listed: true}, 0, "its output is missing"},
+		{"an empty command", &keeperapi.Exec{Dir: r.dir}, 3, "none given"},
+		{"a program that is not there", &keeperapi.Exec{Argv: []string{"lodge-no-such"}, Dir: r.dir, Name: "x"}, 3, `run lodge-no-such: command "lodge-no-such" not found in PATH (`},
+		{"a directory that is gone", &keeperapi.Exec{Argv: []string{"true"}, Dir: "/nowhere/at/all", Name: "x"}, 3, "run true: the directory /nowhere/at/all is not there"},
+		{"a program that is none", &keeperapi.Exec{Argv: []string{"./data"}, Dir: r.dir, Name: "x"}, 3, "exec format error"},
+		{"no output", &keeperapi.Exec{Argv: []string{"true"}, Dir: r.dir, Name: "x"}, 1, "its input and output are missing"},
+		{"a listed terminal without output", &keeperapi.Exec{Argv: []string{"true"}, Dir: r.dir, Name: "x", Terminal: true, Listed: true}, 0, "its output is missing"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if err := os.WriteFile(filepath.Join(r.dir, "data"), []byte{0, 1, 2}, 0o755); err != nil {
 				t.Fatal(err)
 			}
-			err := r.call(r.ctx, Request{Op: "status"}, nil)
+			err := r.Call(r.ctx, keeperapi.Request{Op: "status"}, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
 			w := r.raw()
 			files, _, _, _ := r.pipes()
-			defer closeAll(files)
-			if err := w.write(Request{Op: "exec", Exec: c.x, Env: r.env}, files[:c.files]...); err != nil {
+			defer keeperapi.CloseAll(files)
+			if err := w.Write(keeperapi.Request{Op: "exec", Exec: c.x, Env: r.env}, files[:c.files]...); err != nil {
 				t.Fatal(err)
 			}
-			var rep Reply
-			got, err := w.read(&rep)
-			closeAll(got)
+			var rep keeperapi.Reply
+			got, err := w.Read(&rep)
+			keeperapi.CloseAll(got)
 			if err != nil || rep.Error == nil || !strings.Contains(rep.Error.Message, c.want) {
 				t.Errorf("got %+v %v, %v, want %q", rep, rep.Error, err, c.want)
 			}
@@ -455,11 +456,11 @@ func TestExec(t *testing.T) {
 }
 
 func TestNobodyIsThere(t *testing.T) {
-	c := Client{Socket: filepath.Join(t.TempDir(), "none.sock")}
-	if _, err := c.Status(context.Background()); !errors.Is(err, ErrGone) {
+	c := keeperapi.Client{Socket: filepath.Join(t.TempDir(), "none.sock")}
+	if _, err := c.Status(context.Background()); !errors.Is(err, keeperapi.ErrGone) {
 		t.Errorf("got %v", err)
 	}
-	if _, err := c.Exec(context.Background(), Exec{}, nil); !errors.Is(err, ErrGone) {
+	if _, err := c.Exec(context.Background(), keeperapi.Exec{}, nil); !errors.Is(err, keeperapi.ErrGone) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -481,7 +482,7 @@ func TestManyClientsAtOnce(t *testing.T) {
 					t.Error(err)
 					return
 				}
-				p, err := r.Exec(r.ctx, Exec{Argv: []string{"sh", "-c", fmt.Sprint("exit ", i)}, Dir: r.dir, Name: "sh", Listed: n%2 == 0}, r.env, null, null, null)
+				p, err := r.Exec(r.ctx, keeperapi.Exec{Argv: []string{"sh", "-c", fmt.Sprint("exit ", i)}, Dir: r.dir, Name: "sh", Listed: n%2 == 0}, r.env, null, null, null)
 				_ = null.Close()
 				if err != nil {
 					t.Error(err)
@@ -500,7 +501,7 @@ func TestManyClientsAtOnce(t *testing.T) {
 }
 
 // start starts this test program as a keeper, as the daemon does.
-func start(t *testing.T, conf []byte) (*exec.Cmd, Ready) {
+func start(t *testing.T, conf []byte) (*exec.Cmd, keeperapi.Ready) {
 	t.Helper()
 	exe, err := os.Executable()
 	if err != nil {
@@ -525,7 +526,7 @@ func start(t *testing.T, conf []byte) (*exec.Cmd, Ready) {
 	_, _ = confW.Write(conf)
 	_ = confW.Close()
 	defer readyR.Close()
-	var word Ready
+	var word keeperapi.Ready
 	if err := json.NewDecoder(readyR).Decode(&word); err != nil {
 		t.Fatal(err)
 	}
@@ -534,7 +535,7 @@ func start(t *testing.T, conf []byte) (*exec.Cmd, Ready) {
 
 func TestRun(t *testing.T) {
 	dir := t.TempDir()
-	cfg := Config{
+	cfg := keeperapi.Config{
 		ID: "run", Name: "shop", Dir: dir, Socket: filepath.Join(dir, "k.sock"), Record: filepath.Join(dir, "k.json"), LogDir: filepath.Join(dir, "logs"),
 		Home:   home.Spec{ID: fmt.Sprintf("run-%d", os.Getpid()), IP4: netip.MustParseAddr("127.93.7.5"), Isolation: loopback.Overlay},
 		Engine: loopback.None, Version: "test",
@@ -543,7 +544,7 @@ func TestRun(t *testing.T) {
 	if word.Error != nil {
 		t.Fatal(word.Error)
 	}
-	var rec Record
+	var rec keeperapi.Record
 	b, err := os.ReadFile(cfg.Record)
 	if err == nil {
 		err = json.Unmarshal(b, &rec)
@@ -559,7 +560,7 @@ func TestRun(t *testing.T) {
 	if err := second.Wait(); err == nil {
 		t.Error("a second keeper ends with status 0")
 	}
-	c := Client{Socket: cfg.Socket}
+	c := keeperapi.Client{Socket: cfg.Socket}
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	// Descriptors of the keeper are not handed on.
@@ -595,18 +596,18 @@ func TestRunThatCannot(t *testing.T) {
 	if err := errors.Join(os.Chmod(dir, 0o755), os.WriteFile(file, nil, 0o600)); err != nil {
 		t.Fatal(err)
 	}
-	good := Config{
+	good := keeperapi.Config{
 		Socket: filepath.Join(dir, "k.sock"), Record: filepath.Join(dir, "k.json"), LogDir: filepath.Join(dir, "logs"),
 		Home: home.Spec{ID: "x", IP4: netip.MustParseAddr("127.93.7.5")}, Engine: loopback.None,
 	}
 	for _, c := range []struct {
 		name   string
-		change func(*Config)
+		change func(*keeperapi.Config)
 		want   string
 	}{
-		{"without a known engine", func(c *Config) { c.Engine = "magic" }, `engine "magic" is not known`},
-		{"with a file in the place of its socket's directory", func(c *Config) { c.Socket = filepath.Join(file, "k.sock") }, "set aside"},
-		{"with a file in the place of its logs", func(c *Config) { c.LogDir = "/dev/null" }, "open logs"},
+		{"without a known engine", func(c *keeperapi.Config) { c.Engine = "magic" }, `engine "magic" is not known`},
+		{"with a file in the place of its socket's directory", func(c *keeperapi.Config) { c.Socket = filepath.Join(file, "k.sock") }, "set aside"},
+		{"with a file in the place of its logs", func(c *keeperapi.Config) { c.LogDir = "/dev/null" }, "open logs"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			cfg := good

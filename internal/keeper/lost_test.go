@@ -6,20 +6,22 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"lodge/internal/keeperapi"
 )
 
 // A keeper that ends leaves a command to the next one only if the command has
 // not begun.
 func TestExecLost(t *testing.T) {
 	for name, tc := range map[string]struct {
-		replies []Reply
+		replies []keeperapi.Reply
 		want    error
 	}{
-		"before it begins":   {nil, ErrGone},
-		"while it begins":    {[]Reply{{Begins: true}}, ErrLost},
-		"it closes":          {[]Reply{{Begins: true}, {Done: true}}, ErrGone},
-		"when it has begun":  {[]Reply{{Begins: true}, {PID: 1, Name: "sh"}}, ErrLost},
-		"one of before ends": {[]Reply{{PID: 1, Name: "sh"}}, ErrLost},
+		"before it begins":   {nil, keeperapi.ErrGone},
+		"while it begins":    {[]keeperapi.Reply{{Begins: true}}, keeperapi.ErrLost},
+		"it closes":          {[]keeperapi.Reply{{Begins: true}, {Done: true}}, keeperapi.ErrGone},
+		"when it has begun":  {[]keeperapi.Reply{{Begins: true}, {PID: 1, Name: "sh"}}, keeperapi.ErrLost},
+		"one of before ends": {[]keeperapi.Reply{{PID: 1, Name: "sh"}}, keeperapi.ErrLost},
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "k")
@@ -36,18 +38,18 @@ func TestExecLost(t *testing.T) {
 				if err != nil {
 					return
 				}
-				w := &wire{conn: conn}
-				defer w.conn.Close()
-				var req Request
-				if files, err := w.read(&req); err == nil {
-					closeAll(files)
+				w := &keeperapi.Wire{Conn: conn}
+				defer w.Conn.Close()
+				var req keeperapi.Request
+				if files, err := w.Read(&req); err == nil {
+					keeperapi.CloseAll(files)
 				}
 				for _, r := range tc.replies {
-					_ = w.write(r)
+					_ = w.Write(r)
 				}
 			}()
-			c := Client{Socket: path}
-			p, err := c.Exec(t.Context(), Exec{Argv: []string{"sh"}, Name: "sh"}, nil, os.Stdin, os.Stdout, os.Stderr)
+			c := keeperapi.Client{Socket: path}
+			p, err := c.Exec(t.Context(), keeperapi.Exec{Argv: []string{"sh"}, Name: "sh"}, nil, os.Stdin, os.Stdout, os.Stderr)
 			if err == nil {
 				_, err = p.Wait()
 			}

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"lodge/internal/home"
+	"lodge/internal/keeperapi"
 	"lodge/internal/logs"
 	"lodge/internal/rawjson"
 	"lodge/internal/service"
@@ -31,14 +32,9 @@ const (
 // self is the program that runs, also after its file was replaced (proc(5)).
 const self = "/proc/self/exe"
 
-// Ready is the keeper's first and only word on ReadyFD.
-type Ready struct {
-	Error *Error `json:"error,omitempty"`
-}
-
 // keeper is one project's keeper.
 type keeper struct {
-	cfg   Config
+	cfg   keeperapi.Config
 	sup   *service.Supervisor
 	store *logs.Store
 	hosts *hostsFile
@@ -96,9 +92,9 @@ func defaultSignals() {
 func Run(ctx context.Context) error {
 	ready := os.NewFile(ReadyFD, "ready")
 	k, inside, reaper, err := open()
-	word := Ready{}
+	word := keeperapi.Ready{}
 	if err != nil {
-		word.Error = wireError(err)
+		word.Error = keeperapi.WireError(err)
 	}
 	_ = json.NewEncoder(ready).Encode(word) // the daemon may be gone: that is no reason to end
 	_ = ready.Close()
@@ -124,7 +120,7 @@ func open() (*keeper, home.Inside, *service.Reaper, error) {
 	if err != nil {
 		return nil, nil, nil, fmt.Errorf("read keeper configuration: %w", err)
 	}
-	var cfg Config
+	var cfg keeperapi.Config
 	if err := rawjson.Unmarshal(b, &cfg); err != nil {
 		return nil, nil, nil, fmt.Errorf("read keeper configuration: %w", err)
 	}

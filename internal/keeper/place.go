@@ -8,13 +8,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
-)
 
-// What happened to a project's directory while it was up.
-const (
-	DirRenamed  = "renamed"  // it is elsewhere
-	DirRemoved  = "removed"  // it is nowhere
-	DirReplaced = "replaced" // another directory has its path
+	"lodge/internal/keeperapi"
 )
 
 // place is the project's directory itself, however it is called by now. It is
@@ -54,17 +49,8 @@ func (p *place) close() {
 	}
 }
 
-// DirID names a directory by its device and inode.
-func DirID(fi os.FileInfo) string {
-	st, ok := fi.Sys().(*syscall.Stat_t)
-	if !ok {
-		return ""
-	}
-	return fmt.Sprintf("%x:%d", st.Dev, st.Ino)
-}
-
 // look fills in what became of the directory that the project was opened with.
-func (p *place) look(out *Project) {
+func (p *place) look(out *keeperapi.Project) {
 	if p == nil {
 		return
 	}
@@ -77,7 +63,7 @@ func (p *place) look(out *Project) {
 	if err != nil {
 		return
 	}
-	out.DirID = DirID(fi)
+	out.DirID = keeperapi.DirID(fi)
 	there, err := os.Stat(out.Dir)
 	if err == nil && os.SameFile(fi, there) {
 		return
@@ -87,13 +73,13 @@ func (p *place) look(out *Project) {
 	removed := ok && st.Nlink == 0 || lerr != nil || strings.HasSuffix(now, " (deleted)")
 	switch {
 	case !removed:
-		out.DirProblem, out.DirNow = DirRenamed, now
+		out.DirProblem, out.DirNow = keeperapi.DirRenamed, now
 		if err == nil {
-			out.DirProblem = DirReplaced
+			out.DirProblem = keeperapi.DirReplaced
 		}
 	case err == nil:
-		out.DirProblem = DirReplaced
+		out.DirProblem = keeperapi.DirReplaced
 	default:
-		out.DirProblem = DirRemoved
+		out.DirProblem = keeperapi.DirRemoved
 	}
 }

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"lodge/internal/keeperapi"
 	"lodge/internal/procfs"
 	"lodge/internal/rawjson"
 	"lodge/internal/statefile"
@@ -23,8 +24,8 @@ import (
 // last logout, cleaners of temporary directories do so to old files. So the
 // keeper looks after them, and makes them again.
 type presence struct {
-	cfg Config
-	rec Record
+	cfg keeperapi.Config
+	rec keeperapi.Record
 	// listen is called with each new listener; it must return soon.
 	listen func(*unixsock.Owned)
 
@@ -42,12 +43,12 @@ const (
 )
 
 // openPresence opens the socket and writes the records.
-func openPresence(cfg Config) (*presence, error) {
+func openPresence(cfg keeperapi.Config) (*presence, error) {
 	start, err := procfs.StartTime(os.Getpid())
 	if err != nil {
 		return nil, err
 	}
-	p := &presence{cfg: cfg, rec: Record{Config: cfg, PID: os.Getpid(), StartTime: start, Started: time.Now(), BootID: procfs.BootID()}}
+	p := &presence{cfg: cfg, rec: keeperapi.Record{Config: cfg, PID: os.Getpid(), StartTime: start, Started: time.Now(), BootID: procfs.BootID()}}
 	if p.ln, err = listenAt(cfg.Socket); err != nil {
 		return nil, err
 	}
@@ -149,7 +150,7 @@ func (p *presence) writeRecords() error {
 	return errors.Join(errs...)
 }
 
-func writeRecord(path string, rec Record) (os.FileInfo, error) {
+func writeRecord(path string, rec keeperapi.Record) (os.FileInfo, error) {
 	fail := func(err error) (os.FileInfo, error) { return nil, fmt.Errorf("write keeper record: %w", err) }
 	b, err := rawjson.Marshal(rec)
 	if err != nil {

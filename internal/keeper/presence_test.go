@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"lodge/internal/keeperapi"
 	"lodge/internal/unixsock"
 )
 
@@ -15,16 +16,16 @@ import (
 // gone, and connections stay.
 func TestFilesAreMadeAgain(t *testing.T) {
 	r := newRig(t)
-	w, err := r.dial(r.ctx)
+	w, err := r.Dial(r.ctx)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer w.close()
-	if err := w.write(Request{Op: "watch"}); err != nil {
+	defer w.Close()
+	if err := w.Write(keeperapi.Request{Op: "watch"}); err != nil {
 		t.Fatal(err)
 	}
-	var first Reply
-	if _, err := w.read(&first); err != nil || first.Project == nil {
+	var first keeperapi.Reply
+	if _, err := w.Read(&first); err != nil || first.Project == nil {
 		t.Fatalf("%+v, %v", first, err)
 	}
 	for name, lose := range map[string]func() error{
@@ -54,8 +55,8 @@ func TestFilesAreMadeAgain(t *testing.T) {
 	}
 	// The connection of before still tells what changes.
 	r.define(r.spec("web", "sleep 1000"))
-	var next Reply
-	if _, err := w.read(&next); err != nil || next.Project == nil {
+	var next keeperapi.Reply
+	if _, err := w.Read(&next); err != nil || next.Project == nil {
 		t.Errorf("%+v, %v", next, err)
 	}
 }

@@ -20,6 +20,7 @@ import (
 	"lodge/internal/home"
 	"lodge/internal/home/hostsview"
 	"lodge/internal/home/nonehome"
+	"lodge/internal/keeperapi"
 	"lodge/internal/logs"
 	"lodge/internal/loopback"
 	"lodge/internal/service"
@@ -46,7 +47,7 @@ func TestMain(m *testing.M) {
 
 // rig is a keeper in this process, and its client.
 type rig struct {
-	Client
+	keeperapi.Client
 	t    *testing.T
 	k    *keeper
 	dir  string
@@ -71,7 +72,7 @@ func newRigThat(t *testing.T, stays lingers) *rig {
 	}
 	goroutines, files := runtime.NumGoroutine(), openFiles(t)
 	dir := t.TempDir()
-	cfg := Config{
+	cfg := keeperapi.Config{
 		ID: "k", Name: "shop", Dir: dir, Socket: filepath.Join(dir, "k.sock"), Record: filepath.Join(dir, "k.json"), LogDir: filepath.Join(dir, "logs"),
 		Home:   home.Spec{ID: fmt.Sprintf("keep-%d-%d", os.Getpid(), time.Now().UnixNano()), IP4: netip.MustParseAddr("127.93.7.4"), Isolation: loopback.Overlay},
 		Engine: loopback.None, EngineReason: "a test", Version: "test",
@@ -95,7 +96,7 @@ func newRigThat(t *testing.T, stays lingers) *rig {
 	k.place = openPlace(cfg.Dir)
 	k.sup = service.New(cfg.Name, cfg.Home, inside, reaper, store)
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	r := &rig{Client: Client{Socket: cfg.Socket}, t: t, k: k, dir: dir, ctx: ctx, env: []string{"PATH=" + os.Getenv("PATH")}, over: make(chan error, 1)}
+	r := &rig{Client: keeperapi.Client{Socket: cfg.Socket}, t: t, k: k, dir: dir, ctx: ctx, env: []string{"PATH=" + os.Getenv("PATH")}, over: make(chan error, 1)}
 	served := make(chan error, 1)
 	go func() { served <- k.serve(ctx) }()
 	go func() {
@@ -186,19 +187,19 @@ func (r *rig) pipes() (files []*os.File, in, out, stderr *os.File) {
 }
 
 // raw is a connection on which the test writes what it likes.
-func (r *rig) raw() *wire {
+func (r *rig) raw() *keeperapi.Wire {
 	r.t.Helper()
-	w, err := r.dial(r.ctx)
+	w, err := r.Dial(r.ctx)
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	r.t.Cleanup(w.close)
+	r.t.Cleanup(w.Close)
 	return w
 }
 
-func wantError(t *testing.T, err error, text string) *Error {
+func wantError(t *testing.T, err error, text string) *keeperapi.Error {
 	t.Helper()
-	var e *Error
+	var e *keeperapi.Error
 	if !errors.As(err, &e) || !strings.Contains(e.Message, text) {
 		t.Fatalf("got %v, want %q", err, text)
 	}
@@ -212,4 +213,22 @@ func mustJSON(t *testing.T, v any) []byte {
 		t.Fatal(err)
 	}
 	return b
+}
+
+// numbered opens files that tell by their content which they are.
+func numbered(t testing.TB, n int) []*os.File {
+	t.Helper()
+	var out []*os.File
+	for i := range n {
+		f, err := os.CreateTemp(t.TempDir(), "")
+		if err == nil {
+			_, err = fmt.Fprint(f, i)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { f.Close() })
+		out = append(out, f)
+	}
+	return out
 }

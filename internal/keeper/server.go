@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"lodge/internal/keeperapi"
 	"lodge/internal/logs"
 	"lodge/internal/service"
 	"lodge/internal/unixsock"
@@ -92,18 +93,18 @@ func (k *keeper) finish(op string) {
 }
 
 func (k *keeper) handle(c *net.UnixConn) {
-	w := &wire{conn: c}
-	defer w.close()
-	var req Request
-	files, err := w.read(&req)
+	w := &keeperapi.Wire{Conn: c}
+	defer w.Close()
+	var req keeperapi.Request
+	files, err := w.Read(&req)
 	if err != nil {
 		if !errors.Is(err, io.EOF) {
-			_ = w.write(Reply{Error: wireError(err)}) // the client may be gone
+			_ = w.Write(keeperapi.Reply{Error: keeperapi.WireError(err)}) // the client may be gone
 		}
 		return
 	}
 	if !k.begin(req.Op) {
-		closeAll(files)
+		keeperapi.CloseAll(files)
 		return
 	}
 	defer k.finish(req.Op)
@@ -111,17 +112,17 @@ func (k *keeper) handle(c *net.UnixConn) {
 		k.exec(w, req, files)
 		return
 	}
-	closeAll(files)
+	keeperapi.CloseAll(files)
 	// A client that goes away ends what it asked for.
 	ctx, cancel := context.WithCancel(context.Background())
-	gone := w.listen(func(Signal) {}, cancel)
+	gone := w.Listen(func(keeperapi.Signal) {}, cancel)
 	err = k.answer(ctx, w, req)
 	if !errors.Is(err, context.Canceled) && !errors.Is(err, service.ErrClosed) {
-		last := Reply{Done: true}
+		last := keeperapi.Reply{Done: true}
 		if err != nil {
-			last.Error = wireError(err)
+			last.Error = keeperapi.WireError(err)
 		}
-		_ = w.write(last) // the client may be gone
+		_ = w.Write(last) // the client may be gone
 	} // else it is gone, or this keeper ends: the end of the connection says so
 	if req.Op == "down" {
 		k.stop()
@@ -130,12 +131,12 @@ func (k *keeper) handle(c *net.UnixConn) {
 	<-gone
 }
 
-func (k *keeper) answer(ctx context.Context, w *wire, req Request) error {
+func (k *keeper) answer(ctx context.Context, w *keeperapi.Wire, req keeperapi.Request) error {
 	switch req.Op {
 	case "status":
 		_ = k.sup.Recheck() // what is told is what listens now; an error leaves what was read last
 		p := k.project()
-		return w.write(Reply{Project: &p})
+		return w.Write(keeperapi.Reply{Project: &p})
 	case "watch":
 		return k.watch(ctx, w)
 	case "define":
@@ -182,11 +183,11 @@ func (k *keeper) settle(services []string) {
 }
 
 // project is the state as it is told to others.
-func (k *keeper) project() Project {
+func (k *keeper) project() keeperapi.Project {
 	k.telling.Lock()
 	defer k.telling.Unlock()
 	k.told++
-	p := Project{
+	p := keeperapi.Project{
 		Seq: k.told, ID: k.cfg.ID, Name: k.cfg.Name, Dir: k.cfg.Dir, Home: k.cfg.Home,
 		Engine: k.cfg.Engine, EngineReason: k.cfg.EngineReason,
 		PID: os.Getpid(), Version: k.cfg.Version, Services: k.sup.Status(),
@@ -200,11 +201,11 @@ func (k *keeper) project() Project {
 }
 
 // watch tells the state at every change, at most every 20 ms.
-func (k *keeper) watch(ctx context.Context, w *wire) error {
+func (k *keeper) watch(ctx context.Context, w *keeperapi.Wire) error {
 	for {
 		ch := k.sup.Changed()
 		p := k.project()
-		if err := w.write(Reply{Project: &p}); err != nil {
+		if err := w.Write(keeperapi.Reply{Project: &p}); err != nil {
 			return err
 		}
 		select {
@@ -222,14 +223,14 @@ func (k *keeper) watch(ctx context.Context, w *wire) error {
 	}
 }
 
-func (k *keeper) logs(ctx context.Context, w *wire, req Request) error {
+func (k *keeper) logs(ctx context.Context, w *keeperapi.Wire, req keeperapi.Request) error {
 	q := logs.Query{}
 	if req.Query != nil {
 		q = logs.Query{Services: req.Query.Services, Since: req.Query.Since, Tail: req.Query.Tail}
 	}
-	emit := func(ls []logs.Line) error { return w.write(Reply{Lines: ls}) }
+	emit := func(ls []logs.Line) error { return w.Write(keeperapi.Reply{Lines: ls}) }
 	if !req.Follow {
-		return ReadLogs(k.cfg.LogDir, q, func(l logs.Line) error { return emit([]logs.Line{l}) })
+		return keeperapi.ReadLogs(k.cfg.LogDir, q, func(l logs.Line) error { return emit([]logs.Line{l}) })
 	}
 	return followLogs(ctx, k.store, q, emit)
 }

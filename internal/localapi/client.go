@@ -15,7 +15,7 @@ import (
 	"sync/atomic"
 	"unicode/utf8"
 
-	"lodge/internal/keeper"
+	"lodge/internal/keeperapi"
 	"lodge/internal/logs"
 	"lodge/internal/rawjson"
 	"lodge/internal/service"
@@ -205,22 +205,22 @@ func (c *Client) Doctor(ctx context.Context) (Doctor, error) {
 // Session is a project that is open: its services and commands. It talks to
 // the keeper itself, so that what it streams survives the daemon.
 type Session struct {
-	keeper.Client
+	keeperapi.Client
 	Project Project
 }
 
 // NewSession gives the session of an open project.
 func NewSession(p Project) *Session {
-	return &Session{Client: keeper.Client{Socket: p.Socket, Project: p.Shown(), PID: p.KeeperPID}, Project: p}
+	return &Session{Client: keeperapi.Client{Socket: p.Socket, Project: p.Shown(), PID: p.KeeperPID}, Project: p}
 }
 
 // ReadLogs hands the past lines of a project that may have stopped to each.
-func ReadLogs(p Project, q keeper.LogQuery, each func(logs.Line) error) error {
-	return keeper.ReadLogs(p.LogDir, logs.Query{Services: q.Services, Since: q.Since, Tail: q.Tail}, each)
+func ReadLogs(p Project, q keeperapi.LogQuery, each func(logs.Line) error) error {
+	return keeperapi.ReadLogs(p.LogDir, logs.Query{Services: q.Services, Since: q.Since, Tail: q.Tail}, each)
 }
 
 // FromKeeper turns a keeper's word into what the API says.
-func FromKeeper(k keeper.Project, socket, logDir string) Project {
+func FromKeeper(k keeperapi.Project, socket, logDir string) Project {
 	p := Project{
 		ID: k.ID, Name: k.Name, Path: k.Dir, Home: k.Home.IP4.String(),
 		Engine: k.Engine, EngineReason: k.EngineReason, Isolation: k.Home.Isolation,

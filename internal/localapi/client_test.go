@@ -10,7 +10,7 @@ import (
 	"testing"
 
 	"lodge/internal/home"
-	"lodge/internal/keeper"
+	"lodge/internal/keeperapi"
 	"lodge/internal/logs"
 	"lodge/internal/loopback"
 	"lodge/internal/unixsock"
@@ -95,7 +95,7 @@ func TestNoDaemon(t *testing.T) {
 }
 
 func TestFromKeeper(t *testing.T) {
-	k := keeper.Project{ID: "a-1", Name: "a", Dir: "/a", PID: 7, Engine: loopback.EBPF, EngineReason: "why", LogError: "full",
+	k := keeperapi.Project{ID: "a-1", Name: "a", Dir: "/a", PID: 7, Engine: loopback.EBPF, EngineReason: "why", LogError: "full",
 		Home: home.Spec{IP4: netip.MustParseAddr("127.83.20.7"), Isolation: loopback.Strict}}
 	p := FromKeeper(k, "/s", "/l")
 	if p.Home != "127.83.20.7" || p.Home6 != "" || p.Services == nil || p.State != "up" || p.Socket != "/s" || p.LogDir != "/l" ||
@@ -124,7 +124,7 @@ func TestReadLogsOfAProjectThatIsDown(t *testing.T) {
 	}
 	for services, want := range map[string]int{"": 2, "web": 1, "none": 0} {
 		var got []string
-		q := keeper.LogQuery{}
+		q := keeperapi.LogQuery{}
 		if services != "" {
 			q.Services = []string{services}
 		}
@@ -133,7 +133,7 @@ func TestReadLogsOfAProjectThatIsDown(t *testing.T) {
 		}
 	}
 	stop := errors.New("enough")
-	if err := ReadLogs(Project{LogDir: dir}, keeper.LogQuery{}, func(logs.Line) error { return stop }); !errors.Is(err, stop) {
+	if err := ReadLogs(Project{LogDir: dir}, keeperapi.LogQuery{}, func(logs.Line) error { return stop }); !errors.Is(err, stop) {
 		t.Errorf("got %v", err)
 	}
 }

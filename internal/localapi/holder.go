@@ -6,7 +6,7 @@ import (
 	"os"
 	"slices"
 
-	"lodge/internal/keeper"
+	"lodge/internal/keeperapi"
 	"lodge/internal/procfs"
 	"lodge/internal/stall"
 	"lodge/internal/statefile"
@@ -52,7 +52,7 @@ func (d Dirs) Holder() (Holder, bool) {
 		if len(args) < 2 || args[1] != "daemon" || !follows(args, "--runtime-dir", d.Runtime) || !follows(args, "--state-dir", d.State) || !procfs.RunBy(pid, os.Geteuid()) {
 			continue
 		}
-		if s, err := procfs.ReadStat(pid); err == nil && s.State != 'Z' && s.State != 'X' && keeper.SameDir(pid, d.Runtime) {
+		if s, err := procfs.ReadStat(pid); err == nil && s.State != 'Z' && s.State != 'X' && keeperapi.SameDir(pid, d.Runtime) {
 			return Holder{PID: pid, Start: s.Start}, true
 		}
 	}

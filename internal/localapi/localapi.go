@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"lodge/internal/keeper"
+	"lodge/internal/keeperapi"
 	"lodge/internal/loopback"
 	"lodge/internal/mark"
 	"lodge/internal/service"
@@ -161,4 +161,4 @@ type Info struct {
 }
 
 // Error travels as the body of an answer that is no 2xx.
-type Error = keeper.Error
+type Error = keeperapi.Error

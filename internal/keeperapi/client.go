@@ -1,4 +1,4 @@
-package keeper
+package keeperapi
 
 import (
 	"context"
@@ -41,7 +41,7 @@ var ErrGone = errors.New("the keeper is gone")
 // run it a second time.
 var ErrLost = errors.New("its keeper has ended, and what it had begun with it")
 
-func (c Client) dial(ctx context.Context) (*wire, error) {
+func (c Client) Dial(ctx context.Context) (*Wire, error) {
 	conn, err := unixsock.Dial(ctx, c.Socket)
 	if unixsock.Nobody(err) {
 		conn, err = c.revive(ctx)
@@ -56,17 +56,17 @@ func (c Client) dial(ctx context.Context) (*wire, error) {
 		}
 		return nil, fmt.Errorf("reach keeper: %w", err)
 	}
-	return &wire{conn: conn}, nil
+	return &Wire{Conn: conn}, nil
 }
 
 // Peer is the keeper as the one who is waited for.
 func (c Client) Peer() stall.Peer { return c.peer(nil) }
 
 // peer is Peer, of the process at the other end of w where that is known.
-func (c Client) peer(w *wire) stall.Peer {
+func (c Client) peer(w *Wire) stall.Peer {
 	pid := c.PID
 	if w != nil {
-		if cred, err := unixsock.Peer(w.conn); err == nil {
+		if cred, err := unixsock.Peer(w.Conn); err == nil {
 			pid = int(cred.Pid)
 		}
 	}
@@ -79,7 +79,7 @@ func (c Client) peer(w *wire) stall.Peer {
 
 // guard makes a wait for the keeper end when its process does not run. done is
 // called at the end of the wait.
-func (c Client) guard(ctx context.Context, w *wire) (guarded context.Context, done func()) {
+func (c Client) guard(ctx context.Context, w *Wire) (guarded context.Context, done func()) {
 	if c.Waits {
 		return ctx, c.tell(w)
 	}
@@ -87,31 +87,31 @@ func (c Client) guard(ctx context.Context, w *wire) (guarded context.Context, do
 }
 
 // tell tells Halted when the keeper does not run, until stop is called.
-func (c Client) tell(w *wire) (stop func()) {
+func (c Client) tell(w *Wire) (stop func()) {
 	if c.Halted == nil {
 		return func() {}
 	}
 	return stall.Tell(c.peer(w), c.Halted)
 }
 
-// call sends a request and hands each reply to each, until the last one.
-func (c Client) call(ctx context.Context, req Request, each func(Reply) error) error {
-	w, err := c.dial(ctx)
+// Call sends a request and hands each reply to each, until the last one.
+func (c Client) Call(ctx context.Context, req Request, each func(Reply) error) error {
+	w, err := c.Dial(ctx)
 	if err != nil {
 		return err
 	}
-	defer w.conn.Close()
+	defer w.Conn.Close()
 	ctx, done := c.guard(ctx, w)
 	defer done()
-	stop := context.AfterFunc(ctx, func() { _ = w.conn.Close() })
+	stop := context.AfterFunc(ctx, func() { _ = w.Conn.Close() })
 	defer stop()
-	if err := w.write(req); err != nil {
+	if err := w.Write(req); err != nil {
 		return askError(ctx, err)
 	}
 	for {
 		var r Reply
-		files, err := w.read(&r)
-		closeAll(files)
+		files, err := w.Read(&r)
+		CloseAll(files)
 		if err != nil {
 			return askError(ctx, err)
 		}
@@ -151,7 +151,7 @@ func goneOr(ctx context.Context, err error) error {
 // Status asks for the project's state.
 func (c Client) Status(ctx context.Context) (Project, error) {
 	var p Project
-	err := c.call(ctx, Request{Op: "status"}, func(r Reply) error {
+	err := c.Call(ctx, Request{Op: "status"}, func(r Reply) error {
 		if r.Project != nil {
 			p = *r.Project
 		}
@@ -163,7 +163,7 @@ func (c Client) Status(ctx context.Context) (Project, error) {
 // Watch hands the project's state to each, now and at every change, until the
 // keeper ends (ErrGone) or ctx does.
 func (c Client) Watch(ctx context.Context, each func(Project) error) error {
-	return c.call(ctx, Request{Op: "watch"}, func(r Reply) error {
+	return c.Call(ctx, Request{Op: "watch"}, func(r Reply) error {
 		if r.Project != nil {
 			return each(*r.Project)
 		}
@@ -179,33 +179,33 @@ func (c Client) Define(ctx context.Context, specs []service.Spec, env []string) 
 // DefineFrom is Define by a file in the directory dir, or "" for the project's
 // own.
 func (c Client) DefineFrom(ctx context.Context, dir string, specs []service.Spec, env []string) error {
-	return c.call(ctx, Request{Op: "define", Dir: dir, Specs: specs, Env: env}, nil)
+	return c.Call(ctx, Request{Op: "define", Dir: dir, Specs: specs, Env: env}, nil)
 }
 
 // Up starts services and what they need, and returns when all are ready.
 func (c Client) Up(ctx context.Context, services []string) error {
-	return c.call(ctx, Request{Op: "up", Services: services}, nil)
+	return c.Call(ctx, Request{Op: "up", Services: services}, nil)
 }
 
 // Restart restarts services and returns when they are ready.
 func (c Client) Restart(ctx context.Context, services []string) error {
-	return c.call(ctx, Request{Op: "restart", Services: services}, nil)
+	return c.Call(ctx, Request{Op: "restart", Services: services}, nil)
 }
 
 // Stop stops services and returns when no process of theirs is left.
 func (c Client) Stop(ctx context.Context, services []string) error {
-	return c.call(ctx, Request{Op: "stop", Services: services}, nil)
+	return c.Call(ctx, Request{Op: "stop", Services: services}, nil)
 }
 
 // Rest stops services that the next request for their name starts again.
 func (c Client) Rest(ctx context.Context, services []string) error {
-	return c.call(ctx, Request{Op: "rest", Services: services}, nil)
+	return c.Call(ctx, Request{Op: "rest", Services: services}, nil)
 }
 
 // Down stops everything and ends the keeper. With kill nothing is given time to
 // end by itself.
 func (c Client) Down(ctx context.Context, kill bool) error {
-	return c.call(ctx, Request{Op: "down", Kill: kill}, nil)
+	return c.Call(ctx, Request{Op: "down", Kill: kill}, nil)
 }
 
 // Logs hands lines to each: the past ones, and with follow those to come.
@@ -222,7 +222,7 @@ func (c Client) Logs(ctx context.Context, q LogQuery, follow bool, each func(log
 
 // LogBatches is Logs that hands over as many lines at once as are there.
 func (c Client) LogBatches(ctx context.Context, q LogQuery, follow bool, each func([]logs.Line) error) error {
-	return c.call(ctx, Request{Op: "logs", Query: &q, Follow: follow}, func(r Reply) error {
+	return c.Call(ctx, Request{Op: "logs", Query: &q, Follow: follow}, func(r Reply) error {
 		if len(r.Lines) > 0 {
 			return each(r.Lines)
 		}
@@ -232,7 +232,7 @@ func (c Client) LogBatches(ctx context.Context, q LogQuery, follow bool, each fu
 
 // Process is a command that runs inside for this client.
 type Process struct {
-	w    *wire
+	w    *Wire
 	from Client
 	// PID and Name as the keeper has them.
 	PID  int
@@ -243,12 +243,12 @@ type Process struct {
 
 // Exec starts a command inside; files are as Exec says.
 func (c Client) Exec(ctx context.Context, x Exec, env []string, files ...*os.File) (*Process, error) {
-	w, err := c.dial(ctx)
+	w, err := c.Dial(ctx)
 	if err != nil {
 		return nil, err
 	}
 	guarded, done := c.guard(ctx, w)
-	stop := context.AfterFunc(guarded, func() { _ = w.conn.Close() })
+	stop := context.AfterFunc(guarded, func() { _ = w.Conn.Close() })
 	defer func() {
 		stop()
 		done()
@@ -256,49 +256,49 @@ func (c Client) Exec(ctx context.Context, x Exec, env []string, files ...*os.Fil
 	var r Reply
 	var got []*os.File
 	x.Announce = true
-	if err = w.write(Request{Op: "exec", Exec: &x, Env: env}, files...); err == nil {
-		got, err = w.read(&r)
+	if err = w.Write(Request{Op: "exec", Exec: &x, Env: env}, files...); err == nil {
+		got, err = w.Read(&r)
 	}
 	begun := err == nil && r.Begins
 	if begun {
-		closeAll(got)
+		CloseAll(got)
 		r = Reply{}
-		got, err = w.read(&r)
+		got, err = w.Read(&r)
 	}
 	if err == nil && r.Done && r.Error == nil && r.PID == 0 {
 		begun, err = false, ErrGone
 	}
 	if err != nil {
-		_ = w.conn.Close()
+		_ = w.Conn.Close()
 		if err = askError(guarded, err); begun && errors.Is(err, ErrGone) {
 			err = ErrLost
 		}
 		return nil, err
 	}
 	if r.Error != nil {
-		closeAll(got)
-		_ = w.conn.Close()
+		CloseAll(got)
+		_ = w.Conn.Close()
 		return nil, r.Error
 	}
 	p := &Process{w: w, from: c, PID: r.PID, Name: r.Name}
 	if len(got) > 0 {
 		p.Terminal = got[0]
-		closeAll(got[1:])
+		CloseAll(got[1:])
 	}
 	return p, nil
 }
 
 // Signal sends a signal to the command's process group.
-func (p *Process) Signal(sig unix.Signal) error { return p.w.write(Signal{Signal: int(sig)}) }
+func (p *Process) Signal(sig unix.Signal) error { return p.w.Write(Signal{Signal: int(sig)}) }
 
 // Wait waits for the command's end.
 func (p *Process) Wait() (service.ExitStatus, error) {
-	defer p.w.conn.Close()
+	defer p.w.Conn.Close()
 	defer p.from.tell(p.w)()
 	for {
 		var r Reply
-		files, err := p.w.read(&r)
-		closeAll(files)
+		files, err := p.w.Read(&r)
+		CloseAll(files)
 		if err != nil {
 			if err = goneOr(context.Background(), err); errors.Is(err, ErrGone) {
 				err = ErrLost

@@ -1,4 +1,4 @@
-package keeper
+package keeperapi
 
 import (
 	"bytes"
@@ -67,23 +67,23 @@ func whichOf(t testing.TB, files []*os.File) string {
 
 func TestDescriptorsComeWithTheirMessage(t *testing.T) {
 	a, b := pair(t)
-	w, r := &wire{conn: a}, &wire{conn: b}
-	defer w.close()
-	defer r.close()
+	w, r := &Wire{Conn: a}, &Wire{Conn: b}
+	defer w.Close()
+	defer r.Close()
 	files := numbered(t, 3)
 	// All is written before anything is read, so that reads hold several messages.
 	for i, fs := range [][]*os.File{nil, files[:1], nil, files[1:3], nil} {
-		if err := w.write(Signal{Signal: i + 1}, fs...); err != nil {
+		if err := w.Write(Signal{Signal: i + 1}, fs...); err != nil {
 			t.Fatal(err)
 		}
 	}
 	for i, want := range []string{"", "0", "", "1,2", ""} {
 		var s Signal
-		got, err := r.read(&s)
+		got, err := r.Read(&s)
 		if err != nil || s.Signal != i+1 || whichOf(t, got) != want {
 			t.Errorf("message %d: %+v with %q, %v, want %q", i+1, s, whichOf(t, got), err, want)
 		}
-		closeAll(got)
+		CloseAll(got)
 	}
 }
 
@@ -91,7 +91,7 @@ func TestMessagesInAnyPieces(t *testing.T) {
 	const text = `{"signal":1}` + "\n" + `{"signal":2}` + "\n" + `{"signal":3}` + "\n"
 	for size := 1; size <= len(text); size++ {
 		a, b := pair(t)
-		r := &wire{conn: b}
+		r := &Wire{Conn: b}
 		done := make(chan error, 1)
 		go func() {
 			defer a.Close()
@@ -107,45 +107,45 @@ func TestMessagesInAnyPieces(t *testing.T) {
 		}()
 		for i := 1; i <= 3; i++ {
 			var s Signal
-			if _, err := r.read(&s); err != nil || s.Signal != i {
+			if _, err := r.Read(&s); err != nil || s.Signal != i {
 				t.Fatalf("pieces of %d: message %d is %+v, %v", size, i, s, err)
 			}
 		}
 		var s Signal
-		if _, err := r.read(&s); !errors.Is(err, io.EOF) {
+		if _, err := r.Read(&s); !errors.Is(err, io.EOF) {
 			t.Errorf("at the end: %v", err)
 		}
 		if err := <-done; err != nil {
 			t.Error(err)
 		}
-		r.close()
+		r.Close()
 	}
 }
 
 func TestALongMessageWithDescriptors(t *testing.T) {
 	a, b := pair(t)
-	w, r := &wire{conn: a}, &wire{conn: b}
-	defer w.close()
-	defer r.close()
+	w, r := &Wire{Conn: a}, &Wire{Conn: b}
+	defer w.Close()
+	defer r.Close()
 	long := strings.Repeat("x", 3<<20)
 	done := make(chan error, 1)
 	go func() {
-		err := w.write(Request{Op: "one"})
+		err := w.Write(Request{Op: "one"})
 		if err == nil {
-			err = w.write(Request{Op: long}, numbered(t, 2)...)
+			err = w.Write(Request{Op: long}, numbered(t, 2)...)
 		}
 		if err == nil {
-			err = w.write(Request{Op: "three"})
+			err = w.Write(Request{Op: "three"})
 		}
 		done <- err
 	}()
 	for i, want := range []struct{ op, files string }{{"one", ""}, {long, "0,1"}, {"three", ""}} {
 		var q Request
-		files, err := r.read(&q)
+		files, err := r.Read(&q)
 		if err != nil || q.Op != want.op || whichOf(t, files) != want.files {
 			t.Errorf("message %d: %d bytes with %q, %v", i, len(q.Op), whichOf(t, files), err)
 		}
-		closeAll(files)
+		CloseAll(files)
 	}
 	if err := <-done; err != nil {
 		t.Error(err)
@@ -168,9 +168,9 @@ func TestBadMessages(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			files := numbered(t, c.files)
-			before := openFiles(t)
+			before := descriptors(t)
 			a, b := pair(t)
-			r := &wire{conn: b}
+			r := &Wire{Conn: b}
 			fds := make([]int, 0, len(files))
 			for _, f := range files {
 				fds = append(fds, int(f.Fd()))
@@ -182,12 +182,12 @@ func TestBadMessages(t *testing.T) {
 			}
 			_ = a.Close()
 			var q Request
-			got, err := r.read(&q)
+			got, err := r.Read(&q)
 			if err == nil || !strings.Contains(err.Error(), c.want) || len(got) > 0 {
 				t.Errorf("got %v, %v, want %q", got, err, c.want)
 			}
-			r.close()
-			if n := openFiles(t); n != before {
+			r.Close()
+			if n := descriptors(t); n != before {
 				t.Errorf("%d descriptors before, %d after", before, n)
 			}
 		})
@@ -196,7 +196,7 @@ func TestBadMessages(t *testing.T) {
 
 func TestAFloodIsRefused(t *testing.T) {
 	a, b := pair(t)
-	r := &wire{conn: b}
+	r := &Wire{Conn: b}
 	go func() {
 		defer a.Close()
 		chunk := bytes.Repeat([]byte{'x'}, 1<<20)
@@ -207,23 +207,23 @@ func TestAFloodIsRefused(t *testing.T) {
 		}
 	}()
 	var q Request
-	if _, err := r.read(&q); err == nil || !strings.Contains(err.Error(), "too long") {
+	if _, err := r.Read(&q); err == nil || !strings.Contains(err.Error(), "too long") {
 		t.Errorf("got %v", err)
 	}
-	r.close()
+	r.Close()
 }
 
 func TestWriteAfterTheEnd(t *testing.T) {
 	a, b := pair(t)
 	_ = b.Close()
-	w := &wire{conn: a}
-	defer w.close()
-	if err := w.write(Signal{}); !errors.Is(err, unix.EPIPE) {
+	w := &Wire{Conn: a}
+	defer w.Close()
+	if err := w.Write(Signal{}); !errors.Is(err, unix.EPIPE) {
 		t.Errorf("got %v", err)
 	}
 	closed := numbered(t, 1)[0]
 	_ = closed.Close()
-	if err := w.write(Signal{}, closed); err == nil {
+	if err := w.Write(Signal{}, closed); err == nil {
 		t.Error("a closed file was passed")
 	}
 }
@@ -245,7 +245,7 @@ func FuzzWire(f *testing.F) {
 			t.Fatal(err)
 		}
 		defer null.Close()
-		before := openFiles(t)
+		before := descriptors(t)
 		a, b := pair(t)
 		sent := make(chan struct{})
 		go func() {
@@ -263,24 +263,34 @@ func FuzzWire(f *testing.F) {
 				data = data[n:]
 			}
 		}()
-		r := &wire{conn: b}
+		r := &Wire{Conn: b}
 		got := 0
 		for {
 			var q Request
-			files, err := r.read(&q)
-			closeAll(files)
+			files, err := r.Read(&q)
+			CloseAll(files)
 			if err != nil && !strings.HasPrefix(err.Error(), "read message") {
 				break
 			}
 			got++
 		}
-		r.close()
+		r.Close()
 		<-sent
 		if got != lines {
 			t.Errorf("%d lines were sent, %d came", lines, got)
 		}
-		if n := openFiles(t); n != before {
+		if n := descriptors(t); n != before {
 			t.Errorf("%d descriptors before, %d after", before, n)
 		}
 	})
+}
+
+// descriptors counts those that are open.
+func descriptors(t *testing.T) int {
+	t.Helper()
+	d, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(d)
 }

@@ -1,4 +1,4 @@
-package keeper
+package keeperapi
 
 import (
 	"bytes"
@@ -21,21 +21,21 @@ const maxLine = 8 << 20
 // maxFiles is the most descriptors that travel with one message.
 const maxFiles = 8
 
-// wire reads and writes JSON lines with descriptors on a Unix socket. One
+// Wire reads and writes JSON lines with descriptors on a Unix socket. One
 // goroutine at a time may read.
-type wire struct {
-	conn *net.UnixConn
+type Wire struct {
+	Conn *net.UnixConn
 	in   inbox
 	wmu  sync.Mutex // serializes writers
 }
 
-// read reads one line into v and gives the descriptors that came with it.
-func (w *wire) read(v any) ([]*os.File, error) {
+// Read reads one line into v and gives the descriptors that came with it.
+func (w *Wire) Read(v any) ([]*os.File, error) {
 	for {
 		line, files, ok := w.in.next()
 		if ok {
 			if err := rawjson.Unmarshal(line, v); err != nil {
-				closeAll(files)
+				CloseAll(files)
 				return nil, fmt.Errorf("read message: %w", err)
 			}
 			return files, nil
@@ -46,7 +46,7 @@ func (w *wire) read(v any) ([]*os.File, error) {
 		}
 		chunk := make([]byte, 64<<10)
 		oob := make([]byte, unix.CmsgSpace(maxFiles*4))
-		n, oobn, flags, _, err := w.conn.ReadMsgUnix(chunk, oob)
+		n, oobn, flags, _, err := w.Conn.ReadMsgUnix(chunk, oob)
 		files, ferr := parseRights(oob[:max(oobn, 0)])
 		w.in.add(chunk[:max(n, 0)], files)
 		if flags&unix.MSG_CTRUNC != 0 && ferr == nil {
@@ -114,7 +114,7 @@ func (in *inbox) next() (line []byte, files []*os.File, ok bool) {
 // drop closes the descriptors of lines that were not asked for.
 func (in *inbox) drop() {
 	for _, p := range in.passed {
-		closeAll(p.files)
+		CloseAll(p.files)
 	}
 	*in = inbox{}
 }
@@ -137,7 +137,7 @@ func parseRights(oob []byte) ([]*os.File, error) {
 	return files, nil
 }
 
-func (w *wire) write(v any, files ...*os.File) error {
+func (w *Wire) Write(v any, files ...*os.File) error {
 	b, err := rawjson.Marshal(v)
 	if err != nil {
 		return err
@@ -152,7 +152,7 @@ func (w *wire) write(v any, files ...*os.File) error {
 				return err
 			}
 		}
-		n, _, err := w.conn.WriteMsgUnix(b, unix.UnixRights(fds...), nil)
+		n, _, err := w.Conn.WriteMsgUnix(b, unix.UnixRights(fds...), nil)
 		if err != nil {
 			return err
 		}
@@ -161,11 +161,11 @@ func (w *wire) write(v any, files ...*os.File) error {
 	if len(b) == 0 {
 		return nil
 	}
-	_, err = w.conn.Write(b)
+	_, err = w.Conn.Write(b)
 	return err
 }
 
-func closeAll(files []*os.File) {
+func CloseAll(files []*os.File) {
 	for _, f := range files {
 		if f != nil {
 			_ = f.Close()
@@ -173,17 +173,17 @@ func closeAll(files []*os.File) {
 	}
 }
 
-// listen reads what the client sends while its command runs, until it goes;
+// Listen reads what the client sends while its command runs, until it goes;
 // then it calls lost. The channel is closed at the end of all that.
-func (w *wire) listen(each func(Signal), lost func()) <-chan struct{} {
+func (w *Wire) Listen(each func(Signal), lost func()) <-chan struct{} {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		defer lost()
 		for {
 			var s Signal
-			files, err := w.read(&s)
-			closeAll(files) // none belong here
+			files, err := w.Read(&s)
+			CloseAll(files) // none belong here
 			if err != nil {
 				return
 			}
@@ -193,9 +193,9 @@ func (w *wire) listen(each func(Signal), lost func()) <-chan struct{} {
 	return done
 }
 
-// close ends the connection. Nobody may be reading.
-func (w *wire) close() {
-	_ = w.conn.Close()
+// Close ends the connection. Nobody may be reading.
+func (w *Wire) Close() {
+	_ = w.Conn.Close()
 	w.in.drop()
 }
 

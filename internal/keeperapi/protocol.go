@@ -1,10 +1,4 @@
-// Package keeper is the small process that outlives the daemon: the parent and
-// subreaper of one project's services. It holds their home, their logs, their
-// terminals and their leased sockets, and answers on a Unix socket of its own.
-//
-// It does not choose homes or engines and knows no other project: the daemon
-// gives it its Config.
-package keeper
+package keeperapi
 
 import (
 	"errors"
@@ -162,7 +156,7 @@ type Error struct {
 
 func (e *Error) Error() string { return e.Message }
 
-func wireError(err error) *Error {
+func WireError(err error) *Error {
 	var se *service.Error
 	if errors.As(err, &se) {
 		return &Error{Message: se.Error(), Hint: se.Hint, Service: se.Service, LastLines: se.LastLines}

@@ -1,0 +1,30 @@
+package keeperapi
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+)
+
+// What happened to a project's directory while it was up.
+const (
+	DirRenamed  = "renamed"  // it is elsewhere
+	DirRemoved  = "removed"  // it is nowhere
+	DirReplaced = "replaced" // another directory has its path
+)
+
+// DirID names a directory by its device and inode.
+func DirID(fi os.FileInfo) string {
+	st, ok := fi.Sys().(*syscall.Stat_t)
+	if !ok {
+		return ""
+	}
+	return fmt.Sprintf("%x:%d", st.Dev, st.Ino)
+}
+
+// HostsPath is where a keeper with that record keeps its hosts file.
+func HostsPath(record string) string {
+	return strings.TrimSuffix(record, filepath.Ext(record)) + ".hosts"
+}
