@@ -54,17 +54,12 @@ func (h *Home) Hold(service string) (n int, err error) {
 	defer h.mu.Unlock()
 	// What an earlier Hold kept and nobody has taken stays: the process that was
 	// started meanwhile may have ended before it listened.
-	for _, list := range h.held {
-		for _, k := range list {
-			if k.service == service {
-				n++
-			}
-		}
-	}
+	kept := h.keptFor(service)
+	n = len(kept)
 	for _, k := range found {
 		k.service = service
 		at, err := k.s.local()
-		if err != nil || h.closed {
+		if err != nil || h.closed || kept[k.s.cookie] {
 			k.release()
 			continue
 		}
@@ -76,6 +71,20 @@ func (h *Home) Hold(service string) (n int, err error) {
 		return n, fmt.Errorf("hold sockets of %s: %w", service, failed)
 	}
 	return n, nil
+}
+
+// keptFor returns the cookies of the sockets that are held for a service. Call it
+// with mu held.
+func (h *Home) keptFor(service string) map[uint64]bool {
+	kept := make(map[uint64]bool)
+	for _, list := range h.held {
+		for _, k := range list {
+			if k.service == service {
+				kept[k.s.cookie] = true
+			}
+		}
+	}
+	return kept
 }
 
 // holds says whether we keep a socket open at an address of the home.
