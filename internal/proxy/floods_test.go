@@ -3,6 +3,7 @@ package proxy
 import (
 	"bytes"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -406,6 +407,41 @@ func TestLongTransfer(t *testing.T) {
 	}
 }
 
+// TestFarBehind: a client that acknowledges a whole window of small messages, each
+// with two WINDOW_UPDATE frames and a PING, only when it has all of them is
+// none, however often it does.
+func TestFarBehind(t *testing.T) {
+	r := newRig(t, Config{Client: func(_, _ netip.AddrPort) (string, bool) { return "one", true }})
+	low := &lowConn{}
+	low.account = r.e.ledger.accountOf(addressed{remote: netip.MustParseAddrPort("192.0.2.1:1"), local: netip.MustParseAddrPort("127.0.0.1:1")})
+	h, err := newH2conn(r.e, nil, low)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.in.skip = 0
+	var data, answer bytes.Buffer
+	if err := http2.NewFramer(&data, nil).WriteData(1, false, []byte("piece")); err != nil {
+		t.Fatal(err)
+	}
+	f := http2.NewFramer(&answer, nil)
+	if err := errors.Join(f.WriteWindowUpdate(0, 5), f.WriteWindowUpdate(1, 5), f.WritePing(false, [8]byte{})); err != nil {
+		t.Fatal(err)
+	}
+	const window = 65535 // RFC 9113, section 6.9.2
+	for i := range 20 {
+		for range window / len("piece") {
+			h.sent(data.Bytes())
+		}
+		for range window / len("piece") {
+			h.received(answer.Bytes())
+			h.settle()
+		}
+		if h.flooded() {
+			t.Fatalf("after %d windows", i)
+		}
+	}
+}
+
 // TestBusyAcknowledgements: a client that answers each piece of a body with two
 // WINDOW_UPDATE frames and a PING, and one that gives each request a priority
 // and gives up some of the answers, are none.
@@ -426,6 +462,11 @@ func TestBusyAcknowledgements(t *testing.T) {
 	c := r.dial()
 	c.SetDeadline(time.Now().Add(floodTime))
 	h := newH2(t, c)
+	// The server is at most so far ahead that what it earns for the client in
+	// advance counts (aheadMost).
+	if err := h.f.WriteSettings(http2.Setting{ID: http2.SettingInitialWindowSize, Val: 500 * uint32(len("piece"))}); err != nil {
+		t.Fatal(err)
+	}
 	if err := h.headers(1, true, waiting("/pieces")); err != nil {
 		t.Fatal(err)
 	}

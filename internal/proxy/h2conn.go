@@ -141,7 +141,7 @@ func (c *h2conn) sent(b []byte) {
 func (c *h2conn) count(cost float64) {
 	if cost < 0 {
 		c.budget.earn(-cost)
-		c.owed = max(c.owed+cost, -c.budget.burst)
+		c.owed = max(c.owed+cost, -aheadMost*c.budget.burst)
 		return
 	}
 	c.owed += cost
