@@ -46,6 +46,7 @@ func (a *app) serviceWords(c *cobra.Command, given []string, begun string) []str
 			out = serviceNames(p)
 		}
 	}
+	var all []string
 	for _, p := range l.own.projects {
 		meant := a.project == p.Shown() || a.project == p.Name || a.project == p.ID
 		if a.project == "" {
@@ -55,17 +56,11 @@ func (a *app) serviceWords(c *cobra.Command, given []string, begun string) []str
 			if meant {
 				out = append(out, s.Name)
 			}
-			if strings.Contains(begun, "/") {
-				out = append(out, p.Shown()+"/"+s.Name)
-			}
+			all = append(all, p.Shown()+"/"+s.Name)
 		}
 	}
-	if len(out) == 0 && a.project == "" {
-		for _, p := range l.own.projects {
-			for _, s := range p.Services {
-				out = append(out, p.Shown()+"/"+s.Name)
-			}
-		}
+	if strings.Contains(begun, "/") || len(out) == 0 && a.project == "" {
+		out = append(out, all...)
 	}
 	slices.Sort(out)
 	return slices.DeleteFunc(slices.Compact(out), func(s string) bool {

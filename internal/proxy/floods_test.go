@@ -372,11 +372,11 @@ func TestHeavyUse(t *testing.T) {
 	}
 }
 
-// TestLongTransfer: what a client has earned counts for all its connections, too,
-// however long it goes on.
-func TestLongTransfer(t *testing.T) {
-	const burst = 512
-	r := newRig(t, Config{Limits: Limits{Frames: burst}, Client: func(_, _ netip.AddrPort) (string, bool) { return "one", true }})
+// accountedH2 returns a connection behind its preface, without a socket, whose
+// client is known.
+func accountedH2(t *testing.T, lim Limits) *h2conn {
+	t.Helper()
+	r := newRig(t, Config{Limits: lim, Client: func(_, _ netip.AddrPort) (string, bool) { return "one", true }})
 	low := &lowConn{}
 	low.account = r.e.ledger.accountOf(addressed{remote: netip.MustParseAddrPort("192.0.2.1:1"), local: netip.MustParseAddrPort("127.0.0.1:1")})
 	h, err := newH2conn(r.e, nil, low)
@@ -384,6 +384,14 @@ func TestLongTransfer(t *testing.T) {
 		t.Fatal(err)
 	}
 	h.in.skip = 0
+	return h
+}
+
+// TestLongTransfer: what a client has earned counts for all its connections, too,
+// however long it goes on.
+func TestLongTransfer(t *testing.T) {
+	const burst = 512
+	h := accountedH2(t, Limits{Frames: burst})
 	var data, update bytes.Buffer
 	if err := http2.NewFramer(&data, nil).WriteData(1, false, make([]byte, 8<<10)); err != nil {
 		t.Fatal(err)
@@ -411,14 +419,7 @@ func TestLongTransfer(t *testing.T) {
 // with two WINDOW_UPDATE frames and a PING, only when it has all of them is
 // none, however often it does.
 func TestFarBehind(t *testing.T) {
-	r := newRig(t, Config{Client: func(_, _ netip.AddrPort) (string, bool) { return "one", true }})
-	low := &lowConn{}
-	low.account = r.e.ledger.accountOf(addressed{remote: netip.MustParseAddrPort("192.0.2.1:1"), local: netip.MustParseAddrPort("127.0.0.1:1")})
-	h, err := newH2conn(r.e, nil, low)
-	if err != nil {
-		t.Fatal(err)
-	}
-	h.in.skip = 0
+	h := accountedH2(t, Limits{})
 	var data, answer bytes.Buffer
 	if err := http2.NewFramer(&data, nil).WriteData(1, false, []byte("piece")); err != nil {
 		t.Fatal(err)
