@@ -52,14 +52,14 @@ cross_site = "allow"
 	return s
 }
 
-// bare gives the HTTPS name of a worktree itself, which means its service web.
+// bare returns the HTTPS name of a worktree itself, which means its service web.
 func (s *browserSite) bare(i int) string {
 	s.t.Helper()
 	q, _ := s.trees[i].info()
 	return q.URL
 }
 
-// seen gives how many requests a service had for its WebSocket and for /post.
+// seen returns how many requests a service had for its WebSocket and for /post.
 func (s *browserSite) seen(p *project, service string) string {
 	s.t.Helper()
 	_, _, body := s.e.browse(s.e.authority(), p.urlOf(service)+"/seen")

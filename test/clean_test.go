@@ -164,7 +164,7 @@ func (e *env) kill() {
 	}
 }
 
-// home6 gives the IPv6 address of a home: fd6c:6f64:6765::/96 and the IPv4
+// home6 returns the IPv6 address of a home: fd6c:6f64:6765::/96 and the IPv4
 // address in its low bits.
 func home6(ip4 netip.Addr) netip.Addr {
 	out := netip.MustParseAddr("fd6c:6f64:6765::").As16()

@@ -251,7 +251,7 @@ func (p *page) await(method string, match func(params json.RawMessage) bool) {
 	}
 }
 
-// eval gives the value of an expression, or what its promise gives, as text.
+// eval returns the value of an expression, or what its promise gives, as text.
 func (p *page) eval(expression string) string {
 	p.t.Helper()
 	out, err := p.try(expression)

@@ -85,7 +85,7 @@ func check(t *testing.T, ps [2]*project, port uint16, path string, text func(*pr
 	}
 }
 
-// says gives a text that tells the two projects apart.
+// says returns a text that tells the two projects apart.
 func says(prefix string) func(*project) string {
 	return func(p *project) string { return prefix + " " + p.name }
 }

@@ -69,7 +69,7 @@ func links(t *testing.T) map[uint32]uint64 {
 	}
 }
 
-// linksOf gives the ids of the links at the cgroups of this environment, of
+// linksOf returns the ids of the links at the cgroups of this environment, of
 // which there must be some with ebpf.
 func linksOf(t *testing.T, e *env) []uint32 {
 	t.Helper()

@@ -43,7 +43,7 @@ type portsProcess struct {
 	StartedAt  time.Time `json:"started_at"`
 }
 
-// ports gives what `lodge ports --json` prints.
+// ports returns what `lodge ports --json` prints.
 func (p *project) ports(args ...string) []portsSocket {
 	p.t.Helper()
 	out := p.lodge(append([]string{"ports", "--json"}, args...)...).ok(p.t)

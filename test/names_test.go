@@ -20,7 +20,7 @@ func (e *env) authority() string {
 	return path
 }
 
-// urlOf gives the HTTPS name of a service, as ls shows it.
+// urlOf returns the HTTPS name of a service, as ls shows it.
 func (p *project) urlOf(service string) string {
 	p.t.Helper()
 	s, ok := p.service(service)
@@ -226,7 +226,7 @@ func TestTCPNames(t *testing.T) {
 	})
 }
 
-// hasLine says whether some line of text has all the words, in this order.
+// hasLine reports whether some line of text has all the words, in this order.
 func hasLine(text string, words ...string) bool {
 	for l := range strings.SplitSeq(text, "\n") {
 		rest, ok := l, true

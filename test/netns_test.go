@@ -69,7 +69,7 @@ func (e *env) quiet() {
 	e.into(name)
 }
 
-// beside gives a command outside of every home, where lodge itself runs.
+// beside returns a command outside of every home, where lodge itself runs.
 func (e *env) beside(argv ...string) *exec.Cmd {
 	if e.netns == "" {
 		return hostCommand(argv...)
@@ -77,7 +77,7 @@ func (e *env) beside(argv ...string) *exec.Cmd {
 	return in(e.netns, argv...)
 }
 
-// in gives a command in a network namespace. `ip netns exec` would mount a
+// in returns a command in a network namespace. `ip netns exec` would mount a
 // fresh /sys, without cgroups.
 func in(netns string, argv ...string) *exec.Cmd {
 	return hostCommand(append([]string{"nsenter", "--net=/run/netns/" + netns}, argv...)...)

@@ -58,7 +58,7 @@ type lsAnswer struct {
 	Warnings []string    `json:"warnings"`
 }
 
-// ls gives what `lodge ls --json` prints.
+// ls returns what `lodge ls --json` prints.
 func (e *env) ls(args ...string) lsAnswer {
 	e.t.Helper()
 	out := e.lodge(e.base, append([]string{"ls", "--json"}, args...)...).ok(e.t)
@@ -143,7 +143,7 @@ func (p *project) exec(argv ...string) string {
 	return p.lodge(append([]string{"exec", "--"}, argv...)...).ok(p.t)
 }
 
-// info gives the project as ls shows it; ok is false where it does not.
+// info returns the project as ls shows it; ok is false where it does not.
 func (p *project) info() (lsProject, bool) {
 	p.t.Helper()
 	for _, q := range p.ls().Projects {
@@ -154,7 +154,7 @@ func (p *project) info() (lsProject, bool) {
 	return lsProject{}, false
 }
 
-// service gives a service of the project as ls shows it.
+// service returns a service of the project as ls shows it.
 func (p *project) service(name string) (lsService, bool) {
 	p.t.Helper()
 	q, _ := p.info()

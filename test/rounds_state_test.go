@@ -36,7 +36,7 @@ func (r *rounds) runsOnce(number int) {
 	r.curl(fmt.Sprintf("http://localhost:%d/", s.port), s.text)
 }
 
-// wrong says what is not as it should be, or "".
+// wrong reports what is not as it should be, or "".
 func (r *rounds) wrong() string {
 	ps := r.processes()
 	for name, s := range r.services {

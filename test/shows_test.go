@@ -86,7 +86,7 @@ func (e *env) servers(port uint16) [2]*project {
 	return ps
 }
 
-// one gives the single process of this environment that is what it says.
+// one returns the single process of this environment that is what it says.
 func (e *env) one(what string) proc {
 	e.t.Helper()
 	all := e.lodges(what)

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// postgresBin gives the directory of the newest PostgreSQL.
+// postgresBin returns the directory of the newest PostgreSQL.
 func postgresBin(t *testing.T) string {
 	t.Helper()
 	all, _ := filepath.Glob("/usr/lib/postgresql/*/bin/postgres")

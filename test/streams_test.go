@@ -19,7 +19,7 @@ import (
 	"testing"
 )
 
-// byName gives a client that reaches lodge's names as a browser does, with
+// byName returns a client that reaches lodge's names as a browser does, with
 // HTTP/2 or without.
 func (e *env) byName(version int) *http.Client {
 	e.t.Helper()
@@ -53,7 +53,7 @@ func (e *env) eachVersion(f func(version int, c *http.Client)) {
 	}
 }
 
-// read gives the body of a page, which must be there.
+// read returns the body of a page, which must be there.
 func read(t *testing.T, c *http.Client, url string) string {
 	t.Helper()
 	b, err := fetch(c, url)
@@ -77,7 +77,7 @@ func fetch(c *http.Client, url string) (string, error) {
 	return string(b), err
 }
 
-// daemon gives the process of this environment's daemon.
+// daemon returns the process of this environment's daemon.
 func (e *env) daemon() int {
 	e.t.Helper()
 	for _, p := range e.processes() {
@@ -89,7 +89,7 @@ func (e *env) daemon() int {
 	return 0
 }
 
-// peak gives the most memory that a process ever had, in bytes (proc(5), VmHWM).
+// peak returns the most memory that a process ever had, in bytes (proc(5), VmHWM).
 func peak(t *testing.T, pid int) int64 {
 	t.Helper()
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))

@@ -67,7 +67,7 @@ func ownGroup(b string) string {
 	return ""
 }
 
-// pressureOff says whether the home's own cgroup, one above the command's that
+// pressureOff reports whether the home's own cgroup, one above the command's that
 // is gone by now, keeps no account of pressure.
 func pressureOff(mount, inside string) bool {
 	b, err := os.ReadFile(filepath.Join(mount, filepath.Dir(inside), "cgroup.pressure"))

@@ -65,7 +65,7 @@ func growthOf(name string, v []float64, s slack) growth {
 	return g
 }
 
-// groupOf gives the cgroup2 directory of the daemon that a keeper belongs to:
+// groupOf returns the cgroup2 directory of the daemon that a keeper belongs to:
 // <mount>/lodge-…, or "" where it is in none.
 func groupOf(pid int) string {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", pid))

@@ -28,7 +28,7 @@ type lodge struct {
 	state   string
 }
 
-// newLodge gives a lodge that is ended with the bench.
+// newLodge returns a lodge that is ended with the bench.
 func (b *bench) newLodge(name string) (*lodge, error) {
 	run, err := b.w.Mkdir(name + "/r")
 	if err != nil {
@@ -106,7 +106,7 @@ func (l *lodge) find(ctx context.Context, dir string) (project, error) {
 	return project{}, fmt.Errorf("find project %s: lodge ls has it not", dir)
 }
 
-// daemon gives the daemon's process, by asking the kernel who listens on its
+// daemon returns the daemon's process, by asking the kernel who listens on its
 // socket (SO_PEERCRED, unix(7)); 0 if it does not run.
 func (l *lodge) daemon() int {
 	c, err := net.Dial("unix", l.runtime+"/lodge.sock")
@@ -127,7 +127,7 @@ func (l *lodge) daemon() int {
 	return pid
 }
 
-// helper gives the daemon's privileged child, 0 if it has none.
+// helper returns the daemon's privileged child, 0 if it has none.
 func (l *lodge) helper() int {
 	for _, pid := range scratch.Children(l.daemon()) {
 		if argv := cmdline(pid); len(argv) > 1 && argv[1] == "helper" {
@@ -178,7 +178,7 @@ func (l *lodge) end(ctx context.Context) error {
 	return errors.Join(err, l.stopDaemon(ctx))
 }
 
-// works says why an engine cannot be used here, or "".
+// works reports why an engine cannot be used here, or "".
 func (l *lodge) works(ctx context.Context, engine, dir string) string {
 	_, err := l.do(ctx, dir, "exec", "--engine", engine, "--", "/bin/true")
 	if err == nil {

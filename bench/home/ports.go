@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// freePorts gives n ports in a row on which nobody listens, below those that
+// freePorts returns n ports in a row on which nobody listens, below those that
 // the kernel hands out by itself.
 func freePorts(ctx context.Context, n int) ([]int, error) {
 	for base := 21000; base+n < 32000; base += n {

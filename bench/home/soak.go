@@ -188,7 +188,7 @@ func (s *soaking) sample(ctx context.Context) error {
 	return nil
 }
 
-// leftOver says what is still there after everything was taken down.
+// leftOver reports what is still there after everything was taken down.
 func leftOver(l *lodge, daemon int, s *soaking) []string {
 	var out []string
 	for _, g := range s.groups {

@@ -14,7 +14,7 @@ type contender struct {
 	env  []string
 	// lodge marks our own.
 	lodge bool
-	// read gives the sockets that its output lists; nil where it lists a few.
+	// read returns the sockets that its output lists; nil where it lists a few.
 	read func(output string) map[ends]int
 	// to are the names of rows whose time it is held against.
 	to []string
@@ -79,7 +79,7 @@ func (b *bench) lodgeEnv(runtime string) []string {
 	return []string{"PATH=" + os.Getenv("PATH"), "HOME=" + b.w.Dir, "XDG_RUNTIME_DIR=" + runtime, "XDG_STATE_HOME=" + b.w.Path("state/s"), "TERM=xterm"}
 }
 
-// has says whether lodge has a command.
+// has reports whether lodge has a command.
 func (b *bench) has(ctx context.Context, command string) bool {
 	out, err := exec.CommandContext(ctx, b.lodge, "--help").Output()
 	return err == nil && strings.Contains(string(out), "\n  "+command+" ")

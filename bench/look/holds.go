@@ -77,7 +77,7 @@ func (r *report) holdPeers(t *sizeTable, row *row) {
 	}
 }
 
-// holdGrowth says whether twenty times the sockets take twenty times as long:
+// holdGrowth reports whether twenty times the sockets take twenty times as long:
 // what a socket takes must not grow with their number.
 func (r *report) holdGrowth() {
 	for i := 1; i < len(r.Sizes); i++ {

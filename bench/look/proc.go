@@ -9,7 +9,7 @@ import (
 	"strconv"
 )
 
-// peakOf gives the most memory that a process had at once, in bytes (VmHWM of
+// peakOf returns the most memory that a process had at once, in bytes (VmHWM of
 // proc_pid_status(5)), once it is the program and not what started it.
 func peakOf(pid int, program string) (float64, error) {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))

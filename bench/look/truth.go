@@ -33,7 +33,7 @@ func readTruth(path string) (map[ends]int, error) {
 	return out, nil
 }
 
-// shares says which part of the truth was listed, and with the right process.
+// shares reports which part of the truth was listed, and with the right process.
 func shares(truth, found map[ends]int) (listed, right float64) {
 	for e, pid := range truth {
 		got, ok := found[e]
@@ -108,7 +108,7 @@ func readLsof(out string) map[ends]int {
 	return found
 }
 
-// number gives the number after a text, 0 if there is none.
+// number returns the number after a text, 0 if there is none.
 func number(s, after string) int {
 	i := strings.Index(s, after)
 	if i < 0 {

@@ -88,7 +88,7 @@ func (r *report) holdHTTP1(t *loadTable) {
 	}
 }
 
-// worse gives the row of those named whose median is the smallest, or with
+// worse returns the row of those named whose median is the smallest, or with
 // more the largest.
 func (t *loadTable) worse(f func(load) float64, more bool, names ...string) *loadRow {
 	var found *loadRow

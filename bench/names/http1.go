@@ -153,7 +153,7 @@ func perSecond(l load) float64 { return l.PerSecond }
 func p50(l load) float64       { return l.P50 }
 func p99(l load) float64       { return l.P99 }
 
-// of gives one figure of every round.
+// of returns one figure of every round.
 func (r *loadRow) of(f func(load) float64) []float64 {
 	out := make([]float64, len(r.loads))
 	for i, l := range r.loads {
@@ -162,7 +162,7 @@ func (r *loadRow) of(f func(load) float64) []float64 {
 	return out
 }
 
-// to gives the ratio of one figure to another row's, round by round.
+// to returns the ratio of one figure to another row's, round by round.
 func (r *loadRow) to(other *loadRow, f func(load) float64) rounds.Spread {
 	return rounds.SpreadOf(rounds.Ratios(r.of(f), other.of(f)))
 }

@@ -31,7 +31,7 @@ type lodge struct {
 	state   string
 }
 
-// newLodge gives a lodge that is ended with the bench.
+// newLodge returns a lodge that is ended with the bench.
 func (b *bench) newLodge(name string) (*lodge, error) {
 	run, err := b.w.Mkdir(name + "/r")
 	if err != nil {
@@ -84,7 +84,7 @@ func (l *lodge) open(ctx context.Context, dir string) (opened, error) {
 	return o, nil
 }
 
-// ports gives those on which the names of a URL are served, over HTTP and
+// ports returns those on which the names of a URL are served, over HTTP and
 // HTTPS: 80 and 443, or one for both.
 func (o opened) ports() (plain, secure int, err error) {
 	u, err := url.Parse(o.URL)
@@ -98,7 +98,7 @@ func (o opened) ports() (plain, secure int, err error) {
 	return n, n, err
 }
 
-// daemon gives the daemon's process, by asking the kernel who listens on its
+// daemon returns the daemon's process, by asking the kernel who listens on its
 // socket (SO_PEERCRED, unix(7)); 0 if it does not run.
 func (l *lodge) daemon() int {
 	c, err := net.Dial("unix", l.runtime+"/lodge.sock")

@@ -9,7 +9,7 @@ import (
 	"lodge/bench/internal/scratch"
 )
 
-// tree gives a process and all below it.
+// tree returns a process and all below it.
 func tree(pid int) []int {
 	out := []int{pid}
 	for _, child := range scratch.Children(pid) {
@@ -18,7 +18,7 @@ func tree(pid int) []int {
 	return out
 }
 
-// cpuOf gives the processor time of processes so far, in seconds. One that has
+// cpuOf returns the processor time of processes so far, in seconds. One that has
 // ended counts nothing.
 func cpuOf(pids []int) float64 {
 	sum := 0.0

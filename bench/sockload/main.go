@@ -48,7 +48,7 @@ func main() {
 	}
 }
 
-// address gives a process's own: 127.10.0.1 and on, outside of where lodge
+// address returns a process's own: 127.10.0.1 and on, outside of where lodge
 // makes homes.
 func address(i int) netip.Addr {
 	return netip.AddrFrom4([4]byte{127, 10, byte(i / 240), byte(i%240 + 1)})

@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// CgroupID gives the id by which the kernel knows the cgroup whose directory
+// CgroupID returns the id by which the kernel knows the cgroup whose directory
 // dir is: what the programs see, and what INET_DIAG_CGROUP_ID tells.
 func CgroupID(dir *os.File) (uint64, error) {
 	h, _, err := unix.NameToHandleAt(int(dir.Fd()), "", unix.AT_EMPTY_PATH)

@@ -102,7 +102,7 @@ func (e *Events) Close() error {
 	return errors.Join(e.r.Close(), e.ring.Close())
 }
 
-// openMap gives the map a descriptor of its own, since it closes it.
+// openMap returns the map a descriptor of its own, since it closes it.
 func openMap(f *os.File) (*ebpf.Map, error) {
 	fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 0)
 	if err != nil {

@@ -53,7 +53,7 @@ func Attach(base *os.File, level uint32) (*Hooks, error) {
 	return attach(base, level, sockOpsMayAsk())
 }
 
-// sockOpsMayAsk says whether a sock_ops program may ask for the current
+// sockOpsMayAsk reports whether a sock_ops program may ask for the current
 // process's cgroup. Older kernels than 6.16 need a longer way.
 func sockOpsMayAsk() bool {
 	return features.HaveProgramHelper(ebpf.SockOps, asm.FnGetCurrentAncestorCgroupId) == nil
@@ -130,7 +130,7 @@ func (h *Hooks) programs() []hook {
 	}
 }
 
-// Migrate gives a descriptor of the program that a keeper attaches to a group
+// Migrate returns a descriptor of the program that a keeper attaches to a group
 // of SO_REUSEPORT sockets (socket(7), SO_ATTACH_REUSEPORT_EBPF) so that
 // connections in the queue of one that is closed go to another. It needs Linux
 // 5.14.
@@ -220,7 +220,7 @@ func (h *Hooks) Remove(id uint64) error {
 	return errors.Join(errs[:]...)
 }
 
-// Links gives a descriptor of each link. The programs stay attached as long
+// Links returns a descriptor of each link. The programs stay attached as long
 // as one descriptor of their link is open anywhere. The caller closes them.
 func (h *Hooks) Links() ([]*os.File, error) {
 	files := make([]*os.File, 0, len(h.links))

@@ -12,7 +12,7 @@ import (
 // maxLevel bounds how deep a container's cgroup root may be.
 const maxLevel = 32
 
-// Level gives the depth of the cgroup directory dir in the kernel's count,
+// Level returns the depth of the cgroup directory dir in the kernel's count,
 // where the root of the whole hierarchy is 0. Inside a cgroup namespace
 // (cgroup_namespaces(7)) no file tells it, so a program looks: it runs once
 // in the context of this process, which must be in dir or below.

@@ -140,7 +140,7 @@ func (l *Live) Remember(pid uint32, start uint64, command []byte) error {
 	return nil
 }
 
-// Owners tells who holds which socket now, and who closed those that are
+// Owners reports who holds which socket now, and who closed those that are
 // gone.
 func (l *Live) Owners(ctx context.Context) (*owners.Table, error) {
 	var now unix.Timespec

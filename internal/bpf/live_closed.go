@@ -72,7 +72,7 @@ func (l *Live) addClosed(t *owners.Table) error {
 	return l.addLosses(t, present, oldest)
 }
 
-// closer gives the process that closed a connection, with its command line if
+// closer returns the process that closed a connection, with its command line if
 // that is known.
 func (l *Live) closer(c *liveClosed) owners.Process {
 	by := &c.By

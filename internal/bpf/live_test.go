@@ -45,7 +45,7 @@ func ask(t testing.TB, l *Live) *owners.Table {
 	return table
 }
 
-// holders gives the ids of the processes that hold a socket, in order.
+// holders returns the ids of the processes that hold a socket, in order.
 func holders(t *owners.Table, inode uint32) []int {
 	var pids []int
 	for _, h := range t.Holdings {
@@ -139,7 +139,7 @@ func TestLiveDescriptors(t *testing.T) {
 	check("received", inode, me)
 }
 
-// dup2 gives another descriptor of the same file.
+// dup2 returns another descriptor of the same file.
 func dup2(t testing.TB, fd int) int {
 	t.Helper()
 	n, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
@@ -366,7 +366,7 @@ func differences(t *testing.T, l *Live) map[string]string {
 	return out
 }
 
-// procSockets gives the socket inodes of every process, in order.
+// procSockets returns the socket inodes of every process, in order.
 func procSockets(t *testing.T) map[int][]uint32 {
 	t.Helper()
 	entries, err := os.ReadDir("/proc")

@@ -88,7 +88,7 @@ func ProbeLive() Feature {
 	return feature("live_map", "its programs load", err)
 }
 
-// mayLoad says whether this process may load programs at all, with one that
+// mayLoad reports whether this process may load programs at all, with one that
 // every kernel takes. Without it cilium/ebpf takes a refusal for a lack.
 func mayLoad() error {
 	p, err := ebpf.NewProgram(&ebpf.ProgramSpec{

@@ -87,7 +87,7 @@ func (a *app) load() (*project.Project, error) {
 // choices are the flags with which a home can be asked for.
 type choices struct{ engine, isolation string }
 
-// open gives the project's session. Its keeper is started if need be.
+// open returns the project's session. Its keeper is started if need be.
 func (a *app) open(ctx context.Context, c *localapi.Client, p *project.Project, ch choices) (*localapi.Session, error) {
 	req, err := ch.request()
 	if err != nil {

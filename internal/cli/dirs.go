@@ -14,7 +14,7 @@ import (
 	"lodge/internal/localapi"
 )
 
-// dirs gives the directories of this user's daemon, as the XDG base directory
+// dirs returns the directories of this user's daemon, as the XDG base directory
 // specification names them. It makes nothing: commands that only look ask it. Where the environment says nothing: /run/lodge and
 // /var/lib/lodge for root, the places that logind makes for others, and a
 // private directory in /tmp where there is none.
@@ -74,7 +74,7 @@ func usualRuntimeDir(uid int) string {
 	return filepath.Join("/tmp", "lodge-"+strconv.Itoa(uid))
 }
 
-// home gives the user's home directory, or "".
+// home returns the user's home directory, or "".
 func (a *app) home() string {
 	if h := a.getenv("HOME"); filepath.IsAbs(h) {
 		return h

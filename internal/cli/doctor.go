@@ -65,7 +65,7 @@ func (a *app) doctor(ctx context.Context, asJSON, withTrust bool) error {
 	return nil
 }
 
-// trustCapabilities says which programs trust the names, as real handshakes of
+// trustCapabilities reports which programs trust the names, as real handshakes of
 // theirs show.
 func (a *app) trustCapabilities(ctx context.Context) ([]localapi.Capability, error) {
 	authority, err := trust.Open(trust.Options{Dir: a.dirs().Trust()})

@@ -120,7 +120,7 @@ func (a *app) explain(ctx context.Context, what string, fl explainFlags) error {
 	return nil
 }
 
-// explainSource gives what a running daemon knows.
+// explainSource returns what a running daemon knows.
 func (a *app) explainSource(ctx context.Context, l *look) explain.Source {
 	src := explain.Source{Homes: l.Homes, Live: l.Live, Name: func(host string) *explain.Name { return l.explainName(ctx, host) }}
 	src.Inside, _ = netip.ParseAddr(a.getenv("LODGE_HOME"))
@@ -304,7 +304,7 @@ func wrap(text string, width int, indent string) string {
 	return out.String()
 }
 
-// terminalWidth gives the columns of a terminal, or 0 for what is none.
+// terminalWidth returns the columns of a terminal, or 0 for what is none.
 func terminalWidth(f *os.File) int {
 	if !isTerminal(f) {
 		return 0
@@ -316,7 +316,7 @@ func terminalWidth(f *os.File) int {
 	return w
 }
 
-// color says whether standard output is a terminal that wants colour.
+// color reports whether standard output is a terminal that wants colour.
 func (a *app) color() bool {
 	return isTerminal(a.env.Stdout) && a.getenv("NO_COLOR") == "" && a.getenv("TERM") != "dumb"
 }

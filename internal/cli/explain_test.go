@@ -223,7 +223,7 @@ func TestExplainKill(t *testing.T) {
 	one(t, stderr, "no process that can be seen holds it", "")
 }
 
-// hasEnded says whether a child has ended or not, as it should.
+// hasEnded reports whether a child has ended or not, as it should.
 func hasEnded(t *testing.T, cmd *exec.Cmd, want bool) bool {
 	t.Helper()
 	b, err := os.ReadFile("/proc/" + strconv.Itoa(cmd.Process.Pid) + "/stat")

@@ -28,7 +28,7 @@ type found struct {
 	candidates []string
 }
 
-// find says what a host name leads to, or nil where no running daemon has it.
+// find reports what a host name leads to, or nil where no running daemon has it.
 func (l *look) find(ctx context.Context, host string) *found {
 	host = names.Normalize(host)
 	for _, d := range []*daemonAt{&l.own, &l.sudo} {
@@ -151,7 +151,7 @@ func (l *look) explainName(ctx context.Context, host string) *explain.Name {
 	return n
 }
 
-// unresolved says why programs of this machine do not find a name below test,
+// unresolved reports why programs of this machine do not find a name below test,
 // or "" where they do or where that is not known.
 func (f *found) unresolved(ctx context.Context) string {
 	h, err := f.daemon.client.HostNames(ctx)
@@ -164,7 +164,7 @@ func (f *found) unresolved(ctx context.Context) string {
 	return h.Reason
 }
 
-// urlPort gives the port of an HTTPS address, or 0 for none.
+// urlPort returns the port of an HTTPS address, or 0 for none.
 func urlPort(address string) uint16 {
 	u, err := url.Parse(address)
 	if err != nil || u.Host == "" {

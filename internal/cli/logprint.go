@@ -56,7 +56,7 @@ type linePrinter struct {
 	state map[string]*escapes // of the line that a service may not have ended
 }
 
-// colourful says whether colours may go to f.
+// colourful reports whether colours may go to f.
 func (a *app) colourful(f *os.File) bool {
 	return isTerminal(f) && a.getenv("NO_COLOR") == "" && a.getenv("TERM") != "dumb"
 }

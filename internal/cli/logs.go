@@ -136,7 +136,7 @@ func (a *app) saidHalted(p localapi.Project, follow bool) error {
 	return nil
 }
 
-// mayHaveLogs says whether each name is that of a service that there is or that
+// mayHaveLogs reports whether each name is that of a service that there is or that
 // has said something.
 func (a *app) mayHaveLogs(p localapi.Project, names []string) error {
 	if len(names) == 0 {

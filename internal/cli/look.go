@@ -40,7 +40,7 @@ type daemonAt struct {
 	projects []localapi.Project
 }
 
-// runs says whether somebody may listen. Where nobody does, as mostly, a look
+// runs reports whether somebody may listen. Where nobody does, as mostly, a look
 // takes so little that an HTTP client's try would be felt.
 func (d daemonAt) runs() bool {
 	if d.client == nil {
@@ -118,7 +118,7 @@ func (l *look) Close() {
 	}
 }
 
-// homesOf gives the homes of projects. An address that is none is left out.
+// homesOf returns the homes of projects. An address that is none is left out.
 func homesOf(ps []localapi.Project) []sockets.Home {
 	homes := make([]sockets.Home, 0, len(ps))
 	for _, p := range ps {

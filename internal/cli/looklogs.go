@@ -9,7 +9,7 @@ import (
 // explainTail is how many lines of a service's log explain reads.
 const explainTail = 10
 
-// tail gives the last lines that a service of the project at path said.
+// tail returns the last lines that a service of the project at path said.
 func (l *look) tail(path, service string) []string {
 	for _, p := range l.Projects {
 		if p.Path != path {

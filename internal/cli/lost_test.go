@@ -41,7 +41,7 @@ func (sh *shell) pid() int {
 	return ps[0].Services[0].PID
 }
 
-// daemon gives the process that is the daemon.
+// daemon returns the process that is the daemon.
 func (sh *shell) daemon() int {
 	sh.t.Helper()
 	h, ok := localapi.Dirs{Runtime: filepath.Join(sh.base, "run/lodge"), State: filepath.Join(sh.base, "state/lodge")}.Holder()

@@ -217,7 +217,7 @@ func reachable(eps []loopback.Endpoint) []loopback.Endpoint {
 	})
 }
 
-// ports gives a service's ports as a cell of a table.
+// ports returns a service's ports as a cell of a table.
 func ports(eps []loopback.Endpoint) string { return dash(strings.Join(loopback.Ports(eps), ",")) }
 
 func shortDuration(d time.Duration) string {

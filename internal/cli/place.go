@@ -116,7 +116,7 @@ func aboveID(ps []localapi.Project, dir, id string) (localapi.Project, bool) {
 	}
 }
 
-// find gives the project of the working directory, or the one that was named,
+// find returns the project of the working directory, or the one that was named,
 // as the daemon knows it.
 func (a *app) find(ctx context.Context, c *localapi.Client, all bool) (localapi.Project, error) {
 	return a.findAmong(func() (localapi.Projects, error) { return c.Projects(ctx, all) })
@@ -184,7 +184,7 @@ func isLost(p localapi.Project) bool {
 	return errors.Is(err, os.ErrNotExist)
 }
 
-// byName gives the project that --project names.
+// byName returns the project that --project names.
 func (a *app) byName(ps []localapi.Project) (localapi.Project, error) {
 	path := a.project
 	if !filepath.IsAbs(path) {

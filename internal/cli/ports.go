@@ -314,7 +314,7 @@ func (r *portsRequest) unknownProject(l *look) string {
 	return ""
 }
 
-// printed gives the error of printing. Nobody reads on: that is the reader's
+// printed returns the error of printing. Nobody reads on: that is the reader's
 // choice, and no failure.
 func (a *app) printed(err error) error {
 	if errors.Is(err, unix.EPIPE) {
@@ -370,7 +370,7 @@ func (a *app) unknownOwners(n int) {
 	fmt.Fprintf(a.err, "%s %s to %s\n", count(n, "socket"), verb, whose)
 }
 
-// meant gives a hint where a word that was taken for a name is a word of a
+// meant returns a hint where a word that was taken for a name is a word of a
 // flag, and says of a service that it does not listen.
 func (r *portsRequest) meant(ctx context.Context, l *look) string {
 	s := r.selection

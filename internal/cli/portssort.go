@@ -20,7 +20,7 @@ type sortKey struct {
 	n    uint64
 }
 
-// keyOf gives a row's key. The largest traffic, round-trip time and queue come
+// keyOf returns a row's key. The largest traffic, round-trip time and queue come
 // first, and the oldest socket.
 func keyOf(r *sockets.Row, by string) sortKey {
 	switch by {
@@ -74,7 +74,7 @@ func sortBy[T any](s rowSource, items []T, by string, index func(T) int) {
 	}
 }
 
-// sortedRows gives the indexes of a table's rows in an order, nil for the
+// sortedRows returns the indexes of a table's rows in an order, nil for the
 // table's own.
 func sortedRows(s rowSource, by string, reverse bool) []int32 {
 	if by == "" && !reverse {
@@ -93,7 +93,7 @@ func sortedRows(s rowSource, by string, reverse bool) []int32 {
 	return order
 }
 
-// portOf gives the port that a socket is known by: its own, or the other
+// portOf returns the port that a socket is known by: its own, or the other
 // end's if that is the smaller one.
 func portOf(r *sockets.Row) uint16 {
 	switch {
@@ -105,7 +105,7 @@ func portOf(r *sockets.Row) uint16 {
 	return min(r.Local.Port, r.Remote.Port)
 }
 
-// firstProcess gives the holder that is named first; one without a name where
+// firstProcess returns the holder that is named first; one without a name where
 // there is none.
 func firstProcess(r *sockets.Row) *sockets.Process {
 	if len(r.Processes) == 0 {

@@ -64,7 +64,7 @@ func (p *portsText) print(w io.Writer, v *portsView) error {
 	return nil
 }
 
-// maker gives the function that makes the lines of entries, each valid until
+// maker returns the function that makes the lines of entries, each valid until
 // the next.
 func (v *portsView) maker(es []entry) func(int) *line {
 	var own, other sockets.RowMaker
@@ -79,7 +79,7 @@ func (v *portsView) maker(es []entry) func(int) *line {
 	}
 }
 
-// sample says whether one of the first entries has something, and so whether
+// sample reports whether one of the first entries has something, and so whether
 // it is worth a column.
 func (v *portsView) sample(es []entry, has func(*line) bool) bool {
 	make := v.maker(es)
@@ -91,7 +91,7 @@ func (v *portsView) sample(es []entry, has func(*line) bool) bool {
 	return false
 }
 
-// count gives "1 socket", "2 sockets".
+// count returns "1 socket", "2 sockets".
 func count(n int, word string) string {
 	if n == 1 {
 		return "1 " + word
@@ -137,7 +137,7 @@ func (p *portsText) appendCommand(b []byte, e *line) []byte {
 	return appendClean(b, text)
 }
 
-// listens says whether a socket without a peer takes what comes: a TCP socket
+// listens reports whether a socket without a peer takes what comes: a TCP socket
 // may have a port and not listen.
 func listens(r *sockets.Row) bool { return r.State == "listen" || r.Protocol == loopback.UDP }
 

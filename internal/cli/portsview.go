@@ -66,7 +66,7 @@ func newPortsView(s rowSource, o viewOptions) *portsView {
 	return viewRows(s, listensOn(s), o)
 }
 
-// listensOn gives the ports on which somebody listens.
+// listensOn returns the ports on which somebody listens.
 func listensOn(s rowSource) *portSet {
 	var set portSet
 	for i := range s.Len() {
@@ -119,7 +119,7 @@ func viewRows(s rowSource, listens *portSet, o viewOptions) *portsView {
 
 const protocolUnix loopback.Protocol = "unix"
 
-// unixFirst says which end of a connection over a Unix socket is shown on the
+// unixFirst reports which end of a connection over a Unix socket is shown on the
 // left: the one without the name that was connected to.
 func (v *portsView) unixFirst(i, peer int) bool {
 	var m, n sockets.RowMaker
@@ -130,7 +130,7 @@ func (v *portsView) unixFirst(i, peer int) bool {
 	return i < peer
 }
 
-// serves says whether the connection's own end is the server's: somebody
+// serves reports whether the connection's own end is the server's: somebody
 // listens on its port and not on the other's, or its port is the smaller one.
 // Both ends of a connection come to opposite answers.
 func serves(b *sockets.Brief, listens *portSet) bool {
@@ -163,7 +163,7 @@ func connectionKey(b *sockets.Brief, server bool) uint64 {
 	return uint64(s.Port())<<48 | uint64(foldIP(s.Addr()))<<16 | uint64(c.Port())
 }
 
-// foldIP gives 32 bits of an address, IPv4 in its order.
+// foldIP returns 32 bits of an address, IPv4 in its order.
 func foldIP(ip netip.Addr) uint32 {
 	if ip.Is4() {
 		a := ip.As4()

@@ -105,7 +105,7 @@ func (p *pause) close() {
 	_ = unix.Close(p.wake)
 }
 
-// until gives false when it is time to end.
+// until returns false when it is time to end.
 func (p *pause) until(t time.Time) bool {
 	for {
 		ms := int(time.Until(t).Milliseconds()) + 1

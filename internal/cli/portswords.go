@@ -203,7 +203,7 @@ func (s *selection) service(svc projectService) {
 	s.services = append(s.services, svc)
 }
 
-// isHostWord says whether a word is a name below localhost or test.
+// isHostWord reports whether a word is a name below localhost or test.
 func isHostWord(text string) bool {
 	_, ok := readHost(text)
 	return ok
@@ -258,7 +258,7 @@ func parseAddresses(text string) ([]netip.Prefix, bool) {
 	return targetAddresses(&t)
 }
 
-// isPorts says whether the text can only mean a port or a range of ports.
+// isPorts reports whether the text can only mean a port or a range of ports.
 func isPorts(text string) bool {
 	from, to, ok := strings.Cut(text, "-")
 	return isDigits(from) && (!ok || isDigits(to))
@@ -345,7 +345,7 @@ func (s *selection) query(q sockets.Query) sockets.Query {
 	return q
 }
 
-// keep gives what the engine could not know: whether a row is wanted. It is
+// keep returns what the engine could not know: whether a row is wanted. It is
 // nil where all are.
 func (s *selection) keep() func(*sockets.Row) bool {
 	var keeps []func(*sockets.Row) bool

@@ -186,7 +186,7 @@ func (a *app) userName() string {
 	return "postgres"
 }
 
-// readBody gives the text itself, or a file's content after @.
+// readBody returns the text itself, or a file's content after @.
 func (a *app) readBody(s string) ([]byte, error) {
 	name, isFile := strings.CutPrefix(s, "@")
 	if !isFile {
@@ -232,7 +232,7 @@ func (a *app) probeOne(ctx context.Context, t probe.Target, opts probe.Options, 
 	return unanswered(t, r)
 }
 
-// probeError gives the error its hint.
+// probeError returns the error its hint.
 func probeError(t probe.Target, err error) error {
 	var remote *probe.Remote
 	var option *probe.OptionError

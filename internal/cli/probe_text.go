@@ -106,7 +106,7 @@ func httpText(x *probe.Answer) string {
 	return text
 }
 
-// brokenText says how the answer broke off.
+// brokenText reports how the answer broke off.
 func brokenText(x *probe.Answer, timeout time.Duration) string {
 	text := ""
 	switch x.Failure {
@@ -125,7 +125,7 @@ func brokenText(x *probe.Answer, timeout time.Duration) string {
 	return text
 }
 
-// authText says who is let in, or what was refused.
+// authText reports who is let in, or what was refused.
 func authText(x *probe.Answer) string {
 	who := ""
 	if x.User != "" {
@@ -216,7 +216,7 @@ func answerDetails(r *probe.Report) [][2]string {
 	return d
 }
 
-// portText says what the port is for, which is not what listens there.
+// portText reports what the port is for, which is not what listens there.
 func portText(r *probe.Report) string {
 	var parts []string
 	if r.Assigned != "" {
@@ -231,7 +231,7 @@ func portText(r *probe.Report) string {
 	return strconv.Itoa(int(r.Port)) + " is " + strings.Join(parts, "; ")
 }
 
-// unanswered gives the error of a probe that got no answer.
+// unanswered returns the error of a probe that got no answer.
 func unanswered(t probe.Target, r *probe.Report) error {
 	if r.Result == probe.Answered {
 		return nil

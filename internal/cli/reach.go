@@ -15,7 +15,7 @@ import (
 	"lodge/internal/stall"
 )
 
-// connect gives a client of the daemon. One that runs and has lost its socket is
+// connect returns a client of the daemon. One that runs and has lost its socket is
 // asked to make it again; one that does not run is started.
 func (a *app) connect(ctx context.Context) (*localapi.Client, error) {
 	d := a.dirs()

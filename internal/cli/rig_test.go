@@ -87,7 +87,7 @@ type shell struct {
 	version string
 }
 
-// newShell gives a shell with directories of its own, so a daemon of its own,
+// newShell returns a shell with directories of its own, so a daemon of its own,
 // and the project shop. At the end nothing of it may be left.
 func newShell(t *testing.T) *shell {
 	t.Helper()
@@ -151,7 +151,7 @@ func (sh *shell) environ(stdin, stdout, stderr *os.File, args []string) Env {
 	return Env{Args: append([]string{}, args...), Environ: sh.env, Dir: sh.dir, Stdin: stdin, Stdout: stdout, Stderr: stderr, Lodged: filepath.Join(sh.base, "lodged"), Helper: filepath.Join(sh.base, helperapi.ProgramName), Version: version}
 }
 
-// run gives the exit status and what was printed.
+// run returns the exit status and what was printed.
 func (sh *shell) run(args ...string) (code int, stdout, stderr string) {
 	return sh.runInput("", args...)
 }

@@ -198,7 +198,7 @@ func keepPort(port uint16, eps *[]loopback.Endpoint) {
 	}
 }
 
-// hostName gives the host name of the service for people: below localhost
+// hostName returns the host name of the service for people: below localhost
 // where it speaks HTTP, else below test.
 func (n *named) hostName() string {
 	if n.service.URL != "" {

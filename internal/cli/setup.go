@@ -134,7 +134,7 @@ func (a *app) setup(ctx context.Context, root, webUser string) error {
 	return nil
 }
 
-// webUserFlag gives what the helper is told of the user who has ports 80 and
+// webUserFlag returns what the helper is told of the user who has ports 80 and
 // 443: the one that is named, or who ran sudo (sudo(8), SUDO_UID). Without either
 // it is the first who asks.
 func webUserFlag(name, sudoUID string) (string, error) {

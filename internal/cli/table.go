@@ -18,7 +18,7 @@ type column[E any] struct {
 	// give is when the column is left out where all are as narrow as they can
 	// be: 1 first, 0 never.
 	give int
-	// paint gives the cell's colour as an SGR code (ECMA-48), "" for none.
+	// paint returns the cell's colour as an SGR code (ECMA-48), "" for none.
 	paint func(e *E) string
 
 	full, width int
@@ -215,7 +215,7 @@ func cut(b []byte, start, width int) ([]byte, int) {
 	return append(b[:i], "…"...), used + 1
 }
 
-// displayWidth gives how many columns of a terminal the text takes.
+// displayWidth returns how many columns of a terminal the text takes.
 func displayWidth(b []byte) int {
 	for i, c := range b {
 		if c >= utf8.RuneSelf {

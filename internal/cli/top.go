@@ -93,7 +93,7 @@ func (a *app) top(ctx context.Context, ch topChoices, filter string) error {
 	return a.topLive(ctx, src, opt)
 }
 
-// canShowTop says why this is no terminal to draw on.
+// canShowTop reports why this is no terminal to draw on.
 func (a *app) canShowTop() error {
 	if !isTerminal(a.env.Stdout) || !isTerminal(a.env.Stdin) {
 		return &hinted{err: errors.New("show top: standard input and output are no terminal"), hint: "lodge top --once, or --json, prints one view and ends"}
@@ -137,7 +137,7 @@ func (a *app) topLive(ctx context.Context, src *topSource, opt tui.Options) erro
 	return err
 }
 
-// hasJobControl says whether a shell waits for this process group: one that
+// hasJobControl reports whether a shell waits for this process group: one that
 // has none is never continued, and the kernel does not stop it (setpgid(2),
 // credentials(7): orphaned process groups).
 func hasJobControl() bool {
@@ -164,7 +164,7 @@ func hasJobControl() bool {
 	return false
 }
 
-// utf8 says whether the locale's characters are UTF-8 (locale(7): the first of
+// utf8 reports whether the locale's characters are UTF-8 (locale(7): the first of
 // the three that is set counts).
 func (a *app) utf8() bool {
 	for _, k := range []string{"LC_ALL", "LC_CTYPE", "LANG"} {

@@ -96,7 +96,7 @@ func newTopOwners() *topOwners {
 	return &topOwners{list: sockets.List, privileged: os.Geteuid() == 0, alive: func(p *sockets.Process) bool { return procfs.Alive(p.PID, p.Start) }}
 }
 
-// table gives the sockets that q asks for, with their owners.
+// table returns the sockets that q asks for, with their owners.
 func (o *topOwners) table(ctx context.Context, q sockets.Query, now time.Time) (*sockets.Table, error) {
 	if o.known != nil && now.Sub(o.read) < ownersAge && o.homes == len(q.Homes) && o.allAlive() {
 		cheap := q

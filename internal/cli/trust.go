@@ -136,7 +136,7 @@ func trustError(err error) error {
 	return err
 }
 
-// machine says where programs and stores are.
+// machine reports where programs and stores are.
 func (a *app) machine(root string) stores.Machine {
 	return stores.Machine{
 		SysRoot: root, Home: a.home(), DataHome: a.getenv("XDG_DATA_HOME"), ConfigHome: a.getenv("XDG_CONFIG_HOME"),

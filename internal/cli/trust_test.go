@@ -16,7 +16,7 @@ import (
 
 // updateGolden writes the golden files anew: go test ./internal/cli -update.
 
-// trustShell gives a shell whose home has a Firefox, and a root directory for
+// trustShell returns a shell whose home has a Firefox, and a root directory for
 // system paths like Debian's.
 func trustShell(t *testing.T) (sh *shell, root string) {
 	t.Helper()
@@ -65,7 +65,7 @@ func trustShell(t *testing.T) (sh *shell, root string) {
 	return sh, root
 }
 
-// paths gives all paths below a directory.
+// paths returns all paths below a directory.
 func paths(t *testing.T, dir string) []string {
 	t.Helper()
 	var all []string

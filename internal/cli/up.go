@@ -93,7 +93,7 @@ func (a *app) up(ctx context.Context, names []string, detach, asJSON bool, ch ch
 	})
 }
 
-// runs says whether all of the services run.
+// runs reports whether all of the services run.
 func runs(p keeperapi.Project, names []string) bool {
 	n := 0
 	for _, s := range p.Services {
@@ -108,7 +108,7 @@ func runs(p keeperapi.Project, names []string) bool {
 	return n > 0
 }
 
-// saidUp tells what is up now.
+// saidUp reports what is up now.
 func (a *app) saidUp(ctx context.Context, c *localapi.Client, s *localapi.Session, before bool) error {
 	ps, err := current(ctx, c, s)
 	if err != nil {
@@ -222,7 +222,7 @@ func (a *app) downAll(ctx context.Context, c *localapi.Client, s *localapi.Sessi
 	return err
 }
 
-// current gives the session's project as it is now, alone in a list.
+// current returns the session's project as it is now, alone in a list.
 func current(ctx context.Context, c *localapi.Client, s *localapi.Session) ([]localapi.Project, error) {
 	ps, err := c.Projects(ctx, false)
 	if err != nil {

@@ -159,7 +159,7 @@ func (g *progress) see(all []service.Status) (out []string) {
 	return out
 }
 
-// waitsFor says what is waited for; "" where it is nothing, or was said.
+// waitsFor reports what is waited for; "" where it is nothing, or was said.
 func (g *progress) waitsFor() string {
 	shown := g.waits[:min(len(g.waits), waitsMost)]
 	text := strings.Join(shown, ", ")
@@ -173,7 +173,7 @@ func (g *progress) waitsFor() string {
 	return "waiting for " + text
 }
 
-// pending says what a service is waited for with.
+// pending reports what a service is waited for with.
 func pending(st service.Status) string {
 	switch {
 	case st.State == service.Waiting && strings.HasPrefix(st.Reason, "for "):

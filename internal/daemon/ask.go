@@ -146,7 +146,7 @@ func hear(c net.Conn, limit time.Duration) (said []byte, ended bool) {
 // frameHead is how many bytes stand before a frame of HTTP/2.
 const frameHead = 9
 
-// judge says what a server speaks by the first bytes that it says.
+// judge reports what a server speaks by the first bytes that it says.
 func judge(said []byte, ended bool) verdict {
 	switch {
 	case bytes.HasPrefix(said, []byte("HTTP/")), http2Frame(said):

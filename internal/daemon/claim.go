@@ -110,7 +110,7 @@ func (c *claim) intact() bool {
 	return true
 }
 
-// close gives up the locks. The files stay, without a name in them.
+// close returns up the locks. The files stay, without a name in them.
 func (c *claim) close() error {
 	var errs []error
 	for i, f := range c.files {

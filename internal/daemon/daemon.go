@@ -177,7 +177,7 @@ func (d *Daemon) close() error {
 	return errors.Join(serr, web, d.engines.close(), d.live.close(), d.claim.close())
 }
 
-// idle gives a channel that is closed when no project has been up, and nobody
+// idle returns a channel that is closed when no project has been up, and nobody
 // asked for anything, for the time to linger.
 func (d *Daemon) idle(ctx context.Context) <-chan struct{} {
 	out := make(chan struct{})

@@ -16,7 +16,7 @@ import (
 	"lodge/internal/stall"
 )
 
-// doctor says what works here, each with its reason.
+// doctor reports what works here, each with its reason.
 func (d *Daemon) doctor(ctx context.Context) localapi.Doctor {
 	out := localapi.Doctor{Version: d.cfg.Version}
 	e := d.engines
@@ -98,7 +98,7 @@ func (d *Daemon) doctor(ctx context.Context) localapi.Doctor {
 // liveMapName is what doctor calls the map of sockets to processes.
 const liveMapName = "live socket map"
 
-// noHelper says why there is no helper, and what to do.
+// noHelper reports why there is no helper, and what to do.
 func noHelper(err error, root bool) (reason, hint string) {
 	var why *stall.Error
 	switch {

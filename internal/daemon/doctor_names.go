@@ -8,7 +8,7 @@ import (
 	"lodge/internal/localapi"
 )
 
-// nameCapabilities says what works of names here, each with its reason.
+// nameCapabilities reports what works of names here, each with its reason.
 func (d *Daemon) nameCapabilities() []localapi.Capability {
 	return []localapi.Capability{d.webCapability(), d.hostCapability(), d.execCapability()}
 }

@@ -65,7 +65,7 @@ func (e *engines) close() error {
 	return c.Close()
 }
 
-// dialHelper gives a helper that answers: as root a child of this daemon, else
+// dialHelper returns a helper that answers: as root a child of this daemon, else
 // the machine's.
 func dialHelper(ctx context.Context, cfg Config) (c *helperapi.Client, err error) {
 	if os.Geteuid() == 0 {
@@ -82,7 +82,7 @@ func dialHelper(ctx context.Context, cfg Config) (c *helperapi.Client, err error
 	return c, nil
 }
 
-// helperClient gives the helper, which may be asked by several at once.
+// helperClient returns the helper, which may be asked by several at once.
 func (e *engines) helperClient(ctx context.Context) (*helperapi.Client, error) {
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
@@ -158,7 +158,7 @@ func (e *engines) heard(err error) {
 	}
 }
 
-// ebpf says whether the ebpf engine works here, as far as is known: the proof
+// ebpf reports whether the ebpf engine works here, as far as is known: the proof
 // is a home that is made.
 func (e *engines) ebpf(ctx context.Context) (bool, string) {
 	err := e.ask(ctx, func(c *helperapi.Client) error {
@@ -196,7 +196,7 @@ func (e *engines) probe(ctx context.Context) *helperapi.Hello {
 	return h
 }
 
-// state gives what is known of the helper without asking it: whether it is
+// state returns what is known of the helper without asking it: whether it is
 // connected, and why not.
 func (e *engines) state() (connected bool, missing error) {
 	e.mu.Lock()
@@ -215,7 +215,7 @@ func (e *engines) failed(err error) {
 	e.cannot, e.cannotAt = fmt.Sprintf("%v (tried again after %v)", err, engineRetry), time.Now()
 }
 
-// choose gives the engine for a new home: the one that is wanted, or the first
+// choose returns the engine for a new home: the one that is wanted, or the first
 // that works, and why.
 func (e *engines) choose(ctx context.Context, want loopback.Engine) (loopback.Engine, string, error) {
 	if want == "" || want == loopback.EBPF {

@@ -29,7 +29,7 @@ func projectID(seed, path, name string) string {
 	return slug + "-" + hex.EncodeToString(sum[:4])
 }
 
-// validID says whether an id is one, and so can be part of a file's name.
+// validID reports whether an id is one, and so can be part of a file's name.
 func validID(id string) bool {
 	return id != "" && len(id) <= 64 && strings.Trim(id, "abcdefghijklmnopqrstuvwxyz0123456789-") == ""
 }

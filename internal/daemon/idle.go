@@ -54,7 +54,7 @@ func (s *serving) restIdle() {
 	}
 }
 
-// used says when a service was used last, as far as is known: by requests for
+// used reports when a service was used last, as far as is known: by requests for
 // its name, or by connections straight to where it listens.
 func (s *serving) used(id string, st *service.Status, before time.Time, open *connections) time.Time {
 	u, shared := s.engine.Usage(id), s.engine.Usage(sharedID(id))

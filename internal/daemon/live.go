@@ -53,7 +53,7 @@ func noLive(reason, hint string) error {
 	return &noLiveError{&localapi.Error{Message: "ask for the owners of sockets: " + reason, Hint: hint}}
 }
 
-// owners gives a file with the table of owners (package owners), which the
+// owners returns a file with the table of owners (package owners), which the
 // caller closes. The first call starts the map. Root need not wait for that: it
 // finds as much in /proc, since what was closed before is in neither.
 func (m *liveMap) owners(ctx context.Context) (*os.File, error) {

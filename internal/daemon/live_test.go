@@ -18,7 +18,7 @@ import (
 	"lodge/internal/sockets"
 )
 
-// listener gives a listening socket of this process and its inode.
+// listener returns a listening socket of this process and its inode.
 func listener(t *testing.T) (net.Listener, uint32) {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")

@@ -42,7 +42,7 @@ func newNaming() *naming {
 	return n
 }
 
-// await gives a channel that is closed at the next change of the table. Take it
+// await returns a channel that is closed at the next change of the table. Take it
 // before the table is read.
 func (n *naming) await() <-chan struct{} {
 	n.mu.Lock()
@@ -58,7 +58,7 @@ func (n *naming) broadcast() {
 	n.mu.Unlock()
 }
 
-// status says whether names below .test are resolved on this machine, and if
+// status reports whether names below .test are resolved on this machine, and if
 // not, why.
 func (n *naming) status() (bool, string) {
 	n.mu.Lock()
@@ -127,7 +127,7 @@ func (n *naming) wroteHosts(refused []helperapi.Refusal, err error) {
 	}
 }
 
-// warnings says which names below .test lead to somebody else, or nowhere.
+// warnings reports which names below .test lead to somebody else, or nowhere.
 func (n *naming) warnings() []string {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -189,7 +189,7 @@ func (d *Daemon) keepHosts() {
 	}
 }
 
-// hostEntries gives the lines of the hosts file: each project's names below
+// hostEntries returns the lines of the hosts file: each project's names below
 // .test lead to its home, and those below .localhost to this machine, which
 // glibc alone does not know (browsers and curl do).
 func hostEntries(t *names.Table) []hosts.Entry {
@@ -231,7 +231,7 @@ func (d *Daemon) awaitHosts(ctx context.Context) {
 	}
 }
 
-// hostNames gives the names below .test, for those who must resolve them
+// hostNames returns the names below .test, for those who must resolve them
 // themselves, once it is known whether they must.
 func (d *Daemon) hostNames(ctx context.Context) localapi.HostNames {
 	t := d.naming.table.Load()

@@ -166,7 +166,7 @@ func (d *Daemon) lockFor(id string) func() {
 	return m.Unlock
 }
 
-// get gives an open project.
+// get returns an open project.
 func (d *Daemon) get(id string) (*project, bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -174,7 +174,7 @@ func (d *Daemon) get(id string) (*project, bool) {
 	return p, ok
 }
 
-// open gives the project's keeper, started now if there is none.
+// open returns the project's keeper, started now if there is none.
 func (d *Daemon) open(ctx context.Context, r localapi.OpenRequest) (*project, error) {
 	if !filepath.IsAbs(r.Path) {
 		return nil, fmt.Errorf("open project %q: its path is not absolute", r.Path)
@@ -231,7 +231,7 @@ func (d *Daemon) all() []*project {
 	return out
 }
 
-// usableHome says whether an address can be a home: it can be bound, and
+// usableHome reports whether an address can be a home: it can be bound, and
 // nobody listens on it.
 func usableHome(ip netip.Addr) error {
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)

@@ -339,7 +339,7 @@ func note(p *names.Project, st *service.Status, w lead) string {
 		away, text, "PORT."+p.HTTPName(st.Name), st.Name)
 }
 
-// listensOn says where a service listens.
+// listensOn reports where a service listens.
 func listensOn(st *service.Status) string {
 	var at []string
 	for _, e := range st.Endpoints {
@@ -353,7 +353,7 @@ func listensOn(st *service.Status) string {
 	return "it listens on " + strings.Join(at, ", ")
 }
 
-// howToReach says how a service without HTTP is reached.
+// howToReach reports how a service without HTTP is reached.
 func howToReach(p *names.Project, st *service.Status) string {
 	all := names.TCPPorts(st)
 	if len(all) == 0 {

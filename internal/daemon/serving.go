@@ -70,7 +70,7 @@ func (d *Daemon) serveNames() (*serving, error) {
 	return s, nil
 }
 
-// certificate gives a handshake its certificate. An authority that cannot be
+// certificate returns a handshake its certificate. An authority that cannot be
 // opened, on a full disk for example, is tried again by the next one.
 func (s *serving) certificate(h *tls.ClientHelloInfo) (*tls.Certificate, error) {
 	if l := s.leaves.Load(); l != nil {
@@ -102,7 +102,7 @@ func (s *serving) openLeaves() (*trust.Leaves, error) {
 	return l, nil
 }
 
-// listeners gives the listening sockets as the proxy takes them: 443 is TLS,
+// listeners returns the listening sockets as the proxy takes them: 443 is TLS,
 // 80 is not, and any other port is both.
 func (w *web) listeners() []proxy.Listener {
 	var out []proxy.Listener
@@ -156,7 +156,7 @@ func (s *serving) decide(ctx context.Context, label string) error {
 	return nil
 }
 
-// bare gives the service that a project's own name leads to, or nil where it
+// bare returns the service that a project's own name leads to, or nil where it
 // leads to none, or that is not known yet.
 func (s *serving) bare(t *names.Table, p *names.Project) *service.Status {
 	m := t.Find(p.BareName())
@@ -166,7 +166,7 @@ func (s *serving) bare(t *names.Table, p *names.Project) *service.Status {
 	return m.Service
 }
 
-// find gives the project and the name of a service by its identifier, or that
+// find returns the project and the name of a service by its identifier, or that
 // of one of its ports.
 func (s *serving) find(id string) (*project, string, error) {
 	label, name, _ := parseID(id)
@@ -211,7 +211,7 @@ func (s *serving) start(ctx context.Context, id string) error {
 	}
 }
 
-// state gives a service's state in the table.
+// state returns a service's state in the table.
 func (s *serving) state(project, name string) service.State {
 	for _, p := range s.d.naming.table.Load().Projects() {
 		if p.ID != project {
@@ -225,7 +225,7 @@ func (s *serving) state(project, name string) service.State {
 	return service.Stopped
 }
 
-// tail gives the last lines of a service's output.
+// tail returns the last lines of a service's output.
 func (s *serving) tail(id string) []string {
 	p, name, err := s.find(id)
 	if err != nil {

@@ -26,7 +26,7 @@ type shares struct {
 // sharedID is the proxy's identifier of a service as the network has it.
 func sharedID(id string) string { return id + "#lan" }
 
-// of gives the share of a service, if it is shared.
+// of returns the share of a service, if it is shared.
 func (s *shares) of(id string) (localapi.Share, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -19,7 +19,7 @@ import (
 	"lodge/internal/service"
 )
 
-// listening gives a service that listens with that handler of connections.
+// listening returns a service that listens with that handler of connections.
 func listening(t *testing.T, name string, inode uint32, serve func(net.Listener)) *service.Status {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")

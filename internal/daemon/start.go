@@ -106,7 +106,7 @@ func (d *Daemon) configure(r localapi.OpenRequest, taken map[netip.Addr]error) (
 	return cfg, nil
 }
 
-// othersHome says whose home is at an address, if it is another user's.
+// othersHome reports whose home is at an address, if it is another user's.
 func othersHome(ip netip.Addr) error {
 	uid, ok := helperapi.HomeOf(ip)
 	if !ok || uid == uint32(os.Geteuid()) {

@@ -47,7 +47,7 @@ func (d *Daemon) stateNow(ctx context.Context, p *project) localapi.Project {
 	return st
 }
 
-// unresponsive says why a keeper did not tell its state, or "" where it ends
+// unresponsive reports why a keeper did not tell its state, or "" where it ends
 // just now.
 func unresponsive(p *project, err error) (reason, hint string) {
 	if errors.Is(err, keeperapi.ErrGone) {

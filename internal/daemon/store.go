@@ -93,7 +93,7 @@ func (s *store) warn(w string) {
 	}
 }
 
-// home gives the project's home: the remembered one, else the first that its
+// home returns the project's home: the remembered one, else the first that its
 // path hashes to which no other project has and usable accepts.
 func (s *store) home(path, name string, usable func(netip.Addr) error) (remembered, error) {
 	s.mu.Lock()
@@ -139,7 +139,7 @@ func (s *store) home(path, name string, usable func(netip.Addr) error) (remember
 	return remembered{}, fmt.Errorf("find a home in %s: %w", loopback.HomeRange, last)
 }
 
-// label gives the project's name in host names: its own, unless another
+// label returns the project's name in host names: its own, unless another
 // project that still is on disk has that. Call it with mu held.
 func (s *store) label(path, name string) string {
 	return names.Label(names.Clean(name), func(l string) bool {
@@ -154,7 +154,7 @@ func (s *store) label(path, name string) string {
 	})
 }
 
-// labelOf gives the label of a project that has a home.
+// labelOf returns the label of a project that has a home.
 func (s *store) labelOf(path string) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -168,7 +168,7 @@ const (
 	webCount = 8000
 )
 
-// webPortOr gives the port of names that was chosen once, or other.
+// webPortOr returns the port of names that was chosen once, or other.
 func (s *store) webPortOr(other uint16) uint16 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -178,7 +178,7 @@ func (s *store) webPortOr(other uint16) uint16 {
 	return other
 }
 
-// web gives the port of names, the same every time: the one that was chosen
+// web returns the port of names, the same every time: the one that was chosen
 // before, or the first from where the directory's hash points that is free.
 // With every port taken it is 0.
 func (s *store) web(free func(uint16) bool) uint16 {

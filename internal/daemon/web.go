@@ -97,7 +97,7 @@ func plain(port uint16, err error) error {
 	return fmt.Errorf("listen on port %d: %w", port, err)
 }
 
-// url gives the HTTPS address of a host name.
+// url returns the HTTPS address of a host name.
 func (w *web) url(host string) string {
 	switch {
 	case w == nil || w.httpsPort == 0:

@@ -86,7 +86,7 @@ func (f *Facts) addressAnswer(r *Report) string {
 	return s
 }
 
-// thing says what is at an address and port.
+// thing reports what is at an address and port.
 func (f *Facts) thing(r *Report) string {
 	var out []string
 	if len(r.Listeners) > 0 {
@@ -103,7 +103,7 @@ func (f *Facts) thing(r *Report) string {
 	return text
 }
 
-// amiss says what is wrong with what is there, in as many sentences as are left
+// amiss reports what is wrong with what is there, in as many sentences as are left
 // after those that were said.
 func (f *Facts) amiss(r *Report, said int) string {
 	out := ""
@@ -192,7 +192,7 @@ func halfClosed(r *Report) int {
 	return n
 }
 
-// connectionAnswer says what connections are there where nobody listens.
+// connectionAnswer reports what connections are there where nobody listens.
 func (f *Facts) connectionAnswer(r *Report) string {
 	var live, over []*sockets.Row
 	for i := range r.Connections {

@@ -10,7 +10,7 @@ import (
 	"lodge/internal/sockets"
 )
 
-// bindCauses says why a bind fails. The rules of who is in whose way are those
+// bindCauses reports why a bind fails. The rules of who is in whose way are those
 // of inet_csk_get_port (net/ipv4/inet_connection_sock.c).
 func (f *Facts) bindCauses() []Cause {
 	var out []Cause
@@ -178,12 +178,12 @@ func other(p loopback.Protocol) loopback.Protocol {
 	return loopback.UDP
 }
 
-// asksForHome says whether the input is about the home that a socket is in.
+// asksForHome reports whether the input is about the home that a socket is in.
 func (f *Facts) asksForHome(r *sockets.Row) bool {
 	return slices.ContainsFunc(f.bindTo(), func(ip netip.Addr) bool { return f.inSameHome(r, ip) })
 }
 
-// closing says whether a socket is one that the kernel keeps after the program
+// closing reports whether a socket is one that the kernel keeps after the program
 // has closed it.
 func closing(r *sockets.Row) bool {
 	switch r.State {
@@ -195,7 +195,7 @@ func closing(r *sockets.Row) bool {
 	return false
 }
 
-// isClient says whether a connection was made from here: somebody listens at
+// isClient reports whether a connection was made from here: somebody listens at
 // its far end, or the far end is not this machine's and the port is one that
 // the kernel gives to outgoing connections.
 func (f *Facts) isClient(r *sockets.Row) bool {
@@ -238,7 +238,7 @@ func (f *Facts) held(rows []*sockets.Row) []Cause {
 	return out
 }
 
-// howToStop gives the command that ends who holds a socket, by whoever
+// howToStop returns the command that ends who holds a socket, by whoever
 // supervises it.
 func (f *Facts) howToStop(r *sockets.Row) string {
 	if own := f.lodgeHas(r); own != nil {
@@ -269,7 +269,7 @@ func (f *Facts) howToStop(r *sockets.Row) string {
 	return hint + ", or use another port"
 }
 
-// isUnit says whether systemd supervises a process by itself.
+// isUnit reports whether systemd supervises a process by itself.
 func isUnit(p *sockets.Process) bool {
 	return strings.HasSuffix(p.Unit, ".service") && !strings.HasPrefix(p.Unit, "user@")
 }
@@ -353,7 +353,7 @@ func (f *Facts) taken(rows []*sockets.Row) []Cause {
 	return []Cause{c}
 }
 
-// rangeNote says whether the port is one that the kernel gives away.
+// rangeNote reports whether the port is one that the kernel gives away.
 func (f *Facts) rangeNote() string {
 	in := "is in"
 	if !f.Kernel.IsEphemeral(f.Input.Port) {

@@ -64,7 +64,7 @@ type Cause struct {
 	PIDs []int `json:"pids,omitempty"`
 }
 
-// Causes gives why a connection and a bind would fail now, each with the
+// Causes returns why a connection and a bind would fail now, each with the
 // likeliest first. Where the input tells which of both failed, only that.
 func (f *Facts) Causes() []Cause {
 	out := []Cause{}

@@ -12,7 +12,7 @@ import (
 	"lodge/internal/sockets"
 )
 
-// connectCauses says why a connection fails.
+// connectCauses reports why a connection fails.
 func (f *Facts) connectCauses() []Cause {
 	if !f.Input.HasPort {
 		return nil
@@ -64,11 +64,11 @@ func (f *Facts) connectCauses() []Cause {
 	return uniqueCauses(out)
 }
 
-// sameName says whether the targets are what one name means, so that a program
+// sameName reports whether the targets are what one name means, so that a program
 // tries one after the other.
 func (f *Facts) sameName() bool { return f.Resolution != nil || len(f.Targets) == 0 }
 
-// shutFirst says whether a program that tries the addresses of a name in order
+// shutFirst reports whether a program that tries the addresses of a name in order
 // meets one where nobody listens before one where somebody does.
 func (f *Facts) shutFirst(to []netip.Addr) bool {
 	if f.Resolution == nil {
@@ -199,7 +199,7 @@ func (f *Facts) rule(ip netip.Addr, x firewall.Finding) Cause {
 	return c
 }
 
-// nobody says why nobody answers at addresses that are this machine's.
+// nobody reports why nobody answers at addresses that are this machine's.
 func (f *Facts) nobody(shut []netip.Addr) []Cause {
 	var out []Cause
 	ip := shut[0]
@@ -265,7 +265,7 @@ func (f *Facts) nobody(shut []netip.Addr) []Cause {
 	return []Cause{c}
 }
 
-// inSameHome says whether a socket and an address belong to the same home.
+// inSameHome reports whether a socket and an address belong to the same home.
 func (f *Facts) inSameHome(r *sockets.Row, ip netip.Addr) bool {
 	p := f.project(ip)
 	return p != nil && f.rowProject(r) == p.Name

@@ -111,12 +111,12 @@ type Kernel struct {
 // Range is a range of ports, both ends included.
 type Range struct{ First, Last uint16 }
 
-// IsReserved says whether a port is left out of the ephemeral range.
+// IsReserved reports whether a port is left out of the ephemeral range.
 func (k *Kernel) IsReserved(port uint16) bool {
 	return slices.ContainsFunc(k.Reserved, func(r Range) bool { return port >= r.First && port <= r.Last })
 }
 
-// IsEphemeral says whether the kernel may take a port for an outgoing
+// IsEphemeral reports whether the kernel may take a port for an outgoing
 // connection.
 func (k *Kernel) IsEphemeral(port uint16) bool {
 	return k.EphemeralLast != 0 && port >= k.EphemeralFirst && port <= k.EphemeralLast && !k.IsReserved(port)
@@ -172,7 +172,7 @@ type Service struct {
 	Limits []string `json:"limits,omitempty"`
 }
 
-// isLocal says whether an address is this machine's. All of 127.0.0.0/8 is,
+// isLocal reports whether an address is this machine's. All of 127.0.0.0/8 is,
 // as long as lo is up (RFC 1122, section 3.2.1.3 (g)).
 func (f *Facts) isLocal(ip netip.Addr) bool {
 	ip = ip.Unmap().WithZone("")
@@ -191,13 +191,13 @@ func (f *Facts) protocol() loopback.Protocol {
 	return loopback.TCP
 }
 
-// listens says whether a socket waits for others: a TCP listener, or a UDP
+// listens reports whether a socket waits for others: a TCP listener, or a UDP
 // socket without a peer.
 func listens(r *sockets.Row) bool {
 	return r.Local != nil && (r.State == "listen" || r.Protocol == loopback.UDP && r.State == "bound")
 }
 
-// overlaps says whether a bind to ip and r's address get into each other's way:
+// overlaps reports whether a bind to ip and r's address get into each other's way:
 // one of them reaches the other.
 func overlaps(r *sockets.Row, ip netip.Addr) bool {
 	if r.Covers(ip) {
@@ -211,7 +211,7 @@ func overlaps(r *sockets.Row, ip netip.Addr) bool {
 	return ip.Is6() || own.Is4()
 }
 
-// at gives the sockets with the port as their own, of the protocol that
+// at returns the sockets with the port as their own, of the protocol that
 // matters, for which keep says so.
 func (f *Facts) at(keep func(*sockets.Row) bool) []*sockets.Row { return f.of(f.protocol(), keep) }
 
@@ -227,7 +227,7 @@ func (f *Facts) of(proto loopback.Protocol, keep func(*sockets.Row) bool) []*soc
 	return out
 }
 
-// home gives the addresses that ip means first for a program that runs inside
+// home returns the addresses that ip means first for a program that runs inside
 // a home, as this one then does; none outside, and for other addresses.
 func (f *Facts) home(ip netip.Addr) []netip.Addr {
 	p := f.Inside

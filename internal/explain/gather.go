@@ -25,11 +25,11 @@ type Source struct {
 	Live  sockets.Live
 	// Projects are those that are up.
 	Projects []Project
-	// Name gives what a name in lower case leads to by the daemon's word, or nil.
+	// Name returns what a name in lower case leads to by the daemon's word, or nil.
 	Name func(host string) *Name
 	// Inside is the home in which this program runs, if it is in one.
 	Inside netip.Addr
-	// Tail gives the last lines that a service of the project at path said; nil
+	// Tail returns the last lines that a service of the project at path said; nil
 	// where nothing is known of them.
 	Tail func(path, service string) []string
 	// Hosts is the hosts file; "" is /etc/hosts.
@@ -277,7 +277,7 @@ func (f *Facts) list(ctx context.Context, q sockets.Query) error {
 	return nil
 }
 
-// states says which TCP sockets must be read beside those that listen, now that
+// states reports which TCP sockets must be read beside those that listen, now that
 // these are known.
 func (f *Facts) states() []string {
 	plain := f.Input.Operation == ""
@@ -294,12 +294,12 @@ func (f *Facts) states() []string {
 	return slices.DeleteFunc(sockets.States(), func(s string) bool { return s == "listen" || s == "connected" })
 }
 
-// served says whether somebody listens on each address that is meant.
+// served reports whether somebody listens on each address that is meant.
 func (f *Facts) served() bool {
 	return !slices.ContainsFunc(f.connectTo(), func(ip netip.Addr) bool { return len(f.listeners(ip)) == 0 })
 }
 
-// near gives the addresses of connections that can bear on the input; none is
+// near returns the addresses of connections that can bear on the input; none is
 // all. Those who listen matter wherever they do, but a port may have thousands
 // of connections at other addresses.
 func (f *Facts) near() []netip.Prefix {
@@ -374,7 +374,7 @@ func (f *Facts) connection(ip netip.Addr) firewall.Connection {
 	return c
 }
 
-// localAddresses gives this machine's addresses and their interfaces.
+// localAddresses returns this machine's addresses and their interfaces.
 func localAddresses() (map[netip.Addr]string, error) {
 	out := make(map[netip.Addr]string)
 	list, err := net.Interfaces()
@@ -397,7 +397,7 @@ func localAddresses() (map[netip.Addr]string, error) {
 	return out, nil
 }
 
-// lowPorts says whether this process may bind every port: CAP_NET_BIND_SERVICE
+// lowPorts reports whether this process may bind every port: CAP_NET_BIND_SERVICE
 // in the effective set (capabilities(7)).
 func lowPorts() bool {
 	hdr := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}

@@ -168,7 +168,7 @@ func waitsElsewhere(s string, own []string) bool {
 	return false
 }
 
-// unseenWhy says why no process is shown for a socket that listens, and what to
+// unseenWhy reports why no process is shown for a socket that listens, and what to
 // do about it.
 func (f *Facts) unseenWhy(r *sockets.Row) string {
 	switch {

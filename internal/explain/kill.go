@@ -26,7 +26,7 @@ type Victim struct {
 	start         uint64
 }
 
-// Victims gives the processes that would have to end for the address to be
+// Victims returns the processes that would have to end for the address to be
 // free: of those that share a socket, the ones that started the others. None is
 // lodge's own.
 func (f *Facts) Victims() []Victim {
@@ -78,7 +78,7 @@ func (f *Facts) Victims() []Victim {
 	return out
 }
 
-// WhyNoVictim says whose the socket is and what to do, where only processes of
+// WhyNoVictim reports whose the socket is and what to do, where only processes of
 // lodge itself hold it; it is "" otherwise.
 func (f *Facts) WhyNoVictim() (whose, hint string) {
 	if k := f.Kept; k != nil && k.Name != "" && !k.Held {

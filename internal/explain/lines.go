@@ -136,7 +136,7 @@ func (f *Facts) shownEvidence(r *Report, most int) map[string]bool {
 	return said
 }
 
-// told says whether the sockets that are shown say already what a cause's
+// told reports whether the sockets that are shown say already what a cause's
 // evidence says.
 func (f *Facts) told(r *Report, c Cause) bool {
 	switch c.Code {

@@ -258,7 +258,7 @@ func (f *Facts) lodgeWho(r *sockets.Row, p *sockets.Process) string {
 	return who
 }
 
-// keptAnswer says how the service is for which lodge holds a socket.
+// keptAnswer reports how the service is for which lodge holds a socket.
 func (f *Facts) keptAnswer(r *sockets.Row) string {
 	if k := f.keptFor(r); k != nil && k.Name != "" {
 		s := fmt.Sprintf(" Service %s %s", k.Name, k.does())

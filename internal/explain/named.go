@@ -47,12 +47,12 @@ type Name struct {
 	HTTP bool `json:"http"`
 }
 
-// web says whether the input is what lodge's proxy is asked for.
+// web reports whether the input is what lodge's proxy is asked for.
 func (f *Facts) web() bool {
 	return f.Name != nil && f.Name.Domain == "localhost" && f.Name.Port != 0 && (f.Input.Port == f.Name.Port || f.Input.Port == 80)
 }
 
-// aboutName says whether the answer is about the name alone, and not about what
+// aboutName reports whether the answer is about the name alone, and not about what
 // there is on its port: nobody else has that.
 func (f *Facts) aboutName() bool {
 	switch {
@@ -94,7 +94,7 @@ func (f *Facts) serving(ctx context.Context, src Source) error {
 	return nil
 }
 
-// ports gives the TCP ports on which a service listens now.
+// ports returns the TCP ports on which a service listens now.
 func (s *Service) ports() []uint16 {
 	var out []uint16
 	for _, e := range s.Endpoints {
@@ -105,7 +105,7 @@ func (s *Service) ports() []uint16 {
 	return out
 }
 
-// nameAnswer says what the name leads to, and whether programs find it.
+// nameAnswer reports what the name leads to, and whether programs find it.
 func (f *Facts) nameAnswer() string {
 	s := f.nameSentence() + f.portSentence()
 	if n := f.Name; n.Domain == "test" && n.Unresolved != "" && n.Up && n.Missing == "" {
@@ -139,7 +139,7 @@ func (f *Facts) portSentence() string {
 	return fmt.Sprintf(" Of its ports (%s) the name leads to %s; http = PORT in lodge.toml chooses, and PORT.%s leads to any of them.", strings.Join(ports, ", "), leads, f.Input.Name)
 }
 
-// nameSentence says what the name leads to.
+// nameSentence reports what the name leads to.
 func (f *Facts) nameSentence() string {
 	n := f.Name
 	host := f.Input.Name
@@ -196,7 +196,7 @@ func (f *Facts) others(begin string) string {
 	return begin + joinNames(f.Name.Others) + "."
 }
 
-// does says what a service does now: "listens on 127.83.20.7:8000".
+// does reports what a service does now: "listens on 127.83.20.7:8000".
 func (s *Service) does() string {
 	var at []string
 	for _, e := range s.Endpoints {
@@ -237,7 +237,7 @@ func (s *Service) does() string {
 	return "is not running"
 }
 
-// nameCauses says why what a name leads to does not answer.
+// nameCauses reports why what a name leads to does not answer.
 func (f *Facts) nameCauses() []Cause {
 	n := f.Name
 	if n == nil || f.Input.Operation == Bind {
@@ -345,7 +345,7 @@ func (f *Facts) nameLines() []Line {
 	return out
 }
 
-// throughLine says where lodge listens for what names lead to.
+// throughLine reports where lodge listens for what names lead to.
 func (f *Facts) throughLine() []Line {
 	if f.Name == nil || !f.web() {
 		return nil

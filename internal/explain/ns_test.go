@@ -133,7 +133,7 @@ func puppetMain(what string) {
 	_ = keep
 }
 
-// socketTo gives a TCP socket that is bound, with SO_REUSEPORT or not.
+// socketTo returns a TCP socket that is bound, with SO_REUSEPORT or not.
 func socketTo(address string, share bool) (int, error) {
 	at, err := netip.ParseAddrPort(address)
 	if err != nil {
@@ -227,7 +227,7 @@ func hostsFile(t *testing.T, text string) string {
 	return name
 }
 
-// cause gives the cause with a code, or ends the test.
+// cause returns the cause with a code, or ends the test.
 func cause(t *testing.T, r *Report, code Code) Cause {
 	t.Helper()
 	for _, c := range r.Causes {

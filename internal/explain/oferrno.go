@@ -30,7 +30,7 @@ func (f *Facts) ofErrno(all []Cause) []Cause {
 	return all
 }
 
-// noDescriptors says who ran out of descriptors: accept, or a new socket, failed.
+// noDescriptors reports who ran out of descriptors: accept, or a new socket, failed.
 func (f *Facts) noDescriptors() []Cause {
 	var out []Cause
 	for _, r := range f.listening() {

@@ -204,7 +204,7 @@ func (f *Facts) scope(ip netip.Addr) loopback.Scope {
 	return f.Scope(ip)
 }
 
-// reach says who can reach an address, as the end of "… can be reached".
+// reach reports who can reach an address, as the end of "… can be reached".
 func (f *Facts) reach(ip netip.Addr) string {
 	if f.scope(ip) == loopback.ScopeContainer {
 		return loopback.ScopeContainer.Reach()

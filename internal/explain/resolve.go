@@ -16,9 +16,9 @@ import (
 // resolvePatience is how long DNS may take.
 const resolvePatience = 2 * time.Second
 
-// resolve says what a name means here, in the order in which programs try the
+// resolve reports what a name means here, in the order in which programs try the
 // addresses (RFC 6724): the hosts file, RFC 6761 for localhost, else DNS.
-// local says whether this machine has an address.
+// local reports whether this machine has an address.
 func resolve(ctx context.Context, name, hosts string, local func(netip.Addr) bool, lodge *Name) *Resolution {
 	res := &Resolution{}
 	if f, err := os.Open(hosts); err == nil {
@@ -83,7 +83,7 @@ func dnsError(err error) string {
 	return err.Error()
 }
 
-// parseHosts gives the addresses of a name in a hosts file (hosts(5)), and the
+// parseHosts returns the addresses of a name in a hosts file (hosts(5)), and the
 // lines that have it.
 func parseHosts(f interface{ Read([]byte) (int, error) }, name string) (ips []netip.Addr, lines []string) {
 	s := bufio.NewScanner(f)

@@ -135,7 +135,7 @@ func (f *Facts) forwardOf(r *sockets.Row) *Forward {
 	return nil
 }
 
-// sentence says what the proxy forwards to.
+// sentence reports what the proxy forwards to.
 func (w *Forward) sentence() string {
 	where := "a container"
 	if w.Name != "" {

@@ -9,7 +9,7 @@ import (
 	"lodge/internal/sockets"
 )
 
-// listenerTrouble says what may be wrong where somebody does listen.
+// listenerTrouble reports what may be wrong where somebody does listen.
 func (f *Facts) listenerTrouble(ip netip.Addr) []Cause {
 	var out []Cause
 	rows := f.listeners(ip)
@@ -114,7 +114,7 @@ func program(p *sockets.Process) string {
 	return key + " in " + p.Directory
 }
 
-// exhausted says whether connections to one address have used up the ports.
+// exhausted reports whether connections to one address have used up the ports.
 func (f *Facts) exhausted(to []netip.Addr) []Cause {
 	if f.Kernel.EphemeralLast == 0 {
 		return nil

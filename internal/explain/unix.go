@@ -21,7 +21,7 @@ type UnixSocket struct {
 	Path string `json:"path"`
 	// Resolved is the path without symbolic links, where that is another one.
 	Resolved string `json:"resolved,omitempty"`
-	// Exists and Socket say whether there is a file, and whether it is a socket.
+	// Exists and Socket report whether there is a file, and whether it is a socket.
 	// An abstract socket has none.
 	Exists   bool `json:"exists"`
 	Socket   bool `json:"is_socket"`
@@ -198,7 +198,7 @@ func (f *Facts) unixListeners() []*sockets.Row {
 	return out
 }
 
-// unixCauses says why a connection to the path, or a bind, fails.
+// unixCauses reports why a connection to the path, or a bind, fails.
 func (f *Facts) unixCauses() []Cause {
 	var out []Cause
 	if f.Input.Operation != Bind {
@@ -263,7 +263,7 @@ func (f *Facts) unixConnect() []Cause {
 	return []Cause{c}
 }
 
-// unixListens says what may be wrong where a process does listen.
+// unixListens reports what may be wrong where a process does listen.
 func (f *Facts) unixListens(rows []*sockets.Row) []Cause {
 	var out []Cause
 	for _, r := range rows {

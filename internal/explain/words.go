@@ -209,7 +209,7 @@ func deleted(p *sockets.Process) string {
 	return fmt.Sprintf("its executable %s was deleted or replaced since it started: it still runs the old one", printable(path))
 }
 
-// forwards says where Docker's proxy sends what it gets: a published port's
+// forwards reports where Docker's proxy sends what it gets: a published port's
 // listener is not the server itself.
 func forwards(p *sockets.Process) string {
 	to, ok := forwardsTo(p)

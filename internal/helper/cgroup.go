@@ -69,7 +69,7 @@ func writeFile(path, value string) error {
 	return errors.Join(err, f.Close())
 }
 
-// isPopulated says whether a process is in the cgroup or below.
+// isPopulated reports whether a process is in the cgroup or below.
 func isPopulated(path string) (bool, error) {
 	b, err := os.ReadFile(filepath.Join(path, "cgroup.events"))
 	if errors.Is(err, fs.ErrNotExist) {

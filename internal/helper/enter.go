@@ -54,7 +54,7 @@ func (s *session) enter(ip4 netip.Addr, pid int) error {
 	return nil
 }
 
-// find gives the home ip4 of this user: this session's, or an earlier one's.
+// find returns the home ip4 of this user: this session's, or an earlier one's.
 func (s *session) find(ip4 netip.Addr) (helperapi.Place, error) {
 	if _, ok := s.homes[ip4]; ok {
 		return helperapi.Place{Mount: s.mount, Base: s.base, UID: s.uid, IP4: ip4}, nil
@@ -71,7 +71,7 @@ func (s *session) find(ip4 netip.Addr) (helperapi.Place, error) {
 	return helperapi.Place{}, fmt.Errorf("home %s: no such home of user %d", ip4, s.uid)
 }
 
-// checkOwner says whether all of the process's user ids are the client's
+// checkOwner reports whether all of the process's user ids are the client's
 // (proc_pid_status(5), Uid: real, effective, saved, file system).
 func (s *session) checkOwner(pid int) error {
 	if s.uid == 0 {

@@ -62,7 +62,7 @@ func (m *liveMap) leave() error {
 	return live.Close()
 }
 
-// owners gives a table that is not older than the call. Those who wait at the
+// owners returns a table that is not older than the call. Those who wait at the
 // same time share it; nobody changes it.
 func (m *liveMap) owners(ctx context.Context) (*owners.Table, error) {
 	asked := time.Now()
@@ -153,7 +153,7 @@ func visible(t *owners.Table, uid uint32) *owners.Table {
 	return &mine
 }
 
-// sealed gives a file in memory that nobody can change (memfd_create(2)).
+// sealed returns a file in memory that nobody can change (memfd_create(2)).
 func sealed(name string, b []byte) (*os.File, error) {
 	fd, err := unix.MemfdCreate(name, unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
 	if err != nil {

@@ -238,7 +238,7 @@ func TestOwnersKilled(t *testing.T) {
 	}
 }
 
-// programsOf gives the ids of the eBPF programs to which a process has
+// programsOf returns the ids of the eBPF programs to which a process has
 // descriptors (/proc/PID/fdinfo).
 func programsOf(t *testing.T, pid int) []uint32 {
 	t.Helper()

@@ -23,7 +23,7 @@ type Options struct {
 	WebUser uint32
 }
 
-// isWebPort says whether a client may be given a listening socket on a port
+// isWebPort reports whether a client may be given a listening socket on a port
 // that is otherwise root's.
 func isWebPort(p uint16) bool { return p == 80 || p == 443 }
 

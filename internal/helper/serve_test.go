@@ -44,7 +44,7 @@ func needRoot(t *testing.T) {
 	}
 }
 
-// testIP gives a home's address that no other test of this package uses.
+// testIP returns a home's address that no other test of this package uses.
 func testIP(n byte) netip.Addr { return netip.AddrFrom4([4]byte{127, 127, 254, n}) }
 
 func TestHello(t *testing.T) {

@@ -87,7 +87,7 @@ func newMachine(t *testing.T, hostsText string) *machine {
 	return m
 }
 
-// connect gives a connection of the user uid.
+// connect returns a connection of the user uid.
 func (m *machine) connect(uid int) *net.UnixConn {
 	m.t.Helper()
 	var conn *net.UnixConn
@@ -129,7 +129,7 @@ func (m *machine) home(c *helperapi.Client, ip netip.Addr) *helperapi.HomeFiles 
 	return hf
 }
 
-// names gives where the names of the hosts file lead.
+// names returns where the names of the hosts file lead.
 func (m *machine) names() map[string]string {
 	out := map[string]string{}
 	hosts.Each([]byte(read(m.t, m.hosts)), func(_ string, ip netip.Addr, list []string) {

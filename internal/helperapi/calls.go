@@ -10,7 +10,7 @@ import (
 	"lodge/internal/hosts"
 )
 
-// ListenWeb gives listening TCP sockets on port 80 or 443 of 127.0.0.1 and,
+// ListenWeb returns listening TCP sockets on port 80 or 443 of 127.0.0.1 and,
 // where the machine has IPv6, ::1. A port that somebody has is an error.
 func (c *Client) ListenWeb(ctx context.Context, port uint16) ([]net.Listener, error) {
 	op := fmt.Sprintf("listen on port %d", port)

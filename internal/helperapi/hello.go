@@ -21,7 +21,7 @@ type Capability struct {
 	Reason string `json:"reason"`
 }
 
-// CanMakeHomes says whether nothing that the ebpf engine needs is missing,
+// CanMakeHomes reports whether nothing that the ebpf engine needs is missing,
 // and if not, what.
 func (h *Hello) CanMakeHomes() (bool, string) {
 	for _, c := range h.Capabilities {

@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Peer gives the user and group of the process at the other end of a Unix
+// Peer returns the user and group of the process at the other end of a Unix
 // socket, as they were when it connected.
 func Peer(conn *net.UnixConn) (uid, gid uint32, err error) {
 	raw, err := conn.SyscallConn()

@@ -29,7 +29,7 @@ const (
 // (glibc's NSS buffer grows, musl's lines end at 512 bytes).
 const perLine = 6
 
-// Check says what makes an entry unfit for a hosts file: names are host names
+// Check reports what makes an entry unfit for a hosts file: names are host names
 // (RFC 1123, section 2.1) in lower case.
 func (e Entry) Check() error {
 	if !e.IP.IsValid() || e.IP.Zone() != "" {
@@ -73,7 +73,7 @@ func validOwner(owner string) bool {
 	})
 }
 
-// Set gives text with the owner's block replaced by one of these entries; none
+// Set returns text with the owner's block replaced by one of these entries; none
 // removes it. Everything else stays byte for byte, so that Set with no entries
 // undoes Set with some.
 func Set(text []byte, owner string, entries []Entry) ([]byte, error) {
@@ -134,7 +134,7 @@ func remove(text []byte, owner string) []byte {
 	return bytes.Join(out, nil)
 }
 
-// endOf gives the line that ends the block which begins at line from, or -1.
+// endOf returns the line that ends the block which begins at line from, or -1.
 func endOf(lines [][]byte, from int, owner string) int {
 	for i := from + 1; i < len(lines); i++ {
 		if _, _, ok := begin(lines[i]); ok {

@@ -24,7 +24,7 @@ func newHostsFile(record, exe string) *hostsFile {
 	return &hostsFile{path: keeperapi.HostsPath(record), exe: exe, probe: sync.OnceValue(func() error { return hostsview.Probe(exe) })}
 }
 
-// with gives the path of a file with the machine's hosts and these lines, or ""
+// with returns the path of a file with the machine's hosts and these lines, or ""
 // where commands cannot be shown one. Commands that run already see the new
 // lines too: the file stays the same one.
 func (h *hostsFile) with(lines string) (string, error) {

@@ -56,7 +56,7 @@ type rig struct {
 	over chan error // what serve gave
 }
 
-// newRig gives a keeper that stays, however long the test takes between two
+// newRig returns a keeper that stays, however long the test takes between two
 // requests.
 func newRig(t *testing.T) *rig {
 	t.Helper()
@@ -164,7 +164,7 @@ func (r *rig) define(specs ...service.Spec) {
 	}
 }
 
-// pipes gives what a command reads and writes, and this test's ends of it.
+// pipes returns what a command reads and writes, and this test's ends of it.
 func (r *rig) pipes() (files []*os.File, in, out, stderr *os.File) {
 	r.t.Helper()
 	var ends []*os.File

@@ -52,7 +52,7 @@ func (k *keeper) accept(ln *unixsock.Owned) {
 	}
 }
 
-// starts says whether an operation may start or end something, so that the
+// starts reports whether an operation may start or end something, so that the
 // keeper must not end meanwhile.
 func starts(op string) bool {
 	switch op {

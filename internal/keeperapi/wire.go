@@ -88,7 +88,7 @@ func (in *inbox) add(b []byte, files []*os.File) {
 	}
 }
 
-// next gives a whole line without its end, and its descriptors. The line is
+// next returns a whole line without its end, and its descriptors. The line is
 // valid until the next call.
 func (in *inbox) next() (line []byte, files []*os.File, ok bool) {
 	i := bytes.IndexByte(in.buf, '\n')
@@ -199,7 +199,7 @@ func (w *Wire) Close() {
 	w.in.drop()
 }
 
-// rawFD gives a file's descriptor without making it blocking, which Fd does.
+// rawFD returns a file's descriptor without making it blocking, which Fd does.
 func rawFD(f *os.File) (int, error) {
 	c, err := f.SyscallConn()
 	if err != nil {

@@ -32,7 +32,7 @@ func pair(t testing.TB) (a, b *net.UnixConn) {
 	return out[0], out[1]
 }
 
-// numbered gives files that tell by their content which they are.
+// numbered returns files that tell by their content which they are.
 func numbered(t testing.TB, n int) []*os.File {
 	t.Helper()
 	var out []*os.File

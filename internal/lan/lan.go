@@ -28,7 +28,7 @@ type Address struct {
 // ErrNone says that this machine is in no network.
 var ErrNone = errors.New("this machine has no address in a network")
 
-// Find gives the address that others reach this machine by: that of the
+// Find returns the address that others reach this machine by: that of the
 // interface by which it reaches others, or the first there is. want chooses
 // another one of this machine's.
 func Find(want netip.Addr) (Address, error) {
@@ -97,7 +97,7 @@ func addresses() ([]Address, error) {
 	return append(near, far...), nil
 }
 
-// outgoing gives the address from which a packet to another network would go.
+// outgoing returns the address from which a packet to another network would go.
 // Connecting a datagram socket sends nothing (connect(2)); the destination is
 // one for documentation (RFC 5737).
 func outgoing() netip.Addr {

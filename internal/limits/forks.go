@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// Forks says which limit, other than that of a cgroup, a program has most
+// Forks reports which limit, other than that of a cgroup, a program has most
 // likely reached that says it could start no process or thread, or "" where
 // none is near. The kernel counts none of these.
 func (l *Life) Forks() string {
@@ -66,7 +66,7 @@ func parseProcesses(b []byte) (uint64, bool) {
 	return 0, false
 }
 
-// Now says which limits on the number of processes hold a running process back:
+// Now reports which limits on the number of processes hold a running process back:
 // those of its cgroups that are used up or have been, and its user's. Empty:
 // none.
 func Now(pid int) []string { return kernel{proc: "/proc"}.now(pid) }

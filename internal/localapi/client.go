@@ -31,7 +31,7 @@ type Client struct {
 	pid  atomic.Int64 // the daemon's process, 0 before it was reached
 }
 
-// New gives a client of the daemon that listens on socket. It connects when it
+// New returns a client of the daemon that listens on socket. It connects when it
 // is used.
 func New(socket string) *Client { return NewUser(socket, os.Geteuid()) }
 
@@ -62,7 +62,7 @@ func (c *Client) guard(ctx context.Context) (guarded context.Context, done func(
 // Close drops idle connections.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 
-// NotRunning says whether the error means that no daemon listens.
+// NotRunning reports whether the error means that no daemon listens.
 func NotRunning(err error) bool {
 	return unixsock.Nobody(err)
 }
@@ -84,7 +84,7 @@ func (c *Client) do(ctx context.Context, method, path string, body io.Reader) (*
 	return resp, nil
 }
 
-// refusal gives the error that an answer is.
+// refusal returns the error that an answer is.
 func refusal(resp *http.Response) error {
 	var e Error
 	if err := json.NewDecoder(io.LimitReader(resp.Body, 1<<20)).Decode(&e); err != nil || e.Message == "" {
@@ -141,7 +141,7 @@ func (c *Client) HostNames(ctx context.Context) (HostNames, error) {
 	return h, c.call(ctx, http.MethodGet, "/v1/hosts", nil, &h)
 }
 
-// Open gives the project's home and keeper, made now if need be.
+// Open returns the project's home and keeper, made now if need be.
 func (c *Client) Open(ctx context.Context, r OpenRequest) (Project, error) {
 	var p Project
 	return p, c.call(ctx, http.MethodPost, "/v1/projects", r, &p)
@@ -209,7 +209,7 @@ type Session struct {
 	Project Project
 }
 
-// NewSession gives the session of an open project.
+// NewSession returns the session of an open project.
 func NewSession(p Project) *Session {
 	return &Session{Client: keeperapi.Client{Socket: p.Socket, Project: p.Shown(), PID: p.KeeperPID}, Project: p}
 }

@@ -16,7 +16,7 @@ import (
 	"lodge/internal/unixsock"
 )
 
-// answering gives a client of a daemon that answers everything in one way.
+// answering returns a client of a daemon that answers everything in one way.
 func answering(t *testing.T, h http.HandlerFunc) *Client {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "s")

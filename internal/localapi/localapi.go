@@ -72,7 +72,7 @@ func (p Project) Shown() string {
 	return p.Name
 }
 
-// URLOf gives the HTTPS name of a service of the project, or "" where names are
+// URLOf returns the HTTPS name of a service of the project, or "" where names are
 // not served.
 func (p Project) URLOf(service string) string {
 	if rest, ok := strings.CutPrefix(p.URL, "https://"); ok {

@@ -13,7 +13,7 @@ import (
 )
 
 // inMounts runs the test again as root of a mount namespace of its own and
-// says whether this is that run.
+// reports whether this is that run.
 func inMounts(t *testing.T) bool {
 	t.Helper()
 	const mark = "LODGE_TEST_MOUNTS"

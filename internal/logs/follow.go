@@ -47,7 +47,7 @@ type Follow struct {
 	gaps   []string            // services of which lines were thrown away unread
 }
 
-// Follow gives the lines of services (nil: of all, also of those to come) that
+// Follow returns the lines of services (nil: of all, also of those to come) that
 // are written from now on.
 func (st *Store) Follow(services []string) *Follow {
 	f := st.newFollow(Query{Services: services})
@@ -58,7 +58,7 @@ func (st *Store) Follow(services []string) *Follow {
 	return f
 }
 
-// ReadAndFollow gives the lines that q asks for, and then those that are
+// ReadAndFollow returns the lines that q asks for, and then those that are
 // written, with none missing or twice in between. If q has an Until, it ends
 // with the first new line that is later.
 func (st *Store) ReadAndFollow(q Query) (*Follow, error) {
@@ -179,7 +179,7 @@ func (f *Follow) forget() {
 	f.seen = nil
 }
 
-// Next gives the next line and waits for it if need be. Where lines are
+// Next returns the next line and waits for it if need be. Where lines are
 // missing because the reader was too slow, it gives a Line that says how many
 // (Lost). It returns io.EOF when the Follow or the Store is closed, ctx's
 // error when that ends, and an error where old lines could not be read, after
@@ -241,7 +241,7 @@ func (f *Follow) gap(lost int) Line {
 	return line
 }
 
-// nextOld gives a line from the files; false when there is no more.
+// nextOld returns a line from the files; false when there is no more.
 func (f *Follow) nextOld(ctx context.Context) (Line, bool, error) {
 	f.past.Lock()
 	defer f.past.Unlock()

@@ -11,7 +11,7 @@ import (
 
 const suffix = ".log"
 
-// fileName gives the name of a service's file. No two services share one, and
+// fileName returns the name of a service's file. No two services share one, and
 // none leads out of the directory.
 func fileName(service string) string {
 	if service == "" {
@@ -77,7 +77,7 @@ func rotatedName(file string, number int) string {
 	return file + "." + strconv.Itoa(number)
 }
 
-// list gives the services that have files in dir, and the highest number of
+// list returns the services that have files in dir, and the highest number of
 // these.
 func list(dir string) (map[string]int, error) {
 	entries, err := os.ReadDir(dir)

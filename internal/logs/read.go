@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Read gives the lines in dir that q asks for, merged by time; lines of one
+// Read returns the lines in dir that q asks for, merged by time; lines of one
 // service keep their order. It reads as it goes, with memory that does not
 // grow with the files, and sees the files as they were when it began, whether
 // a writer rotates them meanwhile or not. A file that can no longer be read
@@ -74,7 +74,7 @@ func (r *reader) close() {
 	}
 }
 
-// next gives the next line; false at the end, or with an error, after which
+// next returns the next line; false at the end, or with an error, after which
 // there can be more.
 func (r *reader) next() (Line, bool, error) {
 	for len(r.waiting) > 0 {

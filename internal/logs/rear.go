@@ -81,7 +81,7 @@ func (r *rear) step() (bool, error) {
 	return false, nil
 }
 
-// lineFeedBefore gives the place of the last line feed before pos, or the place
+// lineFeedBefore returns the place of the last line feed before pos, or the place
 // before the part.
 func (r *rear) lineFeedBefore(pos int64) (int64, error) {
 	p := &r.h.parts[r.part]

@@ -28,7 +28,7 @@ func (r *ring) turn() {
 	}
 }
 
-// last gives a copy of the last n records, or of as many as there are, at most
+// last returns a copy of the last n records, or of as many as there are, at most
 // ringLines.
 func (r *ring) last(n int) (records []byte, lines int) {
 	n = min(n, ringLines, r.oldLines+r.curLines)
@@ -41,7 +41,7 @@ func (r *ring) last(n int) (records []byte, lines int) {
 	return slices.Concat(lastRecords(r.old, n-r.curLines), r.cur), n
 }
 
-// lastRecords gives the last n records of b, which has as many.
+// lastRecords returns the last n records of b, which has as many.
 func lastRecords(b []byte, n int) []byte {
 	end := len(b)
 	for range n {

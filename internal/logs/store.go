@@ -81,7 +81,7 @@ func Open(dir string, opt Options) (*Store, error) {
 	return st, nil
 }
 
-// Writer gives a new writer of the service's log. A service may have several
+// Writer returns a new writer of the service's log. A service may have several
 // at once (two pipes, or the end of one process and the start of the next);
 // their lines are not mixed.
 func (st *Store) Writer(service string) *Writer {
@@ -105,7 +105,7 @@ func (st *Store) stream(service string) *stream {
 	return s
 }
 
-// all gives the streams, sorted by name.
+// all returns the streams, sorted by name.
 func (st *Store) all() []*stream {
 	st.mu.Lock()
 	defer st.mu.Unlock()
@@ -126,7 +126,7 @@ func (st *Store) Flush(idle time.Duration) {
 	}
 }
 
-// Tail gives the last n lines of a service, from memory, with what was
+// Tail returns the last n lines of a service, from memory, with what was
 // printed without a line end. At most 1,000, fewer if they are long, and only
 // what this Store has seen.
 func (st *Store) Tail(service string, n int) []Line {
@@ -172,7 +172,7 @@ func (st *Store) recovered(s *stream) {
 	delete(st.failing, s)
 }
 
-// cause says why s is not written, "" if it is.
+// cause reports why s is not written, "" if it is.
 func (st *Store) cause(s *stream) string {
 	st.errMu.Lock()
 	defer st.errMu.Unlock()

@@ -300,7 +300,7 @@ func (s *stream) rotate(now time.Time) error {
 	return s.open(now)
 }
 
-// isThere says whether the file that is written still has its name. It also
+// isThere reports whether the file that is written still has its name. It also
 // takes notice if somebody emptied it.
 func (s *stream) isThere() bool {
 	mine, err := s.file.Stat()

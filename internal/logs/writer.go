@@ -203,7 +203,7 @@ func lastCR(b []byte) int {
 	return bytes.LastIndexByte(b, '\r')
 }
 
-// splitAt gives the length of the first piece of a line that is too long: it
+// splitAt returns the length of the first piece of a line that is too long: it
 // does not cut a character in two.
 func splitAt(b []byte) int {
 	n := MaxText

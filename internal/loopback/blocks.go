@@ -68,7 +68,7 @@ func blocks() []Block {
 	}
 }
 
-// BlockOf gives the block that an address is in. An IPv4-mapped address is
+// BlockOf returns the block that an address is in. An IPv4-mapped address is
 // taken for the IPv4 address that it stands for.
 func BlockOf(ip netip.Addr) Block {
 	ip = ip.Unmap().WithZone("")
@@ -89,7 +89,7 @@ type SpecialName struct {
 	Meaning string
 }
 
-// SpecialNameOf gives the meaning of a special-use domain name (RFC 6761 and
+// SpecialNameOf returns the meaning of a special-use domain name (RFC 6761 and
 // its registry), and whether name is one.
 func SpecialNameOf(name string) (SpecialName, bool) {
 	name = strings.ToLower(strings.TrimSuffix(name, "."))

@@ -16,7 +16,7 @@ var Home6Range = netip.MustParsePrefix("fd6c:6f64:6765::/96")
 
 const homeCount = 1 << 22
 
-// HomeFor gives the home that seed hashes to. attempt counts collisions: each
+// HomeFor returns the home that seed hashes to. attempt counts collisions: each
 // attempt gives another address, and the sequence is the same every time. The
 // result never ends in .0 or .255, which some programs take for a network.
 func HomeFor(seed string, attempt int) netip.Addr {
@@ -33,7 +33,7 @@ func HomeFor(seed string, attempt int) netip.Addr {
 	return netip.AddrFrom4(out)
 }
 
-// Home6 gives the IPv6 address that goes with the home ip4.
+// Home6 returns the IPv6 address that goes with the home ip4.
 func Home6(ip4 netip.Addr) netip.Addr {
 	out := Home6Range.Addr().As16()
 	v4 := ip4.As4()
@@ -41,7 +41,7 @@ func Home6(ip4 netip.Addr) netip.Addr {
 	return netip.AddrFrom16(out)
 }
 
-// IsLocalhost says whether a connection to ip means "this machine's
+// IsLocalhost reports whether a connection to ip means "this machine's
 // localhost" to the program that makes it: the addresses that a home answers
 // for. Other loopback addresses (127.0.0.53, another home) are not among them.
 func IsLocalhost(ip netip.Addr) bool {

@@ -24,7 +24,7 @@ type Assignment struct {
 	Description string
 }
 
-// Assigned gives the service that IANA has registered for a port of TCP or
+// Assigned returns the service that IANA has registered for a port of TCP or
 // UDP (RFC 6335), and whether there is one. It does not say that this service
 // is what listens there.
 func Assigned(proto Protocol, port uint16) (Assignment, bool) {
@@ -41,7 +41,7 @@ func Assigned(proto Protocol, port uint16) (Assignment, bool) {
 	return a, true
 }
 
-// PortOf gives the port of a service name or alias, in any case ("postgresql",
+// PortOf returns the port of a service name or alias, in any case ("postgresql",
 // "HTTPS"), and whether there is one. Where a name has several ports it is the
 // lowest, and TCP's before UDP's.
 func PortOf(name string) (uint16, bool) {

@@ -18,7 +18,7 @@ const (
 	ClassDynamic  Class = "dynamic"  // 49152 to 65535, also "private": never assigned
 )
 
-// PortClass gives the class of a port.
+// PortClass returns the class of a port.
 func PortClass(port uint16) Class {
 	switch {
 	case port == 0:
@@ -36,7 +36,7 @@ func PortClass(port uint16) Class {
 //go:embed common.txt
 var commonText string
 
-// CommonUse gives what developers commonly use a port for, as a phrase such as
+// CommonUse returns what developers commonly use a port for, as a phrase such as
 // "PostgreSQL" or "Vite's development server", and whether anything is known.
 // It is a list made by hand, not the registry: see Assigned.
 func CommonUse(port uint16) (string, bool) {

@@ -16,7 +16,7 @@ const (
 	ScopeMulticast Scope = "multicast"
 )
 
-// Reach says who can reach a socket with an address of a scope, in plain words,
+// Reach reports who can reach a socket with an address of a scope, in plain words,
 // as the end of "… can be reached"; "" where the address itself tells more
 // (BlockOf).
 func (s Scope) Reach() string {

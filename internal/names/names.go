@@ -65,7 +65,7 @@ type Match struct {
 	Candidates []*service.Status
 }
 
-// Named says whether the host name is one of lodge's, for which there may be
+// Named reports whether the host name is one of lodge's, for which there may be
 // a certificate.
 func (m Match) Named() bool { return m.Kind == Service || m.Kind == NoDefault || m.Kind == Index }
 
@@ -88,7 +88,7 @@ func New(projects []Project) *Table {
 	return t
 }
 
-// Normalize gives a host name as the table has it: lower case, without the
+// Normalize returns a host name as the table has it: lower case, without the
 // port, the root's dot or brackets. host is as the Host header (RFC 9110,
 // section 7.2), the :authority or the SNI have it.
 func Normalize(host string) string {
@@ -104,7 +104,7 @@ func Normalize(host string) string {
 	return strings.ToLower(strings.TrimSuffix(host, "."))
 }
 
-// Find says what a host name, which Normalize gave, leads to.
+// Find reports what a host name, which Normalize gave, leads to.
 func (t *Table) Find(host string) Match {
 	if host == HTTPDomain {
 		return Match{Kind: Index}
@@ -136,7 +136,7 @@ func (t *Table) Find(host string) Match {
 	return p.onPort(PortLabel(labels[last-1]))
 }
 
-// FindTCP says what a host name below test, which Normalize gave, leads to. A
+// FindTCP reports what a host name below test, which Normalize gave, leads to. A
 // project's own name leads to its home, whatever the services: NoDefault.
 func (t *Table) FindTCP(host string) Match {
 	rest, ok := strings.CutSuffix(host, "."+TCPDomain)
@@ -209,7 +209,7 @@ func (p *Project) service(label string) *service.Status {
 	return nil
 }
 
-// bare says what the project's own name leads to: the service that the file
+// bare reports what the project's own name leads to: the service that the file
 // names, else the only one that could speak HTTP.
 func (p *Project) bare() Match {
 	var could []*service.Status
@@ -228,15 +228,15 @@ func (p *Project) bare() Match {
 	return Match{Kind: NoDefault, Project: p, Candidates: could}
 }
 
-// HTTPName gives the name of a service, without a port.
+// HTTPName returns the name of a service, without a port.
 func (p *Project) HTTPName(service string) string {
 	return service + "." + p.Label + "." + HTTPDomain
 }
 
-// TCPName gives the name of a service for any protocol.
+// TCPName returns the name of a service for any protocol.
 func (p *Project) TCPName(service string) string { return service + "." + p.Label + "." + TCPDomain }
 
-// BareName gives the project's own HTTP name.
+// BareName returns the project's own HTTP name.
 func (p *Project) BareName() string { return p.Label + "." + HTTPDomain }
 
 // Projects lists the projects by their labels.
@@ -309,7 +309,7 @@ func Clean(name string) string {
 	return "project"
 }
 
-// Label gives the first label after want that is not taken: want itself, then
+// Label returns the first label after want that is not taken: want itself, then
 // want with a number.
 func Label(want string, taken func(string) bool) string {
 	if !taken(want) {

@@ -114,7 +114,7 @@ const (
 
 func newRule(all int) rule { return rule{all: all, now: max(all/2, 1), pause: firstPause} }
 
-// next gives the number for the time to come, after a time in which as many
+// next returns the number for the time to come, after a time in which as many
 // processors were in use.
 func (r *rule) next(used float64, took time.Duration) int {
 	half := max(r.all/2, 1)

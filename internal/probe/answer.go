@@ -82,7 +82,7 @@ type TLS struct {
 	// WantsClientCertificate says that the server asked for one; it got none.
 	WantsClientCertificate bool         `json:"wants_client_certificate,omitempty"`
 	Certificate            *Certificate `json:"certificate,omitempty"`
-	// Trusted says whether this machine's programs would accept the certificate
+	// Trusted reports whether this machine's programs would accept the certificate
 	// for the name that was probed; Problem says why not.
 	Trusted bool   `json:"trusted"`
 	Problem string `json:"problem,omitempty"`
@@ -170,7 +170,7 @@ func plain(s string) string {
 	return b.String()
 }
 
-// quoteBytes gives at most limit bytes as in a string of Go, without its quotes.
+// quoteBytes returns at most limit bytes as in a string of Go, without its quotes.
 func quoteBytes(b []byte, limit int) string {
 	cut := ""
 	if len(b) > limit {

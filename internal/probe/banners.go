@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// begins says whether data begins with word, or may yet when more comes.
+// begins reports whether data begins with word, or may yet when more comes.
 func begins(r reply, word string) (yes, maybe bool) {
 	if len(r.data) >= len(word) {
 		return string(r.data[:len(word)]) == word, false

@@ -24,7 +24,7 @@ type Request struct {
 	Expect Expect
 }
 
-// build gives the request's bytes.
+// build returns the request's bytes.
 func (q *Request) build(t Target, closing bool) ([]byte, error) {
 	if q.Method == "" {
 		q.Method = http.MethodGet
@@ -191,7 +191,7 @@ func (w *worker) response() (*http.Response, error) {
 	return nil, &errBad{BadAnswer, "only interim responses came"}
 }
 
-// ended says whether the connection ended where the reader is.
+// ended reports whether the connection ended where the reader is.
 func (w *worker) ended() bool {
 	_, err := w.read.Peek(1)
 	return errors.Is(err, io.EOF)

@@ -19,7 +19,7 @@ import (
 // userAgent is how lodge names itself to servers.
 const userAgent = "lodge-probe"
 
-// request gives a GET of the page, as the smallest real client would send it.
+// request returns a GET of the page, as the smallest real client would send it.
 func (p *prober) request(extra string) []byte {
 	return fmt.Appendf(nil, "GET %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: %s\r\nAccept: */*\r\n%s\r\n", p.path(), p.authority(), userAgent, extra)
 }
@@ -85,7 +85,7 @@ func askWebSocket(_ context.Context, p *prober, s *session) (*Answer, []byte) {
 	return a, data
 }
 
-// wantsUpgrade says whether an answer looks as if the page were a WebSocket
+// wantsUpgrade reports whether an answer looks as if the page were a WebSocket
 // only: such servers refuse a plain GET with one of these.
 func wantsUpgrade(t Target, a *Answer) bool {
 	if a == nil || a.Protocol != "http" || a.next != "" || a.status() == 0 {

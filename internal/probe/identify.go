@@ -60,7 +60,7 @@ func (p *prober) identify(ctx context.Context, r *Report, first *session, closeF
 	a.conclude(best)
 }
 
-// run gives the best outcome, or nil.
+// run returns the best outcome, or nil.
 func (a *asking) run(ctx context.Context, s *session, end func()) *outcome {
 	next := time.NewTimer(0)
 	defer next.Stop()
@@ -198,7 +198,7 @@ func (a *asking) prefer(name string) {
 	}
 }
 
-// pending says whether the named question is still to be asked or answered.
+// pending reports whether the named question is still to be asked or answered.
 func (a *asking) pending(name string) bool {
 	for _, e := range a.queue {
 		if e.name == name {

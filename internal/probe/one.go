@@ -185,7 +185,7 @@ func (r *Report) askStreams(ctx context.Context, t Target, ips []netip.Addr, opt
 	return nil
 }
 
-// cause gives the innermost error: "connection refused" without the address.
+// cause returns the innermost error: "connection refused" without the address.
 func cause(err error) string {
 	for {
 		inner := errors.Unwrap(err)
@@ -196,7 +196,7 @@ func cause(err error) string {
 	}
 }
 
-// micros gives whole microseconds, and one for anything that took time at all.
+// micros returns whole microseconds, and one for anything that took time at all.
 func micros(d time.Duration) int64 {
 	if d > 0 && d < time.Microsecond {
 		return 1

@@ -56,7 +56,7 @@ func serverFirst() exchange {
 	}}
 }
 
-// plan gives the exchanges in the order in which they are tried: what the
+// plan returns the exchanges in the order in which they are tried: what the
 // scheme or the port hints at first. All follow, since a port proves nothing.
 func plan(scheme string, port uint16) []exchange {
 	all := exchanges()
@@ -85,7 +85,7 @@ func plan(scheme string, port uint16) []exchange {
 	return all
 }
 
-// hinted gives the exchange that a scheme means.
+// hinted returns the exchange that a scheme means.
 func hinted(scheme string) string {
 	switch scheme {
 	case "http", "ws":
@@ -112,7 +112,7 @@ func hinted(scheme string) string {
 	return ""
 }
 
-// usual gives the exchange that a port hints at, or "".
+// usual returns the exchange that a port hints at, or "".
 func usual(port uint16) string {
 	switch port {
 	case 21, 22, 23, 25, 110, 143, 587, 873, 1025, 2121, 2222, 2525, 3306, 3307, 4222, 5900, 5901, 13306, 33060:
@@ -143,7 +143,7 @@ func usual(port uint16) string {
 	return ""
 }
 
-// printer says whether a port is one of those on which printers print whatever
+// printer reports whether a port is one of those on which printers print whatever
 // comes. Only this machine's own may be asked something there.
 func printer(port uint16) bool {
 	return port >= 9100 && port <= 9107 || port == 515

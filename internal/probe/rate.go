@@ -32,7 +32,7 @@ func (l *Load) dispatch(starting context.Context, jobs chan<- job) {
 	}
 }
 
-// waitUntil waits until at, and says whether ctx is still going on then.
+// waitUntil waits until at, and reports whether ctx is still going on then.
 func waitUntil(ctx context.Context, at time.Time) bool {
 	const coarse = 2 * time.Millisecond
 	if left := time.Until(at); left > coarse {

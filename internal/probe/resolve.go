@@ -26,9 +26,9 @@ func (e *Remote) Error() string {
 
 // Network is what a probe has of the machine; the zero value is the real one.
 type Network struct {
-	// Lookup gives a name's addresses, in the order in which programs try them.
+	// Lookup returns a name's addresses, in the order in which programs try them.
 	Lookup func(ctx context.Context, host string) ([]netip.Addr, error)
-	// Own gives the addresses that this machine has.
+	// Own returns the addresses that this machine has.
 	Own func() ([]netip.Addr, error)
 	// Dial connects to an address: never a name, so that what was checked is
 	// what is reached.
@@ -43,7 +43,7 @@ func (n Network) dial(ctx context.Context, network string, to netip.AddrPort) (n
 	return d.DialContext(ctx, network, to.String())
 }
 
-// resolve gives the target's addresses. Unless remote is set, all of them must
+// resolve returns the target's addresses. Unless remote is set, all of them must
 // be this machine's: a name that leads elsewhere is refused before a packet is
 // sent there. A name other than localhost may be asked of a DNS server.
 func (n Network) resolve(ctx context.Context, t Target, remote bool) ([]netip.Addr, error) {

@@ -176,7 +176,7 @@ func (t *tally) status(s *shard, code int) {
 	s.mu.Unlock()
 }
 
-// summary gives what was measured, when no worker runs any more.
+// summary returns what was measured, when no worker runs any more.
 func (l *Load) summary(took time.Duration, interrupted bool) *Summary {
 	t := l.tally
 	s := &Summary{
@@ -254,13 +254,13 @@ func latencyOf(h *hdrhistogram.Histogram) Latency {
 	}
 }
 
-// us gives microseconds for a value of a histogram.
+// us returns microseconds for a value of a histogram.
 func us(v int64) float64 { return round(float64(v)*float64(unit)/float64(time.Microsecond), 10) }
 
 // round keeps as many parts of a whole.
 func round(x, parts float64) float64 { return math.Round(x*parts) / parts }
 
-// bars gives the distribution in steps of one quarter more (1, 1.25, 1.6, 2 and
+// bars returns the distribution in steps of one quarter more (1, 1.25, 1.6, 2 and
 // so on to each power of ten), without the empty ones at both ends.
 func bars(h *hdrhistogram.Histogram) []Bar {
 	steps := []float64{1, 1.25, 1.6, 2, 2.5, 3.2, 4, 5, 6.3, 8}

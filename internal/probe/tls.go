@@ -33,7 +33,7 @@ func (r *recorder) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// bytes gives what came so far.
+// bytes returns what came so far.
 func (r *recorder) bytes() []byte {
 	r.mu.Lock()
 	defer r.mu.Unlock()

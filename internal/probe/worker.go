@@ -65,7 +65,7 @@ func (w *worker) noteSentAgain() {
 	w.shard.sentAgain.Add(1)
 }
 
-// open gives the worker a connection, and says whether it is one that was used before.
+// open returns the worker a connection, and reports whether it is one that was used before.
 func (w *worker) open(ctx context.Context) (reused bool, err error) {
 	if w.conn != nil {
 		return true, w.conn.SetDeadline(time.Now().Add(w.l.opts.Timeout))
@@ -100,7 +100,7 @@ func (w *worker) open(ctx context.Context) (reused bool, err error) {
 
 func secure(scheme string) bool { return scheme == "https" || scheme == "wss" || scheme == "tls" }
 
-// operate makes one operation, and says whether its connection is any good for
+// operate makes one operation, and reports whether its connection is any good for
 // the next. Closing it is not part of the operation.
 func (w *worker) operate(ctx context.Context) (keep bool, err error) {
 	switch w.l.opts.Mode {

@@ -40,7 +40,7 @@ func ParseCgroup(b []byte) string {
 	return systemd
 }
 
-// Unit gives the systemd unit, a .service or a .scope, in which a cgroup path
+// Unit returns the systemd unit, a .service or a .scope, in which a cgroup path
 // is: the innermost. "" if there is none.
 func Unit(cgroup string) string {
 	for cgroup != "" {
@@ -61,7 +61,7 @@ func isUnit(name string) bool {
 	return ok && rest != ""
 }
 
-// Container gives the container in which a cgroup path is: the identifier that
+// Container returns the container in which a cgroup path is: the identifier that
 // Docker, containerd, CRI-O and Podman put there (64 hexadecimal digits, of
 // which people write 12), or the name of an LXC or nspawn container. "" if
 // there is none.

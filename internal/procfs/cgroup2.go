@@ -13,7 +13,7 @@ import (
 // that has cgroup v1 only.
 var ErrNoCgroup2 = errors.New("no cgroup2 file system is mounted")
 
-// CgroupMount gives the directory where cgroup2 is mounted in this process's
+// CgroupMount returns the directory where cgroup2 is mounted in this process's
 // mount namespace, from /proc/self/mountinfo (proc_pid_mountinfo(5)).
 func CgroupMount() (string, error) {
 	f, err := os.Open("/proc/self/mountinfo")

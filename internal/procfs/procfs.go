@@ -18,7 +18,7 @@ func ReadStat(pid int) (Stat, error) {
 	return ParseStat(b)
 }
 
-// StartTime gives the start of a process in clock ticks since boot (proc(5),
+// StartTime returns the start of a process in clock ticks since boot (proc(5),
 // field 22 of /proc/PID/stat). With the process id it names one process for
 // ever. A vanished process is os.ErrNotExist.
 func StartTime(pid int) (uint64, error) {
@@ -34,7 +34,7 @@ func parseStartTime(stat []byte) (uint64, error) {
 	return s.Start, err
 }
 
-// Alive says whether the process with this id and start time still is there,
+// Alive reports whether the process with this id and start time still is there,
 // and not a zombie.
 func Alive(pid int, start uint64) bool {
 	s, err := ReadStat(pid)

@@ -90,7 +90,7 @@ func Below(tree map[int][]int, pid int) []int {
 	return out
 }
 
-// Getenv gives a variable of a process's first environment (proc(5),
+// Getenv returns a variable of a process's first environment (proc(5),
 // /proc/PID/environ), or "" where it cannot be read.
 func Getenv(pid int, key string) string {
 	b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/environ")

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// Argv gives what to execute. An array in the file is taken as it is, and so
+// Argv returns what to execute. An array in the file is taken as it is, and so
 // is a plain line of words and quotes, split as sh splits it: a program without
 // a shell around it gets signals itself. Anything that means more to a shell
 // becomes /bin/sh -c with the command as it is written, and shell is true. Such
@@ -106,13 +106,13 @@ func splitDouble(rest string) (inside []byte, closing int, result split) {
 	return nil, 0, unclosed
 }
 
-// hasControl says whether s has a control character other than a tab: shells
+// hasControl reports whether s has a control character other than a tab: shells
 // disagree about some of them.
 func hasControl(s string) bool {
 	return strings.IndexFunc(s, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }) >= 0
 }
 
-// shellWord says whether a shell would not look for a program of this name.
+// shellWord reports whether a shell would not look for a program of this name.
 func shellWord(s string) bool { return slices.Contains(shellWords, s) }
 
 // shellWords are the reserved words and the built-in utilities of dash(1) and
@@ -122,7 +122,7 @@ var shellWords = strings.Fields(`! { } [[ ]] case coproc do done elif else esac 
 	eval exec exit export false fc fg getopts hash help history jobs kill let local logout mapfile popd printf pushd pwd read
 	readarray readonly return set shift shopt source suspend test times trap true type typeset ulimit umask unalias unset wait`)
 
-// commandProblem says why no shell could run a command line, or "".
+// commandProblem reports why no shell could run a command line, or "".
 func commandProblem(line string) string {
 	if strings.Trim(line, " \t\r\n") == "" {
 		return "the command is empty"

@@ -245,7 +245,7 @@ func (d *dotenv) replace(b *strings.Builder, name, text string, at int) (int, er
 	return n, nil
 }
 
-// lineProblem says what is wrong with a line that is not NAME=VALUE. Of the line
+// lineProblem reports what is wrong with a line that is not NAME=VALUE. Of the line
 // it tells what can be the beginning of a name, and no more: the line may be that
 // of a key or a password that lacks its quotes.
 func (d *dotenv) lineProblem(at int, name string, equals bool) error {

@@ -103,7 +103,7 @@ func (r *reader) envFile(v *value, key string) (envFile, error) {
 	return f, nil
 }
 
-// envProblem says why a shell could not use a variable of this name (POSIX.1,
+// envProblem reports why a shell could not use a variable of this name (POSIX.1,
 // XBD 3.216 Name), or "".
 func envProblem(name string) string {
 	if name == "" {

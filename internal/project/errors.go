@@ -27,7 +27,7 @@ type Error struct {
 	Hint string
 }
 
-// Error gives one line: "lodge.toml:4:1: services.web: message (hint)". It
+// Error returns one line: "lodge.toml:4:1: services.web: message (hint)". It
 // names a file in the project's directory without that.
 func (e *Error) Error() string {
 	var b strings.Builder
@@ -59,7 +59,7 @@ func newSource(path string, data []byte) source {
 	return source{path: path, data: bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))}
 }
 
-// line gives the number, from 1, of the line that holds the byte at offset.
+// line returns the number, from 1, of the line that holds the byte at offset.
 func (s source) line(offset int) int {
 	return bytes.Count(s.data[:s.clamp(offset)], []byte("\n")) + 1
 }

@@ -20,7 +20,7 @@ type Option func(*options)
 
 type options struct{ home string }
 
-// WithHome gives the user's home directory. A lodge.toml there does not make
+// WithHome returns the user's home directory. A lodge.toml there does not make
 // one project of everything below it: the home directory, and what is above,
 // is looked at only where Load starts.
 func WithHome(dir string) Option { return func(o *options) { o.home = dir } }
@@ -69,7 +69,7 @@ func Load(dir string, opts ...Option) (*Project, error) {
 	return p, nil
 }
 
-// realDir gives a directory's absolute path with symbolic links resolved.
+// realDir returns a directory's absolute path with symbolic links resolved.
 func realDir(dir string) (string, error) {
 	abs, err := filepath.Abs(dir)
 	if err != nil {
@@ -212,7 +212,7 @@ func owner(path string) (uint32, error) {
 	return st.Uid, nil
 }
 
-// projectName gives the configured name or that of the directory, with the
+// projectName returns the configured name or that of the directory, with the
 // branch in front in a linked worktree. The top of a linked worktree has the
 // name of the main checkout: the directory of a worktree is often called like
 // the branch.

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// realTemp gives a new directory without symbolic links in its path, of which
+// realTemp returns a new directory without symbolic links in its path, of which
 // nothing above is a project.
 func realTemp(t *testing.T) string {
 	t.Helper()

@@ -14,7 +14,7 @@ import (
 // maxLabel is the longest DNS label in bytes (RFC 1035, section 2.3.4).
 const maxLabel = 63
 
-// labelProblem says why name cannot be a host name label (RFC 1123, section
+// labelProblem reports why name cannot be a host name label (RFC 1123, section
 // 2.1, in lower case), or "".
 func labelProblem(name string) string {
 	if name == "" {
@@ -84,7 +84,7 @@ func joinLabel(branch, name string) string {
 	return strings.Trim(cut(label, maxLabel-len(mark)-len(name)), "-") + mark + name
 }
 
-// cut gives at most n bytes of s, which is ASCII.
+// cut returns at most n bytes of s, which is ASCII.
 func cut(s string, n int) string {
 	if len(s) <= n {
 		return s

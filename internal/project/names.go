@@ -1,6 +1,6 @@
 package project
 
-// ValidName says whether name can be a service's or a project's: one DNS label
+// ValidName reports whether name can be a service's or a project's: one DNS label
 // in lower case (RFC 1123, section 2.1).
 func ValidName(name string) bool { return labelProblem(name) == "" }
 

@@ -118,7 +118,7 @@ func (s source) lines() []textLine {
 	return out
 }
 
-// procfileProblem says what is wrong with a line that is not "name: command".
+// procfileProblem reports what is wrong with a line that is not "name: command".
 func (s source) procfileProblem(l textLine) error {
 	name, _, colon := strings.Cut(l.text, ":")
 	name = strings.TrimSpace(name)

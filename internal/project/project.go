@@ -136,13 +136,13 @@ type Port string
 // AutoPort is the Port that lodge chooses.
 const AutoPort Port = "auto"
 
-// IsSet says whether the file gives a port.
+// IsSet reports whether the file gives a port.
 func (p Port) IsSet() bool { return p != "" }
 
-// IsAuto says whether lodge chooses the number.
+// IsAuto reports whether lodge chooses the number.
 func (p Port) IsAuto() bool { return p == AutoPort }
 
-// Number gives the port's number, or 0 where it is not set or lodge chooses.
+// Number returns the port's number, or 0 where it is not set or lodge chooses.
 func (p Port) Number() uint16 {
 	n, err := strconv.ParseUint(string(p), 10, 16)
 	if err != nil {
@@ -218,7 +218,7 @@ const (
 	RestartNever Restart = "never"
 )
 
-// Service gives the service of that name.
+// Service returns the service of that name.
 func (p *Project) Service(name string) (Service, bool) {
 	for _, s := range p.Services {
 		if s.Name == name {
@@ -237,10 +237,10 @@ func (p *Project) NeedConfig() error {
 	return fmt.Errorf("find services of %s: %w", p.Dir, ErrNoConfig)
 }
 
-// Environ gives what the file sets as "NAME=value", in file order.
+// Environ returns what the file sets as "NAME=value", in file order.
 func (s Service) Environ() []string { return environ(s.Env, s.EnvNames) }
 
-// Environ gives what every service has as "NAME=value", in file order.
+// Environ returns what every service has as "NAME=value", in file order.
 func (p *Project) Environ() []string { return environ(p.Env, p.EnvNames) }
 
 func environ(env map[string]string, names []string) []string {
@@ -251,7 +251,7 @@ func environ(env map[string]string, names []string) []string {
 	return out
 }
 
-// Signal gives the number of StopSignal on Linux (signal(7)).
+// Signal returns the number of StopSignal on Linux (signal(7)).
 func (s Service) Signal() os.Signal { return stopSignals[s.StopSignal] }
 
 // stopSignals are the signals that somebody has a reason to stop a service
@@ -271,7 +271,7 @@ var stopSignals = map[string]syscall.Signal{
 	"SIGWINCH": syscall.SIGWINCH,
 }
 
-// newService gives a service in which only the defaults are set.
+// newService returns a service in which only the defaults are set.
 func newService(name, dir string) Service {
 	return Service{
 		Name:         name,

@@ -2,7 +2,7 @@ package project
 
 import "strings"
 
-// Nearest gives the candidate that was probably meant by word, or "". The
+// Nearest returns the candidate that was probably meant by word, or "". The
 // first of several equally near ones wins.
 func Nearest(word string, candidates []string) string {
 	best, bestDistance := "", len(word)

@@ -101,7 +101,7 @@ func parseTree(src source) (*tree, error) {
 	return t, nil
 }
 
-// syntax gives an error of the library's parser its position.
+// syntax returns an error of the library's parser its position.
 func (t *tree) syntax(err error) error {
 	var pe *unstable.ParserError
 	if !errors.As(err, &pe) {

@@ -16,7 +16,7 @@ import (
 	"github.com/pelletier/go-toml/v2/unstable"
 )
 
-// wrongType says what was found and what is wanted.
+// wrongType reports what was found and what is wanted.
 func (r *reader) wrongType(v *value, key, want, hint string) error {
 	return r.fail(v.offset, key, fmt.Sprintf("found %s, want %s", found(v), want), hint)
 }
@@ -42,7 +42,7 @@ func found(v *value) string {
 	}
 }
 
-// typed gives the text of a scalar that must be of one kind.
+// typed returns the text of a scalar that must be of one kind.
 func (r *reader) typed(v *value, key string, kind unstable.Kind, want, hint string) (string, error) {
 	if v.kind != kind {
 		return "", r.wrongType(v, key, want, hint)

@@ -43,7 +43,7 @@ func (p *piece) start() int {
 // room is where to read to.
 func (p *piece) room() []byte { return p.block[p.start() : len(p.block)-2] }
 
-// frame gives what to write when n bytes were read to room.
+// frame returns what to write when n bytes were read to room.
 func (p *piece) frame(n int) []byte {
 	first := p.start()
 	end := first + n
@@ -118,7 +118,7 @@ func parseTrailer(br *bufio.Reader, n int) (http.Header, error) {
 	return http.Header(h), err
 }
 
-// trailerField says whether a field may come after the body (RFC 9110, section
+// trailerField reports whether a field may come after the body (RFC 9110, section
 // 6.5.1): none that says how to read the message, or who sends it.
 func trailerField(k string) bool {
 	if !httpguts.ValidTrailerHeader(k) {

@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// crossSite says whether a request was made by a page of another site and is
+// crossSite reports whether a request was made by a page of another site and is
 // refused for it. What a browser says of a request cannot be changed by the
 // page that makes it (Sec-Fetch-Site: W3C Fetch Metadata; Origin: RFC 6454;
 // Referer can be left out, but not forged), and what is no browser says
@@ -48,7 +48,7 @@ func (s *snapshot) crossSite(r *route, f *facts, in entry) bool {
 	return !navigation
 }
 
-// sameProject says whether an origin, or an address, is of the route's project.
+// sameProject reports whether an origin, or an address, is of the route's project.
 func (s *snapshot) sameProject(r *route, f *facts, from []byte, in entry) bool {
 	scheme, rest, ok := bytes.Cut(from, []byte("://"))
 	if !ok || !foldEqual(scheme, "http") && !foldEqual(scheme, "https") {

@@ -39,7 +39,7 @@ type Config struct {
 	// have closed its socket, of which nobody tells. It must return at once. Nil:
 	// nobody wants to know.
 	Refused func(id string)
-	// Tail gives the last lines that a service wrote, for the page that says
+	// Tail returns the last lines that a service wrote, for the page that says
 	// that it is down. Nil: none.
 	Tail func(id string) []string
 	Log  *slog.Logger // of listeners that fail; nil: nobody
@@ -234,7 +234,7 @@ type Usage struct {
 	Last     time.Time // when the last one ended, to about a second; zero if none did
 }
 
-// Usage tells whether a service is in use, for those who stop it when idle.
+// Usage reports whether a service is in use, for those who stop it when idle.
 func (e *Engine) Usage(id string) Usage {
 	e.mu.Lock()
 	u := e.usage[id]

@@ -203,7 +203,7 @@ func copyHead(h http.Header, u *upConn, connection [][]byte) {
 	}
 }
 
-// relay writes the answer as it comes, and says whether all of it was read and
+// relay writes the answer as it comes, and reports whether all of it was read and
 // written.
 func (x *exchange) relay(e *Engine, w http.ResponseWriter, u *upConn, a *answer) bool {
 	h := w.Header()
@@ -342,7 +342,7 @@ func (b *sender) run(u *upConn) error {
 	}
 }
 
-// ended says whether all of the body has been sent.
+// ended reports whether all of the body has been sent.
 func (b *sender) ended() bool {
 	select {
 	case <-b.done:

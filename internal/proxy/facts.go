@@ -156,7 +156,7 @@ func (f *facts) setHost(host []byte) error {
 	return nil
 }
 
-// option says whether Connection has a token.
+// option reports whether Connection has a token.
 func (f *facts) option(name string) bool {
 	for _, v := range f.connection[:min(f.nconn, len(f.connection))] {
 		if hasToken(v, name) {
@@ -166,7 +166,7 @@ func (f *facts) option(name string) bool {
 	return false
 }
 
-// nominates says whether Connection fields name the field k, which ends here
+// nominates reports whether Connection fields name the field k, which ends here
 // then (RFC 9110, section 7.6.1).
 func nominates(connection [][]byte, k []byte) bool {
 	for _, v := range connection {
@@ -182,7 +182,7 @@ func nominates(connection [][]byte, k []byte) bool {
 	return false
 }
 
-// replayable says whether the request may be sent twice: for what was asked,
+// replayable reports whether the request may be sent twice: for what was asked,
 // once and twice come to the same (RFC 9110, section 9.2.2).
 func (f *facts) replayable() bool {
 	switch stringOf(f.method) {
@@ -192,7 +192,7 @@ func (f *facts) replayable() bool {
 	return false
 }
 
-// grpc says whether the request is one of gRPC, which needs HTTP/2. Its method
+// grpc reports whether the request is one of gRPC, which needs HTTP/2. Its method
 // is always POST (gRPC over HTTP2, "Requests").
 func (f *facts) grpc() bool {
 	const t = "application/grpc"

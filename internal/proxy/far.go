@@ -112,7 +112,7 @@ func (s *far) carry(w http.ResponseWriter, r *http.Request, x *exchange, rt *rou
 	return nil
 }
 
-// moved gives a service that refuses a little time to be known to have moved.
+// moved returns a service that refuses a little time to be known to have moved.
 func (s *far) moved(ctx context.Context, rt *route, err error, p party) error {
 	var up *upError
 	if errors.As(err, &up) && up.refused() {
@@ -192,7 +192,7 @@ func (s *far) RoundTrip(r *http.Request) (*http.Response, error) {
 	return nil, first
 }
 
-// relayFar writes an answer as it comes, and says whether all of it was read
+// relayFar writes an answer as it comes, and reports whether all of it was read
 // and written.
 func relayFar(e *Engine, w http.ResponseWriter, res *http.Response) bool {
 	h := w.Header()

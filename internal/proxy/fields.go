@@ -209,7 +209,7 @@ func trim(b []byte) []byte {
 func bytesOf(s string) []byte  { return unsafe.Slice(unsafe.StringData(s), len(s)) }
 func stringOf(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
 
-// validField says whether a field can be written into a head of HTTP/1
+// validField reports whether a field can be written into a head of HTTP/1
 // without changing its shape.
 func validField(k, v []byte) bool {
 	return httpguts.ValidHeaderFieldName(stringOf(k)) && httpguts.ValidHeaderFieldValue(stringOf(v))

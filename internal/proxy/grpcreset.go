@@ -12,7 +12,7 @@ const (
 	grpcDeadlineExceeded = 4
 )
 
-// resetStatus gives the status of a call of gRPC that has come to err after a
+// resetStatus returns the status of a call of gRPC that has come to err after a
 // time, or 0 if the service did not reset its stream with CANCEL ("HTTP2
 // Transport Mapping" in gRPC over HTTP2). A server whose timer is a little
 // ahead of the client's does that when the call's own time, timeout, is over.

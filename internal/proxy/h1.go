@@ -52,7 +52,7 @@ func (c *h1conn) serve() {
 	}
 }
 
-// next answers one request, and says whether another may follow. If not, the
+// next answers one request, and reports whether another may follow. If not, the
 // connection is closed or is another's.
 func (c *h1conn) next() bool {
 	if c.br.Buffered() == 0 {
@@ -180,7 +180,7 @@ func (c *h1conn) skipBuffered() bool {
 	return err == nil
 }
 
-// closes says whether the connection ends with this answer.
+// closes reports whether the connection ends with this answer.
 func (c *h1conn) closes() bool {
 	if c.facts.close || c.minor == 0 && !c.keepAlive {
 		return true

@@ -102,7 +102,7 @@ func (c *h1conn) interim(u *upConn) (answer, error) {
 	return answer{}, errors.New("it sends 1xx answers and no other")
 }
 
-// relay writes the answer to the client as it comes, and says whether all of
+// relay writes the answer to the client as it comes, and reports whether all of
 // it was read and written. If not, the client is told by the connection's end.
 func (c *h1conn) relay(u *upConn, a *answer) bool {
 	out := u.addFields(statusLine(c.out[:0], a.status, u.head.StatusMessage()), a.connection)
@@ -148,7 +148,7 @@ func (c *h1conn) relay(u *upConn, a *answer) bool {
 	return whole
 }
 
-// begins says whether the first bytes of a body were read with the head, so
+// begins reports whether the first bytes of a body were read with the head, so
 // that both go out together.
 func begins(br *bufio.Reader, chunked bool) bool {
 	b, _ := br.Peek(br.Buffered()) // all of it is there

@@ -145,7 +145,7 @@ func (c *h1conn) study() *page {
 }
 
 // originForm makes an absolute target (RFC 9112, section 3.2.2) a path, and
-// says whether the target is one that can be sent on.
+// reports whether the target is one that can be sent on.
 func (f *facts) originForm() bool {
 	if stringOf(f.method) == "CONNECT" {
 		return true // refused later

@@ -75,7 +75,7 @@ func TestH2spec(t *testing.T) {
 	}
 }
 
-// runH2spec gives the cases that failed, with their sections.
+// runH2spec returns the cases that failed, with their sections.
 func runH2spec(t *testing.T, h2spec string, args []string) map[string]string {
 	t.Helper()
 	report := filepath.Join(t.TempDir(), "report.xml")

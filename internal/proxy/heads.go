@@ -127,7 +127,7 @@ func (f *facts) appendPort(out []byte, c *client) []byte {
 	return append(out, "80"...)
 }
 
-// endsHere says whether a field of a service's head is not for the client: it
+// endsHere reports whether a field of a service's head is not for the client: it
 // speaks of the connection to the service (RFC 9110, section 7.6.1), or is
 // written anew. connection has the Connection fields of that head.
 func endsHere(h headField, connection [][]byte) bool {

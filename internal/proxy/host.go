@@ -53,7 +53,7 @@ func splitHost(buf *[maxHost]byte, field []byte) (name, port []byte, ok bool) {
 	return name, port, true
 }
 
-// ours says whether a name is one that leads to this machine by its very
+// ours reports whether a name is one that leads to this machine by its very
 // form: localhost, and all below it (RFC 6761, section 6.3).
 func ours(name []byte) bool {
 	const l = "localhost"

@@ -154,7 +154,7 @@ func firstByte(raw syscall.RawConn) (byte, error) {
 	return b[0], nil
 }
 
-// clientGone says whether the client has closed its connection, or its side of
+// clientGone reports whether the client has closed its connection, or its side of
 // it (POLLRDHUP, poll(2)).
 func clientGone(raw syscall.RawConn) bool {
 	gone := false

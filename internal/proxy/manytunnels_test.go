@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// descriptors gives how many of want descriptors this process may have, after
+// descriptors returns how many of want descriptors this process may have, after
 // asking for them.
 func descriptors(t *testing.T, want uint64) int {
 	t.Helper()

@@ -21,7 +21,7 @@ type pool struct {
 
 func newPool(e *Engine, to Endpoint) *pool { return &pool{e: e, to: to} }
 
-// take gives a kept connection, or nil. It may have been closed by the service:
+// take returns a kept connection, or nil. It may have been closed by the service:
 // send tells.
 func (p *pool) take() *upConn {
 	p.mu.Lock()

@@ -14,12 +14,12 @@ import (
 // speak HTTP, and a handshake that offers nothing else ends without a protocol
 // in common, so a request is never taken for something else (ALPACA, 2021).
 
-// speaksHTTP says whether a protocol of ALPN is one of HTTP's.
+// speaksHTTP reports whether a protocol of ALPN is one of HTTP's.
 func speaksHTTP(proto string) bool {
 	return proto == "h2" || proto == "http/1.1" || proto == "http/1.0"
 }
 
-// rawConfig gives the settings for a client that is on its way to a service
+// rawConfig returns the settings for a client that is on its way to a service
 // without HTTP: it may name any protocol but HTTP. Nil: the usual ones.
 func (e *Engine) rawConfig(h *tls.ClientHelloInfo) (*tls.Config, error) {
 	if !slices.ContainsFunc(h.SupportedProtos, speaksHTTP) {

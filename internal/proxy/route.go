@@ -40,7 +40,7 @@ func (s *snapshot) rawNamed(name []byte) *route {
 	return nil
 }
 
-// slowRoad says whether net/http must carry the request: HTTP/1 in the clear
+// slowRoad reports whether net/http must carry the request: HTTP/1 in the clear
 // is all that the hot road speaks.
 func (r *route) slowRoad(f *facts) bool {
 	if len(r.Endpoints) == 0 {
@@ -60,7 +60,7 @@ type entry struct {
 	only string // the one service that it is for; "" for all
 }
 
-// decide says where a request goes: to a route, or, if there is a page, to no
+// decide reports where a request goes: to a route, or, if there is a page, to no
 // service. wait: the service starts, or can be started, and hold must be asked.
 func (e *Engine) decide(f *facts, in entry) (r *route, p *page, wait bool) {
 	if f.loops >= maxLoops {

@@ -65,7 +65,7 @@ func (u *upConn) write(fd uintptr) bool {
 	return s.solo != nil && s.solo.await(fd)
 }
 
-// quiet says whether a connection is open and nothing was said on it.
+// quiet reports whether a connection is open and nothing was said on it.
 func quiet(fd int) bool {
 	var b [1]byte
 	// Neither waits nor allocates, as unix.Recvfrom does.

@@ -67,7 +67,7 @@ func (c *readConn) Read(b []byte) (int, error) {
 // lowKey is where a connection's context has its lowConn.
 type lowKey struct{}
 
-// lowOf gives what a connection was accepted as.
+// lowOf returns what a connection was accepted as.
 func lowOf(c net.Conn) *lowConn {
 	switch c := c.(type) {
 	case *readConn:

@@ -34,10 +34,10 @@ func (c *h1conn) count() {
 	c.solo.n = 0
 }
 
-// is says whether the connection is the only one at the moment.
+// is reports whether the connection is the only one at the moment.
 func (s *solo) is() bool { return s != nil && s.n >= soloAfter }
 
-// await waits for something to read, and says whether there is.
+// await waits for something to read, and reports whether there is.
 func (s *solo) await(fd uintptr) bool {
 	p := unix.PollFd{Fd: int32(fd), Events: unix.POLLIN | unix.POLLRDHUP}
 	limit := unix.Timespec{Nsec: soloWait}

@@ -63,7 +63,7 @@ type Name struct {
 	Unlisted bool
 }
 
-// NamesOf gives a service's names in a project: SERVICE.PROJECT.localhost with
+// NamesOf returns a service's names in a project: SERVICE.PROJECT.localhost with
 // all that is below it, and PROJECT.localhost if it is the project's default.
 // Both must be DNS labels, or labels joined by dots.
 func NamesOf(service, project string, isDefault bool) []Name {
@@ -171,7 +171,7 @@ func NewTable(services []Service) (*Table, error) {
 	return t, nil
 }
 
-// hostName says whether s is made of DNS labels, in lower case. Underscores
+// hostName reports whether s is made of DNS labels, in lower case. Underscores
 // are no part of host names, but browsers take them.
 func hostName(s string) bool {
 	if s == "" || len(s) > 253 {

@@ -132,7 +132,7 @@ func (s *side) pump() {
 	}
 }
 
-// move says whether the side has ended.
+// move reports whether the side has ended.
 func (s *side) move() (end bool) {
 	e := s.of.t.e
 	block := e.buffers.block()
@@ -173,7 +173,7 @@ func (s *side) finish() {
 	}
 }
 
-// stale says whether one side has ended and the other has been silent for
+// stale reports whether one side has ended and the other has been silent for
 // long: it does not know, or does not care.
 func (n *tunnel) stale(before int64) bool {
 	n.mu.Lock()

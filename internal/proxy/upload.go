@@ -69,7 +69,7 @@ func (b *upload) run(u *upConn) error {
 	}
 }
 
-// finish is called when the answer has been relayed, and says whether the body
+// finish is called when the answer has been relayed, and reports whether the body
 // has been sent too. If it has not, nobody wants it any more.
 func (b *upload) finish() bool {
 	select {

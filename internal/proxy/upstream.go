@@ -184,13 +184,13 @@ func (u *upError) Error() string {
 
 func (u *upError) Unwrap() error { return u.cause }
 
-// refused says whether nobody listened at the endpoint, or stopped to listen
+// refused reports whether nobody listened at the endpoint, or stopped to listen
 // while the connection waited to be accepted.
 func (u *upError) refused() bool {
 	return errors.Is(u.cause, syscall.ECONNREFUSED) || errors.Is(u.cause, syscall.ENOENT) || errors.Is(u.cause, syscall.ECONNRESET)
 }
 
-// connect gives a connection to the route's service: a kept one if fresh is
+// connect returns a connection to the route's service: a kept one if fresh is
 // false and there is one, else a new one to the first endpoint that takes it.
 func (e *Engine) connect(ctx context.Context, r *route, fresh bool, p party) (*upConn, error) {
 	if !fresh {
@@ -335,7 +335,7 @@ func (e *Engine) exchange(ctx context.Context, r *route, f *facts, head []byte, 
 // closed without an answer.
 const maxLost = 3
 
-// closed says whether an error means that the other side has closed.
+// closed reports whether an error means that the other side has closed.
 func closed(err error) bool {
 	return errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 }

@@ -19,7 +19,7 @@ const (
 	earlyTries = 5
 )
 
-// next gives the wait before the next start: 0.25 s doubled each time, at most
+// next returns the wait before the next start: 0.25 s doubled each time, at most
 // 30 s, less up to a quarter, so that services that fell together do not rise
 // together.
 func (b *backoff) next() time.Duration {

@@ -10,7 +10,7 @@ import (
 // ErrClosed says that the supervisor ends and starts nothing any more.
 var ErrClosed = errors.New("the project is going down")
 
-// Define says which services there are, in order, with the environment that
+// Define reports which services there are, in order, with the environment that
 // they get. Services that run with another definition are restarted; ones that
 // are no longer named are stopped and dropped.
 func (s *Supervisor) Define(ctx context.Context, specs []Spec, env []string) error {

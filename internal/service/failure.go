@@ -54,7 +54,7 @@ var addressInUse = sync.OnceValue(func() *regexp.Regexp {
 // arrive after the program's own.
 const conflictLater = 500 * time.Millisecond
 
-// conflict says which port of the service somebody else inside has. With
+// conflict reports which port of the service somebody else inside has. With
 // expected it waits for the kernel to say so.
 func (r *runner) conflict(expected bool) (port uint16, owner string) {
 	late := time.NewTimer(conflictLater)

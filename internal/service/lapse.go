@@ -97,7 +97,7 @@ func (r *runner) newLife() {
 	}
 }
 
-// stuck says why what needs the service cannot start although the service has
+// stuck reports why what needs the service cannot start although the service has
 // not failed: it is overdue, or waits for one that is. It is "" otherwise.
 func (r *runner) stuck() string {
 	r.mu.Lock()

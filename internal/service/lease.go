@@ -128,7 +128,7 @@ func (r *runner) dropLease() {
 	}
 }
 
-// listen gives a listening TCP socket at the address, blocking as
+// listen returns a listening TCP socket at the address, blocking as
 // sd_listen_fds(3) has it.
 func listen(at netip.AddrPort) (*os.File, error) {
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)

@@ -41,7 +41,7 @@ func (p *process) follow() {
 // unfollow ends follow.
 func (p *process) unfollow() { p.once.Do(func() { close(p.over) }) }
 
-// howEnded says how a process ended, and which limit of the kernel it had
+// howEnded reports how a process ended, and which limit of the kernel it had
 // reached. The cgroup must still be there.
 func (r *runner) howEnded(p *process, x ExitStatus) string {
 	how := exitText(x)

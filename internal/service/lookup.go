@@ -14,7 +14,7 @@ import (
 // DefaultPath is used where the environment has no PATH, as login(1) sets it.
 const DefaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-// Getenv gives the value of key in env; the last one counts.
+// Getenv returns the value of key in env; the last one counts.
 func Getenv(env []string, key string) (string, bool) {
 	for i := len(env) - 1; i >= 0; i-- {
 		if v, ok := strings.CutPrefix(env[i], key+"="); ok {
@@ -82,7 +82,7 @@ func ExecStatus(err error) int {
 	return 126
 }
 
-// executable says whether something is there, and why it cannot be run. What
+// executable reports whether something is there, and why it cannot be run. What
 // is in a directory that this user may not search is not there.
 func executable(p string) (there bool, err error) {
 	fi, err := os.Stat(p)

@@ -38,7 +38,7 @@ func (p peer) fact(name string) (string, error) {
 // errNoPort says that a service has no port by which it could be named.
 var errNoPort = errors.New("it listens nowhere inside the home")
 
-// peerEnv gives what a service is told of those that it needs: NAME_HOST,
+// peerEnv returns what a service is told of those that it needs: NAME_HOST,
 // NAME_PORT and NAME_URL. One that listens nowhere, such as one that ran once,
 // has none.
 func (r *runner) peerEnv(sp Spec) []string {
@@ -86,7 +86,7 @@ func (s *Supervisor) fact(ref refs.Ref) (string, error) {
 	return p.fact(ref.Fact)
 }
 
-// peerOf says where a service of this project is reached.
+// peerOf reports where a service of this project is reached.
 func (s *Supervisor) peerOf(name string) (peer, error) {
 	s.mu.Lock()
 	r := s.runners[name]
@@ -114,7 +114,7 @@ func (s *Supervisor) peerOf(name string) (peer, error) {
 	return peer{host: s.insideHost(e.IP), port: e.Port, scheme: scheme(sp, e.Port)}, nil
 }
 
-// chooseEndpoint gives the endpoint that stands for a service: the one on the
+// chooseEndpoint returns the endpoint that stands for a service: the one on the
 // wanted port, else the first TCP one that Linux did not choose itself.
 func chooseEndpoint(eps []loopback.Endpoint, want uint16) (loopback.Endpoint, bool) {
 	best, found := loopback.Endpoint{}, false
@@ -145,7 +145,7 @@ func chooseEndpoint(eps []loopback.Endpoint, want uint16) (loopback.Endpoint, bo
 	return best, found
 }
 
-// insideHost gives the address under which a program inside reaches ip: in a
+// insideHost returns the address under which a program inside reaches ip: in a
 // home that is localhost, as it would be without lodge.
 func (s *Supervisor) insideHost(ip netip.Addr) string {
 	switch {
@@ -157,7 +157,7 @@ func (s *Supervisor) insideHost(ip netip.Addr) string {
 	return "127.0.0.1"
 }
 
-// envName gives the name of a service as variables have it.
+// envName returns the name of a service as variables have it.
 func envName(service string) string {
 	return strings.ToUpper(strings.Map(func(c rune) rune {
 		if c == '-' || c == '.' {

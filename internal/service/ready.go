@@ -159,7 +159,7 @@ func (r *runner) listening(ctx context.Context, sp Spec) (loopback.Endpoint, boo
 	}
 }
 
-// Ephemeral says whether the port is one that Linux hands out by default
+// Ephemeral reports whether the port is one that Linux hands out by default
 // (ip(7), ip_local_port_range).
 func Ephemeral(p uint16) bool { return p >= 32768 }
 

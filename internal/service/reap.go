@@ -90,7 +90,7 @@ func (r *Reaper) Start(start func() (int, error)) (int, <-chan ExitStatus, error
 	return pid, ch, err
 }
 
-// Exits gives a channel that gets a value after any child or orphan ended;
+// Exits returns a channel that gets a value after any child or orphan ended;
 // values coalesce. Call the function to end it.
 func (r *Reaper) Exits() (<-chan struct{}, func()) {
 	ch := make(chan struct{}, 1)

@@ -180,7 +180,7 @@ func (f *fake) finds(service string, readings ...[]uint16) {
 	}
 }
 
-// read says how often the endpoints were read.
+// read reports how often the endpoints were read.
 func (f *fake) read() int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -204,7 +204,7 @@ type rig struct {
 	store *logs.Store
 }
 
-// newRig gives a supervisor whose end is checked: no process, no goroutine and
+// newRig returns a supervisor whose end is checked: no process, no goroutine and
 // no descriptor may be left.
 func newRig(t *testing.T) *rig {
 	t.Helper()
@@ -277,7 +277,7 @@ func within(ok func() bool) bool {
 	}
 }
 
-// spec gives a service that runs a shell script; without more it is ready as
+// spec returns a service that runs a shell script; without more it is ready as
 // soon as it runs.
 func (r *rig) spec(name, script string, more ...func(*Spec)) Spec {
 	sp := Spec{Name: name, Argv: []string{"sh", "-c", script}, Command: script, Dir: r.dir, Ready: Ready{None: true}, StopGrace: 20 * time.Second}
@@ -350,7 +350,7 @@ func (r *rig) awaitState(name string, want State) Status {
 	return r.await(name, string(want), func(st Status) bool { return st.State == want })
 }
 
-// file gives what a program inside wrote, once it is there and ends with a
+// file returns what a program inside wrote, once it is there and ends with a
 // line end.
 func (r *rig) file(name string) string {
 	r.t.Helper()
@@ -381,7 +381,7 @@ func (r *rig) write(name, text string) {
 	}
 }
 
-// goneSoon says whether a process ends.
+// goneSoon reports whether a process ends.
 func goneSoon(pid int) bool {
 	return within(func() bool {
 		n, err := procfs.StartTime(pid)

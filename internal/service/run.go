@@ -72,14 +72,14 @@ func (s *Supervisor) Start(cmd home.Command, name string, listed bool, command s
 	return r, nil
 }
 
-// taken says whether a name is in use. Call it with mu held.
+// taken reports whether a name is in use. Call it with mu held.
 func (s *Supervisor) taken(name string) bool {
 	_, svc := s.runners[name]
 	_, run := s.runs[name]
 	return svc || run
 }
 
-// shows says whether the run is listed. Call it with sup.mu held.
+// shows reports whether the run is listed. Call it with sup.mu held.
 func (r *Run) shows() bool { return r.listed || r.status.Exit != nil }
 
 // Name is the name under which it shows.

@@ -99,7 +99,7 @@ func (r *runner) definition() (Spec, []string) {
 	return r.spec, r.env
 }
 
-// redefine takes another definition and says whether a running service must be
+// redefine takes another definition and reports whether a running service must be
 // restarted for it. The environment of the person who types counts only for
 // the next start: it differs from terminal to terminal.
 func (r *runner) redefine(sp Spec, env []string) (restart bool) {
@@ -126,7 +126,7 @@ func (r *runner) status() Status {
 	return st
 }
 
-// settled says whether the service has come to rest after what was asked:
+// settled reports whether the service has come to rest after what was asked:
 // ready or ended well (nil), or failed (why).
 func (r *runner) settled() (bool, error) {
 	r.mu.Lock()

@@ -50,7 +50,7 @@ type Supervisor struct {
 	owned  sync.WaitGroup // the watcher of endpoints, and one for each run
 }
 
-// New gives a supervisor without services. Close ends it.
+// New returns a supervisor without services. Close ends it.
 func New(project string, spec home.Spec, inside home.Inside, reaper *Reaper, store *logs.Store) *Supervisor {
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &Supervisor{
@@ -80,7 +80,7 @@ func (s *Supervisor) notify() {
 	s.broadcast()
 }
 
-// Changed gives a channel that is closed at the next change of any status.
+// Changed returns a channel that is closed at the next change of any status.
 // Take it before reading the status.
 func (s *Supervisor) Changed() <-chan struct{} {
 	s.mu.Lock()
@@ -128,7 +128,7 @@ func (s *Supervisor) Status() []Status {
 	return out
 }
 
-// withNeeds gives the named services (all where none is named) and what they
+// withNeeds returns the named services (all where none is named) and what they
 // need, in the order in which they were defined.
 func (s *Supervisor) withNeeds(names []string) ([]*runner, error) {
 	s.mu.Lock()

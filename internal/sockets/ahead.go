@@ -100,7 +100,7 @@ func (a *ahead) close() {
 	}
 }
 
-// holder gives the process at a place of the list, if it holds something that is
+// holder returns the process at a place of the list, if it holds something that is
 // wanted. ok is false if it was not read.
 func (a *ahead) holder(w *searcher, i int, index uint32) (p *Process, ok bool) {
 	r := &a.list[i]

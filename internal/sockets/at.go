@@ -30,7 +30,7 @@ type Brief struct {
 	Queued bool
 }
 
-// Brief gives a part of the i-th row.
+// Brief returns a part of the i-th row.
 func (s *Snapshot) Brief(i int) Brief {
 	r := &s.recs[s.shown[i]]
 	b := Brief{
@@ -57,7 +57,7 @@ func (s *Snapshot) Brief(i int) Brief {
 	return b
 }
 
-// place gives the index of the row of a record, -1 if it is not shown.
+// place returns the index of the row of a record, -1 if it is not shown.
 func (s *Snapshot) place(rec int32) int {
 	if s.places == nil {
 		s.places = make([]int32, len(s.recs))

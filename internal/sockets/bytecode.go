@@ -98,12 +98,12 @@ func (c condition) append(out []byte) []byte {
 	return append(out, c.prefix.Addr().AsSlice()...)
 }
 
-// either gives the conditions that one of both ends is so.
+// either returns the conditions that one of both ends is so.
 func either(port int32, prefix netip.Prefix) []condition {
 	return []condition{{opSource, port, prefix}, {opRemote, port, prefix}}
 }
 
-// bytecode gives the filter that leaves out what matchSocket would. It may
+// bytecode returns the filter that leaves out what matchSocket would. It may
 // take more than that.
 func (f *Filter) bytecode() []byte {
 	var ports, addresses []condition
@@ -116,7 +116,7 @@ func (f *Filter) bytecode() []byte {
 	return compile(ports, addresses, scopeConditions(f.Scopes))
 }
 
-// plainPrefix gives a prefix of IPv4-mapped addresses as one of IPv4. The
+// plainPrefix returns a prefix of IPv4-mapped addresses as one of IPv4. The
 // kernel takes that for both (net/ipv4/inet_diag.c).
 func plainPrefix(p netip.Prefix) netip.Prefix {
 	if p.Addr().Is4In6() && p.Bits() >= 96 {
@@ -125,7 +125,7 @@ func plainPrefix(p netip.Prefix) netip.Prefix {
 	return netip.PrefixFrom(p.Addr().WithZone(""), p.Bits())
 }
 
-// scopeConditions gives the addresses of scopes, or none where one of them is
+// scopeConditions returns the addresses of scopes, or none where one of them is
 // "what no other is".
 func scopeConditions(list []loopback.Scope) []condition {
 	var out []condition

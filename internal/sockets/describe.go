@@ -24,7 +24,7 @@ const (
 // Go's Linux ports run on.
 const ticks = 100
 
-// bootTime gives the time at which CLOCK_BOOTTIME was zero.
+// bootTime returns the time at which CLOCK_BOOTTIME was zero.
 func bootTime() time.Time {
 	var ts unix.Timespec
 	if unix.ClockGettime(unix.CLOCK_BOOTTIME, &ts) != nil {

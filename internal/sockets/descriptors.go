@@ -188,7 +188,7 @@ func (w *searcher) listing(dir int, index uint32, from int64) bool {
 	}
 }
 
-// socket gives the inode of the socket that a descriptor is, or zero.
+// socket returns the inode of the socket that a descriptor is, or zero.
 func (w *searcher) socket(dir int, name []byte) (uint32, unix.Errno) {
 	n, _, errno := unix.RawSyscall6(unix.SYS_READLINKAT, uintptr(dir), uintptr(unsafe.Pointer(&name[0])),
 		uintptr(unsafe.Pointer(&w.link[0])), uintptr(len(w.link)), 0, 0)

@@ -212,7 +212,7 @@ func Sources() ([]Source, error) {
 	return out, nil
 }
 
-// Lost says what File does not tell of the protocol's sockets.
+// Lost reports what File does not tell of the protocol's sockets.
 func (s Source) Lost() string {
 	switch s.Protocol {
 	case "unix":

@@ -24,7 +24,7 @@ type Change struct {
 	Before, After *Row
 }
 
-// Row gives the newest that is known of the socket.
+// Row returns the newest that is known of the socket.
 func (c Change) Row() *Row {
 	if c.After != nil {
 		return c.After
@@ -61,7 +61,7 @@ func keyOf(r *Row) socketKey {
 	return k
 }
 
-// Diff tells what has changed from one table to a later one of the same query:
+// Diff reports what has changed from one table to a later one of the same query:
 // which sockets were closed and opened, and of which the state, the ends, the
 // holders or the project are others. Queues and counters change all the time
 // and are not told. Closed ones come first, in the order of before; then the

@@ -64,7 +64,7 @@ func TestFilters(t *testing.T) {
 	}
 }
 
-// expect says whether a row matches a query, in the plainest way.
+// expect reports whether a row matches a query, in the plainest way.
 func expect(q *Query, r *Row) bool {
 	f := &q.Filter
 	ips, ports, procs := []netip.Addr{r.Local.IP}, []uint16{r.Local.Port}, r.Processes

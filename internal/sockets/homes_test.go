@@ -39,7 +39,7 @@ func TestCgroupHome(t *testing.T) {
 	}
 }
 
-// ownHome gives a home's address that only this test process uses: others may
+// ownHome returns a home's address that only this test process uses: others may
 // run the same test at the same time.
 func ownHome(n int) string {
 	pid := os.Getpid()

@@ -65,7 +65,7 @@ type ifconf struct {
 // interfacesMost bounds how many IPv4 addresses are read.
 const interfacesMost = 1 << 14
 
-// addresses4 gives each IPv4 address and its interface (SIOCGIFCONF).
+// addresses4 returns each IPv4 address and its interface (SIOCGIFCONF).
 func addresses4(add func(ip netip.Addr, name string)) error {
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -95,7 +95,7 @@ func addresses4(add func(ip netip.Addr, name string)) error {
 	}
 }
 
-// addresses6 gives each IPv6 address, and its interface's number and name.
+// addresses6 returns each IPv6 address, and its interface's number and name.
 func addresses6(add func(ip netip.Addr, index int, name string)) error {
 	b, err := os.ReadFile("/proc/thread-self/net/if_inet6")
 	if errors.Is(err, os.ErrNotExist) {

@@ -48,7 +48,7 @@ func (s *inodeSet) add(inode uint32) {
 	}
 }
 
-// slot gives the place of an inode; false if it is not in the set.
+// slot returns the place of an inode; false if it is not in the set.
 func (s *inodeSet) slot(inode uint32) (uint32, bool) {
 	if inode == 0 {
 		return 0, false
@@ -87,7 +87,7 @@ func (s *inodeSet) holders(inode uint32, f func(process uint32)) {
 	}
 }
 
-// complete says whether each of the inodes has a holder.
+// complete reports whether each of the inodes has a holder.
 func (s *inodeSet) complete() bool {
 	for slot, key := range s.keys {
 		if key != 0 && s.heads[slot] == 0 {
@@ -97,7 +97,7 @@ func (s *inodeSet) complete() bool {
 	return true
 }
 
-// missing gives some of the inodes that have no holder, at most n.
+// missing returns some of the inodes that have no holder, at most n.
 func (s *inodeSet) missing(n int) []uint32 {
 	var out []uint32
 	for slot, key := range s.keys {

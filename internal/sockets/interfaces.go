@@ -53,7 +53,7 @@ func parseScopes(links, addrs []byte) (scopes, error) {
 	return s, nil
 }
 
-// routeMessages gives each attribute of each message of a kind to f, with the
+// routeMessages returns each attribute of each message of a kind to f, with the
 // head that stands before the attributes.
 func routeMessages(b []byte, kind uint16, headLen int, f func(head []byte, kind uint16, value []byte)) error {
 	for len(b) >= headerLen {

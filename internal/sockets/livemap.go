@@ -123,7 +123,7 @@ func contains(list []int32, x int32) bool {
 	return false
 }
 
-// slot gives the inode's place, or the empty one where it would go.
+// slot returns the inode's place, or the empty one where it would go.
 func (o *Owners) slot(inode uint32) *slot {
 	mask := uint32(len(o.slots) - 1)
 	// Inode numbers come one after the other: Fibonacci hashing spreads them.
@@ -135,7 +135,7 @@ func (o *Owners) slot(inode uint32) *slot {
 	}
 }
 
-// Holders gives the processes that hold the socket with that inode number, as
+// Holders returns the processes that hold the socket with that inode number, as
 // indexes into Processes. The caller does not change it.
 func (o *Owners) Holders(inode uint32) []int32 {
 	if inode == 0 || len(o.Holdings) == 0 {
@@ -146,7 +146,7 @@ func (o *Owners) Holders(inode uint32) []int32 {
 	return o.holders[s.at : s.at+s.n : s.at+s.n]
 }
 
-// OpenedAt says when the connection was made or the socket began to listen,
+// OpenedAt reports when the connection was made or the socket began to listen,
 // where the map saw it.
 func (o *Owners) OpenedAt(inode uint32) (time.Time, bool) {
 	if inode == 0 || !o.opens {

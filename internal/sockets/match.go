@@ -54,7 +54,7 @@ func within(prefixes []netip.Prefix, ip netip.Addr) bool {
 	return false
 }
 
-// byOwner says whether the filter asks for what only the processes tell.
+// byOwner reports whether the filter asks for what only the processes tell.
 func (f *Filter) byOwner() bool {
 	return len(f.PIDs)+len(f.Names)+len(f.Users)+len(f.Projects)+len(f.Services) > 0
 }
@@ -104,7 +104,7 @@ func containsFold(s, part string) bool {
 	return strings.Contains(strings.ToLower(s), strings.ToLower(part))
 }
 
-// kernelStates gives the mask of states to ask the kernel for.
+// kernelStates returns the mask of states to ask the kernel for.
 func (q *Query) kernelStates(proto uint8) uint32 {
 	all := uint32(AllStates | 1<<stateNewSynRecv | 1<<stateBoundInactive)
 	if proto != protoTCP {

@@ -144,7 +144,7 @@ func (s *Snapshot) lookAgain(ctx context.Context, f searchFor, all bool) error {
 // lookAgainMost bounds for how many sockets the kernel is asked again.
 const lookAgainMost = 4096
 
-// sought says whether the holders of a record are wanted.
+// sought reports whether the holders of a record are wanted.
 func (s *Snapshot) sought(r *record) bool {
 	_, ok := s.set.slot(r.inode)
 	return ok
@@ -200,7 +200,7 @@ func (s *Snapshot) searchAgain(ctx context.Context, f searchFor, inodes []uint32
 // every machine (PROC_PID_INIT_INO of linux/proc_ns.h).
 const initPIDSpace = 0xeffffffc
 
-// seesAll says whether /proc shows every process of the machine: not in
+// seesAll reports whether /proc shows every process of the machine: not in
 // another process namespace, and not where it hides those of other users
 // (hidepid, see proc(5)).
 func seesAll() bool {

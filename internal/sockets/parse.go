@@ -158,7 +158,7 @@ func parseRecord(b []byte, r *record, info *TCPInfo) error {
 	})
 }
 
-// attributes gives each of a run of netlink attributes to f.
+// attributes returns each of a run of netlink attributes to f.
 func attributes(b []byte, f func(kind uint16, value []byte)) error {
 	for len(b) >= attrLen {
 		n := int(binary.NativeEndian.Uint16(b[0:2]))

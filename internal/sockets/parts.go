@@ -25,7 +25,7 @@ type part struct {
 	missing     error // why sock_diag did not tell it and /proc/net was read
 }
 
-// parts gives the dumps that a query needs of one namespace, of which expect
+// parts returns the dumps that a query needs of one namespace, of which expect
 // TCP sockets are expected. The TCP sockets
 // of the main table are the long one: the others are read on a second Conn
 // meanwhile.
@@ -238,7 +238,7 @@ func (p *part) readProc(ctx context.Context, from *procNet) error {
 	return nil
 }
 
-// missingParts says which sockets are not told by sock_diag, one line for each
+// missingParts reports which sockets are not told by sock_diag, one line for each
 // module, or one where netlink is refused altogether.
 func missingParts(parts []*part) []string {
 	var out []string
@@ -286,7 +286,7 @@ func (p *part) addUnix(body []byte) error {
 	return nil
 }
 
-// kernelTellsBound says whether the kernel is Linux 6.8 or later, which tells
+// kernelTellsBound reports whether the kernel is Linux 6.8 or later, which tells
 // TCP sockets that are bound but do not listen (TCP_BOUND_INACTIVE).
 func kernelTellsBound() bool {
 	var u unix.Utsname

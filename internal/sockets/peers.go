@@ -45,7 +45,7 @@ func (t *tuples) add(recs []record, i int) (other int, ok bool) {
 	return 0, false
 }
 
-// find gives the record with the given ends, or -1.
+// find returns the record with the given ends, or -1.
 func (t *tuples) find(recs []record, local, remote *[16]byte, localPort, remotePort, space uint16, proto uint8) int {
 	at := hashEnds(local, remote, localPort, remotePort, space, proto) >> t.shift
 	for ; t.table[at] != 0; at = (at + 1) & uint64(len(t.table)-1) {

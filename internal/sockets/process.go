@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ProcessSockets gives the inode numbers of the sockets that process pid has
+// ProcessSockets returns the inode numbers of the sockets that process pid has
 // open, from /proc/PID/fd (proc(5)). A process that is gone has none; one that
 // belongs to somebody else is an error (EACCES).
 func ProcessSockets(pid int) (map[uint32]struct{}, error) {

@@ -99,7 +99,7 @@ func listenersFirst() bool {
 	return n == 1 && major >= 5 && !strings.Contains(release, "gvisor")
 }
 
-// lines gives each line of a table's file but the heading to f, without its
+// lines returns each line of a table's file but the heading to f, without its
 // newline, until f returns errStop.
 func (p *procNet) lines(ctx context.Context, t table, six bool, f func(line []byte) error) error {
 	fd, err := p.open(t, six)

@@ -151,7 +151,7 @@ func (s *search) hunt(ctx context.Context, pids []int, seen map[int]bool, batche
 // the other.
 const inodeBlock = 1024
 
-// between gives the range of pids in which the maker of a socket may be: around
+// between returns the range of pids in which the maker of a socket may be: around
 // those of the processes that were looked through whose first sockets are the
 // nearest to it. Processes that were started later have made theirs later, but
 // those that start at the same time overtake each other.
@@ -209,7 +209,7 @@ func (s *search) order(pids []int) (near, far []int) {
 	return near, far
 }
 
-// unifiedMount gives where the cgroup2 hierarchy is mounted, or "".
+// unifiedMount returns where the cgroup2 hierarchy is mounted, or "".
 func unifiedMount() string {
 	for _, dir := range []string{"/sys/fs/cgroup", "/sys/fs/cgroup/unified"} {
 		var st unix.Statfs_t
@@ -220,7 +220,7 @@ func unifiedMount() string {
 	return ""
 }
 
-// unifiedPath gives a process's cgroup in the cgroup2 hierarchy (cgroups(7)),
+// unifiedPath returns a process's cgroup in the cgroup2 hierarchy (cgroups(7)),
 // or "".
 func (s *search) unifiedPath(pid int) string {
 	var buf [4096]byte // a path is no longer
@@ -236,7 +236,7 @@ func (s *search) unifiedPath(pid int) string {
 	return ""
 }
 
-// relatives gives the processes that may share what was found and that were not
+// relatives returns the processes that may share what was found and that were not
 // looked through: the ancestors of each holder, its children and theirs, and
 // those of its brothers, such as the workers of a server, that have the holder's
 // first socket at the same number, as those have that got it from their parent.
@@ -333,7 +333,7 @@ type at struct {
 	inode uint32
 }
 
-// have gives the processes that have the socket at the same number.
+// have returns the processes that have the socket at the same number.
 func (s *search) have(pids []int, a at) []int {
 	has := make([]bool, len(pids))
 	s.share(len(pids), func(i int) {

@@ -58,7 +58,7 @@ func is4(a *[16]byte) bool {
 	return binary.BigEndian.Uint64(a[:]) == 0 && binary.BigEndian.Uint32(a[8:]) == 0xffff
 }
 
-// address gives an address as people write it, IPv4-mapped as IPv4.
+// address returns an address as people write it, IPv4-mapped as IPv4.
 func address(a *[16]byte) netip.Addr {
 	if is4(a) {
 		return netip.AddrFrom4([4]byte(a[12:]))
@@ -70,7 +70,7 @@ func unzoned(a *[16]byte, port uint16) netip.AddrPort {
 	return netip.AddrPortFrom(address(a), port)
 }
 
-// socket gives the record in the form that Dump and Lookup answer.
+// socket returns the record in the form that Dump and Lookup answer.
 func (r *record) socket() Socket {
 	s := Socket{
 		Family: int(r.family), State: r.state, UID: r.uid, Inode: r.inode, CgroupID: r.cgroup, Cookie: r.cookie,
@@ -98,10 +98,10 @@ func (r *record) same(o *record) bool {
 	return r.connected() && r.localPort == o.localPort && r.remotePort == o.remotePort && r.local == o.local && r.remote == o.remote
 }
 
-// connected says whether the record has another end.
+// connected reports whether the record has another end.
 func (r *record) connected() bool { return r.remotePort != 0 && r.proto != protoUnix }
 
-// stateName gives the name that Row.State has.
+// stateName returns the name that Row.State has.
 func (r *record) stateName() string {
 	switch r.state {
 	case StateEstablished:

@@ -62,7 +62,7 @@ func (r *role) listener(family int, to unix.Sockaddr, backlog int) int {
 	return fd
 }
 
-// nameOf gives a socket's own address; portOf its port.
+// nameOf returns a socket's own address; portOf its port.
 func (r *role) nameOf(fd int) unix.Sockaddr {
 	sa, err := unix.Getsockname(fd)
 	r.check(err, "getsockname")
@@ -79,7 +79,7 @@ func (r *role) portOf(fd int) int {
 	return 0
 }
 
-// connect gives both ends of a connection to a listener.
+// connect returns both ends of a connection to a listener.
 func (r *role) connect(listener, family int, to unix.Sockaddr) (client, server int) {
 	client = r.socket(family, unix.SOCK_STREAM)
 	r.check(unix.Connect(client, to), "connect")

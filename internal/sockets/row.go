@@ -100,7 +100,7 @@ type Address struct {
 	Port uint16     `json:"port"`
 }
 
-// AddrPort gives the address as net/netip writes it.
+// AddrPort returns the address as net/netip writes it.
 func (a Address) AddrPort() netip.AddrPort { return netip.AddrPortFrom(a.IP, a.Port) }
 
 // Peer is the other end of a connection. A socket connected to itself is its

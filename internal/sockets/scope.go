@@ -35,7 +35,7 @@ func (s *scopes) scope(ip netip.Addr) loopback.Scope {
 	return loopback.ScopeLAN
 }
 
-// has says whether an address is one of this network namespace's own.
+// has reports whether an address is one of this network namespace's own.
 func (s *scopes) has(ip netip.Addr) bool {
 	_, ok := s.local[ip]
 	return ok || ip.IsLoopback() || ip.IsUnspecified()

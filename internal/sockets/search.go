@@ -157,7 +157,7 @@ func (s *search) round(ctx context.Context, pids []int) error {
 	return ctx.Err()
 }
 
-// listProcesses gives the ids in an open /proc.
+// listProcesses returns the ids in an open /proc.
 func listProcesses(proc int) ([]int, error) {
 	if _, err := unix.Seek(proc, 0, unix.SEEK_SET); err != nil {
 		return nil, fmt.Errorf("read /proc: %w", err)

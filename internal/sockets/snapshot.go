@@ -41,7 +41,7 @@ func (s *Snapshot) UnknownOwners() int { return s.unknown }
 // Warnings say what could not be read, one line each.
 func (s *Snapshot) Warnings() []string { return s.warnings }
 
-// Rows gives the rows one after the other. A row, and what it points to but
+// Rows returns the rows one after the other. A row, and what it points to but
 // processes, is valid until the next: copy what is kept.
 func (s *Snapshot) Rows() iter.Seq[*Row] {
 	return func(yield func(*Row) bool) {
@@ -187,7 +187,7 @@ func (m *rowMaker) live(s *Snapshot, r *record) {
 	}
 }
 
-// holders gives the processes that hold a socket, by pid. One alone is a part
+// holders returns the processes that hold a socket, by pid. One alone is a part
 // of s.processes; several are put into spare.
 func (s *Snapshot) holders(r *record, spare *[]*Process) []*Process {
 	if s.set == nil {

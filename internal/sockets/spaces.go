@@ -75,7 +75,7 @@ func (s *space) openAll() error {
 	return nil
 }
 
-// countTCP says how many TCP sockets there are in the network namespace that
+// countTCP reports how many TCP sockets there are in the network namespace that
 // the calling thread is in, by the kernel's own count (proc(5),
 // /proc/net/sockstat).
 func countTCP() int {

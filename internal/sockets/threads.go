@@ -81,7 +81,7 @@ func (w *searcher) threads(fds, pid int, index uint32, ended bool) (readable boo
 	}
 }
 
-// sharesFiles says whether two threads have the same table of descriptors
+// sharesFiles reports whether two threads have the same table of descriptors
 // (kcmp(2)). Where the kernel does not tell, they are taken to: threads that do
 // not are very rare.
 func sharesFiles(a, b int) bool {

@@ -23,7 +23,7 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("ask %s: process %d is %s", e.Role, e.PID, e.Reason())
 }
 
-// Hint says what makes the process answer, and what can be done without it.
+// Hint reports what makes the process answer, and what can be done without it.
 func (e *Error) Hint() string {
 	if e.Or == "" {
 		return e.Halt.Hint()

@@ -27,7 +27,7 @@ type Options struct {
 	// Dir is a directory of the authority's own, absolute. It is made with mode
 	// 0700 where it is missing.
 	Dir string
-	// Now gives the time; nil is time.Now.
+	// Now returns the time; nil is time.Now.
 	Now func() time.Time
 }
 
@@ -50,7 +50,7 @@ type loaded struct {
 	stamp stamp
 }
 
-// Open gives the authority in the directory and makes one where there is none.
+// Open returns the authority in the directory and makes one where there is none.
 // Where several processes do so at once, they get the same. A file that cannot
 // be used is set aside, and an authority that has expired is replaced; both
 // are said in Warnings. A file or directory of another user is an error with
@@ -70,7 +70,7 @@ func Open(o Options) (*Authority, error) {
 	return a, nil
 }
 
-// Look gives the authority in the directory and changes nothing: where there is
+// Look returns the authority in the directory and changes nothing: where there is
 // none that can be used now, the error's cause is ErrNone.
 func Look(o Options) (*Authority, error) {
 	a := newAuthority(o)
@@ -113,19 +113,19 @@ func (a *Authority) Renew() error {
 	return nil
 }
 
-// Root gives the certificate that people install.
+// Root returns the certificate that people install.
 func (a *Authority) Root() *x509.Certificate { return a.current.Load().root }
 
-// PEM gives the root as PEM.
+// PEM returns the root as PEM.
 func (a *Authority) PEM() []byte { return encodeCertificate(a.Root()) }
 
-// Dir gives the directory.
+// Dir returns the directory.
 func (a *Authority) Dir() string { return a.dir }
 
-// RootPath gives the path of a file that has the root as PEM.
+// RootPath returns the path of a file that has the root as PEM.
 func (a *Authority) RootPath() string { return filepath.Join(a.dir, rootFile) }
 
-// Warnings gives what a person should know of how the authority was found.
+// Warnings returns what a person should know of how the authority was found.
 func (a *Authority) Warnings() []string {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -137,7 +137,7 @@ func (a *Authority) take(l *loaded) {
 	a.current.Store(l)
 }
 
-// material gives the authority's parts. Once a second at most it looks whether
+// material returns the authority's parts. Once a second at most it looks whether
 // another process has put a new one there.
 func (a *Authority) material() *material {
 	l := a.current.Load()
@@ -162,7 +162,7 @@ func (a *Authority) material() *material {
 	return next.material
 }
 
-// loadOrMake gives what the file has, or a new authority. Call it with mu held.
+// loadOrMake returns what the file has, or a new authority. Call it with mu held.
 func (a *Authority) loadOrMake() (*loaded, error) {
 	if l, err := a.load(); err == nil {
 		return l, a.publish(l.material)
@@ -292,7 +292,7 @@ func encodeCertificate(c *x509.Certificate) []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Raw})
 }
 
-// Fingerprint gives a certificate's SHA-256 in hexadecimal.
+// Fingerprint returns a certificate's SHA-256 in hexadecimal.
 func Fingerprint(c *x509.Certificate) string {
 	sum := sha256.Sum256(c.Raw)
 	return hex.EncodeToString(sum[:])

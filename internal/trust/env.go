@@ -23,7 +23,7 @@ func systemBundles() []string {
 	}
 }
 
-// Env gives the variables, as KEY=value, that make a child process trust the
+// Env returns the variables, as KEY=value, that make a child process trust the
 // authority; have is the environment that the child has otherwise, and what is
 // set there, if only to nothing, is never set again. docs/trust.md says why these and no others.
 //
@@ -73,7 +73,7 @@ func (a *Authority) env(have, bundles []string) ([]string, error) {
 	return env, nil
 }
 
-// bundle gives the path of a file with the system's certificates and the root,
+// bundle returns the path of a file with the system's certificates and the root,
 // or "" where there is none that is safe to name.
 func (a *Authority) bundle(m *material, bundles []string) (string, error) {
 	for _, path := range bundles {

@@ -28,7 +28,7 @@ func bundleOf(t *testing.T, n int) string {
 	return path
 }
 
-// openTemp gives a temporary directory that every user may look into.
+// openTemp returns a temporary directory that every user may look into.
 func openTemp(t *testing.T) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "trust")

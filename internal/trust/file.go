@@ -33,7 +33,7 @@ const (
 	lockFile      = "lock"
 )
 
-// encode gives the authority's file.
+// encode returns the authority's file.
 func (m *material) encode() ([]byte, error) {
 	key, err := x509.MarshalPKCS8PrivateKey(m.key)
 	if err != nil {
@@ -86,7 +86,7 @@ func decode(b []byte) (*material, error) {
 	return m, m.check()
 }
 
-// check says what is wrong with the parts or how they fit, the time aside.
+// check reports what is wrong with the parts or how they fit, the time aside.
 func (m *material) check() error {
 	if pub, ok := m.signer.PublicKey.(*ecdsa.PublicKey); !ok || !pub.Equal(m.key.Public()) {
 		return errors.New("the key is not the signer's")
@@ -214,7 +214,7 @@ func belongs(fi fs.FileInfo, path string) error {
 	return nil
 }
 
-// plain says what could not be done with which path, once.
+// plain reports what could not be done with which path, once.
 func plain(verb, path string, err error) error {
 	var pe *fs.PathError
 	if errors.As(err, &pe) {

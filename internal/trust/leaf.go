@@ -45,14 +45,14 @@ type leaf struct {
 	used    atomic.Int64 // Unix seconds
 }
 
-// Leaves gives the certificates for the names that registered accepts. It is
+// Leaves returns the certificates for the names that registered accepts. It is
 // called at every full handshake with the name in lower case and must be
 // quick; a name that it no longer accepts gets no certificate from then on.
 func (a *Authority) Leaves(registered func(name string) bool) *Leaves {
 	return &Leaves{authority: a, registered: registered}
 }
 
-// TLSConfig gives a server's configuration: the leaves, TLS 1.2 or later, and
+// TLSConfig returns a server's configuration: the leaves, TLS 1.2 or later, and
 // the application protocols, best first, such as "h2" and "http/1.1". Session
 // tickets are as crypto/tls has them. A resumed session is not asked for its
 // name again, so what serves requests must check their Host.

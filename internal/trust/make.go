@@ -93,10 +93,10 @@ func authorityTemplate(name, id string, pathLen int, now time.Time) *x509.Certif
 	}
 }
 
-// domains gives what the authority may sign: these names and all below them.
+// domains returns what the authority may sign: these names and all below them.
 func domains() []string { return []string{"localhost", "test"} }
 
-// allAddresses gives 0.0.0.0/0 and ::/0.
+// allAddresses returns 0.0.0.0/0 and ::/0.
 func allAddresses() []*net.IPNet {
 	return []*net.IPNet{
 		{IP: net.IPv4zero.To4(), Mask: net.CIDRMask(0, 32)},
@@ -123,7 +123,7 @@ func sign(template, parent *x509.Certificate, pub crypto.PublicKey, key *ecdsa.P
 	return c, nil
 }
 
-// cut gives at most n bytes of s that are printable ASCII, which every reader
+// cut returns at most n bytes of s that are printable ASCII, which every reader
 // of a subject shows in the same way.
 func cut(s string, n int) string {
 	s = strings.Map(func(r rune) rune {

@@ -23,7 +23,7 @@ func ReadRecord(dir string) *Record {
 	return &Record{mark: mark(dir), roots: readRoots(dir)}
 }
 
-// Roots gives the roots that are known, oldest first.
+// Roots returns the roots that are known, oldest first.
 func (r *Record) Roots() []*x509.Certificate { return slices.Clone(r.roots) }
 
 // Ours reports whether a certificate is a root that the directory made, now or
@@ -52,7 +52,7 @@ func readRoots(dir string) []*x509.Certificate {
 	return roots
 }
 
-// Certificates gives the certificates of PEM data, and passes over whatever
+// Certificates returns the certificates of PEM data, and passes over whatever
 // else is in it.
 func Certificates(b []byte) []*x509.Certificate {
 	var all []*x509.Certificate

@@ -20,7 +20,7 @@ type column struct {
 // selected line is.
 const gap = 2
 
-// fit gives each column its width in cells, zero for one that is left out.
+// fit returns each column its width in cells, zero for one that is left out.
 // want is how wide their content is.
 func fit(cols []column, want []int, room int) []int {
 	w := make([]int, len(cols))

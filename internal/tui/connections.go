@@ -77,7 +77,7 @@ func (c *connectionItem) pair(ix *index, i, j int) {
 	}
 }
 
-// serves says whether the socket i of a pair is the server's: somebody listens
+// serves reports whether the socket i of a pair is the server's: somebody listens
 // at its address and not at the other's, or else its port is the lower one, as
 // those of clients come from the top.
 func (ix *index) serves(i, j int) bool {

@@ -38,7 +38,7 @@ func (d *decoder) feed(b []byte) []keyEvent {
 	return d.decode(false)
 }
 
-// pending says whether there is the begin of something, such as an escape that
+// pending reports whether there is the begin of something, such as an escape that
 // may be a key or the begin of one.
 func (d *decoder) pending() bool { return len(d.buf) > 0 && !d.pasting }
 

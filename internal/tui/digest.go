@@ -68,7 +68,7 @@ func isConnection(r *sockets.Row) bool {
 
 func (ix *index) rate(i int) Rate { return ix.rates[keyOf(&ix.rows[i])] }
 
-// listener gives the listener that a connection to e.local reached, one of
+// listener returns the listener that a connection to e.local reached, one of
 // those of who holds it where several share the address; -1 for none.
 func (ix *index) listener(e ends, holder party) int {
 	e.remote = anyRemote

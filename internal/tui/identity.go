@@ -130,7 +130,7 @@ func compareParties(a, b party) int {
 	return cmp.Compare(a.Processes[0].PID, b.Processes[0].PID)
 }
 
-// lodge gives project/service, or "".
+// lodge returns project/service, or "".
 func (p party) lodge() string {
 	switch {
 	case p.Project == "":

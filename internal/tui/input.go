@@ -13,7 +13,7 @@ func newInput(s string) input { return input{[]rune(s)} }
 
 func (in *input) text() string { return string(in.runes) }
 
-// key takes a key and says whether the text changed.
+// key takes a key and reports whether the text changed.
 func (in *input) key(k string) bool {
 	switch k {
 	case "backspace", "ctrl+h":

@@ -88,5 +88,5 @@ func (s *Still) WriteText(w io.Writer, width int) error {
 
 func cellWidth(s span) int { return width(s.text) }
 
-// Report gives the frame as `lodge top --json` prints it.
+// Report returns the frame as `lodge top --json` prints it.
 func (s *Still) Report() Report { return s.u.report() }

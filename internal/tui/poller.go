@@ -82,7 +82,7 @@ type lineBuffer struct {
 	told    bool
 }
 
-// add keeps a line and says whether the screen must be told that there is one.
+// add keeps a line and reports whether the screen must be told that there is one.
 func (b *lineBuffer) add(l logs.Line) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -20,7 +20,7 @@ type Terminal struct {
 	// Signals are those that this process gets: SIGTSTP suspends, any other
 	// ends. The channel stays the caller's.
 	Signals <-chan os.Signal
-	// CanSuspend says whether somebody would continue a process that was
+	// CanSuspend reports whether somebody would continue a process that was
 	// suspended.
 	CanSuspend func() bool
 }
@@ -255,7 +255,7 @@ func (p *program) do(es []effect) error {
 	return nil
 }
 
-// suspend gives the terminal back and stops this process group until a shell
+// suspend returns the terminal back and stops this process group until a shell
 // continues it. SIGSTOP and not SIGTSTP: a Go program that has caught the
 // latter once cannot have its default action again.
 func (p *program) suspend() error {
@@ -281,7 +281,7 @@ func (p *program) suspend() error {
 	return nil
 }
 
-// ask gives the context of what a pane asks for, and ends what it asked before.
+// ask returns the context of what a pane asks for, and ends what it asked before.
 func (p *program) ask(pane int) context.Context {
 	if stop, ok := p.asked[pane]; ok {
 		stop()

@@ -206,7 +206,7 @@ func (s *shown) await(want ...string) {
 	}
 }
 
-// until looks again and again, and says whether it became so.
+// until looks again and again, and reports whether it became so.
 func (s *shown) until(so func() bool) bool {
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()

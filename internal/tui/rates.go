@@ -44,7 +44,7 @@ type meter struct {
 // reset forgets the last reading: what comes next is a first one.
 func (m *meter) reset() { *m = meter{} }
 
-// read gives the rates of the sockets since the last reading. A socket that
+// read returns the rates of the sockets since the last reading. A socket that
 // was not there then is new, so that all its bytes are of the time since.
 func (m *meter) read(at time.Time, rows []sockets.Row) map[socketKey]Rate {
 	seconds := at.Sub(m.at).Seconds()

@@ -73,7 +73,7 @@ func (u *ui) paneTitle() line {
 	return l
 }
 
-// headLine says when and how much.
+// headLine reports when and how much.
 func (u *ui) headLine() line {
 	if u.frame == nil {
 		if u.failure != "" {

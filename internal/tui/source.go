@@ -21,7 +21,7 @@ type Source interface {
 	// until ctx ends or the project does.
 	Logs(ctx context.Context, p localapi.Project, service string, each func(logs.Line) error) error
 	// End asks the process to end, with SIGKILL if hard and SIGTERM otherwise,
-	// and waits a little. It says whether the process is gone; it never
+	// and waits a little. It reports whether the process is gone; it never
 	// touches another one that has its id by now.
 	End(ctx context.Context, p *sockets.Process, hard bool) (gone bool, err error)
 }
@@ -37,7 +37,7 @@ type Frame struct {
 	Warnings      []string
 }
 
-// Match says whether a socket is wanted.
+// Match reports whether a socket is wanted.
 type Match func(*sockets.Row) bool
 
 // Options say how top looks and what it begins with.
@@ -56,7 +56,7 @@ type Options struct {
 	Color, ASCII bool
 	// Zone is that of the times that are shown; nil is the machine's.
 	Zone *time.Location
-	// Own says what a process is of lodge itself, such as "keeper", or "": such a
+	// Own reports what a process is of lodge itself, such as "keeper", or "": such a
 	// one is never offered to be ended.
 	Own func(*sockets.Process) string
 	// Privileged says that lodge runs as root, so that it would not help to

@@ -59,7 +59,7 @@ type line []span
 
 func text(s string, st style) line { return line{{s, st}} }
 
-// String gives the line without its styles.
+// String returns the line without its styles.
 func (l line) String() string {
 	var b strings.Builder
 	for _, s := range l {
@@ -88,7 +88,7 @@ func (l line) clip(w int, ascii bool) line {
 	return out
 }
 
-// paint gives the line as a terminal takes it.
+// paint returns the line as a terminal takes it.
 func (l line) paint(color bool) string {
 	var b strings.Builder
 	for _, s := range l {

@@ -43,7 +43,7 @@ func (t *terminal) enter() error {
 	return t.write(enterScreen)
 }
 
-// leave gives the terminal back as it was. It may be called twice.
+// leave returns the terminal back as it was. It may be called twice.
 func (t *terminal) leave() error {
 	if t.before == nil {
 		return nil

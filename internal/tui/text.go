@@ -146,7 +146,7 @@ func wrap(s string, w int) []string {
 	return pieces
 }
 
-// bytesText gives a rate or a size in at most four characters: 0, 812, 1.2k,
+// bytesText returns a rate or a size in at most four characters: 0, 812, 1.2k,
 // 15k, 120k, 1.2M; powers of 1000.
 func bytesText(n float64) string {
 	if n < 0.5 {
@@ -176,7 +176,7 @@ func rateText(n float64, known bool) string {
 	return bytesText(n)
 }
 
-// microText gives a time in microseconds: 35us, 1.2ms, 150ms, 2.1s.
+// microText returns a time in microseconds: 35us, 1.2ms, 150ms, 2.1s.
 func microText(us uint32) string {
 	switch n := float64(us); {
 	case us == 0:
@@ -192,7 +192,7 @@ func microText(us uint32) string {
 	}
 }
 
-// ageText gives how long ago something was: 5s, 12m, 3h, 9d.
+// ageText returns how long ago something was: 5s, 12m, 3h, 9d.
 func ageText(d time.Duration) string {
 	switch {
 	case d < 0:
@@ -207,7 +207,7 @@ func ageText(d time.Duration) string {
 	return strconv.Itoa(int(d.Hours()/24)) + "d"
 }
 
-// count gives "1 project", "2 projects".
+// count returns "1 project", "2 projects".
 func count(n int, one, many string) string {
 	if n == 1 {
 		return "1 " + one

@@ -91,7 +91,7 @@ func (u *ui) redigest() {
 	u.views = [viewCount]view{}
 }
 
-// view gives a list, made now if need be, sorted, and with its cursor on the
+// view returns a list, made now if need be, sorted, and with its cursor on the
 // item that it was on.
 func (u *ui) view(i int) view {
 	if u.views[i] == nil {

@@ -104,7 +104,7 @@ func Listen(path string) (*net.UnixListener, error) {
 	return ln, nil
 }
 
-// Peer gives the other end's process and user (unix(7), SO_PEERCRED).
+// Peer returns the other end's process and user (unix(7), SO_PEERCRED).
 func Peer(c *net.UnixConn) (unix.Ucred, error) {
 	raw, err := c.SyscallConn()
 	if err != nil {
@@ -123,7 +123,7 @@ func Peer(c *net.UnixConn) (unix.Ucred, error) {
 	return *cred, nil
 }
 
-// SameUser says whether the other end is this user, or root.
+// SameUser reports whether the other end is this user, or root.
 func SameUser(c *net.UnixConn) bool {
 	cred, err := Peer(c)
 	return err == nil && trusted(cred)

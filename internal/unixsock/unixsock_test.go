@@ -37,7 +37,7 @@ func asNobody(t *testing.T, f func()) {
 	}
 }
 
-// openDir gives a directory in which another user may make a socket.
+// openDir returns a directory in which another user may make a socket.
 func openDir(t *testing.T) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "us")

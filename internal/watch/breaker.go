@@ -44,7 +44,7 @@ type soonRestart struct {
 func (b *Breaker) Started(now time.Time) { b.started = now }
 
 // Allow is asked before the service is restarted because files changed, and
-// says whether to do so. If not, reason names the files of the loop; the
+// reports whether to do so. If not, reason names the files of the loop; the
 // caller asks again with the next change, and may ask with no files after
 // LoopQuiet to make up for what was held back.
 func (b *Breaker) Allow(now time.Time, files []string) (ok bool, reason string) {
@@ -71,7 +71,7 @@ func (b *Breaker) Allow(now time.Time, files []string) (ok bool, reason string) 
 	return true, ""
 }
 
-// common gives the files that took part in LoopRestarts restarts or more.
+// common returns the files that took part in LoopRestarts restarts or more.
 func (b *Breaker) common() []string {
 	count := map[string]int{}
 	for _, r := range b.soon {

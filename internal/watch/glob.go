@@ -185,7 +185,7 @@ func parseSet(s string, i int) (*[256]bool, int, bool) {
 	}
 }
 
-// class gives the test for a POSIX character class in the C locale, or nil.
+// class returns the test for a POSIX character class in the C locale, or nil.
 func class(name string) func(byte) bool {
 	lower := func(b byte) bool { return b >= 'a' && b <= 'z' }
 	upper := func(b byte) bool { return b >= 'A' && b <= 'Z' }

@@ -46,7 +46,7 @@ type ruleset struct {
 	globs []glob
 }
 
-// decide says whether the last pattern that matches p ignores it. p is
+// decide reports whether the last pattern that matches p ignores it. p is
 // relative to the top of the repository.
 func (r *ruleset) decide(p string, isDir bool) (ignored, decided bool) {
 	rel := p
@@ -194,7 +194,7 @@ func (g *ignorer) fromTop(rel string) string {
 	}
 }
 
-// ignores says whether rel (relative to the root) is ignored, if nothing
+// ignores reports whether rel (relative to the root) is ignored, if nothing
 // above it is.
 func (g *ignorer) ignores(rel string, isDir bool) bool {
 	if path.Base(rel) == ".git" {
@@ -219,7 +219,7 @@ func (g *ignorer) ignores(rel string, isDir bool) bool {
 	return false
 }
 
-// loadRules gives nil for a file that is not there or holds no pattern. Like
+// loadRules returns nil for a file that is not there or holds no pattern. Like
 // git, it does not follow a symbolic link.
 func loadRules(file, base string) *ruleset {
 	f, err := os.OpenFile(file, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK|syscall.O_CLOEXEC, 0)
@@ -310,7 +310,7 @@ func gitDirOf(dotGit string) string {
 	return strings.TrimSpace(gitDir)
 }
 
-// isLinkedWorktree says whether dir is another worktree of a repository (git
+// isLinkedWorktree reports whether dir is another worktree of a repository (git
 // worktree add): a project of its own.
 func isLinkedWorktree(dir string) bool {
 	gitDir := gitDirOf(filepath.Join(dir, ".git"))

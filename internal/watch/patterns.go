@@ -38,7 +38,7 @@ func parsePatterns(sources []string) (patterns, error) {
 	return ps, nil
 }
 
-// wants says whether a change of the file rel counts, ignore rules aside.
+// wants reports whether a change of the file rel counts, ignore rules aside.
 func (ps *patterns) wants(rel string) bool {
 	for i := len(ps.globs) - 1; i >= 0; i-- {
 		g := &ps.globs[i]
@@ -54,7 +54,7 @@ func (ps *patterns) wants(rel string) bool {
 	return ps.all
 }
 
-// names says whether a pattern without wildcards names exactly rel. Such a
+// names reports whether a pattern without wildcards names exactly rel. Such a
 // path is watched even if it is ignored: who writes ".env" means it.
 func (ps *patterns) names(rel string, isDir bool) bool {
 	for i := range ps.globs {
@@ -65,7 +65,7 @@ func (ps *patterns) names(rel string, isDir bool) bool {
 	return false
 }
 
-// leadsTo says whether a pattern without wildcards names something below the
+// leadsTo reports whether a pattern without wildcards names something below the
 // directory rel.
 func (ps *patterns) leadsTo(rel string) bool {
 	for i := range ps.globs {
@@ -76,7 +76,7 @@ func (ps *patterns) leadsTo(rel string) bool {
 	return false
 }
 
-// mayWant says whether a file somewhere below the directory rel could count,
+// mayWant reports whether a file somewhere below the directory rel could count,
 // so that directories that no pattern reaches cost no watch.
 func (ps *patterns) mayWant(rel string) bool {
 	if ps.all || rel == "." {
@@ -90,7 +90,7 @@ func (ps *patterns) mayWant(rel string) bool {
 	return false
 }
 
-// reaches says whether the literal beginning of an anchored pattern allows it
+// reaches reports whether the literal beginning of an anchored pattern allows it
 // to match dir, something above it or something below it.
 func (g *glob) reaches(dir string) bool {
 	var fixed []byte

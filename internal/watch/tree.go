@@ -127,7 +127,7 @@ func (w *Watcher) enter(parent *directory, rel string) {
 // isFile leaves out sockets, pipes and devices.
 func isFile(m fs.FileMode) bool { return m.IsRegular() || m&fs.ModeSymlink != 0 }
 
-// countsIn says whether the file rel in dir is one to report.
+// countsIn reports whether the file rel in dir is one to report.
 func (w *Watcher) countsIn(rel string, dir *directory) bool {
 	if !w.wants.wants(rel) {
 		return false
@@ -155,7 +155,7 @@ func (w *Watcher) ignoredFromRoot(rel string) bool {
 	return ignored
 }
 
-// enters says whether to watch the directory rel in parent, and whether it is
+// enters reports whether to watch the directory rel in parent, and whether it is
 // ignored but for what patterns name in it.
 func (w *Watcher) enters(rel string, parent *directory) (watch, ignored bool) {
 	if !w.wants.mayWant(rel) {

@@ -336,7 +336,7 @@ func (w *Watcher) isNews(rel string, before bool) bool {
 	return err == nil
 }
 
-// mark notes that a file changed; before says whether it was there.
+// mark notes that a file changed; before reports whether it was there.
 func (w *Watcher) mark(rel string, before bool) {
 	w.stirred = true
 	if w.flood {

@@ -115,7 +115,7 @@ func fromNPM(dir string) (map[key]service, error) {
 	return all, nil
 }
 
-// fromDebian gives the first name of each port, and the ranges, under their first port.
+// fromDebian returns the first name of each port, and the ranges, under their first port.
 func fromDebian(dir string) (first map[key]service, ranges map[key]int, version string, err error) {
 	if _, err := command(dir, "apt-get", "-qq", "download", "libwireshark-data"); err != nil {
 		return nil, nil, "", err
@@ -166,7 +166,7 @@ func clean(s string) string {
 	return strings.Join(strings.FieldsFunc(s, func(r rune) bool { return unicode.IsSpace(r) || !unicode.IsPrint(r) }), " ")
 }
 
-// merge gives the file's lines, one for both protocols where they agree.
+// merge returns the file's lines, one for both protocols where they agree.
 func merge(newest, first map[key]service, ranges map[key]int) string {
 	lines := map[key]string{}
 	for k, s := range newest {

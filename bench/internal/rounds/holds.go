@@ -20,7 +20,7 @@ const (
 	CannotTell = "cannot tell"
 )
 
-// Within says whether a ratio lies between lo and hi. Where the range that
+// Within reports whether a ratio lies between lo and hi. Where the range that
 // surely has the true median reaches over a bound, a median outside of it tells
 // nothing.
 func Within(s Spread, lo, hi float64) string {

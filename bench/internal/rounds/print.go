@@ -28,7 +28,7 @@ type Tables struct {
 	w   *tabwriter.Writer
 }
 
-// NewTables gives a printer to out. Flush ends the last table.
+// NewTables returns a printer to out. Flush ends the last table.
 func NewTables(out io.Writer) *Tables {
 	return &Tables{out: out, w: tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)}
 }

@@ -54,7 +54,7 @@ func quantile(v []float64, q float64) float64 {
 	return v[lo]*(1-f) + v[lo+1]*f
 }
 
-// signRank gives the largest k for which the k-th smallest and the k-th
+// signRank returns the largest k for which the k-th smallest and the k-th
 // largest of n values, counted from 0, hold the median between them with a
 // likelihood of 95 %.
 func signRank(n int) int {
@@ -79,7 +79,7 @@ func Mean(v []float64) float64 {
 	return s / float64(len(v))
 }
 
-// Rotated gives the contenders of a round in their order, which changes with
+// Rotated returns the contenders of a round in their order, which changes with
 // every round.
 func Rotated[T any](v []T, by int) []T {
 	by %= max(len(v), 1)

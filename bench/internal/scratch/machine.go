@@ -22,7 +22,7 @@ func CPUs() []int {
 	return out
 }
 
-// Machine says what a run is measured on.
+// Machine reports what a run is measured on.
 func Machine() string {
 	var u unix.Utsname
 	if err := unix.Uname(&u); err != nil {

@@ -40,7 +40,7 @@ func Children(pid int) []int {
 // ticks is USER_HZ, the clock ticks of /proc a second.
 const ticks = 100
 
-// CPU gives the processor time of a process so far, in seconds (fields 14 and
+// CPU returns the processor time of a process so far, in seconds (fields 14 and
 // 15 of proc_pid_stat(5)).
 func CPU(pid int) (float64, error) {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))

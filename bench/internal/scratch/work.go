@@ -36,7 +36,7 @@ func New() (*Work, error) {
 	return &Work{Dir: dir}, nil
 }
 
-// Path gives a path below the directory, whose parent exists afterwards.
+// Path returns a path below the directory, whose parent exists afterwards.
 func (w *Work) Path(rel string) string {
 	p := filepath.Join(w.Dir, rel)
 	_ = os.MkdirAll(filepath.Dir(p), 0o755) // who writes there tells why it cannot

@@ -63,7 +63,7 @@ func hookName(h uint32) string {
 	return "postrouting"
 }
 
-// Judge gives the rules that stop the connection or its answer, in the order
+// Judge returns the rules that stop the connection or its answer, in the order
 // in which it meets them; the first that is sure is the last.
 func (rs *Ruleset) Judge(c Connection) []Finding {
 	var out []Finding
@@ -228,7 +228,7 @@ func (ch *Chain) title() string {
 	return family + " " + ch.Table + " " + ch.Name
 }
 
-// match says whether a packet is what a rule asks for.
+// match reports whether a packet is what a rule asks for.
 type match int
 
 const (

@@ -24,7 +24,7 @@ type registers struct {
 	endUnknown bool
 }
 
-// offset gives where a register is: 1 to 4 are of 16 bytes, 8 to 23 of 4.
+// offset returns where a register is: 1 to 4 are of 16 bytes, 8 to 23 of 4.
 func offset(reg uint32) (int, bool) {
 	switch {
 	case reg >= unix.NFT_REG_1 && reg <= unix.NFT_REG_4:

@@ -215,7 +215,7 @@ func (e *savedEval) chain(ch *saved, depth int) decision {
 	return undecided
 }
 
-// targetOutcome says what a target does; neither for one that lets a packet go
+// targetOutcome reports what a target does; neither for one that lets a packet go
 // on to the next rule.
 func targetOutcome(target string) (*decision, Outcome) {
 	a, u := accepted, undecided

@@ -54,7 +54,7 @@ func (p packet) dst() netip.Addr {
 
 func (p packet) six() bool { return !p.c.Dst.Unmap().Is4() }
 
-// in and out say whether the packet has an incoming, an outgoing interface at
+// in and out report whether the packet has an incoming, an outgoing interface at
 // this hook.
 func (p packet) in() bool  { return p.hook == hookPrerouting || p.hook == hookInput }
 func (p packet) out() bool { return p.hook == hookOutput || p.hook == hookPostrouting }
@@ -93,7 +93,7 @@ func (v value) put(at int, b ...byte) {
 	}
 }
 
-// network gives the network header: what a rule may look at of it.
+// network returns the network header: what a rule may look at of it.
 func (p packet) network() value {
 	src, dst := p.src().Unmap(), p.dst().Unmap()
 	if p.six() {
@@ -125,7 +125,7 @@ const (
 	flagACK = 0x10
 )
 
-// transport gives the transport header.
+// transport returns the transport header.
 func (p packet) transport() value {
 	v := unknown(20)
 	src, dst := 0, 2
@@ -198,7 +198,7 @@ func (p packet) iftype(has bool) value {
 	return unknown(2)
 }
 
-// meta gives what a meta expression loads.
+// meta returns what a meta expression loads.
 func (p packet) meta(key uint32) value {
 	switch key {
 	case unix.NFT_META_PROTOCOL:
@@ -241,7 +241,7 @@ func (p packet) meta(key uint32) value {
 	return unknown(4)
 }
 
-// ct gives what a ct expression loads.
+// ct returns what a ct expression loads.
 func (p packet) ct(key uint32, untracked bool) value {
 	switch key {
 	case unix.NFT_CT_STATE:

@@ -41,13 +41,13 @@ func portsMatch(p packet, info []byte, invSrc, invDst bool) match {
 	return src.within16(info[0:]).not(invSrc).and(dst.within16(info[4:]).not(invDst))
 }
 
-// ports gives the source and the destination port in network order.
+// ports returns the source and the destination port in network order.
 func (p packet) ports() (src, dst value) {
 	h := p.transport()
 	return value{h.b[0:2], h.known[0:2]}, value{h.b[2:4], h.known[2:4]}
 }
 
-// within16 says whether a port is in a range of two numbers in host order.
+// within16 reports whether a port is in a range of two numbers in host order.
 func (v value) within16(b []byte) match {
 	from, to := binary.NativeEndian.Uint16(b), binary.NativeEndian.Uint16(b[2:])
 	if from == 0 && to == 0xffff {

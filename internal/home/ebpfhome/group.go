@@ -161,7 +161,7 @@ func children(dir *os.File) ([]string, error) {
 	return names, nil
 }
 
-// isGone says whether the error is that of a cgroup that was removed.
+// isGone reports whether the error is that of a cgroup that was removed.
 func isGone(err error) bool {
 	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENODEV)
 }

@@ -74,7 +74,7 @@ func (in *inside) Hold(service string) (n int, err error) {
 	return n, nil
 }
 
-// listeners gives the service's listening TCP sockets on the home's addresses
+// listeners returns the service's listening TCP sockets on the home's addresses
 // by inode.
 func (in *inside) listeners(service string) (map[uint32]netip.AddrPort, error) {
 	eps, err := in.Endpoints()

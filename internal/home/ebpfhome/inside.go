@@ -86,7 +86,7 @@ func (in *inside) Changes() <-chan struct{} { return in.changes }
 
 func (in *inside) Conflicts() <-chan home.Conflict { return in.conflicts }
 
-// group gives the cgroup of a service and makes it if need be.
+// group returns the cgroup of a service and makes it if need be.
 func (in *inside) group(service string) (*group, error) {
 	if in.closed {
 		return nil, os.ErrClosed
@@ -248,7 +248,7 @@ func (in *inside) Close() error {
 	return errors.Join(append(errs, in.table.Close(), in.conn.Close(), in.files.close())...)
 }
 
-// isHome says whether an address is one of the home's.
+// isHome reports whether an address is one of the home's.
 func (in *inside) isHome(ip netip.Addr) bool {
 	ip = ip.Unmap()
 	return ip == in.spec.IP4 || (in.spec.IP6.IsValid() && ip == in.spec.IP6)

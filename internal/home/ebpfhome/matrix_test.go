@@ -67,7 +67,7 @@ func tcpTalk(p *puppet, serverNet, serverIP, clientNet, clientIP string, port in
 	return strings.ReplaceAll(strings.Join(seen, "\n"), fmt.Sprintf(":%d", ephemeral), ":E")
 }
 
-// udpTalk is the same for datagrams; connected says whether the client
+// udpTalk is the same for datagrams; connected reports whether the client
 // connects its socket.
 func udpTalk(p *puppet, serverNet, serverIP, clientNet, clientIP string, port int, connected bool) string {
 	p.t.Helper()

@@ -382,7 +382,7 @@ func (p *puppet) server(network, addr string) (fd int, errno string) {
 	return fd, ""
 }
 
-// leaveNetns gives the puppet a network namespace of its own, and returns its
+// leaveNetns returns the puppet a network namespace of its own, and returns its
 // path. That is of the thread which obeys, and need not be the process's first.
 func (p *puppet) leaveNetns() string {
 	p.t.Helper()

@@ -120,7 +120,7 @@ func publicExe(t testing.TB) string {
 	return path
 }
 
-// randomHome gives a home that nobody else has.
+// randomHome returns a home that nobody else has.
 func randomHome() netip.Addr {
 	var b [8]byte
 	rand.Read(b[:])
@@ -169,7 +169,7 @@ func run(t testing.TB, name string, args ...string) {
 	}
 }
 
-// hasAddress says whether the machine has the address, which is not zero.
+// hasAddress reports whether the machine has the address, which is not zero.
 func hasAddress(t testing.TB, ip string) bool {
 	t.Helper()
 	all, err := net.InterfaceAddrs()

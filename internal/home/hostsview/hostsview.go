@@ -33,7 +33,7 @@ var errShown = errors.New("shown")
 // target is what is hidden by the file (hosts(5)).
 const target = "/etc/hosts"
 
-// Wrap gives the command that shows c.Hosts to the program of c, and sets what
+// Wrap returns the command that shows c.Hosts to the program of c, and sets what
 // it needs in attr. exe is lodge itself. Without c.Hosts nothing changes.
 func Wrap(c home.Command, exe string, attr *syscall.SysProcAttr) home.Command {
 	if c.Hosts == "" {
@@ -94,7 +94,7 @@ func mount(file string) error {
 	return nil
 }
 
-// dropAdmin gives up what Wrap asked for, so that the program has the rights
+// dropAdmin returns up what Wrap asked for, so that the program has the rights
 // that it would have without lodge. Root keeps its own.
 func dropAdmin() error {
 	if os.Geteuid() == 0 {
@@ -108,7 +108,7 @@ func dropAdmin() error {
 	return os.NewSyscallError("capset", unix.Capset(&header, &none[0]))
 }
 
-// Probe says why a program cannot be shown another hosts file here, or nil.
+// Probe reports why a program cannot be shown another hosts file here, or nil.
 // exe is lodge itself. Some systems forbid user namespaces, or take their
 // capabilities away.
 func Probe(exe string) error {

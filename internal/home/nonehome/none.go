@@ -54,7 +54,7 @@ type process struct {
 	start   uint64
 }
 
-// Open gives a home without an engine.
+// Open returns a home without an engine.
 func Open(spec home.Spec) (home.Inside, error) {
 	conn, err := sockets.Open()
 	if err != nil {

@@ -65,7 +65,7 @@ func (l *listener) bindAgain(s *socket, asked netip.AddrPort, a *address) unix.E
 	return unix.EADDRINUSE
 }
 
-// onlyFour says whether the port is taken in the home by an IPv4 socket and
+// onlyFour reports whether the port is taken in the home by an IPv4 socket and
 // by no IPv6 one.
 func (l *listener) onlyFour(proto loopback.Protocol, port uint16) bool {
 	at := netip.AddrPortFrom(l.h.spec.IP4, port)
@@ -116,7 +116,7 @@ func (h *Home) putSix(key portKey, s *socket, port uint16, service string) {
 	h.sixReal[portKey{key.proto, port}] = key.port
 }
 
-// stolen says whether somebody else listens where one of ours once was.
+// stolen reports whether somebody else listens where one of ours once was.
 func (h *Home) stolen(proto loopback.Protocol, at netip.AddrPort, known sixPort) bool {
 	got, found, err := h.conn.Lookup(proto, at)
 	if err != nil || !found || got.Cookie == known.cookie || known.multipath {
@@ -212,7 +212,7 @@ func (l *listener) comeHome(n *notification, s *socket, at netip.AddrPort) unix.
 	return errno
 }
 
-// bindHere gives a socket without an address one of the home, at a port of
+// bindHere returns a socket without an address one of the home, at a port of
 // the kernel's choice.
 func (l *listener) bindHere(s *socket) unix.Errno {
 	if s.v6only() {
@@ -236,7 +236,7 @@ func (l *listener) register(s *socket) {
 	l.h.own(endKey{s.proto, at}, l.h.shownCookie(s, at), l.service)
 }
 
-// isHere says whether an address, as the kernel shows it, is in this home.
+// isHere reports whether an address, as the kernel shows it, is in this home.
 func (h *Home) isHere(proto loopback.Protocol, at netip.AddrPort) bool {
 	if at.Addr().Unmap() == h.spec.IP4 {
 		return true

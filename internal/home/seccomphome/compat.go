@@ -32,7 +32,7 @@ func socketcalls(strict bool) []uint32 {
 // the 32-bit gate (int $0x80).
 func (n *notification) isCompat() bool { return compatArch != 0 && n.arch == compatArch }
 
-// translate gives a 32-bit call the number of the native one, and reads the
+// translate returns a 32-bit call the number of the native one, and reads the
 // arguments of socketcall from memory, once. Their addresses and lengths have
 // the same form; only struct msghdr differs. ok is false for a call that a
 // home has nothing to do with.

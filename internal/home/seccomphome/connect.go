@@ -9,7 +9,7 @@ import (
 	"lodge/internal/loopback"
 )
 
-// resolve says where localhost at a port is for somebody inside. from is the
+// resolve reports where localhost at a port is for somebody inside. from is the
 // caller's own address, where it has one. found is false where nobody inside
 // listens.
 func (h *Home) resolve(proto loopback.Protocol, asked, from netip.AddrPort) (to netip.AddrPort, found bool, err error) {

@@ -87,7 +87,7 @@ func (h *Home) keptFor(service string) map[uint64]bool {
 	return kept
 }
 
-// holds says whether we keep a socket open at an address of the home.
+// holds reports whether we keep a socket open at an address of the home.
 func (h *Home) holds(at netip.AddrPort) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -117,7 +117,7 @@ func (h *Home) Unhold(service string) {
 // LetGo is Unhold.
 func (h *Home) LetGo(service string) { h.Unhold(service) }
 
-// listening gives the inode numbers of the listening TCP sockets of the home.
+// listening returns the inode numbers of the listening TCP sockets of the home.
 func (h *Home) listening() (map[uint32]bool, error) {
 	out := make(map[uint32]bool)
 	for _, family := range []int{unix.AF_INET, unix.AF_INET6} {

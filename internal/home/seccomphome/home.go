@@ -174,7 +174,7 @@ func (h *Home) Close() error {
 	return nil
 }
 
-// ownNetns gives the network namespace's cookie, or zero.
+// ownNetns returns the network namespace's cookie, or zero.
 func ownNetns() uint64 {
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {

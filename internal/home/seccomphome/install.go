@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// noNewPrivs gives up set-user-ID for the calling thread and what it starts;
+// noNewPrivs returns up set-user-ID for the calling thread and what it starts;
 // without it an ordinary user may not set a filter.
 func noNewPrivs() error {
 	return unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)

@@ -72,7 +72,7 @@ func (h *Home) Release(port uint16) error {
 	return nil
 }
 
-// leased says whether this service may bind a port, and makes it possible
+// leased reports whether this service may bind a port, and makes it possible
 // beside the lease's own socket.
 func (l *listener) leased(s *socket, port uint16) unix.Errno {
 	if s.proto != loopback.TCP || port == 0 {
@@ -101,7 +101,7 @@ func (l *listener) leased(s *socket, port uint16) unix.Errno {
 	return number(unix.SetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_REUSEPORT, 1))
 }
 
-// yieldLease gives the lease's own socket up, because the service runs as
+// yieldLease returns the lease's own socket up, because the service runs as
 // another user, whose SO_REUSEPORT does not go with ours. The lease stays
 // between services.
 func (l *listener) yieldLease(s *socket, port uint16) bool {

@@ -46,7 +46,7 @@ func (l *listener) name(n *notification, s *socket) answer {
 	return answer{}
 }
 
-// shown gives what a program is shown for an address of its socket or of its
+// shown returns what a program is shown for an address of its socket or of its
 // peer.
 func (h *Home) shown(s *socket, seen netip.AddrPort) netip.AddrPort {
 	localhost := netip.AddrFrom4([4]byte{127, 0, 0, 1})

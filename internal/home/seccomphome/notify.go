@@ -52,7 +52,7 @@ func receive(fd int, n *notification) unix.Errno {
 	return ioctl(fd, unix.SECCOMP_IOCTL_NOTIF_RECV, unsafe.Pointer(n))
 }
 
-// valid says whether the thread of a notification still waits for its answer,
+// valid reports whether the thread of a notification still waits for its answer,
 // so that its process id and its memory are still its own.
 func valid(fd int, id uint64) bool {
 	return ioctl(fd, unix.SECCOMP_IOCTL_NOTIF_ID_VALID, unsafe.Pointer(&id)) == 0
@@ -107,7 +107,7 @@ func (a answer) response(id uint64) response {
 	return r
 }
 
-// number gives the errno that err holds, EIO if it is another kind of error,
+// number returns the errno that err holds, EIO if it is another kind of error,
 // and 0 for nil.
 func number(err error) unix.Errno {
 	if err == nil {

@@ -17,7 +17,7 @@ import (
 // probeTimeout bounds each wait of the probe, in milliseconds.
 const probeTimeout = 5000
 
-// Probe says whether this kernel, and the sandbox that this process may be in,
+// Probe reports whether this kernel, and the sandbox that this process may be in,
 // allow a home, and if not, why. It tries it: a thread of this process that is
 // thrown away afterwards sets a filter on itself, makes a call, and is
 // answered in the way that a home answers.

@@ -73,5 +73,5 @@ func newAddress(domain int, to netip.AddrPort) *address {
 	return a
 }
 
-// mapped gives the IPv4-mapped form of an IPv4 address.
+// mapped returns the IPv4-mapped form of an IPv4 address.
 func mapped(ip netip.Addr) netip.Addr { return netip.AddrFrom16(ip.As16()) }

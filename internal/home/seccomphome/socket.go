@@ -79,7 +79,7 @@ func (s *socket) idle() bool {
 	return err == nil && listens == 0 && a.ask(unix.SYS_GETPEERNAME, s.fd) == unix.ENOTCONN
 }
 
-// connects says whether a connect of the socket can wait for the other end.
+// connects reports whether a connect of the socket can wait for the other end.
 func (s *socket) connects() bool {
 	switch s.raw {
 	case unix.IPPROTO_TCP, unix.IPPROTO_MPTCP, unix.IPPROTO_SCTP, unix.IPPROTO_DCCP:

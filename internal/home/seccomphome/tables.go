@@ -78,7 +78,7 @@ type endKey struct {
 	at    netip.AddrPort
 }
 
-// pureSix says whether an address means IPv6 localhost and not IPv4's.
+// pureSix reports whether an address means IPv6 localhost and not IPv4's.
 func pureSix(ip netip.Addr) bool { return ip.Is6() && !ip.Is4In6() }
 
 // sixAddr is a port of ::1.

@@ -28,7 +28,7 @@ func (h *handles) close() {
 	}
 }
 
-// open gives a pidfd for a thread. The caller asks valid afterwards.
+// open returns a pidfd for a thread. The caller asks valid afterwards.
 func (h *handles) open(tid uint32) (int, error) {
 	if fd, ok := h.byThread[tid]; ok {
 		return fd, nil
@@ -62,7 +62,7 @@ func (h *handles) drop(tid uint32) {
 	}
 }
 
-// duplicate gives a duplicate of a thread's descriptor.
+// duplicate returns a duplicate of a thread's descriptor.
 func (h *handles) duplicate(tid uint32, fd int) (int, error) {
 	for range 2 {
 		pidfd, err := h.open(tid)
@@ -92,7 +92,7 @@ func threadGroup(tid uint32) (int, error) {
 	return strconv.Atoi(value)
 }
 
-// statusField gives one line of /proc/PID/status (proc(5)).
+// statusField returns one line of /proc/PID/status (proc(5)).
 func statusField(status, name string) (string, bool) {
 	for line := range strings.Lines(status) {
 		if value, ok := strings.CutPrefix(line, name+":"); ok {

@@ -128,7 +128,7 @@ func (one *waiting) finish(a answer) {
 	one.l.later.Done()
 }
 
-// tried tries again and says whether that was the end of it.
+// tried tries again and reports whether that was the end of it.
 func (one *waiting) tried() bool {
 	a, done := one.again()
 	if done {
@@ -137,7 +137,7 @@ func (one *waiting) tried() bool {
 	return done
 }
 
-// over says whether there is no reason to wait any longer.
+// over reports whether there is no reason to wait any longer.
 func (one *waiting) over() bool {
 	switch {
 	case !valid(one.l.fd, one.id):
@@ -157,7 +157,7 @@ func (one *waiting) over() bool {
 	return true
 }
 
-// interrupted says whether the caller has a signal that it would handle if it
+// interrupted reports whether the caller has a signal that it would handle if it
 // were not waiting for us. A signal for the whole process that another thread
 // takes is gone at the next pulse.
 func (one *waiting) interrupted() bool {

@@ -21,7 +21,7 @@ type client struct {
 	name     string
 	programs []string // the first that there is
 	store    store
-	// command gives arguments, standard input and more environment.
+	// command returns arguments, standard input and more environment.
 	command func(t target) (args []string, stdin string, env []string, err error)
 	words   []string // of its complaint about a certificate
 	// resolves: it cannot be told the address of a name.
@@ -41,7 +41,7 @@ const (
 	certifiStore // a list of its own, unless a variable replaces it
 )
 
-// hint gives the command that mends it.
+// hint returns the command that mends it.
 func (c *client) hint(a *trust.Authority) string {
 	switch c.store {
 	case nssStore:
@@ -57,7 +57,7 @@ func (c *client) hint(a *trust.Authority) string {
 	}
 }
 
-// why gives the client's own words about what is wrong.
+// why returns the client's own words about what is wrong.
 func (c *client) why(said string) string {
 	line := lastOf(said, c.words...)
 	if _, rest, ok := strings.Cut(line, ".cc:"); ok { // Chromium's log: [pid:tid:time:ERROR:file.cc:line] words
@@ -176,7 +176,7 @@ func firefox(t target) ([]string, string, []string, error) {
 	return []string{"--headless", "--no-remote", "--profile", profile, "--screenshot", filepath.Join(t.dir, "page.png"), t.url}, "", []string{"HOME=" + t.dir, "MOZ_CRASHREPORTER_DISABLE=1"}, nil
 }
 
-// firefoxProfile gives the profile that was used last, as far as files tell.
+// firefoxProfile returns the profile that was used last, as far as files tell.
 func firefoxProfile(home string) string {
 	var newest string
 	var at int64

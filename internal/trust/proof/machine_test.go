@@ -171,7 +171,7 @@ func keysOf(m map[string]string) []string {
 	return all
 }
 
-// snapshot gives every path below the directories with its mode and content.
+// snapshot returns every path below the directories with its mode and content.
 func snapshot(t *testing.T, dirs ...string) map[string]string {
 	t.Helper()
 	all := make(map[string]string)

@@ -19,7 +19,7 @@ import (
 	"lodge/internal/trust"
 )
 
-// State says whether a program trusts the authority.
+// State reports whether a program trusts the authority.
 type State string
 
 const (
@@ -70,7 +70,7 @@ const (
 // ErrClient is the cause where a client's name is not known.
 var ErrClient = errors.New("no such client")
 
-// Names gives the clients that Run knows, in its order.
+// Names returns the clients that Run knows, in its order.
 func Names() []string {
 	var all []string
 	for _, c := range clients() {

@@ -24,7 +24,7 @@ func authority(t *testing.T) *trust.Authority {
 	return a
 }
 
-// fake gives a search path on which a shell script is the program.
+// fake returns a search path on which a shell script is the program.
 func fake(t *testing.T, program, script string) string {
 	t.Helper()
 	dir := t.TempDir()

@@ -182,7 +182,7 @@ func find(path string, names ...string) string {
 	return ""
 }
 
-// lastOf gives the last line that has one of the words, or "".
+// lastOf returns the last line that has one of the words, or "".
 func lastOf(said string, words ...string) string {
 	var match string
 	for line := range strings.Lines(said) {
@@ -193,7 +193,7 @@ func lastOf(said string, words ...string) string {
 	return short(match)
 }
 
-// lastLine gives the last line that has anything.
+// lastLine returns the last line that has anything.
 func lastLine(said string) string {
 	said = strings.TrimSpace(said)
 	return short(strings.TrimSpace(said[strings.LastIndexByte(said, '\n')+1:]))

@@ -60,7 +60,7 @@ func (m *Machine) databases() []database {
 	return all
 }
 
-// shared gives where Chromium and its kin look for the user's database.
+// shared returns where Chromium and its kin look for the user's database.
 func (m *Machine) shared() []string {
 	data := m.DataHome
 	if !filepath.IsAbs(data) {
@@ -76,7 +76,7 @@ func (m *Machine) configHome() string {
 	return filepath.Join(m.Home, ".config")
 }
 
-// missingDatabase gives the database that Chromium would look for first, where
+// missingDatabase returns the database that Chromium would look for first, where
 // Chromium is installed and has none. Where there is one in the XDG directory,
 // that must stay the only one: the other would hide it.
 func (m *Machine) missingDatabase(dbs []database) (database, bool) {
@@ -95,7 +95,7 @@ func (m *Machine) missingDatabase(dbs []database) (database, bool) {
 	return database{m.shared()[0], "Chromium"}, true
 }
 
-// profiles gives the directories of a Firefox root's profiles: those that
+// profiles returns the directories of a Firefox root's profiles: those that
 // profiles.ini names, wherever they are, and those that are in the root.
 func profiles(root string) []string {
 	var all []string

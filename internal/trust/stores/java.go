@@ -130,7 +130,7 @@ func (w *work) keyStore(ctx context.Context, k keyStore) Result {
 // alias names the root in a key store. keytool makes it lower case.
 func alias(c *x509.Certificate) string { return "lodge-" + trust.Fingerprint(c)[:16] }
 
-// aliases says whether the root is in a key store, and which entries of lodge's
+// aliases reports whether the root is in a key store, and which entries of lodge's
 // should not be there. A store of the old format has its certificates in the
 // clear, and one of the new may: then no JVM is started to see that the root is
 // there and nothing of lodge's before it.

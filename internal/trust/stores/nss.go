@@ -197,7 +197,7 @@ func (e entry) trusted() bool {
 	return strings.Contains(server, "C")
 }
 
-// entries gives the roots of lodge's in a database.
+// entries returns the roots of lodge's in a database.
 func (w *work) entries(cert func(...string) (string, error)) ([]entry, error) {
 	list, err := cert("-L")
 	if err != nil {
@@ -246,7 +246,7 @@ func exists(path string) bool {
 	return err == nil
 }
 
-// packageCommand gives the command that installs a package, by its names on
+// packageCommand returns the command that installs a package, by its names on
 // Debian, Fedora, Arch and openSUSE.
 func (m *Machine) packageCommand(debian, fedora, arch, suse string) string {
 	for _, c := range [][2]string{

@@ -94,7 +94,7 @@ func replace(path string, b []byte, mode fs.FileMode) error {
 	return nil
 }
 
-// unpath says what could not be done with which path, once.
+// unpath reports what could not be done with which path, once.
 func unpath(verb, path string, err error) error {
 	var pe *fs.PathError
 	var le *os.LinkError

@@ -1,5 +1,5 @@
 // Package stores puts the authority's root into the places where programs look
-// for what they trust, says whether it is there, and takes it out again: the
+// for what they trust, reports whether it is there, and takes it out again: the
 // system's store, the databases of NSS (Chromium, Firefox) and the key stores
 // of Java. It makes no certificate, and it asks nobody for a password: what
 // needs root and is not run by root comes back as the command that does it.
@@ -29,7 +29,7 @@ const (
 	Java   Kind = "java"
 )
 
-// Kinds gives all kinds in order.
+// Kinds returns all kinds in order.
 func Kinds() []Kind { return []Kind{System, NSS, Java} }
 
 // State is what came of a store.
@@ -86,7 +86,7 @@ func Uninstall(ctx context.Context, m Machine, a Anchor, kinds []Kind) []Result 
 	return each(ctx, &work{Machine: m, Anchor: a, act: uninstall}, kinds)
 }
 
-// Status says whether the root is in the stores, and changes nothing.
+// Status reports whether the root is in the stores, and changes nothing.
 func Status(ctx context.Context, m Machine, a Anchor, kinds []Kind) []Result {
 	return each(ctx, &work{Machine: m, Anchor: a, act: status}, kinds)
 }

@@ -140,7 +140,7 @@ func (r *rig) status(kinds ...Kind) func() []Result {
 	return func() []Result { return Status(r.t.Context(), r.m, r.anchor(), kinds) }
 }
 
-// tree gives every path below a directory with its mode and content.
+// tree returns every path below a directory with its mode and content.
 func tree(t *testing.T, dir string) map[string]string {
 	t.Helper()
 	all := make(map[string]string)

@@ -55,7 +55,7 @@ func (w *work) layout() *layout {
 	return nil
 }
 
-// below gives a system path below the root directory.
+// below returns a system path below the root directory.
 func (m *Machine) below(path string) string { return filepath.Join("/", m.SysRoot, path) }
 
 // own reports whether system paths are the machine's own.
@@ -191,7 +191,7 @@ func (w *work) changeAnchors(dir, file string, others []string) error {
 	return replace(file, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: w.Root.Raw}), 0o644)
 }
 
-// command gives the distribution's command. Below another root only Debian's
+// command returns the distribution's command. Below another root only Debian's
 // knows how to work there, and its hooks stay out of it; of others it is empty.
 func (w *work) command(l *layout, gone bool) []string {
 	c := l.update
@@ -219,7 +219,7 @@ func byHand(command []string) string {
 	return line
 }
 
-// inBundle gives a question: is this certificate in the file?
+// inBundle returns a question: is this certificate in the file?
 func (w *work) inBundle(path string) func(*x509.Certificate) bool {
 	b, err := readSmall(path)
 	if err != nil {

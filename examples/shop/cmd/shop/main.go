@@ -100,7 +100,7 @@ func logged(name string, next http.Handler) http.Handler {
 	})
 }
 
-// newClient gives a client that goes straight to the address it is given.
+// newClient returns a client that goes straight to the address it is given.
 func newClient() *http.Client {
 	return &http.Client{
 		Timeout:   5 * time.Second,
@@ -118,7 +118,7 @@ func get(ctx context.Context, client *http.Client, url string, w io.Writer) erro
 	return err
 }
 
-// fetch gives the body of an answer with status 200.
+// fetch returns the body of an answer with status 200.
 func fetch(ctx context.Context, client *http.Client, method, url string) ([]byte, error) {
 	req, err := http.NewRequestWithContext(ctx, method, url, nil)
 	if err != nil {
