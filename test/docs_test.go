@@ -21,8 +21,11 @@ type docCommand struct {
 	text string
 	// output is what the document shows below it, up to the next command.
 	output []string
-	// endless marks a command that goes on until Ctrl-C.
-	endless bool
+	// dir is the directory that stands before the prompt, or "".
+	dir string
+	// endless marks a command that goes on until Ctrl-C, background one that goes
+	// on beside those below it.
+	endless, background bool
 	// notRun is why it is not run, or "".
 	notRun string
 }
@@ -33,7 +36,8 @@ type docCommand struct {
 //     command, and the lines up to the next one are its output. A directory may
 //     stand before the "$".
 //   - A comment `<!-- not run: REASON -->` before a block leaves its commands out,
-//     `<!-- until Ctrl-C -->` ends each after its first output.
+//     `<!-- until Ctrl-C -->` ends each after its first output, and
+//     `<!-- in the background -->` lets the first of each directory go on.
 //   - `<!-- session: root -->` runs the document as root with names on ports 80
 //     and 443, in a network namespace of its own; `<!-- session: empty -->` without
 //     the project shop, which is up in all others.
@@ -47,15 +51,15 @@ type document struct {
 }
 
 var (
-	docDirective = regexp.MustCompile(`^<!-- (not run|session|until Ctrl-C)(?:: (.*?))? -->$`)
-	docPrompt    = regexp.MustCompile(`^(?:[~\w/.-]+ +)?\$ (.*)$`)
+	docDirective = regexp.MustCompile(`^<!-- (not run|session|until Ctrl-C|in the background)(?:: (.*?))? -->$`)
+	docPrompt    = regexp.MustCompile(`^(?:(~/[\w/.-]+) +)?\$ (.*)$`)
 )
 
 // parseDocument finds the command lines of a document.
 func parseDocument(path, text string) (document, error) {
 	d := document{path: path}
 	var notRun string
-	var endless, script, fenced, inBlock bool
+	var endless, background, script, fenced, inBlock bool
 	cur := -1
 	for i, line := range strings.Split(text, "\n") {
 		if m := docDirective.FindStringSubmatch(line); m != nil && !fenced {
@@ -67,6 +71,8 @@ func parseDocument(path, text string) (document, error) {
 				notRun = m[2]
 			case "until Ctrl-C":
 				endless = true
+			case "in the background":
+				background = true
 			case "session":
 				d.root, d.empty = m[2] == "root", m[2] == "empty"
 			}
@@ -75,10 +81,10 @@ func parseDocument(path, text string) (document, error) {
 		if rest, ok := strings.CutPrefix(line, "```"); ok {
 			fenced = !fenced
 			if script = fenced && rest == "sh"; script {
-				d.commands = append(d.commands, docCommand{line: i + 2, notRun: notRun, endless: endless})
+				d.commands = append(d.commands, docCommand{line: i + 2, notRun: notRun, endless: endless, background: background})
 			}
 			if !fenced {
-				notRun, endless = "", false
+				notRun, endless, background = "", false, false
 			}
 			cur = -1
 			continue
@@ -94,7 +100,7 @@ func parseDocument(path, text string) (document, error) {
 			code = line
 		case !indented:
 			if line != "" && inBlock {
-				inBlock, notRun, endless = false, "", false
+				inBlock, notRun, endless, background = false, "", false, false
 			}
 			cur = -1
 			continue
@@ -102,7 +108,11 @@ func parseDocument(path, text string) (document, error) {
 			inBlock = true
 		}
 		if m := docPrompt.FindStringSubmatch(code); m != nil {
-			d.commands = append(d.commands, docCommand{line: i + 1, text: m[1], notRun: notRun, endless: endless})
+			c := docCommand{line: i + 1, dir: m[1], text: m[2], notRun: notRun, endless: endless}
+			if background && c.dir != "" {
+				c.background = !slices.ContainsFunc(d.commands, func(o docCommand) bool { return o.background && o.dir == c.dir })
+			}
+			d.commands = append(d.commands, c)
 			cur = len(d.commands) - 1
 		} else if cur >= 0 {
 			d.commands[cur].output = append(d.commands[cur].output, code)
@@ -150,21 +160,33 @@ func documents(t *testing.T) []document {
 const docShell = `
 exec 3>"$DOC_REPORT"
 at() { printf '%s\n' "$*" >&3; }
-endless() { # COMMAND: run it until its first output, then send SIGINT
-	coproc ENDLESS { exec 2>&1; set -m; eval "$1"; }
-	local pid=$ENDLESS_PID out=${ENDLESS[0]} first=
-	exec 4<&"$out"
+started=
+begun() { # COMMAND: start it and wait for its first output
+	local fifo=$HOME/.fifo$RANDOM first=
+	mkfifo "$fifo"
+	setsid bash -c "$1" >"$fifo" 2>&1 3>&- </dev/null &
+	last=$!
+	exec 4<"$fifo"
+	rm "$fifo"
 	IFS= read -r -u 4 first || true
 	printf '%s\n' "$first"
-	kill -INT -- "$pid" 2>/dev/null
-	pkill -INT -P "$pid" 2>/dev/null
+	[ -n "$first" ]
+}
+endless() { # COMMAND: start it, and send SIGINT after its first output
+	begun "exec $1" || return 99
+	kill -INT "$last"
 	cat <&4
 	exec 4<&-
-	wait "$pid"
+	wait "$last"
 	local status=$?
-	[ -n "$first" ] || return 99
 	[ $status = 130 ] && return 0
 	return $status
+}
+background() { # COMMAND: start it, and let it go on to the end of the document
+	begun "exec $1" || return 99
+	started="$started $last"
+	cat <&4 >/dev/null &
+	exec 4<&-
 }
 `
 
@@ -177,9 +199,14 @@ func (d document) script() string {
 			continue
 		}
 		fmt.Fprintf(&b, "at begin %d\necho '@@ %s:%d'\n", i, d.path, c.line)
+		if c.dir != "" {
+			fmt.Fprintf(&b, "mkdir -p %[1]s; cd %[1]s\n", c.dir)
+		}
 		switch {
 		case c.endless:
 			fmt.Fprintf(&b, "endless %s\n", quoteShell(c.text))
+		case c.background:
+			fmt.Fprintf(&b, "background %s\n", quoteShell(c.text))
 		case strings.Contains(c.text, "\n"):
 			// A script ends at its first error, and its directory is kept.
 			fmt.Fprintf(&b, "set -e\ntrap 'at end %d $?' EXIT\n%strap - EXIT\nset +e\n", i, c.text)
@@ -188,6 +215,7 @@ func (d document) script() string {
 		}
 		fmt.Fprintf(&b, "at end %d $?\n", i)
 	}
+	b.WriteString("for pid in $started; do kill -INT $pid; done\nwait\n")
 	return b.String()
 }
 
@@ -302,7 +330,7 @@ func TestParseDocument(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []docCommand{
-		{line: 4, text: "lodge ls", output: []string{"NAME"}},
+		{line: 4, dir: "~/a", text: "lodge ls", output: []string{"NAME"}},
 		{line: 6, text: "lodge up   # all"},
 		{line: 10, text: "lodge trust", notRun: "it needs a browser"},
 		{line: 14, text: "lodge probe 1", output: []string{"lodge: probe 1: refused (hint: x)"}},
@@ -314,7 +342,7 @@ func TestParseDocument(t *testing.T) {
 	}
 	for i, w := range want {
 		g := d.commands[i]
-		if g.line != w.line || g.text != w.text || !slices.Equal(g.output, w.output) || g.endless != w.endless || g.notRun != w.notRun {
+		if g.line != w.line || g.text != w.text || !slices.Equal(g.output, w.output) || g.endless != w.endless || g.dir != w.dir || g.notRun != w.notRun {
 			t.Errorf("command %d is %+v, want %+v", i, g, w)
 		}
 	}

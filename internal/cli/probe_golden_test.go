@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"lodge/internal/probe"
+	"lodge/internal/probe/answer"
 )
 
 func sameAsFile(t *testing.T, name, got string) {
@@ -29,7 +30,7 @@ func asJSON(t *testing.T, v any) string {
 }
 
 // answered is a report with what is the same in all of them.
-func answered(text, host, ip string, port uint16, a *probe.Answer) *probe.Report {
+func answered(text, host, ip string, port uint16, a *answer.Answer) *probe.Report {
 	at := netip.MustParseAddr(ip)
 	return &probe.Report{
 		Target: text, Protocol: "tcp", Host: host, Port: port, Result: probe.Answered, IP: at,
@@ -41,37 +42,37 @@ func answered(text, host, ip string, port uint16, a *probe.Answer) *probe.Report
 
 func TestProbeGoldens(t *testing.T) {
 	day := time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
-	tls := &probe.TLS{
+	tls := &answer.TLS{
 		Version: "TLS 1.3", Cipher: "TLS_AES_128_GCM_SHA256", ALPN: "h2", Problem: "its issuer is not trusted here",
-		Certificate: &probe.Certificate{
+		Certificate: &answer.Certificate{
 			Subject: "CN=web.shop.localhost", Issuer: "CN=lodge", Names: []string{"web.shop.localhost", "127.0.0.1"},
 			NotBefore: day, NotAfter: day.AddDate(1, 0, 0), SHA256: "ab12", Chain: 2,
 		},
 	}
-	secure := answered("https://localhost:8443/", "localhost", "127.0.0.1", 8443, &probe.Answer{
+	secure := answered("https://localhost:8443/", "localhost", "127.0.0.1", 8443, &answer.Answer{
 		Protocol: "h2", Product: "nginx", Version: "1.22.1", TLS: tls,
-		HTTP: &probe.HTTP{Version: "2", Path: "/", Status: 302, Reason: "Found", Server: "nginx/1.22.1", ContentType: "text/html", Location: "/login", Body: "<html>"},
+		HTTP: &answer.HTTP{Version: "2", Path: "/", Status: 302, Reason: "Found", Server: "nginx/1.22.1", ContentType: "text/html", Location: "/login", Body: "<html>"},
 	})
 	secure.TLSUS, secure.ResolveUS = 1234, 88
 	secure.Addresses = append([]probe.Attempt{{IP: netip.IPv6Loopback(), Family: "ipv6", Result: "refused", Error: "connection refused"}}, secure.Addresses...)
-	unknown := answered(":8086", "localhost", "127.83.20.7", 8086, &probe.Answer{Protocol: "unknown", FirstBytes: `\x00\x01hm`})
+	unknown := answered(":8086", "localhost", "127.83.20.7", 8086, &answer.Answer{Protocol: "unknown", FirstBytes: `\x00\x01hm`})
 	unknown.Assigned, unknown.CommonUse = "d-s-n", "InfluxDB"
-	udp := answered("udp://127.0.0.53:53", "127.0.0.53", "127.0.0.53", 53, &probe.Answer{Protocol: "dns", Product: "dnsmasq", Version: "2.90", FirstBytes: "lo"})
+	udp := answered("udp://127.0.0.53:53", "127.0.0.53", "127.0.0.53", 53, &answer.Answer{Protocol: "dns", Product: "dnsmasq", Version: "2.90", FirstBytes: "lo"})
 	udp.Protocol, udp.ConnectUS = "udp", 0
-	socket := answered("ws://[::1]:5173/", "::1", "::1", 5173, &probe.Answer{
-		Protocol: "http", Offers: []string{"websocket"}, HTTP: &probe.HTTP{Version: "1.1", Path: "/", Status: 426, Reason: "Upgrade Required"},
+	socket := answered("ws://[::1]:5173/", "::1", "::1", 5173, &answer.Answer{
+		Protocol: "http", Offers: []string{"websocket"}, HTTP: &answer.HTTP{Version: "1.1", Path: "/", Status: 426, Reason: "Upgrade Required"},
 	})
 	for name, r := range map[string]*probe.Report{
-		"postgresql": answered("5432", "localhost", "127.0.0.1", 5432, &probe.Answer{Protocol: "postgresql", Product: "PostgreSQL", Version: "15.18", Auth: "none", User: "ann", FirstBytes: "N"}),
-		"scram":      answered("5432", "localhost", "127.0.0.1", 5432, &probe.Answer{Protocol: "postgresql", Product: "PostgreSQL", Auth: "scram-sha-256", User: "ann"}),
-		"no-role":    answered("5432", "localhost", "127.0.0.1", 5432, &probe.Answer{Protocol: "postgresql", Product: "PostgreSQL", User: "ann", Refusal: `role "ann" does not exist`, RefusalCode: "28000"}),
-		"redis":      answered("6379", "localhost", "127.0.0.1", 6379, &probe.Answer{Protocol: "redis", Auth: "required"}),
-		"mysql":      answered("3306", "localhost", "127.0.0.1", 3306, &probe.Answer{Protocol: "mysql", Product: "MySQL", Version: "8.0.36", Auth: "caching_sha2_password", Offers: []string{"tls"}}),
-		"ssh":        answered("22", "localhost", "127.0.0.1", 22, &probe.Answer{Protocol: "ssh", Product: "OpenSSH", Version: "9.2p1 Debian-2"}),
-		"grpc":       answered("50051", "localhost", "127.0.0.1", 50051, &probe.Answer{Protocol: "grpc", HTTP: &probe.HTTP{Version: "2", Path: "/", Status: 415, Reason: "Unsupported Media Type", ContentType: "application/grpc"}}),
-		"echo":       answered("7", "localhost", "127.0.0.1", 7, &probe.Answer{Protocol: "echo"}),
-		"imaps":      answered("993", "localhost", "127.0.0.1", 993, &probe.Answer{Protocol: "imap", Product: "Dovecot ready.", TLS: &probe.TLS{Version: "TLS 1.2", Cipher: "X", Trusted: true}}),
-		"tls":        answered("9999", "localhost", "127.0.0.1", 9999, &probe.Answer{Protocol: "tls", Refusal: "remote error: tls: certificate required", TLS: &probe.TLS{Version: "TLS 1.3", Cipher: "X", Problem: "it is expired or not yet valid", WantsClientCertificate: true}}),
+		"postgresql": answered("5432", "localhost", "127.0.0.1", 5432, &answer.Answer{Protocol: "postgresql", Product: "PostgreSQL", Version: "15.18", Auth: "none", User: "ann", FirstBytes: "N"}),
+		"scram":      answered("5432", "localhost", "127.0.0.1", 5432, &answer.Answer{Protocol: "postgresql", Product: "PostgreSQL", Auth: "scram-sha-256", User: "ann"}),
+		"no-role":    answered("5432", "localhost", "127.0.0.1", 5432, &answer.Answer{Protocol: "postgresql", Product: "PostgreSQL", User: "ann", Refusal: `role "ann" does not exist`, RefusalCode: "28000"}),
+		"redis":      answered("6379", "localhost", "127.0.0.1", 6379, &answer.Answer{Protocol: "redis", Auth: "required"}),
+		"mysql":      answered("3306", "localhost", "127.0.0.1", 3306, &answer.Answer{Protocol: "mysql", Product: "MySQL", Version: "8.0.36", Auth: "caching_sha2_password", Offers: []string{"tls"}}),
+		"ssh":        answered("22", "localhost", "127.0.0.1", 22, &answer.Answer{Protocol: "ssh", Product: "OpenSSH", Version: "9.2p1 Debian-2"}),
+		"grpc":       answered("50051", "localhost", "127.0.0.1", 50051, &answer.Answer{Protocol: "grpc", HTTP: &answer.HTTP{Version: "2", Path: "/", Status: 415, Reason: "Unsupported Media Type", ContentType: "application/grpc"}}),
+		"echo":       answered("7", "localhost", "127.0.0.1", 7, &answer.Answer{Protocol: "echo"}),
+		"imaps":      answered("993", "localhost", "127.0.0.1", 993, &answer.Answer{Protocol: "imap", Product: "Dovecot ready.", TLS: &answer.TLS{Version: "TLS 1.2", Cipher: "X", Trusted: true}}),
+		"tls":        answered("9999", "localhost", "127.0.0.1", 9999, &answer.Answer{Protocol: "tls", Refusal: "remote error: tls: certificate required", TLS: &answer.TLS{Version: "TLS 1.3", Cipher: "X", Problem: "it is expired or not yet valid", WantsClientCertificate: true}}),
 		"https":      secure, "unknown": unknown, "udp": udp, "websocket": socket,
 	} {
 		var out bytes.Buffer
@@ -97,18 +98,18 @@ func TestProbeLoadGoldens(t *testing.T) {
 	page.Succeeded, page.Failed, page.Connections, page.StaleConnections = 987, 13, 12, 2
 	page.ReceivedBytes, page.SentBytes, page.Connect = 5<<20, 99000, &latency
 	page.Statuses = map[string]int64{"200": 987, "503": 10}
-	page.Errors = []probe.ErrorCount{{Kind: probe.BadStatus, Count: 10, First: "503 Service Unavailable"}, {Kind: probe.ClosedEarly, Count: 3, First: "unexpected EOF"}}
+	page.Errors = []probe.ErrorCount{{Kind: answer.BadStatus, Count: 10, First: "503 Service Unavailable"}, {Kind: answer.ClosedEarly, Count: 3, First: "unexpected EOF"}}
 	rate := base
 	rate.Mode, rate.SizeBytes, rate.RatePerSecond, rate.Service, rate.Connections, rate.ReceivedBytes = probe.ModeEcho, 64, 500, &latency, 10, 64000
 	rate.Stopped, rate.DurationUS, rate.Histogram, rate.Count = "interrupted", 12_340_000, long, 0
 	none := base
 	none.Mode, none.Succeeded, none.Failed, none.PerSecond, none.Latency, none.Histogram = probe.ModeConnect, 0, 1000, 0, probe.Latency{}, []probe.Bar{}
-	none.Errors = []probe.ErrorCount{{Kind: probe.NoLocalPort, Count: 1000, First: "cannot assign requested address"}}
+	none.Errors = []probe.ErrorCount{{Kind: answer.NoLocalPort, Count: 1000, First: "cannot assign requested address"}}
 	one := base
 	one.Mode, one.Count, one.Done, one.Succeeded, one.Latency = probe.ModeConnect, 1, 1, 1, probe.Latency{MaxUS: 41.2}
 	failed := one
 	failed.Mode, failed.Method, failed.Path, failed.Succeeded, failed.Failed = probe.ModeHTTP, "GET", "/", 0, 1
-	failed.Errors = []probe.ErrorCount{{Kind: probe.BadStatus, Count: 1, First: "404 Not Found"}}
+	failed.Errors = []probe.ErrorCount{{Kind: answer.BadStatus, Count: 1, First: "404 Not Found"}}
 	for name, s := range map[string]*probe.Summary{"load-http": &page, "load-rate": &rate, "load-none": &none, "load-one": &one, "load-failed": &failed} {
 		var out bytes.Buffer
 		printSummary(&out, s)

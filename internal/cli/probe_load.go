@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"lodge/internal/probe"
+	"lodge/internal/probe/answer"
 )
 
 // probeMany measures, and prints what was measured also when it is interrupted:
@@ -51,13 +52,13 @@ func loadFailed(t probe.Target, s *probe.Summary) error {
 	e := s.Errors[0]
 	err := fmt.Errorf("probe %s: nothing succeeded: %s", t.Text, e.First)
 	switch e.Kind {
-	case probe.Refused, probe.Timeout, probe.Denied, probe.Unreachable, probe.NoLocalPort:
+	case answer.Refused, answer.Timeout, answer.Denied, answer.Unreachable, answer.NoLocalPort:
 		host := t.Host
 		if s.IP.IsValid() {
 			host = s.IP.String()
 		}
 		return &hinted{err: err, hint: "lodge explain " + net.JoinHostPort(host, strconv.Itoa(int(t.Port)))}
-	case probe.BadAnswer, probe.ClosedEarly, probe.Reset:
+	case answer.BadAnswer, answer.ClosedEarly, answer.Reset:
 		return &hinted{err: err, hint: "what answers there: lodge probe " + net.JoinHostPort(t.Host, strconv.Itoa(int(t.Port)))}
 	}
 	return err

@@ -11,6 +11,7 @@ import (
 
 	"lodge/internal/loopback"
 	"lodge/internal/probe"
+	"lodge/internal/probe/answer"
 )
 
 // printAnswer prints what one probe found: the answer first, in one line.
@@ -38,7 +39,7 @@ func (a *app) printAnswer(r *probe.Report, timeout time.Duration) {
 }
 
 // answerText says in one phrase what answers.
-func answerText(x *probe.Answer) string {
+func answerText(x *answer.Answer) string {
 	name := strings.TrimSpace(x.Product + " " + x.Version)
 	titles := map[string]string{
 		"ssh": "SSH", "smtp": "SMTP", "ftp": "FTP", "smtp or ftp": "SMTP or FTP", "imap": "IMAP", "pop3": "POP3", "dns": "DNS", "amqp": "AMQP",
@@ -81,7 +82,7 @@ func answerText(x *probe.Answer) string {
 }
 
 // httpText is the protocol, the status, and the server's name.
-func httpText(x *probe.Answer) string {
+func httpText(x *answer.Answer) string {
 	if x.HTTP == nil {
 		return "HTTP"
 	}
@@ -107,16 +108,16 @@ func httpText(x *probe.Answer) string {
 }
 
 // brokenText reports how the answer broke off.
-func brokenText(x *probe.Answer, timeout time.Duration) string {
+func brokenText(x *answer.Answer, timeout time.Duration) string {
 	text := ""
 	switch x.Failure {
-	case probe.Reset:
+	case answer.Reset:
 		text = ", then it resets the connection within the answer"
-	case probe.ClosedEarly:
+	case answer.ClosedEarly:
 		text = ", then it closes the connection within the answer"
-	case probe.Timeout:
+	case answer.Timeout:
 		text = " within " + timeout.String()
-	case probe.BadAnswer:
+	case answer.BadAnswer:
 		text = ", malformed"
 	}
 	if x.HTTP != nil && x.HTTP.Problem != "" {
@@ -126,7 +127,7 @@ func brokenText(x *probe.Answer, timeout time.Duration) string {
 }
 
 // authText reports who is let in, or what was refused.
-func authText(x *probe.Answer) string {
+func authText(x *answer.Answer) string {
 	who := ""
 	if x.User != "" {
 		who = " user " + x.User
@@ -251,20 +252,20 @@ func unanswered(t probe.Target, r *probe.Report) error {
 	}
 	var text, hint string
 	switch r.Result {
-	case probe.Result(probe.Refused):
+	case probe.Result(answer.Refused):
 		text, hint = "nobody listens on "+where+": connection refused", explain
 		if r.Protocol == loopback.UDP {
 			text = "nobody has " + where + ": the port is unreachable, says ICMP"
 		}
 	case probe.Silent:
 		text, hint = where+" takes connections, and says nothing to any question", "whether it takes connections at all: lodge probe --connect "+t.Text
-	case probe.Result(probe.Reset):
+	case probe.Result(answer.Reset):
 		text, hint = where+" takes connections, and resets each", "its log should say why; "+explain
 	case probe.Closed:
 		text, hint = where+" takes connections, and closes each without a word", explain
 	case probe.NoReply:
 		text, hint = "no answer from "+where+", and no word that nobody is there: most UDP servers are silent when they are asked something else", explain
-	case probe.Result(probe.Timeout):
+	case probe.Result(answer.Timeout):
 		text, hint = where+" does not answer: connecting took too long", explain
 	default:
 		text, hint = "connect to "+where+": "+cause, explain

@@ -7,6 +7,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"lodge/internal/probe/answer"
+	"lodge/internal/probe/answer/samples"
 )
 
 // ending reads the question, says something, and ends the connection: with a
@@ -56,10 +59,10 @@ func TestBrokenAnswers(t *testing.T) {
 			if got := fmt.Sprint(a.Failure, " ", a.HTTP.Status, " ", a.HTTP.Interim); got != c.want {
 				t.Errorf("got %s, want %s", got, c.want)
 			}
-			if reset := r.Exchanges[0].Result == string(Reset); reset != c.reset {
+			if reset := r.Exchanges[0].Result == string(answer.Reset); reset != c.reset {
 				t.Errorf("exchange %+v", r.Exchanges[0])
 			}
-			if bad := a.Failure == BadAnswer; bad != (a.HTTP.Problem != "") {
+			if bad := a.Failure == answer.BadAnswer; bad != (a.HTTP.Problem != "") {
 				t.Errorf("problem %q", a.HTTP.Problem)
 			}
 		})
@@ -76,13 +79,13 @@ func TestOnlyInterimAnswers(t *testing.T) {
 	})
 	for _, scheme := range []string{"", "http"} {
 		a := find(t, hints.target(scheme), Options{Timeout: 3 * time.Second}).Answer
-		if a == nil || a.HTTP == nil || a.HTTP.Interim != 103 || a.HTTP.Status != 0 || a.Failure != Timeout {
+		if a == nil || a.HTTP == nil || a.HTTP.Interim != 103 || a.HTTP.Status != 0 || a.Failure != answer.Timeout {
 			t.Errorf("%+v", a)
 		}
 	}
 	flood := serve(t, pour("HTTP/1.1 100 Continue\r\n\r\n"))
 	a := find(t, flood.target("http"), Options{}).Answer
-	if a == nil || a.HTTP == nil || a.HTTP.Interim != 100 || a.Failure != BadAnswer {
+	if a == nil || a.HTTP == nil || a.HTTP.Interim != 100 || a.Failure != answer.BadAnswer {
 		t.Errorf("%+v", a)
 	}
 }
@@ -99,7 +102,7 @@ func TestUpgradeThatBreaksOff(t *testing.T) {
 		}
 		_, _ = io.WriteString(c, "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
 	})
-	if a := find(t, f.target("http"), Options{}).Answer; a.status() != 404 || len(a.Offers) != 0 || a.Failure != "" {
+	if a := find(t, f.target("http"), Options{}).Answer; a.Status() != 404 || len(a.Offers) != 0 || a.Failure != "" {
 		t.Errorf("%+v", a)
 	}
 }
@@ -109,8 +112,8 @@ func TestTruncatedAtEachByte(t *testing.T) {
 	for name, text := range map[string]string{
 		"HTTP":      "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 404 Not Found\r\nContent-Length: 3\r\n\r\nabc",
 		"chunks":    "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
-		"MySQL":     mysql8,
-		"HTTP/2":    h2Settings,
+		"MySQL":     samples.MySQL8,
+		"HTTP/2":    samples.H2Settings,
 		"SSH":       "SSH-2.0-OpenSSH_9.2p1\r\n",
 		"a notice":  "NOTICE AUTH :*** Looking up\r\n",
 		"TLS alert": "\x15\x03\x01\x00\x02\x02\x28",

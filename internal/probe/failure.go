@@ -8,30 +8,13 @@ import (
 	"net"
 	"os"
 	"syscall"
-)
 
-// Failure is the kind of a failed connection or exchange.
-type Failure string
-
-// The kinds of failures, as --json shows them.
-const (
-	Refused      Failure = "refused"        // nobody listens (ECONNREFUSED)
-	Reset        Failure = "reset"          // the other side reset the connection
-	Timeout      Failure = "timeout"        // no answer in time
-	NoLocalPort  Failure = "no_local_port"  // this machine's dynamic ports are used up (EADDRNOTAVAIL)
-	TooManyFiles Failure = "too_many_files" // this process may open no more (EMFILE, ENFILE)
-	ClosedEarly  Failure = "closed_early"   // closed before the answer was whole
-	BadStatus    Failure = "bad_status"     // HTTP: a status that was not expected
-	BadAnswer    Failure = "bad_answer"     // not the protocol, or not what was sent
-	Unreachable  Failure = "unreachable"    // no route, or no such address here
-	Denied       Failure = "denied"         // a firewall or a policy said no (EPERM, EACCES)
-	TLSFailed    Failure = "tls"            // the handshake failed
-	Other        Failure = "other"
+	"lodge/internal/probe/answer"
 )
 
 // errBad marks an answer that is not what the mode expects.
 type errBad struct {
-	kind Failure
+	kind answer.Failure
 	text string
 }
 
@@ -39,7 +22,7 @@ func (e *errBad) Error() string { return e.text }
 
 // failureOf tells the kind of an error from its cause. The errors of connect
 // are those of connect(2) on Linux.
-func failureOf(err error) Failure {
+func failureOf(err error) answer.Failure {
 	var bad *errBad
 	var alert tls.AlertError
 	var record tls.RecordHeaderError
@@ -48,25 +31,25 @@ func failureOf(err error) Failure {
 	case errors.As(err, &bad):
 		return bad.kind
 	case errors.Is(err, syscall.ECONNREFUSED):
-		return Refused
+		return answer.Refused
 	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE), errors.Is(err, syscall.ECONNABORTED):
-		return Reset
+		return answer.Reset
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
-		return NoLocalPort
+		return answer.NoLocalPort
 	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
-		return TooManyFiles
+		return answer.TooManyFiles
 	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH), errors.Is(err, syscall.EAFNOSUPPORT):
-		return Unreachable
+		return answer.Unreachable
 	case errors.Is(err, syscall.EPERM), errors.Is(err, syscall.EACCES):
-		return Denied
+		return answer.Denied
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, syscall.ETIMEDOUT):
-		return Timeout
+		return answer.Timeout
 	case errors.As(err, &ne) && ne.Timeout():
-		return Timeout
+		return answer.Timeout
 	case errors.As(err, &alert), errors.As(err, &record):
-		return TLSFailed
+		return answer.TLSFailed
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return ClosedEarly
+		return answer.ClosedEarly
 	}
-	return Other
+	return answer.Other
 }

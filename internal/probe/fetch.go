@@ -10,6 +10,8 @@ import (
 	"net/textproto"
 	"strconv"
 	"strings"
+
+	"lodge/internal/probe/answer"
 )
 
 // maxPage is how long the body of a response may be in a load.
@@ -136,18 +138,18 @@ func (w *worker) fetchOnce(ctx context.Context) (keep bool, err error) {
 	}
 	n, err := w.conn.Write(w.l.request)
 	w.shard.sent.Add(int64(n))
-	w.limit.N = maxHead
+	w.limit.N = answer.MaxHead
 	if err == nil {
 		_, err = w.read.Peek(1)
 	}
 	if err != nil {
-		if kind := failureOf(err); reused && idempotent(w.l.opts.HTTP.Method) && (kind == ClosedEarly || kind == Reset) {
+		if kind := failureOf(err); reused && idempotent(w.l.opts.HTTP.Method) && (kind == answer.ClosedEarly || kind == answer.Reset) {
 			return false, errStale
 		}
 		return false, err
 	}
 	resp, err := w.response()
-	head := maxHead - w.limit.N
+	head := answer.MaxHead - w.limit.N
 	w.shard.received.Add(head)
 	if err != nil {
 		return false, err
@@ -159,13 +161,13 @@ func (w *worker) fetchOnce(ctx context.Context) (keep bool, err error) {
 	w.shard.received.Add(maxPage - w.limit.N)
 	switch {
 	case w.limit.N <= 0:
-		return false, &errBad{BadAnswer, "the body has no end"}
+		return false, &errBad{answer.BadAnswer, "the body has no end"}
 	case err != nil && !isNetwork(err):
-		return false, &errBad{BadAnswer, err.Error()}
+		return false, &errBad{answer.BadAnswer, err.Error()}
 	case err != nil:
 		return false, err
 	case !w.l.opts.HTTP.Expect.has(resp.StatusCode):
-		err = &errBad{BadStatus, resp.Status}
+		err = &errBad{answer.BadStatus, resp.Status}
 	}
 	return !resp.Close && w.read.Buffered() == 0, err
 }
@@ -177,18 +179,18 @@ func (w *worker) response() (*http.Response, error) {
 		resp, err := http.ReadResponse(w.read, req)
 		switch {
 		case err != nil && w.limit.N <= 0:
-			return nil, &errBad{BadAnswer, "the headers have no end"}
+			return nil, &errBad{answer.BadAnswer, "the headers have no end"}
 		case errors.As(err, new(textproto.ProtocolError)) && w.ended():
 			return nil, io.ErrUnexpectedEOF // a header was cut off
 		case err != nil && !isNetwork(err):
-			return nil, &errBad{BadAnswer, "not an HTTP response: " + err.Error()}
+			return nil, &errBad{answer.BadAnswer, "not an HTTP response: " + err.Error()}
 		case err != nil:
 			return nil, err
 		case resp.StatusCode >= 200 || resp.StatusCode == http.StatusSwitchingProtocols:
 			return resp, nil
 		}
 	}
-	return nil, &errBad{BadAnswer, "only interim responses came"}
+	return nil, &errBad{answer.BadAnswer, "only interim responses came"}
 }
 
 // ended reports whether the connection ended where the reader is.
@@ -198,7 +200,7 @@ func (w *worker) ended() bool {
 }
 
 // isNetwork tells a connection's failure from what could not be understood.
-func isNetwork(err error) bool { return failureOf(err) != Other }
+func isNetwork(err error) bool { return failureOf(err) != answer.Other }
 
 func idempotent(method string) bool {
 	switch method {

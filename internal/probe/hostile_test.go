@@ -9,6 +9,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"lodge/internal/probe/answer"
+	"lodge/internal/probe/answer/samples"
 )
 
 // pour writes a text over and over, until the other side closes.
@@ -55,19 +58,19 @@ func TestHostileServers(t *testing.T) {
 		"a dripping HTTP server":   drip("HTTP/1.1 200 OK\r\nServer: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"),
 		"a dripping greeting":      drip("220-a\r\n220-b\r\n220-"),
 		"a packet that never ends": func(c net.Conn) { _, _ = io.WriteString(c, "\xff\x0f\x00\x00\x0a8.0"); pour("8")(c) },
-		"settings without end":     pour(h2Settings),
+		"settings without end":     pour(samples.H2Settings),
 		"zeros":                    pour("\x00"),
 		"TLS records without end":  pour("\x16\x03\x03\x40\x00" + strings.Repeat("\x0b", 0x4000)),
 		"escape sequences":         func(c net.Conn) { _, _ = io.WriteString(c, "220 \x1b]0;pwned\x07\x1b[2J\u009b31m ESMTP\r\n") },
 		"closing at random":        func(c net.Conn) { _, _ = io.CopyN(c, bytes.NewReader(make([]byte, 64)), int64(rand.IntN(64))) },
 		"an immediate reset":       func(c net.Conn) { _ = c.(*net.TCPConn).SetLinger(0) },
-		"a PostgreSQL without end": script("", [2]string{postgresSSLRequest, "N"}, [2]string{"\x00\x00\x00", strings.Repeat("S\x00\x00\x00\x08a\x00b\x00", 50000)}),
+		"a PostgreSQL without end": script("", [2]string{answer.PostgresSSLRequest, "N"}, [2]string{"\x00\x00\x00", strings.Repeat("S\x00\x00\x00\x08a\x00b\x00", 50000)}),
 		"a MongoDB of 48 MB": func(c net.Conn) {
 			_, _ = io.WriteString(c, "\x00\x00\x00\x03\x00\x00\x00\x00\x01\x00\x00\x00\xdd\x07\x00\x00")
 			pour("\x02")(c)
 		},
 		"random bytes":               func(c net.Conn) { b := make([]byte, 4096); rand.NewChaCha8([32]byte{}).Read(b); pour(string(b))(c) },
-		"a Redis that says too much": script("", [2]string{redisHello, "+PONG\r\n"}, [2]string{"INFO", "$65535\r\n" + strings.Repeat("redis_version:", 100000)}),
+		"a Redis that says too much": script("", [2]string{answer.RedisHello, "+PONG\r\n"}, [2]string{"INFO", "$65535\r\n" + strings.Repeat("redis_version:", 100000)}),
 		"TLS, and a drip inside":     func(c net.Conn) { s := tlsServer(c, cert); drip("HTTP/1.1 200")(s) },
 		"TLS, and a flood inside":    func(c net.Conn) { s := tlsServer(c, cert); pour("HTTP/1.1 200 OK\r\n")(s) },
 	} {

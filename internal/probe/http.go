@@ -11,9 +11,12 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/netip"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"lodge/internal/probe/answer"
 )
 
 // userAgent is how lodge names itself to servers.
@@ -42,7 +45,7 @@ func authority(t Target) string {
 		}
 		return t.Host
 	}
-	return net.JoinHostPort(t.Host, decimal(int(t.Port)))
+	return net.JoinHostPort(t.Host, strconv.Itoa(int(t.Port)))
 }
 
 func isName(host string) bool {
@@ -52,7 +55,7 @@ func isName(host string) bool {
 
 // askHTTP asks for a page. Where nothing says that this is a web server's port
 // it listens first, since a server that speaks first would say what it is.
-func askHTTP(ctx context.Context, p *prober, s *session) (*Answer, []byte) {
+func askHTTP(ctx context.Context, p *prober, s *session) (*answer.Answer, []byte) {
 	if hinted(p.target.Scheme) == "" && usual(p.target.Port) == "" {
 		if a, data := p.listen(ctx, s, listenFirst); len(data) > 0 || s.closed {
 			return a, data
@@ -61,24 +64,24 @@ func askHTTP(ctx context.Context, p *prober, s *session) (*Answer, []byte) {
 	return p.askPage(s)
 }
 
-func (p *prober) askPage(s *session) (*Answer, []byte) {
+func (p *prober) askPage(s *session) (*answer.Answer, []byte) {
 	q := p.request("Connection: close\r\n")
 	if s.say(q) != nil {
 		s.closed = true
 	}
-	return s.hear(q, 0, recognise)
+	return s.hear(q, 0, answer.Recognise)
 }
 
 // askWebSocket asks the same page to become a WebSocket (RFC 6455, section
 // 4.1), and closes it at once where it does.
-func askWebSocket(_ context.Context, p *prober, s *session) (*Answer, []byte) {
+func askWebSocket(_ context.Context, p *prober, s *session) (*answer.Answer, []byte) {
 	key := base64.StdEncoding.EncodeToString([]byte("lodge probe asks"))
 	q := p.request("Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: " + key + "\r\n")
 	if s.say(q) != nil {
 		s.closed = true
 	}
-	a, data := s.hear(q, 4*grace, readHTTP)
-	if a.status() == http.StatusSwitchingProtocols {
+	a, data := s.hear(q, 4*grace, answer.ReadHTTP)
+	if a.Status() == http.StatusSwitchingProtocols {
 		// A close frame, masked with zeros, of status 1000.
 		_, _ = s.Write([]byte{0x88, 0x82, 0, 0, 0, 0, 0x03, 0xe8})
 	}
@@ -87,11 +90,11 @@ func askWebSocket(_ context.Context, p *prober, s *session) (*Answer, []byte) {
 
 // wantsUpgrade reports whether an answer looks as if the page were a WebSocket
 // only: such servers refuse a plain GET with one of these.
-func wantsUpgrade(t Target, a *Answer) bool {
-	if a == nil || a.Protocol != "http" || a.next != "" || a.status() == 0 {
+func wantsUpgrade(t Target, a *answer.Answer) bool {
+	if a == nil || a.Protocol != "http" || a.Next != "" || a.Status() == 0 {
 		return false
 	}
-	switch a.status() {
+	switch a.Status() {
 	case http.StatusBadRequest, http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusUpgradeRequired, http.StatusNotImplemented:
 		return true
 	}
@@ -102,9 +105,9 @@ func wantsUpgrade(t Target, a *Answer) bool {
 // knowledge (RFC 9113, section 3.3). One who refuses that is asked once more
 // with the content type that makes a gRPC server say that it is one, although
 // GET is no call.
-func askH2(ctx context.Context, p *prober, s *session) (*Answer, []byte) {
+func askH2(ctx context.Context, p *prober, s *session) (*answer.Answer, []byte) {
 	raw := &recorder{Conn: s.Conn} // not the session: HTTP/2 reads in a goroutine of its own
-	tr := &http.Transport{Protocols: new(http.Protocols), MaxResponseHeaderBytes: maxHead, DisableCompression: true}
+	tr := &http.Transport{Protocols: new(http.Protocols), MaxResponseHeaderBytes: answer.MaxHead, DisableCompression: true}
 	defer tr.CloseIdleConnections()
 	once := func(c net.Conn) func(context.Context, string, string) (net.Conn, error) {
 		var given atomic.Bool
@@ -125,7 +128,7 @@ func askH2(ctx context.Context, p *prober, s *session) (*Answer, []byte) {
 		tr.DialContext = once(raw)
 	}
 	a, err := p.getH2(ctx, s, tr, scheme, "")
-	if a == nil || a.status() >= 400 && a.Protocol == "h2" {
+	if a == nil || a.Status() >= 400 && a.Protocol == "h2" {
 		if b, _ := p.getH2(ctx, s, tr, scheme, typeGRPC); b != nil && (a == nil || b.Protocol == "grpc") {
 			a = b
 		}
@@ -133,16 +136,16 @@ func askH2(ctx context.Context, p *prober, s *session) (*Answer, []byte) {
 	if a != nil {
 		return a, nil
 	}
-	s.closed = s.closed || failureOf(err) != Timeout
+	s.closed = s.closed || failureOf(err) != answer.Timeout
 	seen := raw.bytes()
 	// HTTP/2 gives up a connection at the first bytes that are not its own. Where
 	// they only begin a greeting, the other connections hear all of it.
-	_, more := recognise(reply{data: seen})
-	a, _ = recognise(reply{data: seen, final: true})
+	_, more := answer.Recognise(answer.Reply{Data: seen})
+	a, _ = answer.Recognise(answer.Reply{Data: seen, Final: true})
 	if a != nil && a.Protocol == "h2" {
-		a.next = "" // settings came, and no answer: it is HTTP/2 nevertheless
+		a.Next = "" // settings came, and no answer: it is HTTP/2 nevertheless
 	} else if a != nil {
-		a.partial = more
+		a.Partial = more
 	}
 	return a, seen
 }
@@ -151,7 +154,7 @@ func askH2(ctx context.Context, p *prober, s *session) (*Answer, []byte) {
 const typeGRPC = "application/grpc"
 
 // getH2 makes one request on the connection that tr has.
-func (p *prober) getH2(ctx context.Context, s *session, tr *http.Transport, scheme, contentType string) (*Answer, error) {
+func (p *prober) getH2(ctx context.Context, s *session, tr *http.Transport, scheme, contentType string) (*answer.Answer, error) {
 	var asked, first time.Time
 	asked = time.Now()
 	trace := &httptrace.ClientTrace{GotFirstResponseByte: func() { first = time.Now() }}
@@ -172,15 +175,15 @@ func (p *prober) getH2(ctx context.Context, s *session, tr *http.Transport, sche
 	if s.firstByte == 0 {
 		s.firstByte = max(first.Sub(asked), 1)
 	}
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxBody))
-	a := &Answer{Protocol: "h2", HTTP: &HTTP{
-		Version: "2", Path: plain(p.path()), Status: resp.StatusCode, Reason: http.StatusText(resp.StatusCode), Server: plain(resp.Header.Get("Server")),
-		ContentType: plain(resp.Header.Get("Content-Type")), Location: plain(resp.Header.Get("Location")), Body: quoteBytes(body, 64),
+	body, err := io.ReadAll(io.LimitReader(resp.Body, answer.MaxBody))
+	a := &answer.Answer{Protocol: "h2", HTTP: &answer.HTTP{
+		Version: "2", Path: answer.Plain(p.path()), Status: resp.StatusCode, Reason: http.StatusText(resp.StatusCode), Server: answer.Plain(resp.Header.Get("Server")),
+		ContentType: answer.Plain(resp.Header.Get("Content-Type")), Location: answer.Plain(resp.Header.Get("Location")), Body: answer.QuoteBytes(body, 64),
 	}}
-	if kind := failureOf(err); err != nil && (kind == Reset || kind == ClosedEarly) {
+	if kind := failureOf(err); err != nil && (kind == answer.Reset || kind == answer.ClosedEarly) {
 		a.Failure = kind
 	}
-	a.Product, a.Version = serverProduct(a.HTTP.Server)
+	a.Product, a.Version = answer.ServerProduct(a.HTTP.Server)
 	if strings.HasPrefix(a.HTTP.ContentType, typeGRPC) || resp.Header.Get("Grpc-Status") != "" {
 		a.Protocol = "grpc"
 	}

@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"slices"
 	"time"
+
+	"lodge/internal/probe/answer"
 )
 
 // stagger is how long a question may stay without an answer before the next is
@@ -15,11 +17,11 @@ const stagger = 300 * time.Millisecond
 // outcome is how one exchange ended.
 type outcome struct {
 	index  int // in Report.Exchanges
-	answer *Answer
+	answer *answer.Answer
 	data   []byte
 	took   Exchange
 	tls    time.Duration
-	broken Failure // how the answer broke off, "" where it did not
+	broken answer.Failure // how the answer broke off, "" where it did not
 }
 
 // asking is the state of one identification. Only identify's goroutine uses it.
@@ -50,7 +52,7 @@ func (p *prober) identify(ctx context.Context, r *Report, first *session, closeF
 	cancel()
 	for a.running > 0 { // each has seen that the context ended
 		// What tells of the page is better than what only shows the protocol.
-		if last := a.note(<-a.results); last != nil && (best == nil || best.answer.partial || best.answer.next != "") {
+		if last := a.note(<-a.results); last != nil && (best == nil || best.answer.Partial || best.answer.Next != "") {
 			best = last
 		}
 	}
@@ -124,7 +126,7 @@ func (a *asking) start(ctx context.Context, e exchange, s *session, end func()) 
 		o.took.ConnectUS, o.took.FirstByteUS, o.took.ReceivedBytes = micros(s.connect), micros(s.firstByte), max(s.received, len(o.data))
 		o.broken = s.broken(ctx, o.answer)
 		switch {
-		case o.answer != nil && o.broken == Reset:
+		case o.answer != nil && o.broken == answer.Reset:
 			o.answer.Failure, o.took.Result = o.broken, string(o.broken)
 		case o.answer != nil:
 			if o.answer.Failure == "" {
@@ -134,7 +136,7 @@ func (a *asking) start(ctx context.Context, e exchange, s *session, end func()) 
 		case len(o.data) > 0:
 			o.took.Result = "unknown"
 		case s.reset && ctx.Err() == nil:
-			o.took.Result = string(Reset)
+			o.took.Result = string(answer.Reset)
 		case s.closed && ctx.Err() == nil:
 			o.took.Result = "closed"
 		default:
@@ -151,27 +153,27 @@ func (a *asking) note(o outcome) *outcome {
 	if o.answer != nil && o.answer.HTTP != nil && !isPage(o.took.Name, o.answer) {
 		// An answer of HTTP to something else proves the protocol, and tells
 		// nothing of the page.
-		o.answer.HTTP, o.answer.next = &HTTP{Version: o.answer.HTTP.Version, Path: plain(a.p.path())}, "http"
+		o.answer.HTTP, o.answer.Next = &answer.HTTP{Version: o.answer.HTTP.Version, Path: answer.Plain(a.p.path())}, "http"
 		o.answer.Failure = ""
 	}
 	switch {
-	case o.answer != nil && o.answer.partial:
+	case o.answer != nil && o.answer.Partial:
 		if a.part == nil {
 			a.part = &o
 		}
-	case o.answer != nil && o.answer.next == "":
+	case o.answer != nil && o.answer.Next == "":
 		return &o
 	case o.answer != nil:
 		if a.known == nil {
 			a.known = &o
 		}
-		a.prefer(o.answer.next)
+		a.prefer(o.answer.Next)
 	case len(o.data) > 0 && a.heard == nil:
-		o.answer = unknown(o.data)
+		o.answer = answer.Unknown(o.data)
 		o.answer.Failure = o.broken
 		a.heard = &o
 	}
-	if a.known != nil && !a.pending(a.known.answer.next) {
+	if a.known != nil && !a.pending(a.known.answer.Next) {
 		return a.known // the question that would tell more was asked, and told nothing
 	}
 	return nil
@@ -179,7 +181,7 @@ func (a *asking) note(o outcome) *outcome {
 
 // isPage reports whether an answer of HTTP is to a question of HTTP: a server
 // without TLS answers its handshake, and HTTP/2, with an error.
-func isPage(name string, a *Answer) bool {
+func isPage(name string, a *answer.Answer) bool {
 	switch name {
 	case "http", "websocket":
 		return true
@@ -214,7 +216,7 @@ func (a *asking) pending(name string) bool {
 }
 
 // upgrade asks whether the page is a WebSocket.
-func (a *asking) upgrade(ctx context.Context, answer *Answer) {
+func (a *asking) upgrade(ctx context.Context, known *answer.Answer) {
 	ctx, cancel := context.WithTimeout(ctx, 8*grace)
 	defer cancel()
 	a.start(ctx, exchange{"websocket", askWebSocket}, nil, nil)
@@ -224,8 +226,8 @@ func (a *asking) upgrade(ctx context.Context, answer *Answer) {
 		if o.index != index {
 			continue
 		}
-		if o.answer.status() == http.StatusSwitchingProtocols && !slices.Contains(answer.Offers, "websocket") {
-			answer.Offers = append(answer.Offers, "websocket")
+		if o.answer.Status() == http.StatusSwitchingProtocols && !slices.Contains(known.Offers, "websocket") {
+			known.Offers = append(known.Offers, "websocket")
 		}
 		return
 	}
@@ -243,14 +245,14 @@ func (a *asking) conclude(best *outcome) {
 	closed := len(r.Exchanges) > 0
 	reset, inOrder := false, false
 	for _, e := range r.Exchanges {
-		closed = closed && (e.Result == "closed" || e.Result == string(Reset))
-		reset = reset || e.Result == string(Reset)
+		closed = closed && (e.Result == "closed" || e.Result == string(answer.Reset))
+		reset = reset || e.Result == string(answer.Reset)
 		// The layers of TLS and HTTP/2 do not hand a reset on.
 		inOrder = inOrder || e.Result == "closed" && e.Name != "tls" && e.Name != "h2"
 	}
 	switch {
 	case closed && reset && !inOrder:
-		r.Result = Result(Reset)
+		r.Result = Result(answer.Reset)
 	case closed:
 		r.Result = Closed
 	}

@@ -9,6 +9,9 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"lodge/internal/probe/answer"
+	"lodge/internal/probe/answer/samples"
 )
 
 // sayOnce says something, waits for a question and closes.
@@ -21,14 +24,14 @@ func sayOnce(text string) func(net.Conn) {
 }
 
 func TestWhatAnswers(t *testing.T) {
-	startup := string(postgresStartup("ann", "postgres"))
+	startup := string(answer.PostgresStartup("ann", "postgres"))
 	for _, c := range []struct {
 		name, scheme string
 		handle       func(net.Conn)
 		want         string // the answer's JSON, without first_bytes
 	}{
-		{"MySQL", "", script(mysql8), `{"protocol":"mysql","product":"MySQL","version":"8.0.36","auth":"caching_sha2_password","offers":["tls"]}`},
-		{"MariaDB by its scheme", "mysql", script(mariadb), `{"protocol":"mysql","product":"MariaDB","version":"10.11.6-MariaDB-0+deb12u1","auth":"mysql_native_password"}`},
+		{"MySQL", "", script(samples.MySQL8), `{"protocol":"mysql","product":"MySQL","version":"8.0.36","auth":"caching_sha2_password","offers":["tls"]}`},
+		{"MariaDB by its scheme", "mysql", script(samples.MariaDB), `{"protocol":"mysql","product":"MariaDB","version":"10.11.6-MariaDB-0+deb12u1","auth":"mysql_native_password"}`},
 		{"SSH", "", script("SSH-2.0-OpenSSH_9.2p1\r\n"), `{"protocol":"ssh","product":"OpenSSH","version":"9.2p1"}`},
 		{"SSH that web clients are sent to", "http", script("SSH-2.0-OpenSSH_9.2p1\r\n"), `{"protocol":"ssh","product":"OpenSSH","version":"9.2p1"}`},
 		{"SMTP", "", script("220 mail.test ESMTP Postfix\r\n"), `{"protocol":"smtp","product":"mail.test ESMTP Postfix"}`},
@@ -38,20 +41,20 @@ func TestWhatAnswers(t *testing.T) {
 		{"POP3", "", script("+OK ready\r\n"), `{"protocol":"pop3","product":"ready"}`},
 		{"NATS", "", script(`INFO {"version":"2.10.4"}` + "\r\n"), `{"protocol":"nats","product":"NATS","version":"2.10.4","auth":"none"}`},
 		{"VNC", "", script("RFB 003.008\n"), `{"protocol":"vnc","version":"003.008"}`},
-		{"RabbitMQ", "amqp", script("", [2]string{amqpHello, rabbit}), `{"protocol":"amqp","product":"RabbitMQ","version":"3.10.8","auth":"amqplain plain"}`},
-		{"Kafka", "kafka", script("", [2]string{kafkaHello, kafkaVersions}), `{"protocol":"kafka","product":"Kafka"}`},
-		{"MongoDB", "mongodb", script("", [2]string{string(mongoHello()), mongoReply("\x01ok\x00\x00\x00\x00\x00\x00\x00\xf0\x3f")}, [2]string{string(mongoBuildInfo()), mongoReply("\x02version\x00\x06\x00\x00\x007.0.5\x00")}),
+		{"RabbitMQ", "amqp", script("", [2]string{answer.AMQPHello, samples.Rabbit}), `{"protocol":"amqp","product":"RabbitMQ","version":"3.10.8","auth":"amqplain plain"}`},
+		{"Kafka", "kafka", script("", [2]string{answer.KafkaHello, samples.KafkaVersions}), `{"protocol":"kafka","product":"Kafka"}`},
+		{"MongoDB", "mongodb", script("", [2]string{string(answer.MongoHello()), samples.MongoReply("\x01ok\x00\x00\x00\x00\x00\x00\x00\xf0\x3f")}, [2]string{string(answer.MongoBuildInfo()), samples.MongoReply("\x02version\x00\x06\x00\x00\x007.0.5\x00")}),
 			`{"protocol":"mongodb","product":"MongoDB","version":"7.0.5"}`},
-		{"DNS over TCP", "dns", script("", [2]string{dnsOverTCP, "\x00\x37" + dnsmasq}), `{"protocol":"dns","product":"dnsmasq","version":"2.90"}`},
-		{"Redis", "", script("", [2]string{"GET / HTTP", "-ERR unknown\r\n"}, [2]string{redisHello, "+PONG\r\n"}, [2]string{"INFO server\r\n", "$31\r\n# Server\r\nredis_version:7.0.15\r\n\r\n"}),
+		{"DNS over TCP", "dns", script("", [2]string{answer.DNSOverTCP, "\x00\x37" + samples.Dnsmasq}), `{"protocol":"dns","product":"dnsmasq","version":"2.90"}`},
+		{"Redis", "", script("", [2]string{"GET / HTTP", "-ERR unknown\r\n"}, [2]string{answer.RedisHello, "+PONG\r\n"}, [2]string{"INFO server\r\n", "$31\r\n# Server\r\nredis_version:7.0.15\r\n\r\n"}),
 			`{"protocol":"redis","product":"Redis","version":"7.0.15","auth":"none"}`},
-		{"Valkey", "redis", script("", [2]string{redisHello, "+PONG\r\n"}, [2]string{"INFO server\r\n", "$43\r\nredis_version:7.2.4\r\nvalkey_version:8.0.1\r\n\r\n"}),
+		{"Valkey", "redis", script("", [2]string{answer.RedisHello, "+PONG\r\n"}, [2]string{"INFO server\r\n", "$43\r\nredis_version:7.2.4\r\nvalkey_version:8.0.1\r\n\r\n"}),
 			`{"protocol":"redis","product":"Valkey","version":"8.0.1","auth":"none"}`},
-		{"memcached that answers anything", "", script("", [2]string{memcachedHello, "VERSION 1.6.18\r\n"}, [2]string{"", "ERROR\r\n"}), `{"protocol":"memcached","product":"memcached","version":"1.6.18","auth":"none"}`},
-		{"PostgreSQL", "postgres", script("", [2]string{postgresSSLRequest, "N"}, [2]string{startup, postgresScram}), `{"protocol":"postgresql","product":"PostgreSQL","auth":"scram-sha-256","user":"ann"}`},
-		{"PostgreSQL, found late", "", script("", [2]string{postgresSSLRequest, "N"}, [2]string{startup, postgresIn}, [2]string{"PING", ""}), `{"protocol":"postgresql","product":"PostgreSQL","version":"15.18","auth":"none","user":"ann"}`},
-		{"HTTP", "", script("", [2]string{"GET / HTTP/1.1\r\n", httpPage}), `{"protocol":"http","product":"nginx","version":"1.22.1","http":{"version":"1.1","path":"/","status":404,"reason":"Not Found","server":"nginx/1.22.1","content_type":"text/plain","body":"hello"}}`},
-		{"HTTP/2 that breaks off", "h2c", sayOnce(h2Settings), `{"protocol":"h2","http":{"version":"2","path":"","status":0}}`},
+		{"memcached that answers anything", "", script("", [2]string{answer.MemcachedHello, "VERSION 1.6.18\r\n"}, [2]string{"", "ERROR\r\n"}), `{"protocol":"memcached","product":"memcached","version":"1.6.18","auth":"none"}`},
+		{"PostgreSQL", "postgres", script("", [2]string{answer.PostgresSSLRequest, "N"}, [2]string{startup, samples.PostgresScram}), `{"protocol":"postgresql","product":"PostgreSQL","auth":"scram-sha-256","user":"ann"}`},
+		{"PostgreSQL, found late", "", script("", [2]string{answer.PostgresSSLRequest, "N"}, [2]string{startup, samples.PostgresIn}, [2]string{"PING", ""}), `{"protocol":"postgresql","product":"PostgreSQL","version":"15.18","auth":"none","user":"ann"}`},
+		{"HTTP", "", script("", [2]string{"GET / HTTP/1.1\r\n", samples.HTTPPage}), `{"protocol":"http","product":"nginx","version":"1.22.1","http":{"version":"1.1","path":"/","status":404,"reason":"Not Found","server":"nginx/1.22.1","content_type":"text/plain","body":"hello"}}`},
+		{"HTTP/2 that breaks off", "h2c", sayOnce(samples.H2Settings), `{"protocol":"h2","http":{"version":"2","path":"","status":0}}`},
 		{"echo", "", func(c net.Conn) { _, _ = io.Copy(c, c) }, `{"protocol":"echo"}`},
 		{"something else", "", sayOnce("Welcome to the machine\r\n"), `{"protocol":"unknown"}`},
 	} {
@@ -91,7 +94,7 @@ func TestSlowPage(t *testing.T) {
 		}
 		select {
 		case <-second:
-			_, _ = c.Write([]byte(httpPage))
+			_, _ = c.Write([]byte(samples.HTTPPage))
 		case <-time.After(patience):
 		}
 	})
@@ -151,7 +154,7 @@ func TestNobodyAnswers(t *testing.T) {
 	}
 	_ = l.Close()
 	r = find(t, target, Options{})
-	if r.Result != Result(Refused) || r.Addresses[0].Result != "refused" || r.Addresses[0].Error != "connection refused" || r.IP.IsValid() || len(r.Exchanges) != 0 {
+	if r.Result != Result(answer.Refused) || r.Addresses[0].Result != "refused" || r.Addresses[0].Error != "connection refused" || r.IP.IsValid() || len(r.Exchanges) != 0 {
 		t.Errorf("nobody: %+v", r)
 	}
 }
@@ -188,19 +191,19 @@ func TestPlan(t *testing.T) {
 // is not taken for the whole, whichever question hears it.
 func TestGreetingsInParts(t *testing.T) {
 	for text, want := range map[string]string{
-		"SSH-2.0-Open|SSH_9.2p1\r\n":                        "ssh OpenSSH 9.2p1",
-		"220-mail.test ESMTP\r\n|220 ready\r\n":             "smtp mail.test ESMTP ready ",
-		"220 mail.te|st ESMTP Postfix\r\n":                  "smtp mail.test ESMTP Postfix ",
-		"22|0 files.test FTP server\r\n":                    "ftp files.test FTP server ",
-		"* OK [CAPABILITY IMAP4rev1] Dove|cot ready.\r\n":   "imap Dovecot ready. ",
-		"+OK Dove|cot ready.\r\n":                           "pop3 Dovecot ready. ",
-		"-ERR max number of cli|ents reached\r\n":           "redis  ",
-		"-DENIED Redis is running in prot|ected mode\r\n":   "redis  ",
-		"INFO {\"version\":\"2.1|0.4\"}\r\n":                "nats NATS 2.10.4",
-		"RFB 00|3.008\n":                                    "vnc  003.008",
-		"@RSYNCD: 3|1.0 sha512\n":                           "rsync  31.0 sha512",
-		mysql8[:3] + "|" + mysql8[3:]:                       "mysql MySQL 8.0.36",
-		mysql8[:9] + "|" + mysql8[9:20] + "|" + mysql8[20:]: "mysql MySQL 8.0.36",
+		"SSH-2.0-Open|SSH_9.2p1\r\n":                                                "ssh OpenSSH 9.2p1",
+		"220-mail.test ESMTP\r\n|220 ready\r\n":                                     "smtp mail.test ESMTP ready ",
+		"220 mail.te|st ESMTP Postfix\r\n":                                          "smtp mail.test ESMTP Postfix ",
+		"22|0 files.test FTP server\r\n":                                            "ftp files.test FTP server ",
+		"* OK [CAPABILITY IMAP4rev1] Dove|cot ready.\r\n":                           "imap Dovecot ready. ",
+		"+OK Dove|cot ready.\r\n":                                                   "pop3 Dovecot ready. ",
+		"-ERR max number of cli|ents reached\r\n":                                   "redis  ",
+		"-DENIED Redis is running in prot|ected mode\r\n":                           "redis  ",
+		"INFO {\"version\":\"2.1|0.4\"}\r\n":                                        "nats NATS 2.10.4",
+		"RFB 00|3.008\n":                                                            "vnc  003.008",
+		"@RSYNCD: 3|1.0 sha512\n":                                                   "rsync  31.0 sha512",
+		samples.MySQL8[:3] + "|" + samples.MySQL8[3:]:                               "mysql MySQL 8.0.36",
+		samples.MySQL8[:9] + "|" + samples.MySQL8[9:20] + "|" + samples.MySQL8[20:]: "mysql MySQL 8.0.36",
 	} {
 		t.Run(want, func(t *testing.T) {
 			t.Parallel()

@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"lodge/internal/probe/answer"
 )
 
 func run(t *testing.T, ctx context.Context, target Target, opts LoadOptions) *Summary {
@@ -146,7 +148,7 @@ func TestEcho(t *testing.T) {
 		}
 	})
 	s = run(t, t.Context(), wrong.target(""), LoadOptions{Mode: ModeEcho, Size: 64, Count: 5, Concurrency: 1})
-	if s.Failed != 5 || s.Errors[0].Kind != BadAnswer || s.Errors[0].First != "what came back is not what was sent" {
+	if s.Failed != 5 || s.Errors[0].Kind != answer.BadAnswer || s.Errors[0].First != "what came back is not what was sent" {
 		t.Errorf("%+v", s)
 	}
 	udp := datagramServer(t, func(b []byte) []byte { return b })
@@ -242,7 +244,7 @@ func TestStatuses(t *testing.T) {
 		}
 		w.connections.Store(0)
 		s := run(t, t.Context(), target, LoadOptions{Mode: ModeHTTP, Count: 40, Concurrency: 1, HTTP: Request{Expect: e}})
-		if s.Succeeded != good || len(s.Errors) != 1 || s.Errors[0].Kind != BadStatus || s.Statuses["404"] != 10 || w.connections.Load() != 1 {
+		if s.Succeeded != good || len(s.Errors) != 1 || s.Errors[0].Kind != answer.BadStatus || s.Statuses["404"] != 10 || w.connections.Load() != 1 {
 			t.Errorf("%q: %+v", expect, s)
 		}
 	}
@@ -270,13 +272,13 @@ func TestKeptConnectionIsClosed(t *testing.T) {
 	}
 	// A POST may have been done: it is not sent again.
 	s = run(t, t.Context(), f.target("http"), LoadOptions{Mode: ModeHTTP, Count: 10, Concurrency: 1, HTTP: Request{Method: "POST"}})
-	if s.Failed == 0 || s.StaleConnections != 0 || s.Errors[0].Kind != ClosedEarly && s.Errors[0].Kind != Reset {
+	if s.Failed == 0 || s.StaleConnections != 0 || s.Errors[0].Kind != answer.ClosedEarly && s.Errors[0].Kind != answer.Reset {
 		t.Errorf("POST: %+v", s)
 	}
 }
 
 func TestKindsOfErrors(t *testing.T) {
-	answer := func(text string) Target {
+	speaking := func(text string) Target {
 		return serve(t, func(c net.Conn) {
 			_, _ = c.Read(make([]byte, 4096))
 			_, _ = io.WriteString(c, text)
@@ -302,28 +304,28 @@ func TestKindsOfErrors(t *testing.T) {
 		name   string
 		target Target
 		net    Network
-		want   Failure
+		want   answer.Failure
 		first  string
 	}{
-		{"nobody", nobody, Network{}, Refused, "connection refused"},
-		{"silence", silent.target("http"), Network{}, Timeout, "i/o timeout"},
-		{"half a body", answer("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf"), Network{}, ClosedEarly, "unexpected EOF"},
-		{"half a head", answer("HTTP/1.1 200 OK\r\nServ"), Network{}, ClosedEarly, "unexpected EOF"},
-		{"no HTTP", answer("SSH-2.0-OpenSSH\r\n"), Network{}, BadAnswer, "not an HTTP response"},
-		{"a broken chunk", answer("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"), Network{}, BadAnswer, "invalid byte in chunk length"},
-		{"a long head", answer("HTTP/1.1 200 OK\r\n" + strings.Repeat("A: b\r\n", 20000)), Network{}, BadAnswer, "the headers have no end"},
-		{"interim only", answer(strings.Repeat("HTTP/1.1 100 Continue\r\n\r\n", 10)), Network{}, BadAnswer, "only interim responses came"},
-		{"no files", nobody, failing(syscall.EMFILE), TooManyFiles, "too many open files"},
-		{"no ports", nobody, failing(syscall.EADDRNOTAVAIL), NoLocalPort, "cannot assign requested address"},
-		{"a firewall", nobody, failing(syscall.EPERM), Denied, "operation not permitted"},
-		{"no route", nobody, failing(syscall.EHOSTUNREACH), Unreachable, "no route to host"},
-		{"a reset", nobody, failing(syscall.ECONNRESET), Reset, "connection reset by peer"},
-		{"no TLS", Target{Text: "x", Scheme: "https", Host: "127.0.0.1", Port: answer("no TLS here\r\n").Port}, Network{}, TLSFailed, "first record does not look like a TLS handshake"},
+		{"nobody", nobody, Network{}, answer.Refused, "connection refused"},
+		{"silence", silent.target("http"), Network{}, answer.Timeout, "i/o timeout"},
+		{"half a body", speaking("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf"), Network{}, answer.ClosedEarly, "unexpected EOF"},
+		{"half a head", speaking("HTTP/1.1 200 OK\r\nServ"), Network{}, answer.ClosedEarly, "unexpected EOF"},
+		{"no HTTP", speaking("SSH-2.0-OpenSSH\r\n"), Network{}, answer.BadAnswer, "not an HTTP response"},
+		{"a broken chunk", speaking("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"), Network{}, answer.BadAnswer, "invalid byte in chunk length"},
+		{"a long head", speaking("HTTP/1.1 200 OK\r\n" + strings.Repeat("A: b\r\n", 20000)), Network{}, answer.BadAnswer, "the headers have no end"},
+		{"interim only", speaking(strings.Repeat("HTTP/1.1 100 Continue\r\n\r\n", 10)), Network{}, answer.BadAnswer, "only interim responses came"},
+		{"no files", nobody, failing(syscall.EMFILE), answer.TooManyFiles, "too many open files"},
+		{"no ports", nobody, failing(syscall.EADDRNOTAVAIL), answer.NoLocalPort, "cannot assign requested address"},
+		{"a firewall", nobody, failing(syscall.EPERM), answer.Denied, "operation not permitted"},
+		{"no route", nobody, failing(syscall.EHOSTUNREACH), answer.Unreachable, "no route to host"},
+		{"a reset", nobody, failing(syscall.ECONNRESET), answer.Reset, "connection reset by peer"},
+		{"no TLS", Target{Text: "x", Scheme: "https", Host: "127.0.0.1", Port: speaking("no TLS here\r\n").Port}, Network{}, answer.TLSFailed, "first record does not look like a TLS handshake"},
 		{"closing", closed.target("http"), Network{}, "", ""}, // ends or resets, as the kernel likes
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			opts := LoadOptions{Mode: ModeHTTP, Count: 3, Concurrency: 2, Options: Options{Network: c.net}}
-			if c.want == Timeout {
+			if c.want == answer.Timeout {
 				opts.Timeout = 50 * time.Millisecond
 			}
 			s := run(t, t.Context(), c.target, opts)

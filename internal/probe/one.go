@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"lodge/internal/loopback"
+	"lodge/internal/probe/answer"
 )
 
 // Options say how one probe is made.
@@ -64,8 +65,8 @@ type Report struct {
 	FirstByteUS int64 `json:"first_byte_us,omitempty"`
 	TotalUS     int64 `json:"total_us"`
 	// Addresses are all that the host has, each of them tried.
-	Addresses []Attempt `json:"addresses"`
-	Answer    *Answer   `json:"answer,omitempty"`
+	Addresses []Attempt      `json:"addresses"`
+	Answer    *answer.Answer `json:"answer,omitempty"`
 	// Exchanges are the questions that were asked, in order.
 	Exchanges []Exchange `json:"exchanges"`
 	// AcceptQueue is the listener's, where a connection was not made in time, or
@@ -149,7 +150,7 @@ func (r *Report) askStreams(ctx context.Context, t Target, ips []netip.Addr, opt
 	queue := watchQueue(ctx, opts.Queue, loopback.TCP, func() ([]netip.Addr, uint16) { return ips, t.Port })
 	sentAgain := int64(0)
 	defer func() {
-		r.AcceptQueue = queue.close(sentAgain, sentAgain > 0 || r.Result == Silent || r.Result == Result(Timeout))
+		r.AcceptQueue = queue.close(sentAgain, sentAgain > 0 || r.Result == Silent || r.Result == Result(answer.Timeout))
 	}()
 	for _, ip := range ips {
 		at := netip.AddrPortFrom(ip, t.Port)
@@ -176,7 +177,7 @@ func (r *Report) askStreams(ctx context.Context, t Target, ips []netip.Addr, opt
 		r.Result = Result(r.Addresses[len(r.Addresses)-1].Result)
 		// A server that resets at once is there, unlike one that refuses, and so is
 		// one that leaves a connection unanswered, or a firewall in front of it.
-		for _, kind := range []Failure{Refused, Timeout, Reset} {
+		for _, kind := range []answer.Failure{answer.Refused, answer.Timeout, answer.Reset} {
 			if slices.ContainsFunc(r.Addresses, func(a Attempt) bool { return a.Result == string(kind) }) {
 				r.Result = Result(kind)
 			}
@@ -190,7 +191,7 @@ func cause(err error) string {
 	for {
 		inner := errors.Unwrap(err)
 		if inner == nil {
-			return plain(err.Error())
+			return answer.Plain(err.Error())
 		}
 		err = inner
 	}

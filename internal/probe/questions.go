@@ -4,24 +4,20 @@ import (
 	"context"
 	"slices"
 	"time"
+
+	"lodge/internal/probe/answer"
 )
-
-// memcachedHello asks for the version (memcached's doc/protocol.txt).
-const memcachedHello = "version\r\n"
-
-// redisHello is PING in the inline form that every Redis knows.
-const redisHello = "PING\r\n"
 
 // exchange is one question on a connection of its own.
 type exchange struct {
 	name string
 	// ask makes it on a new session. It gives nil where the answer says nothing,
 	// and the bytes that came.
-	ask func(ctx context.Context, p *prober, s *session) (*Answer, []byte)
+	ask func(ctx context.Context, p *prober, s *session) (*answer.Answer, []byte)
 }
 
 // furtherFunc adds to an answer by asking more on the same connection.
-type furtherFunc func(ctx context.Context, p *prober, s *session, a *Answer)
+type furtherFunc func(ctx context.Context, p *prober, s *session, a *answer.Answer)
 
 // listenFirst is how long a server may take to speak before it is asked
 // something, where nothing says that it waits to be asked.
@@ -30,28 +26,28 @@ const listenFirst = 100 * time.Millisecond
 // exchanges lists every question, those first that more servers understand.
 func exchanges() []exchange {
 	plainly := func(name, question string, further furtherFunc) exchange {
-		return exchange{name, func(ctx context.Context, p *prober, s *session) (*Answer, []byte) {
+		return exchange{name, func(ctx context.Context, p *prober, s *session) (*answer.Answer, []byte) {
 			return p.ask(ctx, s, []byte(question), further)
 		}}
 	}
 	return []exchange{
 		{"http", askHTTP},
 		{"tls", askTLS},
-		plainly("redis", redisHello, askRedisInfo),
+		plainly("redis", answer.RedisHello, askRedisInfo),
 		{"postgresql", askPostgres},
-		plainly("memcached", memcachedHello, nil),
+		plainly("memcached", answer.MemcachedHello, nil),
 		{"h2", askH2},
-		plainly("dns", dnsOverTCP, nil),
-		plainly("mongodb", string(mongoHello()), askMongoVersion),
-		plainly("amqp", amqpHello, nil),
-		plainly("kafka", kafkaHello, nil),
-		plainly("mqtt", mqttHello, nil),
+		plainly("dns", answer.DNSOverTCP, nil),
+		plainly("mongodb", string(answer.MongoHello()), askMongoVersion),
+		plainly("amqp", answer.AMQPHello, nil),
+		plainly("kafka", answer.KafkaHello, nil),
+		plainly("mqtt", answer.MQTTHello, nil),
 	}
 }
 
 // serverFirst is the question that is none: to listen.
 func serverFirst() exchange {
-	return exchange{"listen", func(ctx context.Context, p *prober, s *session) (*Answer, []byte) {
+	return exchange{"listen", func(ctx context.Context, p *prober, s *session) (*answer.Answer, []byte) {
 		return p.listen(ctx, s, 0)
 	}}
 }
@@ -151,43 +147,43 @@ func printer(port uint16) bool {
 
 // ask sends a question, reads the answer, and lets further go on where the
 // answer was to the question.
-func (p *prober) ask(ctx context.Context, s *session, question []byte, further furtherFunc) (*Answer, []byte) {
+func (p *prober) ask(ctx context.Context, s *session, question []byte, further furtherFunc) (*answer.Answer, []byte) {
 	if s.say(question) != nil {
 		s.closed = true // it may have said why before it closed: that is read below
 	}
-	a, data := s.hear(question, 0, recognise)
+	a, data := s.hear(question, 0, answer.Recognise)
 	return p.goOn(ctx, s, a, further), data
 }
 
 // listen waits for a server that speaks first; patience zero means that it is
 // waited for as long as the probe lasts.
-func (p *prober) listen(ctx context.Context, s *session, patience time.Duration) (*Answer, []byte) {
-	a, data := s.hear(nil, patience, recognise)
+func (p *prober) listen(ctx context.Context, s *session, patience time.Duration) (*answer.Answer, []byte) {
+	a, data := s.hear(nil, patience, answer.Recognise)
 	return p.goOn(ctx, s, a, nil), data
 }
 
-func (p *prober) goOn(ctx context.Context, s *session, a *Answer, further furtherFunc) *Answer {
+func (p *prober) goOn(ctx context.Context, s *session, a *answer.Answer, further furtherFunc) *answer.Answer {
 	switch {
 	case a == nil:
-	case a.next == "ehlo":
+	case a.Next == "ehlo":
 		askEHLO(s, a)
-	case a.next == "" && further != nil:
+	case a.Next == "" && further != nil:
 		further(ctx, p, s, a)
 	}
 	return a
 }
 
 // askEHLO tells SMTP from FTP where the greeting does not: only SMTP knows EHLO.
-func askEHLO(s *session, a *Answer) {
-	a.next = ""
-	got := s.further([]byte("EHLO localhost\r\n"), func(r reply) (*Answer, bool) {
+func askEHLO(s *session, a *answer.Answer) {
+	a.Next = ""
+	got := s.further([]byte("EHLO localhost\r\n"), func(r answer.Reply) (*answer.Answer, bool) {
 		switch {
-		case len(r.data) < 4:
+		case len(r.Data) < 4:
 			return nil, true
-		case string(r.data[:3]) == "250":
-			return &Answer{Protocol: "smtp"}, false
+		case string(r.Data[:3]) == "250":
+			return &answer.Answer{Protocol: "smtp"}, false
 		}
-		return &Answer{Protocol: "ftp"}, false
+		return &answer.Answer{Protocol: "ftp"}, false
 	})
 	if got != nil {
 		a.Protocol = got.Protocol
@@ -195,21 +191,21 @@ func askEHLO(s *session, a *Answer) {
 }
 
 // askRedisInfo asks for the version, where nobody wants a password.
-func askRedisInfo(_ context.Context, _ *prober, s *session, a *Answer) {
+func askRedisInfo(_ context.Context, _ *prober, s *session, a *answer.Answer) {
 	if a.Protocol != "redis" || a.Auth != "none" {
 		return
 	}
-	if got := s.further([]byte("INFO server\r\n"), readRedisBulk); got != nil {
+	if got := s.further([]byte("INFO server\r\n"), answer.ReadRedisBulk); got != nil {
 		a.Product, a.Version = got.Product, got.Version
 	}
 }
 
 // askMongoVersion asks buildInfo, which needs no user, after hello.
-func askMongoVersion(_ context.Context, _ *prober, s *session, a *Answer) {
+func askMongoVersion(_ context.Context, _ *prober, s *session, a *answer.Answer) {
 	if a.Protocol != "mongodb" || a.Refusal != "" {
 		return
 	}
-	if got := s.further(mongoBuildInfo(), readMongo); got != nil {
+	if got := s.further(answer.MongoBuildInfo(), answer.ReadMongo); got != nil {
 		a.Version = got.Version
 	}
 }

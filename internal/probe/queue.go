@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"lodge/internal/loopback"
+	"lodge/internal/probe/answer"
 )
 
 // QueueSource tells of the queue in which a listener keeps connections that its
@@ -125,11 +126,11 @@ func (w *queueWatch) look(ctx context.Context) {
 
 // failed notes how an operation failed, and looks at once where the queue may be
 // the cause.
-func (w *queueWatch) failed(kind Failure) {
-	if kind != Timeout && kind != Reset {
+func (w *queueWatch) failed(kind answer.Failure) {
+	if kind != answer.Timeout && kind != answer.Reset {
 		return
 	}
-	if kind == Timeout {
+	if kind == answer.Timeout {
 		w.unanswered.Add(1)
 	}
 	select {

@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"lodge/internal/probe/answer"
 )
 
 // nobody is who runs the servers that do not want to be root.
@@ -139,7 +141,7 @@ func keyPair(t *testing.T, dir, ip string) (cert, key string, roots *x509.CertPo
 }
 
 // ask probes what was started.
-func ask(t *testing.T, address string, opts Options) *Answer {
+func ask(t *testing.T, address string, opts Options) *answer.Answer {
 	t.Helper()
 	target, err := ParseTarget(address)
 	if err != nil {

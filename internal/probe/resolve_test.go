@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"lodge/internal/loopback"
+	"lodge/internal/probe/answer"
+	"lodge/internal/probe/answer/samples"
 )
 
 func addrs(texts ...string) []netip.Addr {
@@ -178,8 +180,8 @@ func TestUDP(t *testing.T) {
 		protocol string
 		version  string
 	}{
-		{"DNS", say(dnsmasq), Answered, "dns", "2.90"},
-		{"DNS that refuses", say(dnsRefused), Answered, "dns", ""},
+		{"DNS", say(samples.Dnsmasq), Answered, "dns", "2.90"},
+		{"DNS that refuses", say(samples.DNSRefused), Answered, "dns", ""},
 		{"echo", func(b []byte) []byte { return b }, Answered, "echo", ""},
 		{"the first is lost", func(b []byte) []byte {
 			if lost++; lost == 1 {
@@ -216,7 +218,7 @@ func TestUDP(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = c.Close()
-	if r := find(t, target, Options{UDP: true}); r.Result != Result(Refused) || r.Addresses[0].Error != "connection refused" {
+	if r := find(t, target, Options{UDP: true}); r.Result != Result(answer.Refused) || r.Addresses[0].Error != "connection refused" {
 		t.Errorf("nobody: %+v", r)
 	}
 }

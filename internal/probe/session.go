@@ -8,14 +8,13 @@ import (
 	"os"
 	"syscall"
 	"time"
+
+	"lodge/internal/probe/answer"
 )
 
 // maxRead is how many bytes of a server are read on one connection: one that
 // never stops talking is cut off here.
 const maxRead = 256 << 10
-
-// errEndless is the end of what lodge reads.
-var errEndless = errors.New("it sends without end")
 
 // grace is how long the rest of an answer that has begun is waited for.
 const grace = 250 * time.Millisecond
@@ -60,7 +59,7 @@ func (n Network) connect(ctx context.Context, transport string, to netip.AddrPor
 // Read notes when the first byte came, and stops at the bound.
 func (s *session) Read(b []byte) (int, error) {
 	if s.received >= maxRead {
-		return 0, errEndless
+		return 0, answer.ErrEndless
 	}
 	n, err := s.Conn.Read(b[:min(len(b), maxRead-s.received)])
 	if n > 0 && s.firstByte == 0 {
@@ -76,18 +75,18 @@ func (s *session) Read(b []byte) (int, error) {
 
 // broken is how the answer broke off, "" where it did not. An answer that ends
 // with the connection is whole when that is closed, but not when it is reset.
-func (s *session) broken(ctx context.Context, a *Answer) Failure {
+func (s *session) broken(ctx context.Context, a *answer.Answer) answer.Failure {
 	switch {
 	case s.reset && s.wanted:
-		return Reset
-	case a == nil || !a.short:
+		return answer.Reset
+	case a == nil || !a.Short:
 	case s.closed && ctx.Err() == nil:
-		return ClosedEarly
-	case a.status() != 0:
+		return answer.ClosedEarly
+	case a.Status() != 0:
 	case errors.Is(ctx.Err(), context.DeadlineExceeded) || !time.Now().Before(s.until):
-		return Timeout
+		return answer.Timeout
 	default:
-		return BadAnswer // interim responses without end
+		return answer.BadAnswer // interim responses without end
 	}
 	return ""
 }
@@ -110,12 +109,12 @@ func (s *session) say(question []byte) error {
 
 // hear reads until known has heard enough, the other side closes, or patience
 // (zero: the session's end) is over. It returns the answer and the bytes.
-func (s *session) hear(sent []byte, patience time.Duration, known func(reply) (*Answer, bool)) (*Answer, []byte) {
+func (s *session) hear(sent []byte, patience time.Duration, known func(answer.Reply) (*answer.Answer, bool)) (*answer.Answer, []byte) {
 	return s.hearOn(sent, nil, patience, known)
 }
 
 // hearOn is hear where the first bytes of the answer were read already.
-func (s *session) hearOn(sent, data []byte, patience time.Duration, known func(reply) (*Answer, bool)) (*Answer, []byte) {
+func (s *session) hearOn(sent, data []byte, patience time.Duration, known func(answer.Reply) (*answer.Answer, bool)) (*answer.Answer, []byte) {
 	until := s.until
 	if patience > 0 && time.Now().Add(patience).Before(until) {
 		until = time.Now().Add(patience)
@@ -132,10 +131,10 @@ func (s *session) hearOn(sent, data []byte, patience time.Duration, known func(r
 			data = append(data, chunk[:n]...)
 		}
 		if err != nil && s.closed {
-			_, s.wanted = known(reply{sent: sent, data: data})
+			_, s.wanted = known(answer.Reply{Sent: sent, Data: data})
 		}
-		final := err != nil || len(data) >= maxHead+2*maxBody
-		a, more := known(reply{sent: sent, data: data, final: final})
+		final := err != nil || len(data) >= answer.MaxHead+2*answer.MaxBody
+		a, more := known(answer.Reply{Sent: sent, Data: data, Final: final})
 		if final || !more {
 			return a, data
 		}
@@ -158,7 +157,7 @@ func (s *session) hearOn(sent, data []byte, patience time.Duration, known func(r
 
 // further asks for something more where the answer is known already: the time
 // to the first byte stays that of the answer.
-func (s *session) further(question []byte, known func(reply) (*Answer, bool)) *Answer {
+func (s *session) further(question []byte, known func(answer.Reply) (*answer.Answer, bool)) *answer.Answer {
 	took, wanted := s.firstByte, s.wanted
 	defer func() { s.firstByte, s.wanted = took, wanted }()
 	if s.say(question) != nil {

@@ -14,6 +14,7 @@ import (
 	"github.com/HdrHistogram/hdrhistogram-go"
 
 	"lodge/internal/loopback"
+	"lodge/internal/probe/answer"
 )
 
 // Summary is what a load measured.
@@ -85,9 +86,9 @@ type Bar struct {
 
 // ErrorCount is how often operations failed in one way.
 type ErrorCount struct {
-	Kind  Failure `json:"kind"`
-	Count int64   `json:"count"`
-	First string  `json:"first"` // what the first one said
+	Kind  answer.Failure `json:"kind"`
+	Count int64          `json:"count"`
+	First string         `json:"first"` // what the first one said
 }
 
 // unit is the histograms' resolution, longest what they hold.
@@ -117,11 +118,11 @@ type tally struct {
 	done, failed atomic.Int64
 
 	mu     sync.Mutex // guards errors
-	errors map[Failure]*ErrorCount
+	errors map[answer.Failure]*ErrorCount
 }
 
 func newTally(service bool, shards int) *tally {
-	t := &tally{errors: map[Failure]*ErrorCount{}}
+	t := &tally{errors: map[answer.Failure]*ErrorCount{}}
 	for range max(shards, 1) {
 		s := &shard{latency: newHistogram(), connect: newHistogram(), statuses: map[int]int64{}}
 		if service {
@@ -237,7 +238,7 @@ func (l *Load) summary(took time.Duration, interrupted bool) *Summary {
 		a, b := s.Errors[i], s.Errors[j]
 		return a.Count > b.Count || a.Count == b.Count && strings.Compare(string(a.Kind), string(b.Kind)) < 0
 	})
-	_, reset := t.errors[Reset]
+	_, reset := t.errors[answer.Reset]
 	again := s.RetransmittedConnections
 	s.AcceptQueue = l.queue.close(again, reset || again > 0 || l.queue.unanswered.Load() > 0)
 	return s

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"lodge/internal/probe/answer"
 )
 
 // recorder keeps the first bytes that come, below TLS or HTTP/2: what a server
@@ -27,7 +29,7 @@ func (r *recorder) Read(b []byte) (int, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.total += n; r.total > 2*maxRead {
-		return 0, errEndless
+		return 0, answer.ErrEndless
 	}
 	r.seen = append(r.seen, b[:min(n, 4096-len(r.seen))]...)
 	return n, err
@@ -42,56 +44,56 @@ func (r *recorder) bytes() []byte {
 
 // askTLS makes a handshake and asks inside, as ALPN says, for HTTP/2 or HTTP/1,
 // or what the scheme means.
-func askTLS(ctx context.Context, p *prober, s *session) (*Answer, []byte) {
+func askTLS(ctx context.Context, p *prober, s *session) (*answer.Answer, []byte) {
 	raw := &recorder{Conn: s.Conn}
 	s.Conn = raw
 	facts, err := p.handshake(ctx, s, []string{"h2", "http/1.1"})
 	if facts == nil {
 		s.Conn = raw.Conn
 		seen := raw.bytes()
-		var a *Answer
+		var a *answer.Answer
 		if errors.As(err, new(tls.RecordHeaderError)) && len(seen) > 0 {
 			// It speaks something else, of which the handshake has read the
 			// beginning: the rest may come in another packet.
-			a, seen = s.hearOn(nil, seen, 0, recognise)
+			a, seen = s.hearOn(nil, seen, 0, answer.Recognise)
 		} else {
-			s.closed = s.closed || failureOf(err) != Timeout
-			a, _ = recognise(reply{data: seen, final: true})
+			s.closed = s.closed || failureOf(err) != answer.Timeout
+			a, _ = answer.Recognise(answer.Reply{Data: seen, Final: true})
 		}
 		if a != nil && a.Protocol == "tls" {
 			// An alert: it does speak TLS, but not with us.
-			a.next, a.Refusal, a.TLS = "", plain(err.Error()), &TLS{}
+			a.Next, a.Refusal, a.TLS = "", answer.Plain(err.Error()), &answer.TLS{}
 		}
 		return a, seen
 	}
-	a := &Answer{Protocol: "tls", TLS: facts}
+	a := &answer.Answer{Protocol: "tls", TLS: facts}
 	if err != nil {
-		a.Refusal = plain(err.Error())
+		a.Refusal = answer.Plain(err.Error())
 		return a, raw.bytes()
 	}
 	if inside := p.inside(ctx, s, facts.ALPN); inside != nil {
-		if inside.next == "redis" { // an error about a question that was not Redis'
+		if inside.Next == "redis" { // an error about a question that was not Redis'
 			inside.Refusal, inside.RefusalCode = "", ""
 		}
-		inside.TLS, inside.next = facts, ""
+		inside.TLS, inside.Next = facts, ""
 		a = inside
 	}
 	return a, raw.bytes()
 }
 
 // inside asks within TLS.
-func (p *prober) inside(ctx context.Context, s *session, alpn string) *Answer {
-	var a *Answer
+func (p *prober) inside(ctx context.Context, s *session, alpn string) *answer.Answer {
+	var a *answer.Answer
 	var data []byte
 	switch {
 	case alpn == "h2":
 		a, data = askH2(ctx, p, s)
 	case alpn == "" && (p.target.Scheme == "rediss" || p.target.Scheme == "" && usual(p.target.Port) == "redis"):
-		a, data = p.ask(ctx, s, []byte(redisHello), askRedisInfo)
+		a, data = p.ask(ctx, s, []byte(answer.RedisHello), askRedisInfo)
 	case alpn == "" && (p.target.Scheme == "amqps" || p.target.Port == 5671):
-		a, data = p.ask(ctx, s, []byte(amqpHello), nil)
+		a, data = p.ask(ctx, s, []byte(answer.AMQPHello), nil)
 	case alpn == "" && p.target.Port == 853:
-		a, data = p.ask(ctx, s, []byte(dnsOverTCP), nil)
+		a, data = p.ask(ctx, s, []byte(answer.DNSOverTCP), nil)
 	case alpn == "" && !strings.HasPrefix(p.target.Scheme, "http"):
 		// Mail over TLS speaks first.
 		if a, data = p.listen(ctx, s, listenFirst); len(data) == 0 && !s.closed {
@@ -101,7 +103,7 @@ func (p *prober) inside(ctx context.Context, s *session, alpn string) *Answer {
 		a, data = p.askPage(s)
 	}
 	if a == nil && len(data) > 0 {
-		a = unknown(data)
+		a = answer.Unknown(data)
 	}
 	return a
 }
@@ -109,8 +111,8 @@ func (p *prober) inside(ctx context.Context, s *session, alpn string) *Answer {
 // handshake makes TLS of the session. The facts are nil where the other side
 // does not speak TLS or refused; with facts and an error it is TLS that broke
 // off after the certificate came.
-func (p *prober) handshake(ctx context.Context, s *session, alpn []string) (*TLS, error) {
-	var facts *TLS
+func (p *prober) handshake(ctx context.Context, s *session, alpn []string) (*answer.TLS, error) {
+	var facts *answer.TLS
 	wants := false
 	conf := &tls.Config{
 		NextProtos: alpn,
@@ -144,16 +146,16 @@ func (p *prober) handshake(ctx context.Context, s *session, alpn []string) (*TLS
 	return facts, nil
 }
 
-func (p *prober) facts(cs tls.ConnectionState) *TLS {
-	t := &TLS{Version: tls.VersionName(cs.Version), Cipher: tls.CipherSuiteName(cs.CipherSuite), ALPN: plain(cs.NegotiatedProtocol)}
+func (p *prober) facts(cs tls.ConnectionState) *answer.TLS {
+	t := &answer.TLS{Version: tls.VersionName(cs.Version), Cipher: tls.CipherSuiteName(cs.CipherSuite), ALPN: answer.Plain(cs.NegotiatedProtocol)}
 	if len(cs.PeerCertificates) == 0 {
 		t.Problem = "it has no certificate"
 		return t
 	}
 	leaf := cs.PeerCertificates[0]
 	sum := sha256.Sum256(leaf.Raw)
-	t.Certificate = &Certificate{
-		Subject: plain(leaf.Subject.String()), Issuer: plain(leaf.Issuer.String()), Names: certificateNames(leaf),
+	t.Certificate = &answer.Certificate{
+		Subject: answer.Plain(leaf.Subject.String()), Issuer: answer.Plain(leaf.Issuer.String()), Names: certificateNames(leaf),
 		NotBefore: leaf.NotBefore.UTC(), NotAfter: leaf.NotAfter.UTC(), SHA256: hex.EncodeToString(sum[:]), Chain: len(cs.PeerCertificates),
 	}
 	chain := x509.NewCertPool()
@@ -178,11 +180,11 @@ func problem(err error) string {
 	case errors.As(err, &authority):
 		return "its issuer is not trusted here"
 	case errors.As(err, &host):
-		return "it is not for " + plain(host.Host)
+		return "it is not for " + answer.Plain(host.Host)
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
 		return "it is expired or not yet valid"
 	}
-	return plain(strings.TrimPrefix(err.Error(), "x509: "))
+	return answer.Plain(strings.TrimPrefix(err.Error(), "x509: "))
 }
 
 // maxNames is how many of a certificate's names are shown.
@@ -192,7 +194,7 @@ func certificateNames(c *x509.Certificate) []string {
 	names := []string{}
 	add := func(s string) {
 		if len(names) < maxNames {
-			names = append(names, plain(s))
+			names = append(names, answer.Plain(s))
 		}
 	}
 	for _, n := range c.DNSNames {

@@ -16,6 +16,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"lodge/internal/probe/answer/samples"
 )
 
 // certificate makes one that signs itself.
@@ -65,7 +67,7 @@ func TestTLS(t *testing.T) {
 	cert, roots := certificate(t, nil)
 	expired, expiredRoots := certificate(t, func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Minute) })
 	other, otherRoots := certificate(t, func(c *x509.Certificate) { c.DNSNames, c.IPAddresses = []string{"web.test"}, nil })
-	page := script("", [2]string{"GET ", httpPage})
+	page := script("", [2]string{"GET ", samples.HTTPPage})
 	for _, c := range []struct {
 		name     string
 		cert     tls.Certificate
@@ -121,7 +123,7 @@ func TestRedisInTLS(t *testing.T) {
 // says so in the clear, or with an alert, or not at all.
 func TestTLSIsFoundFromHTTP(t *testing.T) {
 	cert, roots := certificate(t, nil)
-	for name, inTheClear := range map[string]string{"words": httpsWanted, "an alert": "\x15\x03\x01\x00\x02\x02\x46", "nothing": ""} {
+	for name, inTheClear := range map[string]string{"words": samples.HTTPSWanted, "an alert": "\x15\x03\x01\x00\x02\x02\x46", "nothing": ""} {
 		t.Run(name, func(t *testing.T) {
 			f := serve(t, func(c net.Conn) {
 				first := make([]byte, 1)
@@ -133,7 +135,7 @@ func TestTLSIsFoundFromHTTP(t *testing.T) {
 					return
 				}
 				s := tls.Server(&putBack{c, first}, &tls.Config{Certificates: []tls.Certificate{cert}})
-				script("", [2]string{"GET ", httpPage})(s)
+				script("", [2]string{"GET ", samples.HTTPPage})(s)
 			})
 			r := find(t, f.target(""), Options{Roots: roots})
 			if r.Answer == nil || r.Answer.HTTP == nil || r.Answer.HTTP.Status != 404 || r.Answer.TLS == nil || !r.Answer.TLS.Trusted {
@@ -173,7 +175,7 @@ func TestTLSThatRefuses(t *testing.T) {
 				c.DNSNames = append(c.DNSNames, fmt.Sprintf("name-%d.localhost.test", i))
 			}
 		})
-		f := secured(t, &tls.Config{Certificates: []tls.Certificate{cert}}, script("", [2]string{"GET ", httpPage}))
+		f := secured(t, &tls.Config{Certificates: []tls.Certificate{cert}}, script("", [2]string{"GET ", samples.HTTPPage}))
 		r := find(t, f.target("https"), Options{})
 		switch {
 		case r.Answer == nil || r.Answer.TLS == nil:

@@ -4,6 +4,8 @@ import (
 	"context"
 	"net/netip"
 	"time"
+
+	"lodge/internal/probe/answer"
 )
 
 // askDatagrams asks each address by UDP: a DNS question, which an echo server
@@ -12,22 +14,22 @@ import (
 func (r *Report) askDatagrams(ctx context.Context, t Target, ips []netip.Addr, opts Options) error {
 	for _, ip := range ips {
 		at := Attempt{IP: ip, Family: family(ip)}
-		answer, x, err := askDatagram(ctx, netip.AddrPortFrom(ip, t.Port), opts)
+		got, x, err := askDatagram(ctx, netip.AddrPortFrom(ip, t.Port), opts)
 		switch {
-		case err != nil && failureOf(err) != Timeout:
+		case err != nil && failureOf(err) != answer.Timeout:
 			at.Result, at.Error = string(failureOf(err)), cause(err)
-		case answer == nil:
+		case got == nil:
 			at.Result = string(NoReply)
 		default:
 			at.Result = string(Answered)
 		}
 		x.Result = at.Result
-		if answer == nil && at.Result == string(NoReply) {
+		if got == nil && at.Result == string(NoReply) {
 			x.Result = string(Silent)
 		}
 		r.Addresses, r.Exchanges = append(r.Addresses, at), append(r.Exchanges, x)
-		if answer != nil && r.Answer == nil {
-			r.IP, r.Answer, r.Result = ip, answer, Answered
+		if got != nil && r.Answer == nil {
+			r.IP, r.Answer, r.Result = ip, got, Answered
 			r.FirstByteUS = x.FirstByteUS
 		}
 		if ctx.Err() != nil {
@@ -47,7 +49,7 @@ func (r *Report) askDatagrams(ctx context.Context, t Target, ips []netip.Addr, o
 // datagrams is how often a question is sent: a datagram may be lost.
 const datagrams = 3
 
-func askDatagram(ctx context.Context, to netip.AddrPort, opts Options) (*Answer, Exchange, error) {
+func askDatagram(ctx context.Context, to netip.AddrPort, opts Options) (*answer.Answer, Exchange, error) {
 	x := Exchange{Name: "dns"}
 	s, end, err := opts.Network.connect(ctx, "udp", to, time.Now().Add(opts.Timeout))
 	if err != nil {
@@ -56,31 +58,18 @@ func askDatagram(ctx context.Context, to netip.AddrPort, opts Options) (*Answer,
 	defer end()
 	b := make([]byte, 4096)
 	for i := range datagrams {
-		if err = s.say([]byte(dnsHello)); err != nil {
+		if err = s.say([]byte(answer.DNSHello)); err != nil {
 			return nil, x, err
 		}
 		_ = s.SetReadDeadline(time.Now().Add(opts.Timeout * time.Duration(i+1) / (2 * datagrams)))
 		var n int
 		if n, err = s.Read(b); err == nil {
 			x.ReceivedBytes, x.FirstByteUS = n, micros(s.firstByte)
-			return readDatagram(b[:n]), x, nil
+			return answer.ReadDatagram(b[:n]), x, nil
 		}
-		if failureOf(err) != Timeout || ctx.Err() != nil {
+		if failureOf(err) != answer.Timeout || ctx.Err() != nil {
 			return nil, x, err
 		}
 	}
 	return nil, x, err
-}
-
-// readDatagram reads the answer to dnsHello.
-func readDatagram(b []byte) *Answer {
-	if string(b) == dnsHello {
-		return &Answer{Protocol: "echo", FirstBytes: quoteBytes(b, 64)}
-	}
-	a := readDNS(b)
-	if a == nil {
-		return unknown(b)
-	}
-	a.FirstBytes = quoteBytes(b, 64)
-	return a
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"lodge/internal/loopback"
+	"lodge/internal/probe/answer"
 )
 
 // worker makes operations, one at a time, on a connection that it keeps where
@@ -153,7 +154,7 @@ func (w *worker) echo(ctx context.Context) error {
 			return err
 		}
 		if !bytes.Equal(w.in[:len(part)], part) {
-			return &errBad{BadAnswer, "what came back is not what was sent"}
+			return &errBad{answer.BadAnswer, "what came back is not what was sent"}
 		}
 	}
 	return nil

@@ -1,4 +1,4 @@
-package probe
+package answer
 
 import (
 	"bytes"
@@ -8,7 +8,7 @@ import (
 // readSSHLines knows an SSH server by what it may send before its identification
 // string (RFC 4253, section 4.2), and by what OpenSSH says instead to those that
 // it does not let in.
-func readSSHLines(r reply, maybe bool) (*Answer, bool) {
+func readSSHLines(r Reply, maybe bool) (*Answer, bool) {
 	for _, word := range []string{"Exceeded MaxStartups", "Not allowed at this time"} {
 		if yes, may := begins(r, word+"\r\n"); yes {
 			return &Answer{Protocol: "ssh", Refusal: word}, false
@@ -16,8 +16,8 @@ func readSSHLines(r reply, maybe bool) (*Answer, bool) {
 			maybe = true
 		}
 	}
-	if i := bytes.Index(r.data, []byte("\nSSH-")); i >= 0 {
-		r.data = r.data[i+1:]
+	if i := bytes.Index(r.Data, []byte("\nSSH-")); i >= 0 {
+		r.Data = r.Data[i+1:]
 		return readSSH(r)
 	}
 	return nil, maybe
@@ -25,7 +25,7 @@ func readSSHLines(r reply, maybe bool) (*Answer, bool) {
 
 // readRTSP knows a status line of RTSP (RFC 2326, section 7), also in answer to
 // another protocol's question, and the Server in the header behind it.
-func readRTSP(r reply) (*Answer, bool) {
+func readRTSP(r Reply) (*Answer, bool) {
 	for _, version := range []string{"1.0", "2.0"} {
 		yes, maybe := begins(r, "RTSP/"+version+" ")
 		if maybe {
@@ -35,13 +35,13 @@ func readRTSP(r reply) (*Answer, bool) {
 			continue
 		}
 		a := &Answer{Protocol: "rtsp"}
-		for l := range strings.Lines(string(r.data)) {
+		for l := range strings.Lines(string(r.Data)) {
 			name, value, ok := strings.Cut(strings.TrimRight(l, "\r\n"), ":")
 			if ok && strings.EqualFold(name, "server") {
-				a.Product = plain(value)
+				a.Product = Plain(value)
 			}
 		}
-		return a, !bytes.Contains(r.data, []byte("\r\n\r\n"))
+		return a, !bytes.Contains(r.Data, []byte("\r\n\r\n"))
 	}
 	return nil, false
 }

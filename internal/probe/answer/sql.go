@@ -1,4 +1,4 @@
-package probe
+package answer
 
 import (
 	"bytes"
@@ -8,20 +8,20 @@ import (
 
 // readMySQL knows the first packet of a server: the handshake of protocol 10,
 // or an error (MySQL internals, "Connection Phase Packets").
-func readMySQL(r reply) (*Answer, bool) {
-	if len(r.data) < 5 {
-		return nil, !r.final && (len(r.data) < 4 || r.data[3] == 0)
+func readMySQL(r Reply) (*Answer, bool) {
+	if len(r.Data) < 5 {
+		return nil, !r.Final && (len(r.Data) < 4 || r.Data[3] == 0)
 	}
-	n := int(r.data[0]) | int(r.data[1])<<8 | int(r.data[2])<<16
-	if r.data[3] != 0 || n < 3 || n > 4096 {
+	n := int(r.Data[0]) | int(r.Data[1])<<8 | int(r.Data[2])<<16
+	if r.Data[3] != 0 || n < 3 || n > 4096 {
 		return nil, false
 	}
-	body := r.data[4:]
+	body := r.Data[4:]
 	if body[0] != 10 && body[0] != 0xff {
 		return nil, false
 	}
 	if len(body) < n {
-		return nil, !r.final
+		return nil, !r.Final
 	}
 	body = body[:n]
 	a := &Answer{Protocol: "mysql", Product: "MySQL"}
@@ -34,7 +34,7 @@ func readMySQL(r reply) (*Answer, bool) {
 		if !printable(text) {
 			return nil, false
 		}
-		a.RefusalCode, a.Refusal = decimal(int(body[1])|int(body[2])<<8), plain(string(text))
+		a.RefusalCode, a.Refusal = decimal(int(body[1])|int(body[2])<<8), Plain(string(text))
 		if strings.Contains(a.Refusal, "MariaDB") {
 			a.Product = "MariaDB"
 		}
@@ -44,7 +44,7 @@ func readMySQL(r reply) (*Answer, bool) {
 	if !ok || len(version) == 0 || !printable(version) {
 		return nil, false
 	}
-	a.Version = plain(string(version))
+	a.Version = Plain(string(version))
 	// 5.5.5- is what MariaDB 10 puts in front for old replicas.
 	if v, is := strings.CutPrefix(a.Version, "5.5.5-"); is || strings.Contains(a.Version, "MariaDB") {
 		a.Product, a.Version = "MariaDB", v
@@ -66,7 +66,7 @@ func mysqlHandshake(b []byte) (auth string, offers []string) {
 		length := max(13, int(b[5])-8)
 		if b = b[16:]; caps&pluginAuth != 0 && len(b) > length {
 			name, _, _ := bytes.Cut(b[length:], []byte{0})
-			auth = plain(string(name))
+			auth = Plain(string(name))
 		}
 	}
 	if caps&clientSSL != 0 {

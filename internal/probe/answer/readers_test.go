@@ -1,48 +1,15 @@
-package probe
+package answer
 
 import (
-	"encoding/binary"
 	"encoding/json"
-	"fmt"
 	"strings"
 	"testing"
-	"time"
 	"unicode/utf8"
+
+	"lodge/internal/probe/answer/samples"
 )
 
 const get = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
-
-// mysql8 is the greeting of MySQL 8.0.36, mariadb that of MariaDB 10.11.6, both
-// as they come on the wire.
-const (
-	mysql8 = "\x4a\x00\x00\x00\x0a8.0.36\x00\x0b\x00\x00\x00abcdefgh\x00\xff\xff\xff\x02\x00\xff\xdf\x15\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00" +
-		"ijklmnopqrst\x00caching_sha2_password\x00"
-	mariadb = "\x63\x00\x00\x00\x0a5.5.5-10.11.6-MariaDB-0+deb12u1\x00\x1f\x00\x00\x00abcdefgh\x00\xfe\xf7\x2d\x02\x00\xff\x81\x15\x00\x00\x00\x00\x00\x00\x1d\x00\x00\x00" +
-		"ijklmnopqrst\x00mysql_native_password\x00"
-	mysqlDenied = "\x43\x00\x00\x00\xff\x6a\x04Host '172.17.0.1' is not allowed to connect to this MySQL server"
-
-	postgresScram  = "R\x00\x00\x00\x17\x00\x00\x00\x0aSCRAM-SHA-256\x00\x00"
-	postgresNoRole = "E\x00\x00\x00\x3fSFATAL\x00VFATAL\x00C28000\x00Mrole \"x\" does not exist\x00Fmiscinit.c\x00\x00"
-	postgresIn     = "R\x00\x00\x00\x08\x00\x00\x00\x00" + "S\x00\x00\x00\x15is_superuser\x00off\x00" +
-		"S\x00\x00\x00\x32server_version\x0015.18 (Debian 15.18-0+deb12u1)\x00" + "K\x00\x00\x00\x0c\x00\x00\x00\x01\x00\x00\x00\x02" + "Z\x00\x00\x00\x05I"
-
-	rabbit = "\x01\x00\x00\x00\x00\x00\x74\x00\x0a\x00\x0a\x00\x09\x00\x00\x00\x4f" +
-		"\x0ccapabilitiesF\x00\x00\x00\x15\x12publisher_confirmst\x01" + "\x07productS\x00\x00\x00\x08RabbitMQ" + "\x07versionS\x00\x00\x00\x063.10.8" +
-		"\x00\x00\x00\x0eAMQPLAIN PLAIN" + "\x00\x00\x00\x05en_US\xce"
-	kafkaVersions = "\x00\x00\x00\x16lodg\x00\x00\x00\x00\x00\x02\x00\x00\x00\x00\x00\x09\x00\x01\x00\x00\x00\x0d"
-	dnsmasq       = "lo\x84\x00\x00\x01\x00\x01\x00\x00\x00\x00\x07version\x04bind\x00\x00\x10\x00\x03\xc0\x0c\x00\x10\x00\x03\x00\x00\x00\x00\x00\x0d\x0cdnsmasq-2.90"
-	dnsRefused    = "lo\x80\x05\x00\x01\x00\x00\x00\x00\x00\x00\x07version\x04bind\x00\x00\x10\x00\x03"
-	h2Settings    = "\x00\x00\x06\x04\x00\x00\x00\x00\x00\x00\x05\x00\x00\x40\x00" + "\x00\x00\x00\x04\x01\x00\x00\x00\x00"
-	httpPage      = "HTTP/1.1 404 Not Found\r\nServer: nginx/1.22.1\r\nContent-Type: text/plain\r\nContent-Length: 5\r\n\r\nhello"
-	httpsWanted   = "HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n"
-)
-
-// mongoReply is an OP_MSG with one document, in answer to request 1.
-func mongoReply(elements string) string {
-	doc := string(binary.LittleEndian.AppendUint32(nil, uint32(len(elements)+5))) + elements + "\x00"
-	head := binary.LittleEndian.AppendUint32(nil, uint32(16+5+len(doc)))
-	return string(head) + "\x07\x00\x00\x00\x01\x00\x00\x00\xdd\x07\x00\x00" + "\x00\x00\x00\x00\x00" + doc
-}
 
 var readerCases = []struct {
 	name, sent, data string
@@ -73,51 +40,51 @@ var readerCases = []struct {
 	{"echo", get, get, `{"protocol":"echo"}`, ""},
 	{"half an echo", get, get[:9], "", ""},
 
-	{"MySQL", "", mysql8, `{"protocol":"mysql","product":"MySQL","version":"8.0.36","auth":"caching_sha2_password","offers":["tls"]}`, ""},
-	{"MariaDB", get, mariadb, `{"protocol":"mysql","product":"MariaDB","version":"10.11.6-MariaDB-0+deb12u1","auth":"mysql_native_password"}`, ""},
-	{"MySQL that refuses", "", mysqlDenied, `{"protocol":"mysql","product":"MySQL","refusal":"Host '172.17.0.1' is not allowed to connect to this MySQL server","refusal_code":"1130"}`, ""},
-	{"MySQL cut off", "", mysql8[:40], "", ""},
+	{"MySQL", "", samples.MySQL8, `{"protocol":"mysql","product":"MySQL","version":"8.0.36","auth":"caching_sha2_password","offers":["tls"]}`, ""},
+	{"MariaDB", get, samples.MariaDB, `{"protocol":"mysql","product":"MariaDB","version":"10.11.6-MariaDB-0+deb12u1","auth":"mysql_native_password"}`, ""},
+	{"MySQL that refuses", "", samples.MySQLDenied, `{"protocol":"mysql","product":"MySQL","refusal":"Host '172.17.0.1' is not allowed to connect to this MySQL server","refusal_code":"1130"}`, ""},
+	{"MySQL cut off", "", samples.MySQL8[:40], "", ""},
 
-	{"N proves nothing", postgresSSLRequest, "N", "", ""},
-	{"S proves nothing", postgresSSLRequest, "S", "", ""},
-	{"an error without a code", string(postgresStartup("x", "y")), "E\x00\x00\x00\x0cSFATAL\x00\x00", "", ""},
-	{"an Authentication that there is not", string(postgresStartup("x", "y")), "R\x00\x00\x00\x08\x00\x00\x00\x63", "", ""},
+	{"N proves nothing", PostgresSSLRequest, "N", "", ""},
+	{"S proves nothing", PostgresSSLRequest, "S", "", ""},
+	{"an error without a code", string(PostgresStartup("x", "y")), "E\x00\x00\x00\x0cSFATAL\x00\x00", "", ""},
+	{"an Authentication that there is not", string(PostgresStartup("x", "y")), "R\x00\x00\x00\x08\x00\x00\x00\x63", "", ""},
 	{"S to another question", get, "S", "", ""},
-	{"PostgreSQL, SCRAM", string(postgresStartup("x", "y")), postgresScram, `{"protocol":"postgresql","product":"PostgreSQL","auth":"scram-sha-256"}`, ""},
-	{"PostgreSQL, MD5", string(postgresStartup("x", "y")), "R\x00\x00\x00\x0c\x00\x00\x00\x05abcd", `{"protocol":"postgresql","product":"PostgreSQL","auth":"md5"}`, ""},
-	{"PostgreSQL, no such role", string(postgresStartup("x", "y")), postgresNoRole, `{"protocol":"postgresql","product":"PostgreSQL","refusal":"role \"x\" does not exist","refusal_code":"28000"}`, ""},
-	{"PostgreSQL, let in", string(postgresStartup("x", "y")), postgresIn, `{"protocol":"postgresql","product":"PostgreSQL","version":"15.18","auth":"none"}`, ""},
-	{"PostgreSQL, full, old", postgresSSLRequest, "EFATAL:  sorry, too many clients already\n\x00", `{"protocol":"postgresql","product":"PostgreSQL","refusal":"FATAL:  sorry, too many clients already"}`, ""},
+	{"PostgreSQL, SCRAM", string(PostgresStartup("x", "y")), samples.PostgresScram, `{"protocol":"postgresql","product":"PostgreSQL","auth":"scram-sha-256"}`, ""},
+	{"PostgreSQL, MD5", string(PostgresStartup("x", "y")), "R\x00\x00\x00\x0c\x00\x00\x00\x05abcd", `{"protocol":"postgresql","product":"PostgreSQL","auth":"md5"}`, ""},
+	{"PostgreSQL, no such role", string(PostgresStartup("x", "y")), samples.PostgresNoRole, `{"protocol":"postgresql","product":"PostgreSQL","refusal":"role \"x\" does not exist","refusal_code":"28000"}`, ""},
+	{"PostgreSQL, let in", string(PostgresStartup("x", "y")), samples.PostgresIn, `{"protocol":"postgresql","product":"PostgreSQL","version":"15.18","auth":"none"}`, ""},
+	{"PostgreSQL, full, old", PostgresSSLRequest, "EFATAL:  sorry, too many clients already\n\x00", `{"protocol":"postgresql","product":"PostgreSQL","refusal":"FATAL:  sorry, too many clients already"}`, ""},
 
 	{"Redis", "PING\r\n", "+PONG\r\n", `{"protocol":"redis","auth":"none"}`, ""},
 	{"Redis with a password", "PING\r\n", "-NOAUTH Authentication required.\r\n", `{"protocol":"redis","auth":"required"}`, ""},
 	{"Redis, protected", "PING\r\n", "-DENIED Redis is running in protected mode\r\n", `{"protocol":"redis","refusal":"Redis is running in protected mode","refusal_code":"DENIED"}`, ""},
 	{"Redis after GET", get, "-ERR wrong number of arguments for 'get' command\r\n", `{"protocol":"redis","refusal":"wrong number of arguments for 'get' command","refusal_code":"ERR"}`, "redis"},
-	{"memcached", memcachedHello, "VERSION 1.6.18\r\n", `{"protocol":"memcached","product":"memcached","version":"1.6.18","auth":"none"}`, ""},
+	{"memcached", MemcachedHello, "VERSION 1.6.18\r\n", `{"protocol":"memcached","product":"memcached","version":"1.6.18","auth":"none"}`, ""},
 	{"memcached after another", get, "ERROR\r\nERROR\r\n", `{"protocol":"memcached"}`, "memcached"},
 
-	{"HTTP", get, httpPage, `{"protocol":"http","product":"nginx","version":"1.22.1","http":{"version":"1.1","path":"/","status":404,"reason":"Not Found","server":"nginx/1.22.1","content_type":"text/plain","body":"hello"}}`, ""},
+	{"HTTP", get, samples.HTTPPage, `{"protocol":"http","product":"nginx","version":"1.22.1","http":{"version":"1.1","path":"/","status":404,"reason":"Not Found","server":"nginx/1.22.1","content_type":"text/plain","body":"hello"}}`, ""},
 	{"HTTP, chunks", get, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n", `{"protocol":"http","http":{"version":"1.1","path":"/","status":200,"reason":"OK","body":"hi"}}`, ""},
 	{"HTTP, head cut off", get, "HTTP/1.1 200 OK\r\nServer: x", `{"protocol":"http","http":{"version":"1.1","path":"/","status":200,"reason":"OK"}}`, ""},
 	{"HTTP, leads on", get, "HTTP/1.1 302 Found\r\nLocation: /login\r\nContent-Length: 0\r\n\r\n", `{"protocol":"http","http":{"version":"1.1","path":"/","status":302,"reason":"Found","location":"/login"}}`, ""},
 	{"HTTP of a WebSocket", get, "HTTP/1.1 426 Upgrade Required\r\nUpgrade: WebSocket\r\nContent-Length: 0\r\n\r\n", `{"protocol":"http","offers":["websocket"],"http":{"version":"1.1","path":"/","status":426,"reason":"Upgrade Required"}}`, ""},
-	{"HTTP that wants TLS", get, httpsWanted, `{"protocol":"http","http":{"version":"1.0","path":"/","status":400,"reason":"Bad Request","body":"Client sent an HTTP request to an HTTPS server.\\n"}}`, "tls"},
+	{"HTTP that wants TLS", get, samples.HTTPSWanted, `{"protocol":"http","http":{"version":"1.0","path":"/","status":400,"reason":"Bad Request","body":"Client sent an HTTP request to an HTTPS server.\\n"}}`, "tls"},
 	{"no HTTP", get, "HTTP/1.x\r\n\r\n", "", ""},
 	{"HTTP for a terminal", get, "HTTP/1.1 200 \x1b[31mOK\r\nServer: \x1b]0;x\x07\r\nContent-Length: 4\r\n\r\n\x1b[2J", `{"protocol":"http","failure":"bad_answer","http":{"version":"1.1","path":"/","status":200,"problem":"malformed MIME header line: \"Server: \\x1b]0;x\\a\"","reason":"?[31mOK"}}`, ""},
 	{"TLS alert", get, "\x15\x03\x01\x00\x02\x02\x46", `{"protocol":"tls"}`, "tls"},
 	{"no TLS alert", get, "\x15\x03\x01\x00\x03\x02\x46", "", ""},
-	{"HTTP/2", get, h2Settings, `{"protocol":"h2","http":{"version":"2","path":"","status":0}}`, "h2"},
+	{"HTTP/2", get, samples.H2Settings, `{"protocol":"h2","http":{"version":"2","path":"","status":0}}`, "h2"},
 
-	{"RabbitMQ", amqpHello, rabbit, `{"protocol":"amqp","product":"RabbitMQ","version":"3.10.8","auth":"amqplain plain"}`, ""},
-	{"AMQP of another version", amqpHello, "AMQP\x00\x01\x00\x00", `{"protocol":"amqp","version":"1.0.0"}`, ""},
-	{"AMQP cut off", amqpHello, rabbit[:30], `{"protocol":"amqp"}`, ""},
-	{"Kafka", kafkaHello, kafkaVersions, `{"protocol":"kafka","product":"Kafka"}`, ""},
-	{"Kafka, unasked", get, kafkaVersions, "", ""},
-	{"DNS over TCP", dnsOverTCP, "\x00\x37" + dnsmasq, `{"protocol":"dns","product":"dnsmasq","version":"2.90"}`, ""},
-	{"DNS that refuses", dnsOverTCP, "\x00\x1e" + dnsRefused, `{"protocol":"dns","refusal":"refused","refusal_code":"5"}`, ""},
-	{"MongoDB", string(mongoHello()), mongoReply("\x08isWritablePrimary\x00\x01\x10maxWireVersion\x00\x15\x00\x00\x00\x01ok\x00\x00\x00\x00\x00\x00\x00\xf0\x3f"), `{"protocol":"mongodb","product":"MongoDB"}`, ""},
-	{"MongoDB's version", string(mongoBuildInfo()), mongoReply("\x02version\x00\x06\x00\x00\x007.0.5\x00\x04array\x00\x05\x00\x00\x00\x00\x01ok\x00\x00\x00\x00\x00\x00\x00\xf0\x3f"), `{"protocol":"mongodb","product":"MongoDB","version":"7.0.5"}`, ""},
-	{"MongoDB that refuses", string(mongoHello()), mongoReply("\x01ok\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02errmsg\x00\x05\x00\x00\x00nope\x00\x02codeName\x00\x0d\x00\x00\x00Unauthorized\x00"), `{"protocol":"mongodb","product":"MongoDB","refusal":"nope","refusal_code":"Unauthorized"}`, ""},
+	{"RabbitMQ", AMQPHello, samples.Rabbit, `{"protocol":"amqp","product":"RabbitMQ","version":"3.10.8","auth":"amqplain plain"}`, ""},
+	{"AMQP of another version", AMQPHello, "AMQP\x00\x01\x00\x00", `{"protocol":"amqp","version":"1.0.0"}`, ""},
+	{"AMQP cut off", AMQPHello, samples.Rabbit[:30], `{"protocol":"amqp"}`, ""},
+	{"Kafka", KafkaHello, samples.KafkaVersions, `{"protocol":"kafka","product":"Kafka"}`, ""},
+	{"Kafka, unasked", get, samples.KafkaVersions, "", ""},
+	{"DNS over TCP", DNSOverTCP, "\x00\x37" + samples.Dnsmasq, `{"protocol":"dns","product":"dnsmasq","version":"2.90"}`, ""},
+	{"DNS that refuses", DNSOverTCP, "\x00\x1e" + samples.DNSRefused, `{"protocol":"dns","refusal":"refused","refusal_code":"5"}`, ""},
+	{"MongoDB", string(MongoHello()), samples.MongoReply("\x08isWritablePrimary\x00\x01\x10maxWireVersion\x00\x15\x00\x00\x00\x01ok\x00\x00\x00\x00\x00\x00\x00\xf0\x3f"), `{"protocol":"mongodb","product":"MongoDB"}`, ""},
+	{"MongoDB's version", string(MongoBuildInfo()), samples.MongoReply("\x02version\x00\x06\x00\x00\x007.0.5\x00\x04array\x00\x05\x00\x00\x00\x00\x01ok\x00\x00\x00\x00\x00\x00\x00\xf0\x3f"), `{"protocol":"mongodb","product":"MongoDB","version":"7.0.5"}`, ""},
+	{"MongoDB that refuses", string(MongoHello()), samples.MongoReply("\x01ok\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02errmsg\x00\x05\x00\x00\x00nope\x00\x02codeName\x00\x0d\x00\x00\x00Unauthorized\x00"), `{"protocol":"mongodb","product":"MongoDB","refusal":"nope","refusal_code":"Unauthorized"}`, ""},
 
 	{"chatter", "", "Welcome to the machine\r\n", "", ""},
 	{"zeros", get, strings.Repeat("\x00", 64), "", ""},
@@ -127,11 +94,11 @@ var readerCases = []struct {
 func TestReaders(t *testing.T) {
 	for _, c := range readerCases {
 		t.Run(c.name, func(t *testing.T) {
-			r := reply{data: []byte(c.data), final: true}
+			r := Reply{Data: []byte(c.data), Final: true}
 			if c.sent != "" {
-				r.sent = []byte(c.sent)
+				r.Sent = []byte(c.sent)
 			}
-			a, more := recognise(r)
+			a, more := Recognise(r)
 			if more {
 				t.Error("it wants more of what has ended")
 			}
@@ -144,13 +111,13 @@ func TestReaders(t *testing.T) {
 			if a == nil {
 				t.Fatal("it was not recognised")
 			}
-			if a.FirstBytes != quoteBytes([]byte(c.data), 64) {
+			if a.FirstBytes != QuoteBytes([]byte(c.data), 64) {
 				t.Errorf("first bytes %s", a.FirstBytes)
 			}
 			a.FirstBytes = ""
 			got, err := json.Marshal(a)
-			if err != nil || string(got) != c.want || a.next != c.next {
-				t.Errorf("got  %s, then %q\nwant %s, then %q", got, a.next, c.want, c.next)
+			if err != nil || string(got) != c.want || a.Next != c.next {
+				t.Errorf("got  %s, then %q\nwant %s, then %q", got, a.Next, c.want, c.next)
 			}
 		})
 	}
@@ -163,7 +130,7 @@ func TestReadersByteByByte(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			protocol := ""
 			for i := 1; i <= len(c.data); i++ {
-				a, more := recognise(reply{sent: []byte(c.sent), data: []byte(c.data[:i]), final: i == len(c.data)})
+				a, more := Recognise(Reply{Sent: []byte(c.sent), Data: []byte(c.data[:i]), Final: i == len(c.data)})
 				if a != nil {
 					if protocol != "" && a.Protocol != protocol {
 						t.Fatalf("%s after %d bytes, %s before", a.Protocol, i, protocol)
@@ -195,14 +162,14 @@ func FuzzReaders(f *testing.F) {
 	for _, c := range readerCases {
 		f.Add([]byte(c.sent), []byte(c.data), true)
 	}
-	questions := [][]byte{nil, []byte(get), []byte(redisHello), []byte(postgresSSLRequest), postgresStartup("x", "y"), []byte(memcachedHello),
-		[]byte(dnsOverTCP), mongoHello(), mongoBuildInfo(), []byte(amqpHello), []byte(kafkaHello)}
+	questions := [][]byte{nil, []byte(get), []byte(RedisHello), []byte(PostgresSSLRequest), PostgresStartup("x", "y"), []byte(MemcachedHello),
+		[]byte(DNSOverTCP), MongoHello(), MongoBuildInfo(), []byte(AMQPHello), []byte(KafkaHello)}
 	f.Fuzz(func(t *testing.T, sent, data []byte, final bool) {
 		if len(data) == 0 {
 			return
 		}
 		for _, q := range append(questions, sent) {
-			a, more := recognise(reply{sent: q, data: data, final: final})
+			a, more := Recognise(Reply{Sent: q, Data: data, Final: final})
 			if final && more {
 				t.Errorf("%q, %q: it wants more of what has ended", q, data)
 			}
@@ -210,8 +177,8 @@ func FuzzReaders(f *testing.F) {
 				check(t, a)
 			}
 		}
-		readRedisBulk(reply{data: data, final: final})
-		check(t, readDatagram(data))
+		ReadRedisBulk(Reply{Data: data, Final: final})
+		check(t, ReadDatagram(data))
 	})
 }
 
@@ -234,23 +201,15 @@ func TestPlain(t *testing.T) {
 		" a b ": "a b", "a\x1b[2Jb": "a?[2Jb", "a\u0085b\u202eb": "a?b?b", "\xff\xfe": "??", "日本": "日本",
 		strings.Repeat("x", 1000): strings.Repeat("x", maxText) + "…",
 	} {
-		if got := plain(in); got != want {
+		if got := Plain(in); got != want {
 			t.Errorf("%q: %q, want %q", in, got, want)
 		}
 	}
-	if got := quoteBytes([]byte("a\"\r\n\x00\x1b\xff日"), 64); got != `a"\r\n\x00\x1b\xff\u65e5` {
+	if got := QuoteBytes([]byte("a\"\r\n\x00\x1b\xff日"), 64); got != `a"\r\n\x00\x1b\xff\u65e5` {
 		t.Error(got)
 	}
-	if got := quoteBytes([]byte(strings.Repeat("a", 100)), 64); got != strings.Repeat("a", 64)+"…" {
+	if got := QuoteBytes([]byte(strings.Repeat("a", 100)), 64); got != strings.Repeat("a", 64)+"…" {
 		t.Error(got)
-	}
-}
-
-func TestMicros(t *testing.T) {
-	for in, want := range map[int]int64{0: 0, 1: 1, 999: 1, 1000: 1, 1999: 1, 2000: 2} {
-		if got := micros(time.Duration(in)); got != want {
-			t.Error(fmt.Sprint(in, ": ", got))
-		}
 	}
 }
 
@@ -258,10 +217,10 @@ func TestMicros(t *testing.T) {
 // its own has come: until then they may be any server's.
 func TestSSHBehindLines(t *testing.T) {
 	lines := "Welcome\r\nto the jungle\r\n"
-	if a, more := recognise(reply{data: []byte(lines)}); a != nil || more {
+	if a, more := Recognise(Reply{Data: []byte(lines)}); a != nil || more {
 		t.Errorf("%+v %v", a, more)
 	}
-	a, _ := recognise(reply{data: []byte(lines + "SSH-2.0-OpenSSH_9.6\r\n")})
+	a, _ := Recognise(Reply{Data: []byte(lines + "SSH-2.0-OpenSSH_9.6\r\n")})
 	if a == nil || a.Protocol != "ssh" || a.Version != "9.6" {
 		t.Errorf("%+v", a)
 	}

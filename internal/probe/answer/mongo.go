@@ -1,4 +1,4 @@
-package probe
+package answer
 
 import (
 	"encoding/binary"
@@ -6,10 +6,10 @@ import (
 	"strings"
 )
 
-// mongoHello asks {hello: 1, $db: "admin"} in an OP_MSG with request id 1
+// MongoHello asks {hello: 1, $db: "admin"} in an OP_MSG with request id 1
 // (MongoDB manual, "Wire Protocol"); mongoBuildInfo asks for the version.
-func mongoHello() []byte     { return mongoCommand("hello") }
-func mongoBuildInfo() []byte { return mongoCommand("buildInfo") }
+func MongoHello() []byte     { return mongoCommand("hello") }
+func MongoBuildInfo() []byte { return mongoCommand("buildInfo") }
 
 const opMsg, opReply = 2013, 1
 
@@ -24,39 +24,39 @@ func mongoCommand(name string) []byte {
 	return append(m, doc...)
 }
 
-// readMongo knows the answer to a command of ours.
-func readMongo(r reply) (*Answer, bool) {
-	if s := string(r.sent); s != string(mongoHello()) && s != string(mongoBuildInfo()) {
+// ReadMongo knows the answer to a command of ours.
+func ReadMongo(r Reply) (*Answer, bool) {
+	if s := string(r.Sent); s != string(MongoHello()) && s != string(MongoBuildInfo()) {
 		return nil, false
 	}
-	if len(r.data) < 16 {
-		return nil, !r.final
+	if len(r.Data) < 16 {
+		return nil, !r.Final
 	}
-	size := binary.LittleEndian.Uint32(r.data)
-	op := binary.LittleEndian.Uint32(r.data[12:])
-	if size < 26 || size > 48<<20 || op != opMsg && op != opReply || binary.LittleEndian.Uint32(r.data[8:]) != 1 {
+	size := binary.LittleEndian.Uint32(r.Data)
+	op := binary.LittleEndian.Uint32(r.Data[12:])
+	if size < 26 || size > 48<<20 || op != opMsg && op != opReply || binary.LittleEndian.Uint32(r.Data[8:]) != 1 {
 		return nil, false
 	}
 	a := &Answer{Protocol: "mongodb", Product: "MongoDB"}
-	if len(r.data) < int(size) && !r.final && size <= 1<<16 {
+	if len(r.Data) < int(size) && !r.Final && size <= 1<<16 {
 		return a, true
 	}
 	skip := 16 + 4 + 1 // OP_MSG: flags, kind
 	if op == opReply {
 		skip = 16 + 20
 	}
-	if len(r.data) <= skip {
+	if len(r.Data) <= skip {
 		return a, false
 	}
 	ok, code := true, ""
-	bsonStrings(r.data[skip:], func(name, value string) {
+	bsonStrings(r.Data[skip:], func(name, value string) {
 		switch name {
 		case "version":
-			a.Version = plain(value)
+			a.Version = Plain(value)
 		case "errmsg":
-			a.Refusal = plain(value)
+			a.Refusal = Plain(value)
 		case "codeName":
-			code = plain(value)
+			code = Plain(value)
 		case "ok":
 			ok = value != "0"
 		}

@@ -1,4 +1,4 @@
-package probe
+package answer
 
 import (
 	"strconv"
@@ -36,17 +36,17 @@ type Answer struct {
 	HTTP *HTTP `json:"http,omitempty"`
 	TLS  *TLS  `json:"tls,omitempty"`
 
-	// next is the exchange that would tell more: the answer shows what the server
+	// Next is the exchange that would tell more: the answer shows what the server
 	// is, but was to a question for another.
-	next string
-	// partial says that the answer was cut off before it was whole.
-	partial bool
-	// short says that the other side owes the rest of the answer.
-	short bool
+	Next string `json:"-"`
+	// Partial reports that the answer was cut off before it was whole.
+	Partial bool `json:"-"`
+	// Short reports that the other side owes the rest of the answer.
+	Short bool `json:"-"`
 }
 
-// status is the page's status, zero where there is none.
-func (a *Answer) status() int {
+// Status is the page's status, zero where there is none.
+func (a *Answer) Status() int {
 	if a == nil || a.HTTP == nil {
 		return 0
 	}
@@ -100,55 +100,55 @@ type Certificate struct {
 	Chain  int    `json:"chain"` // how many certificates were sent
 }
 
-// reply is what a server has said so far on one connection.
-type reply struct {
-	sent []byte // the last question, nil if nothing was sent
-	data []byte
+// Reply is what a server has said so far on one connection.
+type Reply struct {
+	Sent []byte // the last question, nil if nothing was sent
+	Data []byte
 	// final says that no more will come: it was closed, or time or room are over.
-	final bool
+	Final bool
 }
 
 // reader is a pure function that knows one protocol. It gives nil where the
 // bytes are not of that protocol; more says that a longer answer would tell
 // more, or may yet turn out to be of it. What it gives with more is used only
 // when nothing else comes.
-type reader func(r reply) (a *Answer, more bool)
+type reader func(r Reply) (a *Answer, more bool)
 
 // readers lists all, those that cannot be mistaken first.
 func readers() []reader {
 	return []reader{
-		readEcho, readSSH, readRTSP, readHTTP, readTLSRecord, readH2Settings, readPostgres, readMySQL, readMongo, readAMQP,
+		readEcho, readSSH, readRTSP, ReadHTTP, ReadTLSRecord, readH2Settings, ReadPostgres, readMySQL, ReadMongo, readAMQP,
 		readKafka, readMQTT, readDNSOverTCP, readNATS, readRedis, readMemcached, readIMAP, readPOP3, readSMTPOrFTP,
 		readVNC, readRsync, readTelnet,
 	}
 }
 
-// recognise asks every reader. With more it is worth waiting for further bytes.
-func recognise(r reply) (a *Answer, more bool) {
-	if len(r.data) == 0 {
+// Recognise asks every reader. With more it is worth waiting for further bytes.
+func Recognise(r Reply) (a *Answer, more bool) {
+	if len(r.Data) == 0 {
 		return nil, true
 	}
 	for _, read := range readers() {
 		got, wait := read(r)
 		if got != nil {
-			got.FirstBytes = quoteBytes(r.data, 64)
-			return got, wait && !r.final
+			got.FirstBytes = QuoteBytes(r.Data, 64)
+			return got, wait && !r.Final
 		}
 		more = more || wait
 	}
-	return nil, more && !r.final
+	return nil, more && !r.Final
 }
 
-// unknown is an answer that no reader knows.
-func unknown(data []byte) *Answer {
-	return &Answer{Protocol: "unknown", FirstBytes: quoteBytes(data, 64)}
+// Unknown is an answer that no reader knows.
+func Unknown(data []byte) *Answer {
+	return &Answer{Protocol: "unknown", FirstBytes: QuoteBytes(data, 64)}
 }
 
 const maxText = 200
 
-// plain makes text of a server's harmless: one line, no control characters, no
+// Plain makes text of a server's harmless: one line, no control characters, no
 // more than 200 characters.
-func plain(s string) string {
+func Plain(s string) string {
 	s = strings.TrimSpace(s)
 	if len(s) > 4*maxText {
 		s = s[:4*maxText]
@@ -170,8 +170,8 @@ func plain(s string) string {
 	return b.String()
 }
 
-// quoteBytes returns at most limit bytes as in a string of Go, without its quotes.
-func quoteBytes(b []byte, limit int) string {
+// QuoteBytes returns at most limit bytes as in a string of Go, without its quotes.
+func QuoteBytes(b []byte, limit int) string {
 	cut := ""
 	if len(b) > limit {
 		b, cut = b[:limit], "…"
