@@ -261,6 +261,7 @@ func TestDocuments(t *testing.T) {
 	need(t, "bash")
 	need(t, "curl")
 	need(t, "python3")
+	need(t, "npm")
 	t.Parallel()
 	ran, left := 0, 0
 	all := documents(t)

@@ -1,11 +1,11 @@
-"""A database that says nothing by itself: each line comes back."""
+"""A database that only sends back what it gets."""
 import socketserver
 
 
-class Handler(socketserver.StreamRequestHandler):
+class Handler(socketserver.BaseRequestHandler):
     def handle(self):
-        for line in self.rfile:
-            self.wfile.write(line)
+        while data := self.request.recv(4096):
+            self.request.sendall(data)
 
 
 socketserver.ThreadingTCPServer.allow_reuse_address = True
