@@ -21,10 +21,13 @@ import (
 // of running tests.
 const roleVariable = "LODGE_SOCKETS_TEST_ROLE"
 
+// init keeps the main goroutine on the first thread, on which it is while
+// packages are initialised ([runtime.LockOSThread]) and may leave later: roles
+// depend on it.
+func init() { runtime.LockOSThread() }
+
 func TestMain(m *testing.M) {
 	if text := os.Getenv(roleVariable); text != "" {
-		// Roles may depend on being on the first thread.
-		runtime.LockOSThread()
 		name, arg, _ := strings.Cut(text, " ")
 		r := &role{arg: arg, out: bufio.NewWriter(os.Stdout)}
 		f, ok := roles()[name]
@@ -35,6 +38,7 @@ func TestMain(m *testing.M) {
 		f(r)
 		os.Exit(0)
 	}
+	runtime.UnlockOSThread()
 	os.Exit(m.Run())
 }
 
