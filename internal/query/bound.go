@@ -37,7 +37,9 @@ func bound[T any](e Expr, of func(*Term) ([]T, bool)) ([]T, bool) {
 	case Not:
 		return opposite(x.X, of)
 	case *Term:
-		return of(x)
+		if vs, ok := of(x); ok {
+			return vs, true
+		}
 	}
 	return nil, false
 }
@@ -61,7 +63,7 @@ func opposite[T any](e Expr, of func(*Term) ([]T, bool)) ([]T, bool) {
 		return bound(x.X, of)
 	case *Term:
 		if t, ok := x.complement(); ok {
-			return of(t)
+			return bound(t, of)
 		}
 	}
 	return nil, false

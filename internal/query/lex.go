@@ -134,7 +134,7 @@ func lex(s string, at int, counts bool) []token {
 			}
 			values, n, ok := lexValues(s[i:])
 			if !ok {
-				add(token{kind: badToken, text: s[i:]}, start, len(s))
+				add(token{kind: badToken, text: s[i:], op: op}, start, len(s))
 				return out
 			}
 			i += n
@@ -251,6 +251,10 @@ func expression(tokens []token) bool {
 			return true
 		case wordToken:
 			if t.quoted {
+				return true
+			}
+		case badToken:
+			if t.op != 0 {
 				return true
 			}
 		}
