@@ -1,6 +1,9 @@
 package query
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 func TestMatch(t *testing.T) {
 	for line, want := range map[string]bool{
@@ -55,6 +58,19 @@ func TestMatchAllocatesNothing(t *testing.T) {
 	m, r := Compile(e), Row(api())
 	if n := testing.AllocsPerRun(100, func() { m.Match(r) }); n != 0 {
 		t.Errorf("%v allocations", n)
+	}
+}
+
+// Each node is visited once, also where they are as deep as they may be.
+func TestDeepFilters(t *testing.T) {
+	for _, open := range []string{"(not 1 or ", "not (80 or ", "(node and ", "(not 80 and not "} {
+		depth := MaxDepth / (1 + strings.Count(open, "not "))
+		e, err := ParseText(strings.Repeat(open, depth)+"443"+strings.Repeat(")", depth), testSchema())
+		if err != nil {
+			t.Fatal(err)
+		}
+		Compile(e).Match(api())
+		Bound(e, ports)
 	}
 }
 

@@ -228,10 +228,11 @@ func Simplify(e Expr) Expr {
 	case And:
 		var out And
 		for _, y := range x {
-			if s, ok := Simplify(y).(And); ok {
-				out = append(out, s...)
+			s := Simplify(y)
+			if and, ok := s.(And); ok {
+				out = append(out, and...)
 			} else {
-				out = append(out, Simplify(y))
+				out = append(out, s)
 			}
 		}
 		return one(out)
@@ -316,7 +317,7 @@ func (g Group) conjunction() And {
 }
 
 // covered reports whether another term of the group says all that those of a
-// kind do: see Value.Covers.
+// kind do: see Field.Covers.
 func (g Group) covered(kind string) bool {
 	for _, t := range g {
 		if t.Op == Eq && t.Field.Covers == kind && t.Field.Covers != "" {
