@@ -172,7 +172,12 @@ func (n *node) pair(r Row) bool {
 }
 
 // plain returns an address without its zone, and an IPv4-mapped one as IPv4.
-func plain(ip netip.Addr) netip.Addr { return ip.Unmap().WithZone("") }
+func plain(ip netip.Addr) netip.Addr {
+	if ip.Is4() {
+		return ip
+	}
+	return ip.Unmap().WithZone("")
+}
 
 func within(prefixes []netip.Prefix, ip netip.Addr) bool {
 	for i := range prefixes {
