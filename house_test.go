@@ -63,6 +63,7 @@ var allowed = map[string][]string{
 	"cli":              {"drain", "ending", "explain", "helperapi", "hosts", "keeper", "keeperapi", "localapi", "logs", "loopback", "names", "pidfd", "probe", "procfs", "project", "query", "query/socketquery", "refs", "service", "sockets", "stall", "statefile", "target", "trust", "trust/proof", "trust/stores", "tui"},
 
 	"query":             {},
+	"query/eventquery":  {"query"},
 	"query/socketquery": {"loopback", "query", "sockets", "target"},
 }
 

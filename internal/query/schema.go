@@ -2,6 +2,7 @@ package query
 
 import (
 	"net/netip"
+	"strings"
 	"time"
 )
 
@@ -153,6 +154,10 @@ type Value struct {
 	// or of an Endpoint, where none is any address.
 	Prefixes []netip.Prefix
 }
+
+// Fold returns the value of which Contains reports whether it is a part of a
+// text, in any case.
+func Fold(text string) Value { return Value{Text: strings.ToLower(text)} }
 
 // Row is what a Matcher tests. Each method returns the nth value of a field,
 // counted from 0, and false where there are no more.

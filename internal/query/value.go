@@ -59,7 +59,7 @@ func (p *parser) value(f *Field, t token, raw rawValue) ([]Value, error) {
 		return nil, p.wrong(t, f.Name+"="+raw.text, "%s takes no range", t.op)
 	}
 	if f.Type == Text && (t.op == Contains || t.op == NotContains) {
-		v.Text = strings.ToLower(v.Text)
+		v = Fold(v.Text)
 	}
 	if f.Type == Pair && (t.op == Contains || t.op == NotContains) {
 		v.Text, v.Name = "", strings.ToLower(raw.text)

@@ -153,7 +153,7 @@ func (s *Schema) name(w, text string) ([]*query.Term, error) {
 	case strings.HasPrefix(text, "/"):
 		return nil, query.NewError(w, "it is a path", "lodge ports "+text[strings.LastIndexByte(text, '/')+1:])
 	case !ok:
-		return []*query.Term{s.term(Word, query.Contains, text, query.Value{Text: strings.ToLower(text)})}, nil
+		return []*query.Term{s.term(Word, query.Contains, text, query.Fold(text))}, nil
 	case p == "" || svc == "" || strings.Contains(svc, "/"):
 		return nil, query.NewError(w, "it is not PROJECT/SERVICE", "for example: lodge ports shop/web")
 	default:
@@ -164,7 +164,7 @@ func (s *Schema) name(w, text string) ([]*query.Term, error) {
 // Names returns the term that a process's name, or its executable's, has text in
 // it.
 func (s *Schema) Names(text string) *query.Term {
-	return s.Flag(Process, query.Contains, text, query.Value{Text: strings.ToLower(text)})
+	return s.Flag(Process, query.Contains, text, query.Fold(text))
 }
 
 // Resolve returns the expression with the meaning that names have among the
