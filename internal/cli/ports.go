@@ -61,10 +61,19 @@ A FILTER is a port (5432), a range (3000-3010), an address (127.0.0.1, 10.0.0.0/
 ADDRESS:PORT, a process (postgres), a project or PROJECT/SERVICE. Filters of one
 kind widen, those of different kinds narrow: "5432 6379" is two ports, "5432 psql"
 is one port and one program. Either end of a connection may match. The flags that
-select may be given several times, and several values with commas.`,
+select may be given several times, and several values with commas.
+
+KEY=VALUE asks for more, also with != < <= > >= and ~ (contains): "port>=3000",
+"state=listen,bound", "command~webpack". and, or, not and parentheses put filters
+together; quote them from the shell. The keys are
+port, lport, rport, address, local, remote, protocol, family, state, scope,
+path, process, pid, user, executable, command, directory, parent, unit,
+container, project, service, namespace, inode, recvq, sendq, backlog, rtt, sent,
+received, retransmits, age, opened.`,
 		Example: `  lodge ports 5432                         who listens there, who is connected
   lodge ports --listen --scope all-interfaces
-  lodge ports shop/web --watch`,
+  lodge ports shop/web --watch
+  lodge ports 'port=3000-3999 and not process=node'`,
 		RunE: func(c *cobra.Command, words []string) error {
 			r, err := newPortsRequest(f, words, c.Flags().Changed("interval"))
 			if err != nil {
@@ -105,6 +114,7 @@ select may be given several times, and several values with commas.`,
 	fs.BoolVar(&f.json, "json", false, "as JSON, with every socket")
 	fs.BoolVarP(&f.watch, "watch", "w", false, "go on, and show what changes: + opened, - closed, ~ changed")
 	fs.DurationVar(&f.interval, "interval", time.Second, "`TIME` between two looks of --watch")
+	completesFilter(c)
 	return c
 }
 
