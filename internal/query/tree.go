@@ -118,9 +118,9 @@ func (x Or) appendText(b []byte) []byte  { return appendList(b, x, " or ") }
 
 func (x Not) appendText(b []byte) []byte { return x.X.appendText(append(b, "not "...)) }
 
-func (x Group) appendText(b []byte) []byte {
+func (g Group) appendText(b []byte) []byte {
 	b = append(b, '(')
-	for i, t := range x {
+	for i, t := range g {
 		if i > 0 {
 			b = append(b, ' ')
 		}
