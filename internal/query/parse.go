@@ -22,6 +22,9 @@ func Parse(words []string, s *Schema) (Expr, error) {
 	if err := bounded(words); err != nil {
 		return nil, err
 	}
+	if len(words) == 1 && expression(p.combine(lex(words[0], 1, false))) {
+		return ParseText(words[0], s) // errors count its words
+	}
 	var all []token
 	for i, w := range words {
 		tokens := lex(w, i+1, false)

@@ -151,6 +151,18 @@ func TestErrors(t *testing.T) {
 	}
 }
 
+// A single argument is counted by its words, several by themselves.
+func TestErrorsNameThePlace(t *testing.T) {
+	for _, c := range []struct {
+		words []string
+		want  string
+	}{{[]string{"80 and x=1"}, "(word 3)"}, {[]string{"80", "and", "x=1 or 3"}, "(word 3)"}, {[]string{"node", "x=1"}, "(word 2)"}} {
+		if _, err := Parse(c.words, testSchema()); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%q: %v", c.words, err)
+		}
+	}
+}
+
 func TestHostileFilters(t *testing.T) {
 	for name, text := range map[string]string{
 		"long":          strings.Repeat("a", MaxLength+10),
