@@ -136,7 +136,7 @@ func (l *lowering) exact(part query.Expr) bool {
 	case State:
 		return fill(&l.q.States, texts(all))
 	case Protocol:
-		return fill(&l.q.Protocols, texts(all))
+		return l.only(texts(all))
 	case Path:
 		return fill(&f.Paths, texts(all))
 	}
@@ -272,7 +272,17 @@ func (l *lowering) protocols(rest query.Expr) {
 	if !l.q.Unix {
 		list = slices.DeleteFunc(list, func(p string) bool { return p == protocolUnix })
 	}
-	fill(&l.q.Protocols, list)
+	l.only(list)
+}
+
+// only sets the protocols. Unix sockets are then read where they are one of them,
+// and not whatever the protocols are.
+func (l *lowering) only(protocols []string) bool {
+	if !fill(&l.q.Protocols, protocols) {
+		return false
+	}
+	l.q.Unix = false
+	return true
 }
 
 // projects bounds projects and services.

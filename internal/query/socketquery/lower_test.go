@@ -63,11 +63,12 @@ func TestLower(t *testing.T) {
 		"local=127.0.0.1 or remote=10.1.1.1": "{Addresses:[127.0.0.1/32 10.1.1.1/32]} rest (local=127.0.0.1 or remote=10.1.1.1)",
 		"path=/run/x":                        "{Paths:[/run/x]} unix rest ",
 		"path=/run/x or port=80":             "{} unix rest (path=/run/x or port=80)",
-		"rtt>10ms":                           "{} tcpinfo rest rtt>10ms",
-		"not node":                           "{} details rest not process~node",
-		"command~x or node":                  "{} details rest (command~x or process~node)",
-		"user>=1000":                         "{} rest user>=1000",
-		`project=""`:                         `{} rest project=""`,
+		"protocol=udp and (port=3 or path=/run/x)": "{} udp rest (port=3 or path=/run/x)",
+		"rtt>10ms":          "{} tcpinfo rest rtt>10ms",
+		"not node":          "{} details rest not process~node",
+		"command~x or node": "{} details rest (command~x or process~node)",
+		"user>=1000":        "{} rest user>=1000",
+		`project=""`:        `{} rest project=""`,
 	} {
 		q, rest := Lower(parse(t, text), sockets.Query{})
 		var left []string
