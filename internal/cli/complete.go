@@ -48,7 +48,7 @@ func (a *app) serviceWords(c *cobra.Command, given []string, begun string) []str
 	}
 	var all []string
 	for _, p := range l.own.projects {
-		meant := a.project == p.Shown() || a.project == p.Name || a.project == p.ID
+		meant := a.project == p.ID || isCalled(p, a.project)
 		if a.project == "" {
 			meant = p.ID == here.ID
 		}

@@ -28,13 +28,9 @@ func (a *app) downCommand() *cobra.Command {
   lodge down web           one service; the others go on
   lodge down --project shop    another project, also if its directory is gone
   lodge down --all`,
-		RunE: func(c *cobra.Command, names []string) error {
-			names, err := a.qualified(names)
-			if err != nil {
-				return err
-			}
+		RunE: a.withServices(func(c *cobra.Command, names []string) error {
 			return a.down(c.Context(), names, all)
-		},
+		}),
 	}
 	c.Flags().BoolVar(&all, "all", false, "every project of this user")
 	a.projectFlag(c)

@@ -28,11 +28,7 @@ func (a *app) logsCommand() *cobra.Command {
 		Example: `  lodge logs -f web
   lodge logs --since 10m -n 100
   lodge logs --json | jq -r .text`,
-		RunE: func(c *cobra.Command, names []string) error {
-			names, err := a.qualified(names)
-			if err != nil {
-				return err
-			}
+		RunE: a.withServices(func(c *cobra.Command, names []string) error {
 			q := keeperapi.LogQuery{Services: names, Tail: tail}
 			if since != "" {
 				t, err := parseSince(since, time.Now())
@@ -45,7 +41,7 @@ func (a *app) logsCommand() *cobra.Command {
 				return &usageError{err: errors.New("show logs: --tail is negative"), hint: "--tail 100"}
 			}
 			return a.logs(c.Context(), q, follow, asJSON)
-		},
+		}),
 	}
 	c.Flags().BoolVarP(&follow, "follow", "f", false, "go on with what comes")
 	c.Flags().StringVar(&since, "since", "", "from `TIME` on: a duration such as 10m, or a time")

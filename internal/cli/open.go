@@ -25,11 +25,7 @@ func (a *app) openCommand() *cobra.Command {
   lodge open api --print
   lodge open web --lan     for a phone in the same network`,
 		Args: args(cobra.MaximumNArgs(1)),
-		RunE: func(c *cobra.Command, names []string) error {
-			names, err := a.qualified(names)
-			if err != nil {
-				return err
-			}
+		RunE: a.withServices(func(c *cobra.Command, names []string) error {
 			if lan {
 				return a.shareName(c.Context(), names, ip, asJSON)
 			}
@@ -37,7 +33,7 @@ func (a *app) openCommand() *cobra.Command {
 				return &usageError{err: errors.New("open name: --ip is an address to share at"), hint: "lodge open --lan --ip " + ip}
 			}
 			return a.openName(c.Context(), names, only, asJSON)
-		},
+		}),
 	}
 	c.Flags().BoolVar(&only, "print", false, "only print it")
 	c.Flags().BoolVar(&lan, "lan", false, "share the service with this machine's network until Ctrl-C")

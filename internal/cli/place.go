@@ -190,21 +190,9 @@ func (a *app) byName(ps []localapi.Project) (localapi.Project, error) {
 	if !filepath.IsAbs(path) {
 		path = filepath.Join(a.env.Dir, path)
 	}
-	var found []localapi.Project
-	for _, is := range []func(localapi.Project) bool{
-		func(p localapi.Project) bool { return p.ID == a.project },
-		func(p localapi.Project) bool { return p.Label == a.project },
-		func(p localapi.Project) bool { return p.Name == a.project },
-		func(p localapi.Project) bool { return p.DirectoryNow == path || p.Path == path },
-	} {
-		for _, p := range ps {
-			if is(p) {
-				found = append(found, p)
-			}
-		}
-		if len(found) > 0 {
-			break
-		}
+	found := projectsCalled(ps, a.project)
+	if len(found) == 0 {
+		found = projectsWith(ps, func(p localapi.Project) bool { return p.DirectoryNow == path || p.Path == path })
 	}
 	switch len(found) {
 	case 0:

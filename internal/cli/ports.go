@@ -14,7 +14,8 @@ import (
 	"golang.org/x/term"
 
 	"lodge/internal/localapi"
-	"lodge/internal/loopback"
+	"lodge/internal/query"
+	"lodge/internal/query/socketquery"
 	"lodge/internal/service"
 	"lodge/internal/sockets"
 )
@@ -49,14 +50,6 @@ func (l *list) Set(s string) error {
 	return nil
 }
 
-// portsRequest is a command line of `lodge ports` that was understood.
-type portsRequest struct {
-	flags     portsFlags
-	words     []string // as they were written
-	selection selection
-	query     sockets.Query // what is asked for beside the selection
-}
-
 func (a *app) portsCommand() *cobra.Command {
 	var f portsFlags
 	c := &cobra.Command{
@@ -68,10 +61,19 @@ A FILTER is a port (5432), a range (3000-3010), an address (127.0.0.1, 10.0.0.0/
 ADDRESS:PORT, a process (postgres), a project or PROJECT/SERVICE. Filters of one
 kind widen, those of different kinds narrow: "5432 6379" is two ports, "5432 psql"
 is one port and one program. Either end of a connection may match. The flags that
-select may be given several times, and several values with commas.`,
+select may be given several times, and several values with commas.
+
+KEY=VALUE asks for more, also with != < <= > >= and ~ (contains): "port>=3000",
+"state=listen,bound", "command~webpack". and, or, not and parentheses put filters
+together; quote them from the shell. The keys are
+port, lport, rport, address, local, remote, protocol, family, state, scope,
+path, process, pid, user, executable, command, directory, parent, unit,
+container, project, service, namespace, inode, recvq, sendq, backlog, rtt, sent,
+received, retransmits, age, opened.`,
 		Example: `  lodge ports 5432                         who listens there, who is connected
   lodge ports --listen --scope all-interfaces
-  lodge ports shop/web --watch`,
+  lodge ports shop/web --watch
+  lodge ports 'port=3000-3999 and not process=node'`,
 		RunE: func(c *cobra.Command, words []string) error {
 			r, err := newPortsRequest(f, words, c.Flags().Changed("interval"))
 			if err != nil {
@@ -93,7 +95,7 @@ select may be given several times, and several values with commas.`,
 	fs.Var(&f.projects, "project", "only `PROJECT` of lodge's")
 	fs.Var(&f.services, "service", "only `SERVICE`, or PROJECT/SERVICE")
 	fs.Var(&f.states, "state", "only `STATE`, such as listen, established, time_wait")
-	fs.Var(&f.scopes, "scope", "only `SCOPE`: "+strings.Join(scopeNames(), ", "))
+	fs.Var(&f.scopes, "scope", "only `SCOPE`: "+strings.Join(socketquery.Scopes(), ", "))
 	fs.BoolVarP(&f.listen, "listen", "l", false, "only what listens")
 	fs.BoolVar(&f.connected, "connected", false, "only connections")
 	fs.BoolVarP(&f.tcp, "tcp", "t", false, "TCP")
@@ -112,149 +114,23 @@ select may be given several times, and several values with commas.`,
 	fs.BoolVar(&f.json, "json", false, "as JSON, with every socket")
 	fs.BoolVarP(&f.watch, "watch", "w", false, "go on, and show what changes: + opened, - closed, ~ changed")
 	fs.DurationVar(&f.interval, "interval", time.Second, "`TIME` between two looks of --watch")
+	completesFilter(c)
 	return c
 }
 
-// newPortsRequest understands a command line. What is wrong with it is wrong
-// usage.
-func newPortsRequest(f portsFlags, words []string, interval bool) (*portsRequest, error) {
-	r := &portsRequest{flags: f, words: words}
-	s := &r.selection
-	for _, w := range words {
-		if err := s.word(w, f.unix); err != nil {
-			return nil, err
-		}
-	}
-	if err := each(f.ports, func(w string) error {
-		p, err := parsePorts(w)
-		s.places = append(s.places, p)
-		return err
-	}); err != nil {
-		return nil, err
-	}
-	if err := each(f.addresses, func(w string) error {
-		ps, ok := parseAddresses(w)
-		if !ok {
-			return &usageError{err: fmt.Errorf("read address %q: it is none", w), hint: "for example 127.0.0.1, ::1 or 10.0.0.0/8"}
-		}
-		s.filter.Addresses = append(s.filter.Addresses, ps...)
-		return nil
-	}); err != nil {
-		return nil, err
-	}
-	if err := each(f.services, func(w string) error {
-		if p, svc, ok := strings.Cut(w, "/"); ok {
-			s.service(projectService{p, svc})
-		} else {
-			s.filter.Services = append(s.filter.Services, w)
-		}
-		return nil
-	}); err != nil {
-		return nil, err
-	}
-	var err error
-	collect(&s.filter.PIDs, f.pids, parsePID, &err)
-	collect(&s.filter.Users, f.users, parseUser, &err)
-	collect(&s.filter.Names, f.processes, itself, &err)
-	collect(&s.filter.Projects, f.projects, itself, &err)
-	collect(&s.filter.Scopes, f.scopes, parseScope, &err)
-	collect(&r.query.States, f.states, parseState, &err)
-	if err != nil {
-		return nil, err
-	}
-	if f.sort != "" {
-		if r.flags.sort, err = choose("order", f.sort, portsSorts(), nil); err != nil {
-			return nil, err
-		}
-	}
-	if err := r.combine(interval); err != nil {
-		return nil, err
-	}
-	r.query.AllNamespaces = f.namespaces
-	r.query.TCPInfo = f.traffic || r.flags.sort == "traffic" || r.flags.sort == "rtt"
-	r.query.Details = f.json
-	return r, nil
-}
-
-// combine looks at the flags together.
-func (r *portsRequest) combine(interval bool) error {
-	f, s := &r.flags, &r.selection
-	switch {
-	case f.listen && f.connected:
-		return &usageError{err: errors.New("show sockets: --listen and --connected leave nothing"), hint: "lodge ports shows both"}
-	case interval && !f.watch:
-		return &usageError{err: errors.New("show sockets: --interval is for --watch"), hint: "lodge ports --watch --interval " + f.interval.String()}
-	case f.watch && f.interval < 10*time.Millisecond:
-		return &usageError{err: fmt.Errorf("show sockets: --interval %s is too short", f.interval), hint: "--interval 1s"}
-	case f.watch && f.sort != "":
-		return &usageError{err: errors.New("show sockets: changes come in their own order, not in that of --sort"), hint: "leave --sort or --watch out"}
-	}
-	if f.listen {
-		s.listening = true
-		r.query.States = append(r.query.States, "listen", "bound")
-	}
-	if f.connected {
-		r.query.States = append(r.query.States, connectedStates()...)
-	}
-	if f.tcp {
-		s.protocols = append(s.protocols, string(loopback.TCP))
-	}
-	if f.udp {
-		s.protocols = append(s.protocols, string(loopback.UDP))
-	}
-	if f.unix {
-		s.protocols = append(s.protocols, string(protocolUnix))
-	}
-	if f.only4 {
-		s.families = append(s.families, "ipv4")
-	}
-	if f.only6 {
-		s.families = append(s.families, "ipv6")
-	}
-	return nil
-}
-
-// connectedStates are those of sockets that have, or had, another end.
-func connectedStates() []string {
-	return []string{"established", "syn_sent", "syn_recv", "fin_wait_1", "fin_wait_2", "time_wait", "close_wait", "last_ack", "closing", "connected"}
-}
-
-func itself(s string) (string, error) { return s, nil }
-
-// collect adds what the words mean to a list, unless an earlier one was wrong.
-func collect[T any](to *[]T, words []string, parse func(string) (T, error), err *error) {
-	for _, w := range words {
-		if *err != nil {
-			return
-		}
-		var v T
-		if v, *err = parse(w); *err == nil {
-			*to = append(*to, v)
-		}
-	}
-}
-
-func each(words []string, f func(string) error) error {
-	for _, w := range words {
-		if err := f(w); err != nil {
-			return err
-		}
-	}
-	return nil
+// resolved returns the filter with the meaning that names have now.
+func (r *portsRequest) resolved(ctx context.Context, l *look) query.Expr {
+	return resolveFilter(r.schema, r.filter, l.Homes, func(host string) *found { return l.find(ctx, host) })
 }
 
 // scan reads the table once.
 func (r *portsRequest) scan(ctx context.Context, l *look) (*sockets.Snapshot, error) {
-	s := r.selection
-	s.filter.Names = slices.Clip(s.filter.Names)
-	s.filter.Projects = slices.Clip(s.filter.Projects)
-	s.services, s.places = slices.Clip(s.services), slices.Clip(s.places)
-	s.resolve(l.Homes, func(host string) *found { return l.find(ctx, host) })
-	t, err := sockets.Scan(ctx, l.query(s.query(r.query)))
+	q, rest := socketquery.Lower(r.resolved(ctx, l), l.query(r.query))
+	t, err := sockets.Scan(ctx, q)
 	if err != nil {
 		return nil, err
 	}
-	if keep := s.keep(); keep != nil {
+	if keep := socketquery.Keep(rest, time.Now); keep != nil {
 		t.Keep(keep)
 	}
 	return t, nil
@@ -287,7 +163,7 @@ func (a *app) ports(ctx context.Context, r *portsRequest) error {
 // of a process, or of a project or service that there is not. Most likely it is
 // none. That nobody listens on a port, or that a service does not, is an answer.
 func (r *portsRequest) mistaken(l *look, t *sockets.Snapshot) error {
-	if t.Len() == 0 && (len(r.selection.names) > 0 || r.unknownProject(l) != "") {
+	if t.Len() == 0 && (len(r.names()) > 0 || r.unknownProject(l) != "") {
 		return &exitError{code: exitNotDone}
 	}
 	return nil
@@ -301,15 +177,20 @@ func (r *portsRequest) unknownProject(l *look) string {
 			return p.Shown() == want.project && (want.service == "" || indexOf(p, want.service) >= 0)
 		})
 	}
-	for _, want := range r.selection.guessed {
-		if !has(want) {
-			return want.project + "/" + want.service
+	var services, hosts []string
+	query.Walk(r.filter, func(t *query.Term, _ bool) {
+		v := t.Values[0]
+		switch {
+		case t.Bare && t.Field.ID == socketquery.Service && !has(projectService{v.Text, v.Name}):
+			services = append(services, t.Text)
+		case t.Field.ID == socketquery.Host:
+			if want, _ := readHost(v.Text); !has(want) && l.find(context.Background(), v.Text) == nil {
+				hosts = append(hosts, v.Text)
+			}
 		}
-	}
-	for _, h := range r.selection.hosts {
-		if want, _ := readHost(h.name); !has(want) && l.find(context.Background(), h.name) == nil {
-			return h.name
-		}
+	})
+	for _, name := range append(services, hosts...) {
+		return name
 	}
 	return ""
 }
@@ -327,7 +208,7 @@ func (a *app) printed(err error) error {
 }
 
 func (r *portsRequest) viewOptions() viewOptions {
-	return viewOptions{bothEnds: r.flags.bothEnds, timeWait: r.flags.bothEnds || slices.Contains(r.query.States, "time_wait") && !r.flags.connected}
+	return viewOptions{bothEnds: r.flags.bothEnds, timeWait: r.flags.bothEnds || socketquery.Shows(r.filter, "time_wait") && !r.flags.connected}
 }
 
 func (a *app) portsText(r *portsRequest) *portsText {
@@ -373,10 +254,15 @@ func (a *app) unknownOwners(n int) {
 // meant returns a hint where a word that was taken for a name is a word of a
 // flag, and says of a service that it does not listen.
 func (r *portsRequest) meant(ctx context.Context, l *look) string {
-	s := r.selection
-	s.services = slices.Clip(s.services)
-	s.resolve(l.Homes, func(host string) *found { return l.find(ctx, host) })
-	for _, want := range s.services {
+	var services []projectService
+	query.Walk(r.resolved(ctx, l), func(t *query.Term, _ bool) {
+		for _, v := range t.Values {
+			if t.Field.ID == socketquery.Service && v.Text != "" {
+				services = append(services, projectService{v.Text, v.Name})
+			}
+		}
+	})
+	for _, want := range services {
 		for _, p := range l.Projects {
 			if i := indexOf(p, want.service); i >= 0 && p.Shown() == want.project && len(p.Services[i].Endpoints) == 0 {
 				why := string(p.Services[i].State)
@@ -390,7 +276,7 @@ func (r *portsRequest) meant(ctx context.Context, l *look) string {
 	if name := r.unknownProject(l); name != "" {
 		return fmt.Sprintf(": nothing that is up is called %s (hint: lodge ls)", name)
 	}
-	for _, n := range r.selection.names {
+	for _, n := range r.names() {
 		for _, p := range l.Projects {
 			if slices.ContainsFunc(p.Services, func(s service.Status) bool { return s.Name == n }) {
 				return fmt.Sprintf(" a process or project %q (hint: lodge ports %s/%s)", n, p.Shown(), n)

@@ -5,8 +5,6 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-
-	"lodge/internal/project"
 )
 
 // qualified takes PROJECT/SERVICE, as ls, ports and explain write a service, for
@@ -35,19 +33,14 @@ func (a *app) qualified(names []string) ([]string, error) {
 	return out, nil
 }
 
-// nearestCommand returns the command that was probably meant, or "".
-func nearestCommand(root *cobra.Command, word string) string {
-	var all []string
-	for _, c := range root.Commands() {
-		if c.IsAvailableCommand() {
-			all = append(all, c.Name())
+// withServices returns the RunE of a command whose arguments are services:
+// qualified, they are handed to run.
+func (a *app) withServices(run func(c *cobra.Command, names []string) error) func(*cobra.Command, []string) error {
+	return func(c *cobra.Command, args []string) error {
+		names, err := a.qualified(args)
+		if err != nil {
+			return err
 		}
+		return run(c, names)
 	}
-	if s := project.Nearest(word, all); s != "" {
-		return s
-	}
-	if s := root.SuggestionsFor(word); len(s) > 0 { // what begins with it
-		return s[0]
-	}
-	return ""
 }

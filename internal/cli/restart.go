@@ -17,13 +17,9 @@ func (a *app) restartCommand() *cobra.Command {
 		Long:  "Restart the services named, or all, with what lodge.toml says now, and return when they are ready again.",
 		Example: `  lodge restart            all services
   lodge restart web api`,
-		RunE: func(c *cobra.Command, names []string) error {
-			names, err := a.qualified(names)
-			if err != nil {
-				return err
-			}
+		RunE: a.withServices(func(c *cobra.Command, names []string) error {
 			return a.restart(c.Context(), names, asJSON)
-		},
+		}),
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "the project as JSON, as lodge ls has it, also if a service failed")
 	a.projectFlag(c)

@@ -68,7 +68,7 @@ func (l *look) serviceNamed(word, dir string, other bool) (*named, error) {
 // projectNamed returns the label of the project that a word names, or "".
 func (l *look) projectNamed(word string) string {
 	for _, p := range l.Projects {
-		if p.Label == word || p.Name == word {
+		if isCalled(p, word) {
 			return p.Label
 		}
 	}
@@ -79,7 +79,7 @@ func (l *look) projectNamed(word string) string {
 // none has.
 func (l *look) inProject(project, svc string) (*named, error) {
 	for _, p := range l.Projects {
-		if p.Name != project && p.Label != project {
+		if !isCalled(p, project) {
 			continue
 		}
 		if n := inside(p, svc); n != nil {

@@ -34,7 +34,8 @@ func (a *app) topCommand() *cobra.Command {
 		Short: "Projects, listeners and connections, live, with their rates",
 		Long: `Show projects and services, listeners, connections with live rates, and who
 talks to whom, in this terminal. FILTER is what ` + "`lodge ports`" + ` takes: a port, an
-address, a process, a project or project/service. Press ? for the keys.
+address, a process, a project or project/service, or an expression of them such as
+port>=3000 and not state=time_wait. Press ? for the keys.
 
 With --once or --json it prints one view and ends; since rates are of a time, it
 reads twice, --interval apart (then one second, unless it is given).`,
@@ -53,6 +54,7 @@ reads twice, --interval apart (then one second, unless it is given).`,
 	c.Flags().BoolVar(&ch.once, "once", false, "print the view once, as a table, and end")
 	c.Flags().BoolVar(&ch.asJSON, "json", false, "print the view once, as JSON, and end")
 	c.Flags().BoolVar(&ch.ascii, "ascii", false, "use no characters beyond ASCII (default: as the locale says)")
+	completesFilter(c)
 	_ = c.RegisterFlagCompletionFunc("view", cobra.FixedCompletions(tui.ViewNames(), cobra.ShellCompDirectiveNoFileComp))
 	return c
 }

@@ -42,19 +42,15 @@ func (a *app) waitCommand() *cobra.Command {
 			"One that is not up is a failure too, unless a timeout is given: then it is waited for.",
 		Example: `  lodge wait web --timeout 30s
   lodge up & lodge wait --timeout 2m && npm test`,
-		RunE: func(c *cobra.Command, names []string) error {
-			names, err := a.qualified(names)
-			if err != nil {
-				return err
-			}
-			limit := time.Duration(0)
+		RunE: a.withServices(func(c *cobra.Command, names []string) error {
+			limit, err := time.Duration(0), error(nil)
 			if timeout != "" {
 				if limit, err = parseTimeout(timeout); err != nil {
 					return &usageError{err: err, hint: "--timeout 30s"}
 				}
 			}
 			return a.wait(c.Context(), names, limit, asJSON)
-		},
+		}),
 	}
 	c.Flags().StringVar(&timeout, "timeout", "", "give up after `TIME`, such as 30s or 2m (default: never)")
 	c.Flags().BoolVar(&asJSON, "json", false, "the project as JSON, as lodge ls has it, also if a service failed")

@@ -5,45 +5,75 @@ import (
 	"fmt"
 	"net/netip"
 	"os/user"
-	"reflect"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"lodge/internal/localapi"
+	"lodge/internal/query"
+	"lodge/internal/query/socketquery"
 	"lodge/internal/service"
 	"lodge/internal/sockets"
 )
 
-// words writes a selection down.
-func (s *selection) words() string {
-	var out []string
-	add := func(format string, args ...any) { out = append(out, fmt.Sprintf(format, args...)) }
-	for _, p := range s.protocols {
-		add("protocol=%s", p)
-	}
-	for _, p := range s.places {
-		add("place=%v:%d-%d", p.addrs, p.from, p.to)
-	}
-	for _, n := range s.names {
-		add("word=%s", n)
-	}
-	for _, svc := range s.services {
-		add("service=%s/%s", svc.project, svc.service)
-	}
-	for _, h := range s.hosts {
-		port := ""
-		if h.place != nil {
-			port = fmt.Sprintf(":%d-%d", h.place.from, h.place.to)
+// described writes down what stands side by side, by kinds.
+func described(e query.Expr) string {
+	kinds := []string{"protocol", "place", "word", "service", "host", "addresses", "pids", "names", "projects", "paths"}
+	found := make(map[string][]string)
+	query.Walk(e, func(t *query.Term, _ bool) {
+		for _, v := range t.Values {
+			at := fmt.Sprintf("%d-%d", v.Low, v.High)
+			switch t.Field.ID {
+			case socketquery.Protocol:
+				found["protocol"] = append(found["protocol"], v.Text)
+			case socketquery.Port, socketquery.At:
+				found["place"] = append(found["place"], fmt.Sprintf("%v:%s", v.Prefixes, at))
+			case socketquery.Word:
+				found["word"] = append(found["word"], t.Text)
+			case socketquery.Service:
+				found["service"] = append(found["service"], v.Text+"/"+v.Name)
+			case socketquery.Host:
+				if v.Low < 0 {
+					at = ""
+				} else {
+					at = ":" + at
+				}
+				found["host"] = append(found["host"], v.Text+at)
+			case socketquery.Address:
+				for _, p := range v.Prefixes {
+					found["addresses"] = append(found["addresses"], p.String())
+				}
+			case socketquery.PID:
+				found["pids"] = append(found["pids"], fmt.Sprint(v.Low))
+			case socketquery.Process:
+				found["names"] = append(found["names"], v.Text)
+			case socketquery.Project:
+				found["projects"] = append(found["projects"], v.Text)
+			case socketquery.Path:
+				found["paths"] = append(found["paths"], v.Text)
+			}
 		}
-		add("host=%s%s", h.name, port)
-	}
-	v := reflect.ValueOf(s.filter)
-	for i := range v.NumField() {
-		if v.Field(i).Len() > 0 {
-			add("%s=%v", strings.ToLower(v.Type().Field(i).Name), v.Field(i).Interface())
+	})
+	var out []string
+	for _, kind := range kinds {
+		if all := found[kind]; kind == "addresses" || kind == "pids" || kind == "names" || kind == "projects" || kind == "paths" {
+			if all != nil {
+				out = append(out, kind+"="+fmt.Sprint(all))
+			}
+		} else {
+			for _, one := range all {
+				out = append(out, kind+"="+one)
+			}
 		}
 	}
 	return strings.Join(out, " ")
+}
+
+// filterOf reads words as `lodge ports` does.
+func filterOf(words ...string) (query.Expr, error) {
+	e, err := query.Parse(words, &socketSchema(false).Schema)
+	return e, filterError(err)
 }
 
 func TestWord(t *testing.T) {
@@ -125,9 +155,8 @@ func TestWord(t *testing.T) {
 		"shop/":           `! read "shop/": it is not PROJECT/SERVICE`,
 		"a/b/c":           `! read "a/b/c": it is not PROJECT/SERVICE`,
 	} {
-		var s selection
-		err := s.word(word, false)
-		got := s.words()
+		e, err := filterOf(word)
+		got := described(e)
 		if err != nil {
 			var u *usageError
 			if !errors.As(err, &u) || u.hint == "" {
@@ -147,23 +176,27 @@ func FuzzWord(f *testing.F) {
 		f.Add(w)
 	}
 	f.Fuzz(func(t *testing.T, w string) {
-		var s selection
-		err := s.word(w, false)
-		if (s.words() == "") != (err != nil) {
-			t.Errorf("%q: it means %q, error %v", w, s.words(), err)
+		e, err := filterOf(w)
+		if (query.String(e) == "") != (err != nil) {
+			t.Errorf("%q: it means %q, error %v", w, query.String(e), err)
 		}
-		for _, p := range s.places {
-			if p.to < p.from {
-				t.Errorf("%q: %+v", w, p)
+		query.Walk(e, func(term *query.Term, _ bool) {
+			for _, v := range term.Values {
+				if v.High < v.Low {
+					t.Errorf("%q: %+v", w, v)
+				}
 			}
-		}
+		})
 	})
 }
 
 func TestNamesAreProjectsFirst(t *testing.T) {
-	s := selection{names: []string{"shop", "postgres"}}
-	s.resolve([]sockets.Home{{Project: "shop"}}, nil)
-	if got := s.words(); got != "names=[postgres] projects=[shop]" {
+	e, err := filterOf("shop", "postgres")
+	if err != nil {
+		t.Fatal(err)
+	}
+	e = resolveFilter(socketSchema(false), e, []sockets.Home{{Project: "shop"}}, nil)
+	if got := described(e); got != "names=[postgres] projects=[shop]" {
 		t.Errorf("got %s", got)
 	}
 }
@@ -186,24 +219,28 @@ func TestHostWordsAreServices(t *testing.T) {
 		"web.other.localhost":                    "service=other/web",
 		"other.test":                             "projects=[other]",
 	} {
-		var s selection
-		if err := s.word(word, false); err != nil {
+		e, err := filterOf(word)
+		if err != nil {
 			t.Fatal(err)
 		}
-		if s.resolve(nil, find); s.words() != want {
-			t.Errorf("%s: got %s, want %s", word, s.words(), want)
+		if got := described(resolveFilter(socketSchema(false), e, nil, find)); got != want {
+			t.Errorf("%s: got %s, want %s", word, got, want)
 		}
 	}
 }
 
 func TestEngineIsToldFewPorts(t *testing.T) {
-	s := selection{places: []place{{from: 1, to: 3}, {from: 9, to: 9}}}
-	if q := s.query(sockets.Query{}); fmt.Sprint(q.Filter.Ports) != "[1 2 3 9]" {
-		t.Errorf("got %v", q.Filter.Ports)
-	}
-	s = selection{places: []place{{from: 0, to: 65535}}}
-	if q := s.query(sockets.Query{}); len(q.Filter.Ports) != 0 {
-		t.Errorf("got %d ports", len(q.Filter.Ports))
+	for _, c := range []struct {
+		words []string
+		want  string
+	}{{[]string{"1-3", "9"}, "[1 2 3 9]"}, {[]string{"0-65535"}, "[]"}, {[]string{"1-60", "100-110"}, "[]"}} {
+		e, err := filterOf(c.words...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if q, _ := socketquery.Lower(e, sockets.Query{}); fmt.Sprint(q.Filter.Ports) != c.want {
+			t.Errorf("%q: got %v", c.words, q.Filter.Ports)
+		}
 	}
 }
 
@@ -256,13 +293,12 @@ func TestKeep(t *testing.T) {
 		{families: []string{"ipv6"}, want: "2"},
 		{want: "0 1 2 3 4 5 6 7 8 9"},
 	} {
-		s := selection{listening: c.listening, families: c.families}
-		for _, w := range c.words {
-			if err := s.word(w, false); err != nil {
-				t.Fatal(err)
-			}
+		f := portsFlags{listen: c.listening, only4: slices.Contains(c.families, "ipv4"), only6: slices.Contains(c.families, "ipv6")}
+		r, err := newPortsRequest(f, c.words, false)
+		if err != nil {
+			t.Fatal(err)
 		}
-		keep := s.keep()
+		keep := socketquery.Keep(resolveFilter(r.schema, r.filter, nil, nil), time.Now)
 		var got []string
 		for i := range all {
 			if keep == nil || keep(&all[i]) {
@@ -291,7 +327,7 @@ func TestChoose(t *testing.T) {
 		}
 	}
 	for word, want := range map[string]string{"all": "all-interfaces", "ALL_INTERFACES": "all-interfaces", "link_local": "link-local", "lan": "lan"} {
-		if got, err := parseScope(word); string(got) != want {
+		if got, err := parseScope(word); got != want {
 			t.Errorf("%q: got %q, %v", word, got, err)
 		}
 	}
