@@ -38,8 +38,9 @@ var allowed = map[string][]string{
 	"hosts":            {},
 	"names":            {"loopback", "service"},
 	"fdpass":           {},
+	"rootowned":        {},
 	"helperapi":        {"fdpass", "hosts", "loopback", "procfs", "unixsock", "stall"},
-	"helper":           {"bpf", "helper/claims", "helper/homes", "helper/hostnames", "helper/livemap", "helper/policy", "helperapi", "unixsock"},
+	"helper":           {"bpf", "helper/claims", "helper/homes", "helper/hostnames", "helper/livemap", "helper/policy", "helperapi", "rootowned", "unixsock"},
 	"helper/policy":    {},
 	"helper/claims":    {"helper/policy"},
 	"helper/homes":     {"bpf", "helper/claims", "helper/policy", "helperapi", "loopback", "procfs", "sockets"},
@@ -66,7 +67,7 @@ var allowed = map[string][]string{
 	"explain/firewall": {},
 	"tui":              {"localapi", "logs", "loopback", "service", "sockets"},
 	"daemon":           {"helperapi", "home", "home/hostsview", "home/seccomphome", "hosts", "keeperapi", "lan", "localapi", "logs", "loopback", "mark", "names", "pace", "pidfd", "procfs", "proxy", "rawjson", "service", "sockets", "stall", "statefile", "trust", "unixsock"},
-	"cli":              {"drain", "ending", "explain", "helperapi", "hosts", "keeper", "keeperapi", "localapi", "logs", "loopback", "names", "pidfd", "probe", "procfs", "project", "refs", "service", "sockets", "stall", "statefile", "target", "trust", "trust/proof", "trust/stores", "tui"},
+	"cli":              {"drain", "ending", "explain", "helperapi", "hosts", "keeper", "keeperapi", "localapi", "logs", "loopback", "names", "pidfd", "probe", "procfs", "project", "refs", "rootowned", "service", "sockets", "stall", "statefile", "target", "trust", "trust/proof", "trust/stores", "tui"},
 }
 
 type pkg struct {

@@ -39,7 +39,7 @@ func (h *Homes) Enter(ip4 netip.Addr, pid int) error {
 		return err
 	}
 	if !policy.MayMove(h.uid, ids) {
-		return fmt.Errorf("process %d: its user ids are %v, not all of them %d", pid, ids, h.uid)
+		return fmt.Errorf("process %d: belongs to user %d, not %d", pid, other(ids, h.uid), h.uid)
 	}
 	procs := filepath.Join(p.Path(), "keeper", "cgroup.procs")
 	if err := unix.PidfdSendSignal(fd, 0, nil, 0); err != nil {
@@ -52,6 +52,16 @@ func (h *Homes) Enter(ip4 netip.Addr, pid int) error {
 		return fmt.Errorf("process %d: ended meanwhile: %w", pid, err)
 	}
 	return nil
+}
+
+// other returns the first of a process's user ids that is not uid.
+func other(ids [4]uint32, uid uint32) uint32 {
+	for _, id := range ids {
+		if id != uid {
+			return id
+		}
+	}
+	return uid
 }
 
 // find returns the home ip4 of this user: this session's, or an earlier one's.
