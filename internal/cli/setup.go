@@ -14,6 +14,7 @@ import (
 
 	"lodge/internal/helperapi"
 	"lodge/internal/hosts"
+	"lodge/internal/rootowned"
 
 	"github.com/spf13/cobra"
 )
@@ -117,7 +118,7 @@ func (a *app) setup(ctx context.Context, root, webUser string) error {
 		{setupService, fmt.Appendf(nil, serviceUnit, setupBinary, setupHosts, web), 0o644},
 	} {
 		p := filepath.Join(root, f.path)
-		if err := install(p, f.data, f.mode); err != nil {
+		if err := install(root, p, f.data, f.mode); err != nil {
 			return fmt.Errorf("install %s: %w", p, err)
 		}
 		fmt.Fprintln(a.out, "wrote", p)
@@ -156,18 +157,15 @@ func webUserFlag(name, sudoUID string) (string, error) {
 	return " --web-user " + u.Uid, nil
 }
 
-// install writes a file that only root can change, in one step.
-func install(path string, data []byte, mode os.FileMode) error {
+// install writes a file below root that only root can change or replace, in one
+// step.
+func install(root, path string, data []byte, mode os.FileMode) error {
 	dir := filepath.Dir(path)
+	if err := onlyRootChanges(root, dir); err != nil {
+		return err
+	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
-	}
-	fi, err := os.Stat(dir)
-	if err != nil {
-		return err
-	}
-	if st, ok := fi.Sys().(*syscall.Stat_t); ok && (st.Uid != 0 || fi.Mode().Perm()&0o022 != 0) {
-		return fmt.Errorf("%s can be changed by others than root", dir)
 	}
 	tmp, err := os.CreateTemp(dir, ".lodge-*")
 	if err != nil {
@@ -178,10 +176,27 @@ func install(path string, data []byte, mode os.FileMode) error {
 	if err == nil {
 		err = tmp.Chmod(mode)
 	}
+	if err == nil {
+		err = tmp.Sync()
+	}
 	if err = errors.Join(err, tmp.Close()); err != nil {
 		return err
 	}
 	return os.Rename(tmp.Name(), path)
+}
+
+// onlyRootChanges makes sure that only root can put files in a directory below
+// root, also where some of it is still missing.
+func onlyRootChanges(root, dir string) error {
+	absRoot, err := filepath.Abs(root)
+	if err != nil {
+		return err
+	}
+	absDir, err := filepath.Abs(dir)
+	if err != nil {
+		return err
+	}
+	return rootowned.DirBelow(absRoot, absDir)
 }
 
 func (a *app) unsetup(ctx context.Context, root string) error {

@@ -111,7 +111,7 @@ func New(ctx context.Context, cfg Config) (*Daemon, error) {
 		ctx:      dctx, cancel: cancel, poke: make(chan struct{}, 1),
 	}
 	d.engines, d.naming = newEngines(cfg), newNaming()
-	d.live = newLiveMap(cfg)
+	d.live = newLiveMap(cfg, d.engines)
 	d.leaveHome()
 	d.adopt(ctx)
 	if cfg.LiveMap {
@@ -174,7 +174,8 @@ func (d *Daemon) close() error {
 	if d.web != nil {
 		web = d.web.close()
 	}
-	return errors.Join(serr, web, d.engines.close(), d.live.close(), d.claim.close())
+	d.live.close()
+	return errors.Join(serr, web, d.engines.close(), d.claim.close())
 }
 
 // idle returns a channel that is closed when no project has been up, and nobody

@@ -101,9 +101,12 @@ const liveMapName = "live socket map"
 // noHelper reports why there is no helper, and what to do.
 func noHelper(err error, root bool) (reason, hint string) {
 	var why *stall.Error
+	var version *helperapi.VersionError
 	switch {
 	case errors.As(err, &why):
 		return err.Error(), why.Hint()
+	case errors.As(err, &version) && !root:
+		return err.Error(), version.Hint()
 	case root:
 		return fmt.Sprintf("it cannot be started: %v", err), ""
 	case err == nil, errors.Is(err, os.ErrNotExist):

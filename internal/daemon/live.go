@@ -18,32 +18,38 @@ import (
 // liveIdle is how long the live map of sockets is kept when nobody asks.
 const liveIdle = 5 * time.Minute
 
-// liveMap is the live map of sockets. It has a helper of its own, so that a
-// home never waits for it: the map is there as long as the connection is.
+// liveMap is the live map of sockets of the daemon's helper. It runs on the same
+// connection as everything else, and is there until the daemon ends it or the
+// connection goes.
 type liveMap struct {
-	cfg Config
+	cfg     Config
+	engines *engines
 	// ctx ends what goes on in the background.
 	ctx        context.Context
 	cancel     context.CancelFunc
 	background sync.WaitGroup
 
-	mu       sync.Mutex // guards what follows; held while the helper is asked
+	mu sync.Mutex // guards what follows; never held while the helper is asked
+	// client is the helper whose map runs, or nil. Another one may have taken its
+	// place.
 	client   *helperapi.Client
 	starting bool
 	failed   error // why it did not start, and when that was
 	failedAt time.Time
 	asked    time.Time
-	idle     *time.Timer
-	closed   bool
+	// asking counts the questions under way: the map is not ended meanwhile.
+	asking int
+	idle   *time.Timer
+	closed bool
 }
 
-func newLiveMap(cfg Config) *liveMap {
-	m := &liveMap{cfg: cfg}
+func newLiveMap(cfg Config, e *engines) *liveMap {
+	m := &liveMap{cfg: cfg, engines: e}
 	m.ctx, m.cancel = context.WithCancel(context.Background())
 	return m
 }
 
-// noLiveError says that there is no map to ask, now or here.
+// noLiveError reports that there is no map to ask, now or here.
 type noLiveError struct{ err *localapi.Error }
 
 func (e *noLiveError) Error() string { return e.err.Error() }
@@ -60,68 +66,102 @@ func (m *liveMap) owners(ctx context.Context) (*os.File, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(m.ctx, cancel)()
+	if err := m.begin(); err != nil {
+		return nil, err
+	}
+	c, f, err := m.ask(ctx)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.asking--
+	if err == nil {
+		m.runs(c)
+		return f, nil
+	}
+	if m.client != nil {
+		m.resetIdleTimer()
+	}
+	if ctx.Err() != nil {
+		return nil, err
+	}
+	if m.client != nil && m.client.Err() != nil {
+		m.client = nil // it was killed: another one takes over
+		if os.Geteuid() == 0 {
+			m.startLater()
+			return nil, noLive("the live map starts just now", "")
+		}
+	}
+	if m.client == nil {
+		m.failed, m.failedAt = err, time.Now()
+	}
+	return nil, err
+}
+
+// begin reports whether the map can be asked now, and starts it for root. Where
+// the error is nil, asking is one more.
+func (m *liveMap) begin() error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.closed {
-		return nil, noLive("the daemon ends", "")
+		return noLive("the daemon ends", "")
 	}
-	if m.client != nil {
-		f, err := m.client.Owners(ctx)
-		if err == nil || ctx.Err() != nil {
-			m.wind()
-			return f, err
+	if m.client != nil && m.client.Err() != nil {
+		m.client = nil // it was killed: another one takes over
+	}
+	if m.client == nil {
+		if m.failed != nil && time.Since(m.failedAt) < helperRetry {
+			return m.failed
 		}
-		if halted(err) {
-			return nil, noLive(err.Error(), "")
+		if os.Geteuid() == 0 {
+			m.startLater()
+			return noLive("the live map starts just now", "")
 		}
-		_ = m.client.Close() // it was killed: another one takes over
-		m.client = nil
 	}
-	if m.failed != nil && time.Since(m.failedAt) < helperRetry {
-		return nil, m.failed
-	}
-	if os.Geteuid() == 0 {
-		m.startLater()
-		return nil, noLive("the live map starts just now", "")
-	}
-	c, f, err := openLive(ctx, m.cfg)
-	if err != nil {
-		if ctx.Err() == nil {
-			m.failed, m.failedAt = err, time.Now()
-		}
-		return nil, err
-	}
-	m.client = c
-	m.wind()
-	return f, nil
+	m.asking++
+	return nil
 }
 
-// openLive starts the map of a new helper and gives the first answer.
-func openLive(ctx context.Context, cfg Config) (*helperapi.Client, *os.File, error) {
-	c, err := dialHelper(ctx, cfg)
-	if err != nil {
-		reason, hint := noHelper(err, os.Geteuid() == 0)
-		return nil, nil, noLive("helper: "+reason, hint)
-	}
-	f, err := c.Owners(ctx)
+// ask asks the helper, which starts the map where it does not run, and returns
+// which helper that was. Where there is no map, the error is a [*noLiveError].
+func (m *liveMap) ask(ctx context.Context) (*helperapi.Client, *os.File, error) {
+	var f *os.File
+	var used *helperapi.Client
+	err := m.engines.ask(ctx, func(c *helperapi.Client) (err error) {
+		used = c
+		f, err = c.Owners(ctx)
+		return err
+	})
 	var refused *helperapi.Error
 	switch {
+	case err == nil || ctx.Err() != nil:
+	case halted(err):
+		err = noLive(err.Error(), "")
+	case used == nil:
+		reason, hint := noHelper(err, os.Geteuid() == 0)
+		err = noLive("helper: "+reason, hint)
 	case errors.As(err, &refused):
-		err = errors.Join(c.Close(), noLive("helper: "+refused.Cause, "lodge doctor"))
-	case err != nil:
-		err = errors.Join(err, c.Close())
+		hint := refused.Hint()
+		if hint == "" {
+			hint = "lodge doctor"
+		}
+		err = noLive("helper: "+refused.Cause, hint)
 	}
-	return c, f, err
+	return used, f, err
 }
 
-// startLater starts the map in the background. Call it with mu held.
+// runs notes that a helper's map runs, and was asked. The caller holds mu.
+func (m *liveMap) runs(c *helperapi.Client) {
+	m.client, m.failed = c, nil
+	m.resetIdleTimer()
+}
+
+// startLater starts the map in the background. The caller holds mu.
 func (m *liveMap) startLater() {
 	if m.starting || m.closed {
 		return
 	}
 	m.starting = true
 	m.background.Go(func() {
-		c, f, err := openLive(m.ctx, m.cfg)
+		c, f, err := m.ask(m.ctx)
 		if err == nil {
 			err = f.Close()
 		}
@@ -129,32 +169,28 @@ func (m *liveMap) startLater() {
 		defer m.mu.Unlock()
 		m.starting = false
 		switch {
+		case m.closed:
 		case err != nil:
 			m.failed, m.failedAt = err, time.Now()
-			if m.ctx.Err() == nil {
-				m.cfg.Log.Warn("start live map of sockets", "error", err)
-			}
-		case m.closed:
-			_ = c.Close() // how the helper ended is nothing to the daemon
+			m.cfg.Log.Warn("start live map of sockets", "error", err)
 		default:
-			m.client = c
-			m.wind()
+			m.runs(c)
 		}
 	})
 }
 
-// keep starts the map before somebody asks.
+// keep starts the map before it is asked.
 func (m *liveMap) keep() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.startLater()
 }
 
-// wind winds the clock that ends the map. Call it with mu held.
-func (m *liveMap) wind() {
+// resetIdleTimer restarts the timer that ends the map. The caller holds mu.
+func (m *liveMap) resetIdleTimer() {
 	m.asked = time.Now()
-	if m.cfg.LiveMap {
-		return // it is kept
+	if m.cfg.LiveMap || m.closed {
+		return // it is kept, or ends with the daemon
 	}
 	if m.idle == nil || !m.idle.Stop() {
 		m.background.Add(1)
@@ -169,37 +205,33 @@ func (m *liveMap) patience() time.Duration {
 	return liveIdle
 }
 
-// expire ends the map when nobody has asked for long enough.
+// expire ends the map when it was not asked for long enough.
 func (m *liveMap) expire() {
 	defer m.background.Done()
 	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.client == nil || time.Since(m.asked) < m.patience() {
+	c := m.client
+	if c == nil || m.asking > 0 || time.Since(m.asked) < m.patience() {
+		m.mu.Unlock()
 		return
 	}
-	wakeToEnd(m.client)
-	if err := m.client.Close(); err != nil {
-		m.cfg.Log.Warn("close helper", "error", err)
-	}
 	m.client = nil
+	m.mu.Unlock()
+	if err := c.EndOwners(m.ctx); err != nil && m.ctx.Err() == nil && c.Err() == nil {
+		m.cfg.Log.Warn("end live map of sockets", "error", err)
+	}
 }
 
-func (m *liveMap) close() error {
+// close ends what goes on in the background. The map goes with the helper's
+// connection, which the engines close.
+func (m *liveMap) close() {
 	m.cancel()
 	m.mu.Lock()
-	m.closed = true
+	m.closed, m.client = true, nil
 	if m.idle != nil && m.idle.Stop() {
 		m.background.Done()
 	}
-	var err error
-	if m.client != nil {
-		wakeToEnd(m.client)
-		err = m.client.Close()
-		m.client = nil
-	}
 	m.mu.Unlock()
 	m.background.Wait()
-	return err
 }
 
 // getOwners answers with the bytes of package owners. Where there is no map the

@@ -94,6 +94,10 @@ func TestOwnersWithHelper(t *testing.T) {
 	if pid := d.live.helperPid(); pid != first || pid == 0 {
 		t.Errorf("helper %d, then %d", first, pid)
 	}
+	// It is the helper that does everything else.
+	if c, err := d.engines.helperClient(r.ctx); err != nil || c.Pid() != first {
+		t.Errorf("the map is in helper %d; homes have another: %v", first, err)
+	}
 	// Another helper takes over from one that was killed.
 	if err := unix.Kill(first, unix.SIGKILL); err != nil {
 		t.Fatal(err)

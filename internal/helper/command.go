@@ -31,7 +31,7 @@ func Main(ctx context.Context, args []string, stderr io.Writer) error {
 	flags.StringVar(&listen, "listen", "", "serve all users on this socket")
 	flags.BoolVar(&systemd, "systemd", false, "serve all users on the socket that systemd passes")
 	flags.StringVar(&opts.HostsFile, "hosts", "", "keep the names below .test in this hosts file")
-	flags.Func("web-user", "give ports 80 and 443 to the user with this ID only; 0: to the first who asks", opts.setWebUser)
+	flags.Func("web-user", "give ports 80 and 443 to the user with this ID only; 0: to the first that asks", opts.setWebUser)
 	if err := flags.Parse(args); err != nil {
 		return fmt.Errorf("%w: %w", ErrUsage, err)
 	}
@@ -42,7 +42,7 @@ func Main(ctx context.Context, args []string, stderr io.Writer) error {
 	var err error
 	switch {
 	case systemd:
-		if err := checkPlace("/proc/self/exe"); err != nil {
+		if err := checkInstalled(); err != nil {
 			return err
 		}
 		ln, err = inheritedListener()

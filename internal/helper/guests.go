@@ -6,13 +6,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-)
 
-// How many clients ServeListener serves at once: in all, and of one user. A
-// user has two for each daemon.
-const (
-	maxClients     = 1024
-	maxUserClients = 32
+	"lodge/internal/helper/policy"
 )
 
 // guest is one client of the machine's helper.
@@ -33,14 +28,16 @@ type guests struct {
 	byUser map[uint32]map[*guest]struct{}
 }
 
-func newGuests() *guests { return &guests{limit: maxClients, byUser: map[uint32]map[*guest]struct{}{}} }
+func newGuests() *guests {
+	return &guests{limit: policy.Clients, byUser: map[uint32]map[*guest]struct{}{}}
+}
 
 // add lets a client in, or says why not.
 func (s *guests) add(uid uint32, conn *net.UnixConn) (*guest, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	mine := s.byUser[uid]
-	if len(mine) >= maxUserClients {
+	if len(mine) >= policy.UserClients {
 		return nil, fmt.Errorf("serve user %d: it has %d clients already", uid, len(mine))
 	}
 	if s.total >= s.limit && (len(mine) > 0 || !s.evict()) {
@@ -57,8 +54,8 @@ func (s *guests) add(uid uint32, conn *net.UnixConn) (*guest, error) {
 	return g, nil
 }
 
-// evict ends an idle client of the user who has most of them. Call it with mu
-// held.
+// evict ends an idle client of the user who has most of them. The caller holds
+// mu.
 func (s *guests) evict() bool {
 	var out *guest
 	most := 0
@@ -88,8 +85,8 @@ func (s *guests) remove(g *guest) {
 	s.forget(g)
 }
 
-// forget removes a client that may have been removed before. Call it with mu
-// held.
+// forget removes a client that may have been removed before. The caller holds
+// mu.
 func (s *guests) forget(g *guest) {
 	list := s.byUser[g.uid]
 	if _, ok := list[g]; !ok {

@@ -9,6 +9,9 @@ import (
 	"testing"
 	"time"
 
+	"lodge/internal/helper/claims"
+	"lodge/internal/helper/homes"
+	"lodge/internal/helper/policy"
 	"lodge/internal/helperapi"
 	"lodge/internal/procfs"
 )
@@ -72,13 +75,15 @@ func TestTypedErrors(t *testing.T) {
 		own  *uint32
 	}{
 		{errors.New("x"), "", nil},
-		{fmt.Errorf("a: %w", &takenError{"x", 7}), helperapi.HomeTaken, &owner},
-		{&notYoursError{addressKey(netip.MustParseAddr("127.83.20.7")), 7}, helperapi.HomeTaken, &owner},
-		{&notYoursError{nameKey("a.test"), 7}, helperapi.NotYours, &owner},
-		{&tooManyError{7}, helperapi.TooManyHomes, nil},
+		{fmt.Errorf("a: %w", &homes.TakenError{Reason: "x", Owner: 7}), helperapi.HomeTaken, &owner},
+		{&policy.NotYoursError{What: claims.Address(netip.MustParseAddr("127.83.20.7")), Owner: 7}, helperapi.HomeTaken, &owner},
+		{&policy.NotYoursError{What: claims.Name("a.test"), Owner: 7}, helperapi.NotYours, &owner},
+		{&unknownError{"dance"}, helperapi.UnknownOperation, nil},
+		{&tooManyCallsError{}, helperapi.TooManyCalls, nil},
+		{errors.Join(errGivenUp, errors.New("x")), helperapi.Canceled, nil},
+		{&homes.TooManyError{UID: 7}, helperapi.TooManyHomes, nil},
 	} {
-		var r helperapi.Reply
-		explain(&r, tc.err)
+		r := failed(1, tc.err)
 		if r.Code != tc.code || (r.Owner == nil) != (tc.own == nil) || r.Owner != nil && *r.Owner != *tc.own {
 			t.Errorf("%v: %+v", tc.err, r)
 		}

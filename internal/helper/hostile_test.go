@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"lodge/internal/helper/policy"
 	"lodge/internal/helperapi"
 	"lodge/internal/hosts"
 )
@@ -19,8 +20,8 @@ func flood(t *testing.T, conn *net.UnixConn) {
 	if err := conn.SetWriteDeadline(time.Now().Add(300 * time.Millisecond)); err != nil {
 		t.Fatal(err)
 	}
-	for range 100_000 {
-		if helperapi.Send(conn, helperapi.Request{ID: 1, Op: helperapi.OpHello}, nil) != nil {
+	for i := range 100_000 {
+		if helperapi.SendRequest(conn, &helperapi.Request{ID: uint64(i), Op: helperapi.OpHello}) != nil {
 			return
 		}
 	}
@@ -53,7 +54,7 @@ func TestOneUserCannotHaveAllClients(t *testing.T) {
 	needRoot(t)
 	m := newMachine(t, "")
 	var last *helperapi.Client
-	for range maxUserClients + 1 {
+	for range policy.UserClients + 1 {
 		last = helperapi.NewClient(m.connect(mallory))
 		t.Cleanup(func() { _ = last.Close() })
 		_, err := last.Hello(t.Context())

@@ -4,29 +4,38 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"syscall"
+	"strings"
+
+	"lodge/internal/rootowned"
 )
 
-// checkPlace makes sure that nobody but root can change the program to which
-// the link exe leads, nor put another in its place: neither the file nor a
-// directory above it is another user's, or can be written by others.
-func checkPlace(exe string) error {
-	path, err := filepath.EvalSymlinks(exe)
+// checkInstalled makes sure that only root can change the program that runs, or
+// put another in its place: the file that the kernel executes, and the path by
+// which it was started, which may lead there over links.
+func checkInstalled() error {
+	exe, err := os.Readlink("/proc/self/exe")
 	if err != nil {
 		return fmt.Errorf("find own program: %w", err)
 	}
-	for p := path; ; p = filepath.Dir(p) {
-		fi, err := os.Lstat(p)
-		if err != nil {
-			return fmt.Errorf("check own program: %w", err)
-		}
-		st, ok := fi.Sys().(*syscall.Stat_t)
-		sticky := fi.IsDir() && fi.Mode()&os.ModeSticky != 0 // in it only the owner renames
-		if !ok || st.Uid != 0 || fi.Mode().Perm()&0o022 != 0 && !sticky {
-			return fmt.Errorf("check own program: %s can be changed by others than root; install it anew: sudo lodge setup", p)
-		}
-		if p == filepath.Dir(p) {
-			return nil
+	cmdline, err := os.ReadFile("/proc/self/cmdline")
+	if err != nil {
+		return fmt.Errorf("find own program: %w", err)
+	}
+	started, _, _ := strings.Cut(string(cmdline), "\x00")
+	return checkProgram(exe, started)
+}
+
+// checkProgram is checkInstalled of the program exe that was started as started.
+// systemd starts it by an absolute path (systemd.service(5)).
+func checkProgram(exe, started string) error {
+	paths := []string{exe}
+	if filepath.IsAbs(started) && started != exe {
+		paths = append(paths, started)
+	}
+	for _, p := range paths {
+		if err := rootowned.File(p); err != nil {
+			return fmt.Errorf("check own program: %w; install it anew: sudo lodge setup", err)
 		}
 	}
+	return nil
 }

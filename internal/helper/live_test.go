@@ -43,16 +43,15 @@ func TestMain(m *testing.M) {
 }
 
 // serveLive serves users who share a live map.
-func serveLive(t *testing.T, uids ...uint32) (*liveMap, []*helperapi.Client) {
+func serveLive(t *testing.T, uids ...uint32) (func() int, []*helperapi.Client) {
 	t.Helper()
-	all := newCommons()
-	live := all.live
+	all := newShared(Options{})
 	var clients []*helperapi.Client
 	var served sync.WaitGroup
 	for _, uid := range uids {
 		a, b := socketPair(t)
 		served.Go(func() {
-			if err := serveWith(context.Background(), b, newSession(uid, uid, Options{}, all), func(bool) {}); err != nil {
+			if err := newSession(b, uid, uid, all, func(bool) {}).serve(context.Background()); err != nil {
 				t.Error(err)
 			}
 		})
@@ -63,11 +62,11 @@ func serveLive(t *testing.T, uids ...uint32) (*liveMap, []*helperapi.Client) {
 			_ = c.Close() // some tests did
 		}
 		served.Wait()
-		if live.live != nil || live.users != 0 {
-			t.Errorf("after the last client: %+v", live)
+		if n := all.live.Viewers(); n != 0 {
+			t.Errorf("after the last client: %d viewers", n)
 		}
 	})
-	return live, clients
+	return all.live.Viewers, clients
 }
 
 func table(t *testing.T, c *helperapi.Client) *owners.Table {
@@ -171,7 +170,7 @@ func TestOwnersFile(t *testing.T) {
 // ask at once.
 func TestOwnersShared(t *testing.T) {
 	needRoot(t)
-	live, clients := serveLive(t, 0, 65534, 65533)
+	viewers, clients := serveLive(t, 0, 65534, 65533)
 	var all sync.WaitGroup
 	for _, c := range clients {
 		all.Go(func() {
@@ -186,11 +185,9 @@ func TestOwnersShared(t *testing.T) {
 		})
 	}
 	all.Wait()
-	live.mu.Lock()
-	if live.users != len(clients) {
-		t.Errorf("%d users, want %d", live.users, len(clients))
+	if n := viewers(); n != len(clients) {
+		t.Errorf("%d viewers, want %d", n, len(clients))
 	}
-	live.mu.Unlock()
 	if err := clients[0].Close(); err != nil {
 		t.Fatal(err)
 	}

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"lodge/internal/fdpass"
 	"lodge/internal/helperapi"
 	"lodge/internal/procfs"
 )
@@ -115,11 +116,10 @@ func TestUnknownOperation(t *testing.T) {
 	done := make(chan error, 1)
 	go func() { done <- Serve(context.Background(), b, 1000, 1000, Options{}) }()
 	for op, want := range map[string]string{"dance": `operation "dance": unknown`, helperapi.OpHello: ""} {
-		var rep helperapi.Reply
-		if err := helperapi.Send(a, helperapi.Request{ID: 1, Op: op}, nil); err != nil {
+		if err := helperapi.SendRequest(a, &helperapi.Request{ID: 1, Op: op}); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := helperapi.Receive(a, &rep); err != nil || rep.Error != want {
+		if rep, _, err := helperapi.ReceiveReply(a); err != nil || !strings.HasPrefix(rep.Error, want) || want == "" && rep.Error != "" || want != "" && rep.Code != helperapi.UnknownOperation {
 			t.Errorf("%s: %+v, %v", op, rep, err)
 		}
 	}
@@ -174,8 +174,8 @@ func TestGivenUpCall(t *testing.T) {
 		_, err := c.Hello(ctx)
 		result <- err
 	}()
-	var first helperapi.Request
-	if _, err := helperapi.Receive(b, &first); err != nil {
+	first, err := helperapi.ReceiveRequest(b)
+	if err != nil {
 		t.Fatal(err)
 	}
 	cancel()
@@ -187,19 +187,24 @@ func TestGivenUpCall(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer null.Close()
-	if err := helperapi.Send(b, helperapi.Reply{ID: first.ID, Error: "late"}, []*os.File{null}); err != nil {
+	g := &helperapi.Grant{}
+	g.Add("late", null)
+	defer g.Close()
+	if err := helperapi.SendReply(b, &helperapi.Reply{ID: first.ID, Error: "late"}, g); err != nil {
 		t.Fatal(err)
+	}
+	if told, err := helperapi.ReceiveRequest(b); err != nil || told.Op != helperapi.OpCancel || told.ID != first.ID {
+		t.Fatalf("the helper is told %+v, %v", told, err)
 	}
 	go func() {
 		_, err := c.Hello(t.Context())
 		result <- err
 	}()
-	var second helperapi.Request
-	if _, err := helperapi.Receive(b, &second); err != nil {
+	second, err := helperapi.ReceiveRequest(b)
+	if err != nil {
 		t.Fatal(err)
 	}
-	if err := helperapi.Send(b, helperapi.Reply{ID: second.ID, Hello: &helperapi.Hello{Version: helperapi.Version}}, nil); err != nil {
+	if err := helperapi.SendReply(b, &helperapi.Reply{ID: second.ID, Hello: &helperapi.Hello{Version: helperapi.Version}}, nil); err != nil {
 		t.Fatal(err)
 	}
 	if err := <-result; err != nil {
@@ -211,12 +216,48 @@ func TestOtherVersion(t *testing.T) {
 	a, b := socketPair(t)
 	c := helperapi.NewClient(a)
 	go func() {
-		var req helperapi.Request
-		_, _ = helperapi.Receive(b, &req)
-		_ = helperapi.Send(b, helperapi.Reply{ID: req.ID, Hello: &helperapi.Hello{Version: helperapi.Version + 1}}, nil)
+		req, _ := helperapi.ReceiveRequest(b)
+		_ = helperapi.SendReply(b, &helperapi.Reply{ID: req.ID, Hello: &helperapi.Hello{Version: helperapi.Version + 1}}, nil)
 	}()
 	if _, err := c.Hello(t.Context()); err == nil || !strings.Contains(err.Error(), "version") {
 		t.Errorf("%v", err)
+	}
+}
+
+// The greeting is understood by every version, with the bytes of version 3.
+func TestGreetingOfVersion3(t *testing.T) {
+	a, b := socketPair(t)
+	c := helperapi.NewClient(a)
+	go func() {
+		if _, err := b.Read(make([]byte, 100)); err != nil {
+			t.Error(err)
+		}
+		_, _ = b.Write([]byte(`{"id":1,"hello":{"version":3,"uid":1000,"pid":7,"capabilities":null}}`))
+	}()
+	_, err := c.Hello(t.Context())
+	var v *helperapi.VersionError
+	if !errors.As(err, &v) || v.Helper != 3 || v.Hint() != "sudo lodge setup" {
+		t.Errorf("an older helper: %v", err)
+	}
+
+	a, b = socketPair(t)
+	done := make(chan error, 1)
+	go func() { done <- Serve(context.Background(), b, 1000, 1000, Options{}) }()
+	buf := make([]byte, 1000)
+	_, err = a.Write([]byte(`{"id":1,"op":"hello"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := a.Read(buf)
+	var old struct {
+		ID    int
+		Hello struct{ Version int }
+	}
+	if err = errors.Join(err, json.Unmarshal(buf[:n], &old)); err != nil || old.ID != 1 || old.Hello.Version != helperapi.Version {
+		t.Errorf("an older client reads %s, %v", buf[:n], err)
+	}
+	if err := errors.Join(a.Close(), <-done); err != nil {
+		t.Error(err)
 	}
 }
 
@@ -273,47 +314,6 @@ func TestDialNobody(t *testing.T) {
 	}
 }
 
-func TestSweepAddresses(t *testing.T) {
-	needRoot(t)
-	ip6 := netip.MustParseAddr("fd6c:6f64:6765::7f7f:fe63")
-	if err := addAddress6(ip6); err != nil {
-		t.Skip("no IPv6: " + err.Error())
-	}
-	c := serve(t, 65534)
-	hf, err := c.CreateHome(t.Context(), testIP(3), false)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer hf.Close()
-	swept, err := serve(t, 0).Sweep(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	has := func(ip netip.Addr) bool {
-		all, err := homeAddresses6()
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, a := range all {
-			if a == ip {
-				return true
-			}
-		}
-		return false
-	}
-	if has(ip6) {
-		t.Errorf("%s is left; swept %+v", ip6, swept)
-	}
-	if !has(hf.IP6) {
-		t.Errorf("the address of a home in use was swept: %+v", swept)
-	}
-	for _, h := range swept.Homes {
-		if h == hf.Path {
-			t.Error("an empty home of a helper that lives was swept")
-		}
-	}
-}
-
 // A client that sends descriptors gets no answer, and the helper keeps none.
 func TestServeRefusesDescriptors(t *testing.T) {
 	a, b := socketPair(t)
@@ -323,7 +323,7 @@ func TestServeRefusesDescriptors(t *testing.T) {
 	}
 	done := make(chan error, 1)
 	go func() { done <- Serve(t.Context(), b, 65534, 65534, Options{}) }()
-	if err := errors.Join(helperapi.Send(a, helperapi.Request{ID: 1, Op: helperapi.OpHello}, []*os.File{w}), w.Close()); err != nil {
+	if err := sendWith(a, `{"id":1,"op":"hello"}`, w); err != nil {
 		t.Fatal(err)
 	}
 	if err := <-done; err == nil || !strings.Contains(err.Error(), "descriptors") {
@@ -334,9 +334,15 @@ func TestServeRefusesDescriptors(t *testing.T) {
 	}
 }
 
+// sendWith sends a packet with a descriptor, which it closes.
+func sendWith(conn *net.UnixConn, text string, f *os.File) error {
+	_, err := fdpass.Write(conn, []byte(text), []*os.File{f})
+	return errors.Join(err, f.Close())
+}
+
 func TestOneLine(t *testing.T) {
 	err := errors.Join(errors.New("a"), fmt.Errorf("b\nc: %s", strings.Repeat("x", 5000)))
-	got := oneLine(err)
+	got := helperapi.OneLine(err)
 	if strings.Contains(got, "\n") || len(got) > 2100 || !strings.HasPrefix(got, "a; b; c") {
 		t.Errorf("%.100q, %d bytes", got, len(got))
 	}

@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"lodge/internal/helper/policy"
 	"lodge/internal/helperapi"
 	"lodge/internal/hosts"
 	"lodge/internal/procfs"
@@ -187,7 +188,7 @@ func TestANameHasOneOwner(t *testing.T) {
 	a, b, root := m.client(alice), m.client(mallory), m.client(0)
 	m.home(a, testIP(40))
 	m.home(b, testIP(41))
-	local := line(localhost4(), "web.shop.localhost")
+	local := line(netip.AddrFrom4([4]byte{127, 0, 0, 1}), "web.shop.localhost")
 	if no := m.set(a, line(testIP(40), "db.shop.test", "shop.test", "printer.test", "scanner.test", "elsewhere.test"), local); no !=
 		"printer.test: name printer.test belongs to another line of the hosts file\n"+
 			"scanner.test: name scanner.test belongs to another line of the hosts file\n"+
@@ -293,7 +294,7 @@ func TestHomesOfOneUserAreBounded(t *testing.T) {
 	needRoot(t)
 	c, other := serve(t, 65531), serve(t, 65530)
 	at := func(i int) netip.Addr { return netip.AddrFrom4([4]byte{127, 127, byte(240 + i/200), byte(i%200 + 1)}) }
-	for i := range maxUserHomes {
+	for i := range policy.UserHomes {
 		hf, err := c.CreateHome(t.Context(), at(i), false)
 		if err != nil {
 			t.Fatalf("home %d: %v", i, err)
@@ -302,16 +303,16 @@ func TestHomesOfOneUserAreBounded(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	_, err := c.CreateHome(t.Context(), at(maxUserHomes), false)
+	_, err := c.CreateHome(t.Context(), at(policy.UserHomes), false)
 	var e *helperapi.Error
 	if !errors.As(err, &e) || e.Code != helperapi.TooManyHomes || !strings.Contains(e.Cause, "256 homes") {
 		t.Errorf("one more: %v", err)
 	}
 	// Another session of that user has no more either, another user has.
-	if _, err := serve(t, 65531).CreateHome(t.Context(), at(maxUserHomes), false); !errors.As(err, &e) || e.Code != helperapi.TooManyHomes {
+	if _, err := serve(t, 65531).CreateHome(t.Context(), at(policy.UserHomes), false); !errors.As(err, &e) || e.Code != helperapi.TooManyHomes {
 		t.Errorf("another session: %v", err)
 	}
-	hf, err := other.CreateHome(t.Context(), at(maxUserHomes), false)
+	hf, err := other.CreateHome(t.Context(), at(policy.UserHomes), false)
 	if err != nil {
 		t.Fatalf("another user: %v", err)
 	}

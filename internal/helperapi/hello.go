@@ -1,7 +1,5 @@
 package helperapi
 
-import "net/netip"
-
 // Hello is what a helper says of itself.
 type Hello struct {
 	Version int `json:"version"`
@@ -30,11 +28,4 @@ func (h *Hello) CanMakeHomes() (bool, string) {
 		}
 	}
 	return true, ""
-}
-
-// Swept is what Sweep removed.
-type Swept struct {
-	// Homes are the paths of cgroups, Addresses those taken off lo.
-	Homes     []string     `json:"homes,omitempty"`
-	Addresses []netip.Addr `json:"addresses,omitempty"`
 }

@@ -1,25 +1,17 @@
 package helperapi
 
 import (
-	"context"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 
 	"lodge/internal/procfs"
-	"lodge/internal/stall"
 	"lodge/internal/unixsock"
 )
 
 // unitCgroup is where systemd puts the machine's helper.
 const unitCgroup = "system.slice/lodge-helper.service"
-
-// guard makes a call end when the helper's process does not run: its context
-// ends with a *stall.Error as its cause. done is called when the call is over.
-func (c *Client) guard(ctx context.Context) (guarded context.Context, done func()) {
-	return stall.Guard(ctx, stall.Peer{Role: "the helper", PID: c.Process})
-}
 
 // Process returns the helper's process, or 0 where it is not known.
 func (c *Client) Process() int {

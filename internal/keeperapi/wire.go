@@ -9,8 +9,7 @@ import (
 	"os"
 	"sync"
 
-	"golang.org/x/sys/unix"
-
+	"lodge/internal/fdpass"
 	"lodge/internal/rawjson"
 )
 
@@ -29,7 +28,7 @@ type Wire struct {
 	wmu  sync.Mutex // serializes writers
 }
 
-// Read reads one line into v and gives the descriptors that came with it.
+// Read reads one line into v and returns the descriptors that came with it.
 func (w *Wire) Read(v any) ([]*os.File, error) {
 	for {
 		line, files, ok := w.in.next()
@@ -45,16 +44,11 @@ func (w *Wire) Read(v any) ([]*os.File, error) {
 			return nil, errors.New("read message: it is too long")
 		}
 		chunk := make([]byte, 64<<10)
-		oob := make([]byte, unix.CmsgSpace(maxFiles*4))
-		n, oobn, flags, _, err := w.Conn.ReadMsgUnix(chunk, oob)
-		files, ferr := parseRights(oob[:max(oobn, 0)])
-		w.in.add(chunk[:max(n, 0)], files)
-		if flags&unix.MSG_CTRUNC != 0 && ferr == nil {
-			ferr = fmt.Errorf("read descriptors: more than %d", maxFiles)
+		n, files, err := fdpass.Read(w.Conn, chunk, maxFiles)
+		if errors.Is(err, fdpass.ErrTooMany) {
+			err = fmt.Errorf("read descriptors: more than %d", maxFiles)
 		}
-		if err == nil {
-			err = ferr
-		}
+		w.in.add(chunk[:n], files)
 		if err == nil && n == 0 {
 			err = io.EOF
 		}
@@ -78,9 +72,9 @@ type passed struct {
 	files []*os.File
 }
 
-// add takes what one recvmsg(2) gave. The kernel ends such a read after the
+// add takes what one recvmsg(2) returned. The kernel ends such a read after the
 // write that passed descriptors (unix(7)), so they belong to its last byte,
-// and not to the messages before that it may have given too.
+// and not to the messages before that it may have returned too.
 func (in *inbox) add(b []byte, files []*os.File) {
 	in.buf = append(in.buf, b...)
 	if len(files) > 0 {
@@ -119,24 +113,7 @@ func (in *inbox) drop() {
 	*in = inbox{}
 }
 
-func parseRights(oob []byte) ([]*os.File, error) {
-	msgs, err := unix.ParseSocketControlMessage(oob)
-	if err != nil {
-		return nil, fmt.Errorf("read descriptors: %w", err)
-	}
-	var files []*os.File
-	for i := range msgs {
-		fds, err := unix.ParseUnixRights(&msgs[i])
-		if err != nil {
-			continue
-		}
-		for _, fd := range fds {
-			files = append(files, os.NewFile(uintptr(fd), "passed"))
-		}
-	}
-	return files, nil
-}
-
+// Write writes v as one line, with descriptors that stay the caller's.
 func (w *Wire) Write(v any, files ...*os.File) error {
 	b, err := rawjson.Marshal(v)
 	if err != nil {
@@ -146,13 +123,7 @@ func (w *Wire) Write(v any, files ...*os.File) error {
 	w.wmu.Lock()
 	defer w.wmu.Unlock()
 	if len(files) > 0 {
-		fds := make([]int, len(files))
-		for i, f := range files {
-			if fds[i], err = rawFD(f); err != nil {
-				return err
-			}
-		}
-		n, _, err := w.Conn.WriteMsgUnix(b, unix.UnixRights(fds...), nil)
+		n, err := fdpass.Write(w.Conn, b, files)
 		if err != nil {
 			return err
 		}
@@ -165,13 +136,8 @@ func (w *Wire) Write(v any, files ...*os.File) error {
 	return err
 }
 
-func CloseAll(files []*os.File) {
-	for _, f := range files {
-		if f != nil {
-			_ = f.Close()
-		}
-	}
-}
+// CloseAll closes files that are not needed, of which some may be nil.
+func CloseAll(files []*os.File) { _ = fdpass.Close(files) }
 
 // Listen reads what the client sends while its command runs, until it goes;
 // then it calls lost. The channel is closed at the end of all that.
@@ -193,19 +159,8 @@ func (w *Wire) Listen(each func(Signal), lost func()) <-chan struct{} {
 	return done
 }
 
-// Close ends the connection. Nobody may be reading.
+// Close ends the connection. No goroutine may be reading.
 func (w *Wire) Close() {
 	_ = w.Conn.Close()
 	w.in.drop()
-}
-
-// rawFD returns a file's descriptor without making it blocking, which Fd does.
-func rawFD(f *os.File) (int, error) {
-	c, err := f.SyscallConn()
-	if err != nil {
-		return -1, err
-	}
-	n := -1
-	err = c.Control(func(fd uintptr) { n = int(fd) })
-	return n, err
 }

@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"lodge/internal/procfs"
 )
 
 // Forks reports which limit, other than that of a cgroup, a program has most
@@ -130,15 +132,6 @@ func (k kernel) userNow(pid int) string {
 
 // uid returns the real user of a process, whose limit counts.
 func (k kernel) uid(pid int) (int, bool) {
-	for line := range strings.Lines(string(k.read(k.of(pid, "status")))) {
-		if rest, ok := strings.CutPrefix(line, "Uid:"); ok {
-			f := strings.Fields(rest)
-			if len(f) == 0 {
-				return 0, false
-			}
-			n, err := strconv.Atoi(f[0])
-			return n, err == nil
-		}
-	}
-	return 0, false
+	ids, ok := procfs.ParseUserIDs(k.read(k.of(pid, "status")))
+	return int(ids[0]), ok
 }

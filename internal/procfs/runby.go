@@ -1,7 +1,6 @@
 package procfs
 
 import (
-	"bytes"
 	"os"
 	"strconv"
 )
@@ -21,18 +20,11 @@ func RunBy(pid, uid int) bool {
 }
 
 func parseRunBy(status []byte, uid int) bool {
-	for line := range bytes.Lines(status) {
-		v, ok := bytes.CutPrefix(line, []byte("Uid:"))
-		if !ok {
-			continue
+	ids, ok := ParseUserIDs(status)
+	for _, id := range ids {
+		if int64(id) != int64(uid) {
+			return false
 		}
-		ids := bytes.Fields(v) // real, effective, saved, of the file system
-		for _, id := range ids {
-			if string(id) != strconv.Itoa(uid) {
-				return false
-			}
-		}
-		return len(ids) == 4
 	}
-	return false
+	return ok
 }

@@ -22,6 +22,7 @@ import (
 	"lodge/internal/helper"
 	"lodge/internal/helperapi"
 	"lodge/internal/home"
+	"lodge/internal/unixsock"
 )
 
 // A puppet is this test binary in another process, inside a home or outside.
@@ -415,9 +416,9 @@ func beHelper() error {
 	if err != nil {
 		return err
 	}
-	uid, gid, err := helperapi.Peer(conn)
+	cred, err := unixsock.Peer(conn)
 	if err != nil {
 		return err
 	}
-	return helper.Serve(helperContext(), conn, uid, gid, helper.Options{})
+	return helper.Serve(helperContext(), conn, cred.Uid, cred.Gid, helper.Options{})
 }

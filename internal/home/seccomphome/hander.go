@@ -4,6 +4,8 @@ import (
 	"errors"
 	"runtime"
 
+	"lodge/internal/fdpass"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -21,7 +23,7 @@ func newHander(fd int) *hander {
 	go func() {
 		runtime.LockOSThread()
 		close(started)
-		ready, rights := reply{kind: replyReady}.encode(), unix.UnixRights(<-h.listener)
+		ready, rights := reply{kind: replyReady}.encode(), fdpass.Encode(<-h.listener)
 		for {
 			err := unix.Sendmsg(fd, ready, rights, nil, unix.MSG_NOSIGNAL)
 			if !errors.Is(err, unix.EINTR) {

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"lodge/internal/fdpass"
 	"lodge/internal/home"
 	"lodge/internal/home/hostsview"
 	"lodge/internal/loopback"
@@ -151,11 +152,12 @@ func readReply(fd int) (reply, int, error) {
 		return reply{}, -1, err
 	}
 	got := -1
-	if list, err := unix.ParseSocketControlMessage(control[:nc]); err == nil {
-		for _, m := range list {
-			if fds, err := unix.ParseUnixRights(&m); err == nil && len(fds) == 1 {
-				got = fds[0]
+	if fds, err := fdpass.Decode(control[:nc]); err == nil {
+		for _, fd := range fds {
+			if got >= 0 {
+				_ = unix.Close(got) // there is room for two, by alignment
 			}
+			got = fd
 		}
 	}
 	if n == 0 {

@@ -1,18 +1,20 @@
-package helper
+package claims
 
 import (
 	"errors"
 	"testing"
 	"time"
+
+	"lodge/internal/helper/policy"
 )
 
 func TestClaims(t *testing.T) {
 	now := time.Unix(1000, 0)
-	c := newClaims()
+	c := New()
 	c.now = func() time.Time { return now }
 	refused := func(err error) bool {
-		var e *notYoursError
-		return errors.As(err, &e) && e.owner == 1
+		var e *policy.NotYoursError
+		return errors.As(err, &e) && e.Owner == 1
 	}
 	if err := errors.Join(c.take("name a", 1), c.take("name a", 1), c.take("address b", 1)); err != nil {
 		t.Fatal(err)
@@ -51,9 +53,9 @@ func TestClaims(t *testing.T) {
 }
 
 func TestClaimsAreBounded(t *testing.T) {
-	c := newClaims()
+	c := New()
 	key := func(i int) string { return "name " + time.Duration(i).String() }
-	for i := range maxClaims {
+	for i := range policy.UserClaims {
 		if err := c.take(key(i), 1); err != nil {
 			t.Fatal(err)
 		}

@@ -8,17 +8,17 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sys/unix"
+	"lodge/internal/helper/hostnames"
+	"lodge/internal/unixsock"
 
-	"lodge/internal/helperapi"
-	"lodge/internal/hosts"
+	"golang.org/x/sys/unix"
 )
 
 // endPatience bounds how long the end waits for the sessions: what they do
 // takes less, unless the kernel holds one of them.
 const endPatience = 4 * time.Second
 
-// acceptPause is how long nobody is accepted when the machine has no
+// acceptPause is how long no client is accepted when the machine has no
 // descriptor or memory left.
 const acceptPause = 100 * time.Millisecond
 
@@ -29,7 +29,7 @@ const acceptPause = 100 * time.Millisecond
 func ServeListener(ctx context.Context, ln *net.UnixListener, o Options, report func(error)) (err error) {
 	stop := context.AfterFunc(ctx, func() { _ = ln.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
-	all, guests := newCommons(), newGuests()
+	all, guests := newShared(o), newGuests()
 	// Sessions see the end after the mark.
 	sctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
@@ -41,9 +41,9 @@ func ServeListener(ctx context.Context, ln *net.UnixListener, o Options, report 
 	defer func() {
 		all.ending.Store(true)
 		cancel()
-		err = errors.Join(err, awaitSessions(&sessions, guests), clearHosts(o, isOurs))
+		err = errors.Join(err, awaitSessions(&sessions, guests), hostnames.Clear(o.HostsFile, hostnames.IsOurs))
 	}()
-	if err := clearHosts(o, isStale); err != nil {
+	if err := hostnames.Clear(o.HostsFile, hostnames.IsStale); err != nil {
 		report(err)
 	}
 	for {
@@ -67,7 +67,7 @@ func ServeListener(ctx context.Context, ln *net.UnixListener, o Options, report 
 			return fmt.Errorf("accept client: %w", err)
 		}
 		sessions.Go(func() {
-			if err := serveOne(sctx, conn, guests, o, all); err != nil {
+			if err := serveOne(sctx, conn, guests, all); err != nil {
 				report(err)
 			}
 		})
@@ -100,25 +100,16 @@ func awaitSessions(sessions *sync.WaitGroup, guests *guests) error {
 	}
 }
 
-// clearHosts removes the blocks of those whom gone names, if this helper keeps
-// names.
-func clearHosts(o Options, gone func(owner string) bool) error {
-	if o.HostsFile == "" {
-		return nil
-	}
-	return hosts.File{Path: o.HostsFile}.Remove(gone)
-}
-
-func serveOne(ctx context.Context, conn *net.UnixConn, guests *guests, o Options, all *commons) error {
-	uid, gid, err := helperapi.Peer(conn)
+func serveOne(ctx context.Context, conn *net.UnixConn, guests *guests, all *shared) error {
+	cred, err := unixsock.Peer(conn)
 	if err != nil {
 		return errors.Join(err, conn.Close())
 	}
-	g, err := guests.add(uid, conn)
+	g, err := guests.add(cred.Uid, conn)
 	if err != nil {
 		refuse(conn, err)
 		return errors.Join(err, conn.Close())
 	}
 	defer guests.remove(g)
-	return serveWith(ctx, conn, newSession(uid, gid, o, all), g.idle.Store)
+	return newSession(conn, cred.Uid, cred.Gid, all, g.idle.Store).serve(ctx)
 }

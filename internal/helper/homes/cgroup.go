@@ -1,4 +1,4 @@
-package helper
+package homes
 
 import (
 	"bytes"
@@ -45,7 +45,7 @@ func makeTree(p helperapi.Place, uid, gid uint32) error {
 	return nil
 }
 
-// makeDir makes a cgroup that everybody may look into, whatever the umask.
+// makeDir makes a cgroup that every user may look into, whatever the umask.
 func makeDir(path string) error {
 	if err := os.Mkdir(path, 0o755); err != nil {
 		return fmt.Errorf("make cgroup: %w", err)

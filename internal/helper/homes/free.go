@@ -1,0 +1,129 @@
+package homes
+
+import (
+	"fmt"
+	"net/netip"
+
+	"golang.org/x/sys/unix"
+
+	"lodge/internal/helper/claims"
+	"lodge/internal/helper/policy"
+	"lodge/internal/helperapi"
+	"lodge/internal/loopback"
+	"lodge/internal/procfs"
+	"lodge/internal/sockets"
+)
+
+// TooManyError says that a user has as many homes as one may have.
+type TooManyError struct{ UID uint32 }
+
+func (e *TooManyError) Error() string {
+	return fmt.Sprintf("user %d has %d homes, the most that one user may have", e.UID, policy.UserHomes)
+}
+
+// TakenError says that the address of a home is in use, and by which user.
+type TakenError struct {
+	Reason string
+	Owner  uint32
+}
+
+func (e *TakenError) Error() string { return e.Reason }
+
+// free makes sure that no other user has the home ip4: what an earlier helper
+// left without a process is removed.
+func (h *Homes) free(ip4 netip.Addr, mount string) error {
+	if p, ok := h.own(ip4); ok {
+		used, err := isPopulated(p.Path())
+		if err != nil {
+			return err
+		}
+		if used {
+			return &TakenError{fmt.Sprintf("home %s: exists", ip4), h.uid}
+		}
+		// It was made, and no process came into it: the client starts again.
+		if err := h.remove(p); err != nil {
+			return err
+		}
+	}
+	all, err := helperapi.Places(mount)
+	if err != nil {
+		return err
+	}
+	for _, p := range all {
+		if p.IP4 != ip4 {
+			continue
+		}
+		removed, err := removeIfLeft(p)
+		if err != nil {
+			return err
+		}
+		if !removed {
+			return &TakenError{fmt.Sprintf("home %s: in use by user %d (%s)", ip4, p.UID, p.Path()), p.UID}
+		}
+	}
+	return unused(ip4, h.uid)
+}
+
+// count returns how many homes of a user there are.
+func count(mount string, uid uint32) (n int, err error) {
+	all, err := helperapi.Places(mount)
+	for _, p := range all {
+		if p.UID == uid {
+			n++
+		}
+	}
+	return n, err
+}
+
+// CheckAddress makes sure that names of the user uid may lead to ip4: no other
+// user has a home there or listens there. A home of the engine ebpf is known to
+// the helper; one of another engine is only an address.
+func CheckAddress(ip4 netip.Addr, uid uint32) error {
+	if mount, err := procfs.CgroupMount(); err == nil { // without cgroups there is no such home
+		all, err := helperapi.Places(mount)
+		if err != nil {
+			return err
+		}
+		found := false
+		for _, p := range all {
+			if p.IP4 == ip4 && p.UID != uid {
+				return &policy.NotYoursError{What: claims.Address(ip4), Owner: p.UID}
+			}
+			found = found || p.IP4 == ip4
+		}
+		if found {
+			return nil
+		}
+	}
+	return unused(ip4, uid)
+}
+
+// unused makes sure that no other user's server is at ip4.
+func unused(ip4 netip.Addr, uid uint32) error {
+	conn, err := sockets.Open()
+	if err != nil {
+		return nil // a machine that does not tell
+	}
+	defer func() { _ = conn.Close() }() // only read from
+	for _, q := range []struct {
+		protocol loopback.Protocol
+		family   int
+		states   uint32
+	}{
+		{loopback.TCP, unix.AF_INET, sockets.Listening},
+		{loopback.TCP, unix.AF_INET6, sockets.Listening},
+		{loopback.UDP, unix.AF_INET, 1 << sockets.StateClose},
+		{loopback.UDP, unix.AF_INET6, 1 << sockets.StateClose},
+	} {
+		list, err := conn.Dump(q.protocol, q.family, q.states)
+		if err != nil {
+			continue // a kernel that does not tell, or a table that changes too fast
+		}
+		for _, k := range list {
+			if k.Src.Addr().Unmap() == ip4 && k.UID != uid {
+				return &TakenError{fmt.Sprintf("home %s: user %d listens on %s", ip4, k.UID, k.Src), k.UID}
+			}
+		}
+	}
+	return nil
+}
