@@ -24,7 +24,7 @@ type look struct {
 	// Warnings say what could not be learned, one line each.
 	Warnings []string
 
-	diag sockets.Diag
+	diag sockets.Support
 
 	own daemonAt
 	// sudo is the daemon of whoever called root by sudo(8); none if nobody

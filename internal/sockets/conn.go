@@ -236,19 +236,6 @@ func read(fd int, b []byte) (int, error) {
 	}
 }
 
-// readSmall reads a file of /proc that is told in one piece into buf, without
-// making its descriptor known to Go's poller, which takes as long as all else.
-// The path is relative to dir.
-func readSmall(dir int, path string, buf []byte) ([]byte, error) {
-	fd, err := unix.Openat(dir, path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = unix.Close(fd) }() // only read from
-	n, err := read(fd, buf)
-	return buf[:max(n, 0)], err
-}
-
 func protocolNumber(p loopback.Protocol) (byte, error) {
 	switch p {
 	case loopback.TCP:

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"unsafe"
 
+	"lodge/internal/procfs"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -90,10 +92,8 @@ func (w *searcher) holder(fds, pid, before int) *Process {
 		return nil
 	}
 	inside := false
-	if w.want.homes != nil {
-		for _, f := range w.found[before:] {
-			inside = inside || w.want.homes[f.slot]
-		}
+	for _, f := range w.found[before:] {
+		inside = inside || w.want.isHome(f.slot)
 	}
 	dir, err := unix.Openat(fds, "..", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err == nil {
@@ -246,24 +246,8 @@ func number(name []byte) (int64, bool) {
 	return 0, false
 }
 
-// read reads the beginning of a file relative to an open directory, as much
-// as fits.
+// read reads the beginning of a file relative to an open directory, as much as
+// fits.
 func (w *searcher) read(dir int, name string) ([]byte, error) {
-	fd, err := unix.Openat(dir, name, unix.O_RDONLY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = unix.Close(fd) }() // only read from
-	total := 0
-	for total < len(w.file) {
-		n, err := read(fd, w.file[total:])
-		if err != nil {
-			return nil, err
-		}
-		if n == 0 {
-			break
-		}
-		total += n
-	}
-	return w.file[:total], nil
+	return procfs.ReadStart(dir, name, w.file[:])
 }

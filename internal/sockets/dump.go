@@ -15,40 +15,46 @@ import (
 // as was last asked for (net/netlink/af_netlink.c, netlink_dump).
 const bufferLen = 64 << 10
 
-// question is what a dump of TCP or UDP sockets asks for.
-type question struct {
-	// family is AF_INET, AF_INET6 or, for TCP only, AF_UNSPEC: both.
-	family, protocol byte
-	states           uint32
-	// extensions has bit n-1 set for each attribute n that is wanted
-	// (INET_DIAG_INFO); those that cost nothing come anyway.
-	extensions byte
-	// code is a filter that the kernel runs (INET_DIAG_REQ_BYTECODE).
-	code []byte
+// Question is what a dump of TCP or UDP sockets asks for.
+type Question struct {
+	// Family is AF_INET, AF_INET6 or, for TCP only, AF_UNSPEC: both.
+	Family, Protocol byte
+	// States is a mask with one bit a state.
+	States uint32
+	// Info asks for the kernel's struct tcp_info (INET_DIAG_INFO). Other
+	// attributes cost nothing and come unasked.
+	Info bool
+	// Code is a filter that the kernel runs (INET_DIAG_REQ_BYTECODE), made by
+	// [Compile].
+	Code []byte
 }
 
-// bytes writes the question as the kernel takes it, its number left zero.
-func (q question) bytes() []byte {
+// bytes writes the question as the kernel takes it, with sequence number zero.
+func (q Question) bytes() []byte {
 	var b [headerLen + requestLen]byte
 	var out []byte
-	if q.family == unix.AF_UNSPEC {
-		// The form that came before IPv6 had a question of its own, and still
-		// the only one that reads the table of TCP sockets once for both.
+	extensions := byte(0)
+	if q.Info {
+		extensions = 1 << (attrInfo - 1)
+	}
+	if q.Family == unix.AF_UNSPEC {
+		// The request from before IPv6 (TCPDIAG_GETSOCK) is the only one that
+		// reads the table of TCP sockets once for both families.
 		out = make([]byte, headerLen+compatLen)
 		binary.NativeEndian.PutUint32(out, uint32(len(out)))
 		binary.NativeEndian.PutUint16(out[4:], tcpDiagGetSock)
 		binary.NativeEndian.PutUint16(out[6:], unix.NLM_F_REQUEST|unix.NLM_F_DUMP)
-		out[headerLen+3] = q.extensions
-		binary.NativeEndian.PutUint32(out[headerLen+compatLen-8:], q.states)
+		out[headerLen+3] = extensions
+		binary.NativeEndian.PutUint32(out[headerLen+compatLen-8:], q.States)
 	} else {
-		putRequest(&b, 0, unix.NLM_F_DUMP, q.family, q.protocol, q.states)
-		b[headerLen+2] = q.extensions
+		putRequest(&b, 0, unix.NLM_F_DUMP, q.Family, q.Protocol, q.States)
+		b[headerLen+2] = extensions
 		out = b[:]
 	}
-	if len(q.code) > 0 {
-		out = binary.NativeEndian.AppendUint16(out, uint16(attrLen+len(q.code)))
+	if len(q.Code) > 0 {
+		out = binary.NativeEndian.AppendUint16(out, uint16(attrLen+len(q.Code)))
 		out = binary.NativeEndian.AppendUint16(out, attrBytecode)
-		out = append(out, q.code...)
+		out = append(out, q.Code...)
 		binary.NativeEndian.PutUint32(out, uint32(len(out)))
 	}
 	return out
@@ -154,7 +160,7 @@ func (c *Conn) Dump(proto loopback.Protocol, family int, states uint32) ([]Socke
 	var list []Socket
 	reset := func() { list = list[:0] }
 	err = c.either(tableOf(number), func() error {
-		request := question{family: byte(family), protocol: number, states: states}.bytes()
+		request := Question{Family: byte(family), Protocol: number, States: states}.bytes()
 		return c.collect(context.Background(), request, reset, func(body []byte) error {
 			var r record
 			if err := parseRecord(body, &r, nil); err != nil {

@@ -3,210 +3,167 @@ package sockets
 import (
 	"context"
 	"errors"
+	"math/bits"
 	"net/netip"
-	"os"
+	"slices"
+	"sync"
+	"time"
 
-	"golang.org/x/sys/unix"
+	"lodge/internal/loopback"
 )
 
-// findOwners finds the processes that hold the wanted sockets and their peers.
-func (s *Snapshot) findOwners(ctx context.Context, q *Query) error {
-	n := 0
-	s.eachSought(func(*record) { n++ })
-	s.set = newInodeSet(n)
-	s.eachSought(func(r *record) { s.set.add(r.inode) })
-	if len(q.Homes) > 0 {
-		s.markHomes(q.Homes)
-	}
-	if q.Live != nil {
-		owners, err := q.Live.Owners(ctx)
-		switch {
-		case err == nil:
-			return s.takeLive(ctx, q, owners)
-		case ctx.Err() != nil:
-			return ctx.Err()
+// ErrNoLive says that there is no live map to ask.
+var ErrNoLive = errors.New("there is no live map of sockets")
+
+// Live is a map of sockets to processes that is kept all the time: it answers
+// without reading /proc. Where there is no such map the error is ErrNoLive, which
+// is no failure.
+type Live interface {
+	Owners(ctx context.Context) (*Owners, error)
+}
+
+// Owners is what a Live map says: for each socket inode the processes that
+// hold it, and who had the sockets that are gone. It is made by NewOwners and
+// not changed after; any number of goroutines may ask.
+//
+// It is flat tables and no Go map, since a map of 200,000 entries takes longer
+// to fill than the kernel to list the sockets.
+type Owners struct {
+	// Processes are those that hold a socket. PID, Start, Name, UID and
+	// ParentPID are told; the rest is the reader's to find, with his own
+	// rights, in /proc.
+	Processes []*Process
+	// Holdings say which holds which, those of one process together.
+	Holdings []Holding
+	// Unreadable counts the sockets that processes hold which have no id in the
+	// map's pid namespace: with some, a socket without holders may have one.
+	Unreadable int
+	// Closed are the last owners of connections that no process holds. Of
+	// these the command line is told as well, where the map saw it.
+	Closed map[Ends]LastOwner
+	// Warnings say what the map may have missed, one line each.
+	Warnings []string
+
+	opens   bool      // one of Holdings is known to be opened
+	index   sync.Once // makes what follows, when somebody first asks
+	slots   []slot    // open addressing, a power of two, at most half full
+	shift   uint      // 32 less the power
+	holders []int32   // of each inode together, indexes into Processes
+}
+
+// slot is an inode's place in the table. An empty one has inode 0, which no
+// socket has.
+type slot struct {
+	inode, at, n uint32
+	opened       int64
+}
+
+// Holding says that a process holds a socket.
+type Holding struct {
+	Inode uint32
+	// Process is an index into Owners.Processes.
+	Process uint32
+	// Opened is the time at which the connection was made or the socket began
+	// to listen, in nanoseconds since 1970; zero where it is not known.
+	Opened int64
+}
+
+// Ends are the two ends of a connection, with IPv4-mapped addresses unmapped.
+type Ends struct {
+	Protocol loopback.Protocol
+	// Namespace is the inode number of the network namespace.
+	Namespace     uint32
+	Local, Remote netip.AddrPort
+}
+
+// LastOwner is who had a connection, and since when it has none.
+type LastOwner struct {
+	Process *Process
+	At      time.Time
+}
+
+// NewOwners makes the table of holdings, in which a pair may be double.
+// Holdings of inode 0 and of processes that are not there are left out. It
+// keeps both slices.
+func NewOwners(processes []*Process, holdings []Holding) *Owners {
+	holdings = slices.DeleteFunc(holdings, func(h Holding) bool {
+		return h.Inode == 0 || int64(h.Process) >= int64(len(processes))
+	})
+	opens := slices.ContainsFunc(holdings, func(h Holding) bool { return h.Opened != 0 })
+	return &Owners{Processes: processes, Holdings: holdings, opens: opens}
+}
+
+func (o *Owners) makeIndex() {
+	holdings := o.Holdings
+	size := bits.Len(uint(2*len(holdings) + 1))
+	o.slots, o.shift = make([]slot, 1<<size), uint(32-size)
+	for i := range holdings {
+		h := &holdings[i]
+		s := o.slot(h.Inode)
+		s.inode = h.Inode
+		s.n++
+		if h.Opened != 0 {
+			s.opened = h.Opened
 		}
-		if !errors.Is(err, ErrNoLive) {
-			s.warnings = append(s.warnings, "the live map of sockets does not answer, so /proc is read: "+err.Error())
+	}
+	var at uint32
+	for i := range o.slots {
+		s := &o.slots[i]
+		s.at, at, s.n = at, at+s.n, 0
+	}
+	o.holders = make([]int32, at)
+	for i := range holdings {
+		h := &holdings[i]
+		s := o.slot(h.Inode)
+		if !contains(o.holders[s.at:s.at+s.n], int32(h.Process)) {
+			o.holders[s.at+s.n] = int32(h.Process)
+			s.n++
 		}
 	}
-	f := searchFor{want: s.set, details: q.details(), homes: q.Homes, boot: bootTime(), quick: q.Quick, hints: q.Hints, ahead: s.ahead}
-	if q.Quick {
-		f.cgroups = make(map[uint64]bool)
-		s.eachSought(func(r *record) {
-			f.cgroups[r.cgroup] = r.cgroup != 0
-			f.workers = f.workers || !r.connected()
-		})
+}
+
+func contains(list []int32, x int32) bool {
+	for _, y := range list {
+		if x == y {
+			return true
+		}
 	}
-	if f.want.empty() {
+	return false
+}
+
+// slot returns the inode's place, or the empty one where it would go.
+func (o *Owners) slot(inode uint32) *slot {
+	mask := uint32(len(o.slots) - 1)
+	// Inode numbers come one after the other: Fibonacci hashing spreads them.
+	for i := inode * 2654435769 >> o.shift; ; i++ {
+		s := &o.slots[i&mask]
+		if s.inode == inode || s.inode == 0 {
+			return s
+		}
+	}
+}
+
+// Holders returns the processes that hold the socket with that inode number, as
+// indexes into Processes. The caller does not change it.
+func (o *Owners) Holders(inode uint32) []int32 {
+	if inode == 0 || len(o.Holdings) == 0 {
 		return nil
 	}
-	first, err := searchHolders(ctx, f)
-	if err != nil {
-		return err
-	}
-	f.ahead = nil
-	s.processes = first.processes
-	if err := s.lookAgain(ctx, f, first.denied == 0 && seesAll()); err != nil {
-		return err
-	}
-	if q.Details {
-		nameParents(s.processes)
-	}
-	return nil
+	o.index.Do(o.makeIndex)
+	s := o.slot(inode)
+	return o.holders[s.at : s.at+s.n : s.at+s.n]
 }
 
-func (q *Query) details() details {
-	var d details
-	if q.Details {
-		d = readAll
+// OpenedAt reports when the connection was made or the socket began to listen,
+// where the map saw it.
+func (o *Owners) OpenedAt(inode uint32) (time.Time, bool) {
+	if inode == 0 || !o.opens {
+		return time.Time{}, false
 	}
-	if len(q.Filter.Names) > 0 {
-		d |= readExecutable
+	o.index.Do(o.makeIndex)
+	s := o.slot(inode)
+	if s.inode == 0 || s.opened == 0 {
+		return time.Time{}, false
 	}
-	return d
-}
-
-// eachSought gives the records whose holders are wanted to f, and some twice.
-func (s *Snapshot) eachSought(f func(*record)) {
-	for i := range s.recs {
-		r := &s.recs[i]
-		if r.flags&(flagWanted|flagGone) != flagWanted {
-			continue
-		}
-		f(r)
-		if r.peer >= 0 {
-			if p := &s.recs[r.peer]; p.flags&flagWanted == 0 {
-				f(p)
-			}
-		}
-	}
-}
-
-// markHomes marks the sockets of which one end is a home's: their holders may
-// be services.
-func (s *Snapshot) markHomes(homes []Home) {
-	isHome := make(map[netip.Addr]bool, 2*len(homes))
-	for _, h := range homes {
-		isHome[h.IP4], isHome[h.IP6] = h.IP4.IsValid(), h.IP6.IsValid()
-	}
-	s.set.homes = make([]bool, len(s.set.keys))
-	s.eachSought(func(r *record) {
-		if r.proto == protoUnix {
-			return
-		}
-		if slot, ok := s.set.slot(r.inode); ok && (isHome[address(&r.local)] || isHome[address(&r.remote)] || s.isMoved(r)) {
-			s.set.homes[slot] = true
-		}
-	})
-}
-
-// lookAgain settles the sockets that have a holder by what the kernel said, and
-// none by what was found. They were closed meanwhile, or are being handed from
-// one process to another, or their holders may not be seen, or the kernel
-// itself is their holder. all says that every process was seen.
-func (s *Snapshot) lookAgain(ctx context.Context, f searchFor, all bool) error {
-	missing, ask := 0, s.lookups()
-	me := uint32(os.Geteuid())
-	var still []uint32
-	for i := range s.recs {
-		r := &s.recs[i]
-		if r.inode == 0 || !s.sought(r) || s.set.held(r.inode) {
-			continue
-		}
-		missing++
-		if missing > lookAgainMost {
-			continue
-		}
-		if err := s.refresh(r, &ask[r.space]); err != nil {
-			return err
-		}
-		if r.inode != 0 && r.flags&flagGone == 0 && (all || r.uid == me && r.flags&flagUID != 0) {
-			still = append(still, r.inode)
-		}
-	}
-	if len(still) > 0 {
-		if err := s.searchAgain(ctx, f, still); err != nil {
-			return err
-		}
-	}
-	if all {
-		return nil // nobody holds what is left
-	}
-	for i := range s.recs {
-		if r := &s.recs[i]; r.inode != 0 && !s.set.held(r.inode) {
-			r.flags |= flagUnknown
-		}
-	}
-	return nil
-}
-
-// lookAgainMost bounds for how many sockets the kernel is asked again.
-const lookAgainMost = 4096
-
-// sought reports whether the holders of a record are wanted.
-func (s *Snapshot) sought(r *record) bool {
-	_, ok := s.set.slot(r.inode)
-	return ok
-}
-
-// refresh asks the kernel for a socket again: it may be gone, or have passed to
-// a state in which nobody holds it.
-func (s *Snapshot) refresh(r *record, ask *lookups) error {
-	if r.proto == protoUnix || r.state == StateClose && r.proto == protoTCP {
-		return nil // cannot be asked for alone
-	}
-	var remote netip.AddrPort
-	if r.connected() {
-		remote = unzoned(&r.remote, r.remotePort)
-	}
-	now, ok, err := ask.again(r.proto, unzoned(&r.local, r.localPort), remote, r.iface)
-	switch {
-	case err != nil:
-		return err
-	case !ok, r.connected() && !now.same(r):
-		r.flags |= flagGone
-	case now.same(r):
-		r.state, r.inode, r.rqueue, r.wqueue = now.state, now.inode, now.rqueue, now.wqueue
-		r.flags = r.flags&^flagUID | now.flags&flagUID
-	}
-	return nil
-}
-
-// searchAgain searches for the holders of few sockets, once more.
-func (s *Snapshot) searchAgain(ctx context.Context, f searchFor, inodes []uint32) error {
-	few := newInodeSet(len(inodes))
-	for _, i := range inodes {
-		few.add(i)
-	}
-	f.want, f.quick, f.ahead = few, false, nil
-	second, err := searchHolders(ctx, f)
-	if err != nil {
-		return err
-	}
-	base := uint32(len(s.processes))
-	s.processes = append(s.processes, second.processes...)
-	for _, inode := range inodes {
-		slot, ok := s.set.slot(inode)
-		if !ok || s.set.heads[slot] != 0 {
-			continue
-		}
-		few.holders(inode, func(p uint32) { s.set.link([]found{{slot, base + p}}) })
-	}
-	return nil
-}
-
-// initPIDSpace is the inode number of the first process namespace, the same on
-// every machine (PROC_PID_INIT_INO of linux/proc_ns.h).
-const initPIDSpace = 0xeffffffc
-
-// seesAll reports whether /proc shows every process of the machine: not in
-// another process namespace, and not where it hides those of other users
-// (hidepid, see proc(5)).
-func seesAll() bool {
-	var st unix.Stat_t
-	if unix.Stat("/proc/self/ns/pid", &st) != nil || st.Ino != initPIDSpace {
-		return false
-	}
-	return unix.Stat("/proc/1", &st) == nil
+	return time.Unix(0, s.opened), true
 }

@@ -1,65 +1,34 @@
 package sockets
 
 import (
-	"errors"
-	"fmt"
-	"os"
-	"strconv"
-	"strings"
-
-	"golang.org/x/sys/unix"
+	"time"
 )
 
-// ProcessSockets returns the inode numbers of the sockets that process pid has
-// open, from /proc/PID/fd (proc(5)). A process that is gone has none; one that
-// belongs to somebody else is an error (EACCES).
-func ProcessSockets(pid int) (map[uint32]struct{}, error) {
-	out := make(map[uint32]struct{})
-	dir, err := os.Open("/proc/" + strconv.Itoa(pid) + "/fd")
-	if vanished(err) {
-		return out, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read sockets of process %d: %w", pid, err)
-	}
-	defer func() { _ = dir.Close() }() // only read from
-	var link [64]byte
-	for {
-		names, err := dir.Readdirnames(512)
-		for _, name := range names {
-			// A descriptor may be closed between the listing and this.
-			n, err := unix.Readlinkat(int(dir.Fd()), name, link[:])
-			if err != nil {
-				continue
-			}
-			if inode, ok := ParseLink(string(link[:n])); ok {
-				out[inode] = struct{}{}
-			}
-		}
-		if vanished(err) || len(names) == 0 {
-			return out, nil
-		}
-		if err != nil {
-			return nil, fmt.Errorf("read sockets of process %d: %w", pid, err)
-		}
-	}
-}
-
-func vanished(err error) bool {
-	return errors.Is(err, os.ErrNotExist) || errors.Is(err, unix.ESRCH)
-}
-
-// ParseLink reads what a socket in /proc/PID/fd links to, "socket:[123]", and
-// gives its inode number.
-func ParseLink(s string) (uint32, bool) {
-	s, ok := strings.CutPrefix(s, "socket:[")
-	if !ok {
-		return 0, false
-	}
-	s, ok = strings.CutSuffix(s, "]")
-	if !ok {
-		return 0, false
-	}
-	n, err := strconv.ParseUint(s, 10, 32)
-	return uint32(n), err == nil
+// Process is what is known of a process that holds a socket. A fact that may
+// not be read is left out.
+type Process struct {
+	PID int `json:"pid"`
+	// Start is its start in clock ticks since boot (proc(5)): with PID it
+	// names one process for ever.
+	Start uint64 `json:"-"`
+	// Name is the kernel's name of the main thread, up to 15 bytes.
+	Name string `json:"name"`
+	// Command is the command line, its arguments quoted where need be.
+	Command    string     `json:"command,omitempty"`
+	Executable string     `json:"executable,omitempty"`
+	Directory  string     `json:"directory,omitempty"`
+	UID        uint32     `json:"uid"`
+	User       string     `json:"user,omitempty"`
+	StartedAt  *time.Time `json:"started_at,omitempty"`
+	ParentPID  int        `json:"parent_pid,omitempty"`
+	// ParentName is the name of the nearest ancestor that explains the
+	// process: the shell, the supervisor, the editor that started it.
+	ParentName string `json:"parent_name,omitempty"`
+	Cgroup     string `json:"cgroup,omitempty"`
+	// Unit is systemd's (a .service or .scope), Container a container's id or
+	// name, both read from the cgroup's path.
+	Unit      string `json:"unit,omitempty"`
+	Container string `json:"container,omitempty"`
+	Project   string `json:"project,omitempty"`
+	Service   string `json:"service,omitempty"`
 }

@@ -1,23 +1,16 @@
 package sockets
 
 import (
-	"context"
-	"encoding/json"
 	"errors"
-	"net"
 	"net/netip"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 
 	"lodge/internal/loopback"
-	"lodge/test/nodiag"
 )
 
 // openWithoutDiag opens a Conn that reads /proc/net.
@@ -44,20 +37,21 @@ func population(t *testing.T) {
 		t.Cleanup(func() { _ = unix.Close(fd) })
 		return fd
 	}
+	home := [4]byte{127, 83, 9, 1}
 	for _, s := range []struct {
 		family, kind int
 		to           unix.Sockaddr
 		only         int
 	}{
-		{unix.AF_INET, unix.SOCK_STREAM, addr4("127.83.9.1", 0), 0},
-		{unix.AF_INET, unix.SOCK_STREAM, addr4("0.0.0.0", 0), 0},
-		{unix.AF_INET6, unix.SOCK_STREAM, addr6("::1", 0), 1},
-		{unix.AF_INET6, unix.SOCK_STREAM, addr6("::", 0), 0},
-		{unix.AF_INET6, unix.SOCK_STREAM, addr6("::ffff:127.83.9.1", 0), 0},
-		{unix.AF_INET, unix.SOCK_DGRAM, addr4("127.83.9.1", 0), 0},
-		{unix.AF_INET6, unix.SOCK_DGRAM, addr6("::1", 0), 0},
-		{unix.AF_INET6, unix.SOCK_DGRAM, addr6("::", 0), 0},
-		{unix.AF_INET6, unix.SOCK_DGRAM, addr6("::ffff:127.83.9.1", 0), 0},
+		{unix.AF_INET, unix.SOCK_STREAM, &unix.SockaddrInet4{Addr: home}, 0},
+		{unix.AF_INET, unix.SOCK_STREAM, &unix.SockaddrInet4{}, 0},
+		{unix.AF_INET6, unix.SOCK_STREAM, &unix.SockaddrInet6{Addr: netip.IPv6Loopback().As16()}, 1},
+		{unix.AF_INET6, unix.SOCK_STREAM, &unix.SockaddrInet6{}, 0},
+		{unix.AF_INET6, unix.SOCK_STREAM, &unix.SockaddrInet6{Addr: netip.AddrFrom4(home).As16()}, 0},
+		{unix.AF_INET, unix.SOCK_DGRAM, &unix.SockaddrInet4{Addr: home}, 0},
+		{unix.AF_INET6, unix.SOCK_DGRAM, &unix.SockaddrInet6{Addr: netip.IPv6Loopback().As16()}, 0},
+		{unix.AF_INET6, unix.SOCK_DGRAM, &unix.SockaddrInet6{}, 0},
+		{unix.AF_INET6, unix.SOCK_DGRAM, &unix.SockaddrInet6{Addr: netip.AddrFrom4(home).As16()}, 0},
 	} {
 		fd := keep(unix.Socket(s.family, s.kind|unix.SOCK_CLOEXEC, 0))
 		if s.family == unix.AF_INET6 {
@@ -124,7 +118,7 @@ func TestProcAgrees(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer diag.Close()
-	if why := diag.why(tableTCP); why != nil || diag.fd < 0 {
+	if why := diag.why(protoTCP); why != nil || diag.fd < 0 {
 		t.Skipf("needs sock_diag: %v", why)
 	}
 	proc := openWithoutDiag(t)
@@ -194,150 +188,6 @@ func lookUp(t *testing.T, diag, proc *Conn, proto loopback.Protocol, s Socket) {
 				t.Errorf("look up %v, number %d: %v %+v, %v", at, i, found, got, err)
 			}
 		})
-	}
-}
-
-// A module can be missing, and come later.
-func TestModuleMissing(t *testing.T) {
-	c, err := Open()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	if c.settle(nil, tableUDP) || c.why(tableUDP) != nil {
-		t.Skip("needs sock_diag")
-	}
-	u, err := net.ListenPacket("udp4", "127.83.9.2:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer u.Close()
-	at := netip.MustParseAddrPort(u.LocalAddr().String())
-	ask := func() Socket {
-		t.Helper()
-		s, found, err := c.Lookup(loopback.UDP, at)
-		if err != nil || !found || s.Src != at {
-			t.Fatalf("%+v %v %v", s, found, err)
-		}
-		return s
-	}
-	c.diag[tableUDP] = diagState{missing: noModule(tableUDP), next: time.Now().AddDate(100, 0, 0)}
-	if s := ask(); !s.FromProc {
-		t.Errorf("from sock_diag: %+v", s)
-	}
-	if list, err := c.Dump(loopback.TCP, unix.AF_INET, Listening); err != nil || slices.ContainsFunc(list, func(s Socket) bool { return s.FromProc }) {
-		t.Errorf("TCP from /proc/net: %v", err)
-	}
-	c.diag[tableUDP].next = c.diag[tableUDP].next.AddDate(-200, 0, 0)
-	if s := ask(); s.FromProc || s.Cookie == 0 {
-		t.Errorf("the module was not asked again: %+v", s)
-	}
-}
-
-// withoutDiag is a role: it lists all sockets without sock_diag, or without any
-// netlink, as JSON.
-func (r *role) withoutDiag() {
-	r.check(nodiag.Filter{All: r.arg == "all"}.Install(), "set filter")
-	table, err := List(context.Background(), Query{Unix: true, Details: true, TCPInfo: true, AllNamespaces: r.arg == "spaces"})
-	r.check(err, "list")
-	r.check(json.NewEncoder(os.Stdout).Encode(table), "print")
-}
-
-func listWithoutDiag(t *testing.T, arg string) *Table {
-	t.Helper()
-	cmd := exec.Command("/proc/self/exe")
-	cmd.Env = append(os.Environ(), roleVariable+"=withoutDiag "+arg)
-	cmd.Stderr = os.Stderr
-	out, err := cmd.Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	var table Table
-	if err := json.Unmarshal(out, &table); err != nil {
-		t.Fatal(err)
-	}
-	return &table
-}
-
-func TestListWithoutDiag(t *testing.T) {
-	dir := t.TempDir()
-	actors := []*actor{start(t, -1, "many 3", nil), start(t, -1, "fork 2", nil), start(t, -1, "unix "+dir, nil)}
-	want := list(t, Query{Unix: true})
-	for _, arg := range []string{"", "all"} {
-		got := listWithoutDiag(t, arg)
-		if len(got.Warnings) != 1 || !strings.Contains(got.Warnings[0], "/proc/net") {
-			t.Errorf("%q: warnings %q", arg, got.Warnings)
-		}
-		if got.UnknownOwners < want.UnknownOwners && os.Geteuid() != 0 {
-			t.Errorf("%q: %d unknown owners, %d with sock_diag", arg, got.UnknownOwners, want.UnknownOwners)
-		}
-		rows := make(map[uint32]*Row)
-		for i := range got.Rows {
-			if r := &got.Rows[i]; r.Inode != 0 {
-				rows[r.Inode] = r
-			}
-		}
-		compared := 0
-		for i := range want.Rows {
-			w := &want.Rows[i]
-			of := slices.IndexFunc(actors, func(a *actor) bool {
-				return slices.ContainsFunc(a.holds, func(h held) bool { return h.Inode == w.Inode })
-			})
-			if of < 0 || w.Protocol == loopback.TCP && w.State == "bound" {
-				continue // another's, or not in /proc/net
-			}
-			g := rows[w.Inode]
-			if g == nil {
-				t.Errorf("%q: missing %+v", arg, w)
-				continue
-			}
-			compared++
-			agree(t, w, g)
-		}
-		if compared < 60 {
-			t.Errorf("%q: only %d sockets compared", arg, compared)
-		}
-	}
-}
-
-// agree compares a row of /proc/net with sock_diag's.
-func agree(t *testing.T, w, g *Row) {
-	t.Helper()
-	same := func(what string, w, g any) {
-		t.Helper()
-		a, _ := json.Marshal(w)
-		b, _ := json.Marshal(g)
-		if string(a) != string(b) {
-			t.Errorf("%s: sock_diag %s, /proc/net %s", what, a, b)
-		}
-	}
-	same("protocol", w.Protocol, g.Protocol)
-	same("family", w.Family, g.Family)
-	same("state", w.State, g.State)
-	same("local", w.Local, g.Local)
-	same("remote", w.Remote, g.Remote)
-	same("scope", w.Scope, g.Scope)
-	same("path", w.Path, g.Path)
-	same("type", w.Type, g.Type)
-	same("processes", pidsOf(w.Processes), pidsOf(g.Processes))
-	same("v6only", w.V6Only, g.V6Only)
-	if g.Source != SourceProc || g.Cookie != 0 || g.CgroupID != 0 || g.BacklogLimit != nil || g.TCP != nil {
-		t.Errorf("it tells what is not known: %+v", g)
-	}
-	if w.Protocol == "unix" {
-		if g.UID != nil || g.RecvQueue != nil || g.SendQueue != nil || g.Backlog != nil || g.Peer != nil {
-			t.Errorf("it tells what is not known: %+v", g)
-		}
-		return
-	}
-	same("uid", w.UID, g.UID)
-	same("received", w.RecvQueue, g.RecvQueue)
-	same("sent", w.SendQueue, g.SendQueue)
-	same("backlog", w.Backlog, g.Backlog)
-	if (w.Peer == nil) != (g.Peer == nil) {
-		t.Errorf("peer: sock_diag %+v, /proc/net %+v", w.Peer, g.Peer)
-	} else if w.Peer != nil {
-		same("peer", []any{w.Peer.Inode, pidsOf(w.Peer.Processes)}, []any{g.Peer.Inode, pidsOf(g.Peer.Processes)})
 	}
 }
 
@@ -453,70 +303,5 @@ func FuzzParseProc(f *testing.F) {
 		if parseProcUnix(line, &r, &info) == nil && (r.localPort == 0) != (info.path == "" && r.localPort == 0) {
 			t.Errorf("%q: %+v %+v", line, r, info)
 		}
-		_, _, _, _ = parseIfInet6(line)
 	})
-}
-
-// What a sandbox leaves of the interfaces is what netlink tells.
-func TestInterfacesWithoutNetlink(t *testing.T) {
-	want, err := readScopes()
-	if err != nil {
-		t.Fatal(err)
-	}
-	got, err := scopesWithoutNetlink()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for ip, bridge := range want.local {
-		if b, ok := got.local[ip]; !ok || b != bridge {
-			t.Errorf("%v: %v %v, by netlink %v", ip, b, ok, bridge)
-		}
-	}
-	if len(got.local) < len(want.local) || len(want.local) == 0 {
-		t.Errorf("%v, by netlink %v", got.local, want.local)
-	}
-	names, err := Interfaces()
-	if err != nil || names[netip.AddrFrom4([4]byte{127, 0, 0, 1})] != "lo" {
-		t.Errorf("%v, %v", names, err)
-	}
-}
-
-// The sockets of other network namespaces are read there.
-func TestSpacesWithoutDiag(t *testing.T) {
-	space, name := newSpace(t)
-	a := start(t, space, "many 1", nil)
-	table := listWithoutDiag(t, "spaces")
-	rows := make(map[uint32]*Row)
-	for i := range table.Rows {
-		rows[table.Rows[i].Inode] = &table.Rows[i]
-	}
-	found := 0
-	for _, h := range a.holds {
-		if strings.Contains(h.What, "not listening") {
-			continue
-		}
-		if r := rows[h.Inode]; r == nil || r.NamespaceName != name || r.Source != SourceProc || !holdsIt(r.Processes, h.PID) {
-			t.Errorf("%s: %+v", h.What, r)
-		}
-		found++
-	}
-	if found == 0 {
-		t.Error("no socket compared")
-	}
-}
-
-func TestSources(t *testing.T) {
-	list, err := Sources()
-	if err != nil || len(list) != 3 {
-		t.Fatalf("%+v, %v", list, err)
-	}
-	for _, s := range list {
-		if (s.Missing == nil) != (s.Hint() == "") || s.Unreadable != nil || s.Lost() == "" {
-			t.Errorf("%+v: hint %q", s, s.Hint())
-		}
-	}
-	s := Source{Protocol: loopback.TCP, Module: "tcp_diag", Missing: noModule(tableTCP)}
-	if h := s.Hint(); !strings.Contains(h, "modprobe tcp_diag") || !strings.Contains(h, "CONFIG_INET_DIAG") {
-		t.Errorf("hint %q", h)
-	}
 }

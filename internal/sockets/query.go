@@ -1,9 +1,5 @@
 package sockets
 
-import (
-	"context"
-)
-
 // Query says which sockets are wanted and what about them. The zero Query is
 // all TCP and UDP sockets of this network namespace, with their processes.
 // What a filter excludes is not read where the kernel can leave it out.
@@ -34,18 +30,12 @@ type Query struct {
 	Hints *Hints
 	// Diag spares the next of several queries to ask whether the kernel has
 	// sock_diag; nil is none.
-	Diag *Diag
+	Diag *Support
 	// Homes name the projects.
 	Homes []Home
 	// Live is a map of sockets to processes that is kept all the time, by
 	// the helper; nil is none, and then /proc is read.
 	Live Live
-}
-
-// Live answers who holds the sockets, without /proc being read. Where there is
-// no such map the error is ErrNoLive, and nobody needs to be told.
-type Live interface {
-	Owners(ctx context.Context) (*Owners, error)
 }
 
 // Table is the answer to a Query.
@@ -55,4 +45,19 @@ type Table struct {
 	UnknownOwners int `json:"unknown_owners"`
 	// Warnings say what could not be read, one line each.
 	Warnings []string `json:"warnings,omitempty"`
+}
+
+// Hints remembers what quick queries found, for the next ones: the holders of
+// sockets, the parents of processes, and this machine's addresses. It is for one
+// goroutine, in one network namespace, and for a moment.
+type Hints struct {
+	search searchHints
+	scopes *scopes // of the interfaces here
+}
+
+func (h *Hints) ofSearch() *searchHints {
+	if h == nil {
+		return nil
+	}
+	return &h.search
 }

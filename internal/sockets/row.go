@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"lodge/internal/loopback"
-	"lodge/internal/mark"
 )
 
 // Row is one socket as people and programs are told of it: what the kernel
@@ -113,73 +112,6 @@ type Peer struct {
 	Unknown   bool       `json:"owner_unknown,omitempty"`
 	Project   string     `json:"project,omitempty"`
 	Service   string     `json:"service,omitempty"`
-}
-
-// Process is what is known of a process that holds a socket. A fact that may
-// not be read is left out.
-type Process struct {
-	PID int `json:"pid"`
-	// Start is its start in clock ticks since boot (proc(5)): with PID it
-	// names one process for ever.
-	Start uint64 `json:"-"`
-	// Name is the kernel's name of the main thread, up to 15 bytes.
-	Name string `json:"name"`
-	// Command is the command line, its arguments quoted where need be.
-	Command    string     `json:"command,omitempty"`
-	Executable string     `json:"executable,omitempty"`
-	Directory  string     `json:"directory,omitempty"`
-	UID        uint32     `json:"uid"`
-	User       string     `json:"user,omitempty"`
-	StartedAt  *time.Time `json:"started_at,omitempty"`
-	ParentPID  int        `json:"parent_pid,omitempty"`
-	// ParentName is the name of the nearest ancestor that explains the
-	// process: the shell, the supervisor, the editor that started it.
-	ParentName string `json:"parent_name,omitempty"`
-	Cgroup     string `json:"cgroup,omitempty"`
-	// Unit is systemd's (a .service or .scope), Container a container's id or
-	// name, both read from the cgroup's path.
-	Unit      string `json:"unit,omitempty"`
-	Container string `json:"container,omitempty"`
-	Project   string `json:"project,omitempty"`
-	Service   string `json:"service,omitempty"`
-}
-
-// TCPInfo is part of the kernel's struct tcp_info (linux/tcp.h).
-type TCPInfo struct {
-	// RTT and RTTVar are smoothed round-trip time and its deviation.
-	RTT    uint32 `json:"rtt_us"`
-	RTTVar uint32 `json:"rtt_var_us"`
-	// Sent counts bytes sent and acknowledged, Received bytes received.
-	Sent        uint64 `json:"sent_bytes"`
-	Received    uint64 `json:"received_bytes"`
-	Retransmits uint32 `json:"retransmits"`
-	// IdleSend and IdleReceive are the times since data was last sent, received.
-	IdleSend    uint32 `json:"idle_send_ms"`
-	IdleReceive uint32 `json:"idle_receive_ms"`
-	CongestionW uint32 `json:"congestion_window_segments"`
-}
-
-// Home is what a caller knows of a project: its address, and whose it is.
-type Home struct {
-	IP4, IP6 netip.Addr
-	Project  string
-	ID       string
-	// Keeper is the process that is the ancestor of all that is inside, or 0
-	// where that is not known.
-	Keeper int
-	// Mark is what its processes carry, and Services the names of its services.
-	Mark     mark.Home
-	Services []string
-	// Moved are sockets for IPv6 alone that are at another port of ::1 than
-	// their programs asked for.
-	Moved []Moved
-}
-
-// Moved is a socket at the port Real of ::1 that its program, and whoever is
-// inside, knows as Port.
-type Moved struct {
-	Protocol   loopback.Protocol
-	Port, Real uint16
 }
 
 // Covers reports whether what is sent to ip reaches a TCP or UDP socket with the

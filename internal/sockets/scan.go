@@ -44,7 +44,7 @@ func (s *Snapshot) read(ctx context.Context, q *Query) error {
 	if err := s.dump(ctx, q); err != nil {
 		return err
 	}
-	if slices.Contains(q.States, "bound") && !kernelTellsBound() && s.spaces[0].conns[0].why(tableTCP) == nil {
+	if slices.Contains(q.States, "bound") && !kernelTellsBound() && s.spaces[0].conns[0].why(protoTCP) == nil {
 		s.warnings = append(s.warnings, "TCP sockets that are bound but do not listen are told by Linux 6.8 and later only")
 	}
 	joinPeers(s.recs)

@@ -51,6 +51,12 @@ func Scopes() (func(netip.Addr) loopback.Scope, error) {
 	return s.scope, nil
 }
 
+// isLocal reports whether an address is one of an interface here.
+func (s *scopes) isLocal(ip netip.Addr) bool {
+	_, ok := s.local[ip]
+	return ok
+}
+
 // zoned adds the zone, the name of an interface, to a link-local address.
 func (s *scopes) zoned(ip netip.Addr, index uint32) netip.Addr {
 	if index == 0 || !ip.Is6() || !(ip.IsLinkLocalUnicast() || ip.IsLinkLocalMulticast()) {

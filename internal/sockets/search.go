@@ -23,7 +23,7 @@ type searchFor struct {
 	// the wanted sockets were made.
 	quick   bool
 	cgroups map[uint64]bool
-	hints   *Hints
+	hints   *searchHints
 	// workers says that one of them may be what the workers of a server share:
 	// it is not a connection.
 	workers bool

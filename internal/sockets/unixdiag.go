@@ -87,23 +87,3 @@ func unixPath(b []byte) string {
 	}
 	return strings.ReplaceAll(string(b), "\x00", "@")
 }
-
-// joinUnix finds the other end of each Unix socket.
-func (s *Snapshot) joinUnix() {
-	if len(s.unix) == 0 {
-		return
-	}
-	byInode := make(map[uint32]int32, len(s.unix))
-	for i := range s.recs {
-		if r := &s.recs[i]; r.proto == protoUnix && r.inode != 0 {
-			byInode[r.inode] = int32(i)
-		}
-	}
-	for i := range s.recs {
-		if r := &s.recs[i]; r.proto == protoUnix {
-			if p, ok := byInode[s.unix[r.extra-1].peer]; ok {
-				r.peer = p
-			}
-		}
-	}
-}

@@ -51,17 +51,3 @@ func linkInode(path string) (inode uint32, ok bool) {
 	}
 	return ParseLink(link)
 }
-
-// askV6Only fills in what /proc/net does not tell of a listener.
-func (m *rowMaker) askV6Only() {
-	row := &m.row
-	waits := row.State == "listen" || row.State == "bound"
-	if row.Source != SourceProc || row.Local == nil || !waits || row.Family != "ipv6" {
-		return
-	}
-	for _, p := range row.Processes {
-		if row.V6Only = AskV6Only(p.PID, row.Inode); row.V6Only {
-			return
-		}
-	}
-}

@@ -127,3 +127,26 @@ func environHome(b []byte) (id, service string) {
 	}
 	return id, service
 }
+
+// Home is what a caller knows of a project: its address, and whose it is.
+type Home struct {
+	IP4, IP6 netip.Addr
+	Project  string
+	ID       string
+	// Keeper is the process that is the ancestor of all that is inside, or 0
+	// where that is not known.
+	Keeper int
+	// Mark is what its processes carry, and Services the names of its services.
+	Mark     mark.Home
+	Services []string
+	// Moved are sockets for IPv6 alone that are at another port of ::1 than
+	// their programs asked for.
+	Moved []Moved
+}
+
+// Moved is a socket at the port Real of ::1 that its program, and whoever is
+// inside, knows as Port.
+type Moved struct {
+	Protocol   loopback.Protocol
+	Port, Real uint16
+}

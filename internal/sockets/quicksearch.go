@@ -28,13 +28,12 @@ const quickBatch = 16
 // processes are in the cgroups of the wanted sockets.
 const quickFirst = 4
 
-// Hints remembers what quick searches came upon, for the next ones: which
-// process had which socket, who started whom, and this machine's addresses. It
-// is for one goroutine, in one network namespace, and for a moment.
-type Hints struct {
+// searchHints remembers what quick searches found, for the next ones: which
+// process had which socket, and the parent of each process. It is for one
+// goroutine, and for a moment.
+type searchHints struct {
 	makers  map[uint32]int
 	parents map[int]int
-	scopes  *scopes // of the interfaces here
 }
 
 // quickly looks through processes, the likeliest first, until each wanted socket
@@ -324,7 +323,7 @@ func (s *search) share(n int, f func(i int)) {
 
 // read reads a small file of a process into buf.
 func (s *search) read(pid int, name string, buf []byte) ([]byte, error) {
-	return readSmall(s.proc, strconv.Itoa(pid)+"/"+name, buf)
+	return procfs.ReadSmall(s.proc, strconv.Itoa(pid)+"/"+name, buf)
 }
 
 // at is where a process has a socket.

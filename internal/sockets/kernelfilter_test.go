@@ -28,18 +28,18 @@ func runFilter(t interface{ Fatalf(string, ...any) }, code []byte, r *record) bo
 		}
 		ok := true
 		switch op {
-		case opJump:
+		case 1: // INET_DIAG_BC_JMP
 			ok = false
-		case opSource, opRemote:
+		case 7, 8: // INET_DIAG_BC_S_COND, INET_DIAG_BC_D_COND
 			ip, port := &r.local, r.localPort
-			if op == opRemote {
+			if op == 8 {
 				ip, port = &r.remote, r.remotePort
 			}
 			family, bits := code[at+4], int(code[at+5])
 			want := int32(binary.NativeEndian.Uint32(code[at+8:]))
 			ok = want == -1 || want == int32(port)
 			switch {
-			case family == unix.AF_INET && is4(ip):
+			case family == unix.AF_INET && netip.AddrFrom16(*ip).Is4In6():
 				ok = ok && netip.PrefixFrom(netip.AddrFrom4([4]byte(code[at+12:at+16])), bits).Contains(netip.AddrFrom4([4]byte(ip[12:])))
 			case family == unix.AF_INET6 && r.family == unix.AF_INET6:
 				ok = ok && netip.PrefixFrom(netip.AddrFrom16([16]byte(code[at+12:at+28])), bits).Contains(netip.AddrFrom16(*ip))

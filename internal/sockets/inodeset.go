@@ -32,6 +32,7 @@ func newInodeSet(n int) *inodeSet {
 	return &inodeSet{keys: make([]uint32, 1<<bits), heads: make([]uint32, 1<<bits), shift: uint8(32 - bits)}
 }
 
+// add puts an inode into the set; zero is none.
 func (s *inodeSet) add(inode uint32) {
 	if inode == 0 {
 		return
@@ -63,20 +64,37 @@ func (s *inodeSet) slot(inode uint32) (uint32, bool) {
 	}
 }
 
-// link takes over what was found. What one process holds must come in one run:
+// link adds what a search came upon. What one process holds must come in one run:
 // a socket that it holds twice is then told once.
 func (s *inodeSet) link(list []found) {
 	for _, f := range list {
-		head := s.heads[f.slot]
-		if head != 0 && s.nodes[head-1].process == f.process {
-			continue
-		}
-		s.nodes = append(s.nodes, holder{f.process, head})
-		s.heads[f.slot] = uint32(len(s.nodes))
+		s.hold(f.slot, f.process)
 	}
 }
 
-// holders gives the processes that hold the socket of an inode to f.
+// hold notes that a process holds the socket of a slot.
+func (s *inodeSet) hold(slot, process uint32) {
+	head := s.heads[slot]
+	if head != 0 && s.nodes[head-1].process == process {
+		return
+	}
+	s.nodes = append(s.nodes, holder{process, head})
+	s.heads[slot] = uint32(len(s.nodes))
+}
+
+// markHome notes that the socket of a slot is on a home's address.
+func (s *inodeSet) markHome(slot uint32) {
+	if s.homes == nil {
+		s.homes = make([]bool, len(s.keys))
+	}
+	s.homes[slot] = true
+}
+
+// isHome reports whether the socket of a slot is on a home's address, so that its
+// holders may be services.
+func (s *inodeSet) isHome(slot uint32) bool { return s.homes != nil && s.homes[slot] }
+
+// holders calls f with each process that holds the socket of an inode.
 func (s *inodeSet) holders(inode uint32, f func(process uint32)) {
 	slot, ok := s.slot(inode)
 	if !ok {
@@ -110,8 +128,10 @@ func (s *inodeSet) missing(n int) []uint32 {
 	return out
 }
 
+// empty reports whether there is no inode in the set.
 func (s *inodeSet) empty() bool { return s.count == 0 }
 
+// held reports whether the socket of an inode has a holder.
 func (s *inodeSet) held(inode uint32) bool {
 	slot, ok := s.slot(inode)
 	return ok && s.heads[slot] != 0

@@ -62,7 +62,7 @@ func (s *space) openAll() error {
 	}
 	if s.settle(nil) {
 		for _, c := range s.conns {
-			if err := c.proc.openAll(); err != nil {
+			if err := c.openProcNet(); err != nil {
 				s.close()
 				return err
 			}
@@ -82,7 +82,7 @@ func countTCP() int {
 	n := 0
 	for _, name := range []string{"sockstat", "sockstat6"} {
 		var buf [1024]byte // more than the kernel says
-		if b, err := readSmall(unix.AT_FDCWD, "/proc/thread-self/net/"+name, buf[:]); err == nil {
+		if b, err := procfs.ReadSmall(unix.AT_FDCWD, "/proc/thread-self/net/"+name, buf[:]); err == nil {
 			n += parseSockstat(b)
 		}
 	}
@@ -132,7 +132,7 @@ func otherSpaces() (list []space, warnings []string, err error) {
 	try := func(path, name string, pid int) {
 		fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 		if err != nil {
-			if !vanished(err) {
+			if !errors.Is(err, os.ErrNotExist) && !errors.Is(err, unix.ESRCH) {
 				lost = append(lost, err)
 			}
 			return
@@ -223,4 +223,13 @@ func inSpace(fd int, f func() error) error {
 		result <- f()
 	}()
 	return <-result
+}
+
+// settle is [Conn.Settle] for both Conns of a namespace.
+func (s *space) settle(known *Support) bool {
+	if known == nil {
+		known = &Support{}
+	}
+	missing := s.conns[0].Settle(known)
+	return s.conns[1].Settle(known) || missing
 }

@@ -108,7 +108,7 @@ func (c *Conn) doubt(t table, err error) bool {
 // probe asks sock_diag for a table's sockets in no state at all, which costs
 // little, and reports whether it is missing. c.mu is held.
 func (c *Conn) probe(t table) bool {
-	request := question{family: unix.AF_INET, protocol: t.number()}.bytes()
+	request := Question{Family: unix.AF_INET, Protocol: t.number()}.bytes()
 	if t == tableUnix {
 		request = unixQuestion(0)
 	}
@@ -127,21 +127,21 @@ func (c *Conn) probe(t table) bool {
 	return true
 }
 
-// Diag remembers for a while which tables sock_diag does not tell. The zero
-// value knows nothing. It is for one goroutine.
-type Diag struct{ known [tableCount]diagState }
+// Support remembers for a while for which tables sock_diag answers. The zero
+// value knows nothing. It is for one goroutine at a time.
+type Support struct{ known [tableCount]diagState }
 
-// settle finds out which of the tables are read from /proc/net, and reports
-// whether one is. What is known before and after is kept in known, unless it is
-// nil.
-func (c *Conn) settle(known *Diag, tables ...table) bool {
+// Settle finds out which of the tables of TCP, UDP and Unix sockets are read from
+// /proc/net, and reports whether one is. What is known before and after is kept
+// in known, unless it is nil.
+func (c *Conn) Settle(known *Support) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if known != nil {
 		c.diag = known.known
 	}
 	missing := false
-	for _, t := range tables {
+	for _, t := range []table{tableTCP, tableUDP, tableUnix} {
 		if c.missing(t) || !c.diag[t].told && c.probe(t) {
 			missing = true
 		}
@@ -152,24 +152,20 @@ func (c *Conn) settle(known *Diag, tables ...table) bool {
 	return missing
 }
 
-// settle is [Conn.settle] for both Conns of a namespace.
-func (s *space) settle(known *Diag) bool {
-	if known == nil {
-		known = &Diag{}
-	}
-	tables := []table{tableTCP, tableUDP, tableUnix}
-	missing := s.conns[0].settle(known, tables...)
-	return s.conns[1].settle(known, tables...) || missing
+// tableOfRecord returns the table that a record's protocol is in.
+func tableOfRecord(proto uint8) table {
+	return [...]table{protoTCP: tableTCP, protoUDP: tableUDP, protoUnix: tableUnix}[proto]
 }
 
-// why returns why a table is read from /proc/net, or nil.
-func (c *Conn) why(t table) error {
+// why returns why the sockets of a record's protocol are read from /proc/net, or
+// nil where they are not.
+func (c *Conn) why(proto uint8) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.fd < 0 {
 		return c.refused
 	}
-	return c.diag[t].missing
+	return c.diag[tableOfRecord(proto)].missing
 }
 
 // Source is where the sockets of a protocol are read from.
@@ -255,4 +251,12 @@ func openDiag() (int, error) {
 		return -1, err
 	}
 	return fd, nil
+}
+
+// openProcNet opens the files of /proc/net, so that they are of the calling
+// thread's network namespace.
+func (c *Conn) openProcNet() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.proc.openAll()
 }

@@ -35,90 +35,73 @@ func family(t *testing.T, f *os.File, commands string) int {
 	return cmd.Process.Pid
 }
 
+// sharedListener returns the file of a listening socket and its inode.
+func sharedListener(t *testing.T) (*os.File, uint32) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := l.(*net.TCPListener).File()
+	_ = l.Close() // f is a duplicate
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = f.Close() })
+	link, err := os.Readlink("/proc/self/fd/" + strconv.Itoa(int(f.Fd())))
+	inode, ok := ParseLink(link)
+	if !ok {
+		t.Fatalf("%q, %v", link, err)
+	}
+	return f, inode
+}
+
+// holdersOf searches for the holders of a socket.
+func holdersOf(t *testing.T, inode uint32, f searchFor) []int {
+	t.Helper()
+	f.want = newInodeSet(1)
+	f.want.add(inode)
+	found, err := searchHolders(t.Context(), f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var pids []int
+	for _, p := range found.processes {
+		if p != nil {
+			pids = append(pids, p.PID)
+		}
+	}
+	slices.Sort(pids)
+	return pids
+}
+
 // A quick search finds the same holders as a whole one, where they are one
 // family.
 func TestQuick(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	port := uint16(l.Addr().(*net.TCPAddr).Port)
-	f, err := l.(*net.TCPListener).File()
-	if err != nil {
-		t.Fatal(err)
-	}
+	f, inode := sharedListener(t)
 	shell := family(t, f, "sleep 600 & sleep 600 & sleep 600")
-	holders := func(quick bool) []int {
-		t.Helper()
-		tb, err := List(t.Context(), Query{Quick: quick, Protocols: []string{"tcp"}, States: []string{"listen"}, Filter: Filter{Ports: []uint16{port}}})
-		if err != nil || len(tb.Rows) != 1 {
-			t.Fatalf("%+v, %v", tb, err)
-		}
-		var pids []int
-		for _, p := range tb.Rows[0].Processes {
-			pids = append(pids, p.PID)
-		}
-		return pids
-	}
-	whole := holders(false)
+	quick := searchFor{quick: true, workers: true}
+	whole := holdersOf(t, inode, searchFor{})
 	if len(whole) != 5 || !slices.Contains(whole, os.Getpid()) || !slices.Contains(whole, shell) {
 		t.Fatalf("held by %v", whole)
 	}
-	if got := holders(true); !slices.Equal(got, whole) {
+	if got := holdersOf(t, inode, quick); !slices.Equal(got, whole) {
 		t.Errorf("quick: %v, want %v", got, whole)
 	}
 	// Without this process the family is the shell and its children.
-	_, _ = f.Close(), l.Close()
-	whole = holders(false)
-	if got := holders(true); len(whole) != 4 || !slices.Equal(got, whole) {
+	_ = f.Close()
+	whole = holdersOf(t, inode, searchFor{})
+	if got := holdersOf(t, inode, quick); len(whole) != 4 || !slices.Equal(got, whole) {
 		t.Errorf("quick: %v, want %v", got, whole)
 	}
-}
-
-// Where nobody can be found, a quick search is a whole one.
-func TestQuickOfNobody(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	c, err := net.Dial("tcp", l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	port := uint16(l.Addr().(*net.TCPAddr).Port)
-	tb, err := List(t.Context(), Query{Quick: true, Filter: Filter{Ports: []uint16{port}}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	// Another program's connection may have had that port a while ago.
-	rows := slices.DeleteFunc(tb.Rows, func(r Row) bool { return r.State == "time_wait" })
-	if len(rows) != 3 {
-		t.Fatalf("%+v", rows)
-	}
-	for _, r := range rows {
-		waits := r.State == "established" && r.Local.Port == port // not accepted: nobody's yet
-		if waits != (len(r.Processes) == 0) || r.Unknown {
-			t.Errorf("%+v", r)
-		}
-	}
-	_ = l.Close()
 }
 
 // The workers of a server that share its listener are found by one of them,
 // though their parent has it no more.
 func TestQuickWorkers(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	f, err := l.(*net.TCPListener).File()
-	if err != nil {
-		t.Fatal(err)
-	}
-	inode, _ := ParseLink(must(os.Readlink("/proc/self/fd/" + strconv.Itoa(int(f.Fd())))))
+	f, inode := sharedListener(t)
 	shell := family(t, f, "sleep 600 & sleep 600 & exec 3<&-; sleep 600")
-	_, _ = f.Close(), l.Close()
+	_ = f.Close()
 	proc, err := openProc()
 	if err != nil {
 		t.Fatal(err)
@@ -155,13 +138,6 @@ func TestQuickWorkers(t *testing.T) {
 	}
 }
 
-func must(s string, err error) string {
-	if err != nil {
-		panic(err)
-	}
-	return s
-}
-
 // Who made a socket is looked for near those that made the numbers around its.
 func TestBetween(t *testing.T) {
 	pids := make([]int, 200)
@@ -183,28 +159,25 @@ func TestBetween(t *testing.T) {
 	}
 }
 
-// A second search begins with what the first came upon.
+// A second search begins with what the first found.
 func TestHints(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	q := Query{Quick: true, Hints: new(Hints), Protocols: []string{"tcp"}, States: []string{"listen"}, Filter: Filter{Ports: []uint16{uint16(l.Addr().(*net.TCPAddr).Port)}}}
+	f, inode := sharedListener(t)
+	defer func() { _ = f.Close() }()
+	h := new(searchHints)
+	want := []int{os.Getpid()}
 	for range 2 {
-		tb, err := List(t.Context(), q)
-		if err != nil || len(tb.Rows) != 1 || len(tb.Rows[0].Processes) != 1 || tb.Rows[0].Processes[0].PID != os.Getpid() {
-			t.Fatalf("%+v, %v", tb, err)
+		if got := holdersOf(t, inode, searchFor{quick: true, hints: h}); !slices.Equal(got, want) {
+			t.Fatalf("held by %v, want %v", got, want)
 		}
-		if q.Hints.makers[tb.Rows[0].Inode] != os.Getpid() {
-			t.Errorf("the hints do not have %d: %v", tb.Rows[0].Inode, q.Hints)
+		if h.makers[inode] != os.Getpid() {
+			t.Errorf("the hints do not have %d: %v", inode, h)
 		}
 	}
 	// A hint that is wrong by now does no harm.
-	for inode := range q.Hints.makers {
-		q.Hints.makers[inode] = 1
+	for i := range h.makers {
+		h.makers[i] = 1
 	}
-	if tb, err := List(t.Context(), q); err != nil || len(tb.Rows) != 1 || len(tb.Rows[0].Processes) != 1 || tb.Rows[0].Processes[0].PID != os.Getpid() {
-		t.Errorf("%+v, %v", tb, err)
+	if got := holdersOf(t, inode, searchFor{quick: true, hints: h}); !slices.Equal(got, want) {
+		t.Errorf("held by %v, want %v", got, want)
 	}
 }

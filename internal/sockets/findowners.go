@@ -1,0 +1,211 @@
+package sockets
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// findOwners finds the processes that hold the wanted sockets and their peers.
+func (s *Snapshot) findOwners(ctx context.Context, q *Query) error {
+	n := 0
+	s.eachSought(func(*record) { n++ })
+	s.set = newInodeSet(n)
+	s.eachSought(func(r *record) { s.set.add(r.inode) })
+	if len(q.Homes) > 0 {
+		s.markHomes(q.Homes)
+	}
+	if q.Live != nil {
+		owners, err := q.Live.Owners(ctx)
+		switch {
+		case err == nil:
+			return s.takeLive(ctx, q, owners)
+		case ctx.Err() != nil:
+			return ctx.Err()
+		}
+		if !errors.Is(err, ErrNoLive) {
+			s.warnings = append(s.warnings, "the live map of sockets does not answer, so /proc is read: "+err.Error())
+		}
+	}
+	f := searchFor{want: s.set, details: q.details(), homes: q.Homes, boot: bootTime(), quick: q.Quick, hints: q.Hints.ofSearch(), ahead: s.ahead}
+	if q.Quick {
+		f.cgroups = make(map[uint64]bool)
+		s.eachSought(func(r *record) {
+			f.cgroups[r.cgroup] = r.cgroup != 0
+			f.workers = f.workers || !r.connected()
+		})
+	}
+	if f.want.empty() {
+		return nil
+	}
+	first, err := searchHolders(ctx, f)
+	if err != nil {
+		return err
+	}
+	f.ahead = nil
+	s.processes = first.processes
+	if err := s.lookAgain(ctx, f, first.denied == 0 && seesAll()); err != nil {
+		return err
+	}
+	if q.Details {
+		nameParents(s.processes)
+	}
+	return nil
+}
+
+func (q *Query) details() details {
+	var d details
+	if q.Details {
+		d = readAll
+	}
+	if len(q.Filter.Names) > 0 {
+		d |= readExecutable
+	}
+	return d
+}
+
+// eachSought gives the records whose holders are wanted to f, and some twice.
+func (s *Snapshot) eachSought(f func(*record)) {
+	for i := range s.recs {
+		r := &s.recs[i]
+		if r.flags&(flagWanted|flagGone) != flagWanted {
+			continue
+		}
+		f(r)
+		if r.peer >= 0 {
+			if p := &s.recs[r.peer]; p.flags&flagWanted == 0 {
+				f(p)
+			}
+		}
+	}
+}
+
+// markHomes marks the sockets of which one end is a home's: their holders may
+// be services.
+func (s *Snapshot) markHomes(homes []Home) {
+	isHome := make(map[netip.Addr]bool, 2*len(homes))
+	for _, h := range homes {
+		isHome[h.IP4], isHome[h.IP6] = h.IP4.IsValid(), h.IP6.IsValid()
+	}
+	s.eachSought(func(r *record) {
+		if r.proto == protoUnix {
+			return
+		}
+		if slot, ok := s.set.slot(r.inode); ok && (isHome[address(&r.local)] || isHome[address(&r.remote)] || s.isMoved(r)) {
+			s.set.markHome(slot)
+		}
+	})
+}
+
+// lookAgain settles the sockets that have a holder by what the kernel said, and
+// none by what was found. They were closed meanwhile, or are being handed from
+// one process to another, or their holders may not be seen, or the kernel
+// itself is their holder. all says that every process was seen.
+func (s *Snapshot) lookAgain(ctx context.Context, f searchFor, all bool) error {
+	missing, ask := 0, s.lookups()
+	me := uint32(os.Geteuid())
+	var still []uint32
+	for i := range s.recs {
+		r := &s.recs[i]
+		if r.inode == 0 || !s.sought(r) || s.set.held(r.inode) {
+			continue
+		}
+		missing++
+		if missing > lookAgainMost {
+			continue
+		}
+		if err := s.refresh(r, &ask[r.space]); err != nil {
+			return err
+		}
+		if r.inode != 0 && r.flags&flagGone == 0 && (all || r.uid == me && r.flags&flagUID != 0) {
+			still = append(still, r.inode)
+		}
+	}
+	if len(still) > 0 {
+		if err := s.searchAgain(ctx, f, still); err != nil {
+			return err
+		}
+	}
+	if all {
+		return nil // nobody holds what is left
+	}
+	for i := range s.recs {
+		if r := &s.recs[i]; r.inode != 0 && !s.set.held(r.inode) {
+			r.flags |= flagUnknown
+		}
+	}
+	return nil
+}
+
+// lookAgainMost bounds for how many sockets the kernel is asked again.
+const lookAgainMost = 4096
+
+// sought reports whether the holders of a record are wanted.
+func (s *Snapshot) sought(r *record) bool {
+	_, ok := s.set.slot(r.inode)
+	return ok
+}
+
+// refresh asks the kernel for a socket again: it may be gone, or have passed to
+// a state in which nobody holds it.
+func (s *Snapshot) refresh(r *record, ask *lookups) error {
+	if r.proto == protoUnix || r.state == StateClose && r.proto == protoTCP {
+		return nil // cannot be asked for alone
+	}
+	var remote netip.AddrPort
+	if r.connected() {
+		remote = unzoned(&r.remote, r.remotePort)
+	}
+	now, ok, err := ask.again(r.proto, unzoned(&r.local, r.localPort), remote, r.iface)
+	switch {
+	case err != nil:
+		return err
+	case !ok, r.connected() && !now.same(r):
+		r.flags |= flagGone
+	case now.same(r):
+		r.state, r.inode, r.rqueue, r.wqueue = now.state, now.inode, now.rqueue, now.wqueue
+		r.flags = r.flags&^flagUID | now.flags&flagUID
+	}
+	return nil
+}
+
+// searchAgain searches for the holders of few sockets, once more.
+func (s *Snapshot) searchAgain(ctx context.Context, f searchFor, inodes []uint32) error {
+	few := newInodeSet(len(inodes))
+	for _, i := range inodes {
+		few.add(i)
+	}
+	f.want, f.quick, f.ahead = few, false, nil
+	second, err := searchHolders(ctx, f)
+	if err != nil {
+		return err
+	}
+	base := uint32(len(s.processes))
+	s.processes = append(s.processes, second.processes...)
+	for _, inode := range inodes {
+		slot, ok := s.set.slot(inode)
+		if !ok || s.set.held(inode) {
+			continue
+		}
+		few.holders(inode, func(p uint32) { s.set.hold(slot, base+p) })
+	}
+	return nil
+}
+
+// initPIDSpace is the inode number of the first process namespace, the same on
+// every machine (PROC_PID_INIT_INO of linux/proc_ns.h).
+const initPIDSpace = 0xeffffffc
+
+// seesAll reports whether /proc shows every process of the machine: not in
+// another process namespace, and not where it hides those of other users
+// (hidepid, see proc(5)).
+func seesAll() bool {
+	var st unix.Stat_t
+	if unix.Stat("/proc/self/ns/pid", &st) != nil || st.Ino != initPIDSpace {
+		return false
+	}
+	return unix.Stat("/proc/1", &st) == nil
+}

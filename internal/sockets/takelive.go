@@ -1,0 +1,56 @@
+package sockets
+
+import (
+	"context"
+
+	"golang.org/x/sys/unix"
+)
+
+// takeLive takes over the owners that a live map knows.
+func (s *Snapshot) takeLive(ctx context.Context, q *Query, owners *Owners) error {
+	s.owners = owners
+	s.warnings = append(s.warnings, owners.Warnings...)
+	// They are copied, since more is told of them here.
+	s.processes = make([]*Process, len(owners.Processes))
+	var st unix.Stat_t
+	if unix.Stat("/proc/thread-self/ns/net", &st) == nil {
+		s.namespace = uint32(st.Ino)
+	}
+	inside := make(map[int]bool) // processes that hold a home's socket
+	for _, h := range owners.Holdings {
+		slot, ok := s.set.slot(h.Inode)
+		if !ok {
+			continue
+		}
+		p := int(h.Process)
+		if s.processes[p] == nil {
+			c := *owners.Processes[p]
+			s.processes[p] = &c
+		}
+		s.set.hold(slot, h.Process)
+		if s.set.isHome(slot) {
+			inside[p] = true
+		}
+	}
+	f := searchFor{details: q.details(), homes: q.Homes, boot: bootTime()}
+	if err := complete(ctx, f, s.processes, inside); err != nil {
+		return err
+	}
+	ask := s.lookups()
+	for i := range s.recs {
+		r := &s.recs[i]
+		if r.inode == 0 || !s.sought(r) || s.set.held(r.inode) {
+			continue
+		}
+		if err := s.refresh(r, &ask[r.space]); err != nil {
+			return err
+		}
+		if owners.Unreadable > 0 && r.inode != 0 {
+			r.flags |= flagUnknown
+		}
+	}
+	if q.Details {
+		nameParents(s.processes)
+	}
+	return nil
+}
