@@ -10,6 +10,7 @@ import (
 
 	"lodge/internal/localapi"
 	"lodge/internal/sockets"
+	"lodge/internal/sockets/holders"
 	"lodge/internal/stall"
 )
 
@@ -20,7 +21,7 @@ type look struct {
 	Projects []localapi.Project
 	Homes    []sockets.Home
 	// Live is nil where no daemon runs.
-	Live sockets.Live
+	Live holders.Live
 	// Warnings say what could not be learned, one line each.
 	Warnings []string
 
@@ -97,7 +98,7 @@ func (l *look) refresh(ctx context.Context) {
 		l.Warnings = append(l.Warnings, haltedNotes(ps.Projects)...)
 		return true
 	}
-	if live, ok := any(l.own.client).(sockets.Live); ask(&l.own) && ok {
+	if live, ok := any(l.own.client).(holders.Live); ask(&l.own) && ok {
 		l.Live = live
 	}
 	ask(&l.sudo)

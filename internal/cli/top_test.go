@@ -13,6 +13,7 @@ import (
 
 	"lodge/internal/loopback"
 	"lodge/internal/sockets"
+	"lodge/internal/sockets/holders"
 	"lodge/internal/tui"
 )
 
@@ -232,8 +233,8 @@ func TestTopOwners(t *testing.T) {
 // deadLive is a live map that does or does not answer.
 type deadLive struct{ err error }
 
-func (d deadLive) Owners(context.Context) (*sockets.Owners, error) {
-	return &sockets.Owners{}, d.err
+func (d deadLive) Owners(context.Context) (*holders.Owners, error) {
+	return &holders.Owners{}, d.err
 }
 
 // The live map is asked where it shows more, or where searches are frequent,
@@ -263,7 +264,7 @@ func TestTopOwnersAndTheLiveMap(t *testing.T) {
 	}
 	now := time.Now()
 	var o *topOwners
-	look := func(after time.Duration, live sockets.Live) string {
+	look := func(after time.Duration, live holders.Live) string {
 		t.Helper()
 		asked, now = nil, now.Add(after)
 		if _, err := o.table(t.Context(), sockets.Query{Live: live}, now); err != nil {
@@ -271,7 +272,7 @@ func TestTopOwnersAndTheLiveMap(t *testing.T) {
 		}
 		return strings.Join(asked, " ")
 	}
-	try := func(what string, after time.Duration, live sockets.Live, want string) {
+	try := func(what string, after time.Duration, live holders.Live, want string) {
 		t.Helper()
 		if got := look(after, live); got != want {
 			t.Errorf("%s: asked %q, want %q", what, got, want)

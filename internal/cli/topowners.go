@@ -8,6 +8,7 @@ import (
 
 	"lodge/internal/procfs"
 	"lodge/internal/sockets"
+	"lodge/internal/sockets/holders"
 )
 
 // ownersAge is how long owners are taken for known: by then a socket may have
@@ -53,11 +54,11 @@ func (o *topOwners) wantsLive(now time.Time) bool {
 // watchedLive notes whether the live map answered: List does without it, with
 // a warning, where it does not.
 type watchedLive struct {
-	sockets.Live
+	holders.Live
 	err error
 }
 
-func (w *watchedLive) Owners(ctx context.Context) (*sockets.Owners, error) {
+func (w *watchedLive) Owners(ctx context.Context) (*holders.Owners, error) {
 	owners, err := w.Live.Owners(ctx)
 	w.err = err
 	return owners, err

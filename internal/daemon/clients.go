@@ -9,6 +9,7 @@ import (
 	"lodge/internal/loopback"
 	"lodge/internal/procfs"
 	"lodge/internal/sockets"
+	"lodge/internal/sockets/holders"
 )
 
 // maxRecentClients is how many processes are tried before all are.
@@ -76,7 +77,7 @@ func (c *clients) holder(inode uint32) int {
 // holds reports whether a process has a socket open. One that cannot be looked
 // at has none.
 func holds(pid int, inode uint32) bool {
-	open, err := sockets.ProcessSockets(pid)
+	open, err := holders.ProcessSockets(pid)
 	if err != nil {
 		return false
 	}

@@ -16,13 +16,14 @@ import (
 	"lodge/internal/limits"
 	"lodge/internal/loopback"
 	"lodge/internal/sockets"
+	"lodge/internal/sockets/holders"
 )
 
 // Source is what Gather needs beside the kernel.
 type Source struct {
 	// Homes and Live are a running daemon's; both may be empty.
 	Homes []sockets.Home
-	Live  sockets.Live
+	Live  holders.Live
 	// Projects are those that are up.
 	Projects []Project
 	// Name returns what a name in lower case leads to by the daemon's word, or nil.

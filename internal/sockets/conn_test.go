@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"lodge/internal/loopback"
+	"lodge/internal/sockets/holders"
 )
 
 func open(t testing.TB) *Conn {
@@ -184,7 +185,7 @@ func TestDump(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	mine, err := ProcessSockets(os.Getpid())
+	mine, err := holders.ProcessSockets(os.Getpid())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"lodge/internal/loopback"
+	"lodge/internal/sockets/holders"
 )
 
 // ChangeKind says what happened to a socket between two tables.
@@ -106,6 +107,6 @@ func sameAddress(a, b *Address) bool {
 	return a == nil && b == nil || a != nil && b != nil && *a == *b
 }
 
-func sameProcesses(a, b []*Process) bool {
-	return slices.EqualFunc(a, b, func(x, y *Process) bool { return x.PID == y.PID && x.Start == y.Start })
+func sameProcesses(a, b []*holders.Process) bool {
+	return slices.EqualFunc(a, b, func(x, y *holders.Process) bool { return x.PID == y.PID && x.Start == y.Start })
 }

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"lodge/internal/sockets/holders"
 )
 
 func TestDiff(t *testing.T) {
@@ -14,7 +16,7 @@ func TestDiff(t *testing.T) {
 		a := netip.MustParseAddrPort(s)
 		return &Address{a.Addr(), a.Port()}
 	}
-	p := func(pid int, start uint64) []*Process { return []*Process{{PID: pid, Start: start}} }
+	p := func(pid int, start uint64) []*holders.Process { return []*holders.Process{{PID: pid, Start: start}} }
 	before := &Table{Rows: []Row{
 		{Protocol: "tcp", Cookie: 1, State: "listen", Local: at("127.0.0.1:1"), Processes: p(7, 1)},
 		{Protocol: "tcp", Cookie: 2, State: "established", Local: at("127.0.0.1:2"), Processes: p(7, 1)},

@@ -7,14 +7,16 @@ import (
 	"os"
 
 	"golang.org/x/sys/unix"
+
+	"lodge/internal/sockets/holders"
 )
 
 // findOwners finds the processes that hold the wanted sockets and their peers.
 func (s *Snapshot) findOwners(ctx context.Context, q *Query) error {
 	n := 0
 	s.eachSought(func(*record) { n++ })
-	s.set = newInodeSet(n)
-	s.eachSought(func(r *record) { s.set.add(r.inode) })
+	s.set = holders.NewInodeSet(n)
+	s.eachSought(func(r *record) { s.set.Add(r.inode) })
 	if len(q.Homes) > 0 {
 		s.markHomes(q.Homes)
 	}
@@ -26,43 +28,43 @@ func (s *Snapshot) findOwners(ctx context.Context, q *Query) error {
 		case ctx.Err() != nil:
 			return ctx.Err()
 		}
-		if !errors.Is(err, ErrNoLive) {
+		if !errors.Is(err, holders.ErrNoLive) {
 			s.warnings = append(s.warnings, "the live map of sockets does not answer, so /proc is read: "+err.Error())
 		}
 	}
-	f := searchFor{want: s.set, details: q.details(), homes: q.Homes, boot: bootTime(), quick: q.Quick, hints: q.Hints.ofSearch(), ahead: s.ahead}
+	f := holders.Request{Want: s.set, Details: q.details(), Homes: q.Homes, Boot: holders.BootTime(), Quick: q.Quick, Hints: q.Hints.ofSearch(), Prefetch: s.ahead}
 	if q.Quick {
-		f.cgroups = make(map[uint64]bool)
+		f.Cgroups = make(map[uint64]bool)
 		s.eachSought(func(r *record) {
-			f.cgroups[r.cgroup] = r.cgroup != 0
-			f.workers = f.workers || !r.connected()
+			f.Cgroups[r.cgroup] = r.cgroup != 0
+			f.Workers = f.Workers || !r.connected()
 		})
 	}
-	if f.want.empty() {
+	if f.Want.Empty() {
 		return nil
 	}
-	first, err := searchHolders(ctx, f)
+	first, err := holders.Search(ctx, f)
 	if err != nil {
 		return err
 	}
-	f.ahead = nil
-	s.processes = first.processes
-	if err := s.lookAgain(ctx, f, first.denied == 0 && seesAll()); err != nil {
+	f.Prefetch = nil
+	s.processes = first.Processes
+	if err := s.lookAgain(ctx, f, first.Denied == 0 && seesAll()); err != nil {
 		return err
 	}
 	if q.Details {
-		nameParents(s.processes)
+		holders.NameParents(s.processes)
 	}
 	return nil
 }
 
-func (q *Query) details() details {
-	var d details
+func (q *Query) details() holders.Details {
+	var d holders.Details
 	if q.Details {
-		d = readAll
+		d = holders.ReadAll
 	}
 	if len(q.Filter.Names) > 0 {
-		d |= readExecutable
+		d |= holders.ReadExecutable
 	}
 	return d
 }
@@ -85,7 +87,7 @@ func (s *Snapshot) eachSought(f func(*record)) {
 
 // markHomes marks the sockets of which one end is a home's: their holders may
 // be services.
-func (s *Snapshot) markHomes(homes []Home) {
+func (s *Snapshot) markHomes(homes []holders.Home) {
 	isHome := make(map[netip.Addr]bool, 2*len(homes))
 	for _, h := range homes {
 		isHome[h.IP4], isHome[h.IP6] = h.IP4.IsValid(), h.IP6.IsValid()
@@ -94,8 +96,8 @@ func (s *Snapshot) markHomes(homes []Home) {
 		if r.proto == protoUnix {
 			return
 		}
-		if slot, ok := s.set.slot(r.inode); ok && (isHome[address(&r.local)] || isHome[address(&r.remote)] || s.isMoved(r)) {
-			s.set.markHome(slot)
+		if slot, ok := s.set.Slot(r.inode); ok && (isHome[address(&r.local)] || isHome[address(&r.remote)] || s.isMoved(r)) {
+			s.set.MarkHome(slot)
 		}
 	})
 }
@@ -104,13 +106,13 @@ func (s *Snapshot) markHomes(homes []Home) {
 // none by what was found. They were closed meanwhile, or are being handed from
 // one process to another, or their holders may not be seen, or the kernel
 // itself is their holder. all says that every process was seen.
-func (s *Snapshot) lookAgain(ctx context.Context, f searchFor, all bool) error {
+func (s *Snapshot) lookAgain(ctx context.Context, f holders.Request, all bool) error {
 	missing, ask := 0, s.lookups()
 	me := uint32(os.Geteuid())
 	var still []uint32
 	for i := range s.recs {
 		r := &s.recs[i]
-		if r.inode == 0 || !s.sought(r) || s.set.held(r.inode) {
+		if r.inode == 0 || !s.sought(r) || s.set.Held(r.inode) {
 			continue
 		}
 		missing++
@@ -133,7 +135,7 @@ func (s *Snapshot) lookAgain(ctx context.Context, f searchFor, all bool) error {
 		return nil // nobody holds what is left
 	}
 	for i := range s.recs {
-		if r := &s.recs[i]; r.inode != 0 && !s.set.held(r.inode) {
+		if r := &s.recs[i]; r.inode != 0 && !s.set.Held(r.inode) {
 			r.flags |= flagUnknown
 		}
 	}
@@ -145,7 +147,7 @@ const lookAgainMost = 4096
 
 // sought reports whether the holders of a record are wanted.
 func (s *Snapshot) sought(r *record) bool {
-	_, ok := s.set.slot(r.inode)
+	_, ok := s.set.Slot(r.inode)
 	return ok
 }
 
@@ -173,24 +175,24 @@ func (s *Snapshot) refresh(r *record, ask *lookups) error {
 }
 
 // searchAgain searches for the holders of few sockets, once more.
-func (s *Snapshot) searchAgain(ctx context.Context, f searchFor, inodes []uint32) error {
-	few := newInodeSet(len(inodes))
+func (s *Snapshot) searchAgain(ctx context.Context, f holders.Request, inodes []uint32) error {
+	few := holders.NewInodeSet(len(inodes))
 	for _, i := range inodes {
-		few.add(i)
+		few.Add(i)
 	}
-	f.want, f.quick, f.ahead = few, false, nil
-	second, err := searchHolders(ctx, f)
+	f.Want, f.Quick, f.Prefetch = few, false, nil
+	second, err := holders.Search(ctx, f)
 	if err != nil {
 		return err
 	}
 	base := uint32(len(s.processes))
-	s.processes = append(s.processes, second.processes...)
+	s.processes = append(s.processes, second.Processes...)
 	for _, inode := range inodes {
-		slot, ok := s.set.slot(inode)
-		if !ok || s.set.held(inode) {
+		slot, ok := s.set.Slot(inode)
+		if !ok || s.set.Held(inode) {
 			continue
 		}
-		few.holders(inode, func(p uint32) { s.set.hold(slot, base+p) })
+		few.Each(inode, func(p uint32) { s.set.Hold(slot, base+p) })
 	}
 	return nil
 }

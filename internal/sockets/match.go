@@ -5,6 +5,8 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"lodge/internal/sockets/holders"
 )
 
 // matchSocket applies what can be told without processes: addresses, ports,
@@ -69,17 +71,17 @@ func (f *Filter) matchOwner(row *Row) bool {
 		procs = append(slices.Clip(procs), row.Peer.Processes...)
 		project, service = append(project, row.Peer.Project), append(service, row.Peer.Service)
 	}
-	any := func(f func(*Process) bool) bool { return slices.ContainsFunc(procs, f) }
-	if len(f.PIDs) > 0 && !any(func(p *Process) bool { return slices.Contains(f.PIDs, p.PID) }) {
+	any := func(f func(*holders.Process) bool) bool { return slices.ContainsFunc(procs, f) }
+	if len(f.PIDs) > 0 && !any(func(p *holders.Process) bool { return slices.Contains(f.PIDs, p.PID) }) {
 		return false
 	}
-	if len(f.Names) > 0 && !any(func(p *Process) bool { return matchName(f.Names, p) }) {
+	if len(f.Names) > 0 && !any(func(p *holders.Process) bool { return matchName(f.Names, p) }) {
 		return false
 	}
 	// Whose a socket is, and as whom its holders run: both are asked for with
 	// a user. The other end's user is not.
 	if len(f.Users) > 0 && !(row.UID != nil && slices.Contains(f.Users, *row.UID)) &&
-		!slices.ContainsFunc(row.Processes, func(p *Process) bool { return slices.Contains(f.Users, p.UID) }) {
+		!slices.ContainsFunc(row.Processes, func(p *holders.Process) bool { return slices.Contains(f.Users, p.UID) }) {
 		return false
 	}
 	has := func(want, got []string) bool {
@@ -91,7 +93,7 @@ func (f *Filter) matchOwner(row *Row) bool {
 	return len(f.Services) == 0 || has(f.Services, service)
 }
 
-func matchName(names []string, p *Process) bool {
+func matchName(names []string, p *holders.Process) bool {
 	for _, n := range names {
 		if n != "" && (containsFold(p.Name, n) || p.Executable != "" && containsFold(path.Base(p.Executable), n)) {
 			return true

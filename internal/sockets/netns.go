@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"lodge/internal/procfs"
+	"lodge/internal/sockets/holders"
 )
 
 // space is a network namespace that sockets are read from.
@@ -166,7 +167,7 @@ func otherSpaces() (list []space, warnings []string, err error) {
 		return list, nil, fmt.Errorf("open /proc: %w", err)
 	}
 	defer func() { _ = unix.Close(proc) }() // only read from
-	pids, err := listProcesses(proc)
+	pids, err := holders.ListProcesses(proc)
 	if err != nil {
 		return list, nil, err
 	}

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"lodge/internal/loopback"
+	"lodge/internal/sockets/holders"
 )
 
 // openWithoutDiag opens a Conn that reads /proc/net.
@@ -93,7 +94,7 @@ func population(t *testing.T) {
 // inode.
 func mine(t *testing.T, list []Socket) map[uint32]Socket {
 	t.Helper()
-	own, err := ProcessSockets(os.Getpid())
+	own, err := holders.ProcessSockets(os.Getpid())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,5 +1,7 @@
 package sockets
 
+import "lodge/internal/sockets/holders"
+
 // Query says which sockets are wanted and what about them. The zero Query is
 // all TCP and UDP sockets of this network namespace, with their processes.
 // What a filter excludes is not read where the kernel can leave it out.
@@ -32,10 +34,10 @@ type Query struct {
 	// sock_diag; nil is none.
 	Diag *Support
 	// Homes name the projects.
-	Homes []Home
+	Homes []holders.Home
 	// Live is a map of sockets to processes that is kept all the time, by
 	// the helper; nil is none, and then /proc is read.
-	Live Live
+	Live holders.Live
 }
 
 // Table is the answer to a Query.
@@ -51,11 +53,11 @@ type Table struct {
 // sockets, the parents of processes, and this machine's addresses. It is for one
 // goroutine, in one network namespace, and for a moment.
 type Hints struct {
-	search searchHints
+	search holders.Hints
 	scopes *scopes // of the interfaces here
 }
 
-func (h *Hints) ofSearch() *searchHints {
+func (h *Hints) ofSearch() *holders.Hints {
 	if h == nil {
 		return nil
 	}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"lodge/internal/loopback"
+	"lodge/internal/sockets/holders"
 )
 
 // Row is one socket as people and programs are told of it: what the kernel
@@ -60,12 +61,12 @@ type Row struct {
 	// Processes are all that hold the socket, by pid. Empty with Unknown
 	// false means that nobody holds it (TIME_WAIT and the like); a socket
 	// that such a state has left keeps who closed it in Closed.
-	Processes []*Process `json:"processes"`
+	Processes []*holders.Process `json:"processes"`
 	// Unknown says that there are holders that may not be seen from here.
 	Unknown bool `json:"owner_unknown,omitempty"`
 	// Closed is who had a socket that no process holds any more, where the
 	// live map saw it.
-	Closed *Process `json:"closed_by,omitempty"`
+	Closed *holders.Process `json:"closed_by,omitempty"`
 	// Project and Service are lodge's.
 	Project string `json:"project,omitempty"`
 	Service string `json:"service,omitempty"`
@@ -107,11 +108,11 @@ func (a Address) AddrPort() netip.AddrPort { return netip.AddrPortFrom(a.IP, a.P
 type Peer struct {
 	Inode uint32 `json:"inode,omitempty"`
 	// Path is that of a Unix socket's peer.
-	Path      string     `json:"path,omitempty"`
-	Processes []*Process `json:"processes"`
-	Unknown   bool       `json:"owner_unknown,omitempty"`
-	Project   string     `json:"project,omitempty"`
-	Service   string     `json:"service,omitempty"`
+	Path      string             `json:"path,omitempty"`
+	Processes []*holders.Process `json:"processes"`
+	Unknown   bool               `json:"owner_unknown,omitempty"`
+	Project   string             `json:"project,omitempty"`
+	Service   string             `json:"service,omitempty"`
 }
 
 // Covers reports whether what is sent to ip reaches a TCP or UDP socket with the

@@ -6,6 +6,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"lodge/internal/loopback"
+	"lodge/internal/sockets/holders"
 )
 
 // rowMaker makes rows. What a row points to is in it, so that one after the
@@ -19,7 +20,7 @@ type rowMaker struct {
 	received, sent uint32
 	info           TCPInfo
 	opened         time.Time
-	holders        [2][]*Process
+	holders        [2][]*holders.Process
 }
 
 func (m *rowMaker) fill(s *Snapshot, i uint32) *Row {
@@ -120,7 +121,7 @@ func (m *rowMaker) live(s *Snapshot, r *record) {
 		m.row.OpenedAt = &m.opened
 	}
 	if len(m.row.Processes) == 0 && r.proto != protoUnix && len(s.owners.Closed) > 0 {
-		e := Ends{Protocol: m.row.Protocol, Namespace: m.row.Namespace, Local: unzoned(&r.local, r.localPort)}
+		e := holders.Ends{Protocol: m.row.Protocol, Namespace: m.row.Namespace, Local: unzoned(&r.local, r.localPort)}
 		if e.Namespace == 0 {
 			e.Namespace = s.namespace
 		}
@@ -139,7 +140,7 @@ func (m *rowMaker) askV6Only() {
 		return
 	}
 	for _, p := range row.Processes {
-		if row.V6Only = AskV6Only(p.PID, row.Inode); row.V6Only {
+		if row.V6Only = holders.AskV6Only(p.PID, row.Inode); row.V6Only {
 			return
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"lodge/internal/loopback"
+	"lodge/internal/sockets/holders"
 )
 
 // List reads the sockets that q asks for. Its rows take about 700 bytes each:
@@ -38,8 +39,8 @@ func (s *Snapshot) read(ctx context.Context, q *Query) error {
 		return err
 	}
 	if !q.NoProcesses && !q.Quick && q.Live == nil {
-		s.ahead = startAhead()
-		defer s.ahead.close()
+		s.ahead = holders.StartPrefetch()
+		defer s.ahead.Close()
 	}
 	if err := s.dump(ctx, q); err != nil {
 		return err

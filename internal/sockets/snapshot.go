@@ -3,6 +3,8 @@ package sockets
 import (
 	"iter"
 	"slices"
+
+	"lodge/internal/sockets/holders"
 )
 
 // Snapshot is what Scan read: many sockets in little memory. Rows are made of
@@ -15,18 +17,18 @@ type Snapshot struct {
 	infos     []TCPInfo
 	unix      []unixInfo
 	spaces    []space
-	set       *inodeSet
-	processes []*Process // holders' indexes lead here
+	set       *holders.InodeSet
+	processes []*holders.Process // holders' indexes lead here
 	// owners is what a live map says, or nil.
-	owners *Owners
+	owners *holders.Owners
 	// namespace is this network namespace's inode number, told with owners.
 	namespace uint32
-	homes     []Home
+	homes     []holders.Home
 	users     users
 	shown     []uint32 // indexes into recs
 	unknown   int
 	warnings  []string
-	ahead     *ahead // nil where it is not worth while
+	ahead     *holders.Prefetch // nil where it is not worth while
 }
 
 // Len is the number of sockets that the query selected.
@@ -63,13 +65,13 @@ func (s *Snapshot) Table() *Table {
 
 // holders returns the processes that hold a socket, by pid. One alone is a part
 // of s.processes; several are put into spare.
-func (s *Snapshot) holders(r *record, spare *[]*Process) []*Process {
+func (s *Snapshot) holders(r *record, spare *[]*holders.Process) []*holders.Process {
 	if s.set == nil {
-		return []*Process{}
+		return []*holders.Process{}
 	}
 	list := (*spare)[:0]
 	only := uint32(0)
-	s.set.holders(r.inode, func(p uint32) {
+	s.set.Each(r.inode, func(p uint32) {
 		only = p
 		list = append(list, s.processes[p])
 	})
@@ -78,15 +80,15 @@ func (s *Snapshot) holders(r *record, spare *[]*Process) []*Process {
 		return s.processes[only : only+1 : only+1]
 	}
 	if len(list) == 0 {
-		return []*Process{}
+		return []*holders.Process{}
 	}
-	slices.SortFunc(list, func(a, b *Process) int { return a.PID - b.PID })
+	slices.SortFunc(list, func(a, b *holders.Process) int { return a.PID - b.PID })
 	return list
 }
 
 // project says to which project a socket belongs: by its address, else by the
 // first of its holders that is inside one.
-func (s *Snapshot) project(r *record, holders []*Process) (project, service string) {
+func (s *Snapshot) project(r *record, holders []*holders.Process) (project, service string) {
 	if len(s.homes) == 0 {
 		return "", ""
 	}

@@ -4,21 +4,23 @@ import (
 	"context"
 
 	"golang.org/x/sys/unix"
+
+	"lodge/internal/sockets/holders"
 )
 
 // takeLive takes over the owners that a live map knows.
-func (s *Snapshot) takeLive(ctx context.Context, q *Query, owners *Owners) error {
+func (s *Snapshot) takeLive(ctx context.Context, q *Query, owners *holders.Owners) error {
 	s.owners = owners
 	s.warnings = append(s.warnings, owners.Warnings...)
 	// They are copied, since more is told of them here.
-	s.processes = make([]*Process, len(owners.Processes))
+	s.processes = make([]*holders.Process, len(owners.Processes))
 	var st unix.Stat_t
 	if unix.Stat("/proc/thread-self/ns/net", &st) == nil {
 		s.namespace = uint32(st.Ino)
 	}
 	inside := make(map[int]bool) // processes that hold a home's socket
 	for _, h := range owners.Holdings {
-		slot, ok := s.set.slot(h.Inode)
+		slot, ok := s.set.Slot(h.Inode)
 		if !ok {
 			continue
 		}
@@ -27,19 +29,19 @@ func (s *Snapshot) takeLive(ctx context.Context, q *Query, owners *Owners) error
 			c := *owners.Processes[p]
 			s.processes[p] = &c
 		}
-		s.set.hold(slot, h.Process)
-		if s.set.isHome(slot) {
+		s.set.Hold(slot, h.Process)
+		if s.set.IsHome(slot) {
 			inside[p] = true
 		}
 	}
-	f := searchFor{details: q.details(), homes: q.Homes, boot: bootTime()}
-	if err := complete(ctx, f, s.processes, inside); err != nil {
+	f := holders.Request{Details: q.details(), Homes: q.Homes, Boot: holders.BootTime()}
+	if err := holders.Complete(ctx, f, s.processes, inside); err != nil {
 		return err
 	}
 	ask := s.lookups()
 	for i := range s.recs {
 		r := &s.recs[i]
-		if r.inode == 0 || !s.sought(r) || s.set.held(r.inode) {
+		if r.inode == 0 || !s.sought(r) || s.set.Held(r.inode) {
 			continue
 		}
 		if err := s.refresh(r, &ask[r.space]); err != nil {
@@ -50,7 +52,7 @@ func (s *Snapshot) takeLive(ctx context.Context, q *Query, owners *Owners) error
 		}
 	}
 	if q.Details {
-		nameParents(s.processes)
+		holders.NameParents(s.processes)
 	}
 	return nil
 }

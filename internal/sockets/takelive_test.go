@@ -11,15 +11,17 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"lodge/internal/sockets/holders"
 )
 
 // fakeLive is a live map that a test makes.
 type fakeLive struct {
-	owners *Owners
+	owners *holders.Owners
 	err    error
 }
 
-func (f fakeLive) Owners(context.Context) (*Owners, error) { return f.owners, f.err }
+func (f fakeLive) Owners(context.Context) (*holders.Owners, error) { return f.owners, f.err }
 
 func TestLive(t *testing.T) {
 	l, err := net.Listen("tcp4", "127.83.1.8:0")
@@ -30,11 +32,11 @@ func TestLive(t *testing.T) {
 	plain := list(t, Query{})
 	row := rowOf(t, plain, l.Addr().String())
 	at := time.Now()
-	ended := &Process{PID: 4000000, Start: 1, Name: "ended"}
+	ended := &holders.Process{PID: 4000000, Start: 1, Name: "ended"}
 	addr := netip.MustParseAddrPort(l.Addr().String())
-	live := fakeLive{owners: NewOwners(
-		[]*Process{{PID: os.Getpid(), Start: row.Processes[0].Start, Name: "old"}, ended},
-		[]Holding{{Inode: row.Inode, Process: 0, Opened: at.UnixNano()}, {Inode: row.Inode, Process: 1}, {Inode: row.Inode, Process: 7}},
+	live := fakeLive{owners: holders.NewOwners(
+		[]*holders.Process{{PID: os.Getpid(), Start: row.Processes[0].Start, Name: "old"}, ended},
+		[]holders.Holding{{Inode: row.Inode, Process: 0, Opened: at.UnixNano()}, {Inode: row.Inode, Process: 1}, {Inode: row.Inode, Process: 7}},
 	)}
 	got := rowOf(t, list(t, Query{Live: live, Details: true}), l.Addr().String())
 	if len(got.Processes) != 2 || got.Processes[0].PID != os.Getpid() || got.Processes[1].PID != ended.PID {
@@ -74,7 +76,7 @@ func TestLive(t *testing.T) {
 	if err := unix.Stat("/proc/self/ns/net", &st); err != nil {
 		t.Fatal(err)
 	}
-	live.owners.Closed = map[Ends]LastOwner{{"tcp", uint32(st.Ino), local, addr}: {Process: ended}}
+	live.owners.Closed = map[holders.Ends]holders.LastOwner{{Protocol: "tcp", Namespace: uint32(st.Ino), Local: local, Remote: addr}: {Process: ended}}
 	table := list(t, Query{Live: live, States: []string{"time_wait", "fin_wait_2", "last_ack", "fin_wait_1"}, Filter: Filter{Ports: []uint16{addr.Port()}}})
 	got = rowOf(t, table, local.String()) // by the listener's port it is the only one
 	if got.Closed == nil || got.Closed.Name != "ended" || len(got.Processes) != 0 {

@@ -23,6 +23,7 @@ import (
 	"lodge/internal/mark"
 	"lodge/internal/procfs"
 	"lodge/internal/sockets"
+	"lodge/internal/sockets/holders"
 )
 
 // pollEvery is how often the sockets of services are looked at: without a hook
@@ -272,7 +273,7 @@ func (n *none) Endpoints() ([]loopback.Endpoint, error) {
 	}
 	for s := range services {
 		for _, p := range found[s] {
-			inodes, err := sockets.ProcessSockets(p)
+			inodes, err := holders.ProcessSockets(p)
 			if err != nil {
 				continue // not ours to see, such as a set-user-id program
 			}

@@ -11,6 +11,7 @@ import (
 
 	"lodge/internal/loopback"
 	"lodge/internal/sockets"
+	"lodge/internal/sockets/holders"
 )
 
 // holdMax bounds how many sockets one Hold keeps.
@@ -164,7 +165,7 @@ func (h *Home) listenersOf(pid int, inodes map[uint32]bool, seen map[uint64]bool
 		if err != nil {
 			continue // closed meanwhile
 		}
-		inode, ok := sockets.ParseLink(link)
+		inode, ok := holders.ParseLink(link)
 		switch {
 		case ok && inodes[inode]:
 			matching = append(matching, fd)

@@ -1,4 +1,4 @@
-package sockets
+package holders
 
 import (
 	"time"
@@ -8,24 +8,24 @@ import (
 	"lodge/internal/procfs"
 )
 
-// details says what is read of a process beside its name and command line.
-type details uint8
+// Details says what is read of a process beside its name and command line.
+type Details uint8
 
 const (
-	readExecutable details = 1 << iota
+	ReadExecutable Details = 1 << iota
 	readDirectory
 	readCgroup
 	readParents
 
-	readAll = readExecutable | readDirectory | readCgroup | readParents
+	ReadAll = ReadExecutable | readDirectory | readCgroup | readParents
 )
 
 // ticks is USER_HZ, the clock ticks of /proc a second: 100 on everything that
 // Go's Linux ports run on.
 const ticks = 100
 
-// bootTime returns the time at which CLOCK_BOOTTIME was zero.
-func bootTime() time.Time {
+// BootTime returns the time at which CLOCK_BOOTTIME was zero.
+func BootTime() time.Time {
 	var ts unix.Timespec
 	if unix.ClockGettime(unix.CLOCK_BOOTTIME, &ts) != nil {
 		return time.Time{}
@@ -49,7 +49,7 @@ func (w *searcher) describe(dir, pid int, inside bool) *Process {
 		return nil
 	}
 	p := &Process{PID: pid, Start: stat.Start, Name: stat.Name, UID: st.Uid, ParentPID: stat.Parent}
-	if !w.boot.IsZero() {
+	if !w.Boot.IsZero() {
 		at := w.startedAt(stat.Start)
 		p.StartedAt = &at
 	}
@@ -59,13 +59,13 @@ func (w *searcher) describe(dir, pid int, inside bool) *Process {
 			p.Command += " …"
 		}
 	}
-	if w.details&readExecutable != 0 {
+	if w.Details&ReadExecutable != 0 {
 		p.Executable = w.readlink(dir, "exe")
 	}
-	if w.details&readDirectory != 0 {
+	if w.Details&readDirectory != 0 {
 		p.Directory = w.readlink(dir, "cwd")
 	}
-	if w.details&readCgroup != 0 || inside {
+	if w.Details&readCgroup != 0 || inside {
 		if b, err := w.read(dir, "cgroup"); err == nil {
 			p.Cgroup = procfs.ParseCgroup(b)
 			p.Unit, p.Container = procfs.Unit(p.Cgroup), procfs.Container(p.Cgroup)

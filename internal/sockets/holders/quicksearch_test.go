@@ -1,4 +1,4 @@
-package sockets
+package holders
 
 import (
 	"net"
@@ -57,16 +57,16 @@ func sharedListener(t *testing.T) (*os.File, uint32) {
 }
 
 // holdersOf searches for the holders of a socket.
-func holdersOf(t *testing.T, inode uint32, f searchFor) []int {
+func holdersOf(t *testing.T, inode uint32, f Request) []int {
 	t.Helper()
-	f.want = newInodeSet(1)
-	f.want.add(inode)
-	found, err := searchHolders(t.Context(), f)
+	f.Want = NewInodeSet(1)
+	f.Want.Add(inode)
+	found, err := Search(t.Context(), f)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var pids []int
-	for _, p := range found.processes {
+	for _, p := range found.Processes {
 		if p != nil {
 			pids = append(pids, p.PID)
 		}
@@ -80,8 +80,8 @@ func holdersOf(t *testing.T, inode uint32, f searchFor) []int {
 func TestQuick(t *testing.T) {
 	f, inode := sharedListener(t)
 	shell := family(t, f, "sleep 600 & sleep 600 & sleep 600")
-	quick := searchFor{quick: true, workers: true}
-	whole := holdersOf(t, inode, searchFor{})
+	quick := Request{Quick: true, Workers: true}
+	whole := holdersOf(t, inode, Request{})
 	if len(whole) != 5 || !slices.Contains(whole, os.Getpid()) || !slices.Contains(whole, shell) {
 		t.Fatalf("held by %v", whole)
 	}
@@ -90,7 +90,7 @@ func TestQuick(t *testing.T) {
 	}
 	// Without this process the family is the shell and its children.
 	_ = f.Close()
-	whole = holdersOf(t, inode, searchFor{})
+	whole = holdersOf(t, inode, Request{})
 	if got := holdersOf(t, inode, quick); len(whole) != 4 || !slices.Equal(got, whole) {
 		t.Errorf("quick: %v, want %v", got, whole)
 	}
@@ -102,18 +102,18 @@ func TestQuickWorkers(t *testing.T) {
 	f, inode := sharedListener(t)
 	shell := family(t, f, "sleep 600 & sleep 600 & exec 3<&-; sleep 600")
 	_ = f.Close()
-	proc, err := openProc()
+	proc, err := OpenProc()
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() { _ = unix.Close(proc) }()
-	pids, err := listProcesses(proc)
+	pids, err := ListProcesses(proc)
 	if err != nil {
 		t.Fatal(err)
 	}
-	all := newInodeSet(1)
-	all.add(inode)
-	look := &search{searchFor: searchFor{want: all}, proc: proc}
+	all := NewInodeSet(1)
+	all.Add(inode)
+	look := &search{Request: Request{Want: all}, proc: proc}
 	if err := look.round(t.Context(), pids); err != nil {
 		t.Fatal(err)
 	}
@@ -127,7 +127,7 @@ func TestQuickWorkers(t *testing.T) {
 		t.Fatalf("held by %+v, want two", have)
 	}
 	for _, workers := range []bool{true, false} {
-		s := &search{searchFor: searchFor{want: all, quick: true, workers: workers}, proc: proc, processes: have[:1], firsts: map[uint32]at{0: {3, inode}}}
+		s := &search{Request: Request{Want: all, Quick: true, Workers: workers}, proc: proc, processes: have[:1], firsts: map[uint32]at{0: {3, inode}}}
 		got := s.relatives(pids, map[int]bool{have[0].PID: true})
 		if !slices.Contains(got, shell) {
 			t.Errorf("%v lacks the parent, %d", got, shell)
@@ -163,10 +163,10 @@ func TestBetween(t *testing.T) {
 func TestHints(t *testing.T) {
 	f, inode := sharedListener(t)
 	defer func() { _ = f.Close() }()
-	h := new(searchHints)
+	h := new(Hints)
 	want := []int{os.Getpid()}
 	for range 2 {
-		if got := holdersOf(t, inode, searchFor{quick: true, hints: h}); !slices.Equal(got, want) {
+		if got := holdersOf(t, inode, Request{Quick: true, Hints: h}); !slices.Equal(got, want) {
 			t.Fatalf("held by %v, want %v", got, want)
 		}
 		if h.makers[inode] != os.Getpid() {
@@ -177,7 +177,7 @@ func TestHints(t *testing.T) {
 	for i := range h.makers {
 		h.makers[i] = 1
 	}
-	if got := holdersOf(t, inode, searchFor{quick: true, hints: h}); !slices.Equal(got, want) {
+	if got := holdersOf(t, inode, Request{Quick: true, Hints: h}); !slices.Equal(got, want) {
 		t.Errorf("held by %v, want %v", got, want)
 	}
 }

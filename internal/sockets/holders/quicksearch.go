@@ -1,4 +1,4 @@
-package sockets
+package holders
 
 import (
 	"bytes"
@@ -28,10 +28,10 @@ const quickBatch = 16
 // processes are in the cgroups of the wanted sockets.
 const quickFirst = 4
 
-// searchHints remembers what quick searches found, for the next ones: which
+// Hints remembers what quick searches found, for the next ones: which
 // process had which socket, and the parent of each process. It is for one
 // goroutine, and for a moment.
-type searchHints struct {
+type Hints struct {
 	makers  map[uint32]int
 	parents map[int]int
 }
@@ -39,7 +39,7 @@ type searchHints struct {
 // quickly looks through processes, the likeliest first, until each wanted socket
 // has a holder, and then through the relatives of those.
 func (s *search) quickly(ctx context.Context) error {
-	pids, err := listProcesses(s.proc)
+	pids, err := ListProcesses(s.proc)
 	if err != nil {
 		return err
 	}
@@ -51,7 +51,7 @@ func (s *search) quickly(ctx context.Context) error {
 	if err := s.hunt(ctx, pids, seen, quickFirst); err != nil {
 		return err
 	}
-	if !s.want.complete() {
+	if !s.Want.complete() {
 		near, far := s.order(pids)
 		for _, list := range [][]int{near, far} {
 			if err := s.hunt(ctx, list, seen, len(list)); err != nil {
@@ -59,13 +59,13 @@ func (s *search) quickly(ctx context.Context) error {
 			}
 		}
 	}
-	if s.hints != nil {
-		if s.hints.makers == nil {
-			s.hints.makers = make(map[uint32]int)
+	if s.Hints != nil {
+		if s.Hints.makers == nil {
+			s.Hints.makers = make(map[uint32]int)
 		}
 		for pid, list := range s.numbers {
 			for _, inode := range list {
-				s.hints.makers[inode] = pid
+				s.Hints.makers[inode] = pid
 			}
 		}
 	}
@@ -77,12 +77,12 @@ func (s *search) quickly(ctx context.Context) error {
 
 // recall looks through the processes that had wanted sockets before.
 func (s *search) recall(ctx context.Context, pids []int, seen map[int]bool) error {
-	if s.hints == nil {
+	if s.Hints == nil {
 		return nil
 	}
 	var batch []int
-	for _, inode := range s.want.keys {
-		pid, known := s.hints.makers[inode]
+	for _, inode := range s.Want.keys {
+		pid, known := s.Hints.makers[inode]
 		if _, there := slices.BinarySearch(pids, pid); known && there && !seen[pid] {
 			seen[pid] = true
 			batch = append(batch, pid)
@@ -97,7 +97,7 @@ func (s *search) recall(ctx context.Context, pids []int, seen map[int]bool) erro
 // so many batches.
 func (s *search) hunt(ctx context.Context, pids []int, seen map[int]bool, batches int) error {
 	pids = slices.DeleteFunc(slices.Clone(pids), func(pid int) bool { return seen[pid] && s.numbers[pid] == nil })
-	for ; batches > 0 && !s.want.complete(); batches-- {
+	for ; batches > 0 && !s.Want.complete(); batches-- {
 		var batch []int
 		add := func(i int) {
 			if !seen[pids[i]] && len(batch) < quickBatch {
@@ -106,7 +106,7 @@ func (s *search) hunt(ctx context.Context, pids []int, seen map[int]bool, batche
 			}
 		}
 		around := len(pids) - 1 // where nothing is known: the youngest
-		for _, inode := range s.want.missing(1) {
+		for _, inode := range s.Want.missing(1) {
 			first, last := s.between(pids, inode)
 			if last-first < len(pids) {
 				around = (first + last) / 2
@@ -183,7 +183,7 @@ func (s *search) between(pids []int, inode uint32) (first, last int) {
 // others.
 func (s *search) order(pids []int) (near, far []int) {
 	mount := unifiedMount()
-	if mount == "" || len(s.cgroups) == 0 {
+	if mount == "" || len(s.Cgroups) == 0 {
 		return nil, pids
 	}
 	paths := make([]string, len(pids))
@@ -199,7 +199,7 @@ func (s *search) order(pids []int) (near, far []int) {
 			}
 			ids[path] = id
 		}
-		if s.cgroups[id] {
+		if s.Cgroups[id] {
 			near = append(near, pid)
 		} else {
 			far = append(far, pid)
@@ -261,7 +261,7 @@ func (s *search) relatives(pids []int, seen map[int]bool) []int {
 			add(pid)
 		}
 		parent := parents[p.PID]
-		if s.workers && parent > 1 && !asked[parent] {
+		if s.Workers && parent > 1 && !asked[parent] {
 			asked[parent] = true
 			var same []int
 			for _, pid := range children[parent] {
@@ -283,8 +283,8 @@ func (s *search) relatives(pids []int, seen map[int]bool) []int {
 
 // parents reads who started each process. Hints keep it.
 func (s *search) parents(pids []int) map[int]int {
-	if s.hints != nil && s.hints.parents != nil {
-		return s.hints.parents
+	if s.Hints != nil && s.Hints.parents != nil {
+		return s.Hints.parents
 	}
 	list := make([]int, len(pids))
 	s.share(len(pids), func(i int) {
@@ -301,8 +301,8 @@ func (s *search) parents(pids []int) map[int]int {
 	for i, pid := range pids {
 		out[pid] = list[i]
 	}
-	if s.hints != nil {
-		s.hints.parents = out
+	if s.Hints != nil {
+		s.Hints.parents = out
 	}
 	return out
 }

@@ -1,13 +1,13 @@
-package sockets
+package holders
 
 import "lodge/internal/procfs"
 
 // ancestorsMost bounds how far up a process's ancestors are followed.
 const ancestorsMost = 64
 
-// nameParents finds, for each process, the nearest ancestor that is not the
+// NameParents finds, for each process, the nearest ancestor that is not the
 // same program: workers are explained by what started their master.
-func nameParents(list []*Process) {
+func NameParents(list []*Process) {
 	known := make(map[int]procfs.Stat)
 	for _, p := range list {
 		if p != nil {

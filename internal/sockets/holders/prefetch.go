@@ -1,4 +1,4 @@
-package sockets
+package holders
 
 import (
 	"runtime"
@@ -8,10 +8,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ahead reads who has which sockets while the kernel still tells which there
+// Prefetch reads who has which sockets while the kernel still tells which there
 // are: the one waits for memory, the other for locks. What changes in between is
 // looked for again, as what changes afterwards is (lookAgain).
-type ahead struct {
+type Prefetch struct {
 	search search
 	pids   []int
 	list   []readAhead // of pids
@@ -32,14 +32,14 @@ type readAhead struct {
 // aheadMost bounds how many directories are kept open.
 const aheadMost = 512
 
-// startAhead begins to read.
-func startAhead() *ahead {
-	a := &ahead{search: search{searchFor: searchFor{want: newInodeSet(0)}}}
-	if a.search.proc, a.err = openProc(); a.err != nil {
+// StartPrefetch begins to read.
+func StartPrefetch() *Prefetch {
+	a := &Prefetch{search: search{Request: Request{Want: NewInodeSet(0)}}}
+	if a.search.proc, a.err = OpenProc(); a.err != nil {
 		return a
 	}
 	a.wg.Go(func() {
-		if a.pids, a.err = listProcesses(a.search.proc); a.err != nil {
+		if a.pids, a.err = ListProcesses(a.search.proc); a.err != nil {
 			return
 		}
 		a.list = make([]readAhead, len(a.pids))
@@ -50,7 +50,7 @@ func startAhead() *ahead {
 	return a
 }
 
-func (a *ahead) work() {
+func (a *Prefetch) work() {
 	w := &searcher{search: &a.search, seen: make(map[int][]uint32)}
 	for !a.stop.Load() && a.open.Load() < aheadMost {
 		i := int(a.next.Add(1)) - 1
@@ -82,10 +82,10 @@ func (a *ahead) work() {
 }
 
 // wait ends the reading when it has come to its end.
-func (a *ahead) wait() { a.wg.Wait() }
+func (a *Prefetch) wait() { a.wg.Wait() }
 
-// close ends it at once, and closes what is open. It may be called again.
-func (a *ahead) close() {
+// Close ends it at once, and closes what is open. It may be called again.
+func (a *Prefetch) Close() {
 	a.stop.Store(true)
 	a.wg.Wait()
 	for i := range a.list {
@@ -102,7 +102,7 @@ func (a *ahead) close() {
 
 // holder returns the process at a place of the list, if it holds something that is
 // wanted. ok is false if it was not read.
-func (a *ahead) holder(w *searcher, i int, index uint32) (p *Process, ok bool) {
+func (a *Prefetch) holder(w *searcher, i int, index uint32) (p *Process, ok bool) {
 	r := &a.list[i]
 	if !r.read {
 		return nil, false

@@ -1,9 +1,9 @@
-package sockets
+package holders
 
-// inodeSet is the set of socket inodes whose holders are looked for, with
+// InodeSet is the set of socket inodes whose holders are looked for, with
 // those that were found. It is read by several goroutines while they look, and
 // written by one afterwards. An inode's slot is its place in the table.
-type inodeSet struct {
+type InodeSet struct {
 	keys  []uint32 // 0 is free
 	shift uint8
 	// heads[slot] is one more than the index of the slot's last node in nodes.
@@ -23,17 +23,17 @@ type holder struct {
 // found is what a search came upon: a process that holds the socket of a slot.
 type found struct{ slot, process uint32 }
 
-// newInodeSet makes a set for at most n inodes.
-func newInodeSet(n int) *inodeSet {
+// NewInodeSet makes a set for at most n inodes.
+func NewInodeSet(n int) *InodeSet {
 	bits := 4
 	for 1<<bits < 2*n {
 		bits++
 	}
-	return &inodeSet{keys: make([]uint32, 1<<bits), heads: make([]uint32, 1<<bits), shift: uint8(32 - bits)}
+	return &InodeSet{keys: make([]uint32, 1<<bits), heads: make([]uint32, 1<<bits), shift: uint8(32 - bits)}
 }
 
-// add puts an inode into the set; zero is none.
-func (s *inodeSet) add(inode uint32) {
+// Add puts an inode into the set; zero is none.
+func (s *InodeSet) Add(inode uint32) {
 	if inode == 0 {
 		return
 	}
@@ -49,8 +49,8 @@ func (s *inodeSet) add(inode uint32) {
 	}
 }
 
-// slot returns the place of an inode; false if it is not in the set.
-func (s *inodeSet) slot(inode uint32) (uint32, bool) {
+// Slot returns the place of an inode; false if it is not in the set.
+func (s *InodeSet) Slot(inode uint32) (uint32, bool) {
 	if inode == 0 {
 		return 0, false
 	}
@@ -66,14 +66,14 @@ func (s *inodeSet) slot(inode uint32) (uint32, bool) {
 
 // link adds what a search came upon. What one process holds must come in one run:
 // a socket that it holds twice is then told once.
-func (s *inodeSet) link(list []found) {
+func (s *InodeSet) link(list []found) {
 	for _, f := range list {
-		s.hold(f.slot, f.process)
+		s.Hold(f.slot, f.process)
 	}
 }
 
-// hold notes that a process holds the socket of a slot.
-func (s *inodeSet) hold(slot, process uint32) {
+// Hold notes that a process holds the socket of a slot.
+func (s *InodeSet) Hold(slot, process uint32) {
 	head := s.heads[slot]
 	if head != 0 && s.nodes[head-1].process == process {
 		return
@@ -82,21 +82,21 @@ func (s *inodeSet) hold(slot, process uint32) {
 	s.heads[slot] = uint32(len(s.nodes))
 }
 
-// markHome notes that the socket of a slot is on a home's address.
-func (s *inodeSet) markHome(slot uint32) {
+// MarkHome notes that the socket of a slot is on a home's address.
+func (s *InodeSet) MarkHome(slot uint32) {
 	if s.homes == nil {
 		s.homes = make([]bool, len(s.keys))
 	}
 	s.homes[slot] = true
 }
 
-// isHome reports whether the socket of a slot is on a home's address, so that its
+// IsHome reports whether the socket of a slot is on a home's address, so that its
 // holders may be services.
-func (s *inodeSet) isHome(slot uint32) bool { return s.homes != nil && s.homes[slot] }
+func (s *InodeSet) IsHome(slot uint32) bool { return s.homes != nil && s.homes[slot] }
 
-// holders calls f with each process that holds the socket of an inode.
-func (s *inodeSet) holders(inode uint32, f func(process uint32)) {
-	slot, ok := s.slot(inode)
+// Each calls f with each process that holds the socket of an inode.
+func (s *InodeSet) Each(inode uint32, f func(process uint32)) {
+	slot, ok := s.Slot(inode)
 	if !ok {
 		return
 	}
@@ -106,7 +106,7 @@ func (s *inodeSet) holders(inode uint32, f func(process uint32)) {
 }
 
 // complete reports whether each of the inodes has a holder.
-func (s *inodeSet) complete() bool {
+func (s *InodeSet) complete() bool {
 	for slot, key := range s.keys {
 		if key != 0 && s.heads[slot] == 0 {
 			return false
@@ -116,7 +116,7 @@ func (s *inodeSet) complete() bool {
 }
 
 // missing returns some of the inodes that have no holder, at most n.
-func (s *inodeSet) missing(n int) []uint32 {
+func (s *InodeSet) missing(n int) []uint32 {
 	var out []uint32
 	for slot, key := range s.keys {
 		if key != 0 && s.heads[slot] == 0 {
@@ -128,11 +128,11 @@ func (s *inodeSet) missing(n int) []uint32 {
 	return out
 }
 
-// empty reports whether there is no inode in the set.
-func (s *inodeSet) empty() bool { return s.count == 0 }
+// Empty reports whether there is no inode in the set.
+func (s *InodeSet) Empty() bool { return s.count == 0 }
 
-// held reports whether the socket of an inode has a holder.
-func (s *inodeSet) held(inode uint32) bool {
-	slot, ok := s.slot(inode)
+// Held reports whether the socket of an inode has a holder.
+func (s *InodeSet) Held(inode uint32) bool {
+	slot, ok := s.Slot(inode)
 	return ok && s.heads[slot] != 0
 }

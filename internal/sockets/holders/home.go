@@ -1,4 +1,4 @@
-package sockets
+package holders
 
 import (
 	"bytes"
@@ -16,7 +16,7 @@ import (
 // readHome says in which home a process is.
 func (w *searcher) readHome(dir int, p *Process) {
 	if ip, service, ok := cgroupHome(p.Cgroup); ok {
-		for _, h := range w.homes {
+		for _, h := range w.Homes {
 			if h.IP4 == ip {
 				p.Project, p.Service = h.Project, service
 			}
@@ -27,8 +27,8 @@ func (w *searcher) readHome(dir int, p *Process) {
 	if b, err := w.read(dir, "limits"); err == nil {
 		marked, _ = mark.Parse(b) // a process that has just ended has no limits
 	}
-	for i := range w.homes {
-		h := &w.homes[i]
+	for i := range w.Homes {
+		h := &w.Homes[i]
 		if marked.Home == 0 || h.Mark != marked.Home || !h.mayHold(p) {
 			continue
 		}
@@ -52,7 +52,7 @@ func (w *searcher) readHome(dir int, p *Process) {
 		return
 	}
 	id, service := environHome(b)
-	for _, h := range w.homes {
+	for _, h := range w.Homes {
 		if h.ID != "" && h.ID == id && (p.Project == "" || p.Project == h.Project) && h.mayHold(p) {
 			p.Project, p.Service = h.Project, service
 		}

@@ -1,4 +1,4 @@
-package sockets
+package holders
 
 import (
 	"errors"
@@ -93,7 +93,7 @@ func (w *searcher) holder(fds, pid, before int) *Process {
 	}
 	inside := false
 	for _, f := range w.found[before:] {
-		inside = inside || w.want.isHome(f.slot)
+		inside = inside || w.Want.IsHome(f.slot)
 	}
 	dir, err := unix.Openat(fds, "..", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err == nil {
@@ -148,7 +148,7 @@ func (w *searcher) take(fd int64, inode, index uint32) {
 
 // match is take for a socket that is known already.
 func (w *searcher) match(fd int64, inode, index uint32) {
-	slot, ok := w.want.slot(inode)
+	slot, ok := w.Want.Slot(inode)
 	if !ok {
 		return
 	}

@@ -1,4 +1,4 @@
-package sockets
+package holders
 
 import (
 	"testing"
@@ -15,7 +15,7 @@ func TestNameParents(t *testing.T) {
 		// Whose parent is not there any more.
 		{PID: 5000005, Start: 20, Name: "lost", ParentPID: 5000009},
 	}
-	nameParents(list)
+	NameParents(list)
 	for i, want := range map[int]string{0: "bash", 2: "bash", 3: "", 4: "", 5: ""} {
 		if got := list[i].ParentName; got != want {
 			t.Errorf("%s: %q, want %q", list[i].Name, got, want)

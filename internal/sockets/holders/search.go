@@ -1,4 +1,4 @@
-package sockets
+package holders
 
 import (
 	"context"
@@ -13,27 +13,27 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// searchFor says what is looked for, and what is read of those who have it.
-type searchFor struct {
-	want    *inodeSet
-	details details
-	homes   []Home
-	boot    time.Time
+// Request says what is looked for, and what is read of those who have it.
+type Request struct {
+	Want    *InodeSet
+	Details Details
+	Homes   []Home
+	Boot    time.Time
 	// quick ends the search early: see Query.Quick. cgroups are those in which
 	// the wanted sockets were made.
-	quick   bool
-	cgroups map[uint64]bool
-	hints   *searchHints
+	Quick   bool
+	Cgroups map[uint64]bool
+	Hints   *Hints
 	// workers says that one of them may be what the workers of a server share:
 	// it is not a connection.
-	workers bool
+	Workers bool
 	// ahead is what was read before it was known what is wanted; nil is nothing.
-	ahead *ahead
+	Prefetch *Prefetch
 }
 
 // search looks through /proc for the processes that hold sockets.
 type search struct {
-	searchFor
+	Request
 	proc int // /proc, open
 
 	// processes are those that hold a wanted socket, by their place in the
@@ -48,19 +48,19 @@ type search struct {
 	firsts  map[uint32]at
 }
 
-// result is what a search found.
-type result struct {
+// Result is what a search found.
+type Result struct {
 	// processes hold a wanted socket; between them are nils.
-	processes []*Process
+	Processes []*Process
 	// denied counts the processes whose descriptors may not be read.
-	denied int
+	Denied int
 }
 
 // rounds bounds how often the list of processes is read again, for those that
 // were forked meanwhile by one that had been read.
 const rounds = 4
 
-func openProc() (int, error) {
+func OpenProc() (int, error) {
 	proc, err := unix.Open("/proc", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return -1, fmt.Errorf("open /proc: %w", err)
@@ -68,37 +68,37 @@ func openProc() (int, error) {
 	return proc, nil
 }
 
-// searchHolders finds the processes that hold the sockets of f.want, and links
+// Search finds the processes that hold the sockets of f.want, and links
 // them there.
-func searchHolders(ctx context.Context, f searchFor) (result, error) {
-	proc, err := openProc()
+func Search(ctx context.Context, f Request) (Result, error) {
+	proc, err := OpenProc()
 	if err != nil {
-		return result{}, err
+		return Result{}, err
 	}
 	defer func() { _ = unix.Close(proc) }() // only read from
-	s := &search{searchFor: f, proc: proc}
-	if f.quick {
+	s := &search{Request: f, proc: proc}
+	if f.Quick {
 		s.firsts, s.numbers = make(map[uint32]at), make(map[int][]uint32)
 		err := s.quickly(ctx)
-		return result{s.processes, int(s.denied.Load())}, err
+		return Result{s.processes, int(s.denied.Load())}, err
 	}
 	known := make(map[int]struct{})
-	if a := f.ahead; a != nil {
+	if a := f.Prefetch; a != nil {
 		a.wait()
 		s.denied.Store(a.search.denied.Load())
 		for _, pid := range a.pids {
 			known[pid] = struct{}{}
 		}
 		if err := s.round(ctx, a.pids); err != nil {
-			return result{}, err
+			return Result{}, err
 		}
-		a.close()
-		s.ahead = nil
+		a.Close()
+		s.Prefetch = nil
 	}
 	for range rounds {
-		pids, err := listProcesses(proc)
+		pids, err := ListProcesses(proc)
 		if err != nil {
-			return result{}, err
+			return Result{}, err
 		}
 		pids = slices.DeleteFunc(pids, func(pid int) bool { _, ok := known[pid]; return ok })
 		if len(pids) == 0 {
@@ -108,10 +108,10 @@ func searchHolders(ctx context.Context, f searchFor) (result, error) {
 			known[pid] = struct{}{}
 		}
 		if err := s.round(ctx, pids); err != nil {
-			return result{}, err
+			return Result{}, err
 		}
 	}
-	return result{s.processes, int(s.denied.Load())}, nil
+	return Result{s.processes, int(s.denied.Load())}, nil
 }
 
 // round looks through the given processes, on all processors.
@@ -123,7 +123,7 @@ func (s *search) round(ctx context.Context, pids []int) error {
 	var wg sync.WaitGroup
 	for i := range workers {
 		w := &searcher{search: s}
-		if s.quick {
+		if s.Quick {
 			w.seen, w.firsts = make(map[int][]uint32), make(map[uint32]at)
 		}
 		workers[i] = w
@@ -133,8 +133,8 @@ func (s *search) round(ctx context.Context, pids []int) error {
 				if i >= len(pids) {
 					return
 				}
-				if s.ahead != nil {
-					if p, ok := s.ahead.holder(w, i, uint32(base+i)); ok {
+				if s.Prefetch != nil {
+					if p, ok := s.Prefetch.holder(w, i, uint32(base+i)); ok {
 						s.processes[base+i] = p
 						continue
 					}
@@ -148,8 +148,8 @@ func (s *search) round(ctx context.Context, pids []int) error {
 		if w.err != nil {
 			return w.err
 		}
-		s.want.link(w.found)
-		if s.quick {
+		s.Want.link(w.found)
+		if s.Quick {
 			maps.Copy(s.numbers, w.seen)
 			maps.Copy(s.firsts, w.firsts)
 		}
@@ -157,8 +157,8 @@ func (s *search) round(ctx context.Context, pids []int) error {
 	return ctx.Err()
 }
 
-// listProcesses returns the ids in an open /proc.
-func listProcesses(proc int) ([]int, error) {
+// ListProcesses returns the ids in an open /proc.
+func ListProcesses(proc int) ([]int, error) {
 	if _, err := unix.Seek(proc, 0, unix.SEEK_SET); err != nil {
 		return nil, fmt.Errorf("read /proc: %w", err)
 	}
