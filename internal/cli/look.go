@@ -10,6 +10,7 @@ import (
 
 	"lodge/internal/localapi"
 	"lodge/internal/sockets"
+	"lodge/internal/sockets/diag"
 	"lodge/internal/sockets/holders"
 	"lodge/internal/stall"
 )
@@ -25,7 +26,7 @@ type look struct {
 	// Warnings say what could not be learned, one line each.
 	Warnings []string
 
-	diag sockets.Support
+	diag diag.Support
 
 	own daemonAt
 	// sudo is the daemon of whoever called root by sudo(8); none if nobody

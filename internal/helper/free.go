@@ -9,7 +9,7 @@ import (
 
 	"lodge/internal/helperapi"
 	"lodge/internal/loopback"
-	"lodge/internal/sockets"
+	"lodge/internal/sockets/diag"
 )
 
 // maxUserHomes bounds the homes of one user on the machine, those of its other
@@ -102,7 +102,7 @@ func (s *session) freeAddress(ip4 netip.Addr) error {
 
 // unused makes sure that no other user's server is at ip4.
 func (s *session) unused(ip4 netip.Addr) error {
-	conn, err := sockets.Open()
+	conn, err := diag.Open()
 	if err != nil {
 		return nil // a machine that does not tell
 	}
@@ -112,10 +112,10 @@ func (s *session) unused(ip4 netip.Addr) error {
 		family   int
 		states   uint32
 	}{
-		{loopback.TCP, unix.AF_INET, sockets.Listening},
-		{loopback.TCP, unix.AF_INET6, sockets.Listening},
-		{loopback.UDP, unix.AF_INET, 1 << sockets.StateClose},
-		{loopback.UDP, unix.AF_INET6, 1 << sockets.StateClose},
+		{loopback.TCP, unix.AF_INET, diag.Listening},
+		{loopback.TCP, unix.AF_INET6, diag.Listening},
+		{loopback.UDP, unix.AF_INET, 1 << diag.StateClose},
+		{loopback.UDP, unix.AF_INET6, 1 << diag.StateClose},
 	} {
 		list, err := conn.Dump(q.protocol, q.family, q.states)
 		if err != nil {

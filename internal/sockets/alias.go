@@ -1,9 +1,12 @@
 package sockets
 
-import "lodge/internal/sockets/holders"
+import (
+	"lodge/internal/sockets/diag"
+	"lodge/internal/sockets/holders"
+)
 
-// What rows and queries have of package holders, under the names that readers of
-// rows use.
+// What rows and queries have of the packages below, under the names that readers
+// of rows use.
 type (
 	// Process is a process that holds a socket: see [holders.Process].
 	Process = holders.Process
@@ -12,4 +15,6 @@ type (
 	// Moved is a socket at another port than its program knows: see
 	// [holders.Moved].
 	Moved = holders.Moved
+	// TCPInfo is what the kernel tells of a TCP connection: see [diag.TCPInfo].
+	TCPInfo = diag.TCPInfo
 )

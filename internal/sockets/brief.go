@@ -4,6 +4,7 @@ import (
 	"net/netip"
 
 	"lodge/internal/loopback"
+	"lodge/internal/sockets/diag"
 )
 
 // RowMaker is the memory in which a Snapshot makes a row, used again and again.
@@ -34,25 +35,25 @@ type Brief struct {
 func (s *Snapshot) Brief(i int) Brief {
 	r := &s.recs[s.shown[i]]
 	b := Brief{
-		State: r.stateName(), Inode: r.inode, Namespace: s.spaces[r.space].inode, Peer: -1,
-		Queued: r.rqueue != 0 || r.wqueue != 0 && r.state != StateListen,
+		State: r.StateName(), Inode: r.Inode, Namespace: s.spaces[r.Space].inode, Peer: -1,
+		Queued: r.RQueue != 0 || r.WQueue != 0 && r.State != diag.StateListen,
 	}
-	if r.peer >= 0 {
-		b.Peer = s.place(r.peer)
+	if r.Peer >= 0 {
+		b.Peer = s.place(r.Peer)
 	}
-	switch r.proto {
-	case protoUnix:
+	switch r.Proto {
+	case diag.ProtoUnix:
 		b.Protocol = "unix"
 		return b
-	case protoUDP:
+	case diag.ProtoUDP:
 		b.Protocol = loopback.UDP
 	default:
 		b.Protocol = loopback.TCP
 	}
-	ip := address(&r.local)
-	b.Local, b.Scope = netip.AddrPortFrom(ip, r.localPort), s.spaces[r.space].scopes.scope(ip)
-	if r.connected() {
-		b.Remote = netip.AddrPortFrom(address(&r.remote), r.remotePort)
+	ip := diag.Addr(&r.Local)
+	b.Local, b.Scope = netip.AddrPortFrom(ip, r.LocalPort), s.spaces[r.Space].scopes.Scope(ip)
+	if r.Connected() {
+		b.Remote = netip.AddrPortFrom(diag.Addr(&r.Remote), r.RemotePort)
 	}
 	return b
 }

@@ -10,11 +10,12 @@ import (
 	"golang.org/x/sys/unix"
 
 	"lodge/internal/loopback"
+	"lodge/internal/sockets/diag"
 )
 
 // part is one dump of a namespace, made on one of its two Conns.
 type part struct {
-	Listing
+	diag.Listing
 	conn int
 }
 
@@ -28,10 +29,10 @@ func (q *Query) parts(space, expect int) []*part {
 		if states == 0 {
 			return
 		}
-		p := &part{conn: conn, Listing: Listing{Space: uint16(space), Proto: proto, Question: Question{
-			Family: family, Protocol: number, States: states, Info: q.TCPInfo && proto == protoTCP, Code: code,
+		p := &part{conn: conn, Listing: diag.Listing{Space: uint16(space), Proto: proto, Question: diag.Question{
+			Family: family, Protocol: number, States: states, Info: q.TCPInfo && proto == diag.ProtoTCP, Code: code,
 		}}}
-		if proto == protoTCP && states&(1<<StateEstablished) != 0 && code == nil {
+		if proto == diag.ProtoTCP && states&(1<<diag.StateEstablished) != 0 && code == nil {
 			p.Expect = expect
 		}
 		out = append(out, p)
@@ -40,20 +41,20 @@ func (q *Query) parts(space, expect int) []*part {
 		return len(q.Protocols) == 0 || slices.Contains(q.Protocols, string(p))
 	}
 	if wants(loopback.TCP) {
-		states := q.kernelStates(protoTCP)
-		add(0, protoTCP, unix.AF_UNSPEC, unix.IPPROTO_TCP, states&^(1<<stateBoundInactive))
+		states := q.kernelStates(diag.ProtoTCP)
+		add(0, diag.ProtoTCP, unix.AF_UNSPEC, unix.IPPROTO_TCP, states&^(1<<diag.StateBoundInactive))
 		// These stand in another table, which is walked after the main one.
-		add(1, protoTCP, unix.AF_UNSPEC, unix.IPPROTO_TCP, states&(1<<stateBoundInactive))
+		add(1, diag.ProtoTCP, unix.AF_UNSPEC, unix.IPPROTO_TCP, states&(1<<diag.StateBoundInactive))
 	}
 	if wants(loopback.UDP) {
-		states := q.kernelStates(protoUDP)
-		add(1, protoUDP, unix.AF_INET, unix.IPPROTO_UDP, states)
-		add(1, protoUDP, unix.AF_INET6, unix.IPPROTO_UDP, states)
+		states := q.kernelStates(diag.ProtoUDP)
+		add(1, diag.ProtoUDP, unix.AF_INET, unix.IPPROTO_UDP, states)
+		add(1, diag.ProtoUDP, unix.AF_INET6, unix.IPPROTO_UDP, states)
 	}
 	f := &q.Filter
 	if (q.Unix || slices.Contains(q.Protocols, "unix")) && len(f.Ports)+len(f.Addresses)+len(f.Scopes) == 0 {
-		if states := q.kernelStates(protoUnix); states != 0 {
-			out = append(out, &part{conn: 1, Listing: Listing{Space: uint16(space), Proto: protoUnix, Question: Question{Family: unix.AF_UNIX, States: states}}})
+		if states := q.kernelStates(diag.ProtoUnix); states != 0 {
+			out = append(out, &part{conn: 1, Listing: diag.Listing{Space: uint16(space), Proto: diag.ProtoUnix, Question: diag.Question{Family: unix.AF_UNIX, States: states}}})
 		}
 	}
 	return out
@@ -89,7 +90,7 @@ func (s *Snapshot) dump(ctx context.Context, q *Query) error {
 	for _, p := range parts {
 		switch {
 		case p.Err == nil:
-		case errors.Is(p.Err, ErrInterrupted):
+		case errors.Is(p.Err, diag.ErrInterrupted):
 			s.warnings = append(s.warnings, fmt.Sprintf("%s sockets may be missing: %v", p.Name(), p.Err))
 		default:
 			return fmt.Errorf("dump %s: %w", p.Name(), p.Err)
@@ -103,12 +104,12 @@ func (s *Snapshot) dump(ctx context.Context, q *Query) error {
 	}
 	for _, p := range parts {
 		base := uint32(len(s.infos))
-		if p.Proto == protoUnix {
+		if p.Proto == diag.ProtoUnix {
 			base = uint32(len(s.unix))
 		}
 		for i := range p.Recs {
-			if p.Recs[i].extra != 0 {
-				p.Recs[i].extra += base
+			if p.Recs[i].Extra != 0 {
+				p.Recs[i].Extra += base
 			}
 		}
 		s.recs = append(s.recs, p.Recs...)
@@ -125,11 +126,11 @@ func (s *Snapshot) dump(ctx context.Context, q *Query) error {
 func (s *Snapshot) dropDoubleBound() {
 	var bound map[uint64]int
 	for i := range s.recs {
-		if r := &s.recs[i]; r.proto == protoTCP && r.state == StateClose && r.cookie != 0 {
+		if r := &s.recs[i]; r.Proto == diag.ProtoTCP && r.State == diag.StateClose && r.Cookie != 0 {
 			if bound == nil {
 				bound = make(map[uint64]int)
 			}
-			bound[r.cookie] = i
+			bound[r.Cookie] = i
 		}
 	}
 	if bound == nil {
@@ -137,8 +138,8 @@ func (s *Snapshot) dropDoubleBound() {
 	}
 	for i := range s.recs {
 		r := &s.recs[i]
-		if b, ok := bound[r.cookie]; ok && b != i && r.proto == protoTCP {
-			s.recs[b].flags |= flagGone
+		if b, ok := bound[r.Cookie]; ok && b != i && r.Proto == diag.ProtoTCP {
+			s.recs[b].Flags |= diag.FlagGone
 		}
 	}
 }
@@ -152,7 +153,7 @@ func missingParts(parts []*part) []string {
 			continue
 		}
 		line := fmt.Sprintf("sockets are read from /proc/net, which tells less of each (lodge doctor): %v", p.Missing)
-		if errors.Is(p.Missing, errNoModule) {
+		if errors.Is(p.Missing, diag.ErrNoModule) {
 			line = p.Name() + " " + line
 		}
 		if !slices.Contains(out, line) {

@@ -8,15 +8,16 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"lodge/internal/sockets/diag"
 	"lodge/internal/sockets/holders"
 )
 
 // findOwners finds the processes that hold the wanted sockets and their peers.
 func (s *Snapshot) findOwners(ctx context.Context, q *Query) error {
 	n := 0
-	s.eachSought(func(*record) { n++ })
+	s.eachSought(func(*diag.Record) { n++ })
 	s.set = holders.NewInodeSet(n)
-	s.eachSought(func(r *record) { s.set.Add(r.inode) })
+	s.eachSought(func(r *diag.Record) { s.set.Add(r.Inode) })
 	if len(q.Homes) > 0 {
 		s.markHomes(q.Homes)
 	}
@@ -35,9 +36,9 @@ func (s *Snapshot) findOwners(ctx context.Context, q *Query) error {
 	f := holders.Request{Want: s.set, Details: q.details(), Homes: q.Homes, Boot: holders.BootTime(), Quick: q.Quick, Hints: q.Hints.ofSearch(), Prefetch: s.ahead}
 	if q.Quick {
 		f.Cgroups = make(map[uint64]bool)
-		s.eachSought(func(r *record) {
-			f.Cgroups[r.cgroup] = r.cgroup != 0
-			f.Workers = f.Workers || !r.connected()
+		s.eachSought(func(r *diag.Record) {
+			f.Cgroups[r.Cgroup] = r.Cgroup != 0
+			f.Workers = f.Workers || !r.Connected()
 		})
 	}
 	if f.Want.Empty() {
@@ -70,15 +71,15 @@ func (q *Query) details() holders.Details {
 }
 
 // eachSought gives the records whose holders are wanted to f, and some twice.
-func (s *Snapshot) eachSought(f func(*record)) {
+func (s *Snapshot) eachSought(f func(*diag.Record)) {
 	for i := range s.recs {
 		r := &s.recs[i]
-		if r.flags&(flagWanted|flagGone) != flagWanted {
+		if r.Flags&(diag.FlagWanted|diag.FlagGone) != diag.FlagWanted {
 			continue
 		}
 		f(r)
-		if r.peer >= 0 {
-			if p := &s.recs[r.peer]; p.flags&flagWanted == 0 {
+		if r.Peer >= 0 {
+			if p := &s.recs[r.Peer]; p.Flags&diag.FlagWanted == 0 {
 				f(p)
 			}
 		}
@@ -92,11 +93,11 @@ func (s *Snapshot) markHomes(homes []holders.Home) {
 	for _, h := range homes {
 		isHome[h.IP4], isHome[h.IP6] = h.IP4.IsValid(), h.IP6.IsValid()
 	}
-	s.eachSought(func(r *record) {
-		if r.proto == protoUnix {
+	s.eachSought(func(r *diag.Record) {
+		if r.Proto == diag.ProtoUnix {
 			return
 		}
-		if slot, ok := s.set.Slot(r.inode); ok && (isHome[address(&r.local)] || isHome[address(&r.remote)] || s.isMoved(r)) {
+		if slot, ok := s.set.Slot(r.Inode); ok && (isHome[diag.Addr(&r.Local)] || isHome[diag.Addr(&r.Remote)] || s.isMoved(r)) {
 			s.set.MarkHome(slot)
 		}
 	})
@@ -112,18 +113,18 @@ func (s *Snapshot) lookAgain(ctx context.Context, f holders.Request, all bool) e
 	var still []uint32
 	for i := range s.recs {
 		r := &s.recs[i]
-		if r.inode == 0 || !s.sought(r) || s.set.Held(r.inode) {
+		if r.Inode == 0 || !s.sought(r) || s.set.Held(r.Inode) {
 			continue
 		}
 		missing++
 		if missing > lookAgainMost {
 			continue
 		}
-		if err := s.refresh(r, &ask[r.space]); err != nil {
+		if err := s.refresh(r, &ask[r.Space]); err != nil {
 			return err
 		}
-		if r.inode != 0 && r.flags&flagGone == 0 && (all || r.uid == me && r.flags&flagUID != 0) {
-			still = append(still, r.inode)
+		if r.Inode != 0 && r.Flags&diag.FlagGone == 0 && (all || r.UID == me && r.Flags&diag.FlagUID != 0) {
+			still = append(still, r.Inode)
 		}
 	}
 	if len(still) > 0 {
@@ -135,8 +136,8 @@ func (s *Snapshot) lookAgain(ctx context.Context, f holders.Request, all bool) e
 		return nil // nobody holds what is left
 	}
 	for i := range s.recs {
-		if r := &s.recs[i]; r.inode != 0 && !s.set.Held(r.inode) {
-			r.flags |= flagUnknown
+		if r := &s.recs[i]; r.Inode != 0 && !s.set.Held(r.Inode) {
+			r.Flags |= diag.FlagUnknown
 		}
 	}
 	return nil
@@ -146,30 +147,30 @@ func (s *Snapshot) lookAgain(ctx context.Context, f holders.Request, all bool) e
 const lookAgainMost = 4096
 
 // sought reports whether the holders of a record are wanted.
-func (s *Snapshot) sought(r *record) bool {
-	_, ok := s.set.Slot(r.inode)
+func (s *Snapshot) sought(r *diag.Record) bool {
+	_, ok := s.set.Slot(r.Inode)
 	return ok
 }
 
 // refresh asks the kernel for a socket again: it may be gone, or have passed to
 // a state in which nobody holds it.
-func (s *Snapshot) refresh(r *record, ask *lookups) error {
-	if r.proto == protoUnix || r.state == StateClose && r.proto == protoTCP {
+func (s *Snapshot) refresh(r *diag.Record, ask *diag.Lookups) error {
+	if r.Proto == diag.ProtoUnix || r.State == diag.StateClose && r.Proto == diag.ProtoTCP {
 		return nil // cannot be asked for alone
 	}
 	var remote netip.AddrPort
-	if r.connected() {
-		remote = unzoned(&r.remote, r.remotePort)
+	if r.Connected() {
+		remote = diag.AddrPort(&r.Remote, r.RemotePort)
 	}
-	now, ok, err := ask.again(r.proto, unzoned(&r.local, r.localPort), remote, r.iface)
+	now, ok, err := ask.Again(r.Proto, diag.AddrPort(&r.Local, r.LocalPort), remote, r.Iface)
 	switch {
 	case err != nil:
 		return err
-	case !ok, r.connected() && !now.same(r):
-		r.flags |= flagGone
-	case now.same(r):
-		r.state, r.inode, r.rqueue, r.wqueue = now.state, now.inode, now.rqueue, now.wqueue
-		r.flags = r.flags&^flagUID | now.flags&flagUID
+	case !ok, r.Connected() && !now.Same(r):
+		r.Flags |= diag.FlagGone
+	case now.Same(r):
+		r.State, r.Inode, r.RQueue, r.WQueue = now.State, now.Inode, now.RQueue, now.WQueue
+		r.Flags = r.Flags&^diag.FlagUID | now.Flags&diag.FlagUID
 	}
 	return nil
 }

@@ -1,6 +1,10 @@
 package sockets
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+
+	"lodge/internal/sockets/diag"
+)
 
 // tuples finds the connection with given ends among records.
 type tuples struct {
@@ -32,12 +36,12 @@ func hashEnds(local, remote *[16]byte, localPort, remotePort uint16, space uint1
 }
 
 // add puts in recs[i], and gives the record that has the same ends already.
-func (t *tuples) add(recs []record, i int) (other int, ok bool) {
+func (t *tuples) add(recs []diag.Record, i int) (other int, ok bool) {
 	r := &recs[i]
-	at := hashEnds(&r.local, &r.remote, r.localPort, r.remotePort, r.space, r.proto) >> t.shift
+	at := hashEnds(&r.Local, &r.Remote, r.LocalPort, r.RemotePort, r.Space, r.Proto) >> t.shift
 	for ; t.table[at] != 0; at = (at + 1) & uint64(len(t.table)-1) {
 		o := &recs[t.table[at]-1]
-		if o.localPort == r.localPort && o.remotePort == r.remotePort && o.proto == r.proto && o.space == r.space && o.local == r.local && o.remote == r.remote {
+		if o.LocalPort == r.LocalPort && o.RemotePort == r.RemotePort && o.Proto == r.Proto && o.Space == r.Space && o.Local == r.Local && o.Remote == r.Remote {
 			return int(t.table[at] - 1), true
 		}
 	}
@@ -46,11 +50,11 @@ func (t *tuples) add(recs []record, i int) (other int, ok bool) {
 }
 
 // find returns the record with the given ends, or -1.
-func (t *tuples) find(recs []record, local, remote *[16]byte, localPort, remotePort, space uint16, proto uint8) int {
+func (t *tuples) find(recs []diag.Record, local, remote *[16]byte, localPort, remotePort, space uint16, proto uint8) int {
 	at := hashEnds(local, remote, localPort, remotePort, space, proto) >> t.shift
 	for ; t.table[at] != 0; at = (at + 1) & uint64(len(t.table)-1) {
 		o := &recs[t.table[at]-1]
-		if o.localPort == localPort && o.remotePort == remotePort && o.proto == proto && o.space == space && o.local == *local && o.remote == *remote {
+		if o.LocalPort == localPort && o.RemotePort == remotePort && o.Proto == proto && o.Space == space && o.Local == *local && o.Remote == *remote {
 			return int(t.table[at] - 1)
 		}
 	}
@@ -60,10 +64,10 @@ func (t *tuples) find(recs []record, local, remote *[16]byte, localPort, remoteP
 // joinPeers finds the other end of each connection, and marks a connection
 // that the dump told twice. A UDP socket connected to one that is not is
 // joined with the one that gets its datagrams, as long as it is only one.
-func joinPeers(recs []record) {
+func joinPeers(recs []diag.Record) {
 	n := 0
 	for i := range recs {
-		if recs[i].connected() || recs[i].proto == protoUDP {
+		if recs[i].Connected() || recs[i].Proto == diag.ProtoUDP {
 			n++
 		}
 	}
@@ -74,20 +78,20 @@ func joinPeers(recs []record) {
 	var shared map[int]bool // bound UDP sockets that are one of several
 	for i := range recs {
 		r := &recs[i]
-		if !r.connected() && r.proto != protoUDP {
+		if !r.Connected() && r.Proto != diag.ProtoUDP {
 			continue
 		}
 		other, double := t.add(recs, i)
 		switch {
 		case !double:
-		case r.cookie == recs[other].cookie && r.cookie != 0:
+		case r.Cookie == recs[other].Cookie && r.Cookie != 0:
 			// It moved from one list to another while it was read. What was
 			// read later holds.
-			r.flags |= flagGone
-		case r.flags&flagProc != 0 && r.connected() && (r.proto == protoTCP || r.inode == recs[other].inode):
+			r.Flags |= diag.FlagGone
+		case r.Flags&diag.FlagProc != 0 && r.Connected() && (r.Proto == diag.ProtoTCP || r.Inode == recs[other].Inode):
 			// The same, of two readings of /proc/net.
-			r.flags |= flagGone
-		case !r.connected():
+			r.Flags |= diag.FlagGone
+		case !r.Connected():
 			if shared == nil {
 				shared = make(map[int]bool)
 			}
@@ -98,16 +102,16 @@ func joinPeers(recs []record) {
 	zero4 := [16]byte{10: 0xff, 11: 0xff}
 	for i := range recs {
 		r := &recs[i]
-		if !r.connected() || r.flags&flagGone != 0 {
+		if !r.Connected() || r.Flags&diag.FlagGone != 0 {
 			continue
 		}
-		p := t.find(recs, &r.remote, &r.local, r.remotePort, r.localPort, r.space, r.proto)
-		if p < 0 && r.proto == protoUDP {
+		p := t.find(recs, &r.Remote, &r.Local, r.RemotePort, r.LocalPort, r.Space, r.Proto)
+		if p < 0 && r.Proto == diag.ProtoUDP {
 			// The receiver's own remote address is zero: of its family.
-			for _, local := range []*[16]byte{&r.remote, &zero4, &none} {
+			for _, local := range []*[16]byte{&r.Remote, &zero4, &none} {
 				for _, remote := range []*[16]byte{&zero4, &none} {
 					if p < 0 {
-						p = t.find(recs, local, remote, r.remotePort, 0, r.space, r.proto)
+						p = t.find(recs, local, remote, r.RemotePort, 0, r.Space, r.Proto)
 					}
 				}
 			}
@@ -116,7 +120,7 @@ func joinPeers(recs []record) {
 			}
 		}
 		if p >= 0 {
-			r.peer = int32(p)
+			r.Peer = int32(p)
 		}
 	}
 }
@@ -124,19 +128,19 @@ func joinPeers(recs []record) {
 // joinAcross joins connections between network namespaces, such as from the
 // host to a container: the other end is the only one with the same addresses.
 // A loopback address never leaves its namespace.
-func joinAcross(recs []record) {
+func joinAcross(recs []diag.Record) {
 	type ends struct {
 		local, remote         [16]byte
 		localPort, remotePort uint16
 		proto                 uint8
 	}
 	open := make(map[ends]int32) // -1 where there are several
-	crosses := func(r *record) bool {
-		return r.peer < 0 && r.connected() && r.flags&flagGone == 0 && !address(&r.local).IsLoopback()
+	crosses := func(r *diag.Record) bool {
+		return r.Peer < 0 && r.Connected() && r.Flags&diag.FlagGone == 0 && !diag.Addr(&r.Local).IsLoopback()
 	}
 	for i := range recs {
 		if r := &recs[i]; crosses(r) {
-			k := ends{r.local, r.remote, r.localPort, r.remotePort, r.proto}
+			k := ends{r.Local, r.Remote, r.LocalPort, r.RemotePort, r.Proto}
 			if _, ok := open[k]; ok {
 				open[k] = -1
 			} else {
@@ -146,9 +150,9 @@ func joinAcross(recs []record) {
 	}
 	for i := range recs {
 		if r := &recs[i]; crosses(r) {
-			p, ok := open[ends{r.remote, r.local, r.remotePort, r.localPort, r.proto}]
-			if ok && p >= 0 && recs[p].space != r.space {
-				r.peer = p
+			p, ok := open[ends{r.Remote, r.Local, r.RemotePort, r.LocalPort, r.Proto}]
+			if ok && p >= 0 && recs[p].Space != r.Space {
+				r.Peer = p
 			}
 		}
 	}
@@ -161,14 +165,14 @@ func (s *Snapshot) joinUnix() {
 	}
 	byInode := make(map[uint32]int32, len(s.unix))
 	for i := range s.recs {
-		if r := &s.recs[i]; r.proto == protoUnix && r.inode != 0 {
-			byInode[r.inode] = int32(i)
+		if r := &s.recs[i]; r.Proto == diag.ProtoUnix && r.Inode != 0 {
+			byInode[r.Inode] = int32(i)
 		}
 	}
 	for i := range s.recs {
-		if r := &s.recs[i]; r.proto == protoUnix {
-			if p, ok := byInode[s.unix[r.extra-1].peer]; ok {
-				r.peer = p
+		if r := &s.recs[i]; r.Proto == diag.ProtoUnix {
+			if p, ok := byInode[s.unix[r.Extra-1].Peer]; ok {
+				r.Peer = p
 			}
 		}
 	}

@@ -4,19 +4,20 @@ import (
 	"net/netip"
 
 	"lodge/internal/loopback"
+	"lodge/internal/sockets/diag"
 )
 
 // bytecode returns the filter that leaves out what matchSocket would. It may
 // take more than that.
 func (f *Filter) bytecode() []byte {
-	var ports, addresses []condition
+	var ports, addresses []diag.Condition
 	for _, p := range f.Ports {
-		ports = append(ports, either(int32(p), netip.Prefix{})...)
+		ports = append(ports, diag.Either(int32(p), netip.Prefix{})...)
 	}
 	for _, p := range f.Addresses {
-		addresses = append(addresses, either(-1, plainPrefix(p))...)
+		addresses = append(addresses, diag.Either(-1, plainPrefix(p))...)
 	}
-	return compile(ports, addresses, scopeConditions(f.Scopes))
+	return diag.Compile(ports, addresses, scopeConditions(f.Scopes))
 }
 
 // plainPrefix returns a prefix of IPv4-mapped addresses as one of IPv4. The
@@ -30,11 +31,11 @@ func plainPrefix(p netip.Prefix) netip.Prefix {
 
 // scopeConditions returns the addresses of scopes, or none where one of them is
 // "what no other is".
-func scopeConditions(list []loopback.Scope) []condition {
-	var out []condition
+func scopeConditions(list []loopback.Scope) []diag.Condition {
+	var out []diag.Condition
 	add := func(prefixes ...netip.Prefix) {
 		for _, p := range prefixes {
-			out = append(out, condition{opSource, -1, p})
+			out = append(out, diag.Condition{Op: diag.OpLocal, Port: -1, Prefix: p})
 		}
 	}
 	single := func(ip netip.Addr) netip.Prefix { return netip.PrefixFrom(ip, ip.BitLen()) }

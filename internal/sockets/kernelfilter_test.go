@@ -10,6 +10,7 @@ import (
 	"pgregory.net/rapid"
 
 	"lodge/internal/loopback"
+	"lodge/internal/sockets/diag"
 )
 
 func allScopes() []loopback.Scope {
@@ -18,7 +19,7 @@ func allScopes() []loopback.Scope {
 
 // runFilter is what the kernel does (net/ipv4/inet_diag.c, inet_diag_bc_run), with
 // the checks of inet_diag_bc_audit.
-func runFilter(t interface{ Fatalf(string, ...any) }, code []byte, r *record) bool {
+func runFilter(t interface{ Fatalf(string, ...any) }, code []byte, r *diag.Record) bool {
 	at := 0
 	for at < len(code) {
 		op := code[at]
@@ -31,9 +32,9 @@ func runFilter(t interface{ Fatalf(string, ...any) }, code []byte, r *record) bo
 		case 1: // INET_DIAG_BC_JMP
 			ok = false
 		case 7, 8: // INET_DIAG_BC_S_COND, INET_DIAG_BC_D_COND
-			ip, port := &r.local, r.localPort
+			ip, port := &r.Local, r.LocalPort
 			if op == 8 {
-				ip, port = &r.remote, r.remotePort
+				ip, port = &r.Remote, r.RemotePort
 			}
 			family, bits := code[at+4], int(code[at+5])
 			want := int32(binary.NativeEndian.Uint32(code[at+8:]))
@@ -41,7 +42,7 @@ func runFilter(t interface{ Fatalf(string, ...any) }, code []byte, r *record) bo
 			switch {
 			case family == unix.AF_INET && netip.AddrFrom16(*ip).Is4In6():
 				ok = ok && netip.PrefixFrom(netip.AddrFrom4([4]byte(code[at+12:at+16])), bits).Contains(netip.AddrFrom4([4]byte(ip[12:])))
-			case family == unix.AF_INET6 && r.family == unix.AF_INET6:
+			case family == unix.AF_INET6 && r.Family == unix.AF_INET6:
 				ok = ok && netip.PrefixFrom(netip.AddrFrom16([16]byte(code[at+12:at+28])), bits).Contains(netip.AddrFrom16(*ip))
 			case family != unix.AF_UNSPEC:
 				ok = false
@@ -93,13 +94,13 @@ func TestBytecodeLeavesNothingOut(t *testing.T) {
 	})
 	port := rapid.SampledFrom([]uint16{0, 22, 80, 5432, 65535})
 	rapid.Check(t, func(t *rapid.T) {
-		r := record{proto: protoTCP, state: StateEstablished, localPort: port.Draw(t, "lp"), remotePort: port.Draw(t, "rp")}
+		r := diag.Record{Proto: diag.ProtoTCP, State: diag.StateEstablished, LocalPort: port.Draw(t, "lp"), RemotePort: port.Draw(t, "rp")}
 		a, b := ip.Draw(t, "local"), ip.Draw(t, "remote")
-		r.family = unix.AF_INET6
+		r.Family = unix.AF_INET6
 		if a.Is4() && b.Is4() {
-			r.family = unix.AF_INET
+			r.Family = unix.AF_INET
 		}
-		r.local, r.remote = a.As16(), b.As16()
+		r.Local, r.Remote = a.As16(), b.As16()
 		var q Query
 		q.Filter.Ports = rapid.SliceOfN(port, 0, 3).Draw(t, "ports")
 		for range rapid.IntRange(0, 3).Draw(t, "n") {

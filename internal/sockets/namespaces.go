@@ -27,7 +27,7 @@ func NamespacesWith(ips []netip.Addr) (list []Namespace, warnings []string, err 
 		n := Namespace{Inode: s.inode, Name: s.name}
 		for _, ip := range ips {
 			ip = ip.Unmap().WithZone("")
-			if s.scopes.isLocal(ip) && !ip.IsLoopback() && !slices.Contains(n.Addresses, ip) {
+			if s.scopes.IsLocal(ip) && !ip.IsLoopback() && !slices.Contains(n.Addresses, ip) {
 				n.Addresses = append(n.Addresses, ip)
 			}
 		}

@@ -12,15 +12,17 @@ import (
 	"golang.org/x/sys/unix"
 
 	"lodge/internal/procfs"
+	"lodge/internal/sockets/diag"
 	"lodge/internal/sockets/holders"
+	"lodge/internal/sockets/netif"
 )
 
 // space is a network namespace that sockets are read from.
 type space struct {
 	inode  uint32 // zero for the one that lodge runs in
 	name   string
-	conns  [2]*Conn // two, so that two dumps go on at once
-	scopes scopes
+	conns  [2]*diag.Conn // two, so that two dumps go on at once
+	scopes netif.Addresses
 	expect int // TCP sockets, or zero if that is not known
 }
 
@@ -28,7 +30,7 @@ type space struct {
 // in. A Conn stays there, whatever thread uses it. count asks for expect.
 func (s *space) open(count bool) error {
 	for i := range s.conns {
-		c, err := Open()
+		c, err := diag.Open()
 		if err != nil {
 			s.close()
 			return err
@@ -49,7 +51,7 @@ func (s *space) look(h *Hints) error {
 		return nil
 	}
 	var err error
-	if s.scopes, err = readScopes(); err == nil && h != nil {
+	if s.scopes, err = netif.Read(); err == nil && h != nil {
 		known := s.scopes
 		h.scopes = &known
 	}
@@ -63,7 +65,7 @@ func (s *space) openAll() error {
 	}
 	if s.settle(nil) {
 		for _, c := range s.conns {
-			if err := c.openProcNet(); err != nil {
+			if err := c.OpenProcNet(); err != nil {
 				s.close()
 				return err
 			}
@@ -227,9 +229,9 @@ func inSpace(fd int, f func() error) error {
 }
 
 // settle is [Conn.Settle] for both Conns of a namespace.
-func (s *space) settle(known *Support) bool {
+func (s *space) settle(known *diag.Support) bool {
 	if known == nil {
-		known = &Support{}
+		known = &diag.Support{}
 	}
 	missing := s.conns[0].Settle(known)
 	return s.conns[1].Settle(known) || missing

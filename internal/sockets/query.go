@@ -1,6 +1,11 @@
 package sockets
 
-import "lodge/internal/sockets/holders"
+import (
+	"lodge/internal/sockets/holders"
+	"lodge/internal/sockets/netif"
+
+	"lodge/internal/sockets/diag"
+)
 
 // Query says which sockets are wanted and what about them. The zero Query is
 // all TCP and UDP sockets of this network namespace, with their processes.
@@ -32,7 +37,7 @@ type Query struct {
 	Hints *Hints
 	// Diag spares the next of several queries to ask whether the kernel has
 	// sock_diag; nil is none.
-	Diag *Support
+	Diag *diag.Support
 	// Homes name the projects.
 	Homes []holders.Home
 	// Live is a map of sockets to processes that is kept all the time, by
@@ -54,7 +59,7 @@ type Table struct {
 // goroutine, in one network namespace, and for a moment.
 type Hints struct {
 	search holders.Hints
-	scopes *scopes // of the interfaces here
+	scopes *netif.Addresses // of the interfaces here
 }
 
 func (h *Hints) ofSearch() *holders.Hints {

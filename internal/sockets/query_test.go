@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"lodge/internal/sockets/diag"
 )
 
 func TestKernelStates(t *testing.T) {
@@ -12,11 +14,11 @@ func TestKernelStates(t *testing.T) {
 		proto  uint8
 		want   uint32
 	}{
-		{nil, protoTCP, 0xfff | 1<<12 | 1<<13}, {nil, protoUDP, 0xfff},
-		{[]string{"listen"}, protoTCP, 1 << 10}, {[]string{"listen"}, protoUDP, 1 << 10},
-		{[]string{"bound"}, protoTCP, 1<<7 | 1<<13}, {[]string{"bound"}, protoUDP, 1 << 7},
-		{[]string{"connected"}, protoTCP, 0}, {[]string{"connected"}, protoUDP, 1 << 1},
-		{[]string{"syn_recv", "time_wait"}, protoTCP, 1<<3 | 1<<12 | 1<<6},
+		{nil, diag.ProtoTCP, 0xfff | 1<<12 | 1<<13}, {nil, diag.ProtoUDP, 0xfff},
+		{[]string{"listen"}, diag.ProtoTCP, 1 << 10}, {[]string{"listen"}, diag.ProtoUDP, 1 << 10},
+		{[]string{"bound"}, diag.ProtoTCP, 1<<7 | 1<<13}, {[]string{"bound"}, diag.ProtoUDP, 1 << 7},
+		{[]string{"connected"}, diag.ProtoTCP, 0}, {[]string{"connected"}, diag.ProtoUDP, 1 << 1},
+		{[]string{"syn_recv", "time_wait"}, diag.ProtoTCP, 1<<3 | 1<<12 | 1<<6},
 	} {
 		q := Query{States: c.states}
 		if got := q.kernelStates(c.proto); got != c.want {

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"lodge/internal/loopback"
+	"lodge/internal/sockets/diag"
 )
 
 // askedPort returns the port that programs inside know for a port of ::1, which
@@ -24,13 +25,13 @@ func (s *Snapshot) askedPort(proto loopback.Protocol, ip netip.Addr, port uint16
 }
 
 // isMoved reports whether an end of a record is a moved socket.
-func (s *Snapshot) isMoved(r *record) bool {
+func (s *Snapshot) isMoved(r *diag.Record) bool {
 	proto := loopback.TCP
-	if r.proto == protoUDP {
+	if r.Proto == diag.ProtoUDP {
 		proto = loopback.UDP
 	}
-	return s.askedPort(proto, address(&r.local), r.localPort) != r.localPort ||
-		r.connected() && s.askedPort(proto, address(&r.remote), r.remotePort) != r.remotePort
+	return s.askedPort(proto, diag.Addr(&r.Local), r.LocalPort) != r.LocalPort ||
+		r.Connected() && s.askedPort(proto, diag.Addr(&r.Remote), r.RemotePort) != r.RemotePort
 }
 
 // withMoved adds, to the ports that a query asks for, those at which they

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"lodge/internal/loopback"
+	"lodge/internal/sockets/diag"
 	"lodge/internal/sockets/holders"
 )
 
@@ -88,7 +89,7 @@ type Row struct {
 	OpenedAt *time.Time `json:"opened_at,omitempty"`
 
 	// TCP is told where it was asked for: see Query.TCPInfo.
-	TCP *TCPInfo `json:"tcp_info,omitempty"`
+	TCP *diag.TCPInfo `json:"tcp_info,omitempty"`
 }
 
 // SourceProc is the Source of a row that was read from /proc/net.

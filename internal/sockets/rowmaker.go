@@ -6,6 +6,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"lodge/internal/loopback"
+	"lodge/internal/sockets/diag"
 	"lodge/internal/sockets/holders"
 )
 
@@ -18,7 +19,7 @@ type rowMaker struct {
 	uid            uint32
 	queue, limit   uint32
 	received, sent uint32
-	info           TCPInfo
+	info           diag.TCPInfo
 	opened         time.Time
 	holders        [2][]*holders.Process
 }
@@ -27,24 +28,24 @@ func (m *rowMaker) fill(s *Snapshot, i uint32) *Row {
 	r := &s.recs[i]
 	row := &m.row
 	*row = Row{
-		State: r.stateName(), Inode: r.inode, Cookie: r.cookie, CgroupID: r.cgroup, V6Only: r.flags&flagV6Only != 0,
-		RecvQueue: &m.received, SendQueue: &m.sent, Unknown: r.flags&flagUnknown != 0,
+		State: r.StateName(), Inode: r.Inode, Cookie: r.Cookie, CgroupID: r.Cgroup, V6Only: r.Flags&diag.FlagV6Only != 0,
+		RecvQueue: &m.received, SendQueue: &m.sent, Unknown: r.Flags&diag.FlagUnknown != 0,
 	}
-	m.received, m.sent = r.rqueue, r.wqueue
-	if r.flags&flagProc != 0 {
+	m.received, m.sent = r.RQueue, r.WQueue
+	if r.Flags&diag.FlagProc != 0 {
 		row.Source = SourceProc
 	}
-	if sp := s.spaces[r.space]; sp.inode != 0 {
+	if sp := s.spaces[r.Space]; sp.inode != 0 {
 		row.Namespace, row.NamespaceName = sp.inode, sp.name
 	}
-	if r.proto == protoUnix {
+	if r.Proto == diag.ProtoUnix {
 		m.unix(s, r)
 	} else {
 		m.inet(s, r)
 	}
-	if r.flags&flagUID != 0 {
-		m.uid = r.uid
-		row.UID, row.User = &m.uid, s.users[r.uid]
+	if r.Flags&diag.FlagUID != 0 {
+		m.uid = r.UID
+		row.UID, row.User = &m.uid, s.users[r.UID]
 	}
 	row.Processes = s.holders(r, &m.holders[0])
 	m.askV6Only()
@@ -52,81 +53,81 @@ func (m *rowMaker) fill(s *Snapshot, i uint32) *Row {
 	if s.owners != nil {
 		m.live(s, r)
 	}
-	if r.peer >= 0 {
-		p := &s.recs[r.peer]
-		m.peer = Peer{Inode: p.inode, Processes: s.holders(p, &m.holders[1]), Unknown: p.flags&flagUnknown != 0}
+	if r.Peer >= 0 {
+		p := &s.recs[r.Peer]
+		m.peer = Peer{Inode: p.Inode, Processes: s.holders(p, &m.holders[1]), Unknown: p.Flags&diag.FlagUnknown != 0}
 		m.peer.Project, m.peer.Service = s.project(p, m.peer.Processes)
-		if p.proto == protoUnix && p.extra != 0 {
-			m.peer.Path = s.unix[p.extra-1].path
+		if p.Proto == diag.ProtoUnix && p.Extra != 0 {
+			m.peer.Path = s.unix[p.Extra-1].Path
 		}
 		row.Peer = &m.peer
 	}
 	return row
 }
 
-func (m *rowMaker) inet(s *Snapshot, r *record) {
+func (m *rowMaker) inet(s *Snapshot, r *diag.Record) {
 	row := &m.row
 	row.Protocol, row.Family = loopback.TCP, "ipv4"
-	if r.proto == protoUDP {
+	if r.Proto == diag.ProtoUDP {
 		row.Protocol = loopback.UDP
 	}
-	if r.family == unix.AF_INET6 {
+	if r.Family == unix.AF_INET6 {
 		row.Family = "ipv6"
 	}
-	names := &s.spaces[r.space].scopes
-	ip := address(&r.local)
-	m.local = Address{IP: names.zoned(ip, r.iface), Port: s.askedPort(row.Protocol, ip, r.localPort)}
-	row.Local, row.Scope = &m.local, names.scope(m.local.IP)
-	if m.local.Port != r.localPort {
-		row.RealPort = r.localPort
+	names := &s.spaces[r.Space].scopes
+	ip := diag.Addr(&r.Local)
+	m.local = Address{IP: names.Zoned(ip, r.Iface), Port: s.askedPort(row.Protocol, ip, r.LocalPort)}
+	row.Local, row.Scope = &m.local, names.Scope(m.local.IP)
+	if m.local.Port != r.LocalPort {
+		row.RealPort = r.LocalPort
 	}
-	if r.connected() {
-		ip := address(&r.remote)
-		m.remote = Address{IP: names.zoned(ip, r.iface), Port: s.askedPort(row.Protocol, ip, r.remotePort)}
+	if r.Connected() {
+		ip := diag.Addr(&r.Remote)
+		m.remote = Address{IP: names.Zoned(ip, r.Iface), Port: s.askedPort(row.Protocol, ip, r.RemotePort)}
 		row.Remote = &m.remote
 	}
-	if r.proto == protoTCP && r.state == StateListen {
-		m.queue, m.limit = r.rqueue, r.wqueue
+	if r.Proto == diag.ProtoTCP && r.State == diag.StateListen {
+		m.queue, m.limit = r.RQueue, r.WQueue
 		row.Backlog, row.BacklogLimit = &m.queue, &m.limit
 		m.received, m.sent = 0, 0
 		if row.Source == SourceProc {
 			row.BacklogLimit = nil
 		}
 	}
-	if r.extra != 0 {
-		m.info = s.infos[r.extra-1]
+	if r.Extra != 0 {
+		m.info = s.infos[r.Extra-1]
 		row.TCP = &m.info
 	}
 }
 
-func (m *rowMaker) unix(s *Snapshot, r *record) {
+func (m *rowMaker) unix(s *Snapshot, r *diag.Record) {
 	row := &m.row
 	row.Protocol, row.Family = "unix", "unix"
-	info := &s.unix[r.extra-1]
-	row.Path, row.Type = info.path, info.kind
+	info := &s.unix[r.Extra-1]
+	row.Path, row.Type = info.Path, info.Kind
 	switch {
 	case row.Source == SourceProc:
 		row.RecvQueue, row.SendQueue = nil, nil
-	case r.state == StateListen:
-		m.queue, m.limit = r.rqueue, r.wqueue
+	case r.State == diag.StateListen:
+		m.queue, m.limit = r.RQueue, r.WQueue
 		row.Backlog, row.BacklogLimit = &m.queue, &m.limit
 		m.received, m.sent = 0, 0
 	}
 }
 
 // live adds what only a live map knows.
-func (m *rowMaker) live(s *Snapshot, r *record) {
-	if at, ok := s.owners.OpenedAt(r.inode); ok {
+func (m *rowMaker) live(s *Snapshot, r *diag.Record) {
+	if at, ok := s.owners.OpenedAt(r.Inode); ok {
 		m.opened = at
 		m.row.OpenedAt = &m.opened
 	}
-	if len(m.row.Processes) == 0 && r.proto != protoUnix && len(s.owners.Closed) > 0 {
-		e := holders.Ends{Protocol: m.row.Protocol, Namespace: m.row.Namespace, Local: unzoned(&r.local, r.localPort)}
+	if len(m.row.Processes) == 0 && r.Proto != diag.ProtoUnix && len(s.owners.Closed) > 0 {
+		e := holders.Ends{Protocol: m.row.Protocol, Namespace: m.row.Namespace, Local: diag.AddrPort(&r.Local, r.LocalPort)}
 		if e.Namespace == 0 {
 			e.Namespace = s.namespace
 		}
-		if r.connected() {
-			e.Remote = unzoned(&r.remote, r.remotePort)
+		if r.Connected() {
+			e.Remote = diag.AddrPort(&r.Remote, r.RemotePort)
 		}
 		m.row.Closed = s.owners.Closed[e].Process
 	}

@@ -4,6 +4,7 @@ import (
 	"iter"
 	"slices"
 
+	"lodge/internal/sockets/diag"
 	"lodge/internal/sockets/holders"
 )
 
@@ -13,9 +14,9 @@ type Snapshot struct {
 	// places is one more than a record's index in shown; made when asked for.
 	places []int32
 
-	recs      []record
-	infos     []TCPInfo
-	unix      []unixInfo
+	recs      []diag.Record
+	infos     []diag.TCPInfo
+	unix      []diag.UnixInfo
 	spaces    []space
 	set       *holders.InodeSet
 	processes []*holders.Process // holders' indexes lead here
@@ -65,13 +66,13 @@ func (s *Snapshot) Table() *Table {
 
 // holders returns the processes that hold a socket, by pid. One alone is a part
 // of s.processes; several are put into spare.
-func (s *Snapshot) holders(r *record, spare *[]*holders.Process) []*holders.Process {
+func (s *Snapshot) holders(r *diag.Record, spare *[]*holders.Process) []*holders.Process {
 	if s.set == nil {
 		return []*holders.Process{}
 	}
 	list := (*spare)[:0]
 	only := uint32(0)
-	s.set.Each(r.inode, func(p uint32) {
+	s.set.Each(r.Inode, func(p uint32) {
 		only = p
 		list = append(list, s.processes[p])
 	})
@@ -88,12 +89,12 @@ func (s *Snapshot) holders(r *record, spare *[]*holders.Process) []*holders.Proc
 
 // project says to which project a socket belongs: by its address, else by the
 // first of its holders that is inside one.
-func (s *Snapshot) project(r *record, holders []*holders.Process) (project, service string) {
+func (s *Snapshot) project(r *diag.Record, holders []*holders.Process) (project, service string) {
 	if len(s.homes) == 0 {
 		return "", ""
 	}
-	if r.proto != protoUnix {
-		ip := address(&r.local)
+	if r.Proto != diag.ProtoUnix {
+		ip := diag.Addr(&r.Local)
 		for i := range s.homes {
 			if h := &s.homes[i]; h.IP4 == ip || h.IP6 == ip {
 				project = h.Project

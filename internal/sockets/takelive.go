@@ -5,6 +5,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"lodge/internal/sockets/diag"
 	"lodge/internal/sockets/holders"
 )
 
@@ -41,14 +42,14 @@ func (s *Snapshot) takeLive(ctx context.Context, q *Query, owners *holders.Owner
 	ask := s.lookups()
 	for i := range s.recs {
 		r := &s.recs[i]
-		if r.inode == 0 || !s.sought(r) || s.set.Held(r.inode) {
+		if r.Inode == 0 || !s.sought(r) || s.set.Held(r.Inode) {
 			continue
 		}
-		if err := s.refresh(r, &ask[r.space]); err != nil {
+		if err := s.refresh(r, &ask[r.Space]); err != nil {
 			return err
 		}
-		if owners.Unreadable > 0 && r.inode != 0 {
-			r.flags |= flagUnknown
+		if owners.Unreadable > 0 && r.Inode != 0 {
+			r.Flags |= diag.FlagUnknown
 		}
 	}
 	if q.Details {

@@ -1,7 +1,7 @@
 package ebpfhome
 
 import (
-	"lodge/internal/sockets"
+	"lodge/internal/sockets/diag"
 
 	"lodge/internal/sockets/holders"
 )
@@ -50,7 +50,7 @@ type attribution struct {
 
 // of returns the service that made a socket, and whether it was made inside.
 // What the kernel does not tell is filled in.
-func (a *attribution) of(s *sockets.Socket) (service string, isInside bool, err error) {
+func (a *attribution) of(s *diag.Socket) (service string, isInside bool, err error) {
 	if !s.FromProc {
 		service, isInside = a.services[s.CgroupID]
 		return service, isInside, nil

@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"lodge/internal/loopback"
-	"lodge/internal/sockets"
+	"lodge/internal/sockets/diag"
 	"lodge/internal/sockets/holders"
 )
 
@@ -122,7 +122,7 @@ func (h *Home) LetGo(service string) { h.Unhold(service) }
 func (h *Home) listening() (map[uint32]bool, error) {
 	out := make(map[uint32]bool)
 	for _, family := range []int{unix.AF_INET, unix.AF_INET6} {
-		list, err := h.conn.Dump(loopback.TCP, family, sockets.Listening)
+		list, err := h.conn.Dump(loopback.TCP, family, diag.Listening)
 		if err != nil {
 			return nil, err
 		}
