@@ -36,7 +36,7 @@ var allowed = map[string][]string{
 	"sockets/diag":     {"loopback"},
 	"sockets/holders":  {"loopback", "mark", "procfs"},
 	"sockets/netif":    {"loopback", "sockets/diag"},
-	"sockets/track":    {"loopback", "sockets"},
+	"sockets/track":    {"loopback", "procfs", "sockets", "sockets/holders"},
 	"proxy":            {},
 	"bpf":              {"loopback", "owners", "procfs"},
 	"hosts":            {},

@@ -70,7 +70,7 @@ func (q *Query) details() holders.Details {
 	return d
 }
 
-// eachSought gives the records whose holders are wanted to f, and some twice.
+// eachSought calls f with each record whose holders are wanted, with some twice.
 func (s *Snapshot) eachSought(f func(*diag.Record)) {
 	for i := range s.recs {
 		r := &s.recs[i]
@@ -133,7 +133,7 @@ func (s *Snapshot) lookAgain(ctx context.Context, f holders.Request, all bool) e
 		}
 	}
 	if all {
-		return nil // nobody holds what is left
+		return nil // what is left has no holder
 	}
 	for i := range s.recs {
 		if r := &s.recs[i]; r.Inode != 0 && !s.set.Held(r.Inode) {
@@ -153,7 +153,7 @@ func (s *Snapshot) sought(r *diag.Record) bool {
 }
 
 // refresh asks the kernel for a socket again: it may be gone, or have passed to
-// a state in which nobody holds it.
+// a state in which no process holds it.
 func (s *Snapshot) refresh(r *diag.Record, ask *diag.Lookups) error {
 	if r.Proto == diag.ProtoUnix || r.State == diag.StateClose && r.Proto == diag.ProtoTCP {
 		return nil // cannot be asked for alone

@@ -20,7 +20,7 @@ func newTuples(n int) *tuples {
 	return &tuples{table: make([]uint32, 1<<bits), shift: uint8(64 - bits)}
 }
 
-// hashEnds mixes the ends of a connection, which somebody else may choose: a
+// hashEnds mixes the ends of a connection, which another user may choose: a
 // table full of one value would be slow, not wrong.
 func hashEnds(local, remote *[16]byte, localPort, remotePort uint16, space uint16, proto uint8) uint64 {
 	const m = 0x9e3779b97f4a7c15
@@ -35,7 +35,7 @@ func hashEnds(local, remote *[16]byte, localPort, remotePort uint16, space uint1
 	return h * m
 }
 
-// add puts in recs[i], and gives the record that has the same ends already.
+// add adds recs[i], or returns the record that has the same ends already.
 func (t *tuples) add(recs []diag.Record, i int) (other int, ok bool) {
 	r := &recs[i]
 	at := hashEnds(&r.Local, &r.Remote, r.LocalPort, r.RemotePort, r.Space, r.Proto) >> t.shift

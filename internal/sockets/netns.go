@@ -196,7 +196,7 @@ func otherSpaces() (list []space, warnings []string, err error) {
 	return list, warnings, nil
 }
 
-// containerOf names the container that a process is in, or gives "".
+// containerOf returns the name of the container that a process is in, or "".
 func containerOf(pid int) string {
 	b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/cgroup")
 	if err != nil {

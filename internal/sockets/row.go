@@ -9,8 +9,8 @@ import (
 	"lodge/internal/sockets/holders"
 )
 
-// Row is one socket as people and programs are told of it: what the kernel
-// says, who holds it, and who is at the other end. Its JSON is what
+// Row is one socket as it is shown: what the kernel says, which processes hold
+// it, and its other end. Its JSON is what
 // `lodge ports --json` prints.
 type Row struct {
 	// Protocol is tcp, udp or unix.
@@ -60,12 +60,12 @@ type Row struct {
 	NamespaceName string `json:"network_namespace_name,omitempty"`
 
 	// Processes are all that hold the socket, by pid. Empty with Unknown
-	// false means that nobody holds it (TIME_WAIT and the like); a socket
-	// that such a state has left keeps who closed it in Closed.
+	// false means that no process holds it (TIME_WAIT and the like); the process
+	// that closed it may be in Closed.
 	Processes []*holders.Process `json:"processes"`
 	// Unknown says that there are holders that may not be seen from here.
 	Unknown bool `json:"owner_unknown,omitempty"`
-	// Closed is who had a socket that no process holds any more, where the
+	// Closed is the process that had a socket which none holds any more, where the
 	// live map saw it.
 	Closed *holders.Process `json:"closed_by,omitempty"`
 	// Project and Service are lodge's.

@@ -10,9 +10,9 @@ import (
 
 // Operations of the kernel's socket filter (linux/inet_diag.h,
 // INET_DIAG_BC_*). It is run over each socket of a dump
-// (net/ipv4/inet_diag.c, inet_diag_bc_run): each operation goes on yes or no
-// bytes further; who arrives at the end exactly is told, who jumps beyond it is
-// not.
+// (net/ipv4/inet_diag.c, inet_diag_bc_run): each operation jumps yes or no
+// bytes forward. A socket whose run stops exactly at the end is in the answer, one
+// that jumps beyond it is not.
 const (
 	opJump       = 1 // INET_DIAG_BC_JMP
 	OpLocal      = 7 // INET_DIAG_BC_S_COND

@@ -84,7 +84,7 @@ func (c *Conn) Close() error {
 }
 
 // Lookup asks which socket would receive a connection (TCP) or a datagram
-// (UDP) that is sent to local from an address that nobody knows: the listener
+// (UDP) that is sent to local from an unknown address: the listener
 // or the unconnected socket that the kernel itself would choose. The cost does
 // not grow with the number of sockets, and nothing is allocated.
 //
@@ -96,8 +96,8 @@ func (c *Conn) Lookup(proto loopback.Protocol, local netip.AddrPort) (Socket, bo
 }
 
 // LookupPair is Lookup for what is sent from remote to local: it also finds a
-// socket that is connected to remote. The zero AddrPort is a remote that
-// nobody knows. Both must be of one address family.
+// socket that is connected to remote. The zero AddrPort is an unknown
+// remote. Both must be of one address family.
 func (c *Conn) LookupPair(proto loopback.Protocol, local, remote netip.AddrPort) (Socket, bool, error) {
 	number, err := protocolNumber(proto)
 	if err != nil {

@@ -60,8 +60,8 @@ func (q Question) bytes() []byte {
 	return out
 }
 
-// stream sends a request for a dump and gives the body of each message of the
-// answer to add. interrupted says that the table changed meanwhile, so that
+// stream sends a request for a dump and calls add with the body of each message
+// of the answer. interrupted says that the table changed meanwhile, so that
 // sockets may be missing or double.
 func (c *Conn) stream(ctx context.Context, request []byte, add func(body []byte) error) (interrupted bool, err error) {
 	c.mu.Lock()

@@ -43,8 +43,8 @@ type batch struct {
 	errno unix.Errno
 }
 
-// parse reads one datagram of netlink messages and gives each socket in it to
-// add.
+// parse reads one datagram of netlink messages and calls add with each socket in
+// it.
 func parse(b []byte, seq uint32, add func(Socket)) (batch, error) {
 	return messages(b, seq, func(body []byte) error {
 		var r Record
@@ -56,8 +56,8 @@ func parse(b []byte, seq uint32, add func(Socket)) (batch, error) {
 	})
 }
 
-// messages reads one datagram of netlink messages and gives the body of each
-// that is of a socket to add. Messages of another sequence number are answers
+// messages reads one datagram of netlink messages and calls add with the body of
+// each that is of a socket. Messages of another sequence number are answers
 // to an earlier question and are skipped.
 func messages(b []byte, seq uint32, add func(body []byte) error) (batch, error) {
 	var out batch

@@ -47,7 +47,7 @@ type Socket struct {
 	// CgroupID is the cgroup2 directory's inode number, zero if the kernel
 	// does not tell.
 	CgroupID uint64
-	// Cookie is what SO_COOKIE gives: unique until the machine restarts.
+	// Cookie is what SO_COOKIE returns: unique until the machine restarts.
 	Cookie uint64
 	// V6Only is IPV6_V6ONLY; told for listening and for unconnected sockets.
 	V6Only bool

@@ -34,7 +34,7 @@ func BootTime() time.Time {
 }
 
 // describe reads what is told of a process, by way of its open directory. It
-// gives nil if the process is gone. inside says that it may be a service's.
+// returns nil if the process is gone. inside says that it may be a service's.
 func (w *searcher) describe(dir, pid int, inside bool) *Process {
 	b, err := w.read(dir, "stat")
 	if err != nil {

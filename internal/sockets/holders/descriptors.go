@@ -28,7 +28,7 @@ type searcher struct {
 	name  [24]byte
 }
 
-// process looks through the descriptors of one process. It gives nil if the
+// process looks through the descriptors of one process. It returns nil if the
 // process holds nothing that is wanted, or is gone: what is read of it, its
 // start included, comes by way of its directory, which never is another
 // process's that has got the same id.
@@ -46,7 +46,7 @@ func (w *searcher) process(pid int, index uint32) (*Process, error) {
 	return w.holder(fds, pid, before), nil
 }
 
-// open opens a process's directory of descriptors. It gives -1 if the process
+// open opens a process's directory of descriptors. It returns -1 if the process
 // is gone, or may not be looked into. Where the process's first thread has ended
 // it opens the directory of its threads instead, and ended is true: see
 // openThreads.
@@ -108,7 +108,7 @@ func (w *searcher) holder(fds, pid, before int) *Process {
 }
 
 // directory looks through the descriptors in an open /proc/PID/fd. They may
-// be closed, and the process may end, meanwhile. It gives false if they may be
+// be closed, and the process may end, meanwhile. It returns false if they may be
 // listed, but not read: the second is the stricter right (ptrace(2), "Ptrace
 // access mode checking").
 func (w *searcher) directory(dir int, index uint32) bool {

@@ -12,7 +12,7 @@ import (
 
 // ProcessSockets returns the inode numbers of the sockets that process pid has
 // open, from /proc/PID/fd (proc(5)). A process that is gone has none; one that
-// belongs to somebody else is an error (EACCES).
+// belongs to another user is an error (EACCES).
 func ProcessSockets(pid int) (map[uint32]struct{}, error) {
 	out := make(map[uint32]struct{})
 	dir, err := os.Open("/proc/" + strconv.Itoa(pid) + "/fd")
@@ -50,7 +50,7 @@ func vanished(err error) bool {
 }
 
 // ParseLink reads what a socket in /proc/PID/fd links to, "socket:[123]", and
-// gives its inode number.
+// returns its inode number.
 func ParseLink(s string) (uint32, bool) {
 	s, ok := strings.CutPrefix(s, "socket:[")
 	if !ok {

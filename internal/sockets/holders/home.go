@@ -86,8 +86,8 @@ func (h *Home) mayHold(p *Process) bool {
 
 // cgroupHome reads the path of a cgroup inside a home of the ebpf engine:
 // /lodge-UID-RANDOM/home-ADDRESS/in/SERVICE, where a byte of the service may
-// be written %NN. Only a path that begins so is one: who may make cgroups
-// somewhere below cannot pass for a home.
+// be written %NN. Only a path that begins so is one: a user who may make
+// cgroups somewhere below cannot imitate a home.
 func cgroupHome(path string) (ip netip.Addr, service string, ok bool) {
 	parts := strings.SplitN(path, "/", 6)
 	if len(parts) < 5 || parts[0] != "" || !strings.HasPrefix(parts[1], "lodge-") || parts[3] != "in" || parts[4] == "" {
@@ -144,8 +144,8 @@ type Home struct {
 	Moved []Moved
 }
 
-// Moved is a socket at the port Real of ::1 that its program, and whoever is
-// inside, knows as Port.
+// Moved is a socket at the port Real of ::1 that its program, and other programs
+// inside the home, know as Port.
 type Moved struct {
 	Protocol   loopback.Protocol
 	Port, Real uint16

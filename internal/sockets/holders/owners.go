@@ -23,15 +23,15 @@ type Live interface {
 }
 
 // Owners is what a Live map says: for each socket inode the processes that
-// hold it, and who had the sockets that are gone. It is made by NewOwners and
+// hold it, and the last owners of sockets that are gone. It is made by NewOwners and
 // not changed after; any number of goroutines may ask.
 //
 // It is flat tables and no Go map, since a map of 200,000 entries takes longer
 // to fill than the kernel to list the sockets.
 type Owners struct {
 	// Processes are those that hold a socket. PID, Start, Name, UID and
-	// ParentPID are told; the rest is the reader's to find, with his own
-	// rights, in /proc.
+	// ParentPID are told; the reader finds the rest in /proc, with its own
+	// rights.
 	Processes []*Process
 	// Holdings say which holds which, those of one process together.
 	Holdings []Holding
@@ -45,7 +45,7 @@ type Owners struct {
 	Warnings []string
 
 	opens   bool      // one of Holdings is known to be opened
-	index   sync.Once // makes what follows, when somebody first asks
+	index   sync.Once // makes what follows, at the first question
 	slots   []slot    // open addressing, a power of two, at most half full
 	shift   uint      // 32 less the power
 	holders []int32   // of each inode together, indexes into Processes
@@ -76,7 +76,7 @@ type Ends struct {
 	Local, Remote netip.AddrPort
 }
 
-// LastOwner is who had a connection, and since when it has none.
+// LastOwner is the process that had a connection last, and since when it has none.
 type LastOwner struct {
 	Process *Process
 	At      time.Time

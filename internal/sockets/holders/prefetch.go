@@ -8,31 +8,31 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Prefetch reads who has which sockets while the kernel still tells which there
-// are: the one waits for memory, the other for locks. What changes in between is
-// looked for again, as what changes afterwards is (lookAgain).
+// Prefetch reads the descriptors of processes while the kernel dumps its tables of
+// sockets: one waits for memory, the other for locks. What changes in between is
+// searched for again, like what changes after a search.
 type Prefetch struct {
 	search search
 	pids   []int
-	list   []readAhead // of pids
+	list   []prefetched // of pids
 	next   atomic.Int64
 	open   atomic.Int64 // directories
 	stop   atomic.Bool
 	wg     sync.WaitGroup
-	err    error // of opening /proc or listing it; whoever searches meets it too
+	err    error // of opening /proc or listing it; the search that follows meets it too
 }
 
-// readAhead is what one process has.
-type readAhead struct {
+// prefetched is what one process has.
+type prefetched struct {
 	dir    int // its /proc/PID/fd, open; -1: it was not read, or has no socket
 	read   bool
 	inodes []uint32
 }
 
-// aheadMost bounds how many directories are kept open.
-const aheadMost = 512
+// prefetchMost bounds how many directories are kept open.
+const prefetchMost = 512
 
-// StartPrefetch begins to read.
+// StartPrefetch begins to read. The caller closes the result.
 func StartPrefetch() *Prefetch {
 	a := &Prefetch{search: search{Request: Request{Want: NewInodeSet(0)}}}
 	if a.search.proc, a.err = OpenProc(); a.err != nil {
@@ -42,7 +42,7 @@ func StartPrefetch() *Prefetch {
 		if a.pids, a.err = ListProcesses(a.search.proc); a.err != nil {
 			return
 		}
-		a.list = make([]readAhead, len(a.pids))
+		a.list = make([]prefetched, len(a.pids))
 		for range min(runtime.GOMAXPROCS(0), (len(a.pids)+7)/8) {
 			a.wg.Go(a.work)
 		}
@@ -52,7 +52,7 @@ func StartPrefetch() *Prefetch {
 
 func (a *Prefetch) work() {
 	w := &searcher{search: &a.search, seen: make(map[int][]uint32)}
-	for !a.stop.Load() && a.open.Load() < aheadMost {
+	for !a.stop.Load() && a.open.Load() < prefetchMost {
 		i := int(a.next.Add(1)) - 1
 		if i >= len(a.pids) {
 			return
@@ -63,7 +63,7 @@ func (a *Prefetch) work() {
 		w.pid = pid
 		dir, ended, err := w.open(pid)
 		if err != nil {
-			return // whoever searches meets it too
+			return // the search that follows meets it too
 		}
 		if dir >= 0 {
 			if err := w.descriptors(dir, pid, 0, ended); err != nil {
@@ -81,10 +81,10 @@ func (a *Prefetch) work() {
 	}
 }
 
-// wait ends the reading when it has come to its end.
+// wait waits until everything is read.
 func (a *Prefetch) wait() { a.wg.Wait() }
 
-// Close ends it at once, and closes what is open. It may be called again.
+// Close stops reading, and closes what is open. It may be called again.
 func (a *Prefetch) Close() {
 	a.stop.Store(true)
 	a.wg.Wait()

@@ -15,7 +15,7 @@ import (
 )
 
 // A quick search ends early. To look through all descriptors of all processes
-// takes time that grows with sockets that nobody asked for; but a process is
+// takes time that grows with sockets that are not wanted; but a process is
 // mostly in the cgroup in which it made its socket, processes that were started
 // one after the other mostly made their sockets so, and those that share a
 // socket are mostly parent and child.
@@ -281,7 +281,7 @@ func (s *search) relatives(pids []int, seen map[int]bool) []int {
 	return out
 }
 
-// parents reads who started each process. Hints keep it.
+// parents reads the parent of each process. Hints keep it.
 func (s *search) parents(pids []int) map[int]int {
 	if s.Hints != nil && s.Hints.parents != nil {
 		return s.Hints.parents

@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Request says what is looked for, and what is read of those who have it.
+// Request says what is searched for, and what is read of the processes found.
 type Request struct {
 	Want    *InodeSet
 	Details Details

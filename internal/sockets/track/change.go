@@ -48,7 +48,7 @@ type Change struct {
 	Project, Service string
 
 	// Before is nil for a socket that was opened, After for one that was closed.
-	// Both are rows of the tables, which must not be changed; who keeps them
+	// Both are rows of the tables, which must not be changed; keeping them
 	// keeps their tables in memory.
 	Before, After *sockets.Row
 }

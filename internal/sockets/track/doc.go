@@ -9,6 +9,6 @@
 // notification for these without privileges, so neither is counted. What a
 // subscriber does not take in time is counted: see [Update.Lost].
 //
-// The package reads nothing itself: the caller's function returns each table,
-// and decides what is selected and how holders are found.
+// The caller's function returns each table, and decides what is selected. A
+// [HolderCache] lets it find the holders without a search for each reading.
 package track

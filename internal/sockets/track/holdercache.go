@@ -1,4 +1,4 @@
-package cli
+package track
 
 import (
 	"context"
@@ -11,15 +11,16 @@ import (
 	"lodge/internal/sockets/holders"
 )
 
-// ownersAge is how long owners are taken for known: by then a socket may have
+// holdersAge is how long holders are taken for known: by then a socket may have
 // been passed to another process, or inherited by one, unseen.
-const ownersAge = 10 * time.Second
+const holdersAge = 10 * time.Second
 
-// topOwners lists sockets often and cheaply. Who holds a socket is searched in
+// HolderCache lists sockets often at little cost. The holders are searched for in
 // /proc only when there is a socket that was not there before, when a process
-// that held one is gone, or when it was searched a while ago; in between, only
-// the kernel's table is read.
-type topOwners struct {
+// that held one is gone, or when the last search is a while ago; in between, only
+// the kernel's table is read: that a socket was passed on to another process is
+// noticed after ten seconds at most. It is for one goroutine at a time.
+type HolderCache struct {
 	list  func(context.Context, sockets.Query) (*sockets.Table, error)
 	alive func(*sockets.Process) bool
 
@@ -47,7 +48,7 @@ const (
 	busyMost   = 10
 )
 
-func (o *topOwners) wantsLive(now time.Time) bool {
+func (o *HolderCache) wantsLive(now time.Time) bool {
 	return (!o.privileged && o.blind || o.busy >= busyEnough) && !now.Before(o.liveAgain)
 }
 
@@ -93,13 +94,15 @@ type owned struct {
 	peer             *sockets.Peer
 }
 
-func newTopOwners() *topOwners {
-	return &topOwners{list: sockets.List, privileged: os.Geteuid() == 0, alive: func(p *sockets.Process) bool { return procfs.Alive(p.PID, p.Start) }}
+// NewHolderCache returns a cache that knows no holder.
+func NewHolderCache() *HolderCache {
+	return &HolderCache{list: sockets.List, privileged: os.Geteuid() == 0, alive: func(p *sockets.Process) bool { return procfs.Alive(p.PID, p.Start) }}
 }
 
-// table returns the sockets that q asks for, with their owners.
-func (o *topOwners) table(ctx context.Context, q sockets.Query, now time.Time) (*sockets.Table, error) {
-	if o.known != nil && now.Sub(o.read) < ownersAge && o.homes == len(q.Homes) && o.allAlive() {
+// List returns the sockets that q asks for, with their holders. It is to be called
+// with the same query, but for the homes and the live map.
+func (o *HolderCache) List(ctx context.Context, q sockets.Query, now time.Time) (*sockets.Table, error) {
+	if o.known != nil && now.Sub(o.read) < holdersAge && o.homes == len(q.Homes) && o.allAlive() {
 		cheap := q
 		cheap.NoProcesses, cheap.Details, cheap.Live = true, false, nil
 		t, err := o.list(ctx, cheap)
@@ -122,7 +125,7 @@ func (o *topOwners) table(ctx context.Context, q sockets.Query, now time.Time) (
 }
 
 // search asks the live map where it is of use, and /proc otherwise.
-func (o *topOwners) search(ctx context.Context, q sockets.Query, now time.Time) (*sockets.Table, error) {
+func (o *HolderCache) search(ctx context.Context, q sockets.Query, now time.Time) (*sockets.Table, error) {
 	live := &watchedLive{Live: q.Live}
 	q.Live = nil
 	var seen *sockets.Table
@@ -148,7 +151,7 @@ func (o *topOwners) search(ctx context.Context, q sockets.Query, now time.Time) 
 	return t, err
 }
 
-func (o *topOwners) allAlive() bool {
+func (o *HolderCache) allAlive() bool {
 	for _, p := range o.processes {
 		if !o.alive(p) {
 			return false
@@ -158,7 +161,7 @@ func (o *topOwners) allAlive() bool {
 }
 
 // learn keeps what a search told.
-func (o *topOwners) learn(t *sockets.Table, now time.Time) {
+func (o *HolderCache) learn(t *sockets.Table, now time.Time) {
 	o.read, o.known, o.processes = now, make(map[ownedSocket]owned, len(t.Rows)), o.processes[:0]
 	seen := map[*sockets.Process]struct{}{}
 	for i := range t.Rows {
@@ -175,7 +178,7 @@ func (o *topOwners) learn(t *sockets.Table, now time.Time) {
 
 // fill puts what is known into a table without owners. It is false if there is
 // a socket that is not known, or one whose peer has changed.
-func (o *topOwners) fill(t *sockets.Table) bool {
+func (o *HolderCache) fill(t *sockets.Table) bool {
 	unknown := 0
 	for i := range t.Rows {
 		r := &t.Rows[i]
