@@ -10,6 +10,8 @@ import (
 
 	"lodge/internal/localapi"
 	"lodge/internal/sockets"
+	"lodge/internal/sockets/diag"
+	"lodge/internal/sockets/holders"
 	"lodge/internal/stall"
 )
 
@@ -20,11 +22,11 @@ type look struct {
 	Projects []localapi.Project
 	Homes    []sockets.Home
 	// Live is nil where no daemon runs.
-	Live sockets.Live
+	Live holders.Live
 	// Warnings say what could not be learned, one line each.
 	Warnings []string
 
-	diag sockets.Diag
+	diag diag.Support
 
 	own daemonAt
 	// sudo is the daemon of whoever called root by sudo(8); none if nobody
@@ -97,7 +99,7 @@ func (l *look) refresh(ctx context.Context) {
 		l.Warnings = append(l.Warnings, haltedNotes(ps.Projects)...)
 		return true
 	}
-	if live, ok := any(l.own.client).(sockets.Live); ask(&l.own) && ok {
+	if live, ok := any(l.own.client).(holders.Live); ask(&l.own) && ok {
 		l.Live = live
 	}
 	ask(&l.sudo)

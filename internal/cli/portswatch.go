@@ -2,127 +2,75 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"lodge/internal/sockets"
+	"lodge/internal/sockets/track"
 )
 
-// watchPorts prints what is there and then each change, until it is
-// interrupted or nobody reads any more.
+// watchPorts prints what is there and then each change, until it is interrupted or
+// the reader of the output is gone.
 func (a *app) watchPorts(ctx context.Context, r *portsRequest) error {
-	w, err := newPause(ctx, a.env.Stdout)
-	if err != nil {
-		return fmt.Errorf("watch sockets: %w", err)
-	}
-	defer w.close()
+	ctx, stop := a.untilReaderGone(ctx)
+	defer stop()
 	l := a.look(ctx)
 	defer l.Close()
 	said := make(map[string]bool) // warnings
 	p := &changePrinter{out: a.out, json: r.flags.json, rows: newRowJSON(), text: a.portsText(r)}
+	t := track.New(track.Options[[]string]{Interval: r.flags.interval, Demand: true, Read: r.watchRead(l, !r.flags.json && !p.text.view.timeWait)})
+	s := t.Subscribe(track.SubscribeOptions{Changes: true})
+	defer s.Close()
 	var before *sockets.Table
-	for next := time.Now(); ; {
-		snapshot, err := r.scan(ctx, l)
-		if ctx.Err() != nil {
+	for {
+		u, err := s.Next(ctx)
+		if err != nil {
 			return nil // asked to end
 		}
-		if err != nil {
-			return err
+		if u.Err != nil {
+			return u.Err
 		}
-		if !r.flags.json && !p.text.view.timeWait {
-			// For people a connection is closed when it is in TIME_WAIT.
-			snapshot.Keep(func(r *sockets.Row) bool { return r.State != "time_wait" })
-		}
-		t := snapshot.Table()
-		for _, text := range slices.Concat(l.Warnings, t.Warnings) {
+		for _, text := range slices.Concat(u.Extra, u.Table.Warnings) {
 			if !said[text] {
 				said[text] = true
 				fmt.Fprintln(a.err, "lodge: "+text)
 			}
 		}
 		if before == nil {
-			err = p.first(t)
+			err = p.first(u.Table)
 			if err == nil && !r.flags.json {
-				a.unknownOwners(t.UnknownOwners)
+				a.unknownOwners(u.Table.UnknownOwners)
 			}
 		} else {
-			err = p.changes(before, t)
+			err = p.changes(before, u.Table, u.Changes)
 		}
 		if err != nil {
 			return a.printed(err)
 		}
-		before = t
-		if next = next.Add(r.flags.interval); next.Before(time.Now()) {
-			next = time.Now().Add(r.flags.interval)
-		}
-		if !w.until(next) {
-			return nil
-		}
-		l.refresh(ctx)
+		before = u.Table
 	}
 }
 
-// pause waits, unless it is interrupted or the reader of the output goes away:
-// a change may not come for hours, so the next write is too late to see that.
-type pause struct {
-	out  *os.File
-	wake int // an eventfd
-	done func() bool
-	stop func() bool
-}
-
-func newPause(ctx context.Context, out *os.File) (*pause, error) {
-	fd, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
-	if err != nil {
-		return nil, os.NewSyscallError("eventfd", err)
-	}
-	woken := make(chan struct{})
-	stop := context.AfterFunc(ctx, func() {
-		defer close(woken)
-		_, _ = unix.Write(fd, []byte{1, 0, 0, 0, 0, 0, 0, 0})
-	})
-	return &pause{
-		out: out, wake: fd,
-		done: func() bool { return ctx.Err() != nil },
-		stop: func() bool {
-			if stop() {
-				return true
-			}
-			<-woken // it writes to the descriptor that is closed next
-			return false
-		},
-	}, nil
-}
-
-func (p *pause) close() {
-	p.stop()
-	_ = unix.Close(p.wake)
-}
-
-// until returns false when it is time to end.
-func (p *pause) until(t time.Time) bool {
-	for {
-		ms := int(time.Until(t).Milliseconds()) + 1
-		if ms <= 0 {
-			return !p.done()
+// watchRead returns the function that reads the table for watchPorts, and what the
+// daemon warns of. withoutTimeWait leaves out connections in TIME_WAIT: for people
+// they are closed.
+func (r *portsRequest) watchRead(l *look, withoutTimeWait bool) func(context.Context) (*sockets.Table, []string, error) {
+	fresh := true
+	return func(ctx context.Context) (*sockets.Table, []string, error) {
+		if !fresh {
+			l.refresh(ctx)
 		}
-		fds := []unix.PollFd{{Fd: int32(p.wake), Events: unix.POLLIN}, {Fd: int32(p.out.Fd())}} // POLLERR and POLLHUP come unasked
-		_, err := unix.Poll(fds, ms)
-		switch {
-		case p.done(), err == nil && fds[1].Revents&(unix.POLLERR|unix.POLLHUP|unix.POLLNVAL) != 0:
-			return false
-		case err != nil && !errors.Is(err, unix.EINTR):
-			return false
+		fresh = false
+		s, err := r.scan(ctx, l)
+		if err != nil {
+			return nil, nil, err
 		}
-		if time.Until(t) <= 0 {
-			return true
+		if withoutTimeWait {
+			s.Keep(func(r *sockets.Row) bool { return r.State != "time_wait" })
 		}
+		return s.Table(), l.Warnings, nil
 	}
 }
 
@@ -176,33 +124,32 @@ func (p *changePrinter) appendJSON(change string, at time.Time, r, before *socke
 
 // changes prints what differs between two tables: for people each connection
 // once, not once an end.
-func (p *changePrinter) changes(before, after *sockets.Table) error {
-	all := sockets.Diff(before, after)
+func (p *changePrinter) changes(before, after *sockets.Table, all []track.Change) error {
 	now := time.Now()
 	if p.json {
 		for _, c := range all {
 			old := c.Before
-			if c.Kind == sockets.Closed {
+			if c.Kind == track.Close {
 				old = nil // it is the socket itself
 			}
-			p.appendJSON(string(c.Kind), now, c.Row(), old)
+			p.appendJSON(changeWord(c.Kind), now, c.Row(), old)
 		}
 		return p.flush()
 	}
 	servers := listensOn(&tableSource{rows: after.Rows})
 	for _, kind := range []struct {
-		kind        sockets.ChangeKind
+		word        string
 		sign, color string
 		listens     *portSet
 	}{
-		{sockets.Closed, "-", "31", listensOn(&tableSource{rows: before.Rows})},
-		{sockets.Changed, "~", "33", servers},
-		{sockets.Opened, "+", "32", servers},
+		{changeClosed, "-", "31", listensOn(&tableSource{rows: before.Rows})},
+		{changeChanged, "~", "33", servers},
+		{changeOpened, "+", "32", servers},
 	} {
 		var rows []sockets.Row
 		var was []*sockets.Row
 		for _, c := range all {
-			if c.Kind == kind.kind {
+			if changeWord(c.Kind) == kind.word {
 				rows, was = append(rows, *c.Row()), append(was, c.Before)
 			}
 		}
@@ -219,7 +166,7 @@ func (p *changePrinter) changes(before, after *sockets.Table) error {
 				p.b = now.AppendFormat(append(p.b, ' '), "15:04:05 ")
 				l := make(i)
 				p.b = p.text.appendSentence(p.b, l)
-				if old := was[es[i].index]; kind.kind == sockets.Changed {
+				if old := was[es[i].index]; kind.word == changeChanged {
 					p.b = p.text.appendWas(p.b, old, l.row)
 				}
 				p.b = append(p.b, '\n')
@@ -227,4 +174,17 @@ func (p *changePrinter) changes(before, after *sockets.Table) error {
 		}
 	}
 	return p.flush()
+}
+
+// The words for changes in JSON.
+const changeOpened, changeClosed, changeChanged = "opened", "closed", "changed"
+
+func changeWord(k track.Kind) string {
+	switch k {
+	case track.Open:
+		return changeOpened
+	case track.Close:
+		return changeClosed
+	}
+	return changeChanged
 }

@@ -15,6 +15,7 @@ import (
 
 	"lodge/internal/explain"
 	"lodge/internal/procfs"
+	"lodge/internal/sockets/track"
 	"lodge/internal/tui"
 )
 
@@ -81,7 +82,7 @@ func (a *app) top(ctx context.Context, ch topChoices, filter string) error {
 		Own:   explain.Own,
 		ASCII: ch.ascii || !a.utf8(), Privileged: os.Geteuid() == 0,
 	}
-	src := &topSource{owners: newTopOwners(), text: a.explainText}
+	src := &topSource{holders: track.NewHolderCache(), text: a.explainText}
 	if !ch.once && !ch.asJSON {
 		if err := a.canShowTop(); err != nil {
 			return err

@@ -16,22 +16,23 @@ import (
 	"lodge/internal/logs"
 	"lodge/internal/pidfd"
 	"lodge/internal/sockets"
+	"lodge/internal/sockets/track"
 	"lodge/internal/tui"
 )
 
 // topSource gives top its facts: the kernel's sockets, and what a running
 // daemon knows of projects.
 type topSource struct {
-	look   *look
-	owners *topOwners
-	text   func(ctx context.Context, address string) (string, error)
+	look    *look
+	holders *track.HolderCache
+	text    func(ctx context.Context, address string) (string, error)
 }
 
 // Frame is part of tui.Source. It is called by one goroutine at a time.
 func (s *topSource) Frame(ctx context.Context) (*tui.Frame, error) {
 	s.look.refresh(ctx)
 	now := time.Now()
-	t, err := s.owners.table(ctx, s.look.query(sockets.Query{TCPInfo: true, Details: true}), now)
+	t, err := s.holders.List(ctx, s.look.query(sockets.Query{TCPInfo: true, Details: true}), now)
 	if err != nil {
 		return nil, err
 	}

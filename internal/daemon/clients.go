@@ -8,7 +8,8 @@ import (
 
 	"lodge/internal/loopback"
 	"lodge/internal/procfs"
-	"lodge/internal/sockets"
+	"lodge/internal/sockets/diag"
+	"lodge/internal/sockets/holders"
 )
 
 // maxRecentClients is how many processes are tried before all are.
@@ -18,7 +19,7 @@ const maxRecentClients = 64
 // of them come from 127.0.0.1, so only the process tells one from another.
 type clients struct {
 	mu     sync.Mutex // guards what follows, and lets one search go on at a time
-	conn   *sockets.Conn
+	conn   *diag.Conn
 	recent []int // processes that were found, the last one first
 }
 
@@ -30,7 +31,7 @@ func (c *clients) of(client, server netip.AddrPort) (string, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.conn == nil {
-		conn, err := sockets.Open()
+		conn, err := diag.Open()
 		if err != nil {
 			return "", false
 		}
@@ -76,7 +77,7 @@ func (c *clients) holder(inode uint32) int {
 // holds reports whether a process has a socket open. One that cannot be looked
 // at has none.
 func holds(pid int, inode uint32) bool {
-	open, err := sockets.ProcessSockets(pid)
+	open, err := holders.ProcessSockets(pid)
 	if err != nil {
 		return false
 	}

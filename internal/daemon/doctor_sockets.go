@@ -4,13 +4,13 @@ import (
 	"fmt"
 
 	"lodge/internal/localapi"
-	"lodge/internal/sockets"
+	"lodge/internal/sockets/diag"
 )
 
 // socketCapabilities says from where the sockets of each protocol are read, and
 // what is lost where sock_diag is missing.
 func socketCapabilities() []localapi.Capability {
-	list, err := sockets.Sources()
+	list, err := diag.Sources()
 	if err != nil {
 		return []localapi.Capability{{Name: "sock_diag", Status: "unknown", Reason: err.Error()}}
 	}

@@ -8,7 +8,7 @@ import (
 	"lodge/internal/loopback"
 	"lodge/internal/names"
 	"lodge/internal/service"
-	"lodge/internal/sockets"
+	"lodge/internal/sockets/diag"
 )
 
 // idleLook is how often services that may rest are looked at.
@@ -76,9 +76,9 @@ func (s *serving) used(id string, st *service.Status, before time.Time, open *co
 
 // connections are those of the machine, read once for all who ask at one time.
 type connections struct {
-	conn *sockets.Conn
+	conn *diag.Conn
 	read bool
-	list []sockets.Socket
+	list []diag.Socket
 	err  error
 }
 
@@ -91,19 +91,19 @@ func (c *connections) close() {
 	}
 }
 
-func (c *connections) all() ([]sockets.Socket, error) {
+func (c *connections) all() ([]diag.Socket, error) {
 	if c.read {
 		return c.list, c.err
 	}
 	c.read = true
 	if c.conn == nil {
-		if c.conn, c.err = sockets.Open(); c.err != nil {
+		if c.conn, c.err = diag.Open(); c.err != nil {
 			return nil, c.err
 		}
 	}
 	for _, family := range []int{unix.AF_INET, unix.AF_INET6} {
-		var list []sockets.Socket
-		if list, c.err = c.conn.Dump(loopback.TCP, family, 1<<sockets.StateEstablished); c.err != nil {
+		var list []diag.Socket
+		if list, c.err = c.conn.Dump(loopback.TCP, family, 1<<diag.StateEstablished); c.err != nil {
 			return nil, c.err
 		}
 		c.list = append(c.list, list...)

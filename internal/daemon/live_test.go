@@ -16,6 +16,7 @@ import (
 	"lodge/internal/helperapi"
 	"lodge/internal/localapi"
 	"lodge/internal/sockets"
+	"lodge/internal/sockets/holders"
 )
 
 // listener returns a listening socket of this process and its inode.
@@ -54,13 +55,13 @@ func (m *liveMap) helperPid() int {
 }
 
 // owners waits until the map has started and gives its answer.
-func (r *rig) owners() *sockets.Owners {
+func (r *rig) owners() *holders.Owners {
 	r.t.Helper()
-	var o *sockets.Owners
+	var o *holders.Owners
 	var err error
 	if !within(func() bool {
 		o, err = r.api.Owners(r.ctx)
-		return !errors.Is(err, sockets.ErrNoLive)
+		return !errors.Is(err, holders.ErrNoLive)
 	}) || err != nil {
 		r.t.Fatal(err)
 	}
@@ -221,7 +222,7 @@ func TestOwnersWithoutHelper(t *testing.T) {
 	var e *localapi.Error
 	said := within(func() bool {
 		_, err := r.api.Owners(r.ctx)
-		if !errors.Is(err, sockets.ErrNoLive) || !errors.As(err, &e) {
+		if !errors.Is(err, holders.ErrNoLive) || !errors.As(err, &e) {
 			t.Fatalf("%v", err)
 		}
 		return strings.Contains(e.Message, "helper: ")

@@ -16,7 +16,7 @@ import (
 	"lodge/internal/keeperapi"
 	"lodge/internal/localapi"
 	"lodge/internal/loopback"
-	"lodge/internal/sockets"
+	"lodge/internal/sockets/diag"
 	"lodge/internal/unixsock"
 )
 
@@ -244,7 +244,7 @@ func usableHome(ip netip.Addr) error {
 	}
 	const listening = 1 << 10 // TCP_LISTEN, include/net/tcp_states.h
 	for _, family := range []int{unix.AF_INET, unix.AF_INET6} {
-		socks, err := sockets.Dump(loopback.TCP, family, listening)
+		socks, err := diag.Dump(loopback.TCP, family, listening)
 		if err != nil {
 			return nil
 		}

@@ -9,7 +9,7 @@ import (
 
 	"lodge/internal/loopback"
 	"lodge/internal/names"
-	"lodge/internal/sockets"
+	"lodge/internal/sockets/diag"
 )
 
 // strangers tells servers of services from those of other users that took the
@@ -19,7 +19,7 @@ type strangers struct {
 	owners atomic.Pointer[map[netip.AddrPort]loopback.Owner]
 
 	mu   sync.Mutex // guards conn
-	conn *sockets.Conn
+	conn *diag.Conn
 }
 
 // know takes the endpoints of a table of names.
@@ -51,7 +51,7 @@ func (s *strangers) check(at netip.AddrPort) error {
 	}
 	s.mu.Lock()
 	if s.conn == nil {
-		conn, err := sockets.Open()
+		conn, err := diag.Open()
 		if err != nil {
 			s.mu.Unlock()
 			return nil

@@ -16,13 +16,16 @@ import (
 	"lodge/internal/limits"
 	"lodge/internal/loopback"
 	"lodge/internal/sockets"
+	"lodge/internal/sockets/diag"
+	"lodge/internal/sockets/holders"
+	"lodge/internal/sockets/netif"
 )
 
 // Source is what Gather needs beside the kernel.
 type Source struct {
 	// Homes and Live are a running daemon's; both may be empty.
 	Homes []sockets.Home
-	Live  sockets.Live
+	Live  holders.Live
 	// Projects are those that are up.
 	Projects []Project
 	// Name returns what a name in lower case leads to by the daemon's word, or nil.
@@ -88,7 +91,7 @@ func gather(ctx context.Context, in Input, src Source) (*Facts, error) {
 		return f, nil
 	}
 	f.targets(ctx, src)
-	if f.Scope, err = sockets.Scopes(); err != nil {
+	if f.Scope, err = netif.Scopes(); err != nil {
 		return nil, err
 	}
 	f.lookAtRoutes()
@@ -319,7 +322,7 @@ func (f *Facts) near() []netip.Prefix {
 // farEnds asks whether somebody listens at the far ends of the connections
 // whose near end has the port.
 func (f *Facts) farEnds() error {
-	c, err := sockets.Open()
+	c, err := diag.Open()
 	if err != nil {
 		return err
 	}
@@ -340,7 +343,7 @@ func (f *Facts) farEnds() error {
 		if err != nil {
 			return err
 		}
-		f.Listened[at] = ok && s.State == sockets.StateListen
+		f.Listened[at] = ok && s.State == diag.StateListen
 	}
 	return nil
 }
@@ -379,7 +382,7 @@ func localAddresses() (map[netip.Addr]string, error) {
 	out := make(map[netip.Addr]string)
 	list, err := net.Interfaces()
 	if err != nil {
-		return sockets.Interfaces() // no netlink
+		return netif.Interfaces() // no netlink
 	}
 	for _, i := range list {
 		addrs, err := i.Addrs()

@@ -13,7 +13,7 @@ import (
 	"lodge/internal/loopback"
 	"lodge/internal/owners"
 	"lodge/internal/procfs"
-	"lodge/internal/sockets"
+	"lodge/internal/sockets/holders"
 )
 
 // maxOwners bounds the table of owners, in bytes: ten million sockets fill a
@@ -26,19 +26,19 @@ const ticks = 100
 // Owners asks the daemon who holds which socket, which it knows from its
 // helper. Without a helper the error is sockets.ErrNoLive, and an *Error with
 // a hint; so it is where no daemon runs. It makes Client a sockets.Live.
-func (c *Client) Owners(ctx context.Context) (*sockets.Owners, error) {
+func (c *Client) Owners(ctx context.Context) (*holders.Owners, error) {
 	ctx, done := c.guard(ctx)
 	defer done()
 	resp, err := c.do(ctx, http.MethodGet, "/v1/owners", nil)
 	if NotRunning(err) {
-		return nil, fmt.Errorf("%w: %w", sockets.ErrNoLive, err)
+		return nil, fmt.Errorf("%w: %w", holders.ErrNoLive, err)
 	}
 	if err != nil {
 		return nil, err
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode == http.StatusNotImplemented {
-		return nil, fmt.Errorf("%w: %w", sockets.ErrNoLive, refusal(resp))
+		return nil, fmt.Errorf("%w: %w", holders.ErrNoLive, refusal(resp))
 	}
 	if resp.StatusCode != http.StatusOK {
 		return nil, refusal(resp)
@@ -76,13 +76,13 @@ func readAll(resp *http.Response) ([]byte, error) {
 
 // fromTable says it in the words of package sockets. boot is when
 // CLOCK_BOOTTIME was zero.
-func fromTable(t *owners.Table, boot time.Time) *sockets.Owners {
-	all := make([]sockets.Process, len(t.Processes))
-	processes := make([]*sockets.Process, len(t.Processes))
+func fromTable(t *owners.Table, boot time.Time) *holders.Owners {
+	all := make([]holders.Process, len(t.Processes))
+	processes := make([]*holders.Process, len(t.Processes))
 	for i := range t.Processes {
 		p := &t.Processes[i]
 		started := boot.Add(time.Duration(p.Start) * (time.Second / ticks)).Round(time.Second / ticks)
-		all[i] = sockets.Process{
+		all[i] = holders.Process{
 			PID: int(p.PID), Start: p.Start, Name: p.Name, UID: p.UID, ParentPID: int(p.Parent), StartedAt: &started,
 			Command: procfs.CommandLine([]byte(p.Command)),
 		}
@@ -92,22 +92,22 @@ func fromTable(t *owners.Table, boot time.Time) *sockets.Owners {
 		processes[i] = &all[i]
 	}
 	base := boot.UnixNano()
-	holdings := make([]sockets.Holding, len(t.Holdings))
+	holdings := make([]holders.Holding, len(t.Holdings))
 	for i, h := range t.Holdings {
-		holdings[i] = sockets.Holding{Inode: h.Inode, Process: h.Process}
+		holdings[i] = holders.Holding{Inode: h.Inode, Process: h.Process}
 		if h.Opened != 0 {
 			holdings[i].Opened = base + int64(h.Opened)
 		}
 	}
-	out := sockets.NewOwners(processes, holdings)
+	out := holders.NewOwners(processes, holdings)
 	out.Unreadable, out.Warnings = int(t.Hidden), t.Warnings
-	out.Closed = make(map[sockets.Ends]sockets.LastOwner, len(t.Closed))
+	out.Closed = make(map[holders.Ends]holders.LastOwner, len(t.Closed))
 	for _, c := range t.Closed {
-		ends := sockets.Ends{Protocol: loopback.TCP, Namespace: c.Namespace, Local: c.Local, Remote: c.Remote}
+		ends := holders.Ends{Protocol: loopback.TCP, Namespace: c.Namespace, Local: c.Local, Remote: c.Remote}
 		at := boot.Add(time.Duration(c.At))
 		// Of several, as after a port was used again, the last counts.
 		if old, ok := out.Closed[ends]; !ok || at.After(old.At) {
-			out.Closed[ends] = sockets.LastOwner{Process: processes[c.Process], At: at}
+			out.Closed[ends] = holders.LastOwner{Process: processes[c.Process], At: at}
 		}
 	}
 	return out

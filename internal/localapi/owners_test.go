@@ -11,10 +11,10 @@ import (
 
 	"lodge/internal/loopback"
 	"lodge/internal/owners"
-	"lodge/internal/sockets"
+	"lodge/internal/sockets/holders"
 )
 
-var _ sockets.Live = (*Client)(nil)
+var _ holders.Live = (*Client)(nil)
 
 func ownersSample() *owners.Table {
 	return &owners.Table{
@@ -50,7 +50,7 @@ func TestOwnersOfTable(t *testing.T) {
 		p.Command != "curl -d 'a b' …" || !p.StartedAt.Equal(boot.Add(42*time.Second)) {
 		t.Errorf("%+v", p)
 	}
-	ends := sockets.Ends{Protocol: loopback.TCP, Namespace: 3, Local: netip.MustParseAddrPort("127.0.0.1:49342"), Remote: netip.MustParseAddrPort("127.0.0.1:80")}
+	ends := holders.Ends{Protocol: loopback.TCP, Namespace: 3, Local: netip.MustParseAddrPort("127.0.0.1:49342"), Remote: netip.MustParseAddrPort("127.0.0.1:80")}
 	if c := o.Closed[ends]; len(o.Closed) != 1 || c.Process != p || !c.At.Equal(boot.Add(time.Minute)) {
 		t.Errorf("closed %+v", o.Closed)
 	}
@@ -96,7 +96,7 @@ func TestOwnersAnswers(t *testing.T) {
 			}
 			continue
 		}
-		if err == nil || !strings.HasPrefix(err.Error(), c.want) || strings.Contains(err.Error(), "\n") || errors.Is(err, sockets.ErrNoLive) != c.none {
+		if err == nil || !strings.HasPrefix(err.Error(), c.want) || strings.Contains(err.Error(), "\n") || errors.Is(err, holders.ErrNoLive) != c.none {
 			t.Errorf("%s: %v, want %q", c.name, err, c.want)
 		}
 		var e *Error
@@ -104,7 +104,7 @@ func TestOwnersAnswers(t *testing.T) {
 			t.Errorf("%s: no hint in %#v", c.name, err)
 		}
 	}
-	if _, err := New(t.TempDir() + "/none").Owners(t.Context()); !errors.Is(err, sockets.ErrNoLive) || !NotRunning(err) {
+	if _, err := New(t.TempDir() + "/none").Owners(t.Context()); !errors.Is(err, holders.ErrNoLive) || !NotRunning(err) {
 		t.Errorf("no daemon: %v", err)
 	}
 }

@@ -1,11 +1,9 @@
 package sockets
 
 import (
-	"context"
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -109,26 +107,4 @@ func TestVanishingIsNormal(t *testing.T) {
 	}
 	a.end()
 	t.Logf("%d readings, %d sockets, %d holders", round, seen, owned)
-}
-
-// A process that ended is not described, whoever has its id now: its directory
-// stays its own.
-func TestDescribeAfterTheEnd(t *testing.T) {
-	a := start(t, -1, "many 1", nil)
-	dir, err := unix.Open("/proc/"+strconv.Itoa(a.cmd.Process.Pid), unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer unix.Close(dir)
-	w := &searcher{search: &search{}}
-	if p := w.describe(dir, a.cmd.Process.Pid, false); p == nil || p.PID != a.cmd.Process.Pid || !strings.Contains(p.Command, filepath.Base(os.Args[0])) {
-		t.Fatalf("alive: %+v", p)
-	}
-	a.end()
-	if p := w.describe(dir, a.cmd.Process.Pid, false); p != nil {
-		t.Errorf("ended: %+v", p)
-	}
-	if _, err := List(context.Background(), Query{}); err != nil {
-		t.Error(err)
-	}
 }

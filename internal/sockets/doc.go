@@ -1,12 +1,11 @@
-// Package sockets reads the machine's sockets from the kernel by netlink
-// (sock_diag(7), linux/inet_diag.h), and who holds them from /proc. It works
-// for an ordinary user, who sees every socket, but not every holder.
+// Package sockets lists the machine's sockets: what the kernel says of each, which
+// processes hold it, and its other end. It works for an ordinary user, to whom
+// every socket is visible, but not every holder.
 //
-// List answers a Query with a Table, one Row a socket; Scan answers it with a
-// Snapshot, which holds very many in little memory. Conn is the conversation
-// with the kernel below them, for callers that ask about single sockets.
+// [List] answers a [Query] with a [Table], one [Row] a socket; [Scan] answers it
+// with a [Snapshot], which holds very many in little memory. Package diag below it
+// reads the sockets, holders finds the processes, netif knows the interfaces;
+// package track above it polls.
 //
-// It says what exists at the moment of the call. It does not watch and does
-// not keep history: Diff compares two answers, and a Live map, which others
-// keep, tells who had the sockets that are gone.
+// It says what exists at the moment of the call, and keeps no history.
 package sockets

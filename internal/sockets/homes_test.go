@@ -10,34 +10,9 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
-)
 
-func TestCgroupHome(t *testing.T) {
-	for path, want := range map[string]string{
-		"/lodge-0-ab12/home-127.83.20.7/in/web":        "127.83.20.7 web",
-		"/lodge-0-ab12/home-127.83.20.7/in/web/deeper": "127.83.20.7 web",
-		"/lodge-1000-0/home-127.83.20.7/in/a%2eb%20c":  "127.83.20.7 a.b c",
-		"/lodge-0-ab12/home-127.83.20.7/keeper":        "",
-		"/lodge-0-ab12/home-127.83.20.7/in":            "",
-		"/lodge-0-ab12/home-127.83.20.7/in/":           "",
-		"/lodge-0-ab12/home-127.83.20.7/in/a%2":        "",
-		"/lodge-0-ab12/home-127.83.20.7/in/a%zz":       "",
-		"/lodge-0-ab12/home-127.0.0.1/in/web":          "",
-		"/lodge-0-ab12/home-x/in/web":                  "",
-		"/lodge-0-ab12/127.83.20.7/in/web":             "",
-		"/user.slice/lodge-0-ab/home-127.83.20.7/in/x": "",
-		"/": "", "": "",
-	} {
-		ip, service, ok := cgroupHome(path)
-		got := ""
-		if ok {
-			got = ip.String() + " " + service
-		}
-		if got != want {
-			t.Errorf("%q: %q, want %q", path, got, want)
-		}
-	}
-}
+	"lodge/internal/sockets/holders"
+)
 
 // ownHome returns a home's address that only this test process uses: others may
 // run the same test at the same time.
@@ -80,7 +55,7 @@ func TestHomesByEnvironment(t *testing.T) {
 	id := fmt.Sprint("shop-", os.Getpid())
 	a := hold(t, ownHome(0), id, "web")
 	other := hold(t, ownHome(1), "another", "db")
-	q := Query{Homes: []Home{{IP4: netip.MustParseAddr(ownHome(0)), Project: "shop", ID: id}}}
+	q := Query{Homes: []holders.Home{{IP4: netip.MustParseAddr(ownHome(0)), Project: "shop", ID: id}}}
 	table := list(t, q)
 	for _, h := range a.holds {
 		r := byInode(table, h.Inode)
@@ -148,7 +123,7 @@ func TestHomesByCgroup(t *testing.T) {
 		as(t, 0)(cmd)
 		cmd.SysProcAttr.UseCgroupFD, cmd.SysProcAttr.CgroupFD = true, int(f.Fd())
 	})
-	table := list(t, Query{Details: true, Homes: []Home{{IP4: netip.MustParseAddr(ip), Project: "shop"}}})
+	table := list(t, Query{Details: true, Homes: []holders.Home{{IP4: netip.MustParseAddr(ip), Project: "shop"}}})
 	for _, h := range a.holds {
 		r := byInode(table, h.Inode)
 		if r == nil || r.Project != "shop" || r.Service != "api.1" || !strings.HasSuffix(r.Processes[0].Cgroup, "/in/api%2e1") {
@@ -173,7 +148,7 @@ func TestAnotherUsersProcessIsNotInside(t *testing.T) {
 		keeper int
 		want   string
 	}{{0, "web"}, {os.Getpid(), "web"}, {keeper.cmd.Process.Pid, ""}} {
-		table := list(t, Query{Homes: []Home{{IP4: netip.MustParseAddr(ip), Project: "shop", ID: id, Keeper: c.keeper}}})
+		table := list(t, Query{Homes: []holders.Home{{IP4: netip.MustParseAddr(ip), Project: "shop", ID: id, Keeper: c.keeper}}})
 		for _, h := range a.holds {
 			if r := byInode(table, h.Inode); r == nil || r.Service != c.want {
 				t.Errorf("%s, keeper %d: %+v", h.What, c.keeper, r)

@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"os"
 	"testing"
+
+	"lodge/internal/sockets/holders"
 )
 
 // list is List in a test.
@@ -30,7 +32,7 @@ func rowOf(t testing.TB, table *Table, local string) *Row {
 	return nil
 }
 
-func holdsIt(ps []*Process, pid int) bool {
+func holdsIt(ps []*holders.Process, pid int) bool {
 	for _, p := range ps {
 		if p.PID == pid {
 			return true

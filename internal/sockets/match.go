@@ -5,28 +5,31 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"lodge/internal/sockets/diag"
+	"lodge/internal/sockets/holders"
 )
 
 // matchSocket applies what can be told without processes: addresses, ports,
 // states, scope.
-func (q *Query) matchSocket(s *Snapshot, r *record) bool {
+func (q *Query) matchSocket(s *Snapshot, r *diag.Record) bool {
 	f := &q.Filter
-	if len(q.States) > 0 && !slices.Contains(q.States, r.stateName()) {
+	if len(q.States) > 0 && !slices.Contains(q.States, r.StateName()) {
 		return false
 	}
-	if r.proto == protoUnix {
+	if r.Proto == diag.ProtoUnix {
 		return len(f.Ports) == 0 && len(f.Addresses) == 0 && len(f.Scopes) == 0 && (len(f.Paths) == 0 || s.hasPath(r, f.Paths))
 	}
 	if len(f.Paths) > 0 {
 		return false
 	}
-	if len(f.Ports) > 0 && !slices.Contains(f.Ports, r.localPort) && !(r.connected() && slices.Contains(f.Ports, r.remotePort)) {
+	if len(f.Ports) > 0 && !slices.Contains(f.Ports, r.LocalPort) && !(r.Connected() && slices.Contains(f.Ports, r.RemotePort)) {
 		return false
 	}
-	if len(f.Addresses) > 0 && !within(f.Addresses, address(&r.local)) && !(r.connected() && within(f.Addresses, address(&r.remote))) {
+	if len(f.Addresses) > 0 && !within(f.Addresses, diag.Addr(&r.Local)) && !(r.Connected() && within(f.Addresses, diag.Addr(&r.Remote))) {
 		return false
 	}
-	if len(f.Scopes) > 0 && !slices.Contains(f.Scopes, s.spaces[r.space].scopes.scope(address(&r.local))) {
+	if len(f.Scopes) > 0 && !slices.Contains(f.Scopes, s.spaces[r.Space].scopes.Scope(diag.Addr(&r.Local))) {
 		return false
 	}
 	return true
@@ -34,15 +37,15 @@ func (q *Query) matchSocket(s *Snapshot, r *record) bool {
 
 // hasPath reports whether one end of a Unix socket's connection has one of the
 // paths.
-func (s *Snapshot) hasPath(r *record, paths []string) bool {
-	if slices.Contains(paths, s.unix[r.extra-1].path) {
+func (s *Snapshot) hasPath(r *diag.Record, paths []string) bool {
+	if slices.Contains(paths, s.unix[r.Extra-1].Path) {
 		return true
 	}
-	if r.peer < 0 {
+	if r.Peer < 0 {
 		return false
 	}
-	p := &s.recs[r.peer]
-	return p.proto == protoUnix && p.extra != 0 && slices.Contains(paths, s.unix[p.extra-1].path)
+	p := &s.recs[r.Peer]
+	return p.Proto == diag.ProtoUnix && p.Extra != 0 && slices.Contains(paths, s.unix[p.Extra-1].Path)
 }
 
 func within(prefixes []netip.Prefix, ip netip.Addr) bool {
@@ -69,17 +72,17 @@ func (f *Filter) matchOwner(row *Row) bool {
 		procs = append(slices.Clip(procs), row.Peer.Processes...)
 		project, service = append(project, row.Peer.Project), append(service, row.Peer.Service)
 	}
-	any := func(f func(*Process) bool) bool { return slices.ContainsFunc(procs, f) }
-	if len(f.PIDs) > 0 && !any(func(p *Process) bool { return slices.Contains(f.PIDs, p.PID) }) {
+	any := func(f func(*holders.Process) bool) bool { return slices.ContainsFunc(procs, f) }
+	if len(f.PIDs) > 0 && !any(func(p *holders.Process) bool { return slices.Contains(f.PIDs, p.PID) }) {
 		return false
 	}
-	if len(f.Names) > 0 && !any(func(p *Process) bool { return matchName(f.Names, p) }) {
+	if len(f.Names) > 0 && !any(func(p *holders.Process) bool { return matchName(f.Names, p) }) {
 		return false
 	}
 	// Whose a socket is, and as whom its holders run: both are asked for with
 	// a user. The other end's user is not.
 	if len(f.Users) > 0 && !(row.UID != nil && slices.Contains(f.Users, *row.UID)) &&
-		!slices.ContainsFunc(row.Processes, func(p *Process) bool { return slices.Contains(f.Users, p.UID) }) {
+		!slices.ContainsFunc(row.Processes, func(p *holders.Process) bool { return slices.Contains(f.Users, p.UID) }) {
 		return false
 	}
 	has := func(want, got []string) bool {
@@ -91,7 +94,7 @@ func (f *Filter) matchOwner(row *Row) bool {
 	return len(f.Services) == 0 || has(f.Services, service)
 }
 
-func matchName(names []string, p *Process) bool {
+func matchName(names []string, p *holders.Process) bool {
 	for _, n := range names {
 		if n != "" && (containsFold(p.Name, n) || p.Executable != "" && containsFold(path.Base(p.Executable), n)) {
 			return true
@@ -106,22 +109,22 @@ func containsFold(s, part string) bool {
 
 // kernelStates returns the mask of states to ask the kernel for.
 func (q *Query) kernelStates(proto uint8) uint32 {
-	all := uint32(AllStates | 1<<stateNewSynRecv | 1<<stateBoundInactive)
-	if proto != protoTCP {
-		all &= AllStates
+	all := uint32(diag.AllStates | 1<<diag.StateNewSynRecv | 1<<diag.StateBoundInactive)
+	if proto != diag.ProtoTCP {
+		all &= diag.AllStates
 	}
 	if len(q.States) == 0 {
 		return all
 	}
 	var mask uint32
 	for _, s := range q.States {
-		for state := uint8(1); state <= stateBoundInactive; state++ {
+		for state := uint8(1); state <= diag.StateBoundInactive; state++ {
 			for port := range uint16(2) {
-				r := record{proto: proto, state: state, localPort: port}
-				if state == stateBoundInactive {
-					r.state = StateClose
+				r := diag.Record{Proto: proto, State: state, LocalPort: port}
+				if state == diag.StateBoundInactive {
+					r.State = diag.StateClose
 				}
-				if r.stateName() == s {
+				if r.StateName() == s {
 					mask |= 1 << state
 				}
 			}

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"lodge/internal/sockets/holders"
 )
 
 // told is what another program says of a socket.
@@ -97,7 +99,7 @@ func ssState(state string) string {
 	return strings.ReplaceAll(state, "_", "-")
 }
 
-func pidsOf(ps []*Process) []int {
+func pidsOf(ps []*holders.Process) []int {
 	var out []int
 	for _, p := range ps {
 		out = append(out, p.PID)

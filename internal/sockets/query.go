@@ -1,7 +1,10 @@
 package sockets
 
 import (
-	"context"
+	"lodge/internal/sockets/holders"
+	"lodge/internal/sockets/netif"
+
+	"lodge/internal/sockets/diag"
 )
 
 // Query says which sockets are wanted and what about them. The zero Query is
@@ -34,18 +37,12 @@ type Query struct {
 	Hints *Hints
 	// Diag spares the next of several queries to ask whether the kernel has
 	// sock_diag; nil is none.
-	Diag *Diag
+	Diag *diag.Support
 	// Homes name the projects.
-	Homes []Home
+	Homes []holders.Home
 	// Live is a map of sockets to processes that is kept all the time, by
 	// the helper; nil is none, and then /proc is read.
-	Live Live
-}
-
-// Live answers who holds the sockets, without /proc being read. Where there is
-// no such map the error is ErrNoLive, and nobody needs to be told.
-type Live interface {
-	Owners(ctx context.Context) (*Owners, error)
+	Live holders.Live
 }
 
 // Table is the answer to a Query.
@@ -55,4 +52,19 @@ type Table struct {
 	UnknownOwners int `json:"unknown_owners"`
 	// Warnings say what could not be read, one line each.
 	Warnings []string `json:"warnings,omitempty"`
+}
+
+// Hints remembers what quick queries found, for the next ones: the holders of
+// sockets, the parents of processes, and this machine's addresses. It is for one
+// goroutine, in one network namespace, and for a moment.
+type Hints struct {
+	search holders.Hints
+	scopes *netif.Addresses // of the interfaces here
+}
+
+func (h *Hints) ofSearch() *holders.Hints {
+	if h == nil {
+		return nil
+	}
+	return &h.search
 }

@@ -5,11 +5,12 @@ import (
 	"time"
 
 	"lodge/internal/loopback"
-	"lodge/internal/mark"
+	"lodge/internal/sockets/diag"
+	"lodge/internal/sockets/holders"
 )
 
-// Row is one socket as people and programs are told of it: what the kernel
-// says, who holds it, and who is at the other end. Its JSON is what
+// Row is one socket as it is shown: what the kernel says, which processes hold
+// it, and its other end. Its JSON is what
 // `lodge ports --json` prints.
 type Row struct {
 	// Protocol is tcp, udp or unix.
@@ -59,14 +60,14 @@ type Row struct {
 	NamespaceName string `json:"network_namespace_name,omitempty"`
 
 	// Processes are all that hold the socket, by pid. Empty with Unknown
-	// false means that nobody holds it (TIME_WAIT and the like); a socket
-	// that such a state has left keeps who closed it in Closed.
-	Processes []*Process `json:"processes"`
+	// false means that no process holds it (TIME_WAIT and the like); the process
+	// that closed it may be in Closed.
+	Processes []*holders.Process `json:"processes"`
 	// Unknown says that there are holders that may not be seen from here.
 	Unknown bool `json:"owner_unknown,omitempty"`
-	// Closed is who had a socket that no process holds any more, where the
+	// Closed is the process that had a socket which none holds any more, where the
 	// live map saw it.
-	Closed *Process `json:"closed_by,omitempty"`
+	Closed *holders.Process `json:"closed_by,omitempty"`
 	// Project and Service are lodge's.
 	Project string `json:"project,omitempty"`
 	Service string `json:"service,omitempty"`
@@ -88,7 +89,7 @@ type Row struct {
 	OpenedAt *time.Time `json:"opened_at,omitempty"`
 
 	// TCP is told where it was asked for: see Query.TCPInfo.
-	TCP *TCPInfo `json:"tcp_info,omitempty"`
+	TCP *diag.TCPInfo `json:"tcp_info,omitempty"`
 }
 
 // SourceProc is the Source of a row that was read from /proc/net.
@@ -108,78 +109,11 @@ func (a Address) AddrPort() netip.AddrPort { return netip.AddrPortFrom(a.IP, a.P
 type Peer struct {
 	Inode uint32 `json:"inode,omitempty"`
 	// Path is that of a Unix socket's peer.
-	Path      string     `json:"path,omitempty"`
-	Processes []*Process `json:"processes"`
-	Unknown   bool       `json:"owner_unknown,omitempty"`
-	Project   string     `json:"project,omitempty"`
-	Service   string     `json:"service,omitempty"`
-}
-
-// Process is what is known of a process that holds a socket. A fact that may
-// not be read is left out.
-type Process struct {
-	PID int `json:"pid"`
-	// Start is its start in clock ticks since boot (proc(5)): with PID it
-	// names one process for ever.
-	Start uint64 `json:"-"`
-	// Name is the kernel's name of the main thread, up to 15 bytes.
-	Name string `json:"name"`
-	// Command is the command line, its arguments quoted where need be.
-	Command    string     `json:"command,omitempty"`
-	Executable string     `json:"executable,omitempty"`
-	Directory  string     `json:"directory,omitempty"`
-	UID        uint32     `json:"uid"`
-	User       string     `json:"user,omitempty"`
-	StartedAt  *time.Time `json:"started_at,omitempty"`
-	ParentPID  int        `json:"parent_pid,omitempty"`
-	// ParentName is the name of the nearest ancestor that explains the
-	// process: the shell, the supervisor, the editor that started it.
-	ParentName string `json:"parent_name,omitempty"`
-	Cgroup     string `json:"cgroup,omitempty"`
-	// Unit is systemd's (a .service or .scope), Container a container's id or
-	// name, both read from the cgroup's path.
-	Unit      string `json:"unit,omitempty"`
-	Container string `json:"container,omitempty"`
-	Project   string `json:"project,omitempty"`
-	Service   string `json:"service,omitempty"`
-}
-
-// TCPInfo is part of the kernel's struct tcp_info (linux/tcp.h).
-type TCPInfo struct {
-	// RTT and RTTVar are smoothed round-trip time and its deviation.
-	RTT    uint32 `json:"rtt_us"`
-	RTTVar uint32 `json:"rtt_var_us"`
-	// Sent counts bytes sent and acknowledged, Received bytes received.
-	Sent        uint64 `json:"sent_bytes"`
-	Received    uint64 `json:"received_bytes"`
-	Retransmits uint32 `json:"retransmits"`
-	// IdleSend and IdleReceive are the times since data was last sent, received.
-	IdleSend    uint32 `json:"idle_send_ms"`
-	IdleReceive uint32 `json:"idle_receive_ms"`
-	CongestionW uint32 `json:"congestion_window_segments"`
-}
-
-// Home is what a caller knows of a project: its address, and whose it is.
-type Home struct {
-	IP4, IP6 netip.Addr
-	Project  string
-	ID       string
-	// Keeper is the process that is the ancestor of all that is inside, or 0
-	// where that is not known.
-	Keeper int
-	// Mark is what its processes carry, and Services the names of its services.
-	Mark     mark.Home
-	Services []string
-	// Moved are sockets for IPv6 alone that are at another port of ::1 than
-	// their programs asked for.
-	Moved []Moved
-}
-
-// Moved is a socket at the port Real of ::1 that its program, and whoever is
-// inside, knows as Port.
-type Moved struct {
-	Protocol   loopback.Protocol
-	Port, Real uint16
+	Path      string             `json:"path,omitempty"`
+	Processes []*holders.Process `json:"processes"`
+	Unknown   bool               `json:"owner_unknown,omitempty"`
+	Project   string             `json:"project,omitempty"`
+	Service   string             `json:"service,omitempty"`
 }
 
 // Covers reports whether what is sent to ip reaches a TCP or UDP socket with the

@@ -6,6 +6,8 @@ import (
 	"slices"
 
 	"lodge/internal/loopback"
+	"lodge/internal/sockets/diag"
+	"lodge/internal/sockets/holders"
 )
 
 // List reads the sockets that q asks for. Its rows take about 700 bytes each:
@@ -38,13 +40,13 @@ func (s *Snapshot) read(ctx context.Context, q *Query) error {
 		return err
 	}
 	if !q.NoProcesses && !q.Quick && q.Live == nil {
-		s.ahead = startAhead()
-		defer s.ahead.close()
+		s.ahead = holders.StartPrefetch()
+		defer s.ahead.Close()
 	}
 	if err := s.dump(ctx, q); err != nil {
 		return err
 	}
-	if slices.Contains(q.States, "bound") && !kernelTellsBound() && s.spaces[0].conns[0].why(tableTCP) == nil {
+	if slices.Contains(q.States, "bound") && !kernelTellsBound() && s.spaces[0].conns[0].Why(diag.ProtoTCP) == nil {
 		s.warnings = append(s.warnings, "TCP sockets that are bound but do not listen are told by Linux 6.8 and later only")
 	}
 	joinPeers(s.recs)
@@ -94,10 +96,10 @@ func (s *Snapshot) closeSpaces() {
 
 // lookups returns what answers questions about single sockets, one for each
 // namespace, from now on.
-func (s *Snapshot) lookups() []lookups {
-	out := make([]lookups, len(s.spaces))
+func (s *Snapshot) lookups() []diag.Lookups {
+	out := make([]diag.Lookups, len(s.spaces))
 	for i := range s.spaces {
-		out[i].c = s.spaces[i].conns[0]
+		out[i].Conn = s.spaces[i].conns[0]
 	}
 	return out
 }
@@ -106,8 +108,8 @@ func (s *Snapshot) lookups() []lookups {
 // processes.
 func (s *Snapshot) selectSockets(q *Query) {
 	for i := range s.recs {
-		if r := &s.recs[i]; r.flags&flagGone == 0 && q.matchSocket(s, r) {
-			r.flags |= flagWanted
+		if r := &s.recs[i]; r.Flags&diag.FlagGone == 0 && q.matchSocket(s, r) {
+			r.Flags |= diag.FlagWanted
 		}
 	}
 }
@@ -121,27 +123,27 @@ func (s *Snapshot) lookUpPeers(q *Query) error {
 	ask := s.lookups()
 	for i, n := 0, len(s.recs); i < n; i++ {
 		r := &s.recs[i]
-		if r.flags&flagWanted == 0 || r.peer >= 0 || !r.connected() {
+		if r.Flags&diag.FlagWanted == 0 || r.Peer >= 0 || !r.Connected() {
 			continue
 		}
-		local, remote := unzoned(&r.local, r.localPort), unzoned(&r.remote, r.remotePort)
-		sp := &s.spaces[r.space]
-		if !sp.scopes.has(remote.Addr()) {
+		local, remote := diag.AddrPort(&r.Local, r.LocalPort), diag.AddrPort(&r.Remote, r.RemotePort)
+		sp := &s.spaces[r.Space]
+		if !sp.scopes.Has(remote.Addr()) {
 			continue // on another machine
 		}
-		p, ok, err := ask[r.space].again(r.proto, remote, local, r.iface)
+		p, ok, err := ask[r.Space].Again(r.Proto, remote, local, r.Iface)
 		if err != nil {
 			return err
 		}
-		if !ok || p.same(r) {
+		if !ok || p.Same(r) {
 			continue
 		}
-		isPair := unzoned(&p.local, p.localPort) == remote && unzoned(&p.remote, p.remotePort) == local
-		if !isPair && !(r.proto == protoUDP && p.remotePort == 0) {
+		isPair := diag.AddrPort(&p.Local, p.LocalPort) == remote && diag.AddrPort(&p.Remote, p.RemotePort) == local
+		if !isPair && !(r.Proto == diag.ProtoUDP && p.RemotePort == 0) {
 			continue // the listener
 		}
-		p.space, p.peer = r.space, int32(i)
-		r.peer = int32(len(s.recs))
+		p.Space, p.Peer = r.Space, int32(i)
+		r.Peer = int32(len(s.recs))
 		s.recs = append(s.recs, p)
 	}
 	return nil
@@ -153,14 +155,14 @@ func (s *Snapshot) show(q *Query) {
 	byOwner := q.Filter.byOwner()
 	for i := range s.recs {
 		r := &s.recs[i]
-		if r.flags&flagWanted == 0 || r.flags&flagGone != 0 {
+		if r.Flags&diag.FlagWanted == 0 || r.Flags&diag.FlagGone != 0 {
 			continue
 		}
 		if byOwner && !q.Filter.matchOwner(m.fill(s, uint32(i))) {
 			continue
 		}
 		s.shown = append(s.shown, uint32(i))
-		if r.flags&flagUnknown != 0 {
+		if r.Flags&diag.FlagUnknown != 0 {
 			s.unknown++
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"lodge/internal/logs"
+	"lodge/internal/sockets/track"
 )
 
 // Terminal is where top is shown. Both files must be terminals.
@@ -39,7 +40,7 @@ func Run(ctx context.Context, src Source, opt Options, t Terminal) error {
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	p := &program{
-		ctx: ctx, cancel: cancel, u: u, src: src, poll: newPoller(opt.Interval), canSuspend: t.CanSuspend,
+		ctx: ctx, cancel: cancel, u: u, src: src, frames: newTracker(src, opt.Interval), canSuspend: t.CanSuspend,
 		term: &terminal{in: t.In, out: t.Out}, msgs: make(chan any, 64), asked: map[int]context.CancelFunc{},
 	}
 	defer p.wg.Wait()
@@ -56,7 +57,7 @@ type program struct {
 	u          *ui
 	src        Source
 	term       *terminal
-	poll       *poller
+	frames     *track.Tracker[*Frame]
 	canSuspend func() bool
 	msgs       chan any
 	// wg counts the goroutines that start made; Run waits for them.
@@ -134,7 +135,7 @@ func (p *program) run(t Terminal) (err error) {
 			p.send(overMsg{err})
 		}
 	})
-	p.start(func() { p.poll.run(p.ctx, p.src, p.send) })
+	p.start(func() { sendFrames(p.ctx, p.frames, p.send) })
 	p.u.Resize(p.term.width, p.term.height)
 	err = p.loop(t.Signals, winch)
 	if errors.Is(err, errQuit) {
@@ -228,9 +229,9 @@ func (p *program) do(es []effect) error {
 		case redraw:
 			p.term.forget()
 		case refresh:
-			p.poll.now()
+			p.frames.Now()
 		case hold:
-			p.poll.hold(e.paused)
+			p.frames.Hold(e.paused)
 		case leave:
 			if stop, ok := p.asked[e.pane]; ok {
 				stop()
@@ -277,7 +278,7 @@ func (p *program) suspend() error {
 		return fmt.Errorf("show top: %w", err)
 	}
 	p.u.Resize(p.term.width, p.term.height)
-	p.poll.now()
+	p.frames.Now()
 	return nil
 }
 

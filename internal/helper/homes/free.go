@@ -11,7 +11,7 @@ import (
 	"lodge/internal/helperapi"
 	"lodge/internal/loopback"
 	"lodge/internal/procfs"
-	"lodge/internal/sockets"
+	"lodge/internal/sockets/diag"
 )
 
 // TooManyError says that a user has as many homes as one may have.
@@ -100,7 +100,7 @@ func CheckAddress(ip4 netip.Addr, uid uint32) error {
 
 // unused makes sure that no other user's server is at ip4.
 func unused(ip4 netip.Addr, uid uint32) error {
-	conn, err := sockets.Open()
+	conn, err := diag.Open()
 	if err != nil {
 		return nil // a machine that does not tell
 	}
@@ -110,10 +110,10 @@ func unused(ip4 netip.Addr, uid uint32) error {
 		family   int
 		states   uint32
 	}{
-		{loopback.TCP, unix.AF_INET, sockets.Listening},
-		{loopback.TCP, unix.AF_INET6, sockets.Listening},
-		{loopback.UDP, unix.AF_INET, 1 << sockets.StateClose},
-		{loopback.UDP, unix.AF_INET6, 1 << sockets.StateClose},
+		{loopback.TCP, unix.AF_INET, diag.Listening},
+		{loopback.TCP, unix.AF_INET6, diag.Listening},
+		{loopback.UDP, unix.AF_INET, 1 << diag.StateClose},
+		{loopback.UDP, unix.AF_INET6, 1 << diag.StateClose},
 	} {
 		list, err := conn.Dump(q.protocol, q.family, q.states)
 		if err != nil {

@@ -10,7 +10,7 @@ import (
 
 	"lodge/internal/bpf"
 	"lodge/internal/loopback"
-	"lodge/internal/sockets"
+	"lodge/internal/sockets/diag"
 )
 
 // Endpoints asks the kernel for its sockets (sock_diag(7)) and takes those on
@@ -36,10 +36,10 @@ func (in *inside) readEndpoints() ([]loopback.Endpoint, error) {
 		family int
 		states uint32
 	}{
-		{loopback.TCP, unix.AF_INET, sockets.Listening},
-		{loopback.TCP, unix.AF_INET6, sockets.Listening},
-		{loopback.UDP, unix.AF_INET, 1 << sockets.StateClose},
-		{loopback.UDP, unix.AF_INET6, 1 << sockets.StateClose},
+		{loopback.TCP, unix.AF_INET, diag.Listening},
+		{loopback.TCP, unix.AF_INET6, diag.Listening},
+		{loopback.UDP, unix.AF_INET, 1 << diag.StateClose},
+		{loopback.UDP, unix.AF_INET6, 1 << diag.StateClose},
 	} {
 		list, err := in.conn.Dump(q.proto, q.family, q.states)
 		if err != nil {
@@ -61,7 +61,7 @@ func (in *inside) readEndpoints() ([]loopback.Endpoint, error) {
 	return out, nil
 }
 
-func (in *inside) endpoint(proto loopback.Protocol, s sockets.Socket, whose *attribution) (loopback.Endpoint, bool, error) {
+func (in *inside) endpoint(proto loopback.Protocol, s diag.Socket, whose *attribution) (loopback.Endpoint, bool, error) {
 	e := loopback.Endpoint{Protocol: proto, IP: s.Src.Addr().Unmap(), Port: s.Src.Port(), Inode: s.Inode, Owner: loopback.OwnedBy(s.UID)}
 	isUnbound := proto == loopback.TCP && e.IP.IsUnspecified()
 	if !in.isHome(e.IP) && !isUnbound {

@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"lodge/internal/loopback"
-	"lodge/internal/sockets"
+	"lodge/internal/sockets/holders"
 )
 
 // held is a listening socket of a service that this process keeps open, as a
@@ -93,7 +93,7 @@ func (in *inside) listeners(service string) (map[uint32]netip.AddrPort, error) {
 // duplicates takes those sockets of want that pid has open, and strikes them
 // out.
 func duplicates(pid int, service string, want map[uint32]netip.AddrPort) []*held {
-	has, err := sockets.ProcessSockets(pid)
+	has, err := holders.ProcessSockets(pid)
 	if err != nil {
 		return nil
 	}
@@ -147,7 +147,7 @@ func socketInode(path string) (uint32, bool) {
 	if err != nil {
 		return 0, false
 	}
-	return sockets.ParseLink(link)
+	return holders.ParseLink(link)
 }
 
 func (in *inside) holds(inode uint32) bool {

@@ -1,6 +1,10 @@
 package ebpfhome
 
-import "lodge/internal/sockets"
+import (
+	"lodge/internal/sockets/diag"
+
+	"lodge/internal/sockets/holders"
+)
 
 // holder is a process inside that has a socket open.
 type holder struct {
@@ -25,7 +29,7 @@ func (in *inside) holders(services map[uint64]string) (map[uint32]holder, error)
 			return nil, err
 		}
 		for _, pid := range pids {
-			has, err := sockets.ProcessSockets(pid)
+			has, err := holders.ProcessSockets(pid)
 			if err != nil {
 				continue // not to be seen
 			}
@@ -46,7 +50,7 @@ type attribution struct {
 
 // of returns the service that made a socket, and whether it was made inside.
 // What the kernel does not tell is filled in.
-func (a *attribution) of(s *sockets.Socket) (service string, isInside bool, err error) {
+func (a *attribution) of(s *diag.Socket) (service string, isInside bool, err error) {
 	if !s.FromProc {
 		service, isInside = a.services[s.CgroupID]
 		return service, isInside, nil
@@ -58,7 +62,7 @@ func (a *attribution) of(s *sockets.Socket) (service string, isInside bool, err 
 	}
 	h, isInside := a.holders[s.Inode]
 	if isInside && s.Src.Addr().Is6() && s.Src.Addr().IsUnspecified() {
-		s.V6Only = sockets.AskV6Only(h.pid, s.Inode)
+		s.V6Only = holders.AskV6Only(h.pid, s.Inode)
 	}
 	return h.service, isInside, nil
 }

@@ -19,7 +19,7 @@ import (
 	"lodge/internal/home/hostsview"
 	"lodge/internal/loopback"
 	"lodge/internal/mark"
-	"lodge/internal/sockets"
+	"lodge/internal/sockets/diag"
 )
 
 // inside implements home.Inside.
@@ -31,7 +31,7 @@ type inside struct {
 	changes   chan struct{}
 	conflicts chan home.Conflict
 	watching  sync.WaitGroup
-	conn      *sockets.Conn
+	conn      *diag.Conn
 	sockets   home.Shared[[]loopback.Endpoint]
 	// marker is for the daemon that finds what is left when this process and
 	// the helper are gone; here the cgroup says whose a process is.
@@ -61,7 +61,7 @@ func Open(spec home.Spec, f Files) (home.Inside, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open home %s: %w", spec.IP4, err), events.Close(), f.close())
 	}
-	conn, err := sockets.Open()
+	conn, err := diag.Open()
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open home %s: %w", spec.IP4, err), events.Close(), table.Close(), f.close())
 	}

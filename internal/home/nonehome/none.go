@@ -22,7 +22,8 @@ import (
 	"lodge/internal/loopback"
 	"lodge/internal/mark"
 	"lodge/internal/procfs"
-	"lodge/internal/sockets"
+	"lodge/internal/sockets/diag"
+	"lodge/internal/sockets/holders"
 )
 
 // pollEvery is how often the sockets of services are looked at: without a hook
@@ -37,7 +38,7 @@ type none struct {
 
 	processes home.Shared[map[string][]int]
 
-	conn   *sockets.Conn
+	conn   *diag.Conn
 	marker *mark.Marker // nil where processes carry no mark
 
 	mu sync.Mutex // guards what follows
@@ -56,7 +57,7 @@ type process struct {
 
 // Open returns a home without an engine.
 func Open(spec home.Spec) (home.Inside, error) {
-	conn, err := sockets.Open()
+	conn, err := diag.Open()
 	if err != nil {
 		return nil, fmt.Errorf("open home %s: %w", spec.ID, err)
 	}
@@ -272,7 +273,7 @@ func (n *none) Endpoints() ([]loopback.Endpoint, error) {
 	}
 	for s := range services {
 		for _, p := range found[s] {
-			inodes, err := sockets.ProcessSockets(p)
+			inodes, err := holders.ProcessSockets(p)
 			if err != nil {
 				continue // not ours to see, such as a set-user-id program
 			}

@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"lodge/internal/loopback"
-	"lodge/internal/sockets"
+	"lodge/internal/sockets/diag"
 )
 
 // Endpoints lists who listens in the home, as the kernel's socket table says.
@@ -32,7 +32,7 @@ func (h *Home) Endpoints() ([]loopback.Endpoint, error) {
 	for _, q := range []struct {
 		proto  loopback.Protocol
 		states uint32
-	}{{loopback.TCP, sockets.Listening}, {loopback.UDP, 1 << sockets.StateClose}} {
+	}{{loopback.TCP, diag.Listening}, {loopback.UDP, 1 << diag.StateClose}} {
 		for _, family := range []int{unix.AF_INET, unix.AF_INET6} {
 			list, err := h.conn.Dump(q.proto, family, q.states)
 			if err != nil {
@@ -66,7 +66,7 @@ func (h *Home) Endpoints() ([]loopback.Endpoint, error) {
 	return out, nil
 }
 
-func (h *Home) endpoint(key endKey, s *sockets.Socket) (loopback.Endpoint, bool) {
+func (h *Home) endpoint(key endKey, s *diag.Socket) (loopback.Endpoint, bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if key.proto == loopback.TCP && h.away[key.at] {

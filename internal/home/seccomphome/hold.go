@@ -10,7 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"lodge/internal/loopback"
-	"lodge/internal/sockets"
+	"lodge/internal/sockets/diag"
+	"lodge/internal/sockets/holders"
 )
 
 // holdMax bounds how many sockets one Hold keeps.
@@ -121,7 +122,7 @@ func (h *Home) LetGo(service string) { h.Unhold(service) }
 func (h *Home) listening() (map[uint32]bool, error) {
 	out := make(map[uint32]bool)
 	for _, family := range []int{unix.AF_INET, unix.AF_INET6} {
-		list, err := h.conn.Dump(loopback.TCP, family, sockets.Listening)
+		list, err := h.conn.Dump(loopback.TCP, family, diag.Listening)
 		if err != nil {
 			return nil, err
 		}
@@ -164,7 +165,7 @@ func (h *Home) listenersOf(pid int, inodes map[uint32]bool, seen map[uint64]bool
 		if err != nil {
 			continue // closed meanwhile
 		}
-		inode, ok := sockets.ParseLink(link)
+		inode, ok := holders.ParseLink(link)
 		switch {
 		case ok && inodes[inode]:
 			matching = append(matching, fd)

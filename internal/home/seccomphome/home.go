@@ -12,7 +12,7 @@ import (
 	"lodge/internal/home"
 	"lodge/internal/loopback"
 	"lodge/internal/mark"
-	"lodge/internal/sockets"
+	"lodge/internal/sockets/diag"
 )
 
 // Home is an open home; it implements home.Inside.
@@ -77,7 +77,7 @@ func Open(spec home.Spec, exe string) (*Home, error) {
 	if spec.Isolation != loopback.Overlay && spec.Isolation != loopback.Strict {
 		return nil, fmt.Errorf("open home %s: isolation %q: not one of overlay, strict", spec.ID, spec.Isolation)
 	}
-	conn, err := sockets.Open()
+	conn, err := diag.Open()
 	if err != nil {
 		return nil, fmt.Errorf("open home %s: %w", spec.ID, err)
 	}

@@ -6,14 +6,14 @@ import (
 	"golang.org/x/sys/unix"
 
 	"lodge/internal/loopback"
-	"lodge/internal/sockets"
+	"lodge/internal/sockets/diag"
 )
 
 // kernel is the kernel's table of sockets. Where sock_diag is missing, and
 // /proc/net tells no cookies, it knows the sockets that passed through this
 // process by their inode and user.
 type kernel struct {
-	*sockets.Conn
+	*diag.Conn
 	h *Home
 }
 
@@ -49,7 +49,7 @@ type known struct {
 }
 
 // complete adds the cookie to what /proc/net tells.
-func (k kernel) complete(s *sockets.Socket) {
+func (k kernel) complete(s *diag.Socket) {
 	if !s.FromProc || s.Inode == 0 {
 		return
 	}
@@ -63,21 +63,21 @@ func (k kernel) complete(s *sockets.Socket) {
 }
 
 // Lookup is [sockets.Conn.Lookup], with cookies.
-func (k kernel) Lookup(proto loopback.Protocol, local netip.AddrPort) (sockets.Socket, bool, error) {
+func (k kernel) Lookup(proto loopback.Protocol, local netip.AddrPort) (diag.Socket, bool, error) {
 	s, found, err := k.Conn.Lookup(proto, local)
 	k.complete(&s)
 	return s, found, err
 }
 
 // LookupPair is [sockets.Conn.LookupPair], with cookies.
-func (k kernel) LookupPair(proto loopback.Protocol, local, remote netip.AddrPort) (sockets.Socket, bool, error) {
+func (k kernel) LookupPair(proto loopback.Protocol, local, remote netip.AddrPort) (diag.Socket, bool, error) {
 	s, found, err := k.Conn.LookupPair(proto, local, remote)
 	k.complete(&s)
 	return s, found, err
 }
 
 // Dump is [sockets.Conn.Dump], with cookies.
-func (k kernel) Dump(proto loopback.Protocol, family int, states uint32) ([]sockets.Socket, error) {
+func (k kernel) Dump(proto loopback.Protocol, family int, states uint32) ([]diag.Socket, error) {
 	list, err := k.Conn.Dump(proto, family, states)
 	for i := range list {
 		k.complete(&list[i])

@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"lodge/internal/loopback"
-	"lodge/internal/sockets"
+	"lodge/internal/sockets/diag"
 )
 
 // ownSocket is a socket that a service bound, or made listen, before our eyes.
@@ -85,7 +85,7 @@ func (h *Home) ownerOf(key endKey, cookie uint64) (string, bool) {
 
 // trusts reports whether a socket at the home's address is one that programs
 // inside may be led to: theirs, or one of the same user.
-func (h *Home) trusts(s *sockets.Socket) bool {
+func (h *Home) trusts(s *diag.Socket) bool {
 	if int(s.UID) == h.uid {
 		return true
 	}
@@ -144,7 +144,7 @@ func (h *Home) lost(told map[endKey]uint64) bool {
 	for i, key := range keys {
 		at[i] = key.at
 	}
-	h.conn.LookupEach(loopback.TCP, at, func(i int, got sockets.Socket, found bool, err error) {
+	h.conn.LookupEach(loopback.TCP, at, func(i int, got diag.Socket, found bool, err error) {
 		if err != nil {
 			return
 		}

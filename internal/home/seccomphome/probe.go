@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"lodge/internal/loopback"
-	"lodge/internal/sockets"
+	"lodge/internal/sockets/diag"
 )
 
 // probeTimeout bounds each wait of the probe, in milliseconds.
@@ -43,7 +43,7 @@ func probe() error {
 	if _, err := ownFilters(); err != nil {
 		return err
 	}
-	conn, err := sockets.Open()
+	conn, err := diag.Open()
 	if err != nil {
 		return err
 	}

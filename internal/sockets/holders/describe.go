@@ -1,0 +1,90 @@
+package holders
+
+import (
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"lodge/internal/procfs"
+)
+
+// Details says what is read of a process beside its name and command line.
+type Details uint8
+
+const (
+	ReadExecutable Details = 1 << iota
+	readDirectory
+	readCgroup
+	readParents
+
+	ReadAll = ReadExecutable | readDirectory | readCgroup | readParents
+)
+
+// ticks is USER_HZ, the clock ticks of /proc a second: 100 on everything that
+// Go's Linux ports run on.
+const ticks = 100
+
+// BootTime returns the time at which CLOCK_BOOTTIME was zero.
+func BootTime() time.Time {
+	var ts unix.Timespec
+	if unix.ClockGettime(unix.CLOCK_BOOTTIME, &ts) != nil {
+		return time.Time{}
+	}
+	return time.Now().Add(-time.Duration(ts.Nano()))
+}
+
+// describe reads what is told of a process, by way of its open directory. It
+// returns nil if the process is gone. inside says that it may be a service's.
+func (w *searcher) describe(dir, pid int, inside bool) *Process {
+	b, err := w.read(dir, "stat")
+	if err != nil {
+		return nil
+	}
+	stat, err := procfs.ParseStat(b)
+	if err != nil {
+		return nil
+	}
+	var st unix.Stat_t
+	if unix.Fstat(dir, &st) != nil {
+		return nil
+	}
+	p := &Process{PID: pid, Start: stat.Start, Name: stat.Name, UID: st.Uid, ParentPID: stat.Parent}
+	if !w.Boot.IsZero() {
+		at := w.startedAt(stat.Start)
+		p.StartedAt = &at
+	}
+	if b, err := w.read(dir, "cmdline"); err == nil {
+		p.Command = procfs.CommandLine(b[:min(len(b), commandLimit)])
+		if len(b) > commandLimit {
+			p.Command += " …"
+		}
+	}
+	if w.Details&ReadExecutable != 0 {
+		p.Executable = w.readlink(dir, "exe")
+	}
+	if w.Details&readDirectory != 0 {
+		p.Directory = w.readlink(dir, "cwd")
+	}
+	if w.Details&readCgroup != 0 || inside {
+		if b, err := w.read(dir, "cgroup"); err == nil {
+			p.Cgroup = procfs.ParseCgroup(b)
+			p.Unit, p.Container = procfs.Unit(p.Cgroup), procfs.Container(p.Cgroup)
+		}
+	}
+	if inside {
+		w.readHome(dir, p)
+	}
+	return p
+}
+
+// commandLimit bounds the command line, in bytes: a Java class path can fill
+// megabytes.
+const commandLimit = 4 << 10
+
+func (w *searcher) readlink(dir int, name string) string {
+	n, err := unix.Readlinkat(dir, name, w.file[:])
+	if err != nil || n <= 0 || n >= len(w.file) {
+		return ""
+	}
+	return string(w.file[:n])
+}

@@ -1,0 +1,59 @@
+package sockets
+
+import (
+	"context"
+
+	"golang.org/x/sys/unix"
+
+	"lodge/internal/sockets/diag"
+	"lodge/internal/sockets/holders"
+)
+
+// takeLive takes over the owners that a live map knows.
+func (s *Snapshot) takeLive(ctx context.Context, q *Query, owners *holders.Owners) error {
+	s.owners = owners
+	s.warnings = append(s.warnings, owners.Warnings...)
+	// They are copied, since more is told of them here.
+	s.processes = make([]*holders.Process, len(owners.Processes))
+	var st unix.Stat_t
+	if unix.Stat("/proc/thread-self/ns/net", &st) == nil {
+		s.namespace = uint32(st.Ino)
+	}
+	inside := make(map[int]bool) // processes that hold a home's socket
+	for _, h := range owners.Holdings {
+		slot, ok := s.set.Slot(h.Inode)
+		if !ok {
+			continue
+		}
+		p := int(h.Process)
+		if s.processes[p] == nil {
+			c := *owners.Processes[p]
+			s.processes[p] = &c
+		}
+		s.set.Hold(slot, h.Process)
+		if s.set.IsHome(slot) {
+			inside[p] = true
+		}
+	}
+	f := holders.Request{Details: q.details(), Homes: q.Homes, Boot: holders.BootTime()}
+	if err := holders.Complete(ctx, f, s.processes, inside); err != nil {
+		return err
+	}
+	ask := s.lookups()
+	for i := range s.recs {
+		r := &s.recs[i]
+		if r.Inode == 0 || !s.sought(r) || s.set.Held(r.Inode) {
+			continue
+		}
+		if err := s.refresh(r, &ask[r.Space]); err != nil {
+			return err
+		}
+		if owners.Unreadable > 0 && r.Inode != 0 {
+			r.Flags |= diag.FlagUnknown
+		}
+	}
+	if q.Details {
+		holders.NameParents(s.processes)
+	}
+	return nil
+}
