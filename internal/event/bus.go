@@ -135,8 +135,8 @@ func (b *Bus) Close() {
 
 // Position is a place in a stream: after the event with this number.
 type Position struct {
-	Stream string
-	Number uint64
+	Stream string `json:"stream,omitempty"`
+	Number uint64 `json:"number"`
 }
 
 // Position returns the place after the newest event.
@@ -226,6 +226,9 @@ func (s *Subscription) Next(ctx context.Context) ([]Event, error) {
 		}
 	}
 }
+
+// Position returns the place after what was read last.
+func (s *Subscription) Position() Position { return Position{s.bus.stream, s.next - 1} }
 
 // Pending returns what Next would return without waiting; none: there is nothing
 // new.
