@@ -39,6 +39,8 @@ type Config struct {
 	// five minutes.
 	LiveIdle time.Duration
 	Log      *slog.Logger
+	// Sources publish events beside those of the keepers and of the daemon itself.
+	Sources []Source
 	// Busy is called when a client comes that makes more work than most; nil:
 	// nobody wants to know.
 	Busy func()
@@ -113,11 +115,11 @@ func New(ctx context.Context, cfg Config) (*Daemon, error) {
 	}
 	d.engines, d.naming = newEngines(cfg), newNaming()
 	d.live = newLiveMap(cfg)
-	d.events = openEvents(cfg)
+	d.events = openEvents(cfg, st.labelFor, func(id string) bool { _, ok := d.get(id); return ok })
 	d.leaveHome()
 	d.adopt(ctx)
 	d.events.adopted.Store(true)
-	d.forgetEnded()
+	d.events.forgetEnded()
 	if cfg.LiveMap {
 		d.live.keep()
 	}
@@ -141,6 +143,7 @@ func (d *Daemon) Run(ctx context.Context, opened func()) error {
 	d.serving.Store(s)
 	d.rename()
 	d.owned.Go(d.keepHosts)
+	d.owned.Go(func() { d.events.runSources(d.ctx, d.cfg.Sources) })
 	d.owned.Go(s.restIdle)
 	first := door.ln
 	d.owned.Go(func() { door.serve(first) })

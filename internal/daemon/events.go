@@ -27,6 +27,10 @@ const maxEvents = 16384
 // [Source].
 type events struct {
 	bus *event.Bus
+	// label returns what the project in a directory is called in host names, and
+	// follows reports whether a project is followed.
+	label   func(dir, name string) string
+	follows func(id string) bool
 
 	mu  sync.Mutex // guards log; taken after the bus's own lock for publishing
 	log *eventlog.Log
@@ -34,24 +38,21 @@ type events struct {
 	// adopted: all keepers that outlived the daemon before are followed.
 	adopted atomic.Bool
 
+	// readers is how many read; read tells a source that their number has changed.
+	readers atomic.Int64
+	read    chan struct{}
+
 	// ending ends the readers, when the daemon's socket is closed.
 	ending context.Context
 	end    context.CancelFunc
 }
 
-// Source publishes events of its own on the daemon's stream until ctx ends. Its
-// events need no number, and no time where that is now; Source.Name is
-// [event.SourceDaemon]. Sources are started by [Daemon.Run], which waits for them.
-type Source interface {
-	Run(ctx context.Context, publish func(...event.Event))
-}
-
 // openEvents continues the stream of the daemon before, or begins one, and says so
 // in it.
-func openEvents(cfg Config) *events {
+func openEvents(cfg Config, label func(dir, name string) string, follows func(id string) bool) *events {
 	fresh := rand.Text()[:12]
 	log, past, err := eventlog.Open(filepath.Join(cfg.Dirs.Runtime, "events.jsonl"), procfs.BootID(), fresh)
-	ev := &events{bus: event.NewBus(past.Stream, maxEvents), log: log}
+	ev := &events{bus: event.NewBus(past.Stream, maxEvents), log: log, label: label, follows: follows, read: make(chan struct{}, 1)}
 	ev.ending, ev.end = context.WithCancel(context.Background())
 	ev.bus.Resume(past.Events, past.Last)
 	ev.bus.Keep(ev.record)
@@ -118,28 +119,20 @@ func (ev *events) cursor(id string) (at event.Position) {
 	return at
 }
 
-// label returns what the project in a directory is called in host names.
-func (d *Daemon) label(dir, name string) string {
-	if l := d.store.labelOf(dir); l != "" {
-		return l
-	}
-	return names.Clean(name)
-}
-
 // subject returns a project, or a service of it, as people call it.
-func (d *Daemon) subject(c keeperapi.Config, service string) event.Subject {
-	return event.Subject{ProjectID: c.ID, Project: d.label(c.Dir, c.Name), Service: service}
+func (ev *events) subject(c keeperapi.Config, service string) event.Subject {
+	return event.Subject{ProjectID: c.ID, Project: ev.label(c.Dir, c.Name), Service: service}
 }
 
 // projectUp publishes that a keeper is followed now, unless the stream knows it
 // from a daemon before this one. A keeper that the stream knows and that is another
 // one has ended unseen.
-func (d *Daemon) projectUp(rec keeperapi.Record) {
+func (ev *events) projectUp(rec keeperapi.Record) {
 	c := rec.Config
-	d.events.bus.PublishFunc(func() []event.Event {
+	ev.bus.PublishFunc(func() []event.Event {
 		var out []event.Event
 		known := 0
-		d.events.state(func(s *eventlog.State) {
+		ev.state(func(s *eventlog.State) {
 			if up, ok := s.Up[c.ID]; ok {
 				known = up.Project.KeeperPID
 				out = endedUnseen(up, s.Sources[c.ID])
@@ -149,7 +142,7 @@ func (d *Daemon) projectUp(rec keeperapi.Record) {
 			return nil
 		}
 		return append(out, event.Event{
-			Kind: event.KindProject, Source: event.Source{Name: event.SourceDaemon}, Subject: d.subject(c, ""),
+			Kind: event.KindProject, Source: event.Source{Name: event.SourceDaemon}, Subject: ev.subject(c, ""),
 			Project: &event.Project{Change: event.ProjectUp, Path: c.Dir, Home: c.Home.IP4.String(), Engine: string(c.Engine), KeeperPID: rec.PID},
 		})
 	})
@@ -170,22 +163,22 @@ func endedUnseen(up eventlog.Fact, at event.Position) []event.Event {
 }
 
 // projectDown publishes that a keeper has ended, after all that it told.
-func (d *Daemon) projectDown(rec keeperapi.Record, reason string) {
+func (ev *events) projectDown(rec keeperapi.Record) {
 	c := rec.Config
-	d.events.bus.Publish(event.Event{
-		Kind: event.KindProject, Source: event.Source{Name: event.SourceDaemon}, Subject: d.subject(c, ""),
-		Project: &event.Project{Change: event.ProjectDown, Path: c.Dir, Home: c.Home.IP4.String(), Engine: string(c.Engine), KeeperPID: rec.PID, Reason: reason},
+	ev.bus.Publish(event.Event{
+		Kind: event.KindProject, Source: event.Source{Name: event.SourceDaemon}, Subject: ev.subject(c, ""),
+		Project: &event.Project{Change: event.ProjectDown, Path: c.Dir, Home: c.Home.IP4.String(), Engine: string(c.Engine), KeeperPID: rec.PID},
 	})
 }
 
 // forgetEnded publishes that projects are down which the stream has as up and whose
 // keepers do not run. It is called once, when all that run are followed.
-func (d *Daemon) forgetEnded() {
-	d.events.bus.PublishFunc(func() []event.Event {
+func (ev *events) forgetEnded() {
+	ev.bus.PublishFunc(func() []event.Event {
 		var out []event.Event
-		d.events.state(func(s *eventlog.State) {
+		ev.state(func(s *eventlog.State) {
 			for id, up := range s.Up {
-				if _, runs := d.get(id); !runs {
+				if !ev.follows(id) {
 					out = append(out, endedUnseen(up, s.Sources[id])...)
 				}
 			}
@@ -194,14 +187,14 @@ func (d *Daemon) forgetEnded() {
 	})
 }
 
-// followEvents passes on what a keeper tells, until it has ended or the daemon ends.
-func (d *Daemon) followEvents(p *project) {
-	at := d.events.cursor(p.rec.Config.ID)
+// follow passes on what a keeper tells, until it has ended or ctx ends.
+func (ev *events) follow(ctx context.Context, p *project) {
+	at := ev.cursor(p.rec.Config.ID)
 	for {
 		c := p.client()
 		c.Waits = true // a keeper that is stopped may go on
-		err := c.Events(d.ctx, at, func(list []event.Event) error {
-			at = d.pass(p, at, list)
+		err := c.Events(ctx, at, func(list []event.Event) error {
+			at = ev.pass(p, at, list)
 			return nil
 		})
 		if errors.Is(err, keeperapi.ErrNoEvents) {
@@ -209,7 +202,7 @@ func (d *Daemon) followEvents(p *project) {
 			return
 		}
 		for over := time.Now().Add(watchRetry); time.Now().Before(over); {
-			if d.ctx.Err() != nil || pidfd.AwaitEnd(p.rec.PID, p.rec.StartTime, 100*time.Millisecond) {
+			if ctx.Err() != nil || pidfd.AwaitEnd(p.rec.PID, p.rec.StartTime, 100*time.Millisecond) {
 				return
 			}
 		}
@@ -221,7 +214,7 @@ func (d *Daemon) followEvents(p *project) {
 
 // pass publishes events of a keeper from a place on, and returns the place after
 // them. What the keeper dropped before it was read is counted.
-func (d *Daemon) pass(p *project, at event.Position, list []event.Event) event.Position {
+func (ev *events) pass(p *project, at event.Position, list []event.Event) event.Position {
 	c := p.rec.Config
 	var out []event.Event
 	for _, e := range list {
@@ -236,7 +229,7 @@ func (d *Daemon) pass(p *project, at event.Position, list []event.Event) event.P
 		}
 		source := event.Source{Name: event.SourceKeeper, ProjectID: c.ID, Stream: e.Stream}
 		if e.Number > at.Number+1 {
-			gap := event.Event{Kind: event.KindLost, Source: source, Subject: d.subject(c, ""), Lost: &event.Lost{
+			gap := event.Event{Kind: event.KindLost, Source: source, Subject: ev.subject(c, ""), Lost: &event.Lost{
 				Reason: event.LostKeeperOverrun, Count: e.Number - at.Number - 1, From: at.Number + 1, To: e.Number - 1,
 			}}
 			gap.Source.Number = e.Number - 1
@@ -244,9 +237,44 @@ func (d *Daemon) pass(p *project, at event.Position, list []event.Event) event.P
 		}
 		at.Number = e.Number
 		source.Number = e.Number
-		e.Source, e.Subject = source, d.subject(c, e.Subject.Service)
+		e.Source, e.Subject = source, ev.subject(c, e.Subject.Service)
 		out = append(out, e)
 	}
-	d.events.bus.Publish(out...)
+	ev.bus.Publish(out...)
 	return at
+}
+
+// derive publishes how two states of a keeper differ that tells no events, as the
+// keepers of an older lodge. Of the first state there is nothing to compare with.
+func (ev *events) derive(p *project, old, now keeperapi.Project) {
+	if !p.derives.Load() || old.ID == "" {
+		return
+	}
+	list := differences(old.Services, now.Services)
+	for i := range list {
+		list[i].Source = event.Source{Name: event.SourceKeeper, ProjectID: p.rec.Config.ID, Derived: true}
+		list[i].Subject = ev.subject(p.rec.Config, list[i].Subject.Service)
+	}
+	ev.bus.Publish(list...)
+}
+
+// tellNames publishes how a table of names differs from what the stream has. table
+// is called when no other event is published, so that an older table is never told
+// after a newer one.
+func (ev *events) tellNames(table func() *names.Table) {
+	ev.bus.PublishFunc(func() (out []event.Event) {
+		t := table()
+		ev.state(func(s *eventlog.State) { out = nameChanges(t, s.Names, ev.stays(t)) })
+		return out
+	})
+}
+
+// stays returns a function that reports whether a project's names stay although the
+// table has none of them: it is followed, or may be, and has not told its state yet.
+func (ev *events) stays(t *names.Table) func(id string) bool {
+	heard := make(map[string]bool)
+	for _, p := range t.Projects() {
+		heard[p.ID] = true
+	}
+	return func(id string) bool { return !ev.adopted.Load() || ev.follows(id) && !heard[id] }
 }

@@ -2,24 +2,8 @@ package daemon
 
 import (
 	"lodge/internal/event"
-	"lodge/internal/keeperapi"
 	"lodge/internal/service"
 )
-
-// derive publishes how two states of a keeper differ that tells no events, as the
-// keepers of an older lodge. Of the first state there is nothing to compare with.
-func (d *Daemon) derive(p *project, old, now keeperapi.Project) {
-	if !p.derives.Load() || old.ID == "" {
-		return
-	}
-	var out []event.Event
-	for _, s := range differences(old.Services, now.Services) {
-		s.Source = event.Source{Name: event.SourceKeeper, ProjectID: p.rec.Config.ID, Derived: true}
-		s.Subject = d.subject(p.rec.Config, s.Subject.Service)
-		out = append(out, s)
-	}
-	d.events.bus.Publish(out...)
-}
 
 // differences are the events that lead from some states of services to others.
 func differences(old, now []service.Status) []event.Event {

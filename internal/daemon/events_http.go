@@ -18,20 +18,21 @@ import (
 // ends.
 const readerPatience = time.Second
 
-// getEvents answers with events, one JSON object a line, until the client goes or
+// serve answers with events, one JSON object a line, until the client goes or
 // the daemon ends. A client that reads events keeps the daemon from ending by itself,
 // as every call does.
-func (d *Daemon) getEvents(w http.ResponseWriter, r *http.Request) {
-	after, match, err := d.eventsAsked(r)
+func (ev *events) serve(w http.ResponseWriter, r *http.Request) {
+	after, match, err := eventsAsked(r, ev.bus)
 	if err != nil {
 		refuse(w, http.StatusBadRequest, err)
 		return
 	}
 	rc := http.NewResponseController(w)
 	// A client that does not read must not keep the daemon from its end.
-	defer context.AfterFunc(d.events.ending, func() { _ = rc.SetWriteDeadline(time.Now().Add(readerPatience)) })()
-	s := d.events.bus.Subscribe(after)
-	at, newest := s.Position(), d.events.bus.Position()
+	defer context.AfterFunc(ev.ending, func() { _ = rc.SetWriteDeadline(time.Now().Add(readerPatience)) })()
+	defer ev.reading()()
+	s := ev.bus.Subscribe(after)
+	at, newest := s.Position(), ev.bus.Position()
 	w.Header().Set("Content-Type", "application/jsonl")
 	w.Header().Set(localapi.HeaderStream, at.Stream)
 	w.Header().Set(localapi.HeaderNumber, strconv.FormatUint(at.Number, 10))
@@ -54,8 +55,7 @@ func (d *Daemon) getEvents(w http.ResponseWriter, r *http.Request) {
 			}
 			b, err := json.Marshal(&list[i])
 			if err != nil {
-				d.cfg.Log.Error("write event", "number", list[i].Number, "err", err)
-				continue
+				return // the end of the answer says that it is not whole
 			}
 			_, _ = out.Write(append(b, '\n')) // Flush has the error
 		}
@@ -66,7 +66,7 @@ func (d *Daemon) getEvents(w http.ResponseWriter, r *http.Request) {
 }
 
 // eventsAsked reads which events a client wants.
-func (d *Daemon) eventsAsked(r *http.Request) (after event.Position, match func(event.Event) bool, err error) {
+func eventsAsked(r *http.Request, bus *event.Bus) (after event.Position, match func(event.Event) bool, err error) {
 	q := r.URL.Query()
 	if match, err = event.Match(q[localapi.EventsFilter]); err != nil {
 		return after, nil, err
@@ -81,7 +81,7 @@ func (d *Daemon) eventsAsked(r *http.Request) (after event.Position, match func(
 		}
 		after.Stream = q.Get(localapi.EventsStream)
 		if after.Stream == "" {
-			after.Stream = d.events.bus.Position().Stream
+			after.Stream = bus.Position().Stream
 		}
 		return after, match, nil
 	case since != "":
@@ -89,7 +89,7 @@ func (d *Daemon) eventsAsked(r *http.Request) (after event.Position, match func(
 		if err != nil {
 			return after, nil, fmt.Errorf("read events: %q is no time (RFC 3339)", since)
 		}
-		return d.events.bus.Before(t), match, nil
+		return bus.Before(t), match, nil
 	}
-	return d.events.bus.Position(), match, nil
+	return bus.Position(), match, nil
 }

@@ -10,50 +10,39 @@ import (
 	"lodge/internal/service"
 )
 
-// tellNames publishes how the table of names differs from what the stream has. A
-// project that is followed and has not told its state yet keeps its names.
-func (d *Daemon) tellNames() {
-	d.events.bus.PublishFunc(func() []event.Event {
-		var out []event.Event
-		now := make(map[string]eventlog.Fact)
-		table := d.naming.table.Load()
-		heard, web := make(map[string]bool), make(map[string]bool)
-		for _, host := range table.HTTPNames() {
-			web[host] = true
+// nameChanges are the events that lead from the names that were told to those of a
+// table. Names of a project that stays are not removed.
+func nameChanges(t *names.Table, told map[string]eventlog.Fact, stays func(id string) bool) []event.Event {
+	web, now := make(map[string]bool), make(map[string]eventlog.Fact)
+	for _, host := range t.HTTPNames() {
+		web[host] = true
+	}
+	for _, p := range t.Projects() {
+		if m := t.Find(p.BareName()); m.Project != nil && m.Project.ID == p.ID {
+			namesOf(t, &p, web, now)
 		}
-		for _, p := range table.Projects() {
-			heard[p.ID] = true
-			if m := table.Find(p.BareName()); m.Project != nil && m.Project.ID == p.ID {
-				namesOf(table, &p, web, now)
-			}
+	}
+	var out []event.Event
+	add := func(subject event.Subject, n event.Name) {
+		out = append(out, event.Event{Kind: event.KindName, Source: event.Source{Name: event.SourceDaemon}, Subject: subject, Name: &n})
+	}
+	for _, host := range slices.Sorted(maps.Keys(told)) {
+		old := told[host].Subject
+		if _, ok := now[host]; !ok && !stays(old.ProjectID) {
+			add(old, event.Name{Change: event.Removed, Host: host, Targets: []string{}})
 		}
-		source := event.Source{Name: event.SourceDaemon}
-		d.events.state(func(s *eventlog.State) {
-			for _, host := range slices.Sorted(maps.Keys(s.Names)) {
-				old := s.Names[host]
-				if _, ok := now[host]; ok {
-					continue
-				}
-				if _, open := d.get(old.Subject.ProjectID); open && !heard[old.Subject.ProjectID] || !d.events.adopted.Load() {
-					continue
-				}
-				gone := event.Name{Change: event.Removed, Host: host, Targets: []string{}}
-				out = append(out, event.Event{Kind: event.KindName, Source: source, Subject: old.Subject, Name: &gone})
-			}
-			for _, host := range slices.Sorted(maps.Keys(now)) {
-				f := now[host]
-				old, ok := s.Names[host]
-				if ok && old.Subject == f.Subject && slices.Equal(old.Name.Targets, f.Name.Targets) {
-					continue
-				}
-				if ok {
-					f.Name.Change = event.Changed
-				}
-				out = append(out, event.Event{Kind: event.KindName, Source: source, Subject: f.Subject, Name: f.Name})
-			}
-		})
-		return out
-	})
+	}
+	for _, host := range slices.Sorted(maps.Keys(now)) {
+		f := now[host]
+		old, ok := told[host]
+		switch {
+		case !ok:
+			add(f.Subject, *f.Name)
+		case old.Subject != f.Subject || !slices.Equal(old.Name.Targets, f.Name.Targets):
+			add(f.Subject, event.Name{Change: event.Changed, Host: host, Targets: f.Name.Targets})
+		}
+	}
+	return out
 }
 
 // namesOf adds the names of a project that lead somewhere. web has the HTTP names of

@@ -272,9 +272,9 @@ func TestAKeeperThatWasNotReadInTime(t *testing.T) {
 	of := func(stream string, n uint64) event.Event {
 		return event.Event{Stream: stream, Number: n, Kind: event.KindService, Subject: event.Subject{Service: "web"}, Service: &event.Service{To: "ready"}}
 	}
-	at := d.pass(p, event.Position{}, []event.Event{of("a", 3), of("a", 4)})
-	at = d.pass(p, at, []event.Event{of("a", 4), of("a", 5), {Kind: event.KindLost, Stream: "a", Number: 8, Lost: &event.Lost{}}, of("a", 9)})
-	at = d.pass(p, at, []event.Event{of("b", 1)}) // another keeper
+	at := d.events.pass(p, event.Position{}, []event.Event{of("a", 3), of("a", 4)})
+	at = d.events.pass(p, at, []event.Event{of("a", 4), of("a", 5), {Kind: event.KindLost, Stream: "a", Number: 8, Lost: &event.Lost{}}, of("a", 9)})
+	at = d.events.pass(p, at, []event.Event{of("b", 1)}) // another keeper
 	if at != (event.Position{Stream: "b", Number: 1}) || d.events.cursor("shop-1") != at {
 		t.Errorf("it is at %+v", at)
 	}
@@ -289,5 +289,36 @@ func TestAKeeperThatWasNotReadInTime(t *testing.T) {
 	}
 	if s := strings.Join(got, " "); s != "lost keeper_overrun 1 2 a3 a4 a5 lost keeper_overrun 6 8 a9 b1" {
 		t.Errorf("got %s", s)
+	}
+}
+
+// ticker is a source that publishes one event each time that it is run.
+type ticker struct{ runs, ends chan struct{} }
+
+func (s *ticker) Run(ctx context.Context, publish func(...event.Event)) {
+	publish(event.Event{Kind: event.KindSocket, Source: event.Source{Name: event.SourceDaemon}, Socket: []byte(`{"change":"opened"}`)})
+	s.runs <- struct{}{}
+	<-ctx.Done()
+	s.ends <- struct{}{}
+}
+
+func TestASourceRunsWhileEventsAreRead(t *testing.T) {
+	r := newRig(t)
+	src := &ticker{runs: make(chan struct{}, 1), ends: make(chan struct{}, 1)}
+	r.cfg.Sources = []Source{src}
+	r.start()
+	for range 2 {
+		ctx, cancel := context.WithCancel(r.ctx)
+		got, over := make(chan []byte, 100), make(chan error, 1)
+		go func() {
+			over <- r.api.Events(ctx, localapi.EventsQuery{Filter: []string{"socket"}}, nil, func(line []byte, _ event.Event) error { got <- line; return nil })
+		}()
+		<-src.runs
+		if line := string(<-got); !strings.Contains(line, `"socket":{"change":"opened"}`) {
+			t.Errorf("got %s", line)
+		}
+		cancel()
+		<-over
+		<-src.ends
 	}
 }

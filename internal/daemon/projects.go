@@ -84,9 +84,9 @@ func (d *Daemon) follow(rec keeperapi.Record, reap func()) *project {
 	d.mu.Lock()
 	d.projects[rec.Config.ID] = p
 	d.mu.Unlock()
-	d.projectUp(rec)
+	d.events.projectUp(rec)
 	told := make(chan struct{}) // closed when all is passed on that the keeper told
-	d.owned.Go(func() { defer close(told); d.followEvents(p) })
+	d.owned.Go(func() { defer close(told); d.events.follow(d.ctx, p) })
 	d.owned.Add(1)
 	go func() {
 		defer d.owned.Done()
@@ -107,7 +107,7 @@ func (d *Daemon) follow(rec keeperapi.Record, reap func()) *project {
 		}
 		d.mu.Unlock()
 		d.rename()
-		d.projectDown(rec, "")
+		d.events.projectDown(rec)
 		close(p.gone)
 		d.touch()
 	}()
@@ -129,7 +129,7 @@ func (d *Daemon) heard(p *project, k keeperapi.Project) {
 	p.mu.Unlock()
 	old.Seq = k.Seq
 	if newer && !reflect.DeepEqual(old, k) {
-		d.derive(p, old, k)
+		d.events.derive(p, old, k)
 		d.renameLocked()
 	}
 }
