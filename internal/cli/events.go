@@ -37,7 +37,7 @@ func (a *app) eventsCommand() *cobra.Command {
 			}
 			q, err := eventsSince(since, time.Now())
 			if err != nil {
-				return &usageError{err: err, hint: "--since 0, --since 5m or --since 2006-01-02T15:04:05Z"}
+				return &usageError{err: err, hint: "lodge events --since 0, --since 5m or --since 2006-01-02T15:04:05Z"}
 			}
 			q.Once = !follow
 			return a.events(c.Context(), q, match, asJSON)

@@ -192,15 +192,15 @@ func lostText(l *event.Lost) string {
 	}
 	switch l.Reason {
 	case event.LostSlowReader:
-		return text + ": they were not read in time"
+		return text + ": not read in time"
 	case event.LostTooOld:
-		return text + ": they are not kept any more"
+		return text + ": not kept any more"
 	case event.LostStreamChanged:
 		return text + ": the stream began anew"
 	case event.LostUnknownNumber:
 		return text + ": the stream has no event with that number yet"
 	case event.LostKeeperOverrun:
-		return text + ": the keeper dropped them before they were read"
+		return text + ": the keeper dropped what was not read in time"
 	case event.LostKeeperEnded:
 		return "events may be missing: the keeper ended while no daemon ran"
 	}
