@@ -34,7 +34,7 @@ func (p *eventPrinter) print(line []byte, e *event.Event) error {
 	return nil
 }
 
-// line is an event as people read it: the time, whom it is about, what happened.
+// line is an event as people read it: the time, the service or project, what happened.
 func (p *eventPrinter) line(e *event.Event) string {
 	at := e.Time.Local()
 	layout := "15:04:05.000"
@@ -69,7 +69,7 @@ func eventColor(e *event.Event) string {
 	return ""
 }
 
-// eventText says what happened.
+// eventText returns what happened, in words.
 func eventText(e *event.Event) string {
 	switch {
 	case e.Service != nil:

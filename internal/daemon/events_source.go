@@ -8,7 +8,7 @@ import (
 )
 
 // Source publishes events of its own on the daemon's stream, such as those of the
-// machine's sockets. It is run while anybody reads events, so that it costs nothing
+// machine's sockets. It runs while there is a reader of events, so that it costs nothing
 // else: ctx ends when the last reader has gone, and Run returns then. What happens
 // meanwhile is not told, so that a source whose events must have no gap begins with
 // one that says where it begins.

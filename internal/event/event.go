@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// Kind says what an event is about, and which payload it has.
+// Kind is what an event is about; it determines the payload.
 type Kind string
 
 // The kinds of events.
@@ -56,7 +56,7 @@ const (
 	SourceKeeper = "keeper"
 )
 
-// Source says which process saw the event. A keeper numbers its events itself;
+// Source names the process that saw the event. A keeper numbers its events itself;
 // they are passed on with a number of the daemon's beside it.
 type Source struct {
 	// Name is SourceDaemon or SourceKeeper.
@@ -71,7 +71,7 @@ type Source struct {
 	Derived bool `json:"derived,omitempty"`
 }
 
-// Subject says whom an event is about.
+// Subject names the project, and the service, that an event is about.
 type Subject struct {
 	ProjectID string `json:"project_id,omitempty"`
 	// Project is the project's label, by which people call it.
@@ -175,7 +175,7 @@ const (
 //
 // A loss that concerns one reader only (slow_reader, too_old, unknown_number,
 // stream_changed) has no number of its own: its number is that of the last
-// missing event, so that a reader who resumes by the last number that it saw is
+// missing event, so that a reader that resumes by the last number that it saw is
 // right.
 type Lost struct {
 	Reason string `json:"reason"`
