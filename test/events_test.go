@@ -105,7 +105,8 @@ restart = "always"
 			if l.Service == nil {
 				continue
 			}
-			if l.Subject.Service == "web" && l.Service.To == "ready" {
+			// One that is restarted again before it is ready counts too.
+			if l.Subject.Service == "web" && l.Service.PID != 0 {
 				pids[l.Service.PID] = true
 			}
 			if l.Subject.Service == "flap" && l.Service.To == "backoff" && l.Service.ExitStatus != nil {
