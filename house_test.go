@@ -48,10 +48,10 @@ var allowed = map[string][]string{
 	"home/seccomphome":     {"fdpass", "home", "home/hostsview", "loopback", "mark", "procfs", "sockets/diag", "sockets/holders"},
 	"home/nonehome":        {"home", "home/hostsview", "loopback", "mark", "procfs", "sockets/diag", "sockets/holders"},
 	"limits":               {"procfs"},
-	"service":              {"drain", "home", "limits", "logs", "loopback", "procfs", "refs", "sockets", "watch"},
-	"keeperapi":            {"fdpass", "home", "logs", "loopback", "pidfd", "procfs", "rawjson", "service", "stall", "statefile", "unixsock"},
-	"keeper":               {"drain", "home", "home/ebpfhome", "home/hostsview", "home/nonehome", "home/seccomphome", "keeperapi", "logs", "loopback", "mark", "procfs", "rawjson", "service", "statefile", "unixsock"},
-	"localapi":             {"keeperapi", "logs", "loopback", "mark", "owners", "procfs", "rawjson", "service", "sockets/holders", "stall", "statefile", "unixsock"},
+	"service":              {"drain", "event", "home", "limits", "logs", "loopback", "procfs", "refs", "sockets", "watch"},
+	"keeperapi":            {"event", "fdpass", "home", "logs", "loopback", "pidfd", "procfs", "rawjson", "service", "stall", "statefile", "unixsock"},
+	"keeper":               {"drain", "event", "home", "home/ebpfhome", "home/hostsview", "home/nonehome", "home/seccomphome", "keeperapi", "logs", "loopback", "mark", "procfs", "rawjson", "service", "statefile", "unixsock"},
+	"localapi":             {"event", "keeperapi", "logs", "loopback", "mark", "owners", "procfs", "rawjson", "service", "sockets/holders", "stall", "statefile", "unixsock"},
 	"trust":                {},
 	"trust/stores":         {"trust"},
 	"trust/proof":          {"trust"},
@@ -61,8 +61,8 @@ var allowed = map[string][]string{
 	"explain/message":      {"loopback", "target"},
 	"explain/firewall":     {},
 	"tui":                  {"localapi", "logs", "loopback", "service", "sockets", "sockets/track"},
-	"daemon":               {"helperapi", "home", "home/hostsview", "home/seccomphome", "hosts", "keeperapi", "lan", "localapi", "logs", "loopback", "mark", "names", "pace", "pidfd", "procfs", "proxy", "rawjson", "service", "sockets/diag", "sockets/holders", "stall", "statefile", "trust", "unixsock"},
-	"cli":                  {"drain", "ending", "explain", "helperapi", "hosts", "keeper", "keeperapi", "localapi", "logs", "loopback", "names", "pidfd", "probe", "probe/answer", "procfs", "project", "query", "query/socketquery", "refs", "rootowned", "service", "sockets", "sockets/diag", "sockets/holders", "sockets/track", "stall", "statefile", "target", "trust", "trust/proof", "trust/stores", "tui"},
+	"daemon":               {"event", "eventlog", "helperapi", "home", "home/hostsview", "home/seccomphome", "hosts", "keeperapi", "lan", "localapi", "logs", "loopback", "mark", "names", "pace", "pidfd", "procfs", "proxy", "rawjson", "service", "sockets/diag", "sockets/holders", "stall", "statefile", "trust", "unixsock"},
+	"cli":                  {"drain", "ending", "event", "explain", "helperapi", "hosts", "keeper", "keeperapi", "localapi", "logs", "loopback", "names", "pidfd", "probe", "probe/answer", "procfs", "project", "query", "query/socketquery", "refs", "rootowned", "service", "sockets", "sockets/diag", "sockets/holders", "sockets/track", "stall", "statefile", "target", "trust", "trust/proof", "trust/stores", "tui"},
 	"query":                {},
 	"query/eventquery":     {"query"},
 	"query/socketquery":    {"loopback", "query", "sockets", "target"},
@@ -77,6 +77,8 @@ var allowed = map[string][]string{
 	"sockets/holders":      {"loopback", "mark", "procfs"},
 	"sockets/netif":        {"loopback", "sockets/diag"},
 	"sockets/track":        {"loopback", "procfs", "sockets", "sockets/holders"},
+	"event":                {},
+	"eventlog":             {"event", "statefile"},
 }
 
 type pkg struct {
@@ -126,10 +128,10 @@ func TestImportsPointOneWay(t *testing.T) {
 				t.Errorf("%s imports %s: only bpf may", name, imp)
 			}
 		}
-		if name == "loopback" {
+		if name == "loopback" || name == "event" {
 			for _, imp := range p.Imports {
 				if strings.Contains(imp, ".") || imp == "os" || imp == "net" {
-					t.Errorf("loopback imports %s: it does no I/O and uses only the standard library", imp)
+					t.Errorf("%s imports %s: it does no I/O and uses only the standard library", name, imp)
 				}
 			}
 		}

@@ -36,6 +36,7 @@ func (d *Daemon) handler() http.Handler {
 	})
 	mux.HandleFunc("POST /v1/projects/{id}/services/{service}/share", d.share)
 	mux.HandleFunc("GET /v1/owners", d.getOwners)
+	mux.HandleFunc("GET /v1/events", d.events.serve)
 	mux.HandleFunc("GET /v1/doctor", func(w http.ResponseWriter, r *http.Request) {
 		answer(w, d.doctor(r.Context()), nil)
 	})

@@ -39,6 +39,8 @@ type Config struct {
 	// five minutes.
 	LiveIdle time.Duration
 	Log      *slog.Logger
+	// Sources publish events beside those of the keepers and of the daemon itself.
+	Sources []Source
 	// Busy is called when a client comes that makes more work than most; nil:
 	// nobody wants to know.
 	Busy func()
@@ -67,6 +69,7 @@ type Daemon struct {
 	web     *web                    // set by Run
 	serving atomic.Pointer[serving] // set by Run
 	live    *liveMap
+	events  *events
 	started time.Time
 	claim   *claim
 
@@ -112,8 +115,11 @@ func New(ctx context.Context, cfg Config) (*Daemon, error) {
 	}
 	d.engines, d.naming = newEngines(cfg), newNaming()
 	d.live = newLiveMap(cfg, d.engines)
+	d.events = openEvents(cfg, st.labelFor, func(id string) bool { _, ok := d.get(id); return ok })
 	d.leaveHome()
 	d.adopt(ctx)
+	d.events.adopted.Store(true)
+	d.events.forgetEnded()
 	if cfg.LiveMap {
 		d.live.keep()
 	}
@@ -124,6 +130,7 @@ func New(ctx context.Context, cfg Config) (*Daemon, error) {
 // opened is called once the socket answers.
 func (d *Daemon) Run(ctx context.Context, opened func()) error {
 	srv := &http.Server{Handler: d.handler(), ReadHeaderTimeout: 10 * time.Second, ErrorLog: slog.NewLogLogger(d.cfg.Log.Handler(), slog.LevelWarn)}
+	srv.RegisterOnShutdown(d.events.shut)
 	door, err := d.openDoor(srv)
 	if err != nil {
 		return errors.Join(err, d.close())
@@ -136,6 +143,7 @@ func (d *Daemon) Run(ctx context.Context, opened func()) error {
 	d.serving.Store(s)
 	d.rename()
 	d.owned.Go(d.keepHosts)
+	d.owned.Go(func() { d.events.runSources(d.ctx, d.cfg.Sources) })
 	d.owned.Go(s.restIdle)
 	first := door.ln
 	d.owned.Go(func() { door.serve(first) })
@@ -175,7 +183,7 @@ func (d *Daemon) close() error {
 		web = d.web.close()
 	}
 	d.live.close()
-	return errors.Join(serr, web, d.engines.close(), d.claim.close())
+	return errors.Join(serr, web, d.engines.close(), d.events.close(), d.claim.close())
 }
 
 // idle returns a channel that is closed when no project has been up, and nobody

@@ -95,14 +95,11 @@ func (d *Daemon) renameLocked() {
 		s.update()
 	}
 	d.naming.broadcast() // who hears it finds the proxy knowing it too
+	d.events.tellNames(d.naming.table.Load)
 }
 
 func (d *Daemon) named(k keeperapi.Project) names.Project {
-	label := d.store.labelOf(k.Dir)
-	if label == "" {
-		label = names.Clean(k.Name)
-	}
-	return names.Project{ID: k.ID, Name: k.Name, Label: label, Path: k.Dir, Home: k.Home.IP4, Services: k.Services}
+	return names.Project{ID: k.ID, Name: k.Name, Label: d.store.labelFor(k.Dir, k.Name), Path: k.Dir, Home: k.Home.IP4, Services: k.Services}
 }
 
 // hostsQuiet gathers changes of the names, so that a project's start writes the
@@ -250,10 +247,7 @@ func (d *Daemon) hostNames(ctx context.Context) localapi.HostNames {
 
 // address puts what is known of names into a project's state.
 func (d *Daemon) address(p *localapi.Project) {
-	p.Label = d.store.labelOf(p.Path)
-	if p.Label == "" {
-		p.Label = names.Clean(p.Name)
-	}
+	p.Label = d.store.labelFor(p.Path, p.Name)
 	n := names.Project{Label: p.Label, Services: p.Services}
 	if ip, err := netip.ParseAddr(p.Home); err == nil {
 		n.Home = ip

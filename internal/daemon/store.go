@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/json"
@@ -153,6 +154,9 @@ func (s *store) label(path, name string) string {
 		return false
 	})
 }
+
+// labelFor returns what the project in a directory is called in host names.
+func (s *store) labelFor(path, name string) string { return cmp.Or(s.labelOf(path), names.Clean(name)) }
 
 // labelOf returns the label of a project that has a home.
 func (s *store) labelOf(path string) string {
