@@ -55,12 +55,14 @@ var allowed = map[string][]string{
 	"trust/proof":      {"trust"},
 	"lan":              {"loopback"},
 	"owners":           {},
-	"explain":          {"explain/firewall", "explain/message", "limits", "loopback", "pidfd", "procfs", "sockets", "target"},
-	"explain/message":  {"loopback", "target"},
+	"model":            {"loopback"},
+	"explain":          {"explain/firewall", "explain/input", "limits", "loopback", "pidfd", "procfs", "sockets", "target"},
+	"explain/input":    {"explain/message", "loopback", "target"},
+	"explain/message":  {"loopback", "model", "target"},
 	"explain/firewall": {},
 	"tui":              {"localapi", "logs", "loopback", "service", "sockets"},
 	"daemon":           {"helperapi", "home", "home/hostsview", "home/seccomphome", "hosts", "keeperapi", "lan", "localapi", "logs", "loopback", "mark", "names", "pace", "pidfd", "procfs", "proxy", "rawjson", "service", "sockets", "stall", "statefile", "trust", "unixsock"},
-	"cli":              {"drain", "ending", "explain", "helperapi", "hosts", "keeper", "keeperapi", "localapi", "logs", "loopback", "names", "pidfd", "probe", "procfs", "project", "refs", "service", "sockets", "stall", "statefile", "target", "trust", "trust/proof", "trust/stores", "tui"},
+	"cli":              {"drain", "ending", "explain", "explain/input", "helperapi", "hosts", "keeper", "keeperapi", "localapi", "logs", "loopback", "names", "pidfd", "probe", "procfs", "project", "refs", "service", "sockets", "stall", "statefile", "target", "trust", "trust/proof", "trust/stores", "tui"},
 }
 
 type pkg struct {

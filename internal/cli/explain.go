@@ -14,6 +14,7 @@ import (
 	"golang.org/x/term"
 
 	"lodge/internal/explain"
+	"lodge/internal/explain/input"
 	"lodge/internal/localapi"
 	"lodge/internal/loopback"
 	"lodge/internal/names"
@@ -87,8 +88,8 @@ func (a *app) explain(ctx context.Context, what string, fl explainFlags) error {
 			what = label + "." + names.HTTPDomain
 		}
 	}
-	in, err := explain.Parse(what)
-	if errors.Is(err, explain.ErrNoAddress) {
+	in, err := input.Parse(what)
+	if errors.Is(err, input.ErrNoAddress) {
 		return withoutAddress(what, err)
 	}
 	if err != nil {
@@ -96,9 +97,9 @@ func (a *app) explain(ctx context.Context, what string, fl explainFlags) error {
 	}
 	switch {
 	case fl.connect:
-		in.Operation = explain.Connect
+		in.Operation = input.Connect
 	case fl.bind:
-		in.Operation = explain.Bind
+		in.Operation = input.Bind
 	}
 	if fl.bind && !in.HasPort && in.Unix == "" {
 		return &usageError{err: errors.New("--bind needs a port"), hint: "such as: " + explainExample}

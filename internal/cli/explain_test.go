@@ -15,6 +15,7 @@ import (
 	"github.com/creack/pty"
 
 	"lodge/internal/explain"
+	"lodge/internal/explain/input"
 	"lodge/internal/loopback"
 	"lodge/internal/sockets"
 )
@@ -32,8 +33,8 @@ func situations() map[string]explain.Facts {
 	psql := &sockets.Process{PID: 5151, Name: "psql", Command: "psql -h localhost shop", Directory: "/home/ann", User: "ann", UID: 1000, StartedAt: at(40 * time.Second)}
 	postgres := &sockets.Process{PID: 900, Name: "postgres", Command: "postgres: ann shop 127.0.0.1(49342) idle", User: "postgres", UID: 110, StartedAt: at(40 * time.Second)}
 	web := &sockets.Process{PID: 7001, Name: "node", Command: "node server.js", Directory: "/home/ann/fix", User: "ann", UID: 1000, StartedAt: at(26 * time.Hour), Project: "fix", Service: "web"}
-	parse := func(s string) explain.Input {
-		in, err := explain.Parse(s)
+	parse := func(s string) input.Question {
+		in, err := input.Parse(s)
 		if err != nil {
 			panic(err)
 		}
@@ -42,7 +43,7 @@ func situations() map[string]explain.Facts {
 	base := func(s string) explain.Facts {
 		in := parse(s)
 		return explain.Facts{
-			Input: in, Now: now, Targets: in.IPs, Local: map[netip.Addr]string{netip.MustParseAddr("127.0.0.1"): "lo", netip.MustParseAddr("::1"): "lo", netip.MustParseAddr("192.168.1.5"): "eth0"},
+			Question: in, Now: now, Targets: in.IPs, Local: map[netip.Addr]string{netip.MustParseAddr("127.0.0.1"): "lo", netip.MustParseAddr("::1"): "lo", netip.MustParseAddr("192.168.1.5"): "eth0"},
 			Kernel: explain.Kernel{EphemeralFirst: 32768, EphemeralLast: 60999, UnprivilegedStart: 1024}, LowPorts: true,
 		}
 	}
@@ -65,7 +66,7 @@ func situations() map[string]explain.Facts {
 	inUse := base("Error: listen EADDRINUSE: address already in use 127.0.0.1:49342")
 	inUse.Rows, inUse.Processes = server.Rows, server.Processes
 	localhost := base("127.0.0.1:49342")
-	localhost.Input = parse("localhost:49342")
+	localhost.Question = parse("localhost:49342")
 	localhost.Targets = []netip.Addr{netip.MustParseAddr("::1"), netip.MustParseAddr("127.0.0.1")}
 	localhost.Resolution = &explain.Resolution{Addresses: localhost.Targets, Source: "hosts file", Lines: []string{"127.0.0.1 localhost", "::1 localhost"}}
 	localhost.Rows = []sockets.Row{listening}

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"lodge/internal/explain"
+	"lodge/internal/explain/input"
 )
 
 // TestTrustHint is given for names of lodge's only.
@@ -16,7 +17,7 @@ func TestTrustHint(t *testing.T) {
 		"https://example.com/: unable to get local issuer certificate":        false,
 		"https://web.shop.localhost/: connection refused":                     false,
 	} {
-		in, err := explain.Parse(what)
+		in, err := input.Parse(what)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -6,11 +6,12 @@ import (
 	"fmt"
 
 	"lodge/internal/explain"
+	"lodge/internal/explain/input"
 )
 
 // explainText is what `lodge explain` prints of an address.
 func (a *app) explainText(ctx context.Context, address string) (string, error) {
-	in, err := explain.Parse(address)
+	in, err := input.Parse(address)
 	if err != nil {
 		return "", fmt.Errorf("explain %s: %w", address, err)
 	}

@@ -1,24 +1,28 @@
 package explain
 
-import "strings"
+import (
+	"strings"
+
+	"lodge/internal/explain/input"
+)
 
 // Also is another failure of which a message tells, with its own answer.
 type Also struct {
-	Error     string    `json:"error,omitempty"`
-	Operation Operation `json:"operation,omitempty"`
-	Name      string    `json:"name,omitempty"`
-	IP        string    `json:"ip,omitempty"`
-	Port      uint16    `json:"port,omitempty"`
-	Path      string    `json:"path,omitempty"`
-	Answer    string    `json:"answer"`
+	Error     string          `json:"error,omitempty"`
+	Operation input.Operation `json:"operation,omitempty"`
+	Name      string          `json:"name,omitempty"`
+	IP        string          `json:"ip,omitempty"`
+	Port      uint16          `json:"port,omitempty"`
+	Path      string          `json:"path,omitempty"`
+	Answer    string          `json:"answer"`
 }
 
 func (f *Facts) also() Also {
 	a := Also{
-		Error: f.Input.Errno, Operation: f.Input.Operation, Name: f.Input.Name, Port: f.Input.Port, Path: f.Input.Unix,
+		Error: f.Question.Errno, Operation: f.Question.Operation, Name: f.Question.Name, Port: f.Question.Port, Path: f.Question.Unix,
 	}
-	if len(f.Input.IPs) > 0 {
-		a.IP = f.Input.IPs[0].String()
+	if len(f.Question.IPs) > 0 {
+		a.IP = f.Question.IPs[0].String()
 	}
 	a.Answer = f.Report().Answer
 	return a

@@ -14,19 +14,19 @@ func (f *Facts) answer(r *Report) string {
 	switch {
 	case f.Unix != nil:
 		return f.unixAnswer(r)
-	case f.Input.HasPort && f.Input.Port == 0:
+	case f.Question.HasPort && f.Question.Port == 0:
 		return "Port 0 is no port: a program that binds it gets a free one from the kernel, and nobody can connect to it."
-	case f.aboutName() && f.Input.Operation == "":
+	case f.aboutName() && f.Question.Operation == "":
 		return f.nameAnswer() + f.amiss(r, 1)
-	case f.Name != nil && f.Input.Operation == "":
+	case f.Name != nil && f.Question.Operation == "":
 		return f.nameAnswer() + " " + f.thing(r)
 	case f.Resolution != nil && len(f.Targets) == 0 && f.Name == nil:
 		return f.nameUnknown().Summary
 	case f.Name != nil:
 		return f.failure(r)
-	case !f.Input.HasPort:
+	case !f.Question.HasPort:
 		return f.addressAnswer(r)
-	case f.Input.Operation != "" || f.Input.Errno == "EMFILE" && len(r.Causes) > 0:
+	case f.Question.Operation != "" || f.Question.Errno == "EMFILE" && len(r.Causes) > 0:
 		return f.failure(r)
 	}
 	return f.thing(r)
@@ -39,7 +39,7 @@ func (f *Facts) failure(r *Report) string {
 	}
 	if len(r.Causes) == 0 {
 		s := fmt.Sprintf("Nothing here explains it: %s", f.thing(r))
-		if f.Input.Errno == "ECONNRESET" {
+		if f.Question.Errno == "ECONNRESET" {
 			s = fmt.Sprintf("%s The connection was reset by the program at the other end, which is not the network's or the firewall's doing: its log should say why.", f.thing(r))
 		}
 		return s
@@ -235,7 +235,7 @@ func (f *Facts) liveAnswer(live []*sockets.Row) string {
 	switch {
 	case row.Remote != nil && *row.Remote == *row.Local:
 		return fmt.Sprintf("%s is connected to itself on %s: both ends are one socket, made by a program that kept trying to connect while nobody listened.", upper(f.who(row)), near)
-	case row.Local.Port != f.Input.Port:
+	case row.Local.Port != f.Question.Port:
 		return fmt.Sprintf("%s is connected to it, from %s.", upper(f.who(row)), near) + more
 	case f.isClient(row):
 		s := fmt.Sprintf("%s is the client end of a connection: %s is connected from there to %s.", near, f.who(row), f.farUse(row))
@@ -281,10 +281,10 @@ func (f *Facts) emptyAnswer(r *Report) string {
 // subject names what was asked about.
 func (f *Facts) subject() string {
 	switch {
-	case f.Input.Name != "":
-		return fmt.Sprintf("%s:%d", f.Input.Name, f.Input.Port)
+	case f.Question.Name != "":
+		return fmt.Sprintf("%s:%d", f.Question.Name, f.Question.Port)
 	case len(f.Targets) > 0:
 		return f.endpoint(f.Targets[0])
 	}
-	return fmt.Sprintf("port %d", f.Input.Port)
+	return fmt.Sprintf("port %d", f.Question.Port)
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"lodge/internal/explain/input"
 	"lodge/internal/loopback"
 	"lodge/internal/sockets"
 )
@@ -15,19 +16,19 @@ import (
 func (f *Facts) bindCauses() []Cause {
 	var out []Cause
 	for _, ip := range f.Targets {
-		if !f.isLocal(ip) && (f.Input.Errno == "EADDRNOTAVAIL" || f.Input.Operation == Bind) {
-			out = append(out, f.notLocal(ip, Bind))
+		if !f.isLocal(ip) && (f.Question.Errno == "EADDRNOTAVAIL" || f.Question.Operation == input.Bind) {
+			out = append(out, f.notLocal(ip, input.Bind))
 		}
 	}
-	if port := f.Input.Port; port < f.Kernel.UnprivilegedStart && (!f.LowPorts || f.Input.Errno == "EACCES") {
+	if port := f.Question.Port; port < f.Kernel.UnprivilegedStart && (!f.LowPorts || f.Question.Errno == "EACCES") {
 		out = append(out, Cause{
-			Code: PrivilegedPort, Operation: Bind, Sure: !f.LowPorts,
+			Code: PrivilegedPort, Operation: input.Bind, Sure: !f.LowPorts,
 			Summary:  fmt.Sprintf("Port %d is below %d, which only root and programs with CAP_NET_BIND_SERVICE may bind.", port, f.Kernel.UnprivilegedStart),
 			Evidence: []string{fmt.Sprintf("net.ipv4.ip_unprivileged_port_start is %d", f.Kernel.UnprivilegedStart), fmt.Sprintf("this is user %d", f.UID)},
 			Hint:     fmt.Sprintf("use a port from %d up, run it inside a home (lodge run), or: sysctl -w net.ipv4.ip_unprivileged_port_start=%d", max(f.Kernel.UnprivilegedStart, 1024), port),
 		})
 	}
-	if f.Input.Errno == "EADDRNOTAVAIL" {
+	if f.Question.Errno == "EADDRNOTAVAIL" {
 		// Whoever has the port, that is another error (EADDRINUSE).
 		if len(out) == 0 && len(f.Targets) > 0 {
 			out = append(out, f.addressHere())
@@ -35,7 +36,7 @@ func (f *Facts) bindCauses() []Cause {
 		return out
 	}
 	out = append(out, f.inTheWay()...)
-	if f.Input.Operation == Bind && len(out) == 0 {
+	if f.Question.Operation == input.Bind && len(out) == 0 {
 		out = append(out, f.freeNow())
 	}
 	return out
@@ -46,7 +47,7 @@ func (f *Facts) bindCauses() []Cause {
 func (f *Facts) addressHere() Cause {
 	ip := f.Targets[0]
 	c := Cause{
-		Code: FreeNow, Operation: Bind, Sure: len(f.Unknown) == 0, Evidence: []string{},
+		Code: FreeNow, Operation: input.Bind, Sure: len(f.Unknown) == 0, Evidence: []string{},
 		Summary: fmt.Sprintf("%s is an address of this machine, so a bind does not fail with EADDRNOTAVAIL here: that error says that the address is not there, not that the port is in use. Where the program ran, such as in a container, or at that time, it was not.", ip),
 		Hint:    "try again, or bind an address that there is where the program runs",
 	}
@@ -60,14 +61,14 @@ func (f *Facts) addressHere() Cause {
 // same: at other addresses, or for IPv6 only.
 func (f *Facts) freeNow() Cause {
 	c := Cause{
-		Code: FreeNow, Operation: Bind, Sure: len(f.Unknown) == 0,
-		Summary:  fmt.Sprintf("Nothing holds port %d any more, so a bind should work now.", f.Input.Port),
+		Code: FreeNow, Operation: input.Bind, Sure: len(f.Unknown) == 0,
+		Summary:  fmt.Sprintf("Nothing holds port %d any more, so a bind should work now.", f.Question.Port),
 		Evidence: []string{"no socket has the port: listening, connected, bound or in TIME_WAIT"},
 		Hint:     "try again",
 	}
 	var rows []*sockets.Row
 	for i := range f.Rows {
-		if r := &f.Rows[i]; r.Local != nil && r.Local.Port == f.Input.Port && (listens(r) || r.State == "bound") {
+		if r := &f.Rows[i]; r.Local != nil && r.Local.Port == f.Question.Port && (listens(r) || r.State == "bound") {
 			rows = append(rows, r)
 		}
 	}
@@ -78,9 +79,9 @@ func (f *Facts) freeNow() Cause {
 	for _, r := range rows[:min(len(rows), maxShown)] {
 		c.Evidence = append(c.Evidence, f.line(r)+", "+strings.ToUpper(string(r.Protocol))+": not in the way")
 	}
-	c.Summary = fmt.Sprintf("Nothing is in the way of a bind to %s, so it should work now: %s has port %d at %s, which is another address.", f.bindSubject(), f.who(rows[0]), f.Input.Port, f.own(rows[0]))
-	if f.Input.Protocol != "" && rows[0].Protocol != f.Input.Protocol {
-		c.Summary = fmt.Sprintf("Nothing is in the way of a bind to %s by %s, so it should work now: %s has the port by %s.", f.bindSubject(), strings.ToUpper(string(f.Input.Protocol)), f.who(rows[0]), strings.ToUpper(string(rows[0].Protocol)))
+	c.Summary = fmt.Sprintf("Nothing is in the way of a bind to %s, so it should work now: %s has port %d at %s, which is another address.", f.bindSubject(), f.who(rows[0]), f.Question.Port, f.own(rows[0]))
+	if f.Question.Protocol != "" && rows[0].Protocol != f.Question.Protocol {
+		c.Summary = fmt.Sprintf("Nothing is in the way of a bind to %s by %s, so it should work now: %s has the port by %s.", f.bindSubject(), strings.ToUpper(string(f.Question.Protocol)), f.who(rows[0]), strings.ToUpper(string(rows[0].Protocol)))
 	}
 	return c
 }
@@ -90,7 +91,7 @@ func (f *Facts) bindSubject() string {
 	if len(f.Targets) > 0 {
 		return f.endpoint(f.Targets[0])
 	}
-	return fmt.Sprintf("port %d", f.Input.Port)
+	return fmt.Sprintf("port %d", f.Question.Port)
 }
 
 // bindTo are the addresses that a bind is for; the wildcard of both families
@@ -161,10 +162,10 @@ func (f *Facts) inTheWay() []Cause {
 // count too, if none of TCP does.
 func (f *Facts) inTheWayOf(keep func(*sockets.Row) bool) []*sockets.Row {
 	rows := f.at(keep)
-	if f.Input.Protocol != "" || slices.ContainsFunc(rows, func(r *sockets.Row) bool { return listens(r) || r.State == "bound" }) {
+	if f.Question.Protocol != "" || slices.ContainsFunc(rows, func(r *sockets.Row) bool { return listens(r) || r.State == "bound" }) {
 		return rows
 	}
-	if f.Input.Operation != Bind {
+	if f.Question.Operation != input.Bind {
 		return rows
 	}
 	return append(rows, f.of(other(f.protocol()), func(r *sockets.Row) bool { return listens(r) && keep(r) })...)
@@ -211,7 +212,7 @@ func (f *Facts) isClient(r *sockets.Row) bool {
 func (f *Facts) held(rows []*sockets.Row) []Cause {
 	var out []Cause
 	for _, r := range rows {
-		c := Cause{Code: HeldByProcess, Operation: Bind, Sure: true, PIDs: f.pids(r)}
+		c := Cause{Code: HeldByProcess, Operation: input.Bind, Sure: true, PIDs: f.pids(r)}
 		verb := "listens on"
 		if r.State == "bound" && r.Protocol == loopback.TCP {
 			verb = "has bound (and does not listen on)"
@@ -219,7 +220,7 @@ func (f *Facts) held(rows []*sockets.Row) []Cause {
 			verb = "has bound"
 		}
 		c.Summary = fmt.Sprintf("%s already %s %s.", upper(f.who(r)), verb, f.own(r))
-		if f.Input.Protocol == "" && r.Protocol == loopback.UDP {
+		if f.Question.Protocol == "" && r.Protocol == loopback.UDP {
 			c.Summary = fmt.Sprintf("%s already %s %s, by UDP.", upper(f.who(r)), verb, f.own(r))
 		}
 		c.Evidence = f.about(r)
@@ -263,7 +264,7 @@ func (f *Facts) howToStop(r *sockets.Row) string {
 			return fmt.Sprintf("to stop it: systemctl stop %s (it may come back when it is killed)", p.Unit)
 		}
 	}
-	if f.Input.Operation == "" {
+	if f.Question.Operation == "" {
 		return hint
 	}
 	return hint + ", or use another port"
@@ -279,13 +280,13 @@ func (f *Facts) shortest() string {
 	if f.Unix != nil {
 		return ShellWord(f.Unix.Path)
 	}
-	if len(f.Input.IPs) == 1 && !f.Input.IPs[0].IsUnspecified() {
-		return netip.AddrPortFrom(f.Input.IPs[0], f.Input.Port).String()
+	if len(f.Question.IPs) == 1 && !f.Question.IPs[0].IsUnspecified() {
+		return netip.AddrPortFrom(f.Question.IPs[0], f.Question.Port).String()
 	}
-	if f.Input.Protocol == loopback.UDP {
-		return fmt.Sprintf("%d/udp", f.Input.Port)
+	if f.Question.Protocol == loopback.UDP {
+		return fmt.Sprintf("%d/udp", f.Question.Port)
 	}
-	return fmt.Sprintf(":%d", f.Input.Port)
+	return fmt.Sprintf(":%d", f.Question.Port)
 }
 
 // heldInHomes is for sockets inside homes. They are in the way of a bind to all
@@ -297,10 +298,10 @@ func (f *Facts) heldInHomes(rows []*sockets.Row, alone bool) []Cause {
 		return nil
 	}
 	wild := len(f.Targets) == 0 || slices.ContainsFunc(f.Targets, netip.Addr.IsUnspecified)
-	if !wild && (!alone || f.Input.Operation == "") {
+	if !wild && (!alone || f.Question.Operation == "") {
 		return nil
 	}
-	c := Cause{Code: HeldInHome, Operation: Bind, Sure: wild}
+	c := Cause{Code: HeldInHome, Operation: input.Bind, Sure: wild}
 	var names []string
 	for _, r := range rows {
 		names = add(names, f.rowProject(r))
@@ -309,7 +310,7 @@ func (f *Facts) heldInHomes(rows []*sockets.Row, alone bool) []Cause {
 	}
 	r := rows[0]
 	c.Evidence = append(c.Evidence, f.about(r)...)
-	in := fmt.Sprintf("%s has port %d in the home of project %s: ", upper(f.who(r)), f.Input.Port, joinNames(names))
+	in := fmt.Sprintf("%s has port %d in the home of project %s: ", upper(f.who(r)), f.Question.Port, joinNames(names))
 	if wild {
 		c.Summary = in + "a bind to all addresses meets it, and so does any bind inside that home."
 		c.Hint = "bind 127.0.0.1 instead of all addresses, or start the program in its own home (lodge run); " + f.howToStop(r)
@@ -324,10 +325,10 @@ func (f *Facts) selfConnected(rows []*sockets.Row) []Cause {
 	var out []Cause
 	for _, r := range rows {
 		out = append(out, Cause{
-			Code: SelfConnected, Operation: Bind, Sure: true, PIDs: f.pids(r),
+			Code: SelfConnected, Operation: input.Bind, Sure: true, PIDs: f.pids(r),
 			Summary:  fmt.Sprintf("%s is connected to itself on %s: it kept trying to connect while nobody listened, and the kernel gave it that very port to connect from.", upper(f.who(r)), f.own(r)),
 			Evidence: append([]string{fmt.Sprintf("both ends of the connection are %s", f.own(r)), f.rangeNote()}, f.about(r)...),
-			Hint:     fmt.Sprintf("end that connection (restart the client), and take the port out of the ephemeral range: sysctl -w net.ipv4.ip_local_reserved_ports=%d", f.Input.Port),
+			Hint:     fmt.Sprintf("end that connection (restart the client), and take the port out of the ephemeral range: sysctl -w net.ipv4.ip_local_reserved_ports=%d", f.Question.Port),
 		})
 	}
 	return out
@@ -339,15 +340,15 @@ func (f *Facts) taken(rows []*sockets.Row) []Cause {
 	}
 	r := rows[0]
 	c := Cause{
-		Code: EphemeralTaken, Operation: Bind, Sure: true, PIDs: f.pids(r),
+		Code: EphemeralTaken, Operation: input.Bind, Sure: true, PIDs: f.pids(r),
 		Summary: fmt.Sprintf("An outgoing connection has the port: %s is connected from %s to %s.", f.who(r), f.own(r), f.far(r)),
-		Hint:    fmt.Sprintf("use a port outside %d to %d, or keep this one out of the range: sysctl -w net.ipv4.ip_local_reserved_ports=%d", f.Kernel.EphemeralFirst, f.Kernel.EphemeralLast, f.Input.Port),
+		Hint:    fmt.Sprintf("use a port outside %d to %d, or keep this one out of the range: sysctl -w net.ipv4.ip_local_reserved_ports=%d", f.Kernel.EphemeralFirst, f.Kernel.EphemeralLast, f.Question.Port),
 	}
 	c.Evidence = append(c.Evidence, f.rangeNote())
 	for _, r := range rows[:min(len(rows), 5)] {
 		c.Evidence = append(c.Evidence, f.line(r))
 	}
-	if !f.Kernel.IsEphemeral(f.Input.Port) {
+	if !f.Kernel.IsEphemeral(f.Question.Port) {
 		c.Hint = f.howToStop(r)
 	}
 	return []Cause{c}
@@ -356,10 +357,10 @@ func (f *Facts) taken(rows []*sockets.Row) []Cause {
 // rangeNote reports whether the port is one that the kernel gives away.
 func (f *Facts) rangeNote() string {
 	in := "is in"
-	if !f.Kernel.IsEphemeral(f.Input.Port) {
+	if !f.Kernel.IsEphemeral(f.Question.Port) {
 		in = "is not in"
 	}
-	return fmt.Sprintf("port %d %s this machine's range for outgoing connections, %d to %d", f.Input.Port, in, f.Kernel.EphemeralFirst, f.Kernel.EphemeralLast)
+	return fmt.Sprintf("port %d %s this machine's range for outgoing connections, %d to %d", f.Question.Port, in, f.Kernel.EphemeralFirst, f.Kernel.EphemeralLast)
 }
 
 // leftOver is a connection of a server that does not listen any more: such as
@@ -370,7 +371,7 @@ func (f *Facts) leftOver(rows []*sockets.Row) []Cause {
 	}
 	r := rows[0]
 	c := Cause{
-		Code: HeldByProcess, Operation: Bind, Sure: true,
+		Code: HeldByProcess, Operation: input.Bind, Sure: true,
 		Summary: fmt.Sprintf("Nobody listens on the port any more, but %s still has a connection on it, which is in the way of a server that does not set SO_REUSEADDR.", f.who(r)),
 		Hint:    f.howToStop(r),
 	}
@@ -386,12 +387,12 @@ func (f *Facts) timeWait(rows []*sockets.Row) []Cause {
 		return nil
 	}
 	c := Cause{
-		Code: TimeWait, Operation: Bind, Sure: true,
-		Summary: fmt.Sprintf("The last connections on port %d are in TIME_WAIT: the kernel keeps them for up to 60 seconds after they are closed, and a server that does not set SO_REUSEADDR cannot bind meanwhile.", f.Input.Port),
+		Code: TimeWait, Operation: input.Bind, Sure: true,
+		Summary: fmt.Sprintf("The last connections on port %d are in TIME_WAIT: the kernel keeps them for up to 60 seconds after they are closed, and a server that does not set SO_REUSEADDR cannot bind meanwhile.", f.Question.Port),
 		Hint:    "wait a minute, or set SO_REUSEADDR before bind (most servers do)",
 	}
 	if rows[0].State != "time_wait" {
-		c.Summary = fmt.Sprintf("The last connections on port %d are still being closed by the kernel, and a server that does not set SO_REUSEADDR cannot bind meanwhile.", f.Input.Port)
+		c.Summary = fmt.Sprintf("The last connections on port %d are still being closed by the kernel, and a server that does not set SO_REUSEADDR cannot bind meanwhile.", f.Question.Port)
 	}
 	for _, r := range rows[:min(len(rows), 5)] {
 		c.Evidence = append(c.Evidence, f.line(r))
@@ -404,12 +405,12 @@ func (f *Facts) timeWait(rows []*sockets.Row) []Cause {
 
 // sharedBind is shared, for a bind: the port is held by several programs.
 func (f *Facts) sharedBind(rows []*sockets.Row) []Cause {
-	if f.Input.Operation != Bind {
+	if f.Question.Operation != input.Bind {
 		return nil // the connection's rules have said so
 	}
 	out := f.shared(rows)
 	for i := range out {
-		out[i].Operation = Bind
+		out[i].Operation = input.Bind
 	}
 	return out
 }

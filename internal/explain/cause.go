@@ -1,6 +1,10 @@
 package explain
 
-import "slices"
+import (
+	"slices"
+
+	"lodge/internal/explain/input"
+)
 
 // Code names a cause for good: programs compare it.
 type Code string
@@ -54,7 +58,7 @@ const (
 type Cause struct {
 	Code Code `json:"code"`
 	// Operation is what fails by it: connect or bind.
-	Operation Operation `json:"operation"`
+	Operation input.Operation `json:"operation"`
 	// Sure is false where the evidence is good but something could not be seen.
 	Sure     bool     `json:"sure"`
 	Summary  string   `json:"summary"`
@@ -71,7 +75,7 @@ func (f *Facts) Causes() []Cause {
 	if f.Unix != nil {
 		return f.unixCauses()
 	}
-	if f.Input.HasPort && f.Input.Port == 0 {
+	if f.Question.HasPort && f.Question.Port == 0 {
 		return out
 	}
 	names := f.nameCauses()
@@ -86,11 +90,11 @@ func (f *Facts) Causes() []Cause {
 	case about && (!f.Name.Up || f.Name.Missing != ""):
 		return out
 	}
-	if f.Input.Operation != Bind {
+	if f.Question.Operation != input.Bind {
 		out = append(out, f.connectCauses()...)
 	}
 	// Nobody binds by such a name, who does not say so.
-	if f.Input.HasPort && f.Input.Operation != Connect && (f.Name == nil || f.Input.Operation == Bind) {
+	if f.Question.HasPort && f.Question.Operation != input.Connect && (f.Name == nil || f.Question.Operation == input.Bind) {
 		out = append(out, f.bindCauses()...)
 	}
 	out = f.ofErrno(out)
@@ -109,10 +113,10 @@ func (f *Facts) weight(c Cause) int {
 	if c.Sure {
 		w = 1
 	}
-	if c.Code == NameUnknown && f.Name != nil && f.Input.Errno != "" && f.Input.Errno != "ENOTFOUND" {
+	if c.Code == NameUnknown && f.Name != nil && f.Question.Errno != "" && f.Question.Errno != "ENOTFOUND" {
 		w -= 4 // who got that far had found the name
 	}
-	switch f.Input.Errno {
+	switch f.Question.Errno {
 	case "ENETUNREACH", "EHOSTUNREACH":
 		if c.Code == LoopbackDown || c.Code == NoRoute || c.Code == FirewallRule {
 			w += 2

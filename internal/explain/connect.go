@@ -8,13 +8,14 @@ import (
 	"strings"
 
 	"lodge/internal/explain/firewall"
+	"lodge/internal/explain/input"
 	"lodge/internal/loopback"
 	"lodge/internal/sockets"
 )
 
 // connectCauses reports why a connection fails.
 func (f *Facts) connectCauses() []Cause {
-	if !f.Input.HasPort {
+	if !f.Question.HasPort {
 		return nil
 	}
 	to := f.connectTo()
@@ -42,7 +43,7 @@ func (f *Facts) connectCauses() []Cause {
 		if n, ok := f.Spaces[ip]; ok {
 			out = append(out, f.inSpace(ip, n))
 		} else {
-			out = append(out, f.notLocal(ip, Connect))
+			out = append(out, f.notLocal(ip, input.Connect))
 		}
 	}
 	out = append(out, f.firewalled(to)...)
@@ -58,7 +59,7 @@ func (f *Facts) connectCauses() []Cause {
 	out = append(out, f.emptyForwards()...)
 	out = append(out, f.exhausted(to)...)
 	out = append(out, f.closeWait()...)
-	if len(open) > 0 && f.Input.Errno == "ECONNREFUSED" && len(out) == 0 {
+	if len(open) > 0 && f.Question.Errno == "ECONNREFUSED" && len(out) == 0 {
 		out = append(out, f.listensNow(open[0]))
 	}
 	return uniqueCauses(out)
@@ -94,12 +95,12 @@ func uniqueCauses(in []Cause) []Cause {
 }
 
 func (f *Facts) nameUnknown() Cause {
-	c := Cause{Code: NameUnknown, Operation: Connect, Sure: true, Summary: fmt.Sprintf("The name %s leads nowhere on this machine: %s.", f.Input.Name, f.Resolution.Err)}
+	c := Cause{Code: NameUnknown, Operation: input.Connect, Sure: true, Summary: fmt.Sprintf("The name %s leads nowhere on this machine: %s.", f.Question.Name, f.Resolution.Err)}
 	c.Evidence = append(c.Evidence, "the hosts file does not have it", "asked: "+f.Resolution.Source)
 	switch {
-	case strings.HasSuffix(f.Input.Name, ".test"):
+	case strings.HasSuffix(f.Question.Name, ".test"):
 		c.Hint = "a name in .test works where something answers for it, such as a line in /etc/hosts"
-	case !strings.Contains(f.Input.Name, "."):
+	case !strings.Contains(f.Question.Name, "."):
 		c.Hint = "a bare name such as a container's or a service's is known only inside its own network; from this machine use localhost and the published port"
 	}
 	return c
@@ -114,7 +115,7 @@ func (f *Facts) named(project string) *Project {
 	return nil
 }
 
-func (f *Facts) notLocal(ip netip.Addr, op Operation) Cause {
+func (f *Facts) notLocal(ip netip.Addr, op input.Operation) Cause {
 	b := loopback.BlockOf(ip)
 	c := Cause{Code: NotLocal, Operation: op, Sure: true}
 	switch {
@@ -122,7 +123,7 @@ func (f *Facts) notLocal(ip netip.Addr, op Operation) Cause {
 		c.Summary = fmt.Sprintf("This machine has no %s: IPv6 is switched off on its loopback interface.", ip)
 		c.Evidence = []string{"the interface lo does not have the address"}
 		c.Hint = "use 127.0.0.1, or: sysctl -w net.ipv6.conf.lo.disable_ipv6=0"
-	case op == Bind:
+	case op == input.Bind:
 		c.Summary = fmt.Sprintf("%s is not an address of this machine, so no program here can listen on it.", ip)
 		c.Hint = "listen on 127.0.0.1, or on one of the machine's own: " + f.ownAddresses(ip.Is4())
 	default:
@@ -164,7 +165,7 @@ func (f *Facts) firewalled(to []netip.Addr) []Cause {
 	var out []Cause
 	for _, ip := range to {
 		for _, x := range f.Filter[ip].Findings {
-			if !x.Sure && f.Input.Errno != "ETIMEDOUT" && f.Input.Errno != "EACCES" {
+			if !x.Sure && f.Question.Errno != "ETIMEDOUT" && f.Question.Errno != "EACCES" {
 				continue // what may match is worth a word only where something is amiss
 			}
 			out = append(out, f.rule(ip, x))
@@ -174,7 +175,7 @@ func (f *Facts) firewalled(to []netip.Addr) []Cause {
 }
 
 func (f *Facts) rule(ip netip.Addr, x firewall.Finding) Cause {
-	c := Cause{Code: FirewallRule, Operation: Connect, Sure: x.Sure}
+	c := Cause{Code: FirewallRule, Operation: input.Connect, Sure: x.Sure}
 	what := map[firewall.Outcome]string{
 		firewall.Drop:     "drops connections to %s without a word, so they time out",
 		firewall.Reject:   "refuses connections to %s",
@@ -221,7 +222,7 @@ func (f *Facts) nobody(shut []netip.Addr) []Cause {
 	}
 	for _, r := range bound {
 		c := Cause{
-			Code: BoundOnly, Operation: Connect, Sure: true, PIDs: f.pids(r),
+			Code: BoundOnly, Operation: input.Connect, Sure: true, PIDs: f.pids(r),
 			Summary:  fmt.Sprintf("%s has bound %s but does not listen on it, so connections are refused.", upper(f.who(r)), f.own(r)),
 			Evidence: append([]string{"the socket is bound, and not in state listen"}, f.about(r)...),
 			Hint:     "it may still be starting: look again, or read its log",
@@ -241,16 +242,16 @@ func (f *Facts) nobody(shut []netip.Addr) []Cause {
 		return out
 	}
 	c := Cause{
-		Code: NobodyListens, Operation: Connect, Sure: true,
+		Code: NobodyListens, Operation: input.Connect, Sure: true,
 		Summary:  fmt.Sprintf("Nobody listens on %s.", f.endpoint(ip)),
-		Evidence: []string{fmt.Sprintf("no %s socket on port %d listens, on any address, in any network namespace that can be seen", strings.ToUpper(string(f.protocol())), f.Input.Port)},
+		Evidence: []string{fmt.Sprintf("no %s socket on port %d listens, on any address, in any network namespace that can be seen", strings.ToUpper(string(f.protocol())), f.Question.Port)},
 		Hint:     "start the server, or correct the port",
 	}
 	for _, r := range strange[:min(len(strange), maxShown)] {
 		c.Evidence = append(c.Evidence, "in the home of another user's lodge: "+f.line(r))
 	}
 	for _, r := range f.of(other(f.protocol()), func(r *sockets.Row) bool { return listens(r) && r.Covers(ip) }) {
-		c.Evidence[0] = fmt.Sprintf("no %s socket on port %d listens, on any address, in any network namespace that can be seen", strings.ToUpper(string(f.protocol())), f.Input.Port)
+		c.Evidence[0] = fmt.Sprintf("no %s socket on port %d listens, on any address, in any network namespace that can be seen", strings.ToUpper(string(f.protocol())), f.Question.Port)
 		c.Evidence = append(c.Evidence, f.line(r)+", "+strings.ToUpper(string(r.Protocol)))
 		c.Summary = fmt.Sprintf("Nobody listens on %s by %s; by %s %s has the port.", f.endpoint(ip), strings.ToUpper(string(f.protocol())), strings.ToUpper(string(r.Protocol)), f.who(r))
 		c.Hint = fmt.Sprintf("use %s, or start the server that is meant", strings.ToUpper(string(r.Protocol)))
@@ -259,7 +260,7 @@ func (f *Facts) nobody(shut []netip.Addr) []Cause {
 	if n := len(f.at(func(r *sockets.Row) bool { return r.State == "time_wait" })); n > 0 {
 		c.Evidence = append(c.Evidence, fmt.Sprintf("%s still in TIME_WAIT: somebody used the port less than a minute ago", count(n, "connection is", "connections are")))
 	}
-	if use, ok := loopback.CommonUse(f.Input.Port); ok {
+	if use, ok := loopback.CommonUse(f.Question.Port); ok {
 		c.Hint = fmt.Sprintf("start the server (the port is commonly used for %s), or correct the port", use)
 	}
 	return []Cause{c}
@@ -283,7 +284,7 @@ func (f *Facts) rowProject(r *sockets.Row) string {
 }
 
 func (f *Facts) elsewhereHere(shut []netip.Addr, others []*sockets.Row) Cause {
-	c := Cause{Code: OtherAddress, Operation: Connect, Sure: true}
+	c := Cause{Code: OtherAddress, Operation: input.Connect, Sure: true}
 	var at []string
 	for _, r := range others {
 		at = add(at, f.own(r))
@@ -313,7 +314,7 @@ func (f *Facts) elsewhereHere(shut []netip.Addr, others []*sockets.Row) Cause {
 }
 
 func (f *Facts) inHomes(ip netip.Addr, homes []*sockets.Row) Cause {
-	c := Cause{Code: InHome, Operation: Connect, Sure: true}
+	c := Cause{Code: InHome, Operation: input.Connect, Sure: true}
 	var names, places []string
 	for _, r := range homes {
 		if p := f.rowProject(r); !slices.Contains(names, p) {
@@ -351,7 +352,7 @@ func (f *Facts) homeOf(r *sockets.Row) netip.Addr {
 }
 
 func (f *Facts) inNamespaces(ip netip.Addr) Cause {
-	c := Cause{Code: InNamespace, Operation: Connect, Sure: true}
+	c := Cause{Code: InNamespace, Operation: input.Connect, Sure: true}
 	var names []string
 	container := false
 	for i := range f.Elsewhere {
@@ -368,7 +369,7 @@ func (f *Facts) inNamespaces(ip netip.Addr) Cause {
 	c.Summary = fmt.Sprintf("Nobody listens on %s here: the server listens in another network, %s.", f.endpoint(ip), joinNames(names))
 	c.Hint = "its localhost is another one: connect to an address that leads there"
 	if container {
-		c.Hint = fmt.Sprintf("publish the port when the container is started: docker run -p 127.0.0.1:%d:%d", f.Input.Port, f.Input.Port)
+		c.Hint = fmt.Sprintf("publish the port when the container is started: docker run -p 127.0.0.1:%d:%d", f.Question.Port, f.Question.Port)
 	}
 	return c
 }
@@ -391,11 +392,11 @@ func (f *Facts) died(ip netip.Addr) []Cause {
 		}
 		for _, s := range p.Services {
 			named := f.Name != nil && f.Name.Path == p.Path && f.Name.Service != nil && f.Name.Service.Name == s.Name
-			if !s.Ended || named || !slices.Contains(s.Ports, f.Input.Port) {
+			if !s.Ended || named || !slices.Contains(s.Ports, f.Question.Port) {
 				continue // what is said of a name is said there
 			}
 			c := Cause{
-				Code: ProcessDied, Operation: Connect, Sure: true,
+				Code: ProcessDied, Operation: input.Connect, Sure: true,
 				Summary: fmt.Sprintf("Service %s of project %s has that port, but it has ended", s.Name, p.Name),
 				Hint:    fmt.Sprintf("read its log: cd %s && lodge logs %s", ShellWord(p.Path), s.Name),
 			}
@@ -415,7 +416,7 @@ func (f *Facts) died(ip netip.Addr) []Cause {
 			continue
 		}
 		out = append(out, Cause{
-			Code: ProcessDied, Operation: Connect, Sure: true,
+			Code: ProcessDied, Operation: input.Connect, Sure: true,
 			Summary:  fmt.Sprintf("The server, %s, has just ended.", process(r.Closed)),
 			Evidence: []string{fmt.Sprintf("it had the socket %s, which no process holds any more", f.own(r))},
 			Hint:     "start it again",
@@ -432,11 +433,11 @@ func (f *Facts) familyOrder(to, open []netip.Addr) Cause {
 	}
 	first := order[0]
 	c := Cause{
-		Code: FamilyOrder, Operation: Connect, Sure: true,
-		Summary: fmt.Sprintf("%s means %s first, and nobody listens there: the server listens on %s. Programs that try only the first address fail.", f.Input.Name, first, joinNames(strs(open))),
-		Hint:    fmt.Sprintf("write %s instead of %s, or make the server listen on %s too", f.endpoint(open[0]), f.Input.Name, first),
+		Code: FamilyOrder, Operation: input.Connect, Sure: true,
+		Summary: fmt.Sprintf("%s means %s first, and nobody listens there: the server listens on %s. Programs that try only the first address fail.", f.Question.Name, first, joinNames(strs(open))),
+		Hint:    fmt.Sprintf("write %s instead of %s, or make the server listen on %s too", f.endpoint(open[0]), f.Question.Name, first),
 	}
-	c.Evidence = append(c.Evidence, fmt.Sprintf("%s: %s (%s)", f.Input.Name, joinNames(strs(order)), f.Resolution.Source))
+	c.Evidence = append(c.Evidence, fmt.Sprintf("%s: %s (%s)", f.Question.Name, joinNames(strs(order)), f.Resolution.Source))
 	for _, l := range f.Resolution.Lines {
 		c.Evidence = append(c.Evidence, "hosts file: "+l)
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
+	"lodge/internal/explain/input"
 	"lodge/internal/sockets"
 )
 
@@ -345,7 +346,7 @@ func TestUnixSockets(t *testing.T) {
 	}
 	_, r := explained(t, path("app.sock"))
 	wants(t, r, self(t), path("app.sock"))
-	if len(r.Listeners) != 1 || r.Kind != KindUnix || !r.Unix.Socket {
+	if len(r.Listeners) != 1 || r.Kind != input.KindUnix || !r.Unix.Socket {
 		t.Errorf("%+v", r)
 	}
 	// The server listens under that name elsewhere.
@@ -356,7 +357,7 @@ func TestUnixSockets(t *testing.T) {
 // A message that tells of two failures has both explained.
 func TestTwoFailures(t *testing.T) {
 	_, r := explained(t, "Error: connect ECONNREFUSED 127.0.0.1:14470\nError: listen EADDRINUSE: address already in use :::14471")
-	if r.Operation != Bind || r.Port.Port != 14471 || len(r.Also) != 1 || r.Also[0].Port != 14470 || !strings.Contains(r.Answer, "127.0.0.1:14470") {
+	if r.Operation != input.Bind || r.Port.Port != 14471 || len(r.Also) != 1 || r.Also[0].Port != 14470 || !strings.Contains(r.Answer, "127.0.0.1:14470") {
 		t.Errorf("%+v", r)
 	}
 }

@@ -8,14 +8,15 @@ import (
 	"golang.org/x/sys/unix"
 
 	"lodge/internal/explain/firewall"
+	"lodge/internal/explain/input"
 	"lodge/internal/loopback"
 	"lodge/internal/sockets"
 )
 
 // Facts are what Gather found out. Rules know nothing else.
 type Facts struct {
-	Input Input
-	Now   time.Time
+	Question input.Question
+	Now      time.Time
 
 	// Targets are the addresses that the input means, in the order in which
 	// programs try them. None is "any address of this machine".
@@ -185,8 +186,8 @@ func (f *Facts) isLocal(ip netip.Addr) bool {
 
 // protocol is the one that the causes are about.
 func (f *Facts) protocol() loopback.Protocol {
-	if f.Input.Protocol != "" {
-		return f.Input.Protocol
+	if f.Question.Protocol != "" {
+		return f.Question.Protocol
 	}
 	return loopback.TCP
 }
@@ -220,7 +221,7 @@ func (f *Facts) of(proto loopback.Protocol, keep func(*sockets.Row) bool) []*soc
 	var out []*sockets.Row
 	for i := range f.Rows {
 		r := &f.Rows[i]
-		if r.Local != nil && r.Protocol == proto && (!f.Input.HasPort || r.Local.Port == f.Input.Port || r.RealPort == f.Input.Port && r.RealPort != 0) && keep(r) {
+		if r.Local != nil && r.Protocol == proto && (!f.Question.HasPort || r.Local.Port == f.Question.Port || r.RealPort == f.Question.Port && r.RealPort != 0) && keep(r) {
 			out = append(out, r)
 		}
 	}
@@ -244,7 +245,7 @@ func (f *Facts) home(ip netip.Addr) []netip.Addr {
 // reached reports whether the port that is asked about leads to a socket from
 // here: one at ::1 inside a home of the seccomp engine has another port outside.
 func (f *Facts) reached(r *sockets.Row) bool {
-	return r.RealPort == 0 || !f.Input.HasPort || r.RealPort == f.Input.Port || f.Inside != nil && r.Project == f.Inside.Name
+	return r.RealPort == 0 || !f.Question.HasPort || r.RealPort == f.Question.Port || f.Inside != nil && r.Project == f.Inside.Name
 }
 
 // listeners are those who would get a connection to ip.

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"lodge/internal/explain/firewall"
+	"lodge/internal/explain/input"
 	"lodge/internal/limits"
 	"lodge/internal/loopback"
 	"lodge/internal/sockets"
@@ -45,7 +46,7 @@ const (
 
 // Gather looks at this machine for what bears on the input. It makes no
 // connection and binds nothing.
-func Gather(ctx context.Context, in Input, src Source) (*Facts, error) {
+func Gather(ctx context.Context, in input.Question, src Source) (*Facts, error) {
 	f, err := gather(ctx, in, src)
 	if err != nil {
 		return nil, err
@@ -60,9 +61,9 @@ func Gather(ctx context.Context, in Input, src Source) (*Facts, error) {
 	return f, nil
 }
 
-func gather(ctx context.Context, in Input, src Source) (*Facts, error) {
+func gather(ctx context.Context, in input.Question, src Source) (*Facts, error) {
 	f := &Facts{
-		Input: in, Now: time.Now(), Projects: src.Projects, UID: uint32(os.Geteuid()),
+		Question: in, Now: time.Now(), Projects: src.Projects, UID: uint32(os.Geteuid()),
 		Listened: make(map[netip.AddrPort]bool), Processes: make(map[int]ProcessFacts), Filter: make(map[netip.Addr]firewall.Result),
 		Routes: make(map[netip.Addr]unix.Errno), Spaces: make(map[netip.Addr]sockets.Namespace),
 	}
@@ -137,20 +138,20 @@ func (f *Facts) targets(ctx context.Context, src Source) {
 	if hosts == "" {
 		hosts = "/etc/hosts"
 	}
-	for _, ip := range f.Input.IPs {
+	for _, ip := range f.Question.IPs {
 		f.Targets = append(f.Targets, ip.Unmap())
 	}
-	if f.Input.Name != "" {
+	if f.Question.Name != "" {
 		if src.Name != nil {
-			f.Name = src.Name(f.Input.Name)
+			f.Name = src.Name(f.Question.Name)
 		}
 		if n := f.Name; n != nil && n.Service != nil && n.Service.PID != 0 {
 			n.Service.Limits = limits.Now(n.Service.PID)
 		}
-		if n := f.Name; n != nil && n.Domain == "localhost" && n.Port != 0 && !f.Input.HasPort {
-			f.Input.Port, f.Input.HasPort, f.Implied = n.Port, true, true
+		if n := f.Name; n != nil && n.Domain == "localhost" && n.Port != 0 && !f.Question.HasPort {
+			f.Question.Port, f.Question.HasPort, f.Implied = n.Port, true, true
 		}
-		f.Resolution = resolve(ctx, f.Input.Name, hosts, f.isLocal, f.Name)
+		f.Resolution = resolve(ctx, f.Question.Name, hosts, f.isLocal, f.Name)
 		if f.Resolution.Source == "hosts file" && f.Name != nil {
 			f.Name.Unresolved = ""
 		}
@@ -172,10 +173,10 @@ func (f *Facts) targets(ctx context.Context, src Source) {
 func (f *Facts) sockets(ctx context.Context, src Source) error {
 	base := sockets.Query{Details: true, Quick: true, Hints: new(sockets.Hints), Homes: src.Homes, Live: src.Live}
 	switch {
-	case f.Input.HasPort && f.Input.Port == 0:
+	case f.Question.HasPort && f.Question.Port == 0:
 		return nil // no socket has it
-	case f.Input.HasPort:
-		base.Filter.Ports = []uint16{f.Input.Port}
+	case f.Question.HasPort:
+		base.Filter.Ports = []uint16{f.Question.Port}
 	case len(f.Targets) > 0:
 		for _, ip := range append(slices.Clone(f.Targets), netip.IPv4Unspecified(), netip.IPv6Unspecified()) {
 			base.Filter.Addresses = append(base.Filter.Addresses, netip.PrefixFrom(ip.WithZone(""), ip.BitLen()))
@@ -183,10 +184,10 @@ func (f *Facts) sockets(ctx context.Context, src Source) error {
 	default:
 		return nil // a name that means nothing here
 	}
-	if f.Input.Protocol != loopback.UDP {
+	if f.Question.Protocol != loopback.UDP {
 		q, near := base, sockets.Query{}
 		q.Protocols, q.States = []string{"tcp"}, []string{"listen"}
-		if f.Input.HasPort {
+		if f.Question.HasPort {
 			first := q
 			first.NoProcesses = true
 			if err := f.list(ctx, first); err != nil {
@@ -212,24 +213,24 @@ func (f *Facts) sockets(ctx context.Context, src Source) error {
 		}
 	}
 	// A server of UDP on a port for which a program of TCP fails is worth a word.
-	if f.Input.Protocol != loopback.TCP || f.Input.Operation != "" && f.Input.HasPort {
+	if f.Question.Protocol != loopback.TCP || f.Question.Operation != "" && f.Question.HasPort {
 		q := base
 		q.Protocols = []string{"udp"}
-		if !f.Input.HasPort {
+		if !f.Question.HasPort {
 			q.States = []string{"bound"}
 		}
 		if err := f.list(ctx, q); err != nil {
 			return err
 		}
 	}
-	if !f.Input.HasPort {
+	if !f.Question.HasPort {
 		return nil
 	}
 	if err := f.farEnds(); err != nil {
 		return err
 	}
 	somebody := slices.ContainsFunc(f.connectTo(), func(ip netip.Addr) bool { return len(f.listeners(ip)) > 0 })
-	if somebody || f.Input.Operation == Bind {
+	if somebody || f.Question.Operation == input.Bind {
 		return nil
 	}
 	q := base
@@ -247,7 +248,7 @@ func (f *Facts) sockets(ctx context.Context, src Source) error {
 		}
 	}
 	for _, r := range t.Rows {
-		if r.Namespace != 0 && r.Local != nil && r.Local.Port == f.Input.Port && f.mayBeMeant(r.Local.IP) {
+		if r.Namespace != 0 && r.Local != nil && r.Local.Port == f.Question.Port && f.mayBeMeant(r.Local.IP) {
 			f.Elsewhere = append(f.Elsewhere, r)
 		}
 	}
@@ -280,15 +281,15 @@ func (f *Facts) list(ctx context.Context, q sockets.Query) error {
 // states reports which TCP sockets must be read beside those that listen, now that
 // these are known.
 func (f *Facts) states() []string {
-	plain := f.Input.Operation == ""
+	plain := f.Question.Operation == ""
 	switch {
-	case f.Input.Operation == Bind && slices.ContainsFunc(f.bindTo(), func(ip netip.Addr) bool {
+	case f.Question.Operation == input.Bind && slices.ContainsFunc(f.bindTo(), func(ip netip.Addr) bool {
 		return len(f.at(func(r *sockets.Row) bool { return overlaps(r, ip) })) > 0
 	}):
 		return nil // who listens is in the way, whoever else is there
-	case f.Input.Operation == Connect && len(f.Rows) > 0 && f.Input.Errno != "EADDRNOTAVAIL":
+	case f.Question.Operation == input.Connect && len(f.Rows) > 0 && f.Question.Errno != "EADDRNOTAVAIL":
 		return nil
-	case plain && len(f.Rows) > 0 || f.Input.Errno == "EADDRNOTAVAIL":
+	case plain && len(f.Rows) > 0 || f.Question.Errno == "EADDRNOTAVAIL":
 		return slices.DeleteFunc(sockets.States(), func(s string) bool { return s == "listen" || s == "bound" || s == "connected" })
 	}
 	return slices.DeleteFunc(sockets.States(), func(s string) bool { return s == "listen" || s == "connected" })
@@ -310,7 +311,7 @@ func (f *Facts) near() []netip.Prefix {
 	for _, ip := range append(slices.Concat(f.Targets, f.bindTo()), netip.IPv4Unspecified(), netip.IPv6Unspecified()) {
 		out = append(out, netip.PrefixFrom(ip.WithZone(""), ip.BitLen()))
 	}
-	if f.Input.Operation == Bind && slices.ContainsFunc(f.Targets, loopback.IsLocalhost) {
+	if f.Question.Operation == input.Bind && slices.ContainsFunc(f.Targets, loopback.IsLocalhost) {
 		out = append(out, loopback.HomeRange, loopback.Home6Range) // where localhost may be meant
 	}
 	return out
@@ -326,7 +327,7 @@ func (f *Facts) farEnds() error {
 	defer func() { _ = c.Close() }() // only asked
 	for i := range f.Rows {
 		r := &f.Rows[i]
-		if r.Remote == nil || r.Local.Port != f.Input.Port || r.Protocol != loopback.TCP || !f.isLocal(r.Remote.IP) {
+		if r.Remote == nil || r.Local.Port != f.Question.Port || r.Protocol != loopback.TCP || !f.isLocal(r.Remote.IP) {
 			continue
 		}
 		at := netip.AddrPortFrom(r.Remote.IP.WithZone(""), r.Remote.Port)
@@ -347,7 +348,7 @@ func (f *Facts) farEnds() error {
 
 // filterTargets are the addresses for which the firewall is asked.
 func (f *Facts) filterTargets() []netip.Addr {
-	if !f.Input.HasPort || f.Input.Port == 0 || f.Input.Operation == Bind {
+	if !f.Question.HasPort || f.Question.Port == 0 || f.Question.Operation == input.Bind {
 		return nil
 	}
 	return f.connectTo()
@@ -356,7 +357,7 @@ func (f *Facts) filterTargets() []netip.Addr {
 // connection is what the firewall is asked about.
 func (f *Facts) connection(ip netip.Addr) firewall.Connection {
 	c := firewall.Connection{
-		Protocol: unix.IPPROTO_TCP, Dst: ip, DstPort: f.Input.Port,
+		Protocol: unix.IPPROTO_TCP, Dst: ip, DstPort: f.Question.Port,
 		UID: f.UID, GID: uint32(os.Getegid()), Local: f.isLocal(ip), LoIndex: 1,
 	}
 	if f.protocol() == loopback.UDP {

@@ -31,14 +31,14 @@ func (f *Facts) lines(r *Report) []Line {
 	told := make(map[int]bool)
 	var projects []string // that were shown
 	most := maxShown
-	if !f.Input.HasPort && f.Unix == nil {
+	if !f.Question.HasPort && f.Unix == nil {
 		most = maxListed
 	}
 	show := func(label string, rows []sockets.Row) {
 		for i := range rows[:min(len(rows), most)] {
 			row := &rows[i]
 			say(label, "%s", f.socketLine(row, len(rows) == 1))
-			if f.Input.HasPort || f.Unix != nil {
+			if f.Question.HasPort || f.Unix != nil {
 				for _, l := range f.processLines(row, told) {
 					if l.Label == "project" && slices.Contains(projects, l.Text) {
 						continue
@@ -122,7 +122,7 @@ func (f *Facts) lines(r *Report) []Line {
 // processes say in their own way.
 func (f *Facts) shownEvidence(r *Report, most int) map[string]bool {
 	said := make(map[string]bool)
-	if !f.Input.HasPort && f.Unix == nil {
+	if !f.Question.HasPort && f.Unix == nil {
 		return said
 	}
 	for _, rows := range [][]sockets.Row{r.Listeners, r.Connections} {
@@ -149,7 +149,7 @@ func (f *Facts) told(r *Report, c Cause) bool {
 	case ProcessDied:
 		return f.Name != nil && f.Name.Service != nil && f.Name.Service.Ended
 	case NobodyListens, FreeNow:
-		return f.Input.Operation == ""
+		return f.Question.Operation == ""
 	}
 	return false
 }
@@ -294,7 +294,7 @@ func classWords(c loopback.Class) string {
 func (f *Facts) hints(r *Report) []string {
 	var out []string
 	for _, c := range r.Causes {
-		plain := f.Input.Operation == ""
+		plain := f.Question.Operation == ""
 		switch {
 		case c.Hint == "":
 		case plain && (c.Code == NobodyListens || c.Code == PrivilegedPort):

@@ -232,7 +232,7 @@ func (f *Facts) ended() *Kept {
 				continue
 			}
 			for _, s := range p.Services {
-				if s.Ended && f.Input.HasPort && slices.Contains(s.Ports, f.Input.Port) {
+				if s.Ended && f.Question.HasPort && slices.Contains(s.Ports, f.Question.Port) {
 					return &Kept{Project: p.Name, Path: p.Path, Service: s}
 				}
 			}

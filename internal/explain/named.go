@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"lodge/internal/explain/input"
 	"lodge/internal/loopback"
 	"lodge/internal/sockets"
 )
@@ -49,7 +50,7 @@ type Name struct {
 
 // web reports whether the input is what lodge's proxy is asked for.
 func (f *Facts) web() bool {
-	return f.Name != nil && f.Name.Domain == "localhost" && f.Name.Port != 0 && (f.Input.Port == f.Name.Port || f.Input.Port == 80)
+	return f.Name != nil && f.Name.Domain == "localhost" && f.Name.Port != 0 && (f.Question.Port == f.Name.Port || f.Question.Port == 80)
 }
 
 // aboutName reports whether the answer is about the name alone, and not about what
@@ -62,9 +63,9 @@ func (f *Facts) aboutName() bool {
 		return true
 	case f.Name.Domain == "test":
 		s := f.Name.Service
-		return !f.Input.HasPort || s != nil && (len(s.Endpoints) == 0 || slices.Contains(s.ports(), f.Input.Port))
+		return !f.Question.HasPort || s != nil && (len(s.Endpoints) == 0 || slices.Contains(s.ports(), f.Question.Port))
 	}
-	return f.web() && f.Input.Operation != Bind && len(f.through()) > 0
+	return f.web() && f.Question.Operation != input.Bind && len(f.through()) > 0
 }
 
 // through are the listeners by which lodge gets what names lead to.
@@ -136,13 +137,13 @@ func (f *Facts) portSentence() string {
 	if n.WebPort != 0 {
 		leads = fmt.Sprintf("port %d", n.WebPort)
 	}
-	return fmt.Sprintf(" Of its ports (%s) the name leads to %s; http = PORT in lodge.toml chooses, and PORT.%s leads to any of them.", strings.Join(ports, ", "), leads, f.Input.Name)
+	return fmt.Sprintf(" Of its ports (%s) the name leads to %s; http = PORT in lodge.toml chooses, and PORT.%s leads to any of them.", strings.Join(ports, ", "), leads, f.Question.Name)
 }
 
 // nameSentence reports what the name leads to.
 func (f *Facts) nameSentence() string {
 	n := f.Name
-	host := f.Input.Name
+	host := f.Question.Name
 	switch {
 	case !n.Up:
 		return fmt.Sprintf("%s is a name of project %s, which is not up.", host, n.Project)
@@ -172,7 +173,7 @@ func (f *Facts) nameSentence() string {
 	if n.ServerPID != 0 {
 		by = fmt.Sprintf("lodge (pid %d)", n.ServerPID)
 	}
-	by += fmt.Sprintf(" on port %d", f.Input.Port)
+	by += fmt.Sprintf(" on port %d", f.Question.Port)
 	switch s.State {
 	case "idle":
 		return head + fmt.Sprintf(": the first request starts it, through %s.", by)
@@ -240,11 +241,11 @@ func (s *Service) does() string {
 // nameCauses reports why what a name leads to does not answer.
 func (f *Facts) nameCauses() []Cause {
 	n := f.Name
-	if n == nil || f.Input.Operation == Bind {
+	if n == nil || f.Question.Operation == input.Bind {
 		return nil
 	}
 	here := "cd " + ShellWord(n.Path) + " && "
-	c := Cause{Operation: Connect, Sure: true}
+	c := Cause{Operation: input.Connect, Sure: true}
 	s := n.Service
 	switch {
 	case !n.Up:
@@ -274,9 +275,9 @@ func (f *Facts) nameCauses() []Cause {
 				c.Hint = fmt.Sprintf("connect to %s", netip.AddrPortFrom(n.Home, ports[0]))
 			}
 		}
-	case n.Domain == "localhost" && f.Input.HasPort && !f.web() && n.URL != "":
+	case n.Domain == "localhost" && f.Question.HasPort && !f.web() && n.URL != "":
 		c.Code, c.Hint = OtherPort, "use "+n.URL
-		c.Summary = fmt.Sprintf("lodge serves %s on port %d, not on %d.", f.Input.Name, n.Port, f.Input.Port)
+		c.Summary = fmt.Sprintf("lodge serves %s on port %d, not on %d.", f.Question.Name, n.Port, f.Question.Port)
 	}
 	var out []Cause
 	if c.Code != "" {
@@ -291,22 +292,22 @@ func (f *Facts) nameCauses() []Cause {
 		}
 		out = append(out, c)
 	}
-	if n.Domain == "localhost" && f.Input.Errno == "ENOTFOUND" && len(f.Resolution.Lines) == 0 {
+	if n.Domain == "localhost" && f.Question.Errno == "ENOTFOUND" && len(f.Resolution.Lines) == 0 {
 		out = append(out, Cause{
-			Code: NameUnknown, Operation: Connect, Sure: true,
+			Code: NameUnknown, Operation: input.Connect, Sure: true,
 			Summary:  "Programs that ask the C library alone do not know names below localhost on this machine; browsers and curl do, by RFC 6761.",
-			Evidence: []string{"the hosts file does not have " + f.Input.Name},
+			Evidence: []string{"the hosts file does not have " + f.Question.Name},
 			Hint:     "connect to 127.0.0.1 and send the name as Host; or once: sudo lodge setup",
 		})
 	}
 	if n.Domain == "test" && n.Unresolved != "" && n.Up && n.Missing == "" {
 		at := n.Home.String()
-		if f.Input.HasPort {
+		if f.Question.HasPort {
 			at = f.endpoint(n.Home)
 		}
 		out = append(out, Cause{
-			Code: NameUnknown, Operation: Connect, Sure: true,
-			Summary:  fmt.Sprintf("The name %s leads nowhere for most programs on this machine: %s.", f.Input.Name, n.Unresolved),
+			Code: NameUnknown, Operation: input.Connect, Sure: true,
+			Summary:  fmt.Sprintf("The name %s leads nowhere for most programs on this machine: %s.", f.Question.Name, n.Unresolved),
 			Evidence: []string{"the hosts file does not have it"},
 			Hint:     fmt.Sprintf("use %s, or go inside, where the name is known: %slodge exec -- CMD; or once: sudo lodge setup", at, here),
 		})

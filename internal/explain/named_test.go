@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"lodge/internal/explain/input"
 	"lodge/internal/loopback"
 )
 
@@ -118,9 +119,9 @@ func TestNames(t *testing.T) {
 	}
 }
 
-// nameIn is the name in an input.
-func nameIn(input string) string {
-	in, _ := Parse(input)
+// nameIn returns the name in a text.
+func nameIn(text string) string {
+	in, _ := input.Parse(text)
 	return in.Name
 }
 

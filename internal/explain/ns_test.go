@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/vishvananda/netlink"
+
+	"lodge/internal/explain/input"
 )
 
 const (
@@ -203,7 +205,7 @@ func listen(t *testing.T, network, address string) *net.TCPListener {
 // explained gathers and gives the report on a text.
 func explained(t *testing.T, text string, change ...func(*Source)) (*Facts, *Report) {
 	t.Helper()
-	in, err := Parse(text)
+	in, err := input.Parse(text)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,14 +4,16 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+
+	"lodge/internal/explain/input"
 )
 
 // ofErrno keeps the causes that the error of a message may have, and adds those
 // that only the error tells.
 func (f *Facts) ofErrno(all []Cause) []Cause {
-	switch f.Input.Errno {
+	switch f.Question.Errno {
 	case "EMFILE":
-		if f.Input.HasPort {
+		if f.Question.HasPort {
 			return f.noDescriptors()
 		}
 	case "EHOSTUNREACH", "ENETUNREACH":
@@ -21,8 +23,8 @@ func (f *Facts) ofErrno(all []Cause) []Cause {
 		})
 		if len(all) == 0 && len(f.Targets) > 0 && !slices.ContainsFunc(f.Targets, func(ip netip.Addr) bool { return !f.isLocal(ip) }) {
 			all = append(all, Cause{
-				Code: NoRoute, Operation: Connect,
-				Summary: fmt.Sprintf("%s is an address of this machine and packets have a way to it now, so this error (%s) came from elsewhere: a firewall's rule at that time, or a network namespace or container whose lo was down. It does not depend on who listens.", f.Targets[0], f.Input.Errno),
+				Code: NoRoute, Operation: input.Connect,
+				Summary: fmt.Sprintf("%s is an address of this machine and packets have a way to it now, so this error (%s) came from elsewhere: a firewall's rule at that time, or a network namespace or container whose lo was down. It does not depend on who listens.", f.Targets[0], f.Question.Errno),
 				Hint:    "try again; inside a namespace or container: ip link set lo up",
 			})
 		}
@@ -35,7 +37,7 @@ func (f *Facts) noDescriptors() []Cause {
 	var out []Cause
 	for _, r := range f.listening() {
 		c := Cause{
-			Code: DescriptorsUsed, Operation: f.Input.Operation, Sure: true, PIDs: f.pids(r),
+			Code: DescriptorsUsed, Operation: f.Question.Operation, Sure: true, PIDs: f.pids(r),
 			Summary: fmt.Sprintf("The descriptors of %s, which listens on %s, were used up (EMFILE): it may open no more files or sockets, so it cannot accept connections.", f.who(r), f.own(r)),
 			Hint:    "give it more (ulimit -n, LimitNOFILE), or mend what does not close them",
 		}
@@ -50,7 +52,7 @@ func (f *Facts) noDescriptors() []Cause {
 	}
 	if len(out) == 0 {
 		out = append(out, Cause{
-			Code: DescriptorsUsed, Operation: f.Input.Operation, Sure: true,
+			Code: DescriptorsUsed, Operation: f.Question.Operation, Sure: true,
 			Summary: fmt.Sprintf("The descriptors of the program that wrote this were used up (EMFILE): it could open no more files or sockets. Nobody listens on %s now.", f.subject()),
 			Hint:    "give it more (ulimit -n, LimitNOFILE), or mend what does not close them",
 		})

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"lodge/internal/explain/input"
 	"lodge/internal/loopback"
 	"lodge/internal/pidfd"
 	"lodge/internal/sockets"
@@ -57,7 +58,7 @@ func TestNobodyListens(t *testing.T) {
 	if c := cause(t, r, NobodyListens); !strings.Contains(c.Hint, "MongoDB") || !c.Sure {
 		t.Errorf("%+v", c)
 	}
-	if r.Operation != Connect || r.Error != "ECONNREFUSED" || r.Answer != "Nobody listens on 127.0.0.1:27017." {
+	if r.Operation != input.Connect || r.Error != "ECONNREFUSED" || r.Answer != "Nobody listens on 127.0.0.1:27017." {
 		t.Errorf("%+v", r)
 	}
 }
@@ -414,7 +415,7 @@ func TestNotLocal(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, r := explained(t, err.Error())
-	if r.Causes[0].Code != NotLocal || r.Causes[0].Operation != Bind || !strings.Contains(r.Causes[0].Hint, lan+" (lan0)") {
+	if r.Causes[0].Code != NotLocal || r.Causes[0].Operation != input.Bind || !strings.Contains(r.Causes[0].Hint, lan+" (lan0)") {
 		t.Errorf("%+v", r.Causes)
 	}
 	_, r = explained(t, "dial tcp 10.9.8.7:14130: i/o timeout")

@@ -4,18 +4,19 @@ import (
 	"net/netip"
 	"slices"
 
+	"lodge/internal/explain/input"
 	"lodge/internal/loopback"
 	"lodge/internal/sockets"
 )
 
 // Report is the answer. Its JSON is what `lodge explain --json` prints.
 type Report struct {
-	Input     string    `json:"input"`
-	Kind      Kind      `json:"kind"`
-	Operation Operation `json:"operation,omitempty"`
-	Error     string    `json:"error,omitempty"`
-	Address   *Address  `json:"address,omitempty"`
-	Port      *Port     `json:"port,omitempty"`
+	Input     string          `json:"input"`
+	Kind      input.Kind      `json:"kind"`
+	Operation input.Operation `json:"operation,omitempty"`
+	Error     string          `json:"error,omitempty"`
+	Address   *Address        `json:"address,omitempty"`
+	Port      *Port           `json:"port,omitempty"`
 	// Name is set where the name is one of lodge's.
 	Name *Name `json:"lodge_name,omitempty"`
 	// Answer is one to three sentences.
@@ -86,7 +87,7 @@ type Port struct {
 // Report makes the answer of the facts.
 func (f *Facts) Report() *Report {
 	r := &Report{
-		Input: f.Input.Text, Kind: f.Input.Kind, Operation: f.Input.Operation, Error: f.Input.Errno,
+		Input: f.Question.Text, Kind: f.Question.Kind, Operation: f.Question.Operation, Error: f.Question.Errno,
 		Address: f.address(), Port: f.port(), Name: f.Name, Serving: f.Serving, Causes: f.Causes(), Unknown: f.Unknown, Service: f.Kept,
 		Listeners: []sockets.Row{}, Connections: []sockets.Row{}, Ancestors: make(map[int][]Ancestor),
 	}
@@ -127,13 +128,13 @@ func (f *Facts) listening() []*sockets.Row {
 	var out []*sockets.Row
 	for i := range f.Rows {
 		r := &f.Rows[i]
-		if !listens(r) || f.Input.HasPort && r.Local.Port != f.Input.Port {
+		if !listens(r) || f.Question.HasPort && r.Local.Port != f.Question.Port {
 			continue
 		}
-		if f.Input.Protocol != "" && r.Protocol != f.Input.Protocol {
+		if f.Question.Protocol != "" && r.Protocol != f.Question.Protocol {
 			continue
 		}
-		if n := f.Name; n != nil && n.Service != nil && !f.Input.HasPort && r.Service != n.Service.Name {
+		if n := f.Name; n != nil && n.Service != nil && !f.Question.HasPort && r.Service != n.Service.Name {
 			continue // the home is all of the project's
 		}
 		if len(f.Targets) == 0 || slices.ContainsFunc(f.Targets, func(ip netip.Addr) bool { return overlaps(r, ip) || slices.Contains(f.home(ip), r.Local.IP) }) {
@@ -147,17 +148,17 @@ func (f *Facts) listening() []*sockets.Row {
 // for, or whose far end is and is not of this machine.
 func (f *Facts) connections() []*sockets.Row {
 	var out []*sockets.Row
-	if !f.Input.HasPort {
+	if !f.Question.HasPort {
 		return out
 	}
 	is := func(a *sockets.Address) bool {
-		return a.Port == f.Input.Port && (len(f.Targets) == 0 || slices.ContainsFunc(f.Targets, func(ip netip.Addr) bool {
+		return a.Port == f.Question.Port && (len(f.Targets) == 0 || slices.ContainsFunc(f.Targets, func(ip netip.Addr) bool {
 			return ip.IsUnspecified() || ip.Unmap() == a.IP.Unmap() || slices.Contains(f.home(ip), a.IP)
 		}))
 	}
 	for i := range f.Rows {
 		r := &f.Rows[i]
-		if r.Remote == nil || r.Local == nil || listens(r) || f.Input.Protocol != "" && r.Protocol != f.Input.Protocol {
+		if r.Remote == nil || r.Local == nil || listens(r) || f.Question.Protocol != "" && r.Protocol != f.Question.Protocol {
 			continue
 		}
 		if is(r.Local) || is(r.Remote) && !f.isLocal(r.Remote.IP) {
@@ -168,7 +169,7 @@ func (f *Facts) connections() []*sockets.Row {
 }
 
 func (f *Facts) address() *Address {
-	a := &Address{Name: f.Input.Name}
+	a := &Address{Name: f.Question.Name}
 	if a.Name != "" {
 		a.Resolved, a.ResolvedBy = f.Resolution.Addresses, f.Resolution.Source
 		if s, ok := loopback.SpecialNameOf(a.Name); ok {
@@ -213,12 +214,12 @@ func (f *Facts) reach(ip netip.Addr) string {
 }
 
 func (f *Facts) port() *Port {
-	if !f.Input.HasPort || f.Implied {
+	if !f.Question.HasPort || f.Implied {
 		return nil
 	}
-	n := f.Input.Port
+	n := f.Question.Port
 	p := &Port{
-		Port: n, Protocol: f.Input.Protocol, Class: loopback.PortClass(n),
+		Port: n, Protocol: f.Question.Protocol, Class: loopback.PortClass(n),
 		Ephemeral: n != 0 && f.Kernel.IsEphemeral(n), Reserved: f.Kernel.IsReserved(n), Privileged: n != 0 && n < f.Kernel.UnprivilegedStart,
 		EphemeralFirst: f.Kernel.EphemeralFirst, EphemeralLast: f.Kernel.EphemeralLast,
 	}

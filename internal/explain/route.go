@@ -8,6 +8,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"lodge/internal/explain/input"
 )
 
 // routeTo asks the kernel which way it would send packets to an address
@@ -79,7 +81,7 @@ func routeAnswer(b []byte) (unix.Errno, error) {
 func (f *Facts) lookAtRoutes() {
 	f.LoDown = isLoDown()
 	for _, ip := range f.connectTo() {
-		if f.isLocal(ip) || f.Input.Operation == Bind {
+		if f.isLocal(ip) || f.Question.Operation == input.Bind {
 			continue
 		}
 		errno, err := routeTo(ip)
@@ -95,7 +97,7 @@ func (f *Facts) lookAtRoutes() {
 
 // noRoute is the cause of an address to which no packet can be sent.
 func (f *Facts) noRoute(ip netip.Addr, errno unix.Errno) Cause {
-	c := Cause{Code: NoRoute, Operation: Connect, Sure: true, Hint: "see which routes there are: ip route; add one, or bring the interface up that leads there"}
+	c := Cause{Code: NoRoute, Operation: input.Connect, Sure: true, Hint: "see which routes there are: ip route; add one, or bring the interface up that leads there"}
 	switch errno {
 	case unix.EACCES:
 		c.Summary = fmt.Sprintf("A route of this machine prohibits connections to %s.", ip)
@@ -141,7 +143,7 @@ func interfaceFlags(name string) (uint16, error) {
 
 func (f *Facts) loopbackDown() Cause {
 	return Cause{
-		Code: LoopbackDown, Operation: Connect, Sure: true,
+		Code: LoopbackDown, Operation: input.Connect, Sure: true,
 		Summary:  "The loopback interface lo is down in this network namespace, so nothing can be reached at localhost.",
 		Evidence: []string{"lo lacks the flag UP"},
 		Hint:     "bring it up: ip link set lo up",

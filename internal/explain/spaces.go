@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"lodge/internal/explain/input"
 	"lodge/internal/loopback"
 	"lodge/internal/sockets"
 	"lodge/internal/target"
@@ -49,14 +50,14 @@ func (f *Facts) lookElsewhere(ctx context.Context, src Source) error {
 			f.Spaces[ip] = n
 		}
 	}
-	if len(f.Spaces) == 0 || !f.Input.HasPort && len(f.Forwards) == 0 {
+	if len(f.Spaces) == 0 || !f.Question.HasPort && len(f.Forwards) == 0 {
 		return nil
 	}
 	q := sockets.Query{Details: true, Homes: src.Homes, Live: src.Live, AllNamespaces: true, Protocols: []string{"tcp"}, States: []string{"listen"}}
 	if f.protocol() == loopback.UDP {
 		q.Protocols, q.States = []string{"udp"}, []string{"bound"}
 	}
-	q.Filter.Ports = []uint16{f.Input.Port}
+	q.Filter.Ports = []uint16{f.Question.Port}
 	for _, w := range f.Forwards {
 		q.Filter.Ports = append(q.Filter.Ports, w.To.Port())
 	}
@@ -70,7 +71,7 @@ func (f *Facts) lookElsewhere(ctx context.Context, src Source) error {
 			continue
 		}
 		for ip, n := range f.Spaces {
-			if n.Inode == r.Namespace && r.Local.Port == f.Input.Port && !f.isLocal(ip) {
+			if n.Inode == r.Namespace && r.Local.Port == f.Question.Port && !f.isLocal(ip) {
 				f.There = append(f.There, *r)
 			}
 		}
@@ -161,7 +162,7 @@ func (f *Facts) emptyForwards() []Cause {
 			continue
 		}
 		out = append(out, Cause{
-			Code: ForwardsNowhere, Operation: Connect, Sure: true,
+			Code: ForwardsNowhere, Operation: input.Connect, Sure: true,
 			Summary:  fmt.Sprintf("%s takes connections for a container, but nobody listens there at %s: they are reset or closed at once.", process(w.Proxy), w.To),
 			Evidence: []string{fmt.Sprintf("no TCP socket listens at %s in the network namespace that has the address", w.To)},
 			Hint:     "in the container the server must listen on 0.0.0.0 (not on 127.0.0.1), and on the port that is published",
@@ -191,7 +192,7 @@ func spaceName(n sockets.Namespace) string {
 // namespace of this machine.
 func (f *Facts) inSpace(ip netip.Addr, n sockets.Namespace) Cause {
 	name := spaceName(n)
-	c := Cause{Code: InNamespace, Operation: Connect, Sure: true, Evidence: []string{fmt.Sprintf("%s is an address in %s of this machine", ip, name)}}
+	c := Cause{Code: InNamespace, Operation: input.Connect, Sure: true, Evidence: []string{fmt.Sprintf("%s is an address in %s of this machine", ip, name)}}
 	var reached, others []*sockets.Row
 	for i := range f.There {
 		r := &f.There[i]
@@ -205,7 +206,7 @@ func (f *Facts) inSpace(ip netip.Addr, n sockets.Namespace) Cause {
 			others = append(others, r)
 		}
 	}
-	at := netip.AddrPortFrom(ip, f.Input.Port)
+	at := netip.AddrPortFrom(ip, f.Question.Port)
 	switch {
 	case len(reached) > 0:
 		c.Summary = fmt.Sprintf("%s is an address in %s of this machine, and %s listens there on %s.", ip, name, f.who(reached[0]), f.own(reached[0]))

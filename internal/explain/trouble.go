@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"lodge/internal/explain/input"
 	"lodge/internal/sockets"
 )
 
@@ -17,7 +18,7 @@ func (f *Facts) listenerTrouble(ip netip.Addr) []Cause {
 		// sk_acceptq_is_full: one more than the limit fits.
 		if r.Backlog != nil && r.BacklogLimit != nil && *r.Backlog > *r.BacklogLimit {
 			c := Cause{
-				Code: BacklogFull, Operation: Connect, Sure: true, PIDs: f.pids(r),
+				Code: BacklogFull, Operation: input.Connect, Sure: true, PIDs: f.pids(r),
 				Summary: fmt.Sprintf("%s does not accept connections on %s: its queue is full, so new ones wait and time out.", upper(f.who(r)), f.own(r)),
 				Hint:    "the server hangs or is too slow: look at what it does (lodge explain shows its state), or give listen() a longer queue",
 			}
@@ -56,7 +57,7 @@ func (f *Facts) stopped(r *sockets.Row, p *sockets.Process) (Cause, bool) {
 		by, hint = "by a debugger", "let it go on in the debugger"
 	}
 	return Cause{
-		Code: ProcessStopped, Operation: Connect, Sure: true, PIDs: f.pids(r),
+		Code: ProcessStopped, Operation: input.Connect, Sure: true, PIDs: f.pids(r),
 		Summary:  fmt.Sprintf("%s listens on %s but is stopped %s: connections are made and nobody answers.", upper(process(p)), f.own(r), by),
 		Evidence: []string{fmt.Sprintf("/proc/%d/stat has state %c", p.PID, s)}, Hint: hint,
 	}, true
@@ -84,7 +85,7 @@ func (f *Facts) shared(rows []*sockets.Row) []Cause {
 			continue
 		}
 		c := Cause{
-			Code: ReusePortShared, Operation: Connect, Sure: true,
+			Code: ReusePortShared, Operation: input.Connect, Sure: true,
 			Summary: fmt.Sprintf("Different programs share %s (SO_REUSEPORT): each connection goes to one of %s by chance.", f.own(rs[0]), joinNames(names)),
 			Hint:    "end the ones that should not be there",
 		}
@@ -131,7 +132,7 @@ func (f *Facts) exhausted(to []netip.Addr) []Cause {
 		waiting := 0
 		for i := range f.Rows {
 			r := &f.Rows[i]
-			if r.Remote != nil && r.Remote.IP.Unmap() == ip && r.Remote.Port == f.Input.Port && r.Protocol == f.protocol() && f.Kernel.IsEphemeral(r.Local.Port) {
+			if r.Remote != nil && r.Remote.IP.Unmap() == ip && r.Remote.Port == f.Question.Port && r.Protocol == f.protocol() && f.Kernel.IsEphemeral(r.Local.Port) {
 				used[r.Local.Port] = true
 				if r.State == "time_wait" {
 					waiting++
@@ -142,7 +143,7 @@ func (f *Facts) exhausted(to []netip.Addr) []Cause {
 			continue
 		}
 		return []Cause{{
-			Code: PortsExhausted, Operation: Connect, Sure: true,
+			Code: PortsExhausted, Operation: input.Connect, Sure: true,
 			Summary:  fmt.Sprintf("All ports for connections to %s are taken: each needs a port of its own at this end.", f.endpoint(ip)),
 			Evidence: []string{fmt.Sprintf("%d connections to it, of which %d in TIME_WAIT; ports %d to %d", len(used), waiting, f.Kernel.EphemeralFirst, f.Kernel.EphemeralLast)},
 			Hint:     "reuse connections (keep-alive, a pool), or widen net.ipv4.ip_local_port_range",
@@ -160,7 +161,7 @@ func (f *Facts) closeWait() []Cause {
 	}
 	r := rows[0]
 	c := Cause{
-		Code: CloseWait, Operation: Connect, Sure: true, PIDs: f.pids(r),
+		Code: CloseWait, Operation: input.Connect, Sure: true, PIDs: f.pids(r),
 		Summary: fmt.Sprintf("%s in CLOSE_WAIT: the other end has closed, and %s has not.", count(len(rows), "connection is", "connections are"), f.who(r)),
 		Hint:    "if there are ever more of them, the program forgets to close what its clients have closed, until it has no descriptor left",
 	}
@@ -174,14 +175,14 @@ func (f *Facts) listensNow(ip netip.Addr) Cause {
 	r := f.listeners(ip)[0]
 	if k := f.keptFor(r); k != nil && k.Name != "" && k.State != "ready" {
 		return Cause{
-			Code: ServiceStarting, Operation: Connect, Sure: true,
+			Code: ServiceStarting, Operation: input.Connect, Sure: true,
 			Summary:  fmt.Sprintf("Service %s of project %s %s. Lodge (pid %d) keeps %s open for it: connections wait in the queue until it accepts them.", k.Name, k.Project, k.does(), r.Processes[0].PID, f.own(r)),
 			Evidence: []string{"lodge says: " + k.Name + " is " + k.State},
 			Hint:     fmt.Sprintf("see what it does: cd %s && lodge logs -f %s", ShellWord(k.Path), k.Name),
 		}
 	}
 	return Cause{
-		Code: ListensNow, Operation: Connect, Sure: true,
+		Code: ListensNow, Operation: input.Connect, Sure: true,
 		Summary:  fmt.Sprintf("%s listens on %s now, so a connection should work: when it was refused, the server was not there yet, or was just starting again.", upper(f.who(r)), f.own(r)),
 		Evidence: f.about(r),
 		Hint:     "try again",

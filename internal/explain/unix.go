@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"lodge/internal/explain/input"
 	"lodge/internal/sockets"
 )
 
@@ -43,7 +44,7 @@ type UnixSocket struct {
 
 // gatherUnix looks at a path, and at the sockets that have it.
 func (f *Facts) gatherUnix(ctx context.Context, src Source) error {
-	u := &UnixSocket{Path: f.Input.Unix, Abstract: strings.HasPrefix(f.Input.Unix, "@")}
+	u := &UnixSocket{Path: f.Question.Unix, Abstract: strings.HasPrefix(f.Question.Unix, "@")}
 	f.Unix = u
 	if !u.Abstract {
 		u.look()
@@ -201,10 +202,10 @@ func (f *Facts) unixListeners() []*sockets.Row {
 // unixCauses reports why a connection to the path, or a bind, fails.
 func (f *Facts) unixCauses() []Cause {
 	var out []Cause
-	if f.Input.Operation != Bind {
+	if f.Question.Operation != input.Bind {
 		out = append(out, f.unixConnect()...)
 	}
-	if f.Input.Operation == Bind {
+	if f.Question.Operation == input.Bind {
 		out = append(out, f.unixBind()...)
 	}
 	for i := range out {
@@ -218,10 +219,10 @@ func (f *Facts) unixCauses() []Cause {
 func (f *Facts) unixConnect() []Cause {
 	u := f.Unix
 	rows := f.unixListeners()
-	c := Cause{Operation: Connect, Sure: true}
+	c := Cause{Operation: input.Connect, Sure: true}
 	switch {
 	case u.LinkLoop:
-		return []Cause{u.linkLoop(Connect)}
+		return []Cause{u.linkLoop(input.Connect)}
 	case u.DeniedBy != "" && f.UID != 0:
 		c.Code = SocketDenied
 		c.Summary = fmt.Sprintf("User %s may not connect to %s: %s does not let it in.", userName(f.UID), u.Path, u.DeniedBy)
@@ -277,7 +278,7 @@ func (f *Facts) unixListens(rows []*sockets.Row) []Cause {
 		// Unix sockets too: one more than the limit fits (unix_recvq_full).
 		if r.Type != "datagram" && r.Backlog != nil && r.BacklogLimit != nil && *r.Backlog > *r.BacklogLimit {
 			c := Cause{
-				Code: BacklogFull, Operation: Connect, Sure: true, PIDs: f.pids(r),
+				Code: BacklogFull, Operation: input.Connect, Sure: true, PIDs: f.pids(r),
 				Summary:  fmt.Sprintf("%s does not accept connections on %s: its queue is full, so new ones wait, or fail with EAGAIN (Resource temporarily unavailable).", upper(f.who(r)), f.own(r)),
 				Evidence: []string{fmt.Sprintf("%d connections wait for accept, and %d may", *r.Backlog, *r.BacklogLimit)},
 				Hint:     "the server hangs or is too slow: give it more workers, or listen() a longer queue",
@@ -289,17 +290,17 @@ func (f *Facts) unixListens(rows []*sockets.Row) []Cause {
 			out = append(out, c)
 		}
 	}
-	if r := rows[0]; f.Input.Errno == "EPROTOTYPE" {
+	if r := rows[0]; f.Question.Errno == "EPROTOTYPE" {
 		return append(out, Cause{
-			Code: WrongType, Operation: Connect, Sure: true, Evidence: f.about(r), PIDs: f.pids(r),
+			Code: WrongType, Operation: input.Connect, Sure: true, Evidence: f.about(r), PIDs: f.pids(r),
 			Summary: fmt.Sprintf("%s has a %s socket at %s, and the client asked for another type: the two do not speak to each other.", upper(f.who(r)), r.Type, f.own(r)),
 			Hint:    "give the client the type of the socket, or the path of the one that is meant",
 		})
 	}
-	if len(out) == 0 && f.Input.Errno != "" {
+	if len(out) == 0 && f.Question.Errno != "" {
 		r := rows[0]
 		out = append(out, Cause{
-			Code: ListensNow, Operation: Connect, Sure: true, Evidence: f.about(r), Hint: "try again",
+			Code: ListensNow, Operation: input.Connect, Sure: true, Evidence: f.about(r), Hint: "try again",
 			Summary: fmt.Sprintf("%s listens on %s now, so a connection should work.", upper(f.who(r)), f.own(r)),
 		})
 	}
@@ -308,7 +309,7 @@ func (f *Facts) unixListens(rows []*sockets.Row) []Cause {
 
 func (f *Facts) unixBind() []Cause {
 	u := f.Unix
-	c := Cause{Operation: Bind, Sure: true}
+	c := Cause{Operation: input.Bind, Sure: true}
 	switch {
 	case len(f.Rows) > 0:
 		out := f.held([]*sockets.Row{&f.Rows[0]})
@@ -317,7 +318,7 @@ func (f *Facts) unixBind() []Cause {
 		}
 		return out
 	case u.LinkLoop:
-		return []Cause{u.linkLoop(Bind)}
+		return []Cause{u.linkLoop(input.Bind)}
 	case u.Exists && !u.Socket:
 		c.Code = NotASocket
 		c.Summary = fmt.Sprintf("%s exists and is not a socket, so no socket can be bound there.", u.Path)
@@ -334,7 +335,7 @@ func (f *Facts) unixBind() []Cause {
 		c.Code = SocketMissing
 		c.Summary = fmt.Sprintf("The directory %s does not exist, so no socket can be made in it.", u.MissingDirectory)
 		c.Hint = "mkdir -p " + ShellWord(filepath.Dir(u.Path))
-	case !u.Abstract && (f.Input.Errno != "EADDRINUSE" || u.DeniedBy != "") && unix.Access(filepath.Dir(u.Path), unix.W_OK) != nil:
+	case !u.Abstract && (f.Question.Errno != "EADDRINUSE" || u.DeniedBy != "") && unix.Access(filepath.Dir(u.Path), unix.W_OK) != nil:
 		c.Code = SocketDenied
 		c.Summary = fmt.Sprintf("User %s may not make a file in %s, and so no socket.", userName(f.UID), filepath.Dir(u.Path))
 		c.Hint = "choose a directory of your own, such as $XDG_RUNTIME_DIR"
@@ -347,7 +348,7 @@ func (f *Facts) unixBind() []Cause {
 }
 
 // linkLoop says that the path leads nowhere, whoever tries it.
-func (u *UnixSocket) linkLoop(op Operation) Cause {
+func (u *UnixSocket) linkLoop(op input.Operation) Cause {
 	return Cause{
 		Code: NotASocket, Operation: op, Sure: true,
 		Summary: fmt.Sprintf("%s leads to no file: its symbolic links lead back to themselves (ELOOP), so there is no socket.", u.Path),

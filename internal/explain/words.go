@@ -14,7 +14,7 @@ import (
 
 // endpoint writes an address with the port that was asked for.
 func (f *Facts) endpoint(ip netip.Addr) string {
-	return netip.AddrPortFrom(ip, f.Input.Port).String()
+	return netip.AddrPortFrom(ip, f.Question.Port).String()
 }
 
 // own writes a socket's own address, a wildcard as what it means.

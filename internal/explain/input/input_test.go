@@ -1,4 +1,4 @@
-package explain
+package input
 
 import (
 	"errors"
@@ -11,7 +11,7 @@ import (
 )
 
 // brief writes what was read in one line.
-func brief(in Input) string {
+func brief(in Question) string {
 	var out []string
 	out = append(out, string(in.Kind))
 	if in.Name != "" {

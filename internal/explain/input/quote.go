@@ -1,4 +1,4 @@
-package explain
+package input
 
 import "lodge/internal/explain/message"
 

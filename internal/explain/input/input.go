@@ -1,4 +1,4 @@
-package explain
+package input
 
 import (
 	"errors"
@@ -33,8 +33,8 @@ const (
 	Bind    = message.Bind
 )
 
-// Input is what was asked about.
-type Input struct {
+// Question is what was asked about.
+type Question struct {
 	Text string
 	Kind Kind
 	// Protocol is "" where it was not said.
@@ -57,7 +57,7 @@ type Input struct {
 	// Local is the near end of a connection that a message tells of.
 	Local netip.AddrPort
 	// Others are the other failures of which a message tells, at other addresses.
-	Others []Input
+	Others []Question
 }
 
 // ErrNoAddress says that there is neither an address, a port nor a name in
@@ -71,10 +71,10 @@ var errNoPort = errors.New("it tells of a port that is none: ports are the numbe
 const maxOthers = 2
 
 // Parse reads what a person typed or pasted.
-func Parse(text string) (Input, error) {
+func Parse(text string) (Question, error) {
 	text = strings.ToValidUTF8(strings.TrimSpace(text), "?")
 	if text == "" {
-		return Input{}, ErrNoAddress
+		return Question{}, ErrNoAddress
 	}
 	if strings.ContainsAny(text, " \t\n\r\x1b") || message.TellsError(text) {
 		return parseMessage(text)
@@ -82,18 +82,18 @@ func Parse(text string) (Input, error) {
 	word := strings.Trim(text, `"'<>(),;`+"`")
 	t, err := target.Parse(strings.TrimSuffix(word, "."))
 	if errors.Is(err, target.ErrEmpty) {
-		return Input{}, ErrNoAddress
+		return Question{}, ErrNoAddress
 	}
 	if err != nil {
-		return Input{}, err
+		return Question{}, err
 	}
 	switch {
 	case t.Block.IsValid():
-		return Input{}, fmt.Errorf("%q is a block of addresses, not one", word)
+		return Question{}, fmt.Errorf("%q is a block of addresses, not one", word)
 	case t.HasPort && t.Last != t.Port:
-		return Input{}, fmt.Errorf("%q is a range of ports, not one", word)
+		return Question{}, fmt.Errorf("%q is a range of ports, not one", word)
 	}
-	in := Input{
+	in := Question{
 		Text: text, Protocol: t.Protocol, Port: t.Port, HasPort: t.HasPort, Service: t.Service, Unix: t.Unix,
 	}
 	if t.IP.IsValid() {
@@ -105,7 +105,7 @@ func Parse(text string) (Input, error) {
 	return in, nil
 }
 
-func (in *Input) kind() {
+func (in *Question) kind() {
 	switch {
 	case in.Errno != "":
 		in.Kind = KindError
@@ -123,17 +123,17 @@ func (in *Input) kind() {
 }
 
 // parseMessage reads a message.
-func parseMessage(text string) (Input, error) {
+func parseMessage(text string) (Question, error) {
 	all := message.Read(text)
 	if len(all) == 0 || !all[0].HasPort && all[0].Unix == "" {
 		if number, ok := message.NoPort(text); ok && number != "" {
-			return Input{}, &target.PortError{Text: number}
+			return Question{}, &target.PortError{Text: number}
 		} else if ok {
-			return Input{}, errNoPort
+			return Question{}, errNoPort
 		}
 	}
 	if len(all) == 0 {
-		return Input{}, ErrNoAddress
+		return Question{}, ErrNoAddress
 	}
 	in := fromReading(&all[0])
 	in.Text = text
@@ -143,8 +143,8 @@ func parseMessage(text string) (Input, error) {
 	return in, nil
 }
 
-func fromReading(r *message.Reading) Input {
-	in := Input{
+func fromReading(r *message.Reading) Question {
+	in := Question{
 		Protocol: r.Protocol, Name: r.Name, IPs: r.IPs, Port: r.Port, HasPort: r.HasPort, Unix: r.Unix,
 		Operation: r.Operation, Errno: r.Errno, Local: r.Local,
 	}
