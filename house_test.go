@@ -56,13 +56,26 @@ var allowed = map[string][]string{
 	"lan":              {"loopback"},
 	"owners":           {},
 	"model":            {"loopback"},
-	"explain":          {"explain/firewall", "explain/input", "limits", "loopback", "pidfd", "procfs", "sockets", "target"},
+	"explain":          {"explain/facts", "explain/gather", "explain/input", "explain/render", "explain/rule", "explain/rule/bind", "explain/rule/listener", "explain/rule/name", "explain/rule/nobody", "explain/rule/route", "explain/rule/unixpath", "explain/words", "model", "pidfd", "sockets"},
 	"explain/input":    {"explain/message", "loopback", "target"},
 	"explain/message":  {"loopback", "model", "target"},
 	"explain/firewall": {},
-	"tui":              {"localapi", "logs", "loopback", "service", "sockets"},
-	"daemon":           {"helperapi", "home", "home/hostsview", "home/seccomphome", "hosts", "keeperapi", "lan", "localapi", "logs", "loopback", "mark", "names", "pace", "pidfd", "procfs", "proxy", "rawjson", "service", "sockets", "stall", "statefile", "trust", "unixsock"},
-	"cli":              {"drain", "ending", "explain", "explain/input", "helperapi", "hosts", "keeper", "keeperapi", "localapi", "logs", "loopback", "names", "pidfd", "probe", "procfs", "project", "refs", "service", "sockets", "stall", "statefile", "target", "trust", "trust/proof", "trust/stores", "tui"},
+	"explain/facts":    {"explain/firewall", "explain/input", "loopback", "sockets", "target"},
+	"explain/gather":   {"explain/facts", "explain/firewall", "explain/input", "explain/words", "limits", "loopback", "procfs", "sockets", "target"},
+	"explain/words":    {"explain/facts", "loopback", "model", "sockets"},
+	"explain/render":   {"explain/facts", "explain/input", "explain/rule", "explain/rule/name", "explain/words", "loopback", "model", "sockets"},
+	"explain/rule":     {"explain/facts", "model"},
+
+	"explain/rule/bind":     {"explain/facts", "explain/rule", "explain/rule/listener", "explain/words", "loopback", "model", "sockets"},
+	"explain/rule/listener": {"explain/facts", "explain/rule", "explain/words", "model", "sockets"},
+	"explain/rule/name":     {"explain/facts", "explain/rule", "explain/words", "model"},
+	"explain/rule/nobody":   {"explain/facts", "explain/rule", "explain/words", "loopback", "model", "sockets"},
+	"explain/rule/route":    {"explain/facts", "explain/firewall", "explain/rule", "explain/words", "loopback", "model", "sockets"},
+	"explain/rule/unixpath": {"explain/facts", "explain/rule", "explain/rule/bind", "explain/rule/listener", "explain/words", "model", "sockets"},
+
+	"tui":    {"localapi", "logs", "loopback", "service", "sockets"},
+	"daemon": {"helperapi", "home", "home/hostsview", "home/seccomphome", "hosts", "keeperapi", "lan", "localapi", "logs", "loopback", "mark", "names", "pace", "pidfd", "procfs", "proxy", "rawjson", "service", "sockets", "stall", "statefile", "trust", "unixsock"},
+	"cli":    {"drain", "ending", "explain", "explain/facts", "explain/gather", "explain/input", "explain/render", "explain/words", "helperapi", "hosts", "keeper", "keeperapi", "localapi", "logs", "loopback", "names", "pidfd", "probe", "procfs", "project", "refs", "service", "sockets", "stall", "statefile", "target", "trust", "trust/proof", "trust/stores", "tui"},
 }
 
 type pkg struct {
@@ -124,6 +137,44 @@ func TestImportsPointOneWay(t *testing.T) {
 		if !seen[name] {
 			t.Errorf("package %s is in this test, not in the tree", name)
 		}
+	}
+}
+
+// TestRulesKnowOnlyFacts holds that what turns facts into an answer does no I/O and
+// asks for no time: a rule can be tried with facts that a test makes, and says the
+// same each time.
+func TestRulesKnowOnlyFacts(t *testing.T) {
+	pure := []string{
+		filepath.Join("internal", "model"),
+		filepath.Join("internal", "explain", "facts"),
+		filepath.Join("internal", "explain", "input"),
+		filepath.Join("internal", "explain", "render"),
+		filepath.Join("internal", "explain", "rule"),
+		filepath.Join("internal", "explain", "words"),
+	}
+	checked := 0
+	sources(t, func(path string, file *ast.File, fset *token.FileSet) {
+		if !slices.ContainsFunc(pure, func(dir string) bool { return strings.HasPrefix(path, dir+string(filepath.Separator)) }) {
+			return
+		}
+		checked++
+		for _, imp := range file.Imports {
+			switch name := strings.Trim(imp.Path.Value, `"`); {
+			case name == "os", strings.HasPrefix(name, "os/"), name == "net", name == "net/http", name == "syscall", name == "path/filepath", strings.HasPrefix(name, "golang.org/x/sys"):
+				t.Errorf("%s imports %s: rules, and what they are made of, do no I/O", fset.Position(imp.Pos()), name)
+			}
+		}
+		ast.Inspect(file, func(n ast.Node) bool {
+			if x, ok := n.(*ast.SelectorExpr); ok {
+				if id, ok := x.X.(*ast.Ident); ok && id.Name == "time" && slices.Contains([]string{"Now", "Since", "Until", "Sleep", "After"}, x.Sel.Name) {
+					t.Errorf("%s: time.%s in a package of rules: the time is a fact", fset.Position(x.Pos()), x.Sel.Name)
+				}
+			}
+			return true
+		})
+	})
+	if checked == 0 {
+		t.Error("no file was looked at")
 	}
 }
 

@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"strings"
 
-	"lodge/internal/explain"
 	"lodge/internal/explain/input"
+	"lodge/internal/explain/render"
 )
 
 // withoutAddress is the error of a message in which no address is: it quotes the
@@ -25,7 +25,7 @@ func withoutAddress(what string, err error) error {
 
 // trustHint puts lodge trust in front where a message tells that a certificate of
 // one of lodge's names is not trusted.
-func trustHint(r *explain.Report, what string) {
+func trustHint(r *render.Report, what string) {
 	if input.UntrustedLine(what) == "" || r.Address == nil {
 		return
 	}

@@ -5,8 +5,8 @@ import (
 	"strings"
 	"testing"
 
-	"lodge/internal/explain"
 	"lodge/internal/explain/input"
+	"lodge/internal/explain/render"
 )
 
 // TestTrustHint is given for names of lodge's only.
@@ -22,7 +22,7 @@ func TestTrustHint(t *testing.T) {
 			t.Fatal(err)
 		}
 		ip := netip.MustParseAddr("127.0.0.1")
-		r := &explain.Report{Address: &explain.Address{Name: in.Name, IP: &ip}}
+		r := &render.Report{Address: &render.Address{Name: in.Name, IP: &ip}}
 		trustHint(r, what)
 		if got := len(r.Hints) == 1 && strings.HasPrefix(r.Hints[0], "lodge trust"); got != want {
 			t.Errorf("%s (%s): %v", what, in.Name, r.Hints)

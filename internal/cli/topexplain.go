@@ -17,14 +17,13 @@ func (a *app) explainText(ctx context.Context, address string) (string, error) {
 	}
 	look := a.look(ctx)
 	defer look.Close()
-	facts, err := explain.Gather(ctx, in, a.explainSource(ctx, look))
+	answer, err := explain.Explain(ctx, in, a.explainSource(ctx, look))
 	if err != nil {
 		return "", fmt.Errorf("explain %s: %w", address, err)
 	}
-	facts.Unknown = append(facts.Unknown, look.Warnings...)
 	var out bytes.Buffer
 	b := *a
 	b.out = &out
-	b.printReport(facts.Report(), false)
+	b.printReport(answer.Report, false)
 	return out.String(), nil
 }

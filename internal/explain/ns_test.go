@@ -15,7 +15,11 @@ import (
 
 	"github.com/vishvananda/netlink"
 
+	"lodge/internal/explain/facts"
+	"lodge/internal/explain/gather"
 	"lodge/internal/explain/input"
+	"lodge/internal/explain/render"
+	"lodge/internal/model"
 )
 
 const (
@@ -203,21 +207,21 @@ func listen(t *testing.T, network, address string) *net.TCPListener {
 }
 
 // explained gathers and gives the report on a text.
-func explained(t *testing.T, text string, change ...func(*Source)) (*Facts, *Report) {
+func explained(t *testing.T, text string, change ...func(*gather.Source)) (*facts.Facts, *render.Report) {
 	t.Helper()
 	in, err := input.Parse(text)
 	if err != nil {
 		t.Fatal(err)
 	}
-	src := Source{Hosts: hostsFile(t, "127.0.0.1 localhost\n::1 localhost\n")}
+	src := gather.Source{Hosts: hostsFile(t, "127.0.0.1 localhost\n::1 localhost\n")}
 	for _, c := range change {
 		c(&src)
 	}
-	f, err := Gather(t.Context(), in, src)
+	a, err := Explain(t.Context(), in, src)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return f, f.Report()
+	return a.Facts, a.Report
 }
 
 func hostsFile(t *testing.T, text string) string {
@@ -230,7 +234,7 @@ func hostsFile(t *testing.T, text string) string {
 }
 
 // cause returns the cause with a code, or ends the test.
-func cause(t *testing.T, r *Report, code Code) Cause {
+func cause(t *testing.T, r *render.Report, code Code) model.Finding {
 	t.Helper()
 	for _, c := range r.Causes {
 		if c.Code == code {
@@ -241,11 +245,11 @@ func cause(t *testing.T, r *Report, code Code) Cause {
 		}
 	}
 	t.Fatalf("no %s in %+v", code, r.Causes)
-	return Cause{}
+	return model.Finding{}
 }
 
 // only fails where a report has other causes than these, in this order.
-func only(t *testing.T, r *Report, codes ...Code) {
+func only(t *testing.T, r *render.Report, codes ...Code) {
 	t.Helper()
 	var got []Code
 	for _, c := range r.Causes {

@@ -13,9 +13,13 @@ import (
 	"testing"
 	"time"
 
+	"lodge/internal/explain/facts"
+	"lodge/internal/explain/gather"
 	"lodge/internal/explain/input"
 	"lodge/internal/loopback"
+	"lodge/internal/model"
 	"lodge/internal/pidfd"
+	"lodge/internal/procfs"
 	"lodge/internal/sockets"
 )
 
@@ -25,9 +29,9 @@ import (
 // self is the name of this process, as the kernel has it.
 func self(t *testing.T) string {
 	t.Helper()
-	st, ok := stat(os.Getpid())
-	if !ok {
-		t.Fatal("no /proc/self/stat")
+	st, err := procfs.ReadStat(os.Getpid())
+	if err != nil {
+		t.Fatal(err)
 	}
 	return st.Name
 }
@@ -90,8 +94,8 @@ func TestListensInHome(t *testing.T) {
 	home := netip.MustParseAddr("127.85.120.159")
 	listen(t, "tcp4", "127.85.120.159:14010")
 	message := refused(t, "127.0.0.1:14010")
-	with := func(s *Source) {
-		s.Projects = []Project{{Name: "main", Path: "/home/ann/main", Home4: home, Engine: loopback.EBPF}}
+	with := func(s *gather.Source) {
+		s.Projects = []facts.Project{{Name: "main", Path: "/home/ann/main", Home4: home, Engine: loopback.EBPF}}
 		s.Homes = []sockets.Home{{IP4: home, Project: "main", ID: "x"}}
 	}
 	_, r := explained(t, message, with)
@@ -105,7 +109,7 @@ func TestListensInHome(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 	// Inside, localhost is the home.
-	_, r = explained(t, "localhost:14010", with, func(s *Source) { s.Inside = home })
+	_, r = explained(t, "localhost:14010", with, func(s *gather.Source) { s.Inside = home })
 	if len(r.Listeners) != 1 || len(r.Causes) > 0 && r.Causes[0].Code == InHome {
 		t.Errorf("%+v", r)
 	}
@@ -133,7 +137,7 @@ func TestListensInNamespace(t *testing.T) {
 	_, r := explained(t, refused(t, "127.0.0.1:14020"))
 	only(t, r, InNamespace)
 	c := cause(t, r, InNamespace)
-	if !strings.Contains(strings.Join(c.Evidence, "\n"), fmt.Sprintf("pid %d", p.Pid)) {
+	if e := c.Evidence[0]; e.Kind != model.KindSocket || e.Socket.Namespace == 0 || len(e.Socket.Processes) != 1 || e.Socket.Processes[0].PID != p.Pid {
 		t.Errorf("%+v", c)
 	}
 	// Another loopback address there, such as that of a project's home, is not
@@ -197,7 +201,7 @@ func TestTimeWait(t *testing.T) {
 	// Whoever connects is told that nobody listens, and that somebody did.
 	_, r = explained(t, refused(t, "127.0.0.1:14040"))
 	only(t, r, NobodyListens)
-	if c := cause(t, r, NobodyListens); !strings.Contains(strings.Join(c.Evidence, "\n"), "TIME_WAIT") {
+	if c := cause(t, r, NobodyListens); !strings.Contains(strings.Join(c.Texts(), "\n"), "TIME_WAIT") {
 		t.Errorf("%+v", c)
 	}
 	// The client's end, asked by itself.
@@ -298,7 +302,7 @@ func TestBacklogFull(t *testing.T) {
 	f, r := explained(t, "dial tcp 127.0.0.1:14080: i/o timeout")
 	only(t, r, BacklogFull)
 	c := cause(t, r, BacklogFull)
-	if c.Evidence[0] != "2 connections wait for accept, and 1 may" || f.Kernel.Overflows == 0 || f.Kernel.Drops == 0 {
+	if c.Evidence[0].Limit == nil || c.Evidence[0].Limit.Used != 2 || c.Evidence[0].Limit.Max != 1 || f.Kernel.Overflows == 0 || f.Kernel.Drops == 0 {
 		t.Errorf("%+v, %+v", c, f.Kernel)
 	}
 }
@@ -330,8 +334,8 @@ func TestFirewall(t *testing.T) {
 	_, r := explained(t, "dial tcp 127.0.0.1:14090: i/o timeout")
 	only(t, r, FirewallRule)
 	c := cause(t, r, FirewallRule)
-	if want := []string{"chain inet dev in (at input)", `rule iif "lo" tcp dport 14090 drop`, "its comment says: no database"}; !slices.Equal(c.Evidence, want) {
-		t.Errorf("evidence %q", c.Evidence)
+	if want := []string{"chain inet dev in (at input)", `rule iif "lo" tcp dport 14090 drop`, "its comment says: no database"}; !slices.Equal(c.Texts(), want) {
+		t.Errorf("evidence %q", c.Texts())
 	}
 	if !strings.HasPrefix(c.Hint, "to take the rule away: nft delete rule inet dev in handle ") {
 		t.Errorf("hint %q", c.Hint)
@@ -364,15 +368,15 @@ func TestFamilyOrder(t *testing.T) {
 	_, r := explained(t, message)
 	only(t, r, FamilyOrder)
 	c := cause(t, r, FamilyOrder)
-	if !strings.Contains(c.Summary, "localhost means ::1 first") || !slices.Contains(c.Evidence, "hosts file: ::1 localhost") {
+	if !strings.Contains(c.Summary, "localhost means ::1 first") || !slices.Contains(c.Texts(), "hosts file: ::1 localhost") {
 		t.Errorf("%+v", c)
 	}
-	if !slices.Equal(r.Address.Resolved, []netip.Addr{netip.IPv6Loopback(), ip4Loopback}) {
+	if !slices.Equal(r.Address.Resolved, []netip.Addr{netip.IPv6Loopback(), facts.Loopback4}) {
 		t.Errorf("resolved %v", r.Address.Resolved)
 	}
 	// Where the name has IPv4 only, there is nothing to warn of.
-	_, r = explained(t, "localhost:14100", func(s *Source) { s.Hosts = hostsFile(t, "127.0.0.1 localhost\n") })
-	if slices.ContainsFunc(r.Causes, func(c Cause) bool { return c.Code == FamilyOrder }) {
+	_, r = explained(t, "localhost:14100", func(s *gather.Source) { s.Hosts = hostsFile(t, "127.0.0.1 localhost\n") })
+	if slices.ContainsFunc(r.Causes, func(c model.Finding) bool { return c.Code == FamilyOrder }) {
 		t.Errorf("%+v", r.Causes)
 	}
 }
@@ -391,7 +395,7 @@ func TestReusePortShared(t *testing.T) {
 	start(t, "share 127.0.0.1:14111")
 	start(t, "share 127.0.0.1:14111")
 	_, r = explained(t, "127.0.0.1:14111")
-	if slices.ContainsFunc(r.Causes, func(c Cause) bool { return c.Code == ReusePortShared }) {
+	if slices.ContainsFunc(r.Causes, func(c model.Finding) bool { return c.Code == ReusePortShared }) {
 		t.Errorf("%+v", r.Causes)
 	}
 }
@@ -401,7 +405,7 @@ func TestProcessStopped(t *testing.T) {
 	if err := p.Signal(syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "stopped", func() bool { st, _ := stat(p.Pid); return st.State == 'T' })
+	eventually(t, "stopped", func() bool { st, _ := procfs.ReadStat(p.Pid); return st.State == 'T' })
 	_, r := explained(t, "dial tcp 127.0.0.1:14120: i/o timeout")
 	only(t, r, ProcessStopped)
 	if c := cause(t, r, ProcessStopped); !strings.Contains(c.Hint, fmt.Sprint("kill -CONT ", p.Pid)) {
@@ -488,8 +492,8 @@ func TestFreeNow(t *testing.T) {
 
 func TestProcessDied(t *testing.T) {
 	status := 3
-	with := func(s *Source) {
-		s.Projects = []Project{{Name: "shop", Path: "/home/ann/shop", Home4: netip.MustParseAddr("127.70.1.1"), Services: []Service{
+	with := func(s *gather.Source) {
+		s.Projects = []facts.Project{{Name: "shop", Path: "/home/ann/shop", Home4: netip.MustParseAddr("127.70.1.1"), Services: []facts.Service{
 			{Name: "web", State: "ready", Ports: []uint16{14181}},
 			{Name: "db", State: "backoff", Ended: true, Exit: &status, Reason: "exit status 3", Ports: []uint16{14180}},
 		}}}
@@ -507,7 +511,7 @@ func TestProcessDied(t *testing.T) {
 func TestNameNotResolved(t *testing.T) {
 	_, r := explained(t, "db.shop.test:5432")
 	only(t, r, NameUnknown)
-	_, r = explained(t, "db.shop.test:5432", func(s *Source) { s.Hosts = hostsFile(t, "127.0.0.1 db.shop.test\n") })
+	_, r = explained(t, "db.shop.test:5432", func(s *gather.Source) { s.Hosts = hostsFile(t, "127.0.0.1 db.shop.test\n") })
 	if r.Address.ResolvedBy != "hosts file" || r.Address.NameRFC == "" {
 		t.Errorf("%+v", r.Address)
 	}
@@ -525,7 +529,7 @@ func TestConnectionLeft(t *testing.T) {
 	_ = l.Close()
 	_, r := explained(t, inUse(t, "127.0.0.1:14190"))
 	only(t, r, HeldByProcess)
-	if c := cause(t, r, HeldByProcess); !slices.Equal(c.PIDs, []int{os.Getpid()}) || !strings.Contains(c.Evidence[0], "127.0.0.1:14190 -> ") || p.Pid == 0 {
+	if c := cause(t, r, HeldByProcess); !slices.Equal(c.PIDs, []int{os.Getpid()}) || c.Evidence[0].Socket == nil || c.Evidence[0].Socket.Local.Port != 14190 || p.Pid == 0 {
 		t.Errorf("%+v", c)
 	}
 }
@@ -551,7 +555,7 @@ func TestUDP(t *testing.T) {
 func TestEnd(t *testing.T) {
 	p := start(t, "listen 127.0.0.1:14210")
 	f, _ := explained(t, ":14210")
-	vs := f.Victims()
+	vs := Victims(f)
 	if len(vs) != 1 || vs[0].PID != p.Pid {
 		t.Fatalf("%+v", vs)
 	}
@@ -560,7 +564,7 @@ func TestEnd(t *testing.T) {
 	if err := End(t.Context(), other, waiting); !errors.Is(err, pidfd.ErrGone) {
 		t.Fatalf("another process with that number: %v", err)
 	}
-	if st, ok := stat(p.Pid); !ok || st.State == 'Z' {
+	if st, err := procfs.ReadStat(p.Pid); err != nil || st.State == 'Z' {
 		t.Fatal("it was signalled")
 	}
 	go func() { _, _ = p.Wait() }()
