@@ -89,6 +89,8 @@ type Group struct {
 // Found is a finding, and what its rule says of it.
 type Found struct {
 	model.Finding
+	// Title is that of its rule.
+	Title string
 	// Weight is its rank among the findings: the highest is the likeliest cause.
 	Weight int
 	Show   Show
@@ -152,7 +154,7 @@ func (r *Rule) find(f *facts.Facts, op model.Operation) []Found {
 		if r.Weight != nil {
 			w += r.Weight(f)
 		}
-		out = append(out, Found{Finding: x, Weight: w, Show: r.Show})
+		out = append(out, Found{Finding: x, Title: r.Title, Weight: w, Show: r.Show})
 	}
 	return out
 }

@@ -2,6 +2,7 @@ package listener
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -37,7 +38,8 @@ func Shared(f *facts.Facts, rows []*sockets.Row) []model.Finding {
 		groups[words.Own(r)+r.Family] = append(groups[words.Own(r)+r.Family], r)
 	}
 	var out []model.Finding
-	for _, rs := range groups {
+	for _, key := range slices.Sorted(maps.Keys(groups)) {
+		rs := groups[key]
 		var programs, names []string
 		for _, r := range rs {
 			if f.HeldByLodge(r) != nil {
