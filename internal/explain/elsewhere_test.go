@@ -3,6 +3,7 @@ package explain
 import (
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,6 +16,8 @@ import (
 
 	"lodge/internal/explain/input"
 	"lodge/internal/explain/render"
+	"lodge/internal/loopback"
+	"lodge/internal/sockets"
 )
 
 // said is everything that a report tells for people.
@@ -101,6 +104,39 @@ func TestDockerProxyIsFollowed(t *testing.T) {
 	}
 	_, r = explained(t, ":14412")
 	cause(t, r, ForwardsNowhere)
+}
+
+// TestContainerBridge asks about an address of a container bridge: what can reach it
+// is said alike of the address, of the socket and of lodge ports.
+func TestContainerBridge(t *testing.T) {
+	link := &netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: "docker9"}, PeerName: "box9"}
+	if err := netlink.LinkAdd(link); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = netlink.LinkDel(link) })
+	addr, err := netlink.ParseAddr("10.89.9.1/24")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := netlink.AddrAdd(link, addr); err != nil {
+		t.Fatal(err)
+	}
+	if err := netlink.LinkSetUp(link); err != nil {
+		t.Fatal(err)
+	}
+	listen(t, "tcp4", "10.89.9.1:14480")
+	_, r := explained(t, "10.89.9.1:14480")
+	list, err := sockets.List(t.Context(), sockets.Query{Protocols: []string{"tcp"}, Filter: sockets.Filter{Ports: []uint16{14480}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(list.Rows) != 1 || len(r.Listeners) != 1 {
+		t.Fatalf("%+v, %+v", list.Rows, r.Listeners)
+	}
+	reach := loopback.ReachOf(loopback.ScopeContainer, netip.MustParseAddr("10.89.9.1"))
+	if list.Rows[0].Scope != loopback.ScopeContainer || r.Listeners[0].Scope != loopback.ScopeContainer || r.Address.Scope != loopback.ScopeContainer || r.Address.Reach != reach || !strings.Contains(r.Answer, reach) {
+		t.Errorf("%+v\n%+v\n%s", list.Rows[0], r.Address, r.Answer)
+	}
 }
 
 func TestRoutes(t *testing.T) {

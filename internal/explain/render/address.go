@@ -4,7 +4,6 @@ import (
 	"net/netip"
 
 	"lodge/internal/explain/facts"
-	"lodge/internal/explain/words"
 	"lodge/internal/loopback"
 )
 
@@ -68,7 +67,7 @@ func address(f *facts.Facts) *Address {
 		a.Interface = "lo"
 	}
 	a.Scope = f.Scope
-	a.Reach = words.Reach(f.Scope, ip)
+	a.Reach = loopback.ReachOf(f.Scope, ip)
 	if p := f.ProjectOf(ip); p != nil {
 		a.Project = p.Name
 	}

@@ -43,7 +43,7 @@ func listenerAnswer(f *facts.Facts, r *Report) string {
 			s += ", inside its home"
 		}
 		s = strings.TrimSuffix(s, ",")
-		reach := words.Reach(row.Scope, row.Local.IP)
+		reach := loopback.ReachOf(row.Scope, row.Local.IP)
 		s += ", reachable " + reach + "." + keptAnswer(f, row)
 		if w := facts.ForwardOf(f, row); w != nil {
 			s += " " + forwardsTo(w)

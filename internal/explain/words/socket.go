@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"lodge/internal/explain/facts"
-	"lodge/internal/loopback"
 	"lodge/internal/sockets"
 )
 
@@ -114,13 +113,4 @@ func SpaceName(n sockets.Namespace) string {
 		return "network namespace " + n.Name
 	}
 	return fmt.Sprintf("network namespace %d", n.Inode)
-}
-
-// Reach reports from where an address of a scope can be reached, as the end of
-// "… can be reached".
-func Reach(scope loopback.Scope, ip netip.Addr) string {
-	if scope == loopback.ScopeContainer {
-		return scope.Reach()
-	}
-	return loopback.BlockOf(ip).Reach
 }
