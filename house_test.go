@@ -56,7 +56,7 @@ var allowed = map[string][]string{
 	"lan":              {"loopback"},
 	"owners":           {},
 	"model":            {"loopback"},
-	"explain":          {"explain/facts", "explain/gather", "explain/input", "explain/render", "explain/rule", "explain/rule/bind", "explain/rule/listener", "explain/rule/name", "explain/rule/nobody", "explain/rule/route", "explain/rule/unixpath", "explain/words", "model", "pidfd", "sockets"},
+	"explain":          {"explain/facts", "explain/gather", "explain/input", "explain/render", "explain/rule", "explain/rule/bind", "explain/rule/listener", "explain/rule/name", "explain/rule/refused", "explain/rule/route", "explain/rule/unixpath", "explain/words", "model", "pidfd", "sockets"},
 	"explain/input":    {"explain/message", "loopback", "target"},
 	"explain/message":  {"loopback", "model", "target"},
 	"explain/firewall": {},
@@ -69,7 +69,7 @@ var allowed = map[string][]string{
 	"explain/rule/bind":     {"explain/facts", "explain/rule", "explain/rule/listener", "explain/words", "loopback", "model", "sockets"},
 	"explain/rule/listener": {"explain/facts", "explain/rule", "explain/words", "model", "sockets"},
 	"explain/rule/name":     {"explain/facts", "explain/rule", "explain/words", "model"},
-	"explain/rule/nobody":   {"explain/facts", "explain/rule", "explain/words", "loopback", "model", "sockets"},
+	"explain/rule/refused":  {"explain/facts", "explain/rule", "explain/words", "loopback", "model", "sockets"},
 	"explain/rule/route":    {"explain/facts", "explain/firewall", "explain/rule", "explain/words", "loopback", "model", "sockets"},
 	"explain/rule/unixpath": {"explain/facts", "explain/rule", "explain/rule/bind", "explain/rule/listener", "explain/words", "model", "sockets"},
 

@@ -6,7 +6,7 @@ import (
 	"lodge/internal/explain/rule/bind"
 	"lodge/internal/explain/rule/listener"
 	"lodge/internal/explain/rule/name"
-	"lodge/internal/explain/rule/nobody"
+	"lodge/internal/explain/rule/refused"
 	"lodge/internal/explain/rule/route"
 	"lodge/internal/explain/rule/unixpath"
 	"lodge/internal/model"
@@ -67,17 +67,17 @@ func Causes() []rule.Group {
 		{Section: sectionConnect, Operation: model.Connect, When: connects, Rules: []rule.Rule{
 			route.Firewall(),
 		}},
-		{Section: sectionConnect, Operation: model.Connect, When: both(connects, nobody.When), Rules: []rule.Rule{
-			nobody.ServiceEnded(),
-			nobody.ServerEnded(),
-			nobody.BoundOnly(),
-			nobody.OtherAddress(),
-			nobody.InHome(),
-			nobody.InNamespace(),
-			nobody.NobodyListens(),
+		{Section: sectionConnect, Operation: model.Connect, When: both(connects, refused.When), Rules: []rule.Rule{
+			refused.ServiceEnded(),
+			refused.ServerEnded(),
+			refused.BoundOnly(),
+			refused.OtherAddress(),
+			refused.InHome(),
+			refused.InNamespace(),
+			refused.NobodyListens(),
 		}},
 		{Section: sectionConnect, Operation: model.Connect, When: connects, Rules: []rule.Rule{
-			nobody.FamilyOrder(),
+			refused.FamilyOrder(),
 		}},
 		{Section: sectionConnect, Operation: model.Connect, When: connects, Rules: []rule.Rule{
 			listener.BacklogFull(),

@@ -42,7 +42,7 @@ const (
 	NotASocket    Code = "not_a_socket"
 	WrongType     Code = "wrong_socket_type"
 
-	// Of names that lodge gives.
+	// Of lodge's own names.
 	ServiceDown     Code = "service_not_running"
 	ServiceStarting Code = "service_not_ready"
 	NoSuchService   Code = "no_such_service"

@@ -224,7 +224,7 @@ func TestUDPWhereNotSaid(t *testing.T) {
 	_, r = explained(t, "listen tcp 127.0.0.1:14430: bind: address already in use")
 	only(t, r, FreeNow)
 	wants(t, r, "UDP", self(t))
-	_, r = explained(t, refused(t, "127.0.0.1:14430"))
+	_, r = explained(t, refusal(t, "127.0.0.1:14430"))
 	only(t, r, NobodyListens)
 	wants(t, r, "by UDP", self(t))
 }

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// What may not be seen is said, and never taken for nobody.
+// TestUnseenOwner: a holder that may not be seen is not reported as none.
 func TestUnseenOwner(t *testing.T) {
 	_, r := explained(t, "127.0.0.1:14300")
 	if len(r.Listeners) != 0 {

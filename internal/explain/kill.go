@@ -97,7 +97,7 @@ func NoVictim(f *facts.Facts) *model.Error {
 	for _, rows := range [][]sockets.Row{r.Listeners, r.Connections} {
 		for i := range rows {
 			if p := f.HeldByLodge(&rows[i]); p != nil {
-				return held(strings.TrimSuffix(words.LodgeWho(f, &rows[i], p), ","), words.StopLodge(f, &rows[i], p))
+				return held(strings.TrimSuffix(words.LodgeHolder(f, &rows[i], p), ","), words.StopLodge(f, &rows[i], p))
 			}
 		}
 	}

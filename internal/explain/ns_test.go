@@ -161,7 +161,7 @@ func socketTo(address string, share bool) (int, error) {
 	return fd, syscall.Bind(fd, sa)
 }
 
-// start starts a puppet and gives its process once it is ready.
+// start starts a puppet and returns its process once it is ready.
 func start(t *testing.T, what string, change ...func(*exec.Cmd)) *os.Process {
 	t.Helper()
 	exe, err := os.Executable()
@@ -206,7 +206,7 @@ func listen(t *testing.T, network, address string) *net.TCPListener {
 	return l.(*net.TCPListener)
 }
 
-// explained gathers and gives the report on a text.
+// explained gathers, and returns the facts and the report on a text.
 func explained(t *testing.T, text string, change ...func(*gather.Source)) (*facts.Facts, *render.Report) {
 	t.Helper()
 	in, err := input.Parse(text)

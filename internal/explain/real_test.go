@@ -36,7 +36,7 @@ func self(t *testing.T) string {
 	return st.Name
 }
 
-func refused(t *testing.T, address string) string {
+func refusal(t *testing.T, address string) string {
 	t.Helper()
 	c, err := net.DialTimeout("tcp", address, waiting)
 	if err == nil {
@@ -46,7 +46,7 @@ func refused(t *testing.T, address string) string {
 	return err.Error()
 }
 
-// inUse binds in vain, without SO_REUSEADDR, and gives Go's message.
+// inUse tries to bind without SO_REUSEADDR, which fails, and returns Go's message.
 func inUse(t *testing.T, address string) string {
 	t.Helper()
 	_, err := socketTo(address, false)
@@ -57,7 +57,7 @@ func inUse(t *testing.T, address string) string {
 }
 
 func TestNobodyListens(t *testing.T) {
-	_, r := explained(t, refused(t, "127.0.0.1:27017"))
+	_, r := explained(t, refusal(t, "127.0.0.1:27017"))
 	only(t, r, NobodyListens)
 	if c := cause(t, r, NobodyListens); !strings.Contains(c.Hint, "MongoDB") || !c.Sure {
 		t.Errorf("%+v", c)
@@ -81,7 +81,7 @@ func TestListensOnOtherAddress(t *testing.T) {
 			network = "tcp6"
 		}
 		listen(t, network, c.listens)
-		_, r := explained(t, refused(t, c.asked))
+		_, r := explained(t, refusal(t, c.asked))
 		only(t, r, OtherAddress)
 		got := cause(t, r, OtherAddress)
 		if !strings.HasPrefix(got.Hint, c.hint) || !strings.Contains(got.Summary, fmt.Sprint("pid ", os.Getpid())) {
@@ -93,7 +93,7 @@ func TestListensOnOtherAddress(t *testing.T) {
 func TestListensInHome(t *testing.T) {
 	home := netip.MustParseAddr("127.85.120.159")
 	listen(t, "tcp4", "127.85.120.159:14010")
-	message := refused(t, "127.0.0.1:14010")
+	message := refusal(t, "127.0.0.1:14010")
 	with := func(s *gather.Source) {
 		s.Projects = []facts.Project{{Name: "main", Path: "/home/ann/main", Home4: home, Engine: loopback.EBPF}}
 		s.Homes = []sockets.Home{{IP4: home, Project: "main", ID: "x"}}
@@ -134,7 +134,7 @@ func TestListensInNamespace(t *testing.T) {
 	p := start(t, "listen 127.0.0.1:14020", func(cmd *exec.Cmd) {
 		cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET}
 	})
-	_, r := explained(t, refused(t, "127.0.0.1:14020"))
+	_, r := explained(t, refusal(t, "127.0.0.1:14020"))
 	only(t, r, InNamespace)
 	c := cause(t, r, InNamespace)
 	if e := c.Evidence[0]; e.Kind != model.KindSocket || e.Socket.Namespace == 0 || len(e.Socket.Processes) != 1 || e.Socket.Processes[0].PID != p.Pid {
@@ -145,15 +145,15 @@ func TestListensInNamespace(t *testing.T) {
 	start(t, "listen 127.83.9.9:14021", func(cmd *exec.Cmd) {
 		cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET}
 	})
-	_, r = explained(t, refused(t, "127.0.0.1:14021"))
+	_, r = explained(t, refusal(t, "127.0.0.1:14021"))
 	only(t, r, NobodyListens)
-	_, r = explained(t, refused(t, "127.83.9.9:14021"))
+	_, r = explained(t, refusal(t, "127.83.9.9:14021"))
 	only(t, r, InNamespace)
 }
 
 func TestBoundNotListening(t *testing.T) {
 	p := start(t, "bind 127.0.0.1:14030")
-	_, r := explained(t, refused(t, "127.0.0.1:14030"))
+	_, r := explained(t, refusal(t, "127.0.0.1:14030"))
 	if len(r.Causes) == 1 && r.Causes[0].Code == NobodyListens {
 		t.Skip("this kernel does not show bound sockets (before Linux 6.8)")
 	}
@@ -198,8 +198,8 @@ func TestTimeWait(t *testing.T) {
 	_ = l.Close()
 	_, r := explained(t, inUse(t, "127.0.0.1:14040"))
 	only(t, r, TimeWait)
-	// Whoever connects is told that nobody listens, and that somebody did.
-	_, r = explained(t, refused(t, "127.0.0.1:14040"))
+	// For a connection: no socket listens, and one did.
+	_, r = explained(t, refusal(t, "127.0.0.1:14040"))
 	only(t, r, NobodyListens)
 	if c := cause(t, r, NobodyListens); !strings.Contains(strings.Join(c.Texts(), "\n"), "TIME_WAIT") {
 		t.Errorf("%+v", c)
@@ -340,9 +340,9 @@ func TestFirewall(t *testing.T) {
 	if !strings.HasPrefix(c.Hint, "to take the rule away: nft delete rule inet dev in handle ") {
 		t.Errorf("hint %q", c.Hint)
 	}
-	// Refused by a rule, and refused because nobody listens, are told apart.
+	// Refused by a rule, and refused because no socket listens, are told apart.
 	rules("table inet dev {\nchain in {\ntype filter hook input priority 0\ntcp dport 14090 reject with tcp reset\n}\n}\n")
-	_, r = explained(t, refused(t, "127.0.0.1:14090"))
+	_, r = explained(t, refusal(t, "127.0.0.1:14090"))
 	only(t, r, FirewallRule)
 	if !strings.Contains(r.Answer, "refuses connections to 127.0.0.1:14090") {
 		t.Error(r.Answer)
@@ -364,7 +364,7 @@ func TestPrivilegedPort(t *testing.T) {
 
 func TestFamilyOrder(t *testing.T) {
 	listen(t, "tcp4", "127.0.0.1:14100")
-	message := `Get "http://localhost:14100/": ` + refused(t, "[::1]:14100")
+	message := `Get "http://localhost:14100/": ` + refusal(t, "[::1]:14100")
 	_, r := explained(t, message)
 	only(t, r, FamilyOrder)
 	c := cause(t, r, FamilyOrder)
@@ -471,7 +471,7 @@ func TestEphemeralExhausted(t *testing.T) {
 }
 
 func TestListensNow(t *testing.T) {
-	message := refused(t, "127.0.0.1:14160")
+	message := refusal(t, "127.0.0.1:14160")
 	listen(t, "tcp4", "127.0.0.1:14160")
 	_, r := explained(t, message)
 	only(t, r, ListensNow)
@@ -498,13 +498,13 @@ func TestProcessDied(t *testing.T) {
 			{Name: "db", State: "backoff", Ended: true, Exit: &status, Reason: "exit status 3", Ports: []uint16{14180}},
 		}}}
 	}
-	_, r := explained(t, refused(t, "127.0.0.1:14180"), with)
+	_, r := explained(t, refusal(t, "127.0.0.1:14180"), with)
 	only(t, r, ProcessDied)
 	c := cause(t, r, ProcessDied)
 	if !strings.Contains(c.Summary, "db of project shop") || !strings.Contains(c.Summary, "exit status 3") || c.Hint != "read its log: cd /home/ann/shop && lodge logs db" {
 		t.Errorf("%+v", c)
 	}
-	_, r = explained(t, refused(t, "127.0.0.1:14181"), with)
+	_, r = explained(t, refusal(t, "127.0.0.1:14181"), with)
 	only(t, r, NobodyListens)
 }
 

@@ -12,7 +12,7 @@ import (
 	"lodge/internal/model"
 )
 
-// TestAddressNotAvailable is no matter of who has the port.
+// TestAddressNotAvailable does not depend on which process has the port.
 func TestAddressNotAvailable(t *testing.T) {
 	ip := netip.MustParseAddr("127.0.0.1")
 	f := &facts.Facts{

@@ -159,7 +159,7 @@ type Service struct {
 	Exit    *int   `json:"exit_status,omitempty"`
 }
 
-// Address is an IP address and who has it.
+// Address is an IP address and the interface that has it.
 type Address struct {
 	IP netip.Addr `json:"ip"`
 	// Interface has it; "" where none of this machine does.

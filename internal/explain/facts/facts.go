@@ -41,9 +41,9 @@ type Facts struct {
 	// through lodge.
 	Serving []sockets.Row
 	// Elsewhere are listening sockets with the port in other network
-	// namespaces. It is read only where nobody listens here.
+	// namespaces. It is read only where no socket listens here.
 	Elsewhere []sockets.Row
-	// Listened says of the far ends of connections whether somebody listens
+	// Listened says of the far ends of connections whether a socket listens
 	// there, so which end is the client.
 	Listened map[netip.AddrPort]bool
 	// Processes tells more of those that hold the sockets, by pid.
@@ -97,7 +97,7 @@ type Facts struct {
 // Resolution is what a name means here.
 type Resolution struct {
 	Addresses []netip.Addr
-	// Source says who knows the name: "hosts file", "RFC 6761", "DNS", "lodge".
+	// Source is what knows the name: "hosts file", "RFC 6761", "DNS", "lodge".
 	Source string
 	// Lines are the hosts file's lines that name it.
 	Lines []string

@@ -70,7 +70,7 @@ func (f *Facts) Web() bool {
 }
 
 // AboutName reports whether the answer is about the name alone, and not about what
-// there is on its port: nobody else has that.
+// there is on its port: no other program has that.
 func (f *Facts) AboutName() bool {
 	switch {
 	case f.Name == nil:

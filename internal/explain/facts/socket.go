@@ -64,7 +64,7 @@ func (f *Facts) Of(proto loopback.Protocol, keep func(*sockets.Row) bool) []*soc
 	return out
 }
 
-// Listeners are those who would get a connection to ip.
+// Listeners returns the sockets that would get a connection to ip.
 func (f *Facts) Listeners(ip netip.Addr) []*sockets.Row {
 	if inside := f.Home(ip); len(inside) > 0 {
 		rows := f.At(func(r *sockets.Row) bool { return Listens(r) && slices.Contains(inside, r.Local.IP) })
@@ -92,7 +92,7 @@ func reached(f *Facts, r *sockets.Row) bool {
 	return r.RealPort == 0 || !f.Question.HasPort || r.RealPort == f.Question.Port || f.Inside != nil && r.Project == f.Inside.Name
 }
 
-// IsClient reports whether a connection was made from here: somebody listens at
+// IsClient reports whether a connection was made from here: a socket listens at
 // its far end, or the far end is not this machine's and the port is one that
 // the kernel gives to outgoing connections.
 func (f *Facts) IsClient(r *sockets.Row) bool {

@@ -18,7 +18,7 @@ import (
 // any other process. To end one of these ends a project, or the names of all.
 //
 // It is known by its executable, which is this program's or is called lodge and
-// was built from its source, and by its arguments: a program of somebody else
+// was built from its source, and by its arguments: another program
 // may be called lodge too. Where the executable may not be read, because it is
 // another user's, its name counts; the caller could not end it either.
 func Own(p *sockets.Process) string {

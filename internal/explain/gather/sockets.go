@@ -132,13 +132,13 @@ func statesToRead(f *facts.Facts) []string {
 	return slices.DeleteFunc(sockets.States(), func(s string) bool { return s == "listen" || s == "connected" })
 }
 
-// isServed reports whether somebody listens on each address that is meant.
+// isServed reports whether a socket listens on each address that is meant.
 func isServed(f *facts.Facts) bool {
 	return !slices.ContainsFunc(f.ConnectTo(), func(ip netip.Addr) bool { return len(f.Listeners(ip)) == 0 })
 }
 
 // nearAddresses returns the addresses of connections that can bear on the input; none is
-// all. Those who listen matter wherever they do, but a port may have thousands
+// all. Listening sockets matter at every address, but a port may have thousands
 // of connections at other addresses.
 func nearAddresses(f *facts.Facts) []netip.Prefix {
 	if len(f.Targets) == 0 || slices.ContainsFunc(f.Targets, netip.Addr.IsUnspecified) {
@@ -162,7 +162,7 @@ func mayBeMeant(f *facts.Facts, ip netip.Addr) bool {
 	return !ip.IsLoopback() || loopback.IsLocalhost(ip) || slices.Contains(f.ConnectTo(), ip)
 }
 
-// lookUpFarEnds asks whether somebody listens at the far ends of the connections
+// lookUpFarEnds asks whether a socket listens at the far ends of the connections
 // whose near end has the port.
 func lookUpFarEnds(f *facts.Facts) error {
 	c, err := sockets.Open()

@@ -20,7 +20,7 @@ type Address struct {
 	Interface string         `json:"interface,omitempty"`
 	Project   string         `json:"project,omitempty"`
 	// Resolved are the addresses of a name, in the order in which programs try
-	// them; ResolvedBy says who knows it.
+	// them; ResolvedBy is what knows it.
 	Resolved   []netip.Addr `json:"resolved,omitempty"`
 	ResolvedBy string       `json:"resolved_by,omitempty"`
 	NameRFC    string       `json:"name_rfc,omitempty"`

@@ -20,7 +20,7 @@ func listenerAnswer(f *facts.Facts, r *Report) string {
 	var groups []*group
 	for i := range r.Listeners {
 		row := &r.Listeners[i]
-		who := words.Who(f, row)
+		who := words.Holder(f, row)
 		n := slices.IndexFunc(groups, func(g *group) bool { return g.who == who && g.rows[0].Protocol == row.Protocol })
 		if n < 0 {
 			groups = append(groups, &group{who: who})
@@ -84,7 +84,7 @@ func halfClosed(r *Report) int {
 	return n
 }
 
-// connectionAnswer reports what connections are there where nobody listens.
+// connectionAnswer reports what connections are there where no socket listens.
 func connectionAnswer(f *facts.Facts, r *Report) string {
 	var live, over []*sockets.Row
 	for i := range r.Connections {
@@ -126,20 +126,20 @@ func liveAnswer(f *facts.Facts, live []*sockets.Row) string {
 	near := row.Local.AddrPort().String()
 	switch {
 	case row.Remote != nil && *row.Remote == *row.Local:
-		return fmt.Sprintf("%s is connected to itself on %s: both ends are one socket, made by a program that kept trying to connect while nobody listened.", words.Upper(words.Who(f, row)), near)
+		return fmt.Sprintf("%s is connected to itself on %s: both ends are one socket, made by a program that kept trying to connect while nobody listened.", words.Upper(words.Holder(f, row)), near)
 	case row.Local.Port != f.Question.Port:
-		return fmt.Sprintf("%s is connected to it, from %s.", words.Upper(words.Who(f, row)), near) + more
+		return fmt.Sprintf("%s is connected to it, from %s.", words.Upper(words.Holder(f, row)), near) + more
 	case f.IsClient(row):
-		s := fmt.Sprintf("%s is the client end of a connection: %s is connected from there to %s.", near, words.Who(f, row), farUse(f, row))
+		s := fmt.Sprintf("%s is the client end of a connection: %s is connected from there to %s.", near, words.Holder(f, row), farUse(f, row))
 		if row.State != "established" && row.State != "connected" {
-			s = fmt.Sprintf("%s is the client end of a connection from %s to %s, in state %s.", near, words.Who(f, row), farUse(f, row), words.State(row.State))
+			s = fmt.Sprintf("%s is the client end of a connection from %s to %s, in state %s.", near, words.Holder(f, row), farUse(f, row), words.State(row.State))
 		}
 		return s + more
 	}
-	return fmt.Sprintf("Nobody listens there any more, but %s still has a connection on it, to %s.", words.Who(f, row), words.Far(row)) + more
+	return fmt.Sprintf("Nobody listens there any more, but %s still has a connection on it, to %s.", words.Holder(f, row), words.Far(row)) + more
 }
 
-// farUse writes the far end of a connection, who is there, and what its port
+// farUse writes the far end of a connection, its process, and what its port
 // is commonly used for.
 func farUse(f *facts.Facts, r *sockets.Row) string {
 	s := r.Remote.AddrPort().String()

@@ -10,8 +10,7 @@ import (
 	"lodge/internal/sockets"
 )
 
-// socketLine writes a socket. Who holds the only listener, its process's line
-// says.
+// socketLine writes a socket. The holder of the only listener has a line of its own.
 func socketLine(f *facts.Facts, row *sockets.Row, only bool) string {
 	proto := strings.ToUpper(string(row.Protocol))
 	s := ""
@@ -24,7 +23,7 @@ func socketLine(f *facts.Facts, row *sockets.Row, only bool) string {
 	if facts.Listens(row) || row.Path != "" {
 		s = words.Own(row) + ", " + proto
 		if !only || len(row.Processes) == 0 {
-			s += ": " + strings.TrimSuffix(words.Who(f, row), ",")
+			s += ": " + strings.TrimSuffix(words.Holder(f, row), ",")
 		}
 	}
 	if row.Remote != nil && row.Peer != nil && len(row.Peer.Processes) > 0 && row.Peer.Inode != row.Inode {
@@ -43,7 +42,7 @@ func socketLine(f *facts.Facts, row *sockets.Row, only bool) string {
 	return s
 }
 
-// processLines tells of those who hold a socket, each once.
+// processLines tells of the processes that hold a socket, each once.
 func processLines(f *facts.Facts, row *sockets.Row, told map[int]bool) []Line {
 	var out []Line
 	if len(row.Processes) == 0 && facts.Listens(row) && row.Closed == nil {

@@ -19,7 +19,7 @@ func unixAnswer(f *facts.Facts, r *Report) string {
 		if row.State != "listen" {
 			verb = "takes datagrams at"
 		}
-		out = append(out, fmt.Sprintf("%s %s %s.", words.Upper(words.Who(f, row)), verb, words.Own(row)))
+		out = append(out, fmt.Sprintf("%s %s %s.", words.Upper(words.Holder(f, row)), verb, words.Own(row)))
 	}
 	if len(out) == 0 {
 		return "Nothing is known of " + f.Unix.Path + "."

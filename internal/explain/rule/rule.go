@@ -55,7 +55,7 @@ type Show struct {
 // Empty says whether a summary answers what is at an address without sockets.
 type Empty int
 
-// It does not, it does by itself, or after the sentence that nobody listens.
+// It does not, it does by itself, or after a sentence that no socket listens.
 const (
 	EmptyNo Empty = iota
 	EmptyAlone
@@ -170,5 +170,5 @@ func OnErrors(weight int, errnos ...string) func(*facts.Facts) int {
 	}
 }
 
-// Unreachable are the errors of the way to an address, whoever listens there.
+// Unreachable are the errors of the way to an address, which do not depend on its sockets.
 func Unreachable() []string { return []string{"EHOSTUNREACH", "ENETUNREACH"} }

@@ -8,11 +8,11 @@ import (
 	"lodge/internal/sockets"
 )
 
-// Who names those who hold a socket.
-func Who(f *facts.Facts, r *sockets.Row) string {
+// Holder names the processes that hold a socket.
+func Holder(f *facts.Facts, r *sockets.Row) string {
 	switch own := f.HeldByLodge(r); {
 	case own != nil:
-		return LodgeWho(f, r, own)
+		return LodgeHolder(f, r, own)
 	case len(r.Processes) > 0:
 		all := f.Foreign(r.Processes)
 		s := Processes(all)
@@ -57,7 +57,7 @@ func Processes(ps []*sockets.Process) string {
 func Process(p *sockets.Process) string { return fmt.Sprintf("%s (pid %d)", Printable(p.Name), p.PID) }
 
 // Shown are those holders of a socket of which more is told: lodge itself only
-// where nobody else holds it.
+// where no other process holds it.
 func Shown(f *facts.Facts, r *sockets.Row) []*sockets.Process {
 	ps := f.Foreign(r.Processes)
 	if len(ps) == 0 {

@@ -9,8 +9,8 @@ import (
 	"lodge/internal/sockets"
 )
 
-// LodgeWho names lodge as the holder of a socket, and what for.
-func LodgeWho(f *facts.Facts, r *sockets.Row, p *sockets.Process) string {
+// LodgeHolder names lodge as the holder of a socket, and what for.
+func LodgeHolder(f *facts.Facts, r *sockets.Row, p *sockets.Process) string {
 	who := fmt.Sprintf("lodge (pid %d)", p.PID)
 	if p.UID != f.UID && p.User != "" {
 		who = fmt.Sprintf("lodge of user %s (pid %d)", p.User, p.PID)

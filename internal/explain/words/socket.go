@@ -48,7 +48,7 @@ func Dial(r *sockets.Row) string {
 	return netip.AddrPortFrom(ip, port).String()
 }
 
-// Far writes the far end of a connection with who is there.
+// Far writes the far end of a connection with its process.
 func Far(r *sockets.Row) string {
 	if r.Peer != nil && len(r.Peer.Processes) > 0 {
 		return Processes(r.Peer.Processes) + " at " + r.Remote.AddrPort().String()
@@ -66,7 +66,7 @@ func Line(f *facts.Facts, r *sockets.Row) string {
 		s = fmt.Sprintf("%s, %s", Own(r), State(r.State))
 	}
 	if len(r.Processes) > 0 || r.Unknown || r.Closed != nil {
-		s += ": " + strings.TrimSuffix(Who(f, r), ",")
+		s += ": " + strings.TrimSuffix(Holder(f, r), ",")
 	}
 	return s
 }

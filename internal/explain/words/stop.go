@@ -10,8 +10,8 @@ import (
 	"lodge/internal/sockets"
 )
 
-// HowToStop returns the command that ends who holds a socket, by whoever
-// supervises it.
+// HowToStop returns the command that ends the holder of a socket, by what supervises
+// it.
 func HowToStop(f *facts.Facts, r *sockets.Row) string {
 	if own := f.HeldByLodge(r); own != nil {
 		return StopLodge(f, r, own)

@@ -22,7 +22,7 @@ func EphemeralTaken() rule.Rule {
 			r := rows[0]
 			c := model.Finding{
 				Sure: true, PIDs: f.PIDs(r),
-				Summary:  fmt.Sprintf("An outgoing connection has the port: %s is connected from %s to %s.", words.Who(f, r), words.Own(r), words.Far(r)),
+				Summary:  fmt.Sprintf("An outgoing connection has the port: %s is connected from %s to %s.", words.Holder(f, r), words.Own(r), words.Far(r)),
 				Hint:     fmt.Sprintf("use a port outside %d to %d, or keep this one out of the range: sysctl -w net.ipv4.ip_local_reserved_ports=%d", f.Kernel.EphemeralFirst, f.Kernel.EphemeralLast, f.Question.Port),
 				Evidence: []model.Evidence{ephemeralRange(f)},
 			}

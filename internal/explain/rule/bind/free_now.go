@@ -78,9 +78,9 @@ func freeNow(f *facts.Facts) model.Finding {
 		c.Evidence = append(c.Evidence, words.SocketAs(r, words.Line(f, r)+", "+strings.ToUpper(string(r.Protocol))+": not in the way"))
 	}
 	r := rows[0]
-	c.Summary = fmt.Sprintf("Nothing is in the way of a bind to %s, so it should work now: %s has port %d at %s, which is another address.", subject(f), words.Who(f, r), f.Question.Port, words.Own(r))
+	c.Summary = fmt.Sprintf("Nothing is in the way of a bind to %s, so it should work now: %s has port %d at %s, which is another address.", subject(f), words.Holder(f, r), f.Question.Port, words.Own(r))
 	if f.Question.Protocol != "" && r.Protocol != f.Question.Protocol {
-		c.Summary = fmt.Sprintf("Nothing is in the way of a bind to %s by %s, so it should work now: %s has the port by %s.", subject(f), strings.ToUpper(string(f.Question.Protocol)), words.Who(f, r), strings.ToUpper(string(r.Protocol)))
+		c.Summary = fmt.Sprintf("Nothing is in the way of a bind to %s by %s, so it should work now: %s has the port by %s.", subject(f), strings.ToUpper(string(f.Question.Protocol)), words.Holder(f, r), strings.ToUpper(string(r.Protocol)))
 	}
 	return c
 }

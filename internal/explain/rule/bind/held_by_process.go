@@ -32,7 +32,7 @@ func ConnectionLeft() rule.Rule {
 		r := rows[0]
 		c := model.Finding{
 			Sure:    true,
-			Summary: fmt.Sprintf("Nobody listens on the port any more, but %s still has a connection on it, which is in the way of a server that does not set SO_REUSEADDR.", words.Who(f, r)),
+			Summary: fmt.Sprintf("Nobody listens on the port any more, but %s still has a connection on it, which is in the way of a server that does not set SO_REUSEADDR.", words.Holder(f, r)),
 			Hint:    words.HowToStop(f, r),
 		}
 		for _, r := range rows[:min(len(rows), 5)] {
@@ -62,9 +62,9 @@ func Held(f *facts.Facts, rows []*sockets.Row) []model.Finding {
 		} else if r.State == "bound" {
 			verb = "has bound"
 		}
-		c.Summary = fmt.Sprintf("%s already %s %s.", words.Upper(words.Who(f, r)), verb, words.Own(r))
+		c.Summary = fmt.Sprintf("%s already %s %s.", words.Upper(words.Holder(f, r)), verb, words.Own(r))
 		if f.Question.Protocol == "" && r.Protocol == loopback.UDP {
-			c.Summary = fmt.Sprintf("%s already %s %s, by UDP.", words.Upper(words.Who(f, r)), verb, words.Own(r))
+			c.Summary = fmt.Sprintf("%s already %s %s, by UDP.", words.Upper(words.Holder(f, r)), verb, words.Own(r))
 		}
 		c.Evidence = words.Holders(f, r)
 		c.Hint = words.HowToStop(f, r)

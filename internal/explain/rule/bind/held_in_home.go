@@ -40,7 +40,7 @@ func heldInHome(f *facts.Facts, h holders, wild bool) model.Finding {
 	}
 	r := h.homes[0]
 	c.Evidence = append(c.Evidence, words.Holders(f, r)...)
-	in := fmt.Sprintf("%s has port %d in the home of project %s: ", words.Upper(words.Who(f, r)), f.Question.Port, words.Join(names))
+	in := fmt.Sprintf("%s has port %d in the home of project %s: ", words.Upper(words.Holder(f, r)), f.Question.Port, words.Join(names))
 	if wild {
 		c.Summary = in + "a bind to all addresses meets it, and so does any bind inside that home."
 		c.Hint = "bind 127.0.0.1 instead of all addresses, or start the program in its own home (lodge run); " + words.HowToStop(f, r)

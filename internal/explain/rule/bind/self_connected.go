@@ -18,7 +18,7 @@ func SelfConnected() rule.Rule {
 			for _, r := range holdersOf(f).self {
 				out = append(out, model.Finding{
 					Sure: true, PIDs: f.PIDs(r),
-					Summary:  fmt.Sprintf("%s is connected to itself on %s: it kept trying to connect while nobody listened, and the kernel gave it that very port to connect from.", words.Upper(words.Who(f, r)), words.Own(r)),
+					Summary:  fmt.Sprintf("%s is connected to itself on %s: it kept trying to connect while nobody listened, and the kernel gave it that very port to connect from.", words.Upper(words.Holder(f, r)), words.Own(r)),
 					Evidence: append([]model.Evidence{words.SocketAs(r, fmt.Sprintf("both ends of the connection are %s", words.Own(r))), ephemeralRange(f)}, words.Holders(f, r)...),
 					Hint:     fmt.Sprintf("end that connection (restart the client), and take the port out of the ephemeral range: sysctl -w net.ipv4.ip_local_reserved_ports=%d", f.Question.Port),
 				})

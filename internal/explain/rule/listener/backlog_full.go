@@ -29,7 +29,7 @@ func BacklogFull() rule.Rule {
 }
 
 func backlogFull(f *facts.Facts, r *sockets.Row) model.Finding {
-	who := words.Upper(words.Who(f, r))
+	who := words.Upper(words.Holder(f, r))
 	c := model.Finding{
 		Sure: true, PIDs: f.PIDs(r),
 		Summary: fmt.Sprintf("%s does not accept connections on %s: its queue is full, so new ones wait and time out.", who, words.Own(r)),

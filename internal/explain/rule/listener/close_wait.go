@@ -24,7 +24,7 @@ func CloseWait() rule.Rule {
 			r := rows[0]
 			c := model.Finding{
 				Sure: true, PIDs: f.PIDs(r),
-				Summary: fmt.Sprintf("%s in CLOSE_WAIT: the other end has closed, and %s has not.", words.Count(len(rows), "connection is", "connections are"), words.Who(f, r)),
+				Summary: fmt.Sprintf("%s in CLOSE_WAIT: the other end has closed, and %s has not.", words.Count(len(rows), "connection is", "connections are"), words.Holder(f, r)),
 				Hint:    "if there are ever more of them, the program forgets to close what its clients have closed, until it has no descriptor left",
 			}
 			for _, r := range rows[:min(len(rows), words.MaxShown)] {

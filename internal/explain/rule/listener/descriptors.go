@@ -20,7 +20,7 @@ func DescriptorsUsed() rule.Rule {
 			for _, r := range f.Listening() {
 				c := model.Finding{
 					Operation: f.Question.Operation, Sure: true, PIDs: f.PIDs(r), Hint: hint,
-					Summary: fmt.Sprintf("The descriptors of %s, which listens on %s, were used up (EMFILE): it may open no more files or sockets, so it cannot accept connections.", words.Who(f, r), words.Own(r)),
+					Summary: fmt.Sprintf("The descriptors of %s, which listens on %s, were used up (EMFILE): it may open no more files or sockets, so it cannot accept connections.", words.Holder(f, r), words.Own(r)),
 				}
 				if e, ok := words.OutOfDescriptors(f, r); ok {
 					c.Evidence = append(c.Evidence, e)

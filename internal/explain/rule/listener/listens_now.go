@@ -25,7 +25,7 @@ func ListensNow() rule.Rule {
 			}
 			return []model.Finding{{
 				Sure:     true,
-				Summary:  fmt.Sprintf("%s listens on %s now, so a connection should work: when it was refused, the server was not there yet, or was just starting again.", words.Upper(words.Who(f, r)), words.Own(r)),
+				Summary:  fmt.Sprintf("%s listens on %s now, so a connection should work: when it was refused, the server was not there yet, or was just starting again.", words.Upper(words.Holder(f, r)), words.Own(r)),
 				Evidence: words.Holders(f, r),
 				Hint:     "try again",
 			}}

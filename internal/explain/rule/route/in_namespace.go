@@ -52,11 +52,11 @@ func inNamespace(f *facts.Facts, ip netip.Addr, n sockets.Namespace) model.Findi
 	at := netip.AddrPortFrom(ip, f.Question.Port)
 	switch {
 	case len(reached) > 0:
-		c.Summary = fmt.Sprintf("%s is an address in %s of this machine, and %s listens there on %s.", ip, name, words.Who(f, reached[0]), words.Own(reached[0]))
+		c.Summary = fmt.Sprintf("%s is an address in %s of this machine, and %s listens there on %s.", ip, name, words.Holder(f, reached[0]), words.Own(reached[0]))
 		c.PIDs, c.Hint = f.PIDs(reached[0]), "a firewall, or a route, may be in the way in that namespace"
 	case len(others) > 0:
 		r := others[0]
-		c.Summary = fmt.Sprintf("Nobody listens on %s: it is an address in %s of this machine, where the server, %s, listens only on %s.", at, name, words.Who(f, r), words.Own(r))
+		c.Summary = fmt.Sprintf("Nobody listens on %s: it is an address in %s of this machine, where the server, %s, listens only on %s.", at, name, words.Holder(f, r), words.Own(r))
 		c.PIDs = f.PIDs(r)
 		c.Hint = fmt.Sprintf("make the server in the container listen on 0.0.0.0, or on %s", ip)
 	default:

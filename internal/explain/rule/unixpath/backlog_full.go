@@ -25,7 +25,7 @@ func BacklogFull() rule.Rule {
 				}
 				c := model.Finding{
 					Sure: true, PIDs: f.PIDs(r), Evidence: []model.Evidence{words.Backlog(r)},
-					Summary: fmt.Sprintf("%s does not accept connections on %s: its queue is full, so new ones wait, or fail with EAGAIN (Resource temporarily unavailable).", words.Upper(words.Who(f, r)), words.Own(r)),
+					Summary: fmt.Sprintf("%s does not accept connections on %s: its queue is full, so new ones wait, or fail with EAGAIN (Resource temporarily unavailable).", words.Upper(words.Holder(f, r)), words.Own(r)),
 					Hint:    "the server hangs or is too slow: give it more workers, or listen() a longer queue",
 				}
 				if e, ok := words.OutOfDescriptors(f, r); ok {

@@ -22,7 +22,7 @@ func ListensNow() rule.Rule {
 			r := f.UnixListeners()[0]
 			return []model.Finding{{
 				Sure: true, Evidence: words.Holders(f, r), Hint: "try again",
-				Summary: fmt.Sprintf("%s listens on %s now, so a connection should work.", words.Upper(words.Who(f, r)), words.Own(r)),
+				Summary: fmt.Sprintf("%s listens on %s now, so a connection should work.", words.Upper(words.Holder(f, r)), words.Own(r)),
 			}}
 		},
 	}

@@ -20,7 +20,7 @@ func WrongType() rule.Rule {
 			r := f.UnixListeners()[0]
 			return []model.Finding{{
 				Sure: true, Evidence: words.Holders(f, r), PIDs: f.PIDs(r),
-				Summary: fmt.Sprintf("%s has a %s socket at %s, and the client asked for another type: the two do not speak to each other.", words.Upper(words.Who(f, r)), r.Type, words.Own(r)),
+				Summary: fmt.Sprintf("%s has a %s socket at %s, and the client asked for another type: the two do not speak to each other.", words.Upper(words.Holder(f, r)), r.Type, words.Own(r)),
 				Hint:    "give the client the type of the socket, or the path of the one that is meant",
 			}}
 		},

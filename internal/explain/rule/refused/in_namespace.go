@@ -1,4 +1,4 @@
-package nobody
+package refused
 
 import (
 	"fmt"

@@ -1,4 +1,4 @@
-package nobody
+package refused
 
 import (
 	"fmt"
@@ -46,7 +46,7 @@ func inHomes(f *facts.Facts, ip netip.Addr, homes []*sockets.Row) model.Finding 
 	if r.Service != "" {
 		at = "its home"
 	}
-	c.Summary = fmt.Sprintf("Nobody listens on %s itself. %s has that port inside %s, which is %s.", words.Endpoint(f, ip), words.Upper(words.Who(f, r)), at, homeOf(f, r))
+	c.Summary = fmt.Sprintf("Nobody listens on %s itself. %s has that port inside %s, which is %s.", words.Endpoint(f, ip), words.Upper(words.Holder(f, r)), at, homeOf(f, r))
 	if len(names) > 1 {
 		if more := len(places) - 4; more > 0 {
 			places = append(places[:4:4], words.Count(more, "more", "more"))

@@ -1,4 +1,4 @@
-package nobody
+package refused
 
 import (
 	"fmt"
@@ -38,7 +38,7 @@ func nobodyListens(f *facts.Facts) model.Finding {
 	}
 	for _, r := range f.Of(facts.Other(f.Protocol()), func(r *sockets.Row) bool { return facts.Listens(r) && r.Covers(ip) }) {
 		c.Evidence = append(c.Evidence, words.SocketAs(r, words.Line(f, r)+", "+upper(r.Protocol)))
-		c.Summary = fmt.Sprintf("Nobody listens on %s by %s; by %s %s has the port.", words.Endpoint(f, ip), proto, upper(r.Protocol), words.Who(f, r))
+		c.Summary = fmt.Sprintf("Nobody listens on %s by %s; by %s %s has the port.", words.Endpoint(f, ip), proto, upper(r.Protocol), words.Holder(f, r))
 		c.Hint = fmt.Sprintf("use %s, or start the server that is meant", upper(r.Protocol))
 		return c
 	}

@@ -1,4 +1,4 @@
-package nobody
+package refused
 
 import (
 	"fmt"
@@ -37,7 +37,7 @@ func otherAddress(f *facts.Facts, shut []netip.Addr, others []*sockets.Row) mode
 	}
 	r, ip := others[0], shut[0]
 	c.Evidence = append(c.Evidence, words.Holders(f, r)...)
-	c.Summary = fmt.Sprintf("Nobody listens on %s: the server, %s, listens only on %s.", words.Endpoint(f, ip), words.Who(f, r), words.Join(at))
+	c.Summary = fmt.Sprintf("Nobody listens on %s: the server, %s, listens only on %s.", words.Endpoint(f, ip), words.Holder(f, r), words.Join(at))
 	own, at0 := r.Local.IP.Unmap(), words.Dial(r)
 	local := own.IsLoopback() || own.IsUnspecified()
 	switch {

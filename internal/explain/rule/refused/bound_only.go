@@ -1,4 +1,4 @@
-package nobody
+package refused
 
 import (
 	"fmt"
@@ -27,7 +27,7 @@ func BoundOnly() rule.Rule {
 			for _, r := range f.At(func(r *sockets.Row) bool { return r.State == "bound" && r.Covers(ip) }) {
 				out = append(out, model.Finding{
 					Sure: true, PIDs: f.PIDs(r),
-					Summary:  fmt.Sprintf("%s has bound %s but does not listen on it, so connections are refused.", words.Upper(words.Who(f, r)), words.Own(r)),
+					Summary:  fmt.Sprintf("%s has bound %s but does not listen on it, so connections are refused.", words.Upper(words.Holder(f, r)), words.Own(r)),
 					Evidence: append([]model.Evidence{words.SocketAs(r, "the socket is bound, and not in state listen")}, words.Holders(f, r)...),
 					Hint:     "it may still be starting: look again, or read its log",
 				})

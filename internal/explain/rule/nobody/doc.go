@@ -1,3 +1,0 @@
-// Package nobody has the causes of a connection that no socket answers: at an
-// address of this machine no socket listens.
-package nobody
