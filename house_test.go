@@ -16,69 +16,82 @@ import (
 // allowed says which of lodge's own packages each may import, as
 // docs/architecture.md draws it: imports point one way.
 var allowed = map[string][]string{
-	"loopback":             {},
-	"procfs":               {},
-	"mark":                 {},
-	"pidfd":                {"procfs"},
-	"stall":                {"procfs"},
-	"pace":                 {},
-	"drain":                {},
-	"target":               {"loopback"},
-	"probe":                {"loopback", "probe/answer", "target"},
-	"probe/answer":         {},
-	"probe/answer/samples": {},
-	"unixsock":             {"statefile"},
-	"statefile":            {},
-	"rawjson":              {},
-	"project":              {"loopback", "refs"},
-	"refs":                 {},
-	"watch":                {},
-	"logs":                 {},
-	"sockets":              {"loopback", "procfs", "sockets/diag", "sockets/holders", "sockets/netif"},
-	"proxy":                {},
-	"bpf":                  {"loopback", "owners", "procfs"},
-	"hosts":                {},
-	"names":                {"loopback", "service"},
-	"helperapi":            {"fdpass", "hosts", "loopback", "procfs", "stall", "unixsock"},
-	"helper":               {"bpf", "helper/claims", "helper/homes", "helper/hostnames", "helper/livemap", "helper/policy", "helperapi", "rootowned", "unixsock"},
-	"ending":               {},
-	"home":                 {"loopback", "mark"},
-	"home/hostsview":       {"home"},
-	"home/ebpfhome":        {"bpf", "helperapi", "home", "home/hostsview", "loopback", "mark", "procfs", "sockets/diag", "sockets/holders"},
-	"home/seccomphome":     {"fdpass", "home", "home/hostsview", "loopback", "mark", "procfs", "sockets/diag", "sockets/holders"},
-	"home/nonehome":        {"home", "home/hostsview", "loopback", "mark", "procfs", "sockets/diag", "sockets/holders"},
-	"limits":               {"procfs"},
-	"service":              {"drain", "event", "home", "limits", "logs", "loopback", "procfs", "refs", "sockets", "watch"},
-	"keeperapi":            {"event", "fdpass", "home", "logs", "loopback", "pidfd", "procfs", "rawjson", "service", "stall", "statefile", "unixsock"},
-	"keeper":               {"drain", "event", "home", "home/ebpfhome", "home/hostsview", "home/nonehome", "home/seccomphome", "keeperapi", "logs", "loopback", "mark", "procfs", "rawjson", "service", "statefile", "unixsock"},
-	"localapi":             {"event", "keeperapi", "logs", "loopback", "mark", "owners", "procfs", "rawjson", "service", "sockets/holders", "stall", "statefile", "unixsock"},
-	"trust":                {},
-	"trust/stores":         {"trust"},
-	"trust/proof":          {"trust"},
-	"lan":                  {"loopback"},
-	"owners":               {},
-	"explain":              {"explain/firewall", "explain/message", "limits", "loopback", "pidfd", "procfs", "sockets", "sockets/diag", "sockets/holders", "sockets/netif", "target"},
-	"explain/message":      {"loopback", "target"},
-	"explain/firewall":     {},
-	"tui":                  {"localapi", "logs", "loopback", "service", "sockets", "sockets/track"},
-	"daemon":               {"event", "eventlog", "helperapi", "home", "home/hostsview", "home/seccomphome", "hosts", "keeperapi", "lan", "localapi", "logs", "loopback", "mark", "names", "pace", "pidfd", "procfs", "proxy", "rawjson", "service", "sockets/diag", "sockets/holders", "stall", "statefile", "trust", "unixsock"},
-	"cli":                  {"drain", "ending", "event", "explain", "helperapi", "hosts", "keeper", "keeperapi", "localapi", "logs", "loopback", "names", "pidfd", "probe", "probe/answer", "procfs", "project", "query", "query/socketquery", "refs", "rootowned", "service", "sockets", "sockets/diag", "sockets/holders", "sockets/track", "stall", "statefile", "target", "trust", "trust/proof", "trust/stores", "tui"},
-	"query":                {},
-	"query/eventquery":     {"query"},
-	"query/socketquery":    {"loopback", "query", "sockets", "target"},
-	"fdpass":               {},
-	"rootowned":            {},
-	"helper/policy":        {},
-	"helper/claims":        {"helper/policy"},
-	"helper/homes":         {"bpf", "helper/claims", "helper/policy", "helperapi", "loopback", "procfs", "sockets/diag"},
-	"helper/hostnames":     {"helper/claims", "helper/policy", "helperapi", "hosts", "procfs"},
-	"helper/livemap":       {"bpf", "helper/policy", "owners", "procfs"},
-	"sockets/diag":         {"loopback"},
-	"sockets/holders":      {"loopback", "mark", "procfs"},
-	"sockets/netif":        {"loopback", "sockets/diag"},
-	"sockets/track":        {"loopback", "procfs", "sockets", "sockets/holders"},
-	"event":                {},
-	"eventlog":             {"event", "statefile"},
+	"loopback":              {},
+	"procfs":                {},
+	"mark":                  {},
+	"pidfd":                 {"procfs"},
+	"stall":                 {"procfs"},
+	"pace":                  {},
+	"drain":                 {},
+	"target":                {"loopback"},
+	"probe":                 {"loopback", "probe/answer", "target"},
+	"probe/answer":          {},
+	"probe/answer/samples":  {},
+	"unixsock":              {"statefile"},
+	"statefile":             {},
+	"rawjson":               {},
+	"project":               {"loopback", "refs"},
+	"refs":                  {},
+	"watch":                 {},
+	"logs":                  {},
+	"sockets":               {"loopback", "procfs", "sockets/diag", "sockets/holders", "sockets/netif"},
+	"proxy":                 {},
+	"bpf":                   {"owners", "procfs"},
+	"hosts":                 {},
+	"names":                 {"loopback", "service"},
+	"helperapi":             {"fdpass", "hosts", "loopback", "procfs", "stall", "unixsock"},
+	"helper":                {"bpf", "helper/claims", "helper/homes", "helper/hostnames", "helper/livemap", "helper/policy", "helperapi", "rootowned", "unixsock"},
+	"ending":                {},
+	"home":                  {"loopback", "mark"},
+	"home/hostsview":        {"home"},
+	"home/ebpfhome":         {"bpf", "home", "home/hostsview", "loopback", "mark", "sockets/diag", "sockets/holders"},
+	"home/seccomphome":      {"fdpass", "home", "home/hostsview", "loopback", "mark", "sockets/diag", "sockets/holders"},
+	"home/nonehome":         {"home", "home/hostsview", "loopback", "mark", "procfs", "sockets/diag", "sockets/holders"},
+	"limits":                {"procfs"},
+	"service":               {"drain", "event", "home", "limits", "logs", "loopback", "procfs", "refs", "sockets", "watch"},
+	"keeperapi":             {"event", "fdpass", "home", "logs", "loopback", "pidfd", "procfs", "rawjson", "service", "stall", "statefile", "unixsock"},
+	"keeper":                {"drain", "event", "home", "home/ebpfhome", "home/hostsview", "home/nonehome", "home/seccomphome", "keeperapi", "logs", "loopback", "mark", "procfs", "rawjson", "service", "statefile", "unixsock"},
+	"localapi":              {"event", "keeperapi", "logs", "loopback", "mark", "owners", "procfs", "rawjson", "service", "sockets/holders", "stall", "statefile", "unixsock"},
+	"trust":                 {},
+	"trust/stores":          {"trust"},
+	"trust/proof":           {"trust"},
+	"lan":                   {"loopback"},
+	"owners":                {},
+	"explain":               {"explain/facts", "explain/gather", "explain/input", "explain/render", "explain/rule", "explain/rule/bind", "explain/rule/listener", "explain/rule/name", "explain/rule/refused", "explain/rule/route", "explain/rule/unixpath", "explain/words", "model", "pidfd", "sockets"},
+	"explain/message":       {"loopback", "model", "target"},
+	"explain/firewall":      {},
+	"tui":                   {"localapi", "logs", "loopback", "service", "sockets", "sockets/track"},
+	"daemon":                {"event", "eventlog", "helperapi", "home", "home/hostsview", "home/seccomphome", "hosts", "keeperapi", "lan", "localapi", "logs", "loopback", "mark", "names", "pace", "pidfd", "procfs", "proxy", "rawjson", "service", "sockets/diag", "sockets/holders", "stall", "statefile", "trust", "unixsock"},
+	"cli":                   {"drain", "ending", "event", "explain", "explain/facts", "explain/gather", "explain/input", "explain/render", "explain/words", "helperapi", "hosts", "keeper", "keeperapi", "localapi", "logs", "loopback", "names", "pidfd", "probe", "probe/answer", "procfs", "project", "query", "query/socketquery", "refs", "rootowned", "service", "sockets", "sockets/diag", "sockets/holders", "sockets/track", "stall", "statefile", "target", "trust", "trust/proof", "trust/stores", "tui"},
+	"query":                 {},
+	"query/eventquery":      {"query"},
+	"query/socketquery":     {"loopback", "query", "sockets", "target"},
+	"fdpass":                {},
+	"rootowned":             {},
+	"helper/policy":         {},
+	"helper/claims":         {"helper/policy"},
+	"helper/homes":          {"bpf", "helper/claims", "helper/policy", "helperapi", "loopback", "procfs", "sockets/diag"},
+	"helper/hostnames":      {"helper/claims", "helper/policy", "helperapi", "hosts", "procfs"},
+	"helper/livemap":        {"bpf", "helper/policy", "owners", "procfs"},
+	"sockets/diag":          {"loopback"},
+	"sockets/holders":       {"loopback", "mark", "procfs"},
+	"sockets/netif":         {"loopback", "sockets/diag"},
+	"sockets/track":         {"loopback", "procfs", "sockets", "sockets/holders"},
+	"event":                 {},
+	"eventlog":              {"event", "statefile"},
+	"model":                 {"loopback"},
+	"explain/input":         {"explain/message", "loopback", "target"},
+	"explain/facts":         {"explain/firewall", "explain/input", "loopback", "sockets", "target"},
+	"explain/gather":        {"explain/facts", "explain/firewall", "explain/input", "explain/words", "limits", "loopback", "procfs", "sockets", "sockets/diag", "sockets/holders", "sockets/netif", "target"},
+	"explain/words":         {"explain/facts", "loopback", "model", "sockets"},
+	"explain/render":        {"explain/facts", "explain/input", "explain/rule", "explain/rule/name", "explain/words", "loopback", "model", "sockets"},
+	"explain/rule":          {"explain/facts", "model"},
+	"explain/rule/bind":     {"explain/facts", "explain/rule", "explain/rule/listener", "explain/words", "loopback", "model", "sockets"},
+	"explain/rule/listener": {"explain/facts", "explain/rule", "explain/words", "model", "sockets"},
+	"explain/rule/name":     {"explain/facts", "explain/rule", "explain/words", "model"},
+	"explain/rule/refused":  {"explain/facts", "explain/rule", "explain/words", "loopback", "model", "sockets"},
+	"explain/rule/route":    {"explain/facts", "explain/firewall", "explain/rule", "explain/words", "loopback", "model", "sockets"},
+	"explain/rule/unixpath": {"explain/facts", "explain/rule", "explain/rule/bind", "explain/rule/listener", "explain/words", "model", "sockets"},
 }
 
 type pkg struct {
@@ -140,6 +153,44 @@ func TestImportsPointOneWay(t *testing.T) {
 		if !seen[name] {
 			t.Errorf("package %s is in this test, not in the tree", name)
 		}
+	}
+}
+
+// TestRulesKnowOnlyFacts holds that what turns facts into an answer does no I/O and
+// asks for no time: a rule can be tried with facts that a test makes, and says the
+// same each time.
+func TestRulesKnowOnlyFacts(t *testing.T) {
+	pure := []string{
+		filepath.Join("internal", "model"),
+		filepath.Join("internal", "explain", "facts"),
+		filepath.Join("internal", "explain", "input"),
+		filepath.Join("internal", "explain", "render"),
+		filepath.Join("internal", "explain", "rule"),
+		filepath.Join("internal", "explain", "words"),
+	}
+	checked := 0
+	sources(t, func(path string, file *ast.File, fset *token.FileSet) {
+		if !slices.ContainsFunc(pure, func(dir string) bool { return strings.HasPrefix(path, dir+string(filepath.Separator)) }) {
+			return
+		}
+		checked++
+		for _, imp := range file.Imports {
+			switch name := strings.Trim(imp.Path.Value, `"`); {
+			case name == "os", strings.HasPrefix(name, "os/"), name == "net", name == "net/http", name == "syscall", name == "path/filepath", strings.HasPrefix(name, "golang.org/x/sys"):
+				t.Errorf("%s imports %s: rules, and what they are made of, do no I/O", fset.Position(imp.Pos()), name)
+			}
+		}
+		ast.Inspect(file, func(n ast.Node) bool {
+			if x, ok := n.(*ast.SelectorExpr); ok {
+				if id, ok := x.X.(*ast.Ident); ok && id.Name == "time" && slices.Contains([]string{"Now", "Since", "Until", "Sleep", "After"}, x.Sel.Name) {
+					t.Errorf("%s: time.%s in a package of rules: the time is a fact", fset.Position(x.Pos()), x.Sel.Name)
+				}
+			}
+			return true
+		})
+	})
+	if checked == 0 {
+		t.Error("no file was looked at")
 	}
 }
 

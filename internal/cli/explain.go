@@ -14,6 +14,10 @@ import (
 	"golang.org/x/term"
 
 	"lodge/internal/explain"
+	explainfacts "lodge/internal/explain/facts"
+	"lodge/internal/explain/gather"
+	"lodge/internal/explain/input"
+	"lodge/internal/explain/render"
 	"lodge/internal/localapi"
 	"lodge/internal/loopback"
 	"lodge/internal/names"
@@ -87,8 +91,8 @@ func (a *app) explain(ctx context.Context, what string, fl explainFlags) error {
 			what = label + "." + names.HTTPDomain
 		}
 	}
-	in, err := explain.Parse(what)
-	if errors.Is(err, explain.ErrNoAddress) {
+	in, err := input.Parse(what)
+	if errors.Is(err, input.ErrNoAddress) {
 		return withoutAddress(what, err)
 	}
 	if err != nil {
@@ -96,43 +100,43 @@ func (a *app) explain(ctx context.Context, what string, fl explainFlags) error {
 	}
 	switch {
 	case fl.connect:
-		in.Operation = explain.Connect
+		in.Operation = input.Connect
 	case fl.bind:
-		in.Operation = explain.Bind
+		in.Operation = input.Bind
 	}
 	if fl.bind && !in.HasPort && in.Unix == "" {
 		return &usageError{err: errors.New("--bind needs a port"), hint: "such as: " + explainExample}
 	}
-	facts, err := explain.Gather(ctx, in, a.explainSource(ctx, look))
+	answer, err := explain.Explain(ctx, in, a.explainSource(ctx, look))
 	if err != nil {
 		return fmt.Errorf("explain %s: %w", firstLine(what), err)
 	}
-	facts.Unknown = append(facts.Unknown, look.Warnings...)
-	report := facts.Report()
+	report := answer.Report
 	trustHint(report, what)
 	if fl.json {
 		return a.printJSON(report)
 	}
 	a.printReport(report, fl.kill)
 	if fl.kill {
-		return a.endHolders(ctx, facts, fl.yes)
+		return a.endHolders(ctx, answer.Facts, fl.yes)
 	}
 	return nil
 }
 
 // explainSource returns what a running daemon knows.
-func (a *app) explainSource(ctx context.Context, l *look) explain.Source {
-	src := explain.Source{Homes: l.Homes, Live: l.Live, Name: func(host string) *explain.Name { return l.explainName(ctx, host) }}
+func (a *app) explainSource(ctx context.Context, l *look) gather.Source {
+	src := gather.Source{Homes: l.Homes, Live: l.Live, Name: func(host string) *explainfacts.Name { return l.explainName(ctx, host) }}
 	src.Inside, _ = netip.ParseAddr(a.getenv("LODGE_HOME"))
 	src.Tail = l.tail
+	src.Warnings = func() []string { return l.Warnings }
 	for _, p := range l.Projects {
 		src.Projects = append(src.Projects, explainProject(p))
 	}
 	return src
 }
 
-func explainProject(p localapi.Project) explain.Project {
-	q := explain.Project{Name: p.Shown(), Path: p.Path, Engine: p.Engine, Isolation: p.Isolation, KeeperPID: p.KeeperPID}
+func explainProject(p localapi.Project) explainfacts.Project {
+	q := explainfacts.Project{Name: p.Shown(), Path: p.Path, Engine: p.Engine, Isolation: p.Isolation, KeeperPID: p.KeeperPID}
 	q.Home4, _ = netip.ParseAddr(p.Home)
 	q.Home6, _ = netip.ParseAddr(p.Home6)
 	for _, s := range p.Services {
@@ -141,8 +145,8 @@ func explainProject(p localapi.Project) explain.Project {
 	return q
 }
 
-func explainService(s service.Status) explain.Service {
-	x := explain.Service{
+func explainService(s service.Status) explainfacts.Service {
+	x := explainfacts.Service{
 		Name: s.Name, State: string(s.State), Exit: s.Exit, Reason: s.Reason, Failing: s.Failing != "",
 		Endpoints: reachable(s.Endpoints), Ports: append([]uint16(nil), s.LastPorts...), URL: s.URL, PID: s.PID,
 	}
@@ -164,7 +168,7 @@ func explainService(s service.Status) explain.Service {
 }
 
 // printReport writes the answer, the evidence, and what to do.
-func (a *app) printReport(r *explain.Report, kill bool) {
+func (a *app) printReport(r *render.Report, kill bool) {
 	width, color := terminalWidth(a.env.Stdout), a.color()
 	fmt.Fprintln(a.out, wrap(r.Answer, width, ""))
 	label := 0
@@ -202,10 +206,10 @@ func (a *app) printReport(r *explain.Report, kill bool) {
 const endPatience = 10 * time.Second
 
 // endHolders ends those who hold the address, after asking.
-func (a *app) endHolders(ctx context.Context, facts *explain.Facts, yes bool) error {
-	victims := facts.Victims()
-	if whose, hint := facts.WhyNoVictim(); len(victims) == 0 && whose != "" {
-		return &hinted{err: fmt.Errorf("end process: it is held by %s", whose), hint: hint}
+func (a *app) endHolders(ctx context.Context, f *explainfacts.Facts, yes bool) error {
+	victims := explain.Victims(f)
+	if why := explain.NoVictim(f); len(victims) == 0 && why != nil {
+		return &hinted{err: why, hint: why.Hint}
 	}
 	if len(victims) == 0 {
 		return &hinted{err: errors.New("end process: no process that can be seen holds it"), hint: "another user's processes are seen by root only"}

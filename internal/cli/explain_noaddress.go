@@ -4,15 +4,16 @@ import (
 	"fmt"
 	"strings"
 
-	"lodge/internal/explain"
+	"lodge/internal/explain/input"
+	"lodge/internal/explain/render"
 )
 
 // withoutAddress is the error of a message in which no address is: it quotes the
 // line that tells the error, or else the first.
 func withoutAddress(what string, err error) error {
 	hint := "add the port, such as: " + explainExample
-	line := explain.ErrorLine(what)
-	if untrusted := explain.UntrustedLine(what); untrusted != "" {
+	line := input.ErrorLine(what)
+	if untrusted := input.UntrustedLine(what); untrusted != "" {
 		line = untrusted
 		hint = "the issuer of the server's certificate is not trusted; for names of lodge's: lodge trust"
 	}
@@ -24,8 +25,8 @@ func withoutAddress(what string, err error) error {
 
 // trustHint puts lodge trust in front where a message tells that a certificate of
 // one of lodge's names is not trusted.
-func trustHint(r *explain.Report, what string) {
-	if explain.UntrustedLine(what) == "" || r.Address == nil {
+func trustHint(r *render.Report, what string) {
+	if input.UntrustedLine(what) == "" || r.Address == nil {
 		return
 	}
 	if r.Address.Name == "localhost" || !strings.HasSuffix(r.Address.Name, ".localhost") {

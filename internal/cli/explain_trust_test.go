@@ -5,7 +5,8 @@ import (
 	"strings"
 	"testing"
 
-	"lodge/internal/explain"
+	"lodge/internal/explain/input"
+	"lodge/internal/explain/render"
 )
 
 // TestTrustHint is given for names of lodge's only.
@@ -16,12 +17,12 @@ func TestTrustHint(t *testing.T) {
 		"https://example.com/: unable to get local issuer certificate":        false,
 		"https://web.shop.localhost/: connection refused":                     false,
 	} {
-		in, err := explain.Parse(what)
+		in, err := input.Parse(what)
 		if err != nil {
 			t.Fatal(err)
 		}
 		ip := netip.MustParseAddr("127.0.0.1")
-		r := &explain.Report{Address: &explain.Address{Name: in.Name, IP: &ip}}
+		r := &render.Report{Address: &render.Address{Name: in.Name, IP: &ip}}
 		trustHint(r, what)
 		if got := len(r.Hints) == 1 && strings.HasPrefix(r.Hints[0], "lodge trust"); got != want {
 			t.Errorf("%s (%s): %v", what, in.Name, r.Hints)

@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"strings"
 
-	"lodge/internal/explain"
+	explainfacts "lodge/internal/explain/facts"
 	"lodge/internal/localapi"
 	"lodge/internal/names"
 	"lodge/internal/service"
@@ -112,12 +112,12 @@ func missing(host string) string {
 }
 
 // explainName says the same in the words of package explain.
-func (l *look) explainName(ctx context.Context, host string) *explain.Name {
+func (l *look) explainName(ctx context.Context, host string) *explainfacts.Name {
 	f := l.find(ctx, host)
 	if f == nil {
 		return nil
 	}
-	n := &explain.Name{
+	n := &explainfacts.Name{
 		Domain: names.HTTPDomain, Project: f.project.Shown(), Path: f.project.Path, Up: f.project.State != "down",
 		Missing: f.missing, Others: f.candidates, URL: f.project.URL,
 	}

@@ -10,7 +10,7 @@ import (
 	"strconv"
 	"strings"
 
-	"lodge/internal/explain"
+	"lodge/internal/explain/words"
 	"lodge/internal/localapi"
 	"lodge/internal/loopback"
 	"lodge/internal/names"
@@ -258,7 +258,7 @@ func (a *app) lodgeLookup(ctx context.Context, f *found, text, host string) (loo
 	home, err := netip.ParseAddr(f.project.Home)
 	switch {
 	case f.project.State == "down" || err != nil:
-		return nil, &hinted{err: fmt.Errorf("probe %s: project %s is not up", text, f.project.Name), hint: "cd " + explain.ShellWord(f.project.Path) + " && lodge up"}
+		return nil, &hinted{err: fmt.Errorf("probe %s: project %s is not up", text, f.project.Name), hint: "cd " + words.ShellWord(f.project.Path) + " && lodge up"}
 	case f.missing != "":
 		_, err := serviceOf(f.project, f.missing)
 		return nil, err

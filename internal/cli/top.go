@@ -13,7 +13,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 
-	"lodge/internal/explain"
+	"lodge/internal/explain/gather"
 	"lodge/internal/procfs"
 	"lodge/internal/sockets/track"
 	"lodge/internal/tui"
@@ -79,7 +79,7 @@ func (a *app) top(ctx context.Context, ch topChoices, filter string) error {
 	opt := tui.Options{
 		View: ch.view, Interval: ch.interval, Filter: filter, ParseFilter: parseTopFilter,
 		Color: a.color(),
-		Own:   explain.Own,
+		Own:   gather.Own,
 		ASCII: ch.ascii || !a.utf8(), Privileged: os.Geteuid() == 0,
 	}
 	src := &topSource{holders: track.NewHolderCache(), text: a.explainText}

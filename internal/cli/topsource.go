@@ -10,7 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"lodge/internal/explain"
+	"lodge/internal/explain/gather"
 	"lodge/internal/keeperapi"
 	"lodge/internal/localapi"
 	"lodge/internal/logs"
@@ -48,13 +48,13 @@ func (s *topSource) Frame(ctx context.Context) (*tui.Frame, error) {
 func ownLast(rows []sockets.Row) {
 	for i := range rows {
 		ps := rows[i].Processes
-		if len(ps) < 2 || explain.Own(ps[0]) == "" {
+		if len(ps) < 2 || gather.Own(ps[0]) == "" {
 			continue
 		}
 		// The list is shared with what was shown before.
 		rows[i].Processes = slices.Clone(ps)
 		slices.SortStableFunc(rows[i].Processes, func(a, b *sockets.Process) int {
-			return cmp.Compare(min(len(explain.Own(a)), 1), min(len(explain.Own(b)), 1))
+			return cmp.Compare(min(len(gather.Own(a)), 1), min(len(gather.Own(b)), 1))
 		})
 	}
 }
@@ -86,7 +86,7 @@ const endGrace = 3 * time.Second
 
 // End is part of tui.Source.
 func (s *topSource) End(ctx context.Context, p *sockets.Process, hard bool) (bool, error) {
-	if role := explain.Own(p); role != "" {
+	if role := gather.Own(p); role != "" {
 		return false, &hinted{err: fmt.Errorf("end process %d: it is lodge's own (%s)", p.PID, role), hint: "lodge down ends a project"}
 	}
 	sig := unix.SIGTERM

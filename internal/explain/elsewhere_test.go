@@ -14,23 +14,26 @@ import (
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
+	"lodge/internal/explain/input"
+	"lodge/internal/explain/render"
+	"lodge/internal/loopback"
 	"lodge/internal/sockets"
 )
 
 // said is everything that a report tells for people.
-func said(r *Report) string {
+func said(r *render.Report) string {
 	out := []string{r.Answer}
 	for _, l := range r.Lines {
 		out = append(out, l.Label+" "+l.Text)
 	}
 	for _, c := range r.Causes {
 		out = append(out, c.Summary, c.Hint)
-		out = append(out, c.Evidence...)
+		out = append(out, c.Texts()...)
 	}
 	return strings.Join(append(out, r.Hints...), "\n")
 }
 
-func wants(t *testing.T, r *Report, words ...string) {
+func wants(t *testing.T, r *render.Report, words ...string) {
 	t.Helper()
 	for _, w := range words {
 		if !strings.Contains(said(r), w) {
@@ -87,20 +90,53 @@ func TestAddressOfNamespace(t *testing.T) {
 
 func TestDockerProxyIsFollowed(t *testing.T) {
 	server := box(t, 2, "listen 0.0.0.0:14410")
-	listen(t, "tcp4", "127.0.0.1:14411")
-	f, _ := explained(t, ":14411")
-	// What a docker-proxy's command line says, by the socket of this process.
-	proxy := f.Rows[0].Processes[0]
-	proxy.Name, proxy.Command = "docker-proxy", "/usr/bin/docker-proxy -proto tcp -container-ip 10.88.2.2 -container-port 14410"
-	if err := f.lookElsewhere(t.Context(), Source{}); err != nil {
+	proxy := func(host, container string) {
+		start(t, "listen 127.0.0.1:"+host, func(cmd *exec.Cmd) {
+			cmd.Args = []string{"docker-proxy", "-proto", "tcp", "-container-ip", "10.88.2.2", "-container-port", container}
+		})
+	}
+	proxy("14411", "14410")
+	proxy("14412", "14419")
+	f, r := explained(t, ":14411")
+	wants(t, r, fmt.Sprintf("(pid %d)", server.Pid), "10.88.2.2:14410")
+	if len(f.Forwards) != 1 || len(f.Forwards[0].Server) != 1 || f.Forwards[0].Server[0].Processes[0].PID != server.Pid {
+		t.Errorf("%+v", f.Forwards)
+	}
+	_, r = explained(t, ":14412")
+	cause(t, r, ForwardsNowhere)
+}
+
+// TestContainerBridge asks about an address of a container bridge: what can reach it
+// is said alike of the address, of the socket and of lodge ports.
+func TestContainerBridge(t *testing.T) {
+	link := &netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: "docker9"}, PeerName: "box9"}
+	if err := netlink.LinkAdd(link); err != nil {
 		t.Fatal(err)
 	}
-	wants(t, f.Report(), fmt.Sprintf("(pid %d)", server.Pid), "10.88.2.2:14410")
-	proxy.Command = "/usr/bin/docker-proxy -proto tcp -container-ip 10.88.2.2 -container-port 14419"
-	if err := f.lookElsewhere(t.Context(), Source{}); err != nil {
+	t.Cleanup(func() { _ = netlink.LinkDel(link) })
+	addr, err := netlink.ParseAddr("10.89.9.1/24")
+	if err != nil {
 		t.Fatal(err)
 	}
-	cause(t, f.Report(), ForwardsNowhere)
+	if err := netlink.AddrAdd(link, addr); err != nil {
+		t.Fatal(err)
+	}
+	if err := netlink.LinkSetUp(link); err != nil {
+		t.Fatal(err)
+	}
+	listen(t, "tcp4", "10.89.9.1:14480")
+	_, r := explained(t, "10.89.9.1:14480")
+	list, err := sockets.List(t.Context(), sockets.Query{Protocols: []string{"tcp"}, Filter: sockets.Filter{Ports: []uint16{14480}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(list.Rows) != 1 || len(r.Listeners) != 1 {
+		t.Fatalf("%+v, %+v", list.Rows, r.Listeners)
+	}
+	reach := loopback.ReachOf(loopback.ScopeContainer, netip.MustParseAddr("10.89.9.1"))
+	if list.Rows[0].Scope != loopback.ScopeContainer || r.Listeners[0].Scope != loopback.ScopeContainer || r.Address.Scope != loopback.ScopeContainer || r.Address.Reach != reach || !strings.Contains(r.Answer, reach) {
+		t.Errorf("%+v\n%+v\n%s", list.Rows[0], r.Address, r.Answer)
+	}
 }
 
 func TestRoutes(t *testing.T) {
@@ -119,16 +155,16 @@ func TestRoutes(t *testing.T) {
 	add(unix.RTN_PROHIBIT, "10.89.1.0/24")
 	add(unix.RTN_UNREACHABLE, "10.89.2.0/24")
 	add(unix.RTN_BLACKHOLE, "10.89.3.0/24")
-	for ip, word := range map[string]string{
-		"10.89.1.1": "prohibits", "10.89.2.1": "unreachable", "10.89.3.1": "blackhole", "10.89.9.1": "no route to",
+	for ip, kind := range map[string]string{
+		"10.89.1.1": "prohibit", "10.89.2.1": "unreachable", "10.89.3.1": "blackhole", "10.89.9.1": "none",
 	} {
 		_, r := explained(t, fmt.Sprintf("dial tcp %s:80: connect: network is unreachable", ip))
-		if c := cause(t, r, NoRoute); !strings.Contains(c.Summary, word) || r.Causes[0].Code != NoRoute {
+		if c := cause(t, r, NoRoute); c.Evidence[0].Route == nil || c.Evidence[0].Route.Type != kind || r.Causes[0].Code != NoRoute {
 			t.Errorf("%s: %+v", ip, r.Causes)
 		}
 	}
-	if errno, err := routeTo(netip.MustParseAddr(lan)); errno != 0 || err != nil {
-		t.Errorf("%s: %v, %v", lan, errno, err)
+	if f, _ := explained(t, "10.213.7.9:80"); len(f.Routes) != 0 {
+		t.Errorf("an address of the network of %s: %v", lan, f.Routes)
 	}
 }
 
@@ -147,11 +183,11 @@ func TestLinkDown(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, r := explained(t, "dial tcp 10.89.7.9:80: connect: network is unreachable")
-	if c := cause(t, r, NoRoute); !strings.Contains(strings.Join(c.Evidence, "; "), "down0") || c.Hint != "bring it up: ip link set down0 up" {
+	if c := cause(t, r, NoRoute); c.Evidence[0].Route.Interface != "down0" || c.Hint != "bring it up: ip link set down0 up" {
 		t.Errorf("%+v", c)
 	}
 	_, r = explained(t, "dial tcp 10.89.8.9:80: connect: network is unreachable")
-	if c := cause(t, r, NoRoute); strings.Contains(strings.Join(c.Evidence, "; "), "down0") {
+	if c := cause(t, r, NoRoute); c.Evidence[0].Route.Interface != "" {
 		t.Errorf("%+v", c)
 	}
 }
@@ -188,7 +224,7 @@ func TestUDPWhereNotSaid(t *testing.T) {
 	_, r = explained(t, "listen tcp 127.0.0.1:14430: bind: address already in use")
 	only(t, r, FreeNow)
 	wants(t, r, "UDP", self(t))
-	_, r = explained(t, refused(t, "127.0.0.1:14430"))
+	_, r = explained(t, refusal(t, "127.0.0.1:14430"))
 	only(t, r, NobodyListens)
 	wants(t, r, "by UDP", self(t))
 }
@@ -214,7 +250,7 @@ func TestCloseWait(t *testing.T) {
 		t.Cleanup(func() { _ = s.Close() })
 		_ = c.Close()
 	}
-	var r *Report
+	var r *render.Report
 	eventually(t, "three connections in CLOSE_WAIT", func() bool {
 		_, r = explained(t, ":14450")
 		return strings.Contains(r.Answer, "3 connections are in CLOSE_WAIT")
@@ -268,7 +304,7 @@ func TestInheritedListener(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = syscall.Kill(pid, syscall.SIGKILL) })
-	var r *Report
+	var r *render.Report
 	eventually(t, "sleep waits", func() bool {
 		_, r = explained(t, "listen tcp 127.0.0.1:14460: bind: address already in use")
 		return strings.Contains(said(r), "inherited")
@@ -280,33 +316,6 @@ func TestInheritedListener(t *testing.T) {
 	start(t, "listen 127.0.0.1:14461")
 	if _, r := explained(t, "listen tcp 127.0.0.1:14461: bind: address already in use"); strings.Contains(said(r), "inherited") {
 		t.Error(said(r))
-	}
-}
-
-func TestHolderFacts(t *testing.T) {
-	if n, ok := parseOpenFiles("Limit  Soft Limit  Hard Limit  Units\nMax open files            1024                 524288               files     \n"); n != 1024 || !ok {
-		t.Error(n, ok)
-	}
-	for s, want := range map[string]bool{"pos:\t0\nflags:\t02000002\n": true, "pos:\t0\nflags:\t02\n": false, "": true} {
-		if closesOnExec(s) != want {
-			t.Errorf("%q", s)
-		}
-	}
-	for s, want := range map[string]bool{
-		"running\n":      false,
-		"-1 0x7ffd 0x7f": false,
-		fmt.Sprintf("%d 0x3 0x0", unix.SYS_ACCEPT4):     false,
-		fmt.Sprintf("%d 0x3 0x0", unix.SYS_READ):        false,
-		fmt.Sprintf("%d 0x0 0x0", unix.SYS_READ):        true,
-		fmt.Sprintf("%d 0x0 0x0", unix.SYS_WAIT4):       true,
-		fmt.Sprintf("%d 0x0", unix.SYS_CLOCK_NANOSLEEP): true,
-	} {
-		if waitsElsewhere(s, []string{"3"}) != want {
-			t.Errorf("%q", s)
-		}
-	}
-	if s := deleted(&sockets.Process{Executable: "/x/srv (deleted)"}); !strings.Contains(s, "/x/srv was deleted") {
-		t.Error(s)
 	}
 }
 
@@ -345,7 +354,7 @@ func TestUnixSockets(t *testing.T) {
 	}
 	_, r := explained(t, path("app.sock"))
 	wants(t, r, self(t), path("app.sock"))
-	if len(r.Listeners) != 1 || r.Kind != KindUnix || !r.Unix.Socket {
+	if len(r.Listeners) != 1 || r.Kind != input.KindUnix || !r.Unix.Socket {
 		t.Errorf("%+v", r)
 	}
 	// The server listens under that name elsewhere.
@@ -356,7 +365,7 @@ func TestUnixSockets(t *testing.T) {
 // A message that tells of two failures has both explained.
 func TestTwoFailures(t *testing.T) {
 	_, r := explained(t, "Error: connect ECONNREFUSED 127.0.0.1:14470\nError: listen EADDRINUSE: address already in use :::14471")
-	if r.Operation != Bind || r.Port.Port != 14471 || len(r.Also) != 1 || r.Also[0].Port != 14470 || !strings.Contains(r.Answer, "127.0.0.1:14470") {
+	if r.Operation != input.Bind || r.Port.Port != 14471 || len(r.Also) != 1 || r.Also[0].Port != 14470 || !strings.Contains(r.Answer, "127.0.0.1:14470") {
 		t.Errorf("%+v", r)
 	}
 }

@@ -9,6 +9,10 @@ import (
 	"strings"
 	"testing"
 
+	"lodge/internal/explain/facts"
+	"lodge/internal/explain/gather"
+	"lodge/internal/explain/input"
+	"lodge/internal/explain/render"
 	"lodge/internal/loopback"
 )
 
@@ -20,11 +24,11 @@ func TestNames(t *testing.T) {
 	svcPort := uint16(behind.Addr().(*net.TCPAddr).Port)
 	at := []loopback.Endpoint{{Protocol: loopback.TCP, IP: homeIP, Port: svcPort}}
 	status := 3
-	web := func(state string, more ...func(*Name)) *Name {
-		n := &Name{
+	web := func(state string, more ...func(*facts.Name)) *facts.Name {
+		n := &facts.Name{
 			Domain: "localhost", Project: "shop", Path: "/p/shop", Home: homeIP, Up: true, HTTP: true, HostName: "web.shop.test",
 			URL: fmt.Sprintf("https://web.shop.localhost:%d", webPort), Port: webPort, ServerPID: os.Getpid(),
-			Service: &Service{Name: "web", State: state, Endpoints: []loopback.Endpoint{}},
+			Service: &facts.Service{Name: "web", State: state, Endpoints: []loopback.Endpoint{}},
 		}
 		if state == "ready" {
 			n.Service.Endpoints = at
@@ -34,17 +38,17 @@ func TestNames(t *testing.T) {
 		}
 		return n
 	}
-	below := func(n *Name) { n.Domain = "test" }
-	unresolved := func(n *Name) { n.Unresolved = "there is no helper" }
-	failed := func(n *Name) {
+	below := func(n *facts.Name) { n.Domain = "test" }
+	unresolved := func(n *facts.Name) { n.Unresolved = "there is no helper" }
+	failed := func(n *facts.Name) {
 		n.Service.Ended, n.Service.Exit, n.Service.Reason = true, &status, "ended with status 3"
 	}
-	redis := func(n *Name) { n.HTTP = false }
-	noService := func(n *Name) { n.Service = nil }
+	redis := func(n *facts.Name) { n.HTTP = false }
+	noService := func(n *facts.Name) { n.Service = nil }
 	by := fmt.Sprintf("lodge (pid %d) on port %d", os.Getpid(), webPort)
 	for _, c := range []struct {
 		input  string
-		name   *Name
+		name   *facts.Name
 		answer string
 		codes  []Code
 		hint   string // in the first one
@@ -53,19 +57,19 @@ func TestNames(t *testing.T) {
 		{fmt.Sprintf("https://web.shop.localhost:%d/x?y", webPort), web("ready"), "; requests go through " + by, nil, ""},
 		{"web.shop.localhost", web("idle"), "which is idle: the first request starts it, through " + by, nil, ""},
 		{"web.shop.localhost", web("starting"), "which is starting; requests through " + by + " wait until it is ready.", []Code{ServiceStarting}, "lodge logs -f web"},
-		{"web.shop.localhost", web("starting", func(n *Name) {
+		{"web.shop.localhost", web("starting", func(n *facts.Name) {
 			n.Service.Failing, n.Service.Reason = true, "it ended with status 3, and is started again"
 		}),
 			"which is starting (it ended with status 3, and is started again); requests through " + by + " get a page that says so until it is ready.", []Code{ProcessDied}, "lodge logs web"},
 		{"web.shop.localhost", web("failed", failed), "which is not running (ended with status 3); requests through " + by + " get a page that says so.", []Code{ProcessDied}, "cd /p/shop && lodge logs web"},
-		{"web.shop.localhost", web("ready", func(n *Name) { n.Service.Endpoints, n.Service.Reason = nil, "it is a worker" }), "which runs and listens on nothing (it is a worker)",
+		{"web.shop.localhost", web("ready", func(n *facts.Name) { n.Service.Endpoints, n.Service.Reason = nil, "it is a worker" }), "which runs and listens on nothing (it is a worker)",
 			[]Code{NotHTTP}, "lodge logs -f web"},
 		{"web.shop.localhost", web("stopped"), "which is not running; requests", []Code{ServiceDown}, "lodge restart web"},
 		{"web.shop.localhost", web("ready", redis), "and does not speak HTTP: lodge serves only HTTP below localhost. Its name for other protocols is web.shop.test.", []Code{NotHTTP}, fmt.Sprintf("connect to web.shop.test:%d", svcPort)},
 		{"web.shop.localhost", web("ready", redis, unresolved), "does not speak HTTP", []Code{NotHTTP}, fmt.Sprintf("connect to %s:%d", homeIP, svcPort)},
-		{"shop.localhost", web("ready", noService, func(n *Name) { n.Others = []string{"web", "api"} }), "shop.localhost is the name of project shop, which has no default service. It leads to the only one that speaks HTTP, if that is one: web and api.", []Code{NoSuchService}, `default = "web"`},
-		{"nix.shop.localhost", web("ready", noService, func(n *Name) { n.Missing, n.Others = "nix", []string{"web", "api"} }), "nix.shop.localhost leads nowhere: project shop has no service nix. It has web and api.", []Code{NoSuchService}, ""},
-		{"web.shop.localhost", web("", noService, func(n *Name) { n.Up = false }), "web.shop.localhost is a name of project shop, which is not up.", []Code{ServiceDown}, "cd /p/shop && lodge up"},
+		{"shop.localhost", web("ready", noService, func(n *facts.Name) { n.Others = []string{"web", "api"} }), "shop.localhost is the name of project shop, which has no default service. It leads to the only one that speaks HTTP, if that is one: web and api.", []Code{NoSuchService}, `default = "web"`},
+		{"nix.shop.localhost", web("ready", noService, func(n *facts.Name) { n.Missing, n.Others = "nix", []string{"web", "api"} }), "nix.shop.localhost leads nowhere: project shop has no service nix. It has web and api.", []Code{NoSuchService}, ""},
+		{"web.shop.localhost", web("", noService, func(n *facts.Name) { n.Up = false }), "web.shop.localhost is a name of project shop, which is not up.", []Code{ServiceDown}, "cd /p/shop && lodge up"},
 		{"web.shop.localhost:1", web("ready"), fmt.Sprintf("; lodge serves it at https://web.shop.localhost:%d. Nothing is there", webPort), []Code{OtherPort}, "use https://web.shop.localhost"},
 		{fmt.Sprintf("connect ECONNREFUSED web.shop.localhost:%d", webPort), web("failed", failed), "which is not running (ended with status 3)", []Code{ProcessDied}, "lodge logs web"},
 		{"getaddrinfo ENOTFOUND web.shop.localhost", web("ready"), "Programs that ask the C library alone do not know names below localhost", []Code{NameUnknown}, "sudo lodge setup"},
@@ -76,11 +80,11 @@ func TestNames(t *testing.T) {
 		{"web.shop.test:1", web("failed", failed, below), "web.shop.test is the name of service web of project shop, which is not running (ended with status 3).", []Code{ProcessDied}, "lodge logs web"},
 		{"web.shop.test:1", web("ready", below), fmt.Sprintf("which listens on %s:%d. Nothing is there: nobody listens on web.shop.test:1", homeIP, svcPort), nil, ""},
 		{"shop.test", web("ready", below, noService), "shop.test is the name of project shop and leads to its home, 127.83.20.7.", nil, ""},
-		{"nix.shop.test:80", web("ready", below, noService, func(n *Name) { n.Missing = "nix" }), "nix.shop.test leads nowhere: project shop has no service nix. It has none.", []Code{NoSuchService}, ""},
+		{"nix.shop.test:80", web("ready", below, noService, func(n *facts.Name) { n.Missing = "nix" }), "nix.shop.test leads nowhere: project shop has no service nix. It has none.", []Code{NoSuchService}, ""},
 	} {
 		t.Run(c.input+" "+c.answer[:min(len(c.answer), 20)], func(t *testing.T) {
-			f, r := explained(t, c.input, func(s *Source) {
-				s.Name = func(host string) *Name {
+			f, r := explained(t, c.input, func(s *gather.Source) {
+				s.Name = func(host string) *facts.Name {
 					if host != nameIn(c.input) {
 						t.Errorf("asked for %q", host)
 					}
@@ -104,7 +108,7 @@ func TestNames(t *testing.T) {
 			if c.hint != "" && (len(r.Hints) == 0 || !strings.Contains(r.Hints[0], c.hint)) {
 				t.Errorf("hints %q, want %q", r.Hints, c.hint)
 			}
-			seen := make(map[Line]bool)
+			seen := make(map[render.Line]bool)
 			for _, l := range r.Lines {
 				if seen[l] {
 					t.Errorf("said twice: %+v", l)
@@ -118,18 +122,8 @@ func TestNames(t *testing.T) {
 	}
 }
 
-// nameIn is the name in an input.
-func nameIn(input string) string {
-	in, _ := Parse(input)
+// nameIn returns the name in a text.
+func nameIn(text string) string {
+	in, _ := input.Parse(text)
 	return in.Name
-}
-
-func TestShellWord(t *testing.T) {
-	for path, want := range map[string]string{
-		"/p/shop": "/p/shop", "/p/Über": "/p/Über", "/p/a b": "'/p/a b'", "/p/it's": `'/p/it'\''s'`, "": "''", "/p/$(x)": "'/p/$(x)'", "~/x": "'~/x'",
-	} {
-		if got := ShellWord(path); got != want {
-			t.Errorf("%q: got %s, want %s", path, got, want)
-		}
-	}
 }

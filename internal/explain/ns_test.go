@@ -14,6 +14,12 @@ import (
 	"time"
 
 	"github.com/vishvananda/netlink"
+
+	"lodge/internal/explain/facts"
+	"lodge/internal/explain/gather"
+	"lodge/internal/explain/input"
+	"lodge/internal/explain/render"
+	"lodge/internal/model"
 )
 
 const (
@@ -155,7 +161,7 @@ func socketTo(address string, share bool) (int, error) {
 	return fd, syscall.Bind(fd, sa)
 }
 
-// start starts a puppet and gives its process once it is ready.
+// start starts a puppet and returns its process once it is ready.
 func start(t *testing.T, what string, change ...func(*exec.Cmd)) *os.Process {
 	t.Helper()
 	exe, err := os.Executable()
@@ -200,22 +206,22 @@ func listen(t *testing.T, network, address string) *net.TCPListener {
 	return l.(*net.TCPListener)
 }
 
-// explained gathers and gives the report on a text.
-func explained(t *testing.T, text string, change ...func(*Source)) (*Facts, *Report) {
+// explained gathers, and returns the facts and the report on a text.
+func explained(t *testing.T, text string, change ...func(*gather.Source)) (*facts.Facts, *render.Report) {
 	t.Helper()
-	in, err := Parse(text)
+	in, err := input.Parse(text)
 	if err != nil {
 		t.Fatal(err)
 	}
-	src := Source{Hosts: hostsFile(t, "127.0.0.1 localhost\n::1 localhost\n")}
+	src := gather.Source{Hosts: hostsFile(t, "127.0.0.1 localhost\n::1 localhost\n")}
 	for _, c := range change {
 		c(&src)
 	}
-	f, err := Gather(t.Context(), in, src)
+	a, err := Explain(t.Context(), in, src)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return f, f.Report()
+	return a.Facts, a.Report
 }
 
 func hostsFile(t *testing.T, text string) string {
@@ -228,7 +234,7 @@ func hostsFile(t *testing.T, text string) string {
 }
 
 // cause returns the cause with a code, or ends the test.
-func cause(t *testing.T, r *Report, code Code) Cause {
+func cause(t *testing.T, r *render.Report, code Code) model.Finding {
 	t.Helper()
 	for _, c := range r.Causes {
 		if c.Code == code {
@@ -239,11 +245,11 @@ func cause(t *testing.T, r *Report, code Code) Cause {
 		}
 	}
 	t.Fatalf("no %s in %+v", code, r.Causes)
-	return Cause{}
+	return model.Finding{}
 }
 
 // only fails where a report has other causes than these, in this order.
-func only(t *testing.T, r *Report, codes ...Code) {
+func only(t *testing.T, r *render.Report, codes ...Code) {
 	t.Helper()
 	var got []Code
 	for _, c := range r.Causes {

@@ -4,6 +4,8 @@ import (
 	"net/netip"
 	"testing"
 
+	"lodge/internal/explain/facts"
+	"lodge/internal/explain/input"
 	"lodge/internal/loopback"
 	"lodge/internal/sockets"
 )
@@ -14,17 +16,17 @@ func TestCausesOfErrno(t *testing.T) {
 		"dial tcp 127.0.0.1:7300: connect: no route to host":                                           NoRoute,
 		"dial udp 127.0.0.1:7300: connect: network is unreachable":                                     NoRoute,
 	} {
-		in, err := Parse(text)
+		in, err := input.Parse(text)
 		if err != nil {
 			t.Fatal(err)
 		}
 		ip := netip.MustParseAddr("127.0.0.1")
-		f := &Facts{Input: in, Targets: in.IPs, Local: map[netip.Addr]string{ip: "lo"}}
+		f := &facts.Facts{Question: in, Targets: in.IPs, Local: map[netip.Addr]string{ip: "lo"}}
 		row := sockets.Row{Protocol: loopback.TCP, State: "listen", Local: &sockets.Address{IP: ip, Port: 7300}, Processes: []*sockets.Process{{PID: 1 << 30, Name: "api"}}}
 		if want == DescriptorsUsed {
 			f.Rows = []sockets.Row{row}
 		}
-		got := f.ofErrno([]Cause{{Code: NobodyListens}})
+		got := Report(f).Causes
 		if len(got) != 1 || got[0].Code != want {
 			t.Errorf("%s: %+v", text, got)
 		} else if want == DescriptorsUsed && (len(got[0].PIDs) != 1 || got[0].PIDs[0] != 1<<30) {

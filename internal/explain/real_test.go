@@ -13,8 +13,13 @@ import (
 	"testing"
 	"time"
 
+	"lodge/internal/explain/facts"
+	"lodge/internal/explain/gather"
+	"lodge/internal/explain/input"
 	"lodge/internal/loopback"
+	"lodge/internal/model"
 	"lodge/internal/pidfd"
+	"lodge/internal/procfs"
 	"lodge/internal/sockets"
 )
 
@@ -24,14 +29,14 @@ import (
 // self is the name of this process, as the kernel has it.
 func self(t *testing.T) string {
 	t.Helper()
-	st, ok := stat(os.Getpid())
-	if !ok {
-		t.Fatal("no /proc/self/stat")
+	st, err := procfs.ReadStat(os.Getpid())
+	if err != nil {
+		t.Fatal(err)
 	}
 	return st.Name
 }
 
-func refused(t *testing.T, address string) string {
+func refusal(t *testing.T, address string) string {
 	t.Helper()
 	c, err := net.DialTimeout("tcp", address, waiting)
 	if err == nil {
@@ -41,7 +46,7 @@ func refused(t *testing.T, address string) string {
 	return err.Error()
 }
 
-// inUse binds in vain, without SO_REUSEADDR, and gives Go's message.
+// inUse tries to bind without SO_REUSEADDR, which fails, and returns Go's message.
 func inUse(t *testing.T, address string) string {
 	t.Helper()
 	_, err := socketTo(address, false)
@@ -52,12 +57,12 @@ func inUse(t *testing.T, address string) string {
 }
 
 func TestNobodyListens(t *testing.T) {
-	_, r := explained(t, refused(t, "127.0.0.1:27017"))
+	_, r := explained(t, refusal(t, "127.0.0.1:27017"))
 	only(t, r, NobodyListens)
 	if c := cause(t, r, NobodyListens); !strings.Contains(c.Hint, "MongoDB") || !c.Sure {
 		t.Errorf("%+v", c)
 	}
-	if r.Operation != Connect || r.Error != "ECONNREFUSED" || r.Answer != "Nobody listens on 127.0.0.1:27017." {
+	if r.Operation != input.Connect || r.Error != "ECONNREFUSED" || r.Answer != "Nobody listens on 127.0.0.1:27017." {
 		t.Errorf("%+v", r)
 	}
 }
@@ -76,7 +81,7 @@ func TestListensOnOtherAddress(t *testing.T) {
 			network = "tcp6"
 		}
 		listen(t, network, c.listens)
-		_, r := explained(t, refused(t, c.asked))
+		_, r := explained(t, refusal(t, c.asked))
 		only(t, r, OtherAddress)
 		got := cause(t, r, OtherAddress)
 		if !strings.HasPrefix(got.Hint, c.hint) || !strings.Contains(got.Summary, fmt.Sprint("pid ", os.Getpid())) {
@@ -88,9 +93,9 @@ func TestListensOnOtherAddress(t *testing.T) {
 func TestListensInHome(t *testing.T) {
 	home := netip.MustParseAddr("127.85.120.159")
 	listen(t, "tcp4", "127.85.120.159:14010")
-	message := refused(t, "127.0.0.1:14010")
-	with := func(s *Source) {
-		s.Projects = []Project{{Name: "main", Path: "/home/ann/main", Home4: home, Engine: loopback.EBPF}}
+	message := refusal(t, "127.0.0.1:14010")
+	with := func(s *gather.Source) {
+		s.Projects = []facts.Project{{Name: "main", Path: "/home/ann/main", Home4: home, Engine: loopback.EBPF}}
 		s.Homes = []sockets.Home{{IP4: home, Project: "main", ID: "x"}}
 	}
 	_, r := explained(t, message, with)
@@ -104,7 +109,7 @@ func TestListensInHome(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 	// Inside, localhost is the home.
-	_, r = explained(t, "localhost:14010", with, func(s *Source) { s.Inside = home })
+	_, r = explained(t, "localhost:14010", with, func(s *gather.Source) { s.Inside = home })
 	if len(r.Listeners) != 1 || len(r.Causes) > 0 && r.Causes[0].Code == InHome {
 		t.Errorf("%+v", r)
 	}
@@ -129,10 +134,10 @@ func TestListensInNamespace(t *testing.T) {
 	p := start(t, "listen 127.0.0.1:14020", func(cmd *exec.Cmd) {
 		cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET}
 	})
-	_, r := explained(t, refused(t, "127.0.0.1:14020"))
+	_, r := explained(t, refusal(t, "127.0.0.1:14020"))
 	only(t, r, InNamespace)
 	c := cause(t, r, InNamespace)
-	if !strings.Contains(strings.Join(c.Evidence, "\n"), fmt.Sprintf("pid %d", p.Pid)) {
+	if e := c.Evidence[0]; e.Kind != model.KindSocket || e.Socket.Namespace == 0 || len(e.Socket.Processes) != 1 || e.Socket.Processes[0].PID != p.Pid {
 		t.Errorf("%+v", c)
 	}
 	// Another loopback address there, such as that of a project's home, is not
@@ -140,15 +145,15 @@ func TestListensInNamespace(t *testing.T) {
 	start(t, "listen 127.83.9.9:14021", func(cmd *exec.Cmd) {
 		cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET}
 	})
-	_, r = explained(t, refused(t, "127.0.0.1:14021"))
+	_, r = explained(t, refusal(t, "127.0.0.1:14021"))
 	only(t, r, NobodyListens)
-	_, r = explained(t, refused(t, "127.83.9.9:14021"))
+	_, r = explained(t, refusal(t, "127.83.9.9:14021"))
 	only(t, r, InNamespace)
 }
 
 func TestBoundNotListening(t *testing.T) {
 	p := start(t, "bind 127.0.0.1:14030")
-	_, r := explained(t, refused(t, "127.0.0.1:14030"))
+	_, r := explained(t, refusal(t, "127.0.0.1:14030"))
 	if len(r.Causes) == 1 && r.Causes[0].Code == NobodyListens {
 		t.Skip("this kernel does not show bound sockets (before Linux 6.8)")
 	}
@@ -193,10 +198,10 @@ func TestTimeWait(t *testing.T) {
 	_ = l.Close()
 	_, r := explained(t, inUse(t, "127.0.0.1:14040"))
 	only(t, r, TimeWait)
-	// Whoever connects is told that nobody listens, and that somebody did.
-	_, r = explained(t, refused(t, "127.0.0.1:14040"))
+	// For a connection: no socket listens, and one did.
+	_, r = explained(t, refusal(t, "127.0.0.1:14040"))
 	only(t, r, NobodyListens)
-	if c := cause(t, r, NobodyListens); !strings.Contains(strings.Join(c.Evidence, "\n"), "TIME_WAIT") {
+	if c := cause(t, r, NobodyListens); !strings.Contains(strings.Join(c.Texts(), "\n"), "TIME_WAIT") {
 		t.Errorf("%+v", c)
 	}
 	// The client's end, asked by itself.
@@ -297,7 +302,7 @@ func TestBacklogFull(t *testing.T) {
 	f, r := explained(t, "dial tcp 127.0.0.1:14080: i/o timeout")
 	only(t, r, BacklogFull)
 	c := cause(t, r, BacklogFull)
-	if c.Evidence[0] != "2 connections wait for accept, and 1 may" || f.Kernel.Overflows == 0 || f.Kernel.Drops == 0 {
+	if c.Evidence[0].Limit == nil || c.Evidence[0].Limit.Used != 2 || c.Evidence[0].Limit.Max != 1 || f.Kernel.Overflows == 0 || f.Kernel.Drops == 0 {
 		t.Errorf("%+v, %+v", c, f.Kernel)
 	}
 }
@@ -329,15 +334,15 @@ func TestFirewall(t *testing.T) {
 	_, r := explained(t, "dial tcp 127.0.0.1:14090: i/o timeout")
 	only(t, r, FirewallRule)
 	c := cause(t, r, FirewallRule)
-	if want := []string{"chain inet dev in (at input)", `rule iif "lo" tcp dport 14090 drop`, "its comment says: no database"}; !slices.Equal(c.Evidence, want) {
-		t.Errorf("evidence %q", c.Evidence)
+	if want := []string{"chain inet dev in (at input)", `rule iif "lo" tcp dport 14090 drop`, "its comment says: no database"}; !slices.Equal(c.Texts(), want) {
+		t.Errorf("evidence %q", c.Texts())
 	}
 	if !strings.HasPrefix(c.Hint, "to take the rule away: nft delete rule inet dev in handle ") {
 		t.Errorf("hint %q", c.Hint)
 	}
-	// Refused by a rule, and refused because nobody listens, are told apart.
+	// Refused by a rule, and refused because no socket listens, are told apart.
 	rules("table inet dev {\nchain in {\ntype filter hook input priority 0\ntcp dport 14090 reject with tcp reset\n}\n}\n")
-	_, r = explained(t, refused(t, "127.0.0.1:14090"))
+	_, r = explained(t, refusal(t, "127.0.0.1:14090"))
 	only(t, r, FirewallRule)
 	if !strings.Contains(r.Answer, "refuses connections to 127.0.0.1:14090") {
 		t.Error(r.Answer)
@@ -359,19 +364,19 @@ func TestPrivilegedPort(t *testing.T) {
 
 func TestFamilyOrder(t *testing.T) {
 	listen(t, "tcp4", "127.0.0.1:14100")
-	message := `Get "http://localhost:14100/": ` + refused(t, "[::1]:14100")
+	message := `Get "http://localhost:14100/": ` + refusal(t, "[::1]:14100")
 	_, r := explained(t, message)
 	only(t, r, FamilyOrder)
 	c := cause(t, r, FamilyOrder)
-	if !strings.Contains(c.Summary, "localhost means ::1 first") || !slices.Contains(c.Evidence, "hosts file: ::1 localhost") {
+	if !strings.Contains(c.Summary, "localhost means ::1 first") || !slices.Contains(c.Texts(), "hosts file: ::1 localhost") {
 		t.Errorf("%+v", c)
 	}
-	if !slices.Equal(r.Address.Resolved, []netip.Addr{netip.IPv6Loopback(), ip4Loopback}) {
+	if !slices.Equal(r.Address.Resolved, []netip.Addr{netip.IPv6Loopback(), facts.Loopback4}) {
 		t.Errorf("resolved %v", r.Address.Resolved)
 	}
 	// Where the name has IPv4 only, there is nothing to warn of.
-	_, r = explained(t, "localhost:14100", func(s *Source) { s.Hosts = hostsFile(t, "127.0.0.1 localhost\n") })
-	if slices.ContainsFunc(r.Causes, func(c Cause) bool { return c.Code == FamilyOrder }) {
+	_, r = explained(t, "localhost:14100", func(s *gather.Source) { s.Hosts = hostsFile(t, "127.0.0.1 localhost\n") })
+	if slices.ContainsFunc(r.Causes, func(c model.Finding) bool { return c.Code == FamilyOrder }) {
 		t.Errorf("%+v", r.Causes)
 	}
 }
@@ -390,7 +395,7 @@ func TestReusePortShared(t *testing.T) {
 	start(t, "share 127.0.0.1:14111")
 	start(t, "share 127.0.0.1:14111")
 	_, r = explained(t, "127.0.0.1:14111")
-	if slices.ContainsFunc(r.Causes, func(c Cause) bool { return c.Code == ReusePortShared }) {
+	if slices.ContainsFunc(r.Causes, func(c model.Finding) bool { return c.Code == ReusePortShared }) {
 		t.Errorf("%+v", r.Causes)
 	}
 }
@@ -400,7 +405,7 @@ func TestProcessStopped(t *testing.T) {
 	if err := p.Signal(syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "stopped", func() bool { st, _ := stat(p.Pid); return st.State == 'T' })
+	eventually(t, "stopped", func() bool { st, _ := procfs.ReadStat(p.Pid); return st.State == 'T' })
 	_, r := explained(t, "dial tcp 127.0.0.1:14120: i/o timeout")
 	only(t, r, ProcessStopped)
 	if c := cause(t, r, ProcessStopped); !strings.Contains(c.Hint, fmt.Sprint("kill -CONT ", p.Pid)) {
@@ -414,7 +419,7 @@ func TestNotLocal(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, r := explained(t, err.Error())
-	if r.Causes[0].Code != NotLocal || r.Causes[0].Operation != Bind || !strings.Contains(r.Causes[0].Hint, lan+" (lan0)") {
+	if r.Causes[0].Code != NotLocal || r.Causes[0].Operation != input.Bind || !strings.Contains(r.Causes[0].Hint, lan+" (lan0)") {
 		t.Errorf("%+v", r.Causes)
 	}
 	_, r = explained(t, "dial tcp 10.9.8.7:14130: i/o timeout")
@@ -466,7 +471,7 @@ func TestEphemeralExhausted(t *testing.T) {
 }
 
 func TestListensNow(t *testing.T) {
-	message := refused(t, "127.0.0.1:14160")
+	message := refusal(t, "127.0.0.1:14160")
 	listen(t, "tcp4", "127.0.0.1:14160")
 	_, r := explained(t, message)
 	only(t, r, ListensNow)
@@ -487,26 +492,26 @@ func TestFreeNow(t *testing.T) {
 
 func TestProcessDied(t *testing.T) {
 	status := 3
-	with := func(s *Source) {
-		s.Projects = []Project{{Name: "shop", Path: "/home/ann/shop", Home4: netip.MustParseAddr("127.70.1.1"), Services: []Service{
+	with := func(s *gather.Source) {
+		s.Projects = []facts.Project{{Name: "shop", Path: "/home/ann/shop", Home4: netip.MustParseAddr("127.70.1.1"), Services: []facts.Service{
 			{Name: "web", State: "ready", Ports: []uint16{14181}},
 			{Name: "db", State: "backoff", Ended: true, Exit: &status, Reason: "exit status 3", Ports: []uint16{14180}},
 		}}}
 	}
-	_, r := explained(t, refused(t, "127.0.0.1:14180"), with)
+	_, r := explained(t, refusal(t, "127.0.0.1:14180"), with)
 	only(t, r, ProcessDied)
 	c := cause(t, r, ProcessDied)
 	if !strings.Contains(c.Summary, "db of project shop") || !strings.Contains(c.Summary, "exit status 3") || c.Hint != "read its log: cd /home/ann/shop && lodge logs db" {
 		t.Errorf("%+v", c)
 	}
-	_, r = explained(t, refused(t, "127.0.0.1:14181"), with)
+	_, r = explained(t, refusal(t, "127.0.0.1:14181"), with)
 	only(t, r, NobodyListens)
 }
 
 func TestNameNotResolved(t *testing.T) {
 	_, r := explained(t, "db.shop.test:5432")
 	only(t, r, NameUnknown)
-	_, r = explained(t, "db.shop.test:5432", func(s *Source) { s.Hosts = hostsFile(t, "127.0.0.1 db.shop.test\n") })
+	_, r = explained(t, "db.shop.test:5432", func(s *gather.Source) { s.Hosts = hostsFile(t, "127.0.0.1 db.shop.test\n") })
 	if r.Address.ResolvedBy != "hosts file" || r.Address.NameRFC == "" {
 		t.Errorf("%+v", r.Address)
 	}
@@ -524,7 +529,7 @@ func TestConnectionLeft(t *testing.T) {
 	_ = l.Close()
 	_, r := explained(t, inUse(t, "127.0.0.1:14190"))
 	only(t, r, HeldByProcess)
-	if c := cause(t, r, HeldByProcess); !slices.Equal(c.PIDs, []int{os.Getpid()}) || !strings.Contains(c.Evidence[0], "127.0.0.1:14190 -> ") || p.Pid == 0 {
+	if c := cause(t, r, HeldByProcess); !slices.Equal(c.PIDs, []int{os.Getpid()}) || c.Evidence[0].Socket == nil || c.Evidence[0].Socket.Local.Port != 14190 || p.Pid == 0 {
 		t.Errorf("%+v", c)
 	}
 }
@@ -550,7 +555,7 @@ func TestUDP(t *testing.T) {
 func TestEnd(t *testing.T) {
 	p := start(t, "listen 127.0.0.1:14210")
 	f, _ := explained(t, ":14210")
-	vs := f.Victims()
+	vs := Victims(f)
 	if len(vs) != 1 || vs[0].PID != p.Pid {
 		t.Fatalf("%+v", vs)
 	}
@@ -559,7 +564,7 @@ func TestEnd(t *testing.T) {
 	if err := End(t.Context(), other, waiting); !errors.Is(err, pidfd.ErrGone) {
 		t.Fatalf("another process with that number: %v", err)
 	}
-	if st, ok := stat(p.Pid); !ok || st.State == 'Z' {
+	if st, err := procfs.ReadStat(p.Pid); err != nil || st.State == 'Z' {
 		t.Fatal("it was signalled")
 	}
 	go func() { _, _ = p.Wait() }()

@@ -1,6 +1,9 @@
 package loopback
 
-import "strings"
+import (
+	"net/netip"
+	"strings"
+)
 
 // Scope says from where an address can be reached.
 type Scope string
@@ -16,19 +19,14 @@ const (
 	ScopeMulticast Scope = "multicast"
 )
 
-// Reach reports who can reach a socket with an address of a scope, in plain words,
-// as the end of "… can be reached"; "" where the address itself tells more
-// (BlockOf).
-func (s Scope) Reach() string {
-	switch s {
-	case ScopeContainer:
+// ReachOf reports who can reach a socket at an address with a scope, in plain words,
+// as the end of "… can be reached". A container bridge's address is told by its
+// interface, and so by the scope; all others by the block that they are in.
+func ReachOf(s Scope, ip netip.Addr) string {
+	if s == ScopeContainer {
 		return "from this machine and its containers"
-	case ScopeLoopback, ScopeHome:
-		return reachMachine
-	case ScopeAll:
-		return reachWild
 	}
-	return ""
+	return BlockOf(ip).Reach
 }
 
 // IsContainerBridge reports whether an interface connects containers or virtual

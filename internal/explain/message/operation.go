@@ -129,16 +129,17 @@ var reBehind = compiled(`^(?:\s*\([^)]*\))?[\s:]+(\d{2,5})(?:/(?:tcp|udp))?\s*(?
 func usualPort(line string, alone bool) (uint16, bool) {
 	low := strings.ToLower(line)
 	for _, u := range []struct {
-		word  string
-		port  uint16
-		alone bool
+		word   string
+		scheme string
+		alone  bool
 	}{
-		{"sqlstate[hy000] [2002]", 3306, true}, {"mysql server on", 3306, false}, {"error 2002 (hy000)", 3306, false}, {"error 2003 (hy000)", 3306, false}, {"mysql", 3306, false}, {"mariadb", 3306, false},
-		{"redis", 6379, false}, {"mongo", 27017, false}, {"psql:", 5432, false}, {"psycopg", 5432, false}, {"postgres", 5432, false}, {"memcache", 11211, false},
-		{"ssh: connect", 22, false}, {"amqp", 5672, false},
+		{"sqlstate[hy000] [2002]", "mysql", true},
+		{"mysql server on", "mysql", false}, {"error 2002 (hy000)", "mysql", false}, {"error 2003 (hy000)", "mysql", false}, {"mysql", "mysql", false}, {"mariadb", "mysql", false},
+		{"redis", "redis", false}, {"mongo", "mongodb", false}, {"psql:", "postgres", false}, {"psycopg", "postgres", false}, {"postgres", "postgres", false}, {"memcache", "memcached", false},
+		{"ssh: connect", "ssh", false}, {"amqp", "amqp", false},
 	} {
 		if (u.alone || !alone) && strings.Contains(low, u.word) {
-			return u.port, true
+			return target.SchemePort(u.scheme)
 		}
 	}
 	return 0, false

@@ -6,15 +6,16 @@ import (
 	"strings"
 
 	"lodge/internal/loopback"
+	"lodge/internal/model"
 )
 
 // Operation is what was tried.
-type Operation string
+type Operation = model.Operation
 
 // The operations that fail.
 const (
-	Connect Operation = "connect"
-	Bind    Operation = "bind"
+	Connect = model.Connect
+	Bind    = model.Bind
 )
 
 // Reading is one failure of which a message tells, or, where it tells none, the

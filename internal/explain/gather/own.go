@@ -1,0 +1,145 @@
+package gather
+
+import (
+	"bytes"
+	"debug/elf"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"slices"
+	"strconv"
+	"strings"
+
+	"lodge/internal/explain/facts"
+	"lodge/internal/sockets"
+)
+
+// Own returns what a process is of lodge itself, such as "keeper", or "" for
+// any other process. To end one of these ends a project, or the names of all.
+//
+// It is known by its executable, which is this program's or is called lodge and
+// was built from its source, and by its arguments: another program
+// may be called lodge too. Where the executable may not be read, because it is
+// another user's, its name counts; the caller could not end it either.
+func Own(p *sockets.Process) string {
+	role := ownRole(strings.Fields(p.Command))
+	exe := filepath.Base(strings.TrimSuffix(p.Executable, " (deleted)"))
+	switch {
+	case strings.HasPrefix(exe, "lodge"):
+		if isAnothers(p.PID) {
+			return ""
+		}
+		if p.Command == "" {
+			return "process" // its arguments cannot be read
+		}
+		return role
+	case p.Executable == "" && strings.HasPrefix(p.Name, "lodge"):
+		// Another user's: neither its executable nor, perhaps, its arguments.
+		if p.Command == "" {
+			return "process"
+		}
+		return role
+	case role != "" && isThisProgram(p.PID):
+		return role
+	}
+	return ""
+}
+
+// ownRole reads arguments of lodge: the command that it carries out.
+func ownRole(args []string) string {
+	if len(args) == 0 {
+		return ""
+	}
+	switch filepath.Base(args[0]) {
+	case "lodge-shim", "lodge-hosts": // before they become the program that was asked for
+		return "shim"
+	case "lodge-helper":
+		return "helper"
+	case "lodged":
+		return "daemon"
+	}
+	for _, a := range args[1:] {
+		if strings.HasPrefix(a, "-") {
+			continue
+		}
+		if slices.Contains([]string{
+			"keeper", "daemon", "helper", "up", "run", "exec", "logs", "open", "restart", "down", "top", "probe", "ports", "explain", "trust", "setup", "doctor", "ls",
+		}, a) {
+			return a
+		}
+		return ""
+	}
+	return ""
+}
+
+// isThisProgram reports whether a process runs the file that this one runs.
+func isThisProgram(pid int) bool {
+	own, err := os.Stat("/proc/self/exe")
+	if err != nil {
+		return false
+	}
+	other, err := os.Stat("/proc/" + strconv.Itoa(pid) + "/exe")
+	return err == nil && os.SameFile(own, other)
+}
+
+// isAnothers reports whether the executable of a process can be read and was
+// not built from this program's source, in whatever version.
+func isAnothers(pid int) bool {
+	if isThisProgram(pid) {
+		return false
+	}
+	own, ok := debug.ReadBuildInfo()
+	if !ok {
+		return false
+	}
+	f, err := os.Open("/proc/" + strconv.Itoa(pid) + "/exe")
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	e, err := elf.NewFile(f)
+	if err != nil {
+		return true
+	}
+	section := e.Section(".go.buildinfo")
+	if section == nil || section.Size > 1<<20 {
+		return true
+	}
+	// The lines of debug.BuildInfo stand in it as text (debug/buildinfo).
+	b, err := section.Data()
+	return err != nil || !bytes.Contains(b, []byte("\nmod\t"+own.Main.Path+"\t"))
+}
+
+// role is Own, also for a keeper that the daemon tells of.
+func role(f *facts.Facts, p *sockets.Process) string {
+	if slices.ContainsFunc(f.Projects, func(q facts.Project) bool { return q.KeeperPID != 0 && q.KeeperPID == p.PID }) {
+		return "keeper"
+	}
+	return Own(p)
+}
+
+// setApart puts the processes of lodge itself behind the others that hold the
+// same socket, and notes which they are.
+func setApart(f *facts.Facts) {
+	f.Own = make(map[int]string)
+	apart := func(ps []*sockets.Process) {
+		var others, own []*sockets.Process
+		for _, p := range ps {
+			if role := role(f, p); role != "" {
+				f.Own[p.PID] = role
+				own = append(own, p)
+			} else {
+				others = append(others, p)
+			}
+		}
+		copy(ps, append(others, own...))
+	}
+	for _, rows := range [][]sockets.Row{f.Rows, f.Serving, f.Elsewhere, f.There} {
+		for i := range rows {
+			apart(rows[i].Processes)
+			if rows[i].Peer != nil {
+				apart(rows[i].Peer.Processes)
+			}
+		}
+	}
+}

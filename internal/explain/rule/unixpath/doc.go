@@ -1,0 +1,2 @@
+// Package unixpath has the causes that lie with the path of a Unix socket.
+package unixpath
