@@ -34,6 +34,8 @@ var allowed = map[string][]string{
 	"logs":             {},
 	"sockets":          {"loopback", "procfs", "mark"},
 	"proxy":            {},
+	"proxy/buffers":    {},
+	"proxy/http1":      {"proxy/buffers"},
 	"bpf":              {"loopback", "owners", "procfs"},
 	"hosts":            {},
 	"names":            {"loopback", "service"},
