@@ -6,9 +6,9 @@ import (
 	"testing"
 )
 
-// BenchmarkHot is one small request on the hot road. Client and service
+// BenchmarkFastPath is one small request on the fast path. Client and service
 // allocate nothing, so what is reported is the engine's.
-func BenchmarkHot(b *testing.B) {
+func BenchmarkFastPath(b *testing.B) {
 	answer := []byte("HTTP/1.1 200 OK\r\nServer: nginx/1.22.1\r\nDate: Tue, 24 Nov 2026 15:15:04 GMT\r\nContent-Type: text/plain\r\nContent-Length: 100\r\n" +
 		"Last-Modified: Tue, 24 Nov 2026 14:07:12 GMT\r\nConnection: keep-alive\r\nETag: \"674332a0-64\"\r\nAccept-Ranges: bytes\r\n\r\n" + string(make([]byte, 100)))
 	up, err := net.Listen("tcp", "127.0.0.1:0")

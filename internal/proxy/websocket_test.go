@@ -302,7 +302,7 @@ func mine() int {
 	buf = buf[:runtime.Stack(buf, true)]
 	n := 0
 	for g := range strings.SplitSeq(string(buf), "\n\n") {
-		if strings.Contains(g, "internal/proxy.(*side)") || strings.Contains(g, "internal/proxy.(*h1conn)") {
+		if strings.Contains(g, "internal/proxy/tunnel.(*side)") || strings.Contains(g, "internal/proxy.(*fastConn)") {
 			n++
 		}
 	}

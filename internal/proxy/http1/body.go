@@ -67,14 +67,13 @@ type Body struct {
 	chunks io.Reader // of a chunked one
 }
 
-// NewBody returns the body that follows the head that was read last. length is in
+// Begin makes b the body that follows the head that was read last. length is in
 // bytes, ChunkedLength or ToEndLength.
-func NewBody(from *Reader, length int64) *Body {
-	b := &Body{from: from, left: length}
+func (b *Body) Begin(from *Reader, length int64) {
+	*b = Body{from: from, left: length}
 	if length == ChunkedLength {
 		b.chunks = httputil.NewChunkedReader(from.Reader)
 	}
-	return b
 }
 
 func (b *Body) Read(p []byte) (int, error) {
