@@ -10,8 +10,8 @@ import (
 	"lodge/internal/proxy/policy"
 )
 
-// The words of a table are those of package policy, so that who makes one needs
-// this package only.
+// The words of a table are those of package policy, so that a caller that
+// makes one needs this package only.
 type (
 	// Service is what the engine must know of one; see [policy.Service].
 	Service = policy.Service

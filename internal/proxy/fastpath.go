@@ -145,7 +145,7 @@ func (c *fastConn) handle() (keep, mine bool) {
 			return false, false
 		}
 		if wait {
-			if r, p = c.hold(); r != nil && r.byTransport(&c.req) {
+			if r, p = c.awaitReady(); r != nil && r.byTransport(&c.req) {
 				c.handOver()
 				return false, false
 			}
@@ -166,12 +166,12 @@ func (c *fastConn) handle() (keep, mine bool) {
 	return c.refuse(pages.Moving()), true
 }
 
-// hold waits for a service that is not ready.
-func (c *fastConn) hold() (*route, *pages.Page) {
+// awaitReady waits for a service that is not ready.
+func (c *fastConn) awaitReady() (*route, *pages.Page) {
 	c.waits(true)
 	defer c.waits(false)
 	choose := func(s *snapshot) (*route, *pages.Page, bool) { return c.e.decide(s, &c.req, c.accepted.only) }
-	return c.e.hold(c.e.ctx, choose, c.goneChan())
+	return c.e.awaitReady(c.e.ctx, choose, c.goneChan())
 }
 
 // refuse answers with a page instead of a service's answer.

@@ -76,8 +76,8 @@ func floods() map[string]func(h *h2, i int) error {
 		"data that is padding": func(h *h2, i int) error {
 			return open(h, i, func() error { return h.f.WriteDataPadded(1, false, nil, []byte{0}) })
 		},
-		"frames that nobody knows": func(h *h2, _ int) error { return h.f.WriteRawFrame(0xbe, 0, 0, []byte("grease")) },
-		"goaway":                   func(h *h2, _ int) error { return h.f.WriteGoAway(0, http2.ErrCodeNo, nil) },
+		"frames of an unknown type": func(h *h2, _ int) error { return h.f.WriteRawFrame(0xbe, 0, 0, []byte("grease")) },
+		"goaway":                    func(h *h2, _ int) error { return h.f.WriteGoAway(0, http2.ErrCodeNo, nil) },
 	}
 }
 

@@ -119,7 +119,7 @@ func (g *general) serve(w http.ResponseWriter, r *http.Request) {
 		rt, p, wait := e.decide(e.snap.Load(), &x.req, a.only)
 		if wait {
 			choose := func(s *snapshot) (*route, *pages.Page, bool) { return e.decide(s, &x.req, a.only) }
-			rt, p = e.hold(r.Context(), choose, nil)
+			rt, p = e.awaitReady(r.Context(), choose, nil)
 		}
 		if p != nil {
 			x.answer(p)

@@ -18,17 +18,25 @@ func (x *generalCall) interim(head *http1.Response) error {
 		return nil
 	}
 	h := x.w.Header()
-	head.ForClient(func(f http1.Field) { h.Add(string(f.Name), string(f.Value)) })
+	addFields(h, head)
 	x.w.WriteHeader(head.Status)
 	clear(h)
 	return nil
+}
+
+func addFields(h http.Header, head *http1.Response) {
+	for _, f := range head.Fields {
+		if head.Passes(f) {
+			h.Add(string(f.Name), string(f.Value))
+		}
+	}
 }
 
 // relay writes an answer as it comes. empty: it has no body. by is the connection
 // that it comes from; nil: it is net/http's.
 func (x *generalCall) relay(head *http1.Response, body http1.Source, empty bool, by *upstream.Conn) error {
 	h := x.w.Header()
-	head.ForClient(func(f http1.Field) { h.Add(string(f.Name), string(f.Value)) })
+	addFields(h, head)
 	if n := head.ContentLength; n >= 0 && head.Status != http.StatusNoContent {
 		h.Set("Content-Length", strconv.FormatInt(n, 10))
 	}
@@ -44,7 +52,8 @@ func (x *generalCall) relay(head *http1.Response, body http1.Source, empty bool,
 	}
 	block := x.e.buffers.Block()
 	defer x.e.buffers.PutBlock(block)
-	to := &responseSink{w: x.w, flush: http.NewResponseController(x.w).Flush, block: block}
+	x.sink = responseSink{w: x.w, flush: http.NewResponseController(x.w).Flush, block: block}
+	to := &x.sink
 	if by != nil && by.Body.Begun() {
 		return http1.Relay(to, body)
 	}

@@ -23,8 +23,9 @@ type generalCall struct {
 	ctx      context.Context // of in
 	req      http1.Request
 	msg      message
-	inline   []byte      // a short body: see inlineSize
-	stop     func() bool // takes back what use has arranged
+	sink     responseSink // of the answer's body
+	inline   []byte       // a short body: see inlineSize
+	stop     func() bool  // takes back what use has arranged
 }
 
 // use is sender's: it closes a connection to a service when the client goes.

@@ -107,7 +107,7 @@ func (p passThrough) serve(c *fastConn, st tls.ConnectionState) bool {
 	for range maxMoves {
 		r, _, wait := choose(e.snap.Load())
 		if wait {
-			r, _ = e.hold(e.ctx, choose, c.goneChan())
+			r, _ = e.awaitReady(e.ctx, choose, c.goneChan())
 		}
 		if r == nil {
 			break

@@ -53,8 +53,8 @@ type router struct {
 }
 
 // decide reports where a request goes by a table: to a route, or, if there is a
-// page, to no service. wait: the service starts, or can be started, and hold must
-// be called. only is the ID of the one service that the listener is for.
+// page, to no service. wait: the service starts, or can be started, and
+// awaitReady must be called. only is the ID of the one service that the listener is for.
 func (t *router) decide(s *snapshot, req *http1.Request, only string) (r *route, p *pages.Page, wait bool) {
 	d := t.rules.Decide(s.table, req, only)
 	if d.Refusal != policy.Allowed {

@@ -194,8 +194,8 @@ func (c *Conn) client(ask bool) *Account {
 	return a
 }
 
-// Close closes the connection. One that flooded is told so first, and then
-// held for a while: its client comes again no sooner.
+// Close closes the connection. One that flooded is told so first, and closed
+// after a while: its client comes again no sooner.
 func (c *Conn) Close() error {
 	var err error
 	c.once.Do(func() {
@@ -225,7 +225,7 @@ func (c *Conn) farewell(last uint32) {
 		_, _ = c.Conn.Write(goAway(last, codeCalm)) // it may not listen any more
 	}
 	c.writing.Unlock()
-	c.ledger.hold(c.done)
+	c.ledger.delayClose(c.done)
 }
 
 // Accepted returns the connection as it was accepted.

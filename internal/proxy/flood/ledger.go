@@ -11,7 +11,7 @@ import (
 // Ledger bounds what one client may cost over all its connections, and
 // remembers those that flooded.
 //
-// A client is who the connection comes from: a machine of the network by its
+// A client is where the connection comes from: a machine of the network by its
 // address, and one of this machine, where all come from 127.0.0.1, by what
 // the caller says, which is asked only for connections that stand out. All
 // connections whose client is not known share one budget; when that is empty,
@@ -22,7 +22,7 @@ type Ledger struct {
 	penalty time.Duration
 
 	watching atomic.Int64 // until when each connection's client is asked for, as UnixNano
-	held     atomic.Int32 // connections that are held before they are closed
+	delayed  atomic.Int32 // connections whose closing is delayed
 
 	mu       sync.Mutex // guards what follows
 	accounts map[string]*Account
@@ -48,11 +48,10 @@ const (
 	admitEvery     = 100 * time.Millisecond
 	// A connection waits so long to be let in, or is closed afterwards.
 	admitMost = 3 * time.Second
-	// A connection that flooded is held for this part of the penalty before it
-	// is closed.
-	holdShare = 1. / 30
-	// So many connections are held at once; others are closed at once.
-	maxHeld     = 512
+	// A connection that flooded is closed after this part of the penalty.
+	delayShare = 1. / 30
+	// So many are delayed at once; others are closed at once.
+	maxDelayed  = 512
 	maxAccounts = 1024
 )
 
@@ -216,7 +215,7 @@ func (l *Ledger) Admit(c net.Conn, done <-chan struct{}) (*Account, bool) {
 		return a, true
 	}
 	if wait > admitMost {
-		l.holdFor(admitMost, done)
+		l.delay(admitMost, done)
 		return nil, false
 	}
 	return a, pause(wait, done)
@@ -240,17 +239,17 @@ func (l *Ledger) turn(a *Account, now time.Time) time.Duration {
 	return wait
 }
 
-// hold keeps a connection that is to be closed, so that its client does not
+// delayClose keeps a connection that is to be closed, so that its client does not
 // come again at once.
-func (l *Ledger) hold(done <-chan struct{}) { l.holdFor(l.holdTime(), done) }
+func (l *Ledger) delayClose(done <-chan struct{}) { l.delay(l.closeDelay(), done) }
 
-func (l *Ledger) holdTime() time.Duration { return time.Duration(float64(l.penalty) * holdShare) }
+func (l *Ledger) closeDelay() time.Duration { return time.Duration(float64(l.penalty) * delayShare) }
 
-func (l *Ledger) holdFor(d time.Duration, done <-chan struct{}) {
-	if l.held.Add(1) <= maxHeld {
+func (l *Ledger) delay(d time.Duration, done <-chan struct{}) {
+	if l.delayed.Add(1) <= maxDelayed {
 		pause(d, done)
 	}
-	l.held.Add(-1)
+	l.delayed.Add(-1)
 }
 
 // pause waits, and reports whether the time has passed.

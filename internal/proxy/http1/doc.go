@@ -4,6 +4,6 @@
 // leniently: lines may end in LF alone, and folded lines are joined; what is
 // written to the client ends its lines in CR LF.
 //
-// It opens no connection, has no clock and decides nothing: who may ask for
-// what is decided by package policy.
+// It opens no connection, has no clock and decides nothing: which requests may
+// pass is decided by package policy.
 package http1

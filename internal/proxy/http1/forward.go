@@ -116,7 +116,7 @@ func (r *Request) appendFraming(out []byte) []byte {
 	return out
 }
 
-// appendForwarded writes who asks, and by which name.
+// appendForwarded writes which client asks, and by which name.
 func (r *Request) appendForwarded(out []byte, c *Client) []byte {
 	out = append(out, c.xff...)
 	out = append(out, "X-Forwarded-Host: "...)

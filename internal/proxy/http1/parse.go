@@ -135,6 +135,9 @@ func (r *Request) Adopt(in *http.Request, maxFields int) error {
 	if !IsToken(r.Method) { // net/http checks none of HTTP/2's
 		return errMethod
 	}
+	if r.Fields == nil {
+		r.Fields = make([]Field, 0, len(in.Header)+2) // a few fields come twice
+	}
 	for k, vv := range in.Header {
 		for _, v := range vv {
 			f := NewField(Bytes(k), Bytes(v))

@@ -44,21 +44,17 @@ type Request struct {
 	codings     int
 	teTrailers  bool // TE: trailers
 
-	buf  []byte         // the head, as it came
-	name *[MaxHost]byte // where Name is
+	buf  []byte        // the head, as it came
+	name [MaxHost]byte // where Name is
 }
 
 // reset forgets the request before.
 func (r *Request) reset() {
-	name := r.name
-	if name == nil {
-		name = new([MaxHost]byte)
-	}
 	buf := r.buf[:0]
 	if cap(buf) > maxKept {
 		buf = nil
 	}
-	*r = Request{Fields: r.Fields[:0], buf: buf, name: name}
+	*r = Request{Fields: r.Fields[:0], buf: buf}
 }
 
 // Raw returns the head as it came; nil if it came over HTTP/2.
@@ -163,7 +159,7 @@ func (r *Request) finish() error {
 		r.Upgrade = nil
 	}
 	var ok bool
-	if r.Name, r.Port, ok = SplitHost(r.name, r.Host); !ok {
+	if r.Name, r.Port, ok = SplitHost(&r.name, r.Host); !ok {
 		return errHost
 	}
 	if !r.originForm() {

@@ -20,7 +20,7 @@ type Response struct {
 	Minor         int // of the version
 	Status        int
 	Reason        []byte  // may be empty
-	Fields        []Field // all of them; [Response.AppendFields] chooses
+	Fields        []Field // all of them; [Response.Passes] chooses
 	ContentLength int64   // the field, in bytes; -1: none
 	Upgrade       []byte
 	Trailer       []byte // the names of trailer fields that are announced
@@ -223,6 +223,9 @@ func (r *Response) Interim() bool { return r.Status < 200 && r.Status != http.St
 // Adopt makes r the answer that net/http has read.
 func (r *Response) Adopt(status int, header http.Header, contentLength int64, trailer http.Header) {
 	*r = Response{Fields: r.Fields[:0], connection: r.connection[:0], Minor: 1, Status: status, ContentLength: contentLength}
+	if r.Fields == nil {
+		r.Fields = make([]Field, 0, len(header)+2) // a few fields come twice
+	}
 	for k, vv := range header {
 		for _, v := range vv {
 			f := NewField(Bytes(k), Bytes(v))
@@ -237,28 +240,19 @@ func (r *Response) Adopt(status int, header http.Header, contentLength int64, tr
 	}
 }
 
-// ForClient calls f with each field that is for the client: not with those that
-// speak of the connection to the service (RFC 9110, section 7.6.1), nor with
-// those that are written anew.
-func (r *Response) ForClient(f func(Field)) {
-	for _, h := range r.Fields {
-		if r.passes(h) {
-			f(h)
-		}
-	}
-}
-
-// AppendFields writes the fields of [Response.ForClient].
+// AppendFields writes the fields that are for the client.
 func (r *Response) AppendFields(out []byte) []byte {
 	for _, h := range r.Fields {
-		if r.passes(h) {
+		if r.Passes(h) {
 			out = AppendField(out, h.Name, h.Value)
 		}
 	}
 	return out
 }
 
-func (r *Response) passes(f Field) bool {
+// Passes reports whether a field is for the client: one that does not speak of the
+// connection to the service (RFC 9110, section 7.6.1), and is not written anew.
+func (r *Response) Passes(f Field) bool {
 	switch f.Kind {
 	case KindConnection, KindContentLength, KindKeepAlive, KindTE, KindTrailer, KindTransferEncoding, KindUpgrade:
 		return false

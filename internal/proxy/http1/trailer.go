@@ -72,7 +72,7 @@ func parseTrailer(b []byte) (http.Header, error) {
 }
 
 // trailerField reports whether a field may come after the body (RFC 9110, section
-// 6.5.1): none that says how to read the message, or who sends it.
+// 6.5.1): none that says how to read the message, or where it comes from.
 func trailerField(k []byte) bool {
 	if !httpguts.ValidTrailerHeader(http.CanonicalHeaderKey(string(k))) {
 		return false

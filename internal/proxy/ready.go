@@ -9,10 +9,10 @@ import (
 	"lodge/internal/proxy/pages"
 )
 
-// hold is decide for a service that is not ready: it waits until it is, until
+// awaitReady is decide for a service that is not ready: it waits until it is, until
 // it is known not to become so, until the limit, or until gone is closed.
 // choose is decide for a given table.
-func (t *router) hold(ctx context.Context, choose func(*snapshot) (*route, *pages.Page, bool), gone <-chan struct{}) (*route, *pages.Page) {
+func (t *router) awaitReady(ctx context.Context, choose func(*snapshot) (*route, *pages.Page, bool), gone <-chan struct{}) (*route, *pages.Page) {
 	ctx, cancel := context.WithTimeout(ctx, t.lim.HoldTime)
 	var watch sync.WaitGroup
 	watch.Go(func() {

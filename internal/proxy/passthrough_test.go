@@ -77,7 +77,7 @@ func TestRaw(t *testing.T) {
 			t.Errorf("got %d %s", res.StatusCode, b)
 		}
 	})
-	t.Run("web stays HTTP for those who do not say otherwise", func(t *testing.T) {
+	t.Run("web stays HTTP for clients that do not say otherwise", func(t *testing.T) {
 		for _, protos := range [][]string{nil, {"http/1.1"}} {
 			c, err := r.dialTLS("web.shop.localhost", protos...)
 			if err != nil {
@@ -90,7 +90,7 @@ func TestRaw(t *testing.T) {
 			}
 		}
 	})
-	t.Run("web is joined for those who do", func(t *testing.T) {
+	t.Run("web is joined for those that do", func(t *testing.T) {
 		c, err := r.dialTLS("web.shop.localhost", "gopher")
 		if err != nil {
 			t.Fatal(err)
@@ -100,7 +100,7 @@ func TestRaw(t *testing.T) {
 			t.Errorf("got %q", b)
 		}
 	})
-	t.Run("a name of nobody", func(t *testing.T) {
+	t.Run("a name that leads nowhere", func(t *testing.T) {
 		if _, err := r.dialTLS("nobody.localhost", "gopher"); err == nil {
 			t.Error("it got a connection")
 		}
