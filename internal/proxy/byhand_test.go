@@ -191,7 +191,7 @@ func TestUpgradeAfterGeneralPath(t *testing.T) {
 				r := newRig(t, Config{})
 				r.serve(at("web", up), secure)
 				c := r.dial()
-				var end func() error = c.(*net.TCPConn).CloseWrite
+				end := c.(*net.TCPConn).CloseWrite
 				if overTLS {
 					tc := tls.Client(c, &tls.Config{RootCAs: r.pool, ServerName: "web.shop.localhost"})
 					c, end = tc, tc.CloseWrite

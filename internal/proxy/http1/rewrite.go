@@ -23,13 +23,13 @@ func inward(v []byte, r *Request, origin string) []byte {
 
 // RewriteLocation makes a Location that leads to the host that the service was
 // told lead to the name that the client asked for.
-func (p *Response) RewriteLocation(r *Request, to Target) {
+func (r *Response) RewriteLocation(req *Request, to Target) {
 	if to.Origin == "" {
 		return
 	}
-	for i := range p.Fields {
-		if p.Fields[i].Kind == KindLocation {
-			p.Fields[i].Value = outward(p.Fields[i].Value, r, to.Host)
+	for i := range r.Fields {
+		if r.Fields[i].Kind == KindLocation {
+			r.Fields[i].Value = outward(r.Fields[i].Value, req, to.Host)
 		}
 	}
 }
