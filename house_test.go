@@ -35,7 +35,7 @@ var allowed = map[string][]string{
 	"watch":                 {},
 	"logs":                  {},
 	"sockets":               {"loopback", "procfs", "sockets/diag", "sockets/holders", "sockets/netif"},
-	"proxy":                 {},
+	"proxy":                 {"proxy/buffers", "proxy/flood", "proxy/http1", "proxy/pages", "proxy/policy", "proxy/socket", "proxy/tunnel", "proxy/upstream"},
 	"bpf":                   {"owners", "procfs"},
 	"hosts":                 {},
 	"names":                 {"loopback", "service"},
@@ -92,6 +92,14 @@ var allowed = map[string][]string{
 	"explain/rule/refused":  {"explain/facts", "explain/rule", "explain/words", "loopback", "model", "sockets"},
 	"explain/rule/route":    {"explain/facts", "explain/firewall", "explain/rule", "explain/words", "loopback", "model", "sockets"},
 	"explain/rule/unixpath": {"explain/facts", "explain/rule", "explain/rule/bind", "explain/rule/listener", "explain/words", "model", "sockets"},
+	"proxy/buffers":         {},
+	"proxy/flood":           {},
+	"proxy/http1":           {"proxy/buffers"},
+	"proxy/pages":           {"proxy/http1", "proxy/policy"},
+	"proxy/policy":          {"proxy/http1"},
+	"proxy/socket":          {},
+	"proxy/tunnel":          {"proxy/buffers", "proxy/socket"},
+	"proxy/upstream":        {"proxy/buffers", "proxy/http1", "proxy/policy", "proxy/socket", "proxy/tunnel"},
 }
 
 type pkg struct {

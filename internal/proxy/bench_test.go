@@ -1,21 +1,24 @@
 package proxy
 
 import (
+	"context"
 	"io"
 	"net"
+	"net/http"
 	"testing"
 )
 
-// BenchmarkHot is one small request on the hot road. Client and service
-// allocate nothing, so what is reported is the engine's.
-func BenchmarkHot(b *testing.B) {
+// smallAnswers is a service that answers each request with 100 bytes, and
+// allocates nothing. It returns its address.
+func smallAnswers(b *testing.B) string {
+	b.Helper()
 	answer := []byte("HTTP/1.1 200 OK\r\nServer: nginx/1.22.1\r\nDate: Tue, 24 Nov 2026 15:15:04 GMT\r\nContent-Type: text/plain\r\nContent-Length: 100\r\n" +
 		"Last-Modified: Tue, 24 Nov 2026 14:07:12 GMT\r\nConnection: keep-alive\r\nETag: \"674332a0-64\"\r\nAccept-Ranges: bytes\r\n\r\n" + string(make([]byte, 100)))
 	up, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer up.Close()
+	b.Cleanup(func() { up.Close() })
 	go func() {
 		for {
 			c, err := up.Accept()
@@ -36,11 +39,18 @@ func BenchmarkHot(b *testing.B) {
 			}()
 		}
 	}()
+	return up.Addr().String()
+}
+
+// BenchmarkFastPath is one small request on the fast path. Client and service
+// allocate nothing, so what is reported is the engine's.
+func BenchmarkFastPath(b *testing.B) {
+	up := smallAnswers(b)
 	e, err := New(Config{})
 	if err != nil {
 		b.Fatal(err)
 	}
-	table, err := NewTable([]Service{at("web", up.Addr().String())})
+	table, err := NewTable([]Service{at("web", up)})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -74,6 +84,50 @@ func BenchmarkHot(b *testing.B) {
 	}
 	b.ReportAllocs()
 	c.Close()
+	e.Shutdown(b.Context())
+	<-served
+}
+
+// BenchmarkGeneralPath is one small request over HTTP/2 in the clear, the client's
+// part included.
+func BenchmarkGeneralPath(b *testing.B) {
+	up := smallAnswers(b)
+	e, err := New(Config{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	table, err := NewTable([]Service{at("web", up)})
+	if err != nil {
+		b.Fatal(err)
+	}
+	e.SetTable(table)
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		b.Fatal(err)
+	}
+	served := make(chan error, 1)
+	go func() { served <- e.Serve(Listener{Listener: ln}) }()
+	tr := &http.Transport{Protocols: new(http.Protocols), DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		var d net.Dialer
+		return d.DialContext(ctx, "tcp", ln.Addr().String())
+	}}
+	tr.Protocols.SetUnencryptedHTTP2(true)
+	for b.Loop() {
+		req, err := http.NewRequest("GET", "http://web.shop.localhost/100", nil)
+		if err != nil {
+			b.Fatal(err)
+		}
+		res, err := tr.RoundTrip(req)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if n, err := io.Copy(io.Discard, res.Body); n != 100 || err != nil {
+			b.Fatal(n, err)
+		}
+		res.Body.Close()
+	}
+	b.ReportAllocs()
+	tr.CloseIdleConnections()
 	e.Shutdown(b.Context())
 	<-served
 }

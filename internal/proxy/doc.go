@@ -3,12 +3,12 @@
 // they are for, decides whether they may pass, and carries them to the service
 // and its answer back, without buffering either.
 //
-// There are two roads. Requests over HTTP/1 to services that speak HTTP/1 in
-// the clear take the hot one (h1*.go): one goroutine a connection, heads read
-// by fasthttp's parser and written anew, bodies relayed as they come. All
-// else (HTTP/2 from the client, HTTP/2 or TLS to the service) goes through
-// net/http (handler.go). Both share the routes, the policy, the pages and the
-// pool of connections to services; docs/proxy.md says why there are two.
+// There are two ways of carrying a request. On the fast path (fastpath.go), for
+// HTTP/1 to services that speak HTTP/1, one goroutine serves a connection. The
+// general path (general.go), for all else, is net/http's server with either the
+// same client of HTTP/1 or net/http's Transport. Both share routes, policy, pages,
+// the heads for the service, interim answers, bodies and trailers, and the pools of
+// connections; docs/proxy.md says why there are two.
 //
 // It has no certificates (its caller gives it a tls.Config), does not know
 // which services there are or what they listen on (its caller gives it a new

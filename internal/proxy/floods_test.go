@@ -3,7 +3,6 @@ package proxy
 import (
 	"bytes"
 	"crypto/tls"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -77,13 +76,13 @@ func floods() map[string]func(h *h2, i int) error {
 		"data that is padding": func(h *h2, i int) error {
 			return open(h, i, func() error { return h.f.WriteDataPadded(1, false, nil, []byte{0}) })
 		},
-		"frames that nobody knows": func(h *h2, _ int) error { return h.f.WriteRawFrame(0xbe, 0, 0, []byte("grease")) },
-		"goaway":                   func(h *h2, _ int) error { return h.f.WriteGoAway(0, http2.ErrCodeNo, nil) },
+		"frames of an unknown type": func(h *h2, _ int) error { return h.f.WriteRawFrame(0xbe, 0, 0, []byte("grease")) },
+		"goaway":                    func(h *h2, _ int) error { return h.f.WriteGoAway(0, http2.ErrCodeNo, nil) },
 	}
 }
 
-// flood sends until the connection ends, and returns what the server said last.
-func flood(t *testing.T, c net.Conn, send func(h *h2, i int) error) (code http2.ErrCode, said bool) {
+// sendFlood sends until the connection ends, and returns what the server said last.
+func sendFlood(t *testing.T, c net.Conn, send func(h *h2, i int) error) (code http2.ErrCode, said bool) {
 	t.Helper()
 	c.SetDeadline(time.Now().Add(floodTime))
 	h := newH2(t, c)
@@ -176,7 +175,7 @@ func TestFloods(t *testing.T) {
 					ask("meanwhile")
 				}()
 				var once bool
-				code, said := flood(t, dial(), func(h *h2, i int) error {
+				code, said := sendFlood(t, dial(), func(h *h2, i int) error {
 					if i == 100 {
 						once = true
 						close(half)
@@ -220,15 +219,10 @@ func TestFloodsThatReconnect(t *testing.T) {
 	}
 	r := floodRig(t, cfg)
 	until := time.Now().Add(floodTime)
-	penalised := func(key string) bool {
-		r.e.ledger.mu.Lock()
-		defer r.e.ledger.mu.Unlock()
-		a := r.e.ledger.accounts[key]
-		return a != nil && a.penalised.After(time.Now())
-	}
+	penalised := r.e.ledger.Penalised
 	for !penalised("flood") {
 		if time.Now().After(until) {
-			t.Fatal("nobody noticed")
+			t.Fatal("the flood was not noticed")
 		}
 		c := r.dial()
 		at := c.LocalAddr().(*net.TCPAddr).AddrPort()
@@ -262,7 +256,7 @@ func TestFloodsThatReconnect(t *testing.T) {
 	at := c.LocalAddr().(*net.TCPAddr).AddrPort()
 	bad.Store(&at)
 	sent := 0
-	if code, said := flood(t, c, func(h *h2, i int) error { sent = i; return h.f.WritePing(false, [8]byte{}) }); !said || code != http2.ErrCodeEnhanceYourCalm {
+	if code, said := sendFlood(t, c, func(h *h2, i int) error { sent = i; return h.f.WritePing(false, [8]byte{}) }); !said || code != http2.ErrCodeEnhanceYourCalm {
 		t.Errorf("after its penalty began: %v (said: %v), %d pings", code, said, sent)
 	}
 }
@@ -369,77 +363,6 @@ func TestHeavyUse(t *testing.T) {
 				}
 			}
 		})
-	}
-}
-
-// accountedH2 returns a connection behind its preface, without a socket, whose
-// client is known.
-func accountedH2(t *testing.T, lim Limits) *h2conn {
-	t.Helper()
-	r := newRig(t, Config{Limits: lim, Client: func(_, _ netip.AddrPort) (string, bool) { return "one", true }})
-	low := &lowConn{}
-	low.account = r.e.ledger.accountOf(addressed{remote: netip.MustParseAddrPort("192.0.2.1:1"), local: netip.MustParseAddrPort("127.0.0.1:1")})
-	h, err := newH2conn(r.e, nil, low)
-	if err != nil {
-		t.Fatal(err)
-	}
-	h.in.skip = 0
-	return h
-}
-
-// TestLongTransfer: what a client has earned counts for all its connections, too,
-// however long it goes on.
-func TestLongTransfer(t *testing.T) {
-	const burst = 512
-	h := accountedH2(t, Limits{Frames: burst})
-	var data, update bytes.Buffer
-	if err := http2.NewFramer(&data, nil).WriteData(1, false, make([]byte, 8<<10)); err != nil {
-		t.Fatal(err)
-	}
-	for range 4 { // for each 4 KiB, of the stream and of the connection
-		if err := http2.NewFramer(&update, nil).WriteWindowUpdate(1, 4<<10); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for i := range 10000 {
-		for range 16 { // pieces in flight
-			h.sent(data.Bytes())
-		}
-		for range 16 {
-			h.received(update.Bytes())
-			h.settle()
-		}
-		if h.flooded() {
-			t.Fatalf("after %d KiB", i*16*8)
-		}
-	}
-}
-
-// TestFarBehind: a client that acknowledges a whole window of small messages, each
-// with two WINDOW_UPDATE frames and a PING, only when it has all of them is
-// none, however often it does.
-func TestFarBehind(t *testing.T) {
-	h := accountedH2(t, Limits{})
-	var data, answer bytes.Buffer
-	if err := http2.NewFramer(&data, nil).WriteData(1, false, []byte("piece")); err != nil {
-		t.Fatal(err)
-	}
-	f := http2.NewFramer(&answer, nil)
-	if err := errors.Join(f.WriteWindowUpdate(0, 5), f.WriteWindowUpdate(1, 5), f.WritePing(false, [8]byte{})); err != nil {
-		t.Fatal(err)
-	}
-	const window = 65535 // RFC 9113, section 6.9.2
-	for i := range 20 {
-		for range window / len("piece") {
-			h.sent(data.Bytes())
-		}
-		for range window / len("piece") {
-			h.received(answer.Bytes())
-			h.settle()
-		}
-		if h.flooded() {
-			t.Fatalf("after %d windows", i)
-		}
 	}
 }
 

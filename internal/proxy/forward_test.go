@@ -15,6 +15,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"lodge/internal/proxy/buffers"
 )
 
 // TestForward has what every proxy must do: httputil's own cases among them.
@@ -147,7 +149,7 @@ func TestBodies(t *testing.T) {
 	block := bytes.Repeat([]byte("0123456789abcdef"), 1<<16) // 1 MiB
 	eachProto(t, func(t *testing.T, proto, base string) {
 		c := r.client(proto)
-		for _, n := range []int{0, 1, 100, readSize - 1, readSize, readSize + 1, copySize, copySize + 1, 70000, len(block)} {
+		for _, n := range []int{0, 1, 100, buffers.ReadSize - 1, buffers.ReadSize, buffers.ReadSize + 1, buffers.CopySize, buffers.CopySize + 1, 70000, len(block)} {
 			for _, query := range []string{"?length", "?"} {
 				for _, chunked := range []bool{false, true} {
 					var body io.Reader = bytes.NewReader(block[:n])

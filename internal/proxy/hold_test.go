@@ -301,7 +301,7 @@ func TestUpstreamDies(t *testing.T) {
 	}
 }
 
-// TestRefused: nobody listens where the service is said to.
+// TestRefused: nothing listens where the service is said to.
 func TestRefused(t *testing.T) {
 	closed, _ := refusing(t)
 	r := newRig(t, Config{Limits: Limits{RefuseTime: time.Millisecond}, Tail: func(string) []string { return []string{"bye"} }})

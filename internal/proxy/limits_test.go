@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"lodge/internal/proxy/buffers"
+
 	"golang.org/x/net/http2"
 )
 
@@ -22,7 +24,7 @@ func TestHeadLimits(t *testing.T) {
 	r := newRig(t, Config{})
 	r.serve(at("web", up))
 	eachProto(t, func(t *testing.T, proto, base string) {
-		for _, n := range []int{readSize - 200, readSize, readSize * 3, 60 << 10} {
+		for _, n := range []int{buffers.ReadSize - 200, buffers.ReadSize, buffers.ReadSize * 3, 60 << 10} {
 			req, _ := http.NewRequest("GET", base, nil)
 			req.Header.Set("X-Long", strings.Repeat("x", n))
 			res, err := r.client(proto).Do(req)
@@ -164,9 +166,9 @@ func TestStalledReader(t *testing.T) {
 	})
 	r := newRig(t, Config{Limits: Limits{StallTime: 50 * time.Millisecond}})
 	r.serve(at("web", up))
-	far := at("web", secureBackend(t, up))
-	far.Endpoints[0].Protocol = HTTPS
-	for _, s := range []Service{at("web", up), far} { // on either road
+	secure := at("web", secureBackend(t, up))
+	secure.Endpoints[0].Protocol = HTTPS
+	for _, s := range []Service{at("web", up), secure} { // on either path
 		r.serve(s)
 		c := r.dial()
 		io.WriteString(c, "GET / HTTP/1.1\r\nHost: web.shop.localhost\r\n\r\n")

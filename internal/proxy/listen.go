@@ -8,6 +8,9 @@ import (
 	"net"
 	"net/netip"
 	"time"
+
+	"lodge/internal/proxy/http1"
+	"lodge/internal/proxy/socket"
 )
 
 // Scheme says what a listener takes.
@@ -38,10 +41,8 @@ func (e *Engine) Serve(l Listener) error {
 	if l.Scheme == TLS && e.tls == nil {
 		return errors.New("serve names: a listener for TLS, and no certificates")
 	}
-	var port uint16
 	switch a := l.Addr().(type) {
 	case *net.TCPAddr:
-		port = uint16(a.Port)
 		if !a.IP.IsLoopback() && l.Only == "" {
 			return fmt.Errorf("serve names: %s is no loopback address", a)
 		}
@@ -77,11 +78,11 @@ func (e *Engine) Serve(l Listener) error {
 			}
 			continue
 		}
-		e.wg.Go(func() { e.welcome(c, l, port) })
+		e.wg.Go(func() { e.welcome(c, l) })
 	}
 }
 
-// acceptFailed says nil if accepting may go on: after a while, when there are
+// acceptFailed returns nil if accepting may go on: after a while, when there are
 // no descriptors left.
 func (e *Engine) acceptFailed(l Listener, err error) error {
 	select {
@@ -105,43 +106,44 @@ func (e *Engine) acceptFailed(l Listener, err error) error {
 	}
 }
 
-// welcome finds out what a client speaks, and gives its connection to the road
-// that speaks it. The connection's slot is free when it is closed.
-func (e *Engine) welcome(nc net.Conn, l Listener, port uint16) {
-	low, err := newLowConn(nc, &e.buffers, func() { <-e.slots })
+// welcome finds out what a client speaks, and has its connection served by the
+// path that speaks it. The connection's slot is free when it is closed.
+func (e *Engine) welcome(nc net.Conn, l Listener) {
+	a, err := newAccepted(nc, &e.buffers, func() { <-e.slots })
 	if err != nil {
 		nc.Close()
 		<-e.slots
 		return
 	}
-	if !e.ledger.admit(low, e.done) {
-		low.Close()
+	var may bool
+	if a.account, may = e.ledger.Admit(nc, e.done); !may {
+		a.Close()
 		return
 	}
-	var ip netip.Addr
-	if a, ok := nc.RemoteAddr().(*net.TCPAddr); ok {
-		ip = a.AddrPort().Addr()
-	}
-	low.in = entry{only: l.Only}
-	c := &h1conn{e: e, low: low, c: low}
+	a.only = l.Only
+	c := &fastConn{lifetime: lifetime{clock: &e.now}, e: e, accepted: a, c: a}
 	c.deadline(e.lim.HeadTime)
 	if !e.enter(c) {
-		low.Close()
+		a.Close()
 		return
 	}
 	secure := l.Scheme == TLS
 	if l.Scheme == Both && e.tls != nil {
-		first, err := firstByte(low.raw)
+		first, err := socket.FirstByte(a.Raw)
 		if err != nil {
 			c.end()
 			return
 		}
 		secure = first == 0x16
 	}
-	low.client = newClient(ip, port, secure)
+	var ip netip.Addr
+	if remote, ok := nc.RemoteAddr().(*net.TCPAddr); ok {
+		ip = remote.AddrPort().Addr()
+	}
+	a.client = http1.NewClient(ip, secure)
 	if secure {
-		t := tls.Server(low, e.tls)
-		if err := t.HandshakeContext(context.Background()); err != nil { // the watch ends a slow one
+		t := tls.Server(a, e.tls)
+		if err := t.HandshakeContext(context.Background()); err != nil { // keepTime ends a slow one
 			c.end()
 			return
 		}
@@ -149,18 +151,18 @@ func (e *Engine) welcome(nc net.Conn, l Listener, port uint16) {
 		st := t.ConnectionState()
 		if st.NegotiatedProtocol == "h2" {
 			e.leave(c)
-			e.slow.giveH2(t, low)
+			e.general.giveH2(t, a)
 			return
 		}
-		if c.joinRaw(st) {
+		if (passThrough{e}).serve(c, st) {
 			return
 		}
 	}
 	c.serve()
 }
 
-// enter makes a connection known to the watch; false: the engine is shut down.
-func (e *Engine) enter(c *h1conn) bool {
+// enter makes a connection known to keepTime; false: the engine is shut down.
+func (e *Engine) enter(c *fastConn) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.closing {
@@ -171,7 +173,7 @@ func (e *Engine) enter(c *h1conn) bool {
 }
 
 // leave is for a connection that is another's to close from now on.
-func (e *Engine) leave(c *h1conn) {
+func (e *Engine) leave(c *fastConn) {
 	e.latest.CompareAndSwap(c, nil)
 	e.mu.Lock()
 	delete(e.conns, c)

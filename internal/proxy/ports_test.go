@@ -9,29 +9,6 @@ import (
 	"time"
 )
 
-// A number in front of a name with ports leads where the table says, or nowhere.
-func TestPortNames(t *testing.T) {
-	main := Service{ID: "shop/web", Names: []Name{{Host: "web.shop.localhost", Wildcard: true, Ports: true}, {Host: "shop.localhost", Ports: true}}}
-	port := Service{ID: "shop/web:4000", UsedAs: "shop/web", Names: []Name{{Host: "4000.web.shop.localhost", Wildcard: true}, {Host: "4000.shop.localhost", Unlisted: true}}}
-	tab, err := NewTable([]Service{main, port})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for host, want := range map[string]struct {
-		id   int
-		port uint16
-	}{
-		"web.shop.localhost": {0, 0}, "a.web.shop.localhost": {0, 0}, "4000.web.shop.localhost": {1, 0}, "a.4000.web.shop.localhost": {1, 0},
-		"4001.web.shop.localhost": {0, 4001}, "a.4001.web.shop.localhost": {0, 4001}, "4001.a.web.shop.localhost": {0, 0},
-		"04000.web.shop.localhost": {0, 0}, "65536.web.shop.localhost": {0, 0}, "4000.shop.localhost": {1, 0}, "4001.shop.localhost": {0, 4001},
-		"a.shop.localhost": {-1, 0}, "shop.localhost": {0, 0},
-	} {
-		if i, p := tab.find([]byte(host)); i != want.id || p != want.port {
-			t.Errorf("%s: service %d, port %d; want %d, %d", host, i, p, want.id, want.port)
-		}
-	}
-}
-
 // A port that is not there gets a page that lists those that are; while the
 // service starts the request waits.
 func TestNoSuchPort(t *testing.T) {

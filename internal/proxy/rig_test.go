@@ -246,7 +246,7 @@ func bodyOf(t *testing.T, res *http.Response) string {
 	return string(b)
 }
 
-// get asks and gives status and body.
+// get returns status and body of an answer.
 func get(t *testing.T, c *http.Client, url string) (int, string) {
 	t.Helper()
 	res, err := c.Get(url)
@@ -268,7 +268,7 @@ func within[T any](t *testing.T, ch <-chan T, what string) T {
 	}
 }
 
-// refusing returns an address that refuses and that nobody else gets: its
+// refusing returns an address that refuses and that no other test gets: its
 // socket is bound and does not listen. open makes it listen.
 func refusing(t *testing.T) (addr string, open func() net.Listener) {
 	t.Helper()

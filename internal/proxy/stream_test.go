@@ -203,7 +203,7 @@ func TestGRPC(t *testing.T) {
 	} {
 		t.Run(to, func(t *testing.T) {
 			ln := listen(t, "127.0.0.1:0")
-			var trailer grpc.ServerOption = grpc.UnaryInterceptor(func(ctx context.Context, req any, _ *grpc.UnaryServerInfo, h grpc.UnaryHandler) (any, error) {
+			trailer := grpc.UnaryInterceptor(func(ctx context.Context, req any, _ *grpc.UnaryServerInfo, h grpc.UnaryHandler) (any, error) {
 				in, _ := metadata.FromIncomingContext(ctx)
 				grpc.SetTrailer(ctx, metadata.Pairs("x-heard", strings.Join(in.Get("x-said"), "")))
 				return h(ctx, req)

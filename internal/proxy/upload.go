@@ -2,87 +2,67 @@ package proxy
 
 import (
 	"errors"
-	"io"
-	"time"
+
+	"lodge/internal/proxy/buffers"
+	"lodge/internal/proxy/http1"
+	"lodge/internal/proxy/upstream"
 )
 
 // upload sends a request's body to the service while the answer may come
 // already.
 type upload struct {
-	c     *h1conn
+	from    http1.Source
+	chunked bool
+	pool    *buffers.Pool
+	cancel  func() // ends a Read of from
+
 	begun bool
 	done  chan struct{} // closed when it has ended
 	whole bool          // all of the body was read from the client, and sent
 }
 
-func (b *upload) start(u *upConn) {
+func newUpload(from http1.Source, chunked bool, pool *buffers.Pool, cancel func()) *upload {
+	return &upload{from: from, chunked: chunked, pool: pool, cancel: cancel, done: make(chan struct{})}
+}
+
+// start begins to send. stop waits for its end.
+func (b *upload) start(u *upstream.Conn) {
 	b.begun = true
-	b.c.e.wg.Go(func() {
+	go func() {
 		defer close(b.done)
-		err := b.run(u)
-		b.c.readDue.Store(0)
+		block := b.pool.Block()
+		defer b.pool.PutBlock(block)
+		// Where a write fails, the service may have answered before it closed: what
+		// reads the answer decides.
+		err := http1.Relay(&http1.Writer{To: u, Block: block, Chunked: b.chunked}, b.from)
 		b.whole = err == nil
-		if errors.Is(err, errBody) {
-			u.c.Close() // the service must not take a part of the body for all of it
+		if errors.Is(err, http1.ErrCut) {
+			u.Abort() // the service must not take a part of the body for all of it
 		}
-	})
+	}()
 }
 
-// errBody is a client that does not send the body that it has announced.
-var errBody = errors.New("the body broke off")
-
-func (b *upload) run(u *upConn) error {
-	c := b.c
-	limited := &io.LimitedReader{R: c.br, N: c.length}
-	var src io.Reader = limited
-	if c.chunked {
-		src = newChunks(c.br)
-	}
-	block := c.e.buffers.block()
-	defer c.e.buffers.putBlock(block)
-	p := piece{block: block[:], chunked: c.chunked}
-	for {
-		c.readDue.Store(c.e.now.Load() + int64(c.e.lim.StallTime))
-		n, err := src.Read(p.room())
-		c.readDue.Store(0)
-		if n > 0 {
-			// Where this fails, the service may have answered before it closed:
-			// what reads the answer decides.
-			if _, err := u.c.Write(p.frame(n)); err != nil {
-				return err
-			}
-		}
-		switch {
-		case err == nil && (c.chunked || limited.N > 0):
-			continue
-		case !c.chunked && limited.N == 0:
-			return nil
-		case err != io.EOF || !c.chunked:
-			return errBody
-		}
-		trailer, err := readTrailer(c.br)
-		if err != nil {
-			return errBody
-		}
-		_, err = u.c.Write(appendTrailer([]byte("0\r\n"), trailer))
-		return err
+// ended reports whether all of the body has been sent.
+func (b *upload) ended() bool {
+	select {
+	case <-b.done:
+		return b.whole
+	default:
+		return false
 	}
 }
 
-// finish is called when the answer has been relayed, and reports whether the body
-// has been sent too. If it has not, nobody wants it any more.
-func (b *upload) finish() bool {
+// stop ends what has begun, and waits for that. It reports whether all of the body
+// has been sent.
+func (b *upload) stop() bool {
+	if !b.begun {
+		return false
+	}
 	select {
 	case <-b.done:
 	default:
-		b.stop()
+		b.cancel()
+		<-b.done
 	}
 	return b.whole
-}
-
-// stop ends the upload.
-func (b *upload) stop() {
-	b.c.c.SetReadDeadline(time.Unix(1, 0)) // the one way to end a Read; where it fails, the connection is closed
-	<-b.done
-	b.c.c.SetReadDeadline(time.Time{})
 }

@@ -191,7 +191,7 @@ func TestTunnelEnds(t *testing.T) {
 			r := newRig(t, Config{})
 			r.serve(at("web", up))
 			c := r.dial()
-			var end func() error = c.(*net.TCPConn).CloseWrite
+			end := c.(*net.TCPConn).CloseWrite
 			if secure {
 				tc := tls.Client(c, &tls.Config{RootCAs: r.pool, ServerName: "web.shop.localhost"})
 				c, end = tc, tc.CloseWrite
@@ -302,7 +302,7 @@ func mine() int {
 	buf = buf[:runtime.Stack(buf, true)]
 	n := 0
 	for g := range strings.SplitSeq(string(buf), "\n\n") {
-		if strings.Contains(g, "internal/proxy.(*side)") || strings.Contains(g, "internal/proxy.(*h1conn)") {
+		if strings.Contains(g, "internal/proxy/tunnel.(*side)") || strings.Contains(g, "internal/proxy.(*fastConn)") {
 			n++
 		}
 	}
