@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"lodge/internal/show"
 	"lodge/internal/sockets"
 )
 
@@ -165,7 +166,7 @@ func (p *changePrinter) flush() error {
 
 func (p *changePrinter) appendJSON(change string, at time.Time, r, before *sockets.Row) {
 	b := append(p.b, `{"change":`...)
-	b = appendJSONString(b, change)
+	b = show.AppendJSON(b, change)
 	b = appendTime(append(b, `,"time":`...), at)
 	b = p.rows.row(append(b, `,"socket":`...), r)
 	if before != nil {
@@ -191,13 +192,14 @@ func (p *changePrinter) changes(before, after *sockets.Table) error {
 	}
 	servers := listensOn(&tableSource{rows: after.Rows})
 	for _, kind := range []struct {
-		kind        sockets.ChangeKind
-		sign, color string
-		listens     *portSet
+		kind    sockets.ChangeKind
+		sign    string
+		color   show.SGR
+		listens *portSet
 	}{
-		{sockets.Closed, "-", "31", listensOn(&tableSource{rows: before.Rows})},
-		{sockets.Changed, "~", "33", servers},
-		{sockets.Opened, "+", "32", servers},
+		{sockets.Closed, "-", show.Red, listensOn(&tableSource{rows: before.Rows})},
+		{sockets.Changed, "~", show.Yellow, servers},
+		{sockets.Opened, "+", show.Green, servers},
 	} {
 		var rows []sockets.Row
 		var was []*sockets.Row
@@ -214,7 +216,7 @@ func (p *changePrinter) changes(before, after *sockets.Table) error {
 				start := len(p.b)
 				p.b = append(p.b, kind.sign...)
 				if p.text.color {
-					p.b = paint(p.b, start, kind.color)
+					p.b = show.PaintFrom(p.b, start, kind.color)
 				}
 				p.b = now.AppendFormat(append(p.b, ' '), "15:04:05 ")
 				l := make(i)

@@ -9,6 +9,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"lodge/internal/show"
 	"lodge/internal/sockets"
 )
 
@@ -150,28 +151,9 @@ func (f *Facts) shown(r *sockets.Row) []*sockets.Process {
 	return ps[:min(len(ps), 3)]
 }
 
-// plainText writes a line of a program's output without colours and without
-// what could harm a terminal.
-func plainText(s string) string {
-	var out strings.Builder
-	for s != "" {
-		before, after, found := strings.Cut(s, "\x1b[")
-		out.WriteString(before)
-		if !found {
-			break
-		}
-		// A control sequence ends with its first byte from 0x40 on (ECMA-48, 5.4).
-		end := strings.IndexFunc(after, func(c rune) bool { return c >= 0x40 && c <= 0x7e })
-		if end < 0 {
-			break
-		}
-		s = after[end+1:]
-	}
-	if out.Len() == 0 {
-		return ""
-	}
-	return printable(strings.ReplaceAll(out.String(), "\t", "    "))
-}
+// plainText returns a line of a program's output without colours and without what
+// could harm a terminal.
+func plainText(s string) string { return show.CleanLine(s, false) }
 
 // about tells of those who hold a socket: command, start, directory, parents.
 func (f *Facts) about(r *sockets.Row) []string {
@@ -231,28 +213,6 @@ func (f *Facts) parents(pid int) string {
 	return strings.Join(out, " < ")
 }
 
-// ago writes how long something has been.
-func ago(d time.Duration) string {
-	switch {
-	case d < 2*time.Second:
-		return "just now"
-	case d < 2*time.Minute:
-		return fmt.Sprintf("%d seconds ago", int(d.Seconds()))
-	case d < 2*time.Hour:
-		return fmt.Sprintf("%d minutes ago", int(d.Minutes()))
-	case d < 48*time.Hour:
-		return fmt.Sprintf("%d hours ago", int(d.Hours()))
-	}
-	return fmt.Sprintf("%d days ago", int(d.Hours()/24))
-}
-
-func count(n int, one, many string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return fmt.Sprintf("%d %s", n, many)
-}
-
 func upper(s string) string {
 	r, n := utf8.DecodeRuneInString(s)
 	if n == 0 || strings.Contains(s[:min(len(s), 24)], " (pid ") {
@@ -261,17 +221,15 @@ func upper(s string) string {
 	return string(unicode.ToUpper(r)) + s[n:]
 }
 
-// printable writes a process's name, which may be any bytes.
+func ago(d time.Duration) string           { return show.Ago(d) }
+func count(n int, one, many string) string { return show.Count(n, one, many) }
+
+// printable returns a process's name, which may be any bytes.
 func printable(s string) string {
 	if s == "" {
 		return "?"
 	}
-	return strings.Map(func(r rune) rune {
-		if r == utf8.RuneError || !unicode.IsPrint(r) {
-			return '?'
-		}
-		return r
-	}, s)
+	return show.Clean(s, false)
 }
 
 // ShellWord writes a path as one word of a shell's command line (POSIX,
