@@ -33,15 +33,6 @@ func TestClean(t *testing.T) {
 	}
 }
 
-func harmless(s string) bool {
-	for _, r := range s {
-		if r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 || unicode.Is(unicode.Cf, r) || r == 0x2028 || r == 0x2029 {
-			return false
-		}
-	}
-	return true
-}
-
 func TestCleanLine(t *testing.T) {
 	for in, want := range map[string]string{
 		"":                               "",

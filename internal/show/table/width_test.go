@@ -40,6 +40,14 @@ func TestWidth(t *testing.T) {
 	}
 }
 
+// A table asks for the width of every cell.
+func TestWidthNeedsNoMemory(t *testing.T) {
+	b := []byte("→ 127.0.0.1:5432 日本")
+	if n := testing.AllocsPerRun(100, func() { WidthBytes(b) }); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
 func TestFit(t *testing.T) {
 	for _, c := range []struct {
 		s     string
