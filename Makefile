@@ -1,16 +1,19 @@
 # lodge: build, test, measure. `make` alone lists the targets.
 GO       ?= go
-BIN      := bin/lodge
+OUT      ?= bin
+BIN      := $(OUT)/lodge
+DIST     ?= dist
+PREFIX   ?= /usr/local
 VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test test-kernels test-kernels-part lint generate bench-home bench-look bench-names bench-floods install
+.PHONY: help build demo test test-kernels test-kernels-part lint generate bench-home bench-look bench-names bench-floods bench-start install uninstall package
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## build bin/lodge, bin/lodged and bin/lodge-helper
-	CGO_ENABLED=0 $(GO) build -buildvcs=false -trimpath -ldflags "-X main.version=$(VERSION)" -o bin/ ./cmd/...
+	CGO_ENABLED=0 $(GO) build -buildvcs=false -trimpath -ldflags "$(LDFLAGS) -X main.version=$(VERSION)" -o $(OUT)/ ./cmd/...
 
 demo: build ## bring up examples/shop twice, side by side on the same ports
 	sh examples/demo.sh $(BIN)
@@ -46,5 +49,21 @@ bench-names: build ## measure names beside nginx, haproxy, caddy, portless and R
 bench-floods: build ## measure what floods of HTTP/2 frames cost another client of the proxy
 	$(GO) run ./bench/floods
 
-install: build ## copy the programs to /usr/local/bin
-	install -m 0755 -t /usr/local/bin bin/lodge bin/lodged bin/lodge-helper
+bench-start: build ## measure the start of commands beside ss and a small Go program (needs root)
+	$(GO) run ./bench/start
+
+# What tools/share makes is made on this machine, also for another GOARCH.
+install: build ## install programs, completions and man pages below PREFIX (/usr/local); DESTDIR is put in front
+	rm -rf $(OUT)/share
+	GOARCH= $(GO) run ./tools/share -o $(OUT)/share -version "$(VERSION)"
+	install -d "$(DESTDIR)$(PREFIX)/bin"
+	install -m 0755 $(OUT)/lodge $(OUT)/lodged $(OUT)/lodge-helper "$(DESTDIR)$(PREFIX)/bin"
+	cd $(OUT)/share && find . -type f | while read -r f; do install -D -m 0644 "$$f" "$(DESTDIR)$(PREFIX)/share/$$f" || exit 1; done
+
+uninstall: ## remove what install wrote; what `lodge setup` installed is removed by: lodge setup --uninstall
+	rm -f $(addprefix "$(DESTDIR)$(PREFIX)/bin"/,lodge lodged lodge-helper)
+	rm -f "$(DESTDIR)$(PREFIX)/share/man/man1/lodge.1" "$(DESTDIR)$(PREFIX)"/share/man/man1/lodge-*.1 "$(DESTDIR)$(PREFIX)/share/man/man5/lodge.toml.5"
+	rm -f "$(DESTDIR)$(PREFIX)/share/bash-completion/completions/lodge" "$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_lodge" "$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/lodge.fish"
+
+package: ## write lodge's .deb, .rpm and .tar.gz to dist/, for GOARCH
+	sh tools/package/run "$(VERSION)" "$(DIST)"

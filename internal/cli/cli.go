@@ -24,6 +24,7 @@ import (
 
 	"lodge/internal/keeperapi"
 	"lodge/internal/project"
+	"lodge/internal/show"
 	"lodge/internal/stall"
 )
 
@@ -212,7 +213,7 @@ func (a *app) status(err error) int {
 			code = k.Status
 		}
 		for _, l := range k.LastLines {
-			fmt.Fprintf(a.err, "%s | %s\n", k.Service, cleaned(l))
+			fmt.Fprintf(a.err, "%s | %s\n", k.Service, show.Colored(l))
 		}
 	}
 	msg := strings.ReplaceAll(err.Error(), "\n", "; ")

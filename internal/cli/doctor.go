@@ -3,11 +3,11 @@ package cli
 import (
 	"context"
 	"fmt"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
 	"lodge/internal/localapi"
+	"lodge/internal/show/table"
 	"lodge/internal/trust"
 	"lodge/internal/trust/proof"
 )
@@ -49,7 +49,7 @@ func (a *app) doctor(ctx context.Context, asJSON, withTrust bool) error {
 		return a.printJSON(d)
 	}
 	fmt.Fprintf(a.out, "lodge %s\nengine: %s (%s)\n\n", d.Version, d.Engine, d.EngineReason)
-	w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
+	w := table.NewTabs(a.out)
 	for _, k := range d.Capabilities {
 		fmt.Fprintf(w, "%s\t%s\t%s\n", k.Name, k.Status, k.Reason)
 		if k.Hint != "" {

@@ -74,7 +74,7 @@ const (
 func (a *app) events(ctx context.Context, q localapi.EventsQuery, match func(event.Event) bool, asJSON bool) error {
 	reading, stop := a.untilReaderGone(ctx)
 	defer stop()
-	p := &eventPrinter{out: a.out, json: asJSON, color: a.colourful(a.env.Stdout), today: time.Now()}
+	p := &eventPrinter{out: a.out, json: asJSON, color: a.wantsColor(a.env.Stdout), today: time.Now()}
 	err := a.followEvents(reading, q, nil, func(line []byte, e event.Event) error {
 		if !match(e) {
 			return nil

@@ -9,6 +9,7 @@ import (
 
 	"lodge/internal/event"
 	"lodge/internal/service"
+	"lodge/internal/show"
 )
 
 // eventPrinter prints events, one a line.
@@ -41,7 +42,7 @@ func (p *eventPrinter) line(e *event.Event) string {
 	if y, m, d := at.Date(); y != p.today.Year() || m != p.today.Month() || d != p.today.Day() {
 		layout = "2006-01-02 15:04:05.000"
 	}
-	return fmt.Sprintf("%s  %-20s  %s", at.Format(layout), cleaned(eventSubject(e)), cleaned(eventText(e)))
+	return fmt.Sprintf("%s  %-20s  %s", at.Format(layout), show.CleanLine(eventSubject(e), false), show.CleanLine(eventText(e), false))
 }
 
 func eventSubject(e *event.Event) string {

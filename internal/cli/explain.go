@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"lodge/internal/explain"
 	explainfacts "lodge/internal/explain/facts"
@@ -23,6 +22,8 @@ import (
 	"lodge/internal/names"
 	"lodge/internal/pidfd"
 	"lodge/internal/service"
+	"lodge/internal/show"
+	"lodge/internal/show/table"
 	"lodge/internal/target"
 )
 
@@ -169,8 +170,8 @@ func explainService(s service.Status) explainfacts.Service {
 
 // printReport writes the answer, the evidence, and what to do.
 func (a *app) printReport(r *render.Report, kill bool) {
-	width, color := terminalWidth(a.env.Stdout), a.color()
-	fmt.Fprintln(a.out, wrap(r.Answer, width, ""))
+	width, color := terminalWidth(a.env.Stdout), a.wantsColor(a.env.Stdout)
+	fmt.Fprintln(a.out, table.Words(r.Answer, width, ""))
 	label := 0
 	for _, l := range r.Lines {
 		label = max(label, len(l.Label))
@@ -187,9 +188,9 @@ func (a *app) printReport(r *render.Report, kill bool) {
 		last = l.Label
 		indent := strings.Repeat(" ", label+4)
 		head := fmt.Sprintf("  %-*s  ", label, name)
-		body := wrap(l.Text, width, indent)
+		body := table.Words(l.Text, width, indent)
 		if color && name != "" {
-			head = "\x1b[2m" + head + "\x1b[0m"
+			head = show.Paint(show.Dim, head)
 		}
 		fmt.Fprintln(a.out, head+strings.TrimPrefix(body, indent))
 	}
@@ -198,7 +199,7 @@ func (a *app) printReport(r *render.Report, kill bool) {
 	}
 	fmt.Fprintln(a.out)
 	for _, h := range r.Hints {
-		fmt.Fprintln(a.out, wrap("hint: "+h, width, ""))
+		fmt.Fprintln(a.out, table.Words("hint: "+h, width, ""))
 	}
 }
 
@@ -279,48 +280,4 @@ func firstLine(s string) string {
 		s = string(r[:80]) + "…"
 	}
 	return s
-}
-
-// wrap breaks text into lines of at most width columns, each begun with indent;
-// with width 0, the text is one line.
-func wrap(text string, width int, indent string) string {
-	if width <= 0 || width < len(indent)+20 {
-		return indent + text
-	}
-	var out strings.Builder
-	used := 0
-	for i, word := range strings.Fields(text) {
-		n := len([]rune(word))
-		switch {
-		case i == 0:
-			out.WriteString(indent)
-			used = len(indent)
-		case used+1+n > width:
-			out.WriteString("\n" + indent)
-			used = len(indent)
-		default:
-			out.WriteByte(' ')
-			used++
-		}
-		out.WriteString(word)
-		used += n
-	}
-	return out.String()
-}
-
-// terminalWidth returns the columns of a terminal, or 0 for what is none.
-func terminalWidth(f *os.File) int {
-	if !isTerminal(f) {
-		return 0
-	}
-	w, _, err := term.GetSize(int(f.Fd()))
-	if err != nil {
-		return 0
-	}
-	return w
-}
-
-// color reports whether standard output is a terminal that wants colour.
-func (a *app) color() bool {
-	return isTerminal(a.env.Stdout) && a.getenv("NO_COLOR") == "" && a.getenv("TERM") != "dumb"
 }

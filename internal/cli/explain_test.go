@@ -83,25 +83,6 @@ func TestExplainGolden(t *testing.T) {
 	}
 }
 
-func TestWrap(t *testing.T) {
-	for _, c := range []struct {
-		text   string
-		width  int
-		indent string
-		want   string
-	}{
-		{"one two three", 0, "  ", "  one two three"},
-		{"one two three four five six", 24, "", "one two three four five\nsix"},
-		{"one two three four five six", 24, "  ", "  one two three four\n  five six"},
-		{"averylongwordthatdoesnotfitinanyline x", 24, "", "averylongwordthatdoesnotfitinanyline\nx"},
-		{"", 24, "", ""},
-	} {
-		if got := wrap(c.text, c.width, c.indent); got != c.want {
-			t.Errorf("%q: %q, want %q", c.text, got, c.want)
-		}
-	}
-}
-
 func TestExplainCommand(t *testing.T) {
 	sh := newShell(t)
 	l, err := net.Listen("tcp", "127.0.0.1:0")

@@ -2,14 +2,13 @@ package cli
 
 import (
 	"bufio"
-	"encoding/json"
 	"fmt"
 	"hash/fnv"
 	"io"
-	"os"
 	"sync"
 
 	"lodge/internal/logs"
+	"lodge/internal/show"
 )
 
 // logOutput prints many lines with few writes.
@@ -21,8 +20,7 @@ type logOutput struct {
 func (a *app) logOutput(asJSON bool) *logOutput {
 	o := &logOutput{buf: bufio.NewWriterSize(a.out, 64<<10)}
 	if asJSON {
-		enc := json.NewEncoder(o.buf)
-		enc.SetEscapeHTML(false)
+		enc := show.JSONLines(o.buf)
 		o.line = func(l logs.Line) error { return enc.Encode(l) }
 		return o
 	}
@@ -53,24 +51,19 @@ type linePrinter struct {
 	width int
 	heads map[string]string // what stands before a service's lines
 	text  []byte
-	state map[string]*escapes // of the line that a service may not have ended
-}
-
-// colourful reports whether colours may go to f.
-func (a *app) colourful(f *os.File) bool {
-	return isTerminal(f) && a.getenv("NO_COLOR") == "" && a.getenv("TERM") != "dumb"
+	state map[string]*show.Sequences // of the line that a service may not have ended
 }
 
 func (a *app) linePrinter() *linePrinter {
 	return &linePrinter{
-		out: a.out, color: a.colourful(a.env.Stdout), width: 6,
-		heads: make(map[string]string), state: make(map[string]*escapes),
+		out: a.out, color: a.wantsColor(a.env.Stdout), width: 6,
+		heads: make(map[string]string), state: make(map[string]*show.Sequences),
 	}
 }
 
 // Colours that are legible on dark and on light: cyan, yellow, green, magenta,
 // blue and their bright forms (ECMA-48, SGR).
-var lineColors = [...]int{36, 33, 32, 35, 34, 96, 93, 92, 95, 94}
+var lineColors = [...]show.SGR{"36", "33", "32", "35", "34", "96", "93", "92", "95", "94"}
 
 func (p *linePrinter) print(l logs.Line) error {
 	p.mu.Lock()
@@ -86,12 +79,12 @@ func (p *linePrinter) print(l logs.Line) error {
 	}
 	e := p.state[l.Service]
 	if e == nil || !l.Continuation {
-		e = &escapes{}
+		e = &show.Sequences{Colors: true}
 	}
 	p.text = append(p.text[:0], head...)
-	p.text = append(e.clean(p.text, l.Text), '\n')
+	p.text = append(e.Append(p.text, l.Text), '\n')
 	switch {
-	case l.Partial, e.state != escNone: // a line without an end may stop within a sequence, too
+	case l.Partial, e.Pending(): // a line without an end may stop within a sequence, too
 		p.state[l.Service] = e
 	case !l.Note: // a note stands between the pieces of a line
 		delete(p.state, l.Service)
@@ -105,7 +98,7 @@ func (p *linePrinter) head(service string) string {
 	if p.color {
 		h := fnv.New32a()
 		_, _ = h.Write([]byte(service))
-		name = fmt.Sprintf("\x1b[%dm%s\x1b[0m", lineColors[h.Sum32()%uint32(len(lineColors))], name)
+		name = show.Paint(lineColors[h.Sum32()%uint32(len(lineColors))], name)
 	}
 	return name + " "
 }

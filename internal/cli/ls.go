@@ -2,13 +2,11 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"slices"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -17,6 +15,8 @@ import (
 	"lodge/internal/loopback"
 	"lodge/internal/names"
 	"lodge/internal/service"
+	"lodge/internal/show"
+	"lodge/internal/show/table"
 )
 
 func (a *app) lsCommand() *cobra.Command {
@@ -64,15 +64,7 @@ func (a *app) ls(ctx context.Context, asJSON, all bool) error {
 	return nil
 }
 
-func (a *app) printJSON(v any) error {
-	enc := json.NewEncoder(a.out)
-	enc.SetIndent("", "  ")
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(v); err != nil {
-		return fmt.Errorf("print: %w", err)
-	}
-	return nil
-}
+func (a *app) printJSON(v any) error { return show.JSON(a.out, v) }
 
 func (a *app) listProjects(ps []localapi.Project) { a.listProjectsTo(a.out, ps) }
 
@@ -80,7 +72,7 @@ func (a *app) listProjectsTo(out io.Writer, ps []localapi.Project) {
 	rows := [][]string{{"PROJECT", "SERVICE", "STATE", "HOME", "PORTS", "ENGINE", "PID", "UP", "NAME"}}
 	for _, p := range ps {
 		if len(p.Services) == 0 {
-			rows = append(rows, []string{p.Shown(), "-", p.State, p.Home, ports(p.Others), dash(string(p.Engine)), "-", "-", "-"})
+			rows = append(rows, []string{p.Shown(), "-", p.State, p.Home, ports(p.Others), show.Dash(string(p.Engine)), "-", "-", "-"})
 		}
 		for _, s := range p.Services {
 			pid, up := "-", "-"
@@ -88,7 +80,7 @@ func (a *app) listProjectsTo(out io.Writer, ps []localapi.Project) {
 				pid = strconv.Itoa(s.PID)
 			}
 			if s.StartedAt != nil && s.PID != 0 {
-				up = shortDuration(time.Since(*s.StartedAt))
+				up = show.Age(time.Since(*s.StartedAt))
 			}
 			rows = append(rows, []string{p.Shown(), s.Name, string(s.State), p.Home, ports(reachable(s.Endpoints)), string(p.Engine), pid, up, shownName(s)})
 			for _, n := range s.PortNames {
@@ -103,7 +95,7 @@ func (a *app) listProjectsTo(out io.Writer, ps []localapi.Project) {
 	case a.err:
 		width = terminalWidth(a.env.Stderr)
 	}
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	w := table.NewTabs(out)
 	for _, cells := range fitting(rows, width) {
 		fmt.Fprintln(w, strings.Join(cells, "\t"))
 	}
@@ -150,7 +142,7 @@ func fitting(rows [][]string, width int) [][]string {
 		for col := range rows[0] {
 			most := 0
 			for _, r := range rows {
-				most = max(most, len([]rune(r[col])))
+				most = max(most, table.Width(r[col]))
 			}
 			total += most + 2
 		}
@@ -167,10 +159,10 @@ func fitting(rows [][]string, width int) [][]string {
 
 // red colours a line on a terminal (ECMA-48, SGR).
 func (a *app) red(out io.Writer, line string) string {
-	if out != a.out && out != io.Writer(a.env.Stderr) || !a.colourful(a.env.Stdout) {
+	if out != a.out && out != io.Writer(a.env.Stderr) || !a.wantsColor(a.env.Stdout) {
 		return line
 	}
-	return "\x1b[1;31m" + line + "\x1b[0m"
+	return show.Paint(show.BoldRed, line)
 }
 
 // shownName is what a person types to reach the service: its HTTPS name, or
@@ -179,7 +171,7 @@ func shownName(s service.Status) string {
 	if s.URL != "" {
 		return s.URL
 	}
-	return dash(s.HostName)
+	return show.Dash(s.HostName)
 }
 
 // shownPortName is shownName for a port.
@@ -187,7 +179,7 @@ func shownPortName(n service.PortName) string {
 	if n.URL != "" {
 		return n.URL
 	}
-	return dash(n.HostName)
+	return show.Dash(n.HostName)
 }
 
 // choice says to which port of several a service's name leads, and how to
@@ -205,13 +197,6 @@ func choice(s service.Status) string {
 	return fmt.Sprintf("its name leads %s; PORT.%s leads to any, and http or names in lodge.toml choose", leads, host)
 }
 
-func dash(s string) string {
-	if s == "" {
-		return "-"
-	}
-	return s
-}
-
 // reachable leaves out a server's socket for IPv6 alone where it has one for
 // IPv4 on the same port, in a home without an IPv6 address of its own: it is
 // found there from inside only.
@@ -222,16 +207,4 @@ func reachable(eps []loopback.Endpoint) []loopback.Endpoint {
 }
 
 // ports returns a service's ports as a cell of a table.
-func ports(eps []loopback.Endpoint) string { return dash(strings.Join(loopback.Ports(eps), ",")) }
-
-func shortDuration(d time.Duration) string {
-	switch {
-	case d < time.Minute:
-		return fmt.Sprintf("%ds", int(d.Seconds()))
-	case d < time.Hour:
-		return fmt.Sprintf("%dm", int(d.Minutes()))
-	case d < 48*time.Hour:
-		return fmt.Sprintf("%dh", int(d.Hours()))
-	}
-	return fmt.Sprintf("%dd", int(d.Hours()/24))
-}
+func ports(eps []loopback.Endpoint) string { return show.Dash(strings.Join(loopback.Ports(eps), ",")) }

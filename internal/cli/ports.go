@@ -11,12 +11,12 @@ import (
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
-	"golang.org/x/term"
 
 	"lodge/internal/localapi"
 	"lodge/internal/query"
 	"lodge/internal/query/socketquery"
 	"lodge/internal/service"
+	"lodge/internal/show"
 	"lodge/internal/sockets"
 )
 
@@ -215,11 +215,9 @@ func (a *app) portsText(r *portsRequest) *portsText {
 	p := &portsText{
 		header: !r.flags.noHeader, traffic: r.query.TCPInfo, age: true, now: time.Now(), view: r.viewOptions(),
 	}
-	if isTerminal(a.env.Stdout) {
-		p.color = a.getenv("NO_COLOR") == "" && a.getenv("TERM") != "dumb"
-		if w, _, err := term.GetSize(int(a.env.Stdout.Fd())); err == nil && !r.flags.wide {
-			p.width = w
-		}
+	p.color = a.wantsColor(a.env.Stdout)
+	if !r.flags.wide {
+		p.width = terminalWidth(a.env.Stdout)
 	}
 	return p
 }
@@ -248,7 +246,7 @@ func (a *app) unknownOwners(n int) {
 	if os.Geteuid() == 0 {
 		whose = "processes that cannot be seen from here, such as those of another pid namespace"
 	}
-	fmt.Fprintf(a.err, "%s %s to %s\n", count(n, "socket"), verb, whose)
+	fmt.Fprintf(a.err, "%s %s to %s\n", show.Count(n, "socket", "sockets"), verb, whose)
 }
 
 // meant returns a hint where a word that was taken for a name is a word of a

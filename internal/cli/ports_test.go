@@ -18,6 +18,7 @@ import (
 
 	"github.com/creack/pty"
 
+	"lodge/internal/show/table"
 	"lodge/internal/sockets"
 )
 
@@ -466,7 +467,7 @@ func TestPortsOnTerminal(t *testing.T) {
 			t.Errorf("%s: %d\n%q", c.env, code, text)
 		}
 		for l := range strings.Lines(text) {
-			if w := displayWidth([]byte(strings.TrimSuffix(l, "\n"))); !c.color && w > 60 {
+			if w := table.Width(strings.TrimSuffix(l, "\n")); !c.color && w > 60 {
 				t.Errorf("%d columns: %q", w, l)
 			}
 		}

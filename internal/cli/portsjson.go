@@ -5,8 +5,8 @@ import (
 	"io"
 	"strconv"
 	"time"
-	"unicode/utf8"
 
+	"lodge/internal/show"
 	"lodge/internal/sockets"
 )
 
@@ -53,7 +53,7 @@ func writeTableJSON(w io.Writer, s rowSource, order []int32, unknown int, warnin
 		if i > 0 {
 			b = append(b, ',')
 		}
-		b = appendJSONString(b, text)
+		b = show.AppendJSON(b, text)
 	}
 	b = append(b, "]}\n"...)
 	if _, err := w.Write(b); err != nil {
@@ -66,11 +66,11 @@ func writeTableJSON(w io.Writer, s rowSource, order []int32, unknown int, warnin
 // test holds that.
 func (e *rowJSON) row(b []byte, r *sockets.Row) []byte {
 	b = append(b, `{"protocol":`...)
-	b = appendJSONString(b, string(r.Protocol))
+	b = show.AppendJSON(b, string(r.Protocol))
 	b = append(b, `,"family":`...)
-	b = appendJSONString(b, r.Family)
+	b = show.AppendJSON(b, r.Family)
 	b = append(b, `,"state":`...)
-	b = appendJSONString(b, r.State)
+	b = show.AppendJSON(b, r.State)
 	b = appendAddress(b, `,"local":`, r.Local)
 	b = appendAddress(b, `,"remote":`, r.Remote)
 	b = optional(b, `,"path":`, r.Path)
@@ -140,7 +140,7 @@ func (e *rowJSON) peer(b []byte, p *sockets.Peer) []byte {
 		b = append(b, ',')
 	}
 	if p.Path != "" {
-		b = appendJSONString(append(b, `"path":`...), p.Path)
+		b = show.AppendJSON(append(b, `"path":`...), p.Path)
 		b = append(b, ',')
 	}
 	b = append(b, `"processes":`...)
@@ -178,7 +178,7 @@ func appendProcess(b []byte, p *sockets.Process) []byte {
 	b = append(b, `{"pid":`...)
 	b = strconv.AppendInt(b, int64(p.PID), 10)
 	b = append(b, `,"name":`...)
-	b = appendJSONString(b, p.Name)
+	b = show.AppendJSON(b, p.Name)
 	b = optional(b, `,"command":`, p.Command)
 	b = optional(b, `,"executable":`, p.Executable)
 	b = optional(b, `,"directory":`, p.Directory)
@@ -219,7 +219,7 @@ func appendAddress(b []byte, name string, a *sockets.Address) []byte {
 		}
 		b = append(b, '"')
 	} else {
-		b = appendJSONString(b, a.IP.String()) // a zone may be any text
+		b = show.AppendJSON(b, a.IP.String()) // a zone may be any text
 	}
 	b = number(b, `,"port":`, uint64(a.Port))
 	return append(b, '}')
@@ -240,55 +240,5 @@ func optional(b []byte, name, s string) []byte {
 	if s == "" {
 		return b
 	}
-	return appendJSONString(append(b, name...), s)
-}
-
-const hexDigits = "0123456789abcdef"
-
-// appendJSONString appends s as encoding/json writes it without HTML escapes:
-// what is not UTF-8 becomes U+FFFD, and the two line separators that
-// JavaScript once did not allow are escaped.
-func appendJSONString(b []byte, s string) []byte {
-	b = append(b, '"')
-	start := 0
-	for i := 0; i < len(s); {
-		c := s[i]
-		if c < utf8.RuneSelf {
-			if c >= ' ' && c != '"' && c != '\\' {
-				i++
-				continue
-			}
-			b = append(b, s[start:i]...)
-			switch c {
-			case '"', '\\':
-				b = append(b, '\\', c)
-			case '\b':
-				b = append(b, '\\', 'b')
-			case '\f':
-				b = append(b, '\\', 'f')
-			case '\n':
-				b = append(b, '\\', 'n')
-			case '\r':
-				b = append(b, '\\', 'r')
-			case '\t':
-				b = append(b, '\\', 't')
-			default:
-				b = append(b, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&15])
-			}
-			i++
-			start = i
-			continue
-		}
-		r, n := utf8.DecodeRuneInString(s[i:])
-		switch {
-		case r == utf8.RuneError && n == 1:
-			b = append(append(b, s[start:i]...), `\ufffd`...)
-			start = i + n
-		case r == '\u2028' || r == '\u2029':
-			b = append(append(b, s[start:i]...), '\\', 'u', '2', '0', '2', hexDigits[r&15])
-			start = i + n
-		}
-		i += n
-	}
-	return append(append(b, s[start:]...), '"')
+	return show.AppendJSON(append(b, name...), s)
 }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"lodge/internal/show"
 	"lodge/internal/sockets"
 )
 
@@ -16,12 +17,12 @@ func (p *portsText) appendSentence(b []byte, e *line) []byte {
 		b = append(append(append(append(b, "unix "...), r.Type...), ' '), r.State...)
 		b = p.appendEnd(append(b, ' '), e, false)
 		if r.Path != "" {
-			b = appendClean(append(b, ' '), r.Path)
+			b = show.AppendEscaped(append(b, ' '), r.Path)
 		}
 		if r.Peer != nil {
 			b = p.appendEnd(append(b, " → "...), e, true)
 			if r.Path == "" && r.Peer.Path != "" {
-				b = appendClean(append(b, ' '), r.Peer.Path)
+				b = show.AppendEscaped(append(b, ' '), r.Peer.Path)
 			}
 		}
 	case r.Remote == nil:

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"lodge/internal/loopback"
+	"lodge/internal/show"
+	"lodge/internal/show/table"
 	"lodge/internal/sockets"
 )
 
@@ -34,7 +36,7 @@ func (p *portsText) print(w io.Writer, v *portsView) error {
 	written := false
 	sections := []struct {
 		entries []entry
-		columns func(*portsView, []entry) []column[line]
+		columns func(*portsView, []entry) []table.Column[line]
 	}{{v.listeners, p.listenerColumns}, {v.connections, p.connectionColumns}, {v.unix, p.unixColumns}}
 	for _, s := range sections {
 		if len(s.entries) == 0 {
@@ -46,8 +48,8 @@ func (p *portsText) print(w io.Writer, v *portsView) error {
 			}
 		}
 		written = true
-		t := textTable[line]{columns: s.columns(v, s.entries), width: p.width, color: p.color, header: p.header}
-		if err := t.print(w, len(s.entries), v.maker(s.entries)); err != nil {
+		t := table.Table[line]{Columns: s.columns(v, s.entries), Width: p.width, Color: p.color, Header: p.header}
+		if err := t.Print(w, len(s.entries), v.maker(s.entries)); err != nil {
 			return err
 		}
 	}
@@ -57,7 +59,7 @@ func (p *portsText) print(w io.Writer, v *portsView) error {
 				return err
 			}
 		}
-		if _, err := fmt.Fprintf(w, "%s in TIME_WAIT: lodge ports --state time_wait\n", count(v.timeWait, "closed connection")); err != nil {
+		if _, err := fmt.Fprintf(w, "%s in TIME_WAIT: lodge ports --state time_wait\n", show.Count(v.timeWait, "closed connection", "closed connections")); err != nil {
 			return err
 		}
 	}
@@ -83,7 +85,7 @@ func (v *portsView) maker(es []entry) func(int) *line {
 // it is worth a column.
 func (v *portsView) sample(es []entry, has func(*line) bool) bool {
 	make := v.maker(es)
-	for i := range min(len(es), tableSample) {
+	for i := range min(len(es), table.Sample) {
 		if has(make(i)) {
 			return true
 		}
@@ -91,21 +93,13 @@ func (v *portsView) sample(es []entry, has func(*line) bool) bool {
 	return false
 }
 
-// count returns "1 socket", "2 sockets".
-func count(n int, word string) string {
-	if n == 1 {
-		return "1 " + word
-	}
-	return strconv.Itoa(n) + " " + word + "s"
-}
-
-func (p *portsText) listenerColumns(v *portsView, es []entry) []column[line] {
-	cs := []column[line]{
-		{title: "PROTO", cell: func(b []byte, e *line) []byte { return append(b, e.row.Protocol...) }},
-		{title: "LISTENS ON", cell: func(b []byte, e *line) []byte { return appendAddrPort(b, e.row.Local) }, least: 21},
+func (p *portsText) listenerColumns(v *portsView, es []entry) []table.Column[line] {
+	cs := []table.Column[line]{
+		{Title: "PROTO", Cell: func(b []byte, e *line) []byte { return append(b, e.row.Protocol...) }},
+		{Title: "LISTENS ON", Cell: func(b []byte, e *line) []byte { return appendAddrPort(b, e.row.Local) }, Least: 21},
 	}
 	if v.listenFacts.notListening {
-		cs = append(cs, column[line]{title: "STATE", cell: func(b []byte, e *line) []byte {
+		cs = append(cs, table.Column[line]{Title: "STATE", Cell: func(b []byte, e *line) []byte {
 			if listens(e.row) {
 				return b
 			}
@@ -114,16 +108,16 @@ func (p *portsText) listenerColumns(v *portsView, es []entry) []column[line] {
 	}
 	cs = append(cs, scopeColumn(v.listenFacts)...)
 	cs = append(cs,
-		column[line]{title: "PROCESS", cell: func(b []byte, e *line) []byte { return p.appendOwner(b, e.row) }, least: 14},
-		column[line]{title: "USER", cell: appendUser, least: 6, give: 1},
+		table.Column[line]{Title: "PROCESS", Cell: func(b []byte, e *line) []byte { return p.appendOwner(b, e.row) }, Least: 14},
+		table.Column[line]{Title: "USER", Cell: appendUser, Least: 6, Drop: 4},
 	)
 	if v.sample(es, func(e *line) bool { return e.row.Project != "" }) {
-		cs = append(cs, column[line]{title: "PROJECT", cell: func(b []byte, e *line) []byte {
+		cs = append(cs, table.Column[line]{Title: "PROJECT", Cell: func(b []byte, e *line) []byte {
 			return appendService(b, e.row.Project, e.row.Service)
-		}, least: 8})
+		}, Least: 8})
 	}
 	cs = append(cs, p.usualColumns(v, es, v.listenFacts)...)
-	return append(cs, column[line]{title: "COMMAND", cell: p.appendCommand, least: 12, give: 2})
+	return append(cs, table.Column[line]{Title: "COMMAND", Cell: p.appendCommand, Least: 12, Drop: 3})
 }
 
 // appendCommand appends the command line. On a terminal, where there is little
@@ -134,34 +128,34 @@ func (p *portsText) appendCommand(b []byte, e *line) []byte {
 		program, _, _ := strings.Cut(text, " ")
 		text = text[strings.LastIndexByte(program, '/')+1:]
 	}
-	return appendClean(b, text)
+	return show.AppendEscaped(b, text)
 }
 
 // listens reports whether a socket without a peer takes what comes: a TCP socket
 // may have a port and not listen.
 func listens(r *sockets.Row) bool { return r.State == "listen" || r.Protocol == loopback.UDP }
 
-func (p *portsText) connectionColumns(v *portsView, es []entry) []column[line] {
-	cs := []column[line]{
-		{title: "CLIENT", cell: func(b []byte, e *line) []byte { return p.appendEnd(b, e, e.flip) }, least: 12},
-		{title: "FROM", cell: func(b []byte, e *line) []byte {
+func (p *portsText) connectionColumns(v *portsView, es []entry) []table.Column[line] {
+	cs := []table.Column[line]{
+		{Title: "CLIENT", Cell: func(b []byte, e *line) []byte { return p.appendEnd(b, e, e.flip) }, Least: 12},
+		{Title: "FROM", Cell: func(b []byte, e *line) []byte {
 			if e.flip {
 				return appendAddrPort(b, e.row.Remote)
 			}
 			return appendAddrPort(b, e.row.Local)
-		}, least: 21},
-		{title: "→ TO", cell: func(b []byte, e *line) []byte {
+		}, Least: 21},
+		{Title: "→ TO", Cell: func(b []byte, e *line) []byte {
 			b = append(b, "→ "...)
 			if e.flip {
 				return appendAddrPort(b, e.row.Local)
 			}
 			return appendAddrPort(b, e.row.Remote)
-		}, least: 23},
-		{title: "SERVER", cell: func(b []byte, e *line) []byte { return p.appendEnd(b, e, !e.flip) }, least: 12},
-		{title: "STATE", cell: appendConnectionState, least: 11, give: 4},
+		}, Least: 23},
+		{Title: "SERVER", Cell: func(b []byte, e *line) []byte { return p.appendEnd(b, e, !e.flip) }, Least: 12},
+		{Title: "STATE", Cell: appendConnectionState, Least: 11, Drop: 1},
 	}
 	for _, c := range scopeColumn(v.connectFacts) {
-		c.give = 1
+		c.Drop = 4
 		cs = append(cs, c)
 	}
 	if p.traffic {
@@ -174,12 +168,12 @@ func (p *portsText) connectionColumns(v *portsView, es []entry) []column[line] {
 			}
 		}
 		cs = append(cs,
-			column[line]{title: "SENT", cell: info(func(b []byte, t *sockets.TCPInfo) []byte { return appendBytes(b, t.Sent) })},
-			column[line]{title: "RECEIVED", cell: info(func(b []byte, t *sockets.TCPInfo) []byte { return appendBytes(b, t.Received) })},
-			column[line]{title: "RTT", cell: info(func(b []byte, t *sockets.TCPInfo) []byte { return appendMicros(b, t.RTT) })},
+			table.Column[line]{Title: "SENT", Cell: info(func(b []byte, t *sockets.TCPInfo) []byte { return show.AppendBytes(b, float64(t.Sent)) })},
+			table.Column[line]{Title: "RECEIVED", Cell: info(func(b []byte, t *sockets.TCPInfo) []byte { return show.AppendBytes(b, float64(t.Received)) })},
+			table.Column[line]{Title: "RTT", Cell: info(func(b []byte, t *sockets.TCPInfo) []byte { return show.AppendMicros(b, t.RTT) })},
 		)
 		if v.sample(es, func(e *line) bool { return e.row.TCP != nil && e.row.TCP.Retransmits > 0 }) {
-			cs = append(cs, column[line]{title: "RESENT", cell: info(func(b []byte, t *sockets.TCPInfo) []byte {
+			cs = append(cs, table.Column[line]{Title: "RESENT", Cell: info(func(b []byte, t *sockets.TCPInfo) []byte {
 				return strconv.AppendUint(b, uint64(t.Retransmits), 10)
 			})})
 		}
@@ -187,44 +181,44 @@ func (p *portsText) connectionColumns(v *portsView, es []entry) []column[line] {
 	return append(cs, p.usualColumns(v, es, v.connectFacts)...)
 }
 
-func (p *portsText) unixColumns(v *portsView, es []entry) []column[line] {
-	cs := []column[line]{
-		{title: "UNIX", cell: func(b []byte, e *line) []byte { return append(b, e.row.Type...) }},
-		{title: "STATE", cell: func(b []byte, e *line) []byte { return append(b, e.row.State...) }},
-		{title: "PROCESS", cell: func(b []byte, e *line) []byte { return p.appendEnd(b, e, false) }, least: 14},
-		{title: "PEER", cell: func(b []byte, e *line) []byte {
+func (p *portsText) unixColumns(v *portsView, es []entry) []table.Column[line] {
+	cs := []table.Column[line]{
+		{Title: "UNIX", Cell: func(b []byte, e *line) []byte { return append(b, e.row.Type...) }},
+		{Title: "STATE", Cell: func(b []byte, e *line) []byte { return append(b, e.row.State...) }},
+		{Title: "PROCESS", Cell: func(b []byte, e *line) []byte { return p.appendEnd(b, e, false) }, Least: 14},
+		{Title: "PEER", Cell: func(b []byte, e *line) []byte {
 			if e.row.Peer == nil {
 				return b
 			}
 			return p.appendEnd(append(b, "→ "...), e, true)
-		}, least: 14},
-		{title: "PATH", cell: func(b []byte, e *line) []byte {
+		}, Least: 14},
+		{Title: "PATH", Cell: func(b []byte, e *line) []byte {
 			switch {
 			case e.row.Path != "":
-				return appendClean(b, e.row.Path)
+				return show.AppendEscaped(b, e.row.Path)
 			case e.row.Peer != nil:
-				return appendClean(b, e.row.Peer.Path)
+				return show.AppendEscaped(b, e.row.Peer.Path)
 			}
 			return b
-		}, least: 20},
+		}, Least: 20},
 	}
 	return append(cs, p.usualColumns(v, es, v.unixFacts)...)
 }
 
 // scopeColumn says from where a socket can be reached, if that is not only
 // this machine for all.
-func scopeColumn(f facts) []column[line] {
+func scopeColumn(f facts) []table.Column[line] {
 	if !f.wide {
 		return nil
 	}
-	return []column[line]{{title: "SCOPE", cell: func(b []byte, e *line) []byte {
+	return []table.Column[line]{{Title: "SCOPE", Cell: func(b []byte, e *line) []byte {
 		if !wide(e.row.Scope) {
 			return b
 		}
 		return append(b, e.row.Scope...)
-	}, paint: func(e *line) string {
+	}, Paint: func(e *line) show.SGR {
 		if e.row.Scope == loopback.ScopeAll {
-			return "1;33" // bold, yellow: this is what firewalls are for
+			return show.BoldYellow // this is what firewalls are for
 		}
 		return ""
 	}}}
@@ -233,21 +227,21 @@ func scopeColumn(f facts) []column[line] {
 func wide(s loopback.Scope) bool { return s != loopback.ScopeLoopback && s != "" }
 
 // usualColumns are those that most tables can do without.
-func (p *portsText) usualColumns(v *portsView, es []entry, f facts) []column[line] {
-	var cs []column[line]
+func (p *portsText) usualColumns(v *portsView, es []entry, f facts) []table.Column[line] {
+	var cs []table.Column[line]
 	if f.queued {
-		cs = append(cs, column[line]{title: "QUEUED", cell: appendQueue, give: 3})
+		cs = append(cs, table.Column[line]{Title: "QUEUED", Cell: appendQueue, Drop: 2})
 	}
 	if p.age && v.sample(es, func(e *line) bool { return e.row.OpenedAt != nil }) {
-		cs = append(cs, column[line]{title: "AGE", cell: func(b []byte, e *line) []byte {
+		cs = append(cs, table.Column[line]{Title: "AGE", Cell: func(b []byte, e *line) []byte {
 			if e.row.OpenedAt == nil {
 				return b
 			}
-			return append(b, shortDuration(max(p.now.Sub(*e.row.OpenedAt), 0))...)
+			return append(b, show.Age(p.now.Sub(*e.row.OpenedAt))...)
 		}})
 	}
 	if f.namespace {
-		cs = append(cs, column[line]{title: "NAMESPACE", cell: appendNamespace, least: 8})
+		cs = append(cs, table.Column[line]{Title: "NAMESPACE", Cell: appendNamespace, Least: 8})
 	}
 	return cs
 }
@@ -257,7 +251,7 @@ func appendNamespace(b []byte, e *line) []byte {
 	case e.row.Namespace == 0:
 		return b
 	case e.row.NamespaceName != "":
-		return appendClean(b, e.row.NamespaceName)
+		return show.AppendEscaped(b, e.row.NamespaceName)
 	}
 	return strconv.AppendUint(b, uint64(e.row.Namespace), 10)
 }
@@ -265,7 +259,7 @@ func appendNamespace(b []byte, e *line) []byte {
 func appendUser(b []byte, e *line) []byte {
 	switch {
 	case e.row.User != "":
-		return appendClean(b, e.row.User)
+		return show.AppendEscaped(b, e.row.User)
 	case e.row.UID != nil:
 		return strconv.AppendUint(b, uint64(*e.row.UID), 10)
 	}
@@ -298,9 +292,9 @@ func (p *portsText) appendEnd(b []byte, e *line, other bool) []byte {
 }
 
 func appendService(b []byte, project, service string) []byte {
-	b = appendClean(b, project)
+	b = show.AppendEscaped(b, project)
 	if service != "" {
-		b = appendClean(append(b, '/'), service)
+		b = show.AppendEscaped(append(b, '/'), service)
 	}
 	return b
 }
@@ -308,7 +302,7 @@ func appendService(b []byte, project, service string) []byte {
 // appendOwner appends who holds a socket, or held it.
 func (p *portsText) appendOwner(b []byte, r *sockets.Row) []byte {
 	if len(r.Processes) == 0 && !r.Unknown && r.Closed != nil {
-		b = appendClean(append(b, "was "...), r.Closed.Name)
+		b = show.AppendEscaped(append(b, "was "...), r.Closed.Name)
 		b = append(b, '[')
 		b = strconv.AppendInt(b, int64(r.Closed.PID), 10)
 		return append(b, ']')
@@ -339,7 +333,7 @@ func (p *portsText) appendHolders(b []byte, ps []*sockets.Process, unknown bool)
 				b = append(b, ',')
 			}
 			name = q.Name
-			b = appendClean(b, name)
+			b = show.AppendEscaped(b, name)
 			b = append(b, '[')
 			b = strconv.AppendInt(b, int64(q.PID), 10)
 		}
@@ -394,16 +388,16 @@ func appendQueue(b []byte, e *line) []byte {
 		if to+from == 0 {
 			return b
 		}
-		return appendBytes(b, to+from)
+		return show.AppendBytes(b, float64(to+from))
 	}
 	if to > 0 {
-		b = appendBytes(append(b, "→ "...), to)
+		b = show.AppendBytes(append(b, "→ "...), float64(to))
 		if from > 0 {
 			b = append(b, ' ')
 		}
 	}
 	if from > 0 {
-		b = appendBytes(append(b, "← "...), from)
+		b = show.AppendBytes(append(b, "← "...), float64(from))
 	}
 	return b
 }
@@ -419,36 +413,9 @@ func appendAddrPort(b []byte, a *sockets.Address) []byte {
 		if a.IP.Zone() == "" {
 			b = a.IP.AppendTo(b)
 		} else {
-			b = appendClean(b, a.IP.String())
+			b = show.AppendEscaped(b, a.IP.String())
 		}
 		b = append(b, ']')
 	}
 	return strconv.AppendUint(append(b, ':'), uint64(a.Port), 10)
-}
-
-// appendBytes appends a size in three digits: 999B, 1.2K, 45M (of 1024).
-func appendBytes(b []byte, n uint64) []byte {
-	if n < 1000 {
-		return append(strconv.AppendUint(b, n, 10), 'B')
-	}
-	x := float64(n)
-	for _, unit := range "KMGTPE" {
-		x /= 1024
-		if x < 9.95 {
-			return append(strconv.AppendFloat(b, x, 'f', 1, 64), byte(unit))
-		}
-		if x < 999.5 || unit == 'E' {
-			return append(strconv.AppendFloat(b, x, 'f', 0, 64), byte(unit))
-		}
-	}
-	return b
-}
-
-// appendMicros appends a time given in microseconds in milliseconds.
-func appendMicros(b []byte, us uint32) []byte {
-	digits := 2
-	if us >= 10000 {
-		digits = 0
-	}
-	return append(strconv.AppendFloat(b, float64(us)/1000, 'f', digits, 64), "ms"...)
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"lodge/internal/loopback"
+	"lodge/internal/show/table"
 	"lodge/internal/sockets"
 )
 
@@ -110,7 +111,7 @@ func TestPortsText(t *testing.T) {
 			}
 			golden(t, c.name, out.Bytes())
 			for l := range strings.Lines(out.String()) {
-				if w := displayWidth([]byte(strings.TrimSuffix(l, "\n"))); c.text.width > 0 && !c.text.color && w > c.text.width && !strings.Contains(l, "TIME_WAIT") {
+				if w := table.Width(strings.TrimSuffix(l, "\n")); c.text.width > 0 && !c.text.color && w > c.text.width && !strings.Contains(l, "TIME_WAIT") {
 					t.Errorf("%d columns: %q", w, l)
 				}
 				if !c.text.color && strings.ContainsAny(l, "\x1b\a\u202e\r\x00") {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"lodge/internal/show"
 	"lodge/internal/sockets"
 	"lodge/internal/sockets/track"
 )
@@ -113,7 +114,7 @@ func (p *changePrinter) flush() error {
 
 func (p *changePrinter) appendJSON(change string, at time.Time, r, before *sockets.Row) {
 	b := append(p.b, `{"change":`...)
-	b = appendJSONString(b, change)
+	b = show.AppendJSON(b, change)
 	b = appendTime(append(b, `,"time":`...), at)
 	b = p.rows.row(append(b, `,"socket":`...), r)
 	if before != nil {
@@ -138,13 +139,14 @@ func (p *changePrinter) changes(before, after *sockets.Table, all []track.Change
 	}
 	servers := listensOn(&tableSource{rows: after.Rows})
 	for _, kind := range []struct {
-		word        string
-		sign, color string
-		listens     *portSet
+		word    string
+		sign    string
+		color   show.SGR
+		listens *portSet
 	}{
-		{changeClosed, "-", "31", listensOn(&tableSource{rows: before.Rows})},
-		{changeChanged, "~", "33", servers},
-		{changeOpened, "+", "32", servers},
+		{changeClosed, "-", show.Red, listensOn(&tableSource{rows: before.Rows})},
+		{changeChanged, "~", show.Yellow, servers},
+		{changeOpened, "+", show.Green, servers},
 	} {
 		var rows []sockets.Row
 		var was []*sockets.Row
@@ -161,7 +163,7 @@ func (p *changePrinter) changes(before, after *sockets.Table, all []track.Change
 				start := len(p.b)
 				p.b = append(p.b, kind.sign...)
 				if p.text.color {
-					p.b = paint(p.b, start, kind.color)
+					p.b = show.PaintFrom(p.b, start, kind.color)
 				}
 				p.b = now.AppendFormat(append(p.b, ' '), "15:04:05 ")
 				l := make(i)

@@ -9,11 +9,12 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"lodge/internal/probe"
 	"lodge/internal/probe/answer"
+	"lodge/internal/show"
+	"lodge/internal/show/table"
 )
 
 // probeMany measures, and prints what was measured also when it is interrupted:
@@ -113,7 +114,7 @@ func printSummary(out io.Writer, s *probe.Summary) {
 		probe.ModeConnect: "connecting", probe.ModeEcho: fmt.Sprintf("an echo of %d bytes", s.SizeBytes), probe.ModeHTTP: s.Method + " " + s.Path,
 	}[s.Mode]
 	if s.Done == 1 && s.Stopped == "done" {
-		result := "took " + milliseconds(s.Latency.MaxUS)
+		result := "took " + show.Latency(s.Latency.MaxUS)
 		if s.Failed > 0 {
 			result = "failed: " + s.Errors[0].First
 		}
@@ -123,7 +124,7 @@ func printSummary(out io.Writer, s *probe.Summary) {
 			}
 		}
 		fmt.Fprintf(out, "%s: %s: %s\n", host, what, result)
-		w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+		w := table.NewTabs(out)
 		printQueue(w, s)
 		_ = w.Flush() // a.out keeps the error
 		return
@@ -140,14 +141,14 @@ func printSummary(out io.Writer, s *probe.Summary) {
 	}
 	rate := ""
 	if s.RatePerSecond > 0 {
-		rate = fmt.Sprintf(", of %s begun", perSecond(s.RatePerSecond))
+		rate = fmt.Sprintf(", of %s begun", show.PerSecond(s.RatePerSecond))
 	}
 	fmt.Fprintf(out, "%s: %d × %s in %s, %d at a time: %s%s, %s\n",
-		host, s.Done, what, duration(s.DurationUS), s.Concurrency, perSecond(s.PerSecond), rate, result)
+		host, s.Done, what, show.Elapsed(s.DurationUS), s.Concurrency, show.PerSecond(s.PerSecond), rate, result)
 	if s.Succeeded > 0 {
 		printLatencies(out, s)
 	}
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	w := table.NewTabs(out)
 	if len(s.Statuses) > 0 {
 		var each []string
 		for _, code := range slices.Sorted(maps.Keys(s.Statuses)) {
@@ -161,7 +162,7 @@ func printSummary(out io.Writer, s *probe.Summary) {
 			stale = fmt.Sprintf(", %d of them because the server had closed one that was kept", s.StaleConnections)
 		}
 		fmt.Fprintf(w, "  connections\t%d%s\n", s.Connections, stale)
-		fmt.Fprintf(w, "  received\t%s, %s a second\n", byteText(float64(s.ReceivedBytes)), byteText(float64(s.ReceivedBytes)/max(float64(s.DurationUS), 1)*1e6))
+		fmt.Fprintf(w, "  received\t%s, %s a second\n", show.ByteCount(float64(s.ReceivedBytes)), show.ByteCount(float64(s.ReceivedBytes)/max(float64(s.DurationUS), 1)*1e6))
 	}
 	for _, e := range s.Errors {
 		fmt.Fprintf(w, "  %s\t%d: %s\n", strings.ReplaceAll(string(e.Kind), "_", " "), e.Count, e.First)
@@ -174,7 +175,7 @@ func printSummary(out io.Writer, s *probe.Summary) {
 }
 
 func printLatencies(out io.Writer, s *probe.Summary) {
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
+	w := table.NewTabsRight(out)
 	fmt.Fprintln(w, "  ms\tmin\tp50\tp90\tp99\tp99.9\tmax\tmean\t")
 	row := func(name string, l *probe.Latency) {
 		if l == nil {
@@ -182,7 +183,7 @@ func printLatencies(out io.Writer, s *probe.Summary) {
 		}
 		fmt.Fprintf(w, "  %s\t", name)
 		for _, us := range []float64{l.MinUS, l.P50US, l.P90US, l.P99US, l.P999US, l.MaxUS, l.MeanUS} {
-			fmt.Fprintf(w, "%s\t", strings.TrimSuffix(milliseconds(us), " ms"))
+			fmt.Fprintf(w, "%s\t", strings.TrimSuffix(show.Latency(us), " ms"))
 		}
 		fmt.Fprintln(w)
 	}
@@ -210,41 +211,14 @@ func printBars(out io.Writer, bars []probe.Bar) {
 	for _, b := range bars {
 		most = max(most, b.Count)
 	}
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
+	w := table.NewTabsRight(out)
 	for _, b := range bars {
 		n := int((b.Count*width + most - 1) / most)
 		bar := strings.Repeat("#", n)
 		if n > 0 {
 			bar = "  " + bar
 		}
-		fmt.Fprintf(w, "  up to %s\t%d\t%s\n", milliseconds(b.UpToUS), b.Count, bar)
+		fmt.Fprintf(w, "  up to %s\t%d\t%s\n", show.Latency(b.UpToUS), b.Count, bar)
 	}
 	_ = w.Flush()
-}
-
-func duration(us int64) string {
-	if us < 1e6 {
-		return milliseconds(float64(us))
-	}
-	return strconv.FormatFloat(float64(us)/1e6, 'f', 2, 64) + " s"
-}
-
-func perSecond(x float64) string {
-	if x >= 100 {
-		return strconv.FormatFloat(x, 'f', 0, 64) + " a second"
-	}
-	return strconv.FormatFloat(x, 'f', 1, 64) + " a second"
-}
-
-func byteText(n float64) string {
-	units := []string{"bytes", "KiB", "MiB", "GiB", "TiB"}
-	i := 0
-	for n >= 1024 && i < len(units)-1 {
-		n /= 1024
-		i++
-	}
-	if i == 0 {
-		return strconv.FormatFloat(n, 'f', 0, 64) + " bytes"
-	}
-	return strconv.FormatFloat(n, 'f', 1, 64) + " " + units[i]
 }

@@ -6,12 +6,13 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"lodge/internal/loopback"
 	"lodge/internal/probe"
 	"lodge/internal/probe/answer"
+	"lodge/internal/show"
+	"lodge/internal/show/table"
 )
 
 // printAnswer prints what one probe found: the answer first, in one line.
@@ -22,16 +23,16 @@ func (a *app) printAnswer(r *probe.Report, timeout time.Duration) {
 	}
 	times := ""
 	if r.ConnectUS > 0 {
-		times += ", connect " + milliseconds(float64(r.ConnectUS))
+		times += ", connect " + show.Latency(float64(r.ConnectUS))
 	}
 	if r.TLSUS > 0 {
-		times += ", TLS " + milliseconds(float64(r.TLSUS))
+		times += ", TLS " + show.Latency(float64(r.TLSUS))
 	}
 	if r.FirstByteUS > 0 {
-		times += ", first byte " + milliseconds(float64(r.FirstByteUS))
+		times += ", first byte " + show.Latency(float64(r.FirstByteUS))
 	}
 	fmt.Fprintf(a.out, "%s answers: %s%s\n", at, answerText(r.Answer)+brokenText(r.Answer, timeout), times)
-	w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
+	w := table.NewTabs(a.out)
 	for _, d := range answerDetails(r) {
 		fmt.Fprintf(w, "  %s\t%s\n", d[0], d[1])
 	}
@@ -277,20 +278,4 @@ func unanswered(t probe.Target, r *probe.Report) error {
 		text += fmt.Sprintf("; the server does not accept them: %d wait, and %d may", *q.Waiting, *q.Limit)
 	}
 	return &hinted{err: fmt.Errorf("probe %s: %s", t.Text, text), hint: hint}
-}
-
-// milliseconds prints microseconds as people read them, to about three digits.
-func milliseconds(us float64) string {
-	ms := us / 1000
-	switch {
-	case ms < 0.0995:
-		return strconv.FormatFloat(ms, 'f', 3, 64) + " ms"
-	case ms < 9.995:
-		return strconv.FormatFloat(ms, 'f', 2, 64) + " ms"
-	case ms < 99.95:
-		return strconv.FormatFloat(ms, 'f', 1, 64) + " ms"
-	case ms < 9999.5:
-		return strconv.FormatFloat(ms, 'f', 0, 64) + " ms"
-	}
-	return strconv.FormatFloat(ms/1000, 'f', 1, 64) + " s"
 }

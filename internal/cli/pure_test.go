@@ -73,17 +73,6 @@ func TestPorts(t *testing.T) {
 	}
 }
 
-func TestShortDuration(t *testing.T) {
-	for d, want := range map[time.Duration]string{
-		0: "0s", 59*time.Second + 900*time.Millisecond: "59s", time.Minute: "1m", 59 * time.Minute: "59m",
-		time.Hour: "1h", 47 * time.Hour: "47h", 48 * time.Hour: "2d", 100 * 24 * time.Hour: "100d",
-	} {
-		if got := shortDuration(d); got != want {
-			t.Errorf("%v: %q, want %q", d, got, want)
-		}
-	}
-}
-
 func TestDirs(t *testing.T) {
 	home := t.TempDir()
 	root := os.Getuid() == 0

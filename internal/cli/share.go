@@ -8,6 +8,7 @@ import (
 	"rsc.io/qr"
 
 	"lodge/internal/localapi"
+	"lodge/internal/show"
 )
 
 // shareName shares a service with the network until it is stopped.
@@ -63,7 +64,7 @@ func printQR(w io.Writer, text string) error {
 	dark := func(x, y int) bool { return x >= 0 && y >= 0 && x < code.Size && y < code.Size && code.Black(x, y) }
 	for y := -quiet; y < code.Size+quiet; y += 2 {
 		// Black on white whatever the terminal's colours are (ECMA-48, SGR).
-		line := "\x1b[30;107m"
+		line := ""
 		for x := -quiet; x < code.Size+quiet; x++ {
 			switch {
 			case dark(x, y) && dark(x, y+1):
@@ -76,7 +77,7 @@ func printQR(w io.Writer, text string) error {
 				line += " "
 			}
 		}
-		if _, err := fmt.Fprintln(w, line+"\x1b[0m"); err != nil {
+		if _, err := fmt.Fprintln(w, show.Paint(show.BlackOnWhite, line)); err != nil {
 			return err
 		}
 	}

@@ -14,9 +14,27 @@ import (
 	"lodge/internal/drain"
 	"lodge/internal/keeperapi"
 	"lodge/internal/localapi"
+	"lodge/internal/show"
 )
 
 func isTerminal(f *os.File) bool { return f != nil && term.IsTerminal(int(f.Fd())) }
+
+// terminalWidth returns the columns of a terminal, or 0 for what is none.
+func terminalWidth(f *os.File) int {
+	if !isTerminal(f) {
+		return 0
+	}
+	w, _, err := term.GetSize(int(f.Fd()))
+	if err != nil {
+		return 0
+	}
+	return w
+}
+
+// wantsColor reports whether f is a terminal that may have colours.
+func (a *app) wantsColor(f *os.File) bool {
+	return show.WantsColor(isTerminal(f), a.getenv("NO_COLOR"), a.getenv("TERM"))
+}
 
 // catchSignals keeps the signals that this process gets for the command, until
 // stop is called. It begins before the command does, which may be sent one as

@@ -78,7 +78,7 @@ func (a *app) top(ctx context.Context, ch topChoices, filter string) error {
 	}
 	opt := tui.Options{
 		View: ch.view, Interval: ch.interval, Filter: filter, ParseFilter: parseTopFilter,
-		Color: a.color(),
+		Color: a.wantsColor(a.env.Stdout),
 		Own:   gather.Own,
 		ASCII: ch.ascii || !a.utf8(), Privileged: os.Geteuid() == 0,
 	}

@@ -8,11 +8,12 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"lodge/internal/show"
+	"lodge/internal/show/table"
 	"lodge/internal/trust"
 	"lodge/internal/trust/proof"
 	"lodge/internal/trust/stores"
@@ -172,7 +173,7 @@ func (a *app) trustStatus(ctx context.Context, f trustFlags, dir string, kinds [
 		}
 	}
 	if missing > 0 {
-		return &hinted{err: fmt.Errorf("look at the stores: %s", plural(missing, "does not have the authority", "do not have the authority")), hint: "lodge trust"}
+		return &hinted{err: fmt.Errorf("look at the stores: %s", show.Count(missing, "does not have the authority", "do not have the authority")), hint: "lodge trust"}
 	}
 	return nil
 }
@@ -214,18 +215,11 @@ func undone(verb string, results []stores.Result) error {
 	}
 	switch {
 	case failed > 0:
-		return fmt.Errorf("%s: %s", verb, plural(failed, "store failed", "stores failed"))
+		return fmt.Errorf("%s: %s", verb, show.Count(failed, "store failed", "stores failed"))
 	case needRoot > 0:
-		return &hinted{err: fmt.Errorf("%s: %s", verb, plural(needRoot, "store needs root", "stores need root")), hint: "run the commands above"}
+		return &hinted{err: fmt.Errorf("%s: %s", verb, show.Count(needRoot, "store needs root", "stores need root")), hint: "run the commands above"}
 	}
 	return nil
-}
-
-func plural(n int, one, many string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return fmt.Sprintf("%d %s", n, many)
 }
 
 // handshakes lets each installed program make an HTTPS request.
@@ -253,7 +247,7 @@ func (a *app) proveTrust(ctx context.Context, f trustFlags, authority *trust.Aut
 		}
 	}
 	if bad > 0 {
-		return &hinted{err: fmt.Errorf("check trust: %s", plural(bad, "program does not trust the authority", "programs do not trust the authority")), hint: "run the commands above"}
+		return &hinted{err: fmt.Errorf("check trust: %s", show.Count(bad, "program does not trust the authority", "programs do not trust the authority")), hint: "run the commands above"}
 	}
 	return nil
 }
@@ -267,7 +261,7 @@ func (a *app) printStores(asJSON bool, authority *trust.Authority, results []sto
 		root := authority.Root()
 		fmt.Fprintf(a.out, "%s, valid until %s\n", root.Subject.CommonName, root.NotAfter.Format(time.DateOnly))
 	}
-	w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
+	w := table.NewTabs(a.out)
 	for _, r := range results {
 		where := r.Name
 		if r.Path != "" {
@@ -295,7 +289,7 @@ func (a *app) printProof(asJSON bool, results []proof.Result) error {
 	if asJSON {
 		return a.printJSON(proofReport(results))
 	}
-	w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
+	w := table.NewTabs(a.out)
 	for _, r := range results {
 		state := string(r.State)
 		switch {

@@ -273,11 +273,3 @@ func TestNow(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 }
-
-func TestBytesText(t *testing.T) {
-	for n, want := range map[uint64]string{64 << 20: "64 MiB", 1 << 30: "1 GiB", 1<<30 + 1<<29: "1.5 GiB", 4096: "4 KiB", 100: "100 bytes", 0: "0 bytes"} {
-		if got := bytesText(n); got != want {
-			t.Errorf("%d: %s", n, got)
-		}
-	}
-}

@@ -3,6 +3,8 @@ package limits
 import (
 	"fmt"
 	"sync"
+
+	"lodge/internal/show"
 )
 
 // Life is what the kernel had counted when a process started.
@@ -94,14 +96,14 @@ func (l *Life) Killed() (limit string, sure bool) {
 	for _, w := range l.memory {
 		n, ok := l.k.number(w.group, w.limit(memory))
 		if ok && l.k.counts(w.group, memory).hits > w.before.hits {
-			return fmt.Sprintf("%s of cgroup %s: %s", w.limit(memory), w.name, bytesText(n)), sure
+			return fmt.Sprintf("%s of cgroup %s: %s", w.limit(memory), w.name, show.Limit(n)), sure
 		}
 	}
 	if known && l.memory[0].v1 {
 		// Version 1 counts a kill only where the process was, whatever the reason.
 		for _, w := range l.memory {
 			if n, ok := l.k.number(w.group, w.limit(memory)); ok { // such as memory and swap together
-				return fmt.Sprintf("%s of cgroup %s: %s", w.limit(memory), w.name, bytesText(n)), false
+				return fmt.Sprintf("%s of cgroup %s: %s", w.limit(memory), w.name, show.Limit(n)), false
 			}
 		}
 	}
@@ -154,20 +156,4 @@ func (k kernel) pidsLimit(groups []group) string {
 		}
 	}
 	return found
-}
-
-// bytesText writes a size as people write limits.
-func bytesText(n uint64) string {
-	for _, u := range []struct {
-		shift uint
-		name  string
-	}{{30, "GiB"}, {20, "MiB"}, {10, "KiB"}} {
-		if n >= 1<<u.shift {
-			if n%(1<<u.shift) == 0 {
-				return fmt.Sprintf("%d %s", n>>u.shift, u.name)
-			}
-			return fmt.Sprintf("%.1f %s", float64(n)/float64(uint64(1)<<u.shift), u.name)
-		}
-	}
-	return fmt.Sprintf("%d bytes", n)
 }

@@ -1,10 +1,12 @@
 package tui
 
 import (
-	"lodge/internal/loopback"
 	"net/netip"
 	"strconv"
 	"time"
+
+	"lodge/internal/loopback"
+	"lodge/internal/show"
 )
 
 // render is what cells need to know of the screen and the moment.
@@ -13,7 +15,7 @@ type render struct {
 	ascii bool
 }
 
-func (r *render) cell(s string, st style) span { return span{clean(s, r.ascii), st} }
+func (r *render) cell(s string, st style) span { return span{show.Clean(s, r.ascii), st} }
 
 // who shows processes, the network namespace behind them if it is another one.
 func (r *render) who(p party, namespace string) span {
@@ -34,6 +36,22 @@ func (r *render) rate(n float64, known bool) span {
 		st = dim
 	}
 	return span{rateText(n, known), st}
+}
+
+// rateText returns a rate in bytes a second, or - for one that is not known.
+func rateText(n float64, known bool) string {
+	if !known {
+		return "-"
+	}
+	return show.Bytes(n)
+}
+
+// roundTripText returns a time in microseconds, or - for one that is not known.
+func roundTripText(us uint32) string {
+	if us == 0 {
+		return "-"
+	}
+	return show.Micros(us)
 }
 
 func number(n int) span {

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"lodge/internal/localapi"
+	"lodge/internal/show"
 	"lodge/internal/sockets"
 )
 
@@ -45,7 +46,7 @@ func (u *ui) askEnd() {
 	case own != nil && (s.service == nil || s.service.Service == nil):
 		u.say(warn, processText(own, u.opt.ASCII)+" is lodge's own: it is not ended here; enter explains it, lodge down ends a project")
 	case s.service != nil && s.service.Service != nil:
-		u.say(warn, "it holds no socket; in "+clean(s.service.Project.Path, u.opt.ASCII)+", lodge down "+clean(s.service.Service.Name, u.opt.ASCII)+" stops it")
+		u.say(warn, "it holds no socket; in "+show.Clean(s.service.Project.Path, u.opt.ASCII)+", lodge down "+show.Clean(s.service.Service.Name, u.opt.ASCII)+" stops it")
 	case unknown:
 		u.say(warn, "its process may not be seen from here: it needs root or the helper")
 	default:
@@ -98,7 +99,7 @@ func (p *endPrompt) show(u *ui) line {
 		l = append(l, span{"  lodge may start it again", dim})
 	}
 	if c := p.process().Command; c != "" {
-		l = append(l, span{"  " + clean(c, u.opt.ASCII), dim})
+		l = append(l, span{"  " + show.Clean(c, u.opt.ASCII), dim})
 	}
 	return l
 }
@@ -108,7 +109,7 @@ func (u *ui) Ended(e end, gone bool, err error) []effect {
 	name := processText(e.process, u.opt.ASCII)
 	switch {
 	case err != nil:
-		u.say(bad, clean(oneLine(err.Error()), u.opt.ASCII))
+		u.say(bad, show.Clean(show.OneLine(err.Error()), u.opt.ASCII))
 	case gone:
 		u.say(plain, name+" has ended")
 	case e.hard:
@@ -122,7 +123,7 @@ func (u *ui) Ended(e end, gone bool, err error) []effect {
 }
 
 func processText(p *sockets.Process, ascii bool) string {
-	return clean(p.Name, ascii) + fmt.Sprintf("[%d]", p.PID)
+	return show.Clean(p.Name, ascii) + fmt.Sprintf("[%d]", p.PID)
 }
 
 func (u *ui) say(st style, s string) { u.note = text(s, st) }

@@ -1,6 +1,10 @@
 package tui
 
-import "strings"
+import (
+	"strings"
+
+	"lodge/internal/show"
+)
 
 // openExplain asks what the selected is.
 func (u *ui) openExplain() []effect {
@@ -26,10 +30,10 @@ func (u *ui) Explained(number int, answer string, err error) {
 	p.state = "r: look again"
 	p.lines, p.forW = nil, 0
 	if err != nil {
-		p.add(text(clean(oneLine(err.Error()), u.opt.ASCII), bad))
+		p.add(text(show.Clean(show.OneLine(err.Error()), u.opt.ASCII), bad))
 		return
 	}
 	for l := range strings.SplitSeq(strings.TrimRight(answer, "\n"), "\n") {
-		p.add(text(cleanLine(l, u.opt.ASCII), plain))
+		p.add(text(show.CleanLine(l, u.opt.ASCII), plain))
 	}
 }

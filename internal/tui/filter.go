@@ -3,6 +3,8 @@ package tui
 import (
 	"fmt"
 	"strings"
+
+	"lodge/internal/show"
 )
 
 // filter is what the lists are filtered by.
@@ -59,7 +61,7 @@ func (p *filterPrompt) key(u *ui, k string) []effect {
 	if p.input.key(k) {
 		p.wrong = ""
 		if err := u.filter.set(p.input.text(), u.opt.ParseFilter); err != nil {
-			p.wrong = oneLine(err.Error())
+			p.wrong = show.OneLine(err.Error())
 		}
 		u.refilter()
 	}
@@ -75,9 +77,9 @@ func (p *filterPrompt) paste(u *ui, s string) {
 }
 
 func (p *filterPrompt) show(u *ui) line {
-	l := line{{"filter: ", bold}, {clean(p.input.text(), u.opt.ASCII), plain}, {"_", reverse}}
+	l := line{{"filter: ", bold}, {show.Clean(p.input.text(), u.opt.ASCII), plain}, {"_", reverse}}
 	if p.wrong != "" {
-		l = append(l, span{"  " + clean(p.wrong, u.opt.ASCII), bad})
+		l = append(l, span{"  " + show.Clean(p.wrong, u.opt.ASCII), bad})
 	} else if p.input.text() == "" {
 		l = append(l, span{"  a port, an address, a process, project/service", dim})
 	}

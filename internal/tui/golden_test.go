@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"lodge/internal/logs"
+	"lodge/internal/show/table"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -91,7 +92,7 @@ func TestTooSmall(t *testing.T) {
 			t.Errorf("%v: %d lines", s, len(got))
 		}
 		for _, l := range got {
-			if width(l.String()) > s[0] {
+			if table.Width(l.String()) > s[0] {
 				t.Errorf("%v: %q", s, l.String())
 			}
 		}
@@ -120,7 +121,7 @@ func TestStill(t *testing.T) {
 			t.Fatal(err)
 		}
 		for l := range strings.SplitSeq(narrow.String(), "\n") {
-			if width(l) > 60 {
+			if table.Width(l) > 60 {
 				t.Errorf("%s: %q is wider than 60", v, l)
 			}
 		}

@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"lodge/internal/logs"
+	"lodge/internal/show"
 )
 
 // errStopped ends what nobody waits for any more.
@@ -28,7 +29,7 @@ func (u *ui) openLogs() []effect {
 			continue
 		}
 		title := "logs of " + s.lodge.lodge()
-		pn := u.open(&pane{title: clean(title, u.opt.ASCII), state: "following", tail: true})
+		pn := u.open(&pane{title: show.Clean(title, u.opt.ASCII), state: "following", tail: true})
 		f := follow{pn.number, p, s.lodge.Service}
 		pn.retry = func(u *ui) []effect {
 			if u.pane.state == "following" {
@@ -40,7 +41,7 @@ func (u *ui) openLogs() []effect {
 		}
 		return []effect{f}
 	}
-	u.say(warn, "project "+clean(s.lodge.Project, u.opt.ASCII)+" is not up any more")
+	u.say(warn, "project "+show.Clean(s.lodge.Project, u.opt.ASCII)+" is not up any more")
 	return nil
 }
 
@@ -53,7 +54,7 @@ func (u *ui) Logged(number int, ls []logs.Line, skipped int) {
 	u.pane.dropped += skipped
 	out := make([]line, 0, len(ls))
 	for _, l := range ls {
-		out = append(out, line{{u.clock(l.Time) + " ", dim}, {cleanLine(l.Text, u.opt.ASCII), plain}})
+		out = append(out, line{{u.clock(l.Time) + " ", dim}, {show.CleanLine(l.Text, u.opt.ASCII), plain}})
 	}
 	u.pane.add(out...)
 }
@@ -65,6 +66,6 @@ func (u *ui) Unfollowed(number int, err error) {
 	}
 	u.pane.state = "ended, r: read again"
 	if err != nil && !errors.Is(err, errStopped) {
-		u.pane.state = "ended: " + clean(oneLine(err.Error()), u.opt.ASCII)
+		u.pane.state = "ended: " + show.Clean(show.OneLine(err.Error()), u.opt.ASCII)
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"lodge/internal/show/table"
 )
 
 // Once reads two frames, opt.Interval apart, since a rate is of a time, and
@@ -86,7 +88,7 @@ func (s *Still) WriteText(w io.Writer, width int) error {
 	return out.Flush()
 }
 
-func cellWidth(s span) int { return width(s.text) }
+func cellWidth(s span) int { return table.Width(s.text) }
 
 // Report returns the frame as `lodge top --json` prints it.
 func (s *Still) Report() Report { return s.u.report() }

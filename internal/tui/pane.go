@@ -1,5 +1,7 @@
 package tui
 
+import "lodge/internal/show/table"
+
 // pane is text that lies over the list: the help, what explain says, or the
 // lines of a service.
 type pane struct {
@@ -116,13 +118,13 @@ func wrapLine(l line, w int) []line {
 		return []line{nil}
 	}
 	head, tail := l[:len(l)-1], l[len(l)-1]
-	indent := width(head.String())
+	indent := table.Width(head.String())
 	room := w - indent
 	if room < 10 && indent > 0 {
 		return []line{l}
 	}
 	var out []line
-	for i, piece := range wrap(tail.text, room) {
+	for i, piece := range table.Wrap(tail.text, room) {
 		first := line{}
 		if i == 0 {
 			first = append(first, head...)
@@ -137,7 +139,7 @@ func wrapLine(l line, w int) []line {
 func (u *ui) openHelp() {
 	p := u.open(&pane{title: "keys"})
 	for _, b := range bindings() {
-		p.add(line{{fitText(b.keys, 14, false, u.opt.ASCII), bold}, {b.does, plain}})
+		p.add(line{{table.Fit(b.keys, 14, false, u.opt.ASCII), bold}, {b.does, plain}})
 	}
 	p.add(nil, text("IN/s and OUT/s are bytes a second; of a connection OUT is what its client sends.", plain),
 		text("* and ALL are all interfaces; ? is a process that may not be seen; (name) one that is gone.", plain),

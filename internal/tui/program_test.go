@@ -116,7 +116,7 @@ type shown struct {
 	screen *vt.Emulator
 }
 
-func show(t *testing.T, mode string) *shown {
+func startTop(t *testing.T, mode string) *shown {
 	t.Helper()
 	master, slave, err := pty.Open()
 	if err != nil {
@@ -290,7 +290,7 @@ func TestTerminalIsRestored(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			s := show(t, c.mode)
+			s := startTop(t, c.mode)
 			s.await("lodge top")
 			s.await("shop")
 			c.do(s)
@@ -301,7 +301,7 @@ func TestTerminalIsRestored(t *testing.T) {
 
 func TestOnATerminal(t *testing.T) {
 	t.Parallel()
-	s := show(t, "")
+	s := startTop(t, "")
 	s.await("backoff")
 	s.keys("3")
 	s.await("firefox[1200]", "3 CONNECTIONS")
@@ -350,7 +350,7 @@ func settled(text string) string {
 // A reading that fails is told, and what was read stays.
 func TestReadingFails(t *testing.T) {
 	t.Parallel()
-	s := show(t, "error")
+	s := startTop(t, "error")
 	s.await("list sockets: no memory")
 	s.await("backoff")
 	s.keys("q")
@@ -360,7 +360,7 @@ func TestReadingFails(t *testing.T) {
 // The terminal that goes away ends top.
 func TestHangup(t *testing.T) {
 	t.Parallel()
-	s := show(t, "")
+	s := startTop(t, "")
 	s.await("shop")
 	_ = s.slave.Close()
 	_ = s.master.Close()

@@ -5,6 +5,9 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"lodge/internal/show"
+	"lodge/internal/show/table"
 )
 
 // clock shows the time of the day.
@@ -65,7 +68,7 @@ func (u *ui) paneTitle() line {
 		l = append(l, span{"  " + p.state, dim})
 	}
 	if p.dropped > 0 {
-		l = append(l, span{"  " + count(p.dropped, "older line", "older lines") + " left out", dim})
+		l = append(l, span{"  " + show.Count(p.dropped, "older line", "older lines") + " left out", dim})
 	}
 	if n := len(p.wrapped); n > u.paneRows() {
 		l = append(l, span{fmt.Sprintf("  lines %d to %d of %d", p.top+1, min(p.top+u.paneRows(), n), n), dim})
@@ -77,7 +80,7 @@ func (u *ui) paneTitle() line {
 func (u *ui) headLine() line {
 	if u.frame == nil {
 		if u.failure != "" {
-			return line{{"lodge top", bold}, {"  " + clean(u.failure, u.opt.ASCII), bad}}
+			return line{{"lodge top", bold}, {"  " + show.Clean(u.failure, u.opt.ASCII), bad}}
 		}
 		return line{{"lodge top", bold}, {"  reading ...", plain}}
 	}
@@ -87,16 +90,16 @@ func (u *ui) headLine() line {
 	case u.paused:
 		l = append(l, span{"  PAUSED", warn})
 	case u.failure != "":
-		return append(l, span{"  " + clean(u.failure, u.opt.ASCII), bad})
+		return append(l, span{"  " + show.Clean(u.failure, u.opt.ASCII), bad})
 	}
-	parts := []string{count(c.Projects, "project", "projects"), count(c.Listeners, "listener", "listeners"), count(c.Connections, "connection", "connections")}
+	parts := []string{show.Count(c.Projects, "project", "projects"), show.Count(c.Listeners, "listener", "listeners"), show.Count(c.Connections, "connection", "connections")}
 	if c.TimeWait > 0 {
 		parts = append(parts, strconv.Itoa(c.TimeWait)+" in time_wait")
 	}
 	// What does not fit whole is left out whole.
-	room := u.width - width(l.String())
+	room := u.width - table.Width(l.String())
 	for _, p := range parts {
-		if room -= width(p) + 2; room < 0 {
+		if room -= table.Width(p) + 2; room < 0 {
 			break
 		}
 		l = append(l, span{"  " + p, plain})
@@ -122,7 +125,7 @@ func (u *ui) unknownLine() line {
 		if len(l) > 0 {
 			l = append(l, span{"; ", warn})
 		}
-		l = append(l, span{clean(oneLine(w), u.opt.ASCII), warn})
+		l = append(l, span{show.Clean(show.OneLine(w), u.opt.ASCII), warn})
 	}
 	return l
 }
@@ -131,7 +134,7 @@ func (u *ui) unknownLine() line {
 // for all names, that of the view that is shown stays.
 func (u *ui) tabLine() line {
 	l := u.tabs(true)
-	if width(l.String()) > u.width {
+	if table.Width(l.String()) > u.width {
 		l = u.tabs(false)
 	}
 	return l
@@ -151,7 +154,7 @@ func (u *ui) tabs(names bool) line {
 		l = append(l, span{"  ", plain})
 	}
 	if u.filter.text != "" {
-		return append(l, span{"filter: " + clean(u.filter.text, u.opt.ASCII), warn})
+		return append(l, span{"filter: " + show.Clean(u.filter.text, u.opt.ASCII), warn})
 	}
 	return l[:len(l)-1]
 }
@@ -174,7 +177,7 @@ func (u *ui) hint(keys ...string) line {
 	var l line
 	room := u.width
 	for _, k := range keys {
-		if room -= width(k) + 2; room < -2 {
+		if room -= table.Width(k) + 2; room < -2 {
 			break
 		}
 		name, does, _ := strings.Cut(k, " ")

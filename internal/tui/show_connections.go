@@ -26,7 +26,7 @@ func connectionsView(items []connectionItem) view {
 			return []span{
 				r.end(c.Client, c.ClientHere, c.ClientAt, c.Namespace), {addressText(c.ClientAt), dim},
 				r.end(c.Server, c.ServerHere, c.ServerAt, c.Namespace), {serverText(c.Protocol, c.ServerAt), plain}, state,
-				{microText(c.RTT), plain}, r.rate(c.Rate.Send, c.Rate.Known), r.rate(c.Rate.Receive, c.Rate.Known),
+				{roundTripText(c.RTT), plain}, r.rate(c.Rate.Send, c.Rate.Known), r.rate(c.Rate.Receive, c.Rate.Known),
 			}
 		},
 		about: func(c *connectionItem) subject {

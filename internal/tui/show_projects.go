@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"lodge/internal/service"
+	"lodge/internal/show"
 )
 
 func projectsView(items []serviceItem) view {
@@ -30,7 +31,7 @@ func projectsView(items []serviceItem) view {
 			if s.PID != 0 {
 				pid = strconv.Itoa(s.PID)
 				if s.Started != nil {
-					up = ageText(r.now.Sub(*s.Started))
+					up = show.Age(r.now.Sub(*s.Started))
 				}
 			}
 			ports := "-"

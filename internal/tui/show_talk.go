@@ -22,7 +22,7 @@ func talkView(items []talkItem) view {
 		cells: func(t *talkItem, r *render) []span {
 			return []span{
 				r.cell(t.ClientName, plain), r.cell(t.ServerName, plain), {serverText(t.Protocol, t.ServerAt), plain},
-				number(t.Connections), {microText(t.RTT), plain}, r.rate(t.Rate.Send, t.Rate.Known), r.rate(t.Rate.Receive, t.Rate.Known),
+				number(t.Connections), {roundTripText(t.RTT), plain}, r.rate(t.Rate.Send, t.Rate.Known), r.rate(t.Rate.Receive, t.Rate.Known),
 			}
 		},
 		about: func(t *talkItem) subject {

@@ -1,6 +1,11 @@
 package tui
 
-import "strings"
+import (
+	"strings"
+
+	"lodge/internal/show"
+	"lodge/internal/show/table"
+)
 
 // style is how a piece of text looks. Nothing is told by colour alone.
 type style uint8
@@ -15,38 +20,32 @@ const (
 	bad
 )
 
-// SGR parameters (ECMA-48, section 8.3.117). Only colours of the first sixteen,
-// which people have chosen for their terminal.
-func (s style) sgr(color bool) string {
+// sgr returns the rendition. Without colour, only bold and the selected line have
+// one.
+func (s style) sgr(color bool) show.SGR {
 	switch {
 	case s == bold:
-		return "1"
+		return show.Bold
 	case s == reverse:
-		return "7"
+		return show.Reverse
 	case !color:
 		return ""
 	}
 	switch s {
 	case dim:
-		return "90"
+		return show.Gray
 	case good:
-		return "32"
+		return show.Green
 	case warn:
-		return "33"
+		return show.Yellow
 	case bad:
-		return "31"
+		return show.Red
 	}
 	return ""
 }
 
 // paint puts a style on text.
-func (s style) paint(text string, color bool) string {
-	p := s.sgr(color)
-	if p == "" || text == "" {
-		return text
-	}
-	return "\x1b[" + p + "m" + text + "\x1b[0m"
-}
+func (s style) paint(text string, color bool) string { return show.Paint(s.sgr(color), text) }
 
 // span is text of one style.
 type span struct {
@@ -72,13 +71,13 @@ func (l line) String() string {
 func (l line) clip(w int, ascii bool) line {
 	var out line
 	for _, s := range l {
-		n := width(s.text)
+		n := table.Width(s.text)
 		if n > w {
 			if strings.TrimLeft(s.text, " ") == "" { // nothing is lost
 				return append(out, span{spaces(w), s.style})
 			}
 			if w > 0 {
-				out = append(out, span{cut(s.text, w, ascii), s.style})
+				out = append(out, span{table.Cut(s.text, w, ascii), s.style})
 			}
 			return out
 		}

@@ -3,6 +3,9 @@ package tui
 import (
 	"slices"
 	"strings"
+
+	"lodge/internal/show"
+	"lodge/internal/show/table"
 )
 
 // listRows is how many items of the list fit.
@@ -49,7 +52,7 @@ func (u *ui) emptyText(v view) string {
 	case u.frame == nil:
 		return "reading ..."
 	case u.filter.text != "":
-		return "nothing matches the filter " + clean(u.filter.text, u.opt.ASCII) + " (esc takes it away)"
+		return "nothing matches the filter " + show.Clean(u.filter.text, u.opt.ASCII) + " (esc takes it away)"
 	}
 	return v.empty()
 }
@@ -63,7 +66,7 @@ func (u *ui) wanted(cols []column, items [][]span) []int {
 	}
 	for _, cells := range items {
 		for k := range cells {
-			w[k] = max(w[k], width(cells[k].text))
+			w[k] = max(w[k], table.Width(cells[k].text))
 		}
 	}
 	u.widths[u.at] = w
@@ -87,13 +90,13 @@ func (u *ui) titleLine(v view, w []int) line {
 			}
 			if c.right {
 				l[len(l)-1].text = strings.TrimSuffix(l[len(l)-1].text, " ")
-				l = append(l, span{fitText(sign+title, w[k]+1, true, true), bold}, span{spaces(gap), plain})
+				l = append(l, span{table.Fit(sign+title, w[k]+1, true, true), bold}, span{spaces(gap), plain})
 			} else {
-				l = append(l, span{fitText(title+sign, w[k]+1, false, true), bold}, span{spaces(gap - 1), plain})
+				l = append(l, span{table.Fit(title+sign, w[k]+1, false, true), bold}, span{spaces(gap - 1), plain})
 			}
 			continue
 		}
-		l = append(l, span{fitText(title, w[k], c.right, true), bold}, span{spaces(gap), plain})
+		l = append(l, span{table.Fit(title, w[k], c.right, true), bold}, span{spaces(gap), plain})
 	}
 	return l
 }
@@ -110,13 +113,13 @@ func (u *ui) itemLine(cols []column, cells []span, w []int, selected bool) line 
 		}
 		text := cells[k].text
 		if c.tail {
-			text = cutFront(text, w[k], u.opt.ASCII)
+			text = table.CutFront(text, w[k], u.opt.ASCII)
 		}
-		l = append(l, span{fitText(text, w[k], c.right, u.opt.ASCII), cells[k].style}, span{spaces(gap), plain})
+		l = append(l, span{table.Fit(text, w[k], c.right, u.opt.ASCII), cells[k].style}, span{spaces(gap), plain})
 	}
 	if !selected {
 		return l
 	}
 	// The selected line is one bar across the screen, legible without colour.
-	return line{{fitText(strings.TrimRight(l.String(), " "), u.width, false, u.opt.ASCII), reverse}}
+	return line{{table.Fit(strings.TrimRight(l.String(), " "), u.width, false, u.opt.ASCII), reverse}}
 }

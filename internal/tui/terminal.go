@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"lodge/internal/show/table"
+
 	"golang.org/x/sys/unix"
 	"golang.org/x/term"
 )
@@ -84,7 +86,7 @@ func (t *terminal) paint(lines []line, color bool) error {
 		}
 		t.shown[i] = text
 		b.WriteString("\x1b[" + strconv.Itoa(i+1) + ";1H" + text)
-		if width(l.String()) < t.width { // or the last cell would go
+		if table.Width(l.String()) < t.width { // or the last cell would go
 			b.WriteString("\x1b[K")
 		}
 	}

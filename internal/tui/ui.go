@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"lodge/internal/show"
 )
 
 // ui is the state of the screen. It does nothing but change when it is told of
@@ -79,7 +81,7 @@ func (u *ui) Failed(err error) {
 	if errors.Is(err, errStopped) {
 		return
 	}
-	u.failure = oneLine(err.Error())
+	u.failure = show.OneLine(err.Error())
 }
 
 // redigest makes the lists anew, after another frame or another filter.
@@ -125,5 +127,3 @@ const (
 	leastWidth  = 40
 	leastHeight = 10
 )
-
-func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"lodge/internal/localapi"
+	"lodge/internal/show/table"
 	"lodge/internal/sockets"
 )
 
@@ -415,7 +416,7 @@ func FuzzKeys(f *testing.F) {
 				t.Fatalf("%d lines for %d", len(ls), h)
 			}
 			for _, l := range ls {
-				if width(l.String()) > int(w) {
+				if table.Width(l.String()) > int(w) {
 					t.Fatalf("%q is wider than %d", l.String(), w)
 				}
 			}

@@ -1,13 +1,14 @@
 package words
 
 import (
-	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"lodge/internal/show"
 )
 
 // Join writes names as a person lists them.
@@ -21,12 +22,8 @@ func Join(names []string) string {
 	return strings.Join(names[:len(names)-1], ", ") + " and " + names[len(names)-1]
 }
 
-func Count(n int, one, many string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return fmt.Sprintf("%d %s", n, many)
-}
+// Count returns "1 one" or "n many".
+func Count(n int, one, many string) string { return show.Count(n, one, many) }
 
 func Upper(s string) string {
 	r, n := utf8.DecodeRuneInString(s)
@@ -36,41 +33,17 @@ func Upper(s string) string {
 	return string(unicode.ToUpper(r)) + s[n:]
 }
 
-// Printable writes a process's name, which may be any bytes.
+// Printable returns a process's name, which may be any bytes.
 func Printable(s string) string {
 	if s == "" {
 		return "?"
 	}
-	return strings.Map(func(r rune) rune {
-		if r == utf8.RuneError || !unicode.IsPrint(r) {
-			return '?'
-		}
-		return r
-	}, s)
+	return show.Clean(s, false)
 }
 
-// PlainText writes a line of a program's output without colours and without
-// what could harm a terminal.
-func PlainText(s string) string {
-	var out strings.Builder
-	for s != "" {
-		before, after, found := strings.Cut(s, "\x1b[")
-		out.WriteString(before)
-		if !found {
-			break
-		}
-		// A control sequence ends with its first byte from 0x40 on (ECMA-48, 5.4).
-		end := strings.IndexFunc(after, func(c rune) bool { return c >= 0x40 && c <= 0x7e })
-		if end < 0 {
-			break
-		}
-		s = after[end+1:]
-	}
-	if out.Len() == 0 {
-		return ""
-	}
-	return Printable(strings.ReplaceAll(out.String(), "\t", "    "))
-}
+// PlainText returns a line of a program's output without colours and without what
+// could harm a terminal.
+func PlainText(s string) string { return show.CleanLine(s, false) }
 
 // ShellWord writes a path as one word of a shell's command line (POSIX,
 // Shell Command Language, section 2.2.2).
@@ -107,17 +80,5 @@ func Strs(ips []netip.Addr) []string {
 	return out
 }
 
-// Ago writes how long something has been.
-func Ago(d time.Duration) string {
-	switch {
-	case d < 2*time.Second:
-		return "just now"
-	case d < 2*time.Minute:
-		return fmt.Sprintf("%d seconds ago", int(d.Seconds()))
-	case d < 2*time.Hour:
-		return fmt.Sprintf("%d minutes ago", int(d.Minutes()))
-	case d < 48*time.Hour:
-		return fmt.Sprintf("%d hours ago", int(d.Hours()))
-	}
-	return fmt.Sprintf("%d days ago", int(d.Hours()/24))
-}
+// Ago returns how long ago something was, in words.
+func Ago(d time.Duration) string { return show.Ago(d) }

@@ -9,6 +9,8 @@ import (
 	"html/template"
 	"strconv"
 	"strings"
+
+	"lodge/internal/show"
 )
 
 // Page is an answer that comes from lodge.
@@ -36,24 +38,11 @@ const (
 
 func itoa(n int) string { return strconv.Itoa(n) }
 
-// printable removes colours (ECMA-48, section 5.4) and control characters.
+// printable returns a line without escape sequences and control characters, of at
+// most logWidth bytes.
 func printable(line string) string {
-	var b strings.Builder
-	for i := 0; i < len(line) && b.Len() < logWidth; {
-		if strings.HasPrefix(line[i:], "\x1b[") {
-			i += 2
-			for i < len(line) && (line[i] < 0x40 || line[i] > 0x7e) {
-				i++
-			}
-			i++
-			continue
-		}
-		if c := line[i]; c >= ' ' && c != 0x7f || c == '\t' {
-			b.WriteByte(c)
-		}
-		i++
-	}
-	return strings.ToValidUTF8(b.String(), "\uFFFD")
+	line = show.Plain(line)
+	return strings.ToValidUTF8(line[:min(len(line), logWidth)], "\uFFFD")
 }
 
 const (

@@ -1,14 +1,11 @@
-package cli
+package show
 
 import (
-	"bytes"
 	"strings"
 	"testing"
-
-	"lodge/internal/logs"
 )
 
-func TestCleaned(t *testing.T) {
+func TestColored(t *testing.T) {
 	for _, c := range []struct{ in, want string }{
 		{"plain\ttext, größer 日本", "plain\ttext, größer 日本"},
 		{"\x1b[31mred\x1b[0m", "\x1b[31mred\x1b[0m"},
@@ -31,18 +28,18 @@ func TestCleaned(t *testing.T) {
 		{"\x1b[", ""},
 		{"", ""},
 	} {
-		if got := cleaned(c.in); got != c.want {
+		if got := Colored(c.in); got != c.want {
 			t.Errorf("%q: %q, want %q", c.in, got, c.want)
 		}
 	}
 }
 
-func FuzzCleaned(f *testing.F) {
+func FuzzColored(f *testing.F) {
 	f.Add("a\x1b]52;c;ZXZpbA==\x07b\x1b[31m")
 	f.Add("\u009b2J\x9b\x1b\x1b[m")
 	f.Fuzz(func(t *testing.T, in string) {
-		out := cleaned(in)
-		if again := cleaned(out); again != out {
+		out := Colored(in)
+		if again := Colored(out); again != out {
 			t.Errorf("%q becomes %q, and that %q", in, out, again)
 		}
 		for rest := out; ; {
@@ -57,35 +54,4 @@ func FuzzCleaned(f *testing.F) {
 			rest = after
 		}
 	})
-}
-
-// TestPiecesOfALine: a sequence may be cut in two where the line is.
-func TestPiecesOfALine(t *testing.T) {
-	var out bytes.Buffer
-	p := &linePrinter{out: &out, width: 3, heads: map[string]string{}, state: map[string]*escapes{}}
-	for _, l := range []logs.Line{
-		{Service: "web", Text: "a\x1b]52;c;", Partial: true},
-		{Service: "db", Text: "other\x1b[3"},
-		{Service: "web", Text: "secret", Partial: true, Continuation: true},
-		{Service: "web", Text: "secret\x07b", Continuation: true},
-		{Service: "db", Text: "1mnew"},
-		{Service: "web", Text: "c"},
-		// What a prompt is given out of is not marked: nobody knows yet that more will come.
-		{Service: "web", Text: "d\x1b]0;ti"},
-		{Service: "web", Text: "note", Note: true},
-		{Service: "web", Text: "tle\x07e\x1b", Continuation: true},
-		{Service: "web", Text: "[31mred", Continuation: true},
-	} {
-		if err := p.print(l); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want := "web | a\ndb  | other\nweb | \nweb | b\ndb  | 1mnew\nweb | c\n" +
-		"web | d\nweb | note\nweb | e\nweb | \x1b[31mred\x1b[0m\n"
-	if out.String() != want {
-		t.Errorf("%q, want %q", out.String(), want)
-	}
-	if len(p.state) != 0 {
-		t.Errorf("state is kept of %d lines that have ended", len(p.state))
-	}
 }

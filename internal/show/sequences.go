@@ -1,17 +1,23 @@
-package cli
+package show
 
 import (
 	"strings"
 	"unicode/utf8"
 )
 
-// escapes takes control characters and escape sequences (ECMA-48) out of what a
-// service printed, but for colours (SGR): others would change the clipboard, the
-// title or the screen of whoever reads the log. It is the state between pieces of
-// one line; the zero value is that at a line's beginning.
-type escapes struct {
-	state   escState
-	params  []byte // of the control sequence, with its introducer
+// Sequences removes escape sequences (ECMA-48) and control characters but for tabs
+// from the pieces of one line, of which each may end within a sequence. The zero
+// value is the state at the beginning of a line.
+type Sequences struct {
+	// Colors keeps colours (SGR) and switches them off at the end of each piece.
+	// Other sequences would change the clipboard, the title or the screen.
+	Colors bool
+	// controls keeps control characters, which [Clean] then marks.
+	controls bool
+
+	state  escState
+	params []byte // of the control sequence, with its introducer
+	// colored reports that a colour is on.
 	colored bool
 }
 
@@ -29,15 +35,16 @@ const (
 const (
 	esc = 0x1b
 	bel = 0x07
-	// sgrReset ends colours at the line's end.
-	sgrReset = "\x1b[0m"
 	// maxSGR bounds a sequence of colours.
 	maxSGR = 64
 )
 
-// clean appends text to dst as it may be shown. Colours that are on at its end are
+// Pending reports whether the text so far ends within a sequence.
+func (e *Sequences) Pending() bool { return e.state != escNone }
+
+// Append appends a piece of the line to dst. Colours that are on at its end are
 // switched off there.
-func (e *escapes) clean(dst []byte, text string) []byte {
+func (e *Sequences) Append(dst []byte, text string) []byte {
 	if e.state == escNone && !e.colored && !strings.ContainsFunc(text, func(r rune) bool {
 		return r < ' ' && r != '\t' || r >= 0x7f && r < 0xa0 || r == utf8.RuneError
 	}) {
@@ -54,13 +61,13 @@ func (e *escapes) clean(dst []byte, text string) []byte {
 	}
 	if e.colored {
 		e.colored = false
-		dst = append(dst, sgrReset...)
+		dst = append(dst, reset...)
 	}
 	return dst
 }
 
 // next takes one character, which stands in the text as raw.
-func (e *escapes) next(dst []byte, r rune, raw string) []byte {
+func (e *Sequences) next(dst []byte, r rune, raw string) []byte {
 	switch e.state {
 	case escString:
 		switch r {
@@ -91,7 +98,9 @@ func (e *escapes) next(dst []byte, r rune, raw string) []byte {
 	case e.state == escCSI:
 		return e.control(dst, r)
 	case r < ' ' && r != '\t', r == 0x7f:
-		// no character to show; a sequence goes on after it
+		if e.controls { // else there is nothing to show; a sequence goes on after it
+			dst = append(dst, raw...)
+		}
 	default:
 		e.state = escNone
 		dst = append(dst, raw...)
@@ -100,7 +109,7 @@ func (e *escapes) next(dst []byte, r rune, raw string) []byte {
 }
 
 // begin takes the character after ESC.
-func (e *escapes) begin(r rune) {
+func (e *Sequences) begin(r rune) {
 	switch {
 	case r == '[':
 		e.state, e.params = escCSI, e.params[:0]
@@ -114,12 +123,14 @@ func (e *escapes) begin(r rune) {
 }
 
 // control takes a character of a control sequence.
-func (e *escapes) control(dst []byte, r rune) []byte {
+func (e *Sequences) control(dst []byte, r rune) []byte {
 	switch {
 	case r == 'm' && isSGR(e.params):
-		dst = append(append(append(dst, esc, '['), e.params...), 'm')
-		e.colored = !isReset(e.params)
 		e.state = escNone
+		if e.Colors {
+			dst = append(append(append(dst, esc, '['), e.params...), 'm')
+			e.colored = !isReset(e.params)
+		}
 	case r >= 0x40 && r <= 0x7e:
 		e.state = escNone
 	case r >= 0x20 && r <= 0x3f:
@@ -147,8 +158,22 @@ func isReset(params []byte) bool {
 	return len(params) == 0 || strings.Trim(string(params), "0") == ""
 }
 
-// cleaned is text as it may be shown.
-func cleaned(text string) string {
-	var e escapes
-	return string(e.clean(nil, text))
+// Colored returns text without escape sequences other than colours, and without
+// control characters but for tabs.
+func Colored(text string) string {
+	e := Sequences{Colors: true}
+	return string(e.Append(nil, text))
+}
+
+// Plain returns text without escape sequences, and without control characters but
+// for tabs.
+func Plain(text string) string {
+	var e Sequences
+	return string(e.Append(nil, text))
+}
+
+// stripped is Plain with the control characters that are in no sequence.
+func stripped(text string) string {
+	e := Sequences{controls: true}
+	return string(e.Append(nil, text))
 }
