@@ -50,6 +50,7 @@ var allowed = map[string][]string{
 	"keeperapi":        {"home", "logs", "loopback", "pidfd", "procfs", "rawjson", "service", "stall", "statefile", "unixsock"},
 	"keeper":           {"drain", "home", "home/ebpfhome", "home/hostsview", "home/nonehome", "home/seccomphome", "keeperapi", "logs", "loopback", "mark", "procfs", "rawjson", "service", "statefile", "unixsock"},
 	"localapi":         {"keeperapi", "logs", "loopback", "mark", "owners", "procfs", "rawjson", "service", "sockets", "stall", "statefile", "unixsock"},
+	"operation":        {"keeperapi", "localapi", "loopback", "pidfd", "procfs", "project", "refs", "service", "stall", "trust"},
 	"trust":            {},
 	"trust/stores":     {"trust"},
 	"trust/proof":      {"trust"},
@@ -59,8 +60,8 @@ var allowed = map[string][]string{
 	"explain/message":  {"loopback", "target"},
 	"explain/firewall": {},
 	"tui":              {"localapi", "logs", "loopback", "service", "sockets"},
-	"daemon":           {"helperapi", "home", "home/hostsview", "home/seccomphome", "hosts", "keeperapi", "lan", "localapi", "logs", "loopback", "mark", "names", "pace", "pidfd", "procfs", "proxy", "rawjson", "service", "sockets", "stall", "statefile", "trust", "unixsock"},
-	"cli":              {"drain", "ending", "explain", "helperapi", "hosts", "keeper", "keeperapi", "localapi", "logs", "loopback", "names", "pidfd", "probe", "procfs", "project", "refs", "service", "sockets", "stall", "statefile", "target", "trust", "trust/proof", "trust/stores", "tui"},
+	"daemon":           {"helperapi", "home", "home/hostsview", "home/seccomphome", "hosts", "keeperapi", "lan", "localapi", "logs", "loopback", "mark", "names", "operation", "pace", "pidfd", "procfs", "proxy", "rawjson", "service", "sockets", "stall", "statefile", "trust", "unixsock"},
+	"cli":              {"drain", "ending", "explain", "helperapi", "hosts", "keeper", "keeperapi", "localapi", "logs", "loopback", "names", "operation", "pidfd", "probe", "procfs", "project", "service", "sockets", "stall", "statefile", "target", "trust", "trust/proof", "trust/stores", "tui"},
 }
 
 type pkg struct {

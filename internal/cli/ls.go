@@ -16,6 +16,7 @@ import (
 	"lodge/internal/localapi"
 	"lodge/internal/loopback"
 	"lodge/internal/names"
+	"lodge/internal/operation"
 	"lodge/internal/service"
 )
 
@@ -128,7 +129,7 @@ func (a *app) listProjectsTo(out io.Writer, ps []localapi.Project) {
 			}
 		}
 		if p.DirectoryProblem != "" {
-			fmt.Fprintf(out, "%s: its directory %s %s; `lodge down --project %s` ends it\n", p.Shown(), p.Path, became(p), p.ID)
+			fmt.Fprintf(out, "%s: its directory %s %s; `lodge down --project %s` ends it\n", p.Shown(), p.Path, operation.Became(p), p.ID)
 		}
 		if p.LogError != "" {
 			fmt.Fprintf(out, "%s: logs are not kept: %s\n", p.Shown(), p.LogError)
