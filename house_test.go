@@ -60,7 +60,8 @@ var allowed = map[string][]string{
 	"explain/message":  {"loopback", "target"},
 	"explain/firewall": {},
 	"tui":              {"localapi", "logs", "loopback", "service", "sockets"},
-	"daemon":           {"helperapi", "home", "home/hostsview", "home/seccomphome", "hosts", "keeperapi", "lan", "localapi", "logs", "loopback", "mark", "names", "operation", "pace", "pidfd", "procfs", "proxy", "rawjson", "service", "sockets", "stall", "statefile", "trust", "unixsock"},
+	"daemon/api":       {"keeperapi", "localapi", "operation", "rawjson"},
+	"daemon":           {"daemon/api", "helperapi", "home", "home/hostsview", "home/seccomphome", "hosts", "keeperapi", "lan", "localapi", "logs", "loopback", "mark", "names", "operation", "pace", "pidfd", "procfs", "proxy", "rawjson", "service", "sockets", "stall", "statefile", "trust", "unixsock"},
 	"cli":              {"drain", "ending", "explain", "helperapi", "hosts", "keeper", "keeperapi", "localapi", "logs", "loopback", "names", "operation", "pidfd", "probe", "procfs", "project", "service", "sockets", "stall", "statefile", "target", "trust", "trust/proof", "trust/stores", "tui"},
 }
 

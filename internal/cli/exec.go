@@ -54,7 +54,7 @@ func (x *insideCommand) flags(c *cobra.Command) {
 }
 
 func (a *app) runInside(ctx context.Context, in insideCommand) error {
-	in.Privileged = realRoot()
+	in.Privileged = operation.RealRoot()
 	code := 0
 	err := a.operations().Inside(ctx, in.Command, func(s *localapi.Session, x keeperapi.Exec) (err error) {
 		a.noteNamespaces(s)

@@ -39,6 +39,9 @@ type Config struct {
 	// five minutes.
 	LiveIdle time.Duration
 	Log      *slog.Logger
+	// Path is the PATH of services that are started by a client that gives no
+	// environment; "" is a usual one.
+	Path string
 	// Busy is called when a client comes that makes more work than most; nil:
 	// nobody wants to know.
 	Busy func()
@@ -80,8 +83,10 @@ type Daemon struct {
 
 	ctx    context.Context // ends the followers of keepers
 	cancel context.CancelFunc
-	owned  sync.WaitGroup
-	poke   chan struct{} // something changed that may make it idle
+	// serveCtx ends the operations that run for clients; set by Run
+	serveCtx context.Context
+	owned    sync.WaitGroup
+	poke     chan struct{} // something changed that may make it idle
 }
 
 // New opens the directories, takes back the keepers that still run, and clears
@@ -123,7 +128,11 @@ func New(ctx context.Context, cfg Config) (*Daemon, error) {
 // Run serves until ctx ends, or nothing is left to serve. Projects go on.
 // opened is called once the socket answers.
 func (d *Daemon) Run(ctx context.Context, opened func()) error {
+	serveCtx, stopServing := context.WithCancel(d.ctx)
+	defer stopServing()
+	d.serveCtx = serveCtx
 	srv := &http.Server{Handler: d.handler(), ReadHeaderTimeout: 10 * time.Second, ErrorLog: slog.NewLogLogger(d.cfg.Log.Handler(), slog.LevelWarn)}
+	srv.RegisterOnShutdown(stopServing)
 	door, err := d.openDoor(srv)
 	if err != nil {
 		return errors.Join(err, d.close())

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"sync"
 
+	"lodge/internal/daemon/api"
 	"lodge/internal/lan"
 	"lodge/internal/localapi"
 	"lodge/internal/names"
@@ -58,20 +59,20 @@ func (s *shares) remove(id string) {
 func (d *Daemon) share(w http.ResponseWriter, r *http.Request) {
 	p, ok := d.get(r.PathValue("id"))
 	if !ok {
-		refuse(w, http.StatusNotFound, errors.New("share service: its project is not up"))
+		api.Refuse(w, http.StatusNotFound, errors.New("share service: its project is not up"))
 		return
 	}
 	var want netip.Addr
 	if ip := r.URL.Query().Get("ip"); ip != "" {
 		var err error
 		if want, err = netip.ParseAddr(ip); err != nil {
-			refuse(w, http.StatusBadRequest, fmt.Errorf("share service: %w", err))
+			api.Refuse(w, http.StatusBadRequest, fmt.Errorf("share service: %w", err))
 			return
 		}
 	}
 	sh, end, err := d.startShare(p.rec.Config.ID, r.PathValue("service"), want)
 	if err != nil {
-		answer(w, nil, err)
+		api.Answer(w, nil, err)
 		return
 	}
 	defer end()
