@@ -17,6 +17,8 @@ import (
 // docs/architecture.md draws it: imports point one way.
 var allowed = map[string][]string{
 	"loopback":         {},
+	"event":            {},
+	"eventlog":         {"event", "statefile"},
 	"procfs":           {},
 	"mark":             {},
 	"pidfd":            {"procfs"},
@@ -46,10 +48,10 @@ var allowed = map[string][]string{
 	"home/seccomphome": {"home", "home/hostsview", "loopback", "sockets", "procfs", "mark"},
 	"home/nonehome":    {"home", "home/hostsview", "loopback", "sockets", "procfs", "mark"},
 	"limits":           {},
-	"service":          {"drain", "home", "limits", "loopback", "logs", "watch", "procfs", "refs", "sockets"},
-	"keeperapi":        {"home", "logs", "loopback", "pidfd", "procfs", "rawjson", "service", "stall", "statefile", "unixsock"},
-	"keeper":           {"drain", "home", "home/ebpfhome", "home/hostsview", "home/nonehome", "home/seccomphome", "keeperapi", "logs", "loopback", "mark", "procfs", "rawjson", "service", "statefile", "unixsock"},
-	"localapi":         {"keeperapi", "logs", "loopback", "mark", "owners", "procfs", "rawjson", "service", "sockets", "stall", "statefile", "unixsock"},
+	"service":          {"drain", "event", "home", "limits", "loopback", "logs", "watch", "procfs", "refs", "sockets"},
+	"keeperapi":        {"event", "home", "logs", "loopback", "pidfd", "procfs", "rawjson", "service", "stall", "statefile", "unixsock"},
+	"keeper":           {"drain", "event", "home", "home/ebpfhome", "home/hostsview", "home/nonehome", "home/seccomphome", "keeperapi", "logs", "loopback", "mark", "procfs", "rawjson", "service", "statefile", "unixsock"},
+	"localapi":         {"event", "keeperapi", "logs", "loopback", "mark", "owners", "procfs", "rawjson", "service", "sockets", "stall", "statefile", "unixsock"},
 	"operation":        {"keeperapi", "localapi", "loopback", "pidfd", "procfs", "project", "refs", "service", "stall", "trust"},
 	"trust":            {},
 	"trust/stores":     {"trust"},
@@ -61,8 +63,8 @@ var allowed = map[string][]string{
 	"explain/firewall": {},
 	"tui":              {"localapi", "logs", "loopback", "service", "sockets"},
 	"daemon/api":       {"keeperapi", "localapi", "operation", "rawjson"},
-	"daemon":           {"daemon/api", "helperapi", "home", "home/hostsview", "home/seccomphome", "hosts", "keeperapi", "lan", "localapi", "logs", "loopback", "mark", "names", "operation", "pace", "pidfd", "procfs", "proxy", "rawjson", "service", "sockets", "stall", "statefile", "trust", "unixsock"},
-	"cli":              {"drain", "ending", "explain", "helperapi", "hosts", "keeper", "keeperapi", "localapi", "logs", "loopback", "names", "operation", "pidfd", "probe", "procfs", "project", "service", "sockets", "stall", "statefile", "target", "trust", "trust/proof", "trust/stores", "tui"},
+	"daemon":           {"daemon/api", "event", "eventlog", "helperapi", "home", "home/hostsview", "home/seccomphome", "hosts", "keeperapi", "lan", "localapi", "logs", "loopback", "mark", "names", "pace", "pidfd", "procfs", "proxy", "rawjson", "service", "sockets", "stall", "statefile", "trust", "unixsock"},
+	"cli":              {"drain", "ending", "event", "explain", "helperapi", "hosts", "keeper", "keeperapi", "localapi", "logs", "loopback", "names", "operation", "pidfd", "probe", "procfs", "project", "service", "sockets", "stall", "statefile", "target", "trust", "trust/proof", "trust/stores", "tui"},
 }
 
 type pkg struct {
@@ -112,10 +114,10 @@ func TestImportsPointOneWay(t *testing.T) {
 				t.Errorf("%s imports %s: only bpf may", name, imp)
 			}
 		}
-		if name == "loopback" {
+		if name == "loopback" || name == "event" {
 			for _, imp := range p.Imports {
 				if strings.Contains(imp, ".") || imp == "os" || imp == "net" {
-					t.Errorf("loopback imports %s: it does no I/O and uses only the standard library", imp)
+					t.Errorf("%s imports %s: it does no I/O and uses only the standard library", name, imp)
 				}
 			}
 		}

@@ -160,7 +160,7 @@ const (
 func (a *app) commands() []*cobra.Command {
 	return slices.Concat(
 		inGroup(groupRun, a.upCommand(), a.downCommand(), a.restartCommand(), a.runCommand(), a.execCommand(), a.waitCommand()),
-		inGroup(groupLook, a.lsCommand(), a.logsCommand(), a.openCommand(), a.portsCommand(), a.explainCommand(), a.probeCommand(), a.topCommand()),
+		inGroup(groupLook, a.lsCommand(), a.logsCommand(), a.openCommand(), a.portsCommand(), a.explainCommand(), a.probeCommand(), a.topCommand(), a.eventsCommand()),
 		inGroup(groupMachine, a.trustCommand(), a.setupCommand(), a.doctorCommand()),
 		[]*cobra.Command{a.versionCommand(), a.daemonCommand(), a.keeperCommand()},
 	)

@@ -21,7 +21,7 @@ import (
 )
 
 func (a *app) lsCommand() *cobra.Command {
-	var asJSON, all bool
+	var asJSON, all, watch bool
 	c := &cobra.Command{
 		Use:     "ls",
 		Aliases: []string{"ps", "status"},
@@ -32,10 +32,14 @@ func (a *app) lsCommand() *cobra.Command {
   lodge ls --json | jq -r '.projects[].services[].url'`,
 		Args: args(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error {
+			if watch {
+				return a.watchLs(c.Context(), asJSON, all)
+			}
 			return a.ls(c.Context(), asJSON, all)
 		},
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "as JSON")
+	c.Flags().BoolVarP(&watch, "watch", "w", false, "list again whenever something changes; with --json one line each time")
 	c.Flags().BoolVarP(&all, "all", "a", false, "also projects that are not up, with the home that they will have")
 	return c
 }

@@ -33,6 +33,7 @@ func (d *Daemon) handler() http.Handler {
 	mux.HandleFunc("POST /v1/projects/{id}/services/{service}/share", d.share)
 	d.operations().Register(mux)
 	mux.HandleFunc("GET /v1/owners", d.getOwners)
+	mux.HandleFunc("GET /v1/events", d.getEvents)
 	mux.HandleFunc("GET /v1/doctor", func(w http.ResponseWriter, r *http.Request) {
 		api.Answer(w, d.doctor(r.Context()), nil)
 	})

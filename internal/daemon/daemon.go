@@ -70,6 +70,7 @@ type Daemon struct {
 	web     *web                    // set by Run
 	serving atomic.Pointer[serving] // set by Run
 	live    *liveMap
+	events  *events
 	started time.Time
 	claim   *claim
 
@@ -117,8 +118,11 @@ func New(ctx context.Context, cfg Config) (*Daemon, error) {
 	}
 	d.engines, d.naming = newEngines(cfg), newNaming()
 	d.live = newLiveMap(cfg)
+	d.events = openEvents(cfg)
 	d.leaveHome()
 	d.adopt(ctx)
+	d.events.adopted.Store(true)
+	d.forgetEnded()
 	if cfg.LiveMap {
 		d.live.keep()
 	}
@@ -133,6 +137,7 @@ func (d *Daemon) Run(ctx context.Context, opened func()) error {
 	d.serveCtx = serveCtx
 	srv := &http.Server{Handler: d.handler(), ReadHeaderTimeout: 10 * time.Second, ErrorLog: slog.NewLogLogger(d.cfg.Log.Handler(), slog.LevelWarn)}
 	srv.RegisterOnShutdown(stopServing)
+	srv.RegisterOnShutdown(d.events.shut)
 	door, err := d.openDoor(srv)
 	if err != nil {
 		return errors.Join(err, d.close())
@@ -183,7 +188,7 @@ func (d *Daemon) close() error {
 	if d.web != nil {
 		web = d.web.close()
 	}
-	return errors.Join(serr, web, d.engines.close(), d.live.close(), d.claim.close())
+	return errors.Join(serr, web, d.engines.close(), d.live.close(), d.events.close(), d.claim.close())
 }
 
 // idle returns a channel that is closed when no project has been up, and nobody

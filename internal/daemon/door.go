@@ -87,7 +87,7 @@ func (o *door) tend(ctx context.Context) error {
 func (o *door) intact() bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return o.closed || o.ln.Intact() && o.d.claim.intact()
+	return o.closed || o.ln.Intact() && o.d.claim.intact() && o.d.events.intact()
 }
 
 // restore makes again what is missing, unless another daemon has it.
@@ -106,6 +106,7 @@ func (o *door) restore() error {
 	if err := o.d.claim.restore(); err != nil {
 		return err
 	}
+	_ = o.d.events.restore() // such as on a full disk: it is tried again, and the stream goes on
 	// With their modes. The daemon can do without a state directory.
 	_ = o.d.cfg.Dirs.Make()
 	if o.ln.Intact() {

@@ -95,14 +95,11 @@ func (d *Daemon) renameLocked() {
 		s.update()
 	}
 	d.naming.broadcast() // who hears it finds the proxy knowing it too
+	d.tellNames()
 }
 
 func (d *Daemon) named(k keeperapi.Project) names.Project {
-	label := d.store.labelOf(k.Dir)
-	if label == "" {
-		label = names.Clean(k.Name)
-	}
-	return names.Project{ID: k.ID, Name: k.Name, Label: label, Path: k.Dir, Home: k.Home.IP4, Services: k.Services}
+	return names.Project{ID: k.ID, Name: k.Name, Label: d.label(k.Dir, k.Name), Path: k.Dir, Home: k.Home.IP4, Services: k.Services}
 }
 
 // hostsQuiet gathers changes of the names, so that a project's start writes the

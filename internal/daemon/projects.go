@@ -27,6 +27,9 @@ type project struct {
 	// notice is what whoever opens the project next is told.
 	notice atomic.Pointer[string]
 
+	// derives: the keeper tells no events, so that they are derived from its states.
+	derives atomic.Bool
+
 	mu   sync.Mutex // guards what follows
 	last keeperapi.Project
 	// trouble is why the keeper, which runs, cannot be asked; "" where it can.
@@ -81,10 +84,14 @@ func (d *Daemon) follow(rec keeperapi.Record, reap func()) *project {
 	d.mu.Lock()
 	d.projects[rec.Config.ID] = p
 	d.mu.Unlock()
+	d.projectUp(rec)
+	told := make(chan struct{}) // closed when all is passed on that the keeper told
+	d.owned.Go(func() { defer close(told); d.followEvents(p) })
 	d.owned.Add(1)
 	go func() {
 		defer d.owned.Done()
 		err := d.watch(p)
+		<-told
 		if d.ctx.Err() != nil {
 			return // the daemon ends, the keeper does not
 		}
@@ -100,6 +107,7 @@ func (d *Daemon) follow(rec keeperapi.Record, reap func()) *project {
 		}
 		d.mu.Unlock()
 		d.rename()
+		d.projectDown(rec, "")
 		close(p.gone)
 		d.touch()
 	}()
@@ -121,6 +129,7 @@ func (d *Daemon) heard(p *project, k keeperapi.Project) {
 	p.mu.Unlock()
 	old.Seq = k.Seq
 	if newer && !reflect.DeepEqual(old, k) {
+		d.derive(p, old, k)
 		d.renameLocked()
 	}
 }

@@ -139,6 +139,8 @@ func (k *keeper) answer(ctx context.Context, w *keeperapi.Wire, req keeperapi.Re
 		return w.Write(keeperapi.Reply{Project: &p})
 	case "watch":
 		return k.watch(ctx, w)
+	case keeperapi.OpEvents:
+		return k.events(ctx, w, req)
 	case "define":
 		if err := k.sup.Define(ctx, req.Specs, req.Env); err != nil {
 			return err

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"time"
 
+	"lodge/internal/event"
 	"lodge/internal/home"
 	"lodge/internal/logs"
 	"lodge/internal/loopback"
@@ -73,7 +74,7 @@ type Project struct {
 // Request is one call, the first line on a connection. Descriptors that belong
 // to it travel with its first byte (unix(7), SCM_RIGHTS).
 type Request struct {
-	Op string `json:"op"` // status, watch, define, environ, up, restart, stop, rest, down, logs, exec
+	Op string `json:"op"` // status, watch, events, define, environ, up, restart, stop, rest, down, logs, exec
 
 	Services []string       `json:"services,omitempty"`
 	Specs    []service.Spec `json:"specs,omitempty"`
@@ -85,6 +86,9 @@ type Request struct {
 	Follow bool      `json:"follow,omitempty"`
 
 	Exec *Exec `json:"exec,omitempty"`
+
+	// After is the place in the keeper's stream from which on events are told.
+	After *event.Position `json:"after,omitempty"`
 
 	// Kill makes down leave out the grace times.
 	Kill bool `json:"kill,omitempty"`
@@ -133,6 +137,8 @@ type Reply struct {
 	Project *Project `json:"project,omitempty"`
 	// Lines are some at once of those that were asked for.
 	Lines []logs.Line `json:"lines,omitempty"`
+	// Events are transitions of services, the oldest first.
+	Events []event.Event `json:"events,omitempty"`
 	// Begins says that a command is started now. Done after it, without a PID:
 	// it was not.
 	Begins bool `json:"begins,omitempty"`

@@ -114,7 +114,6 @@ type Notice struct {
 	Text string `json:"text"`
 }
 
-
 // Up starts services of a project, which is opened if need be, and returns when
 // they are ready. It hands each progress to each, also the last one.
 func (c *Client) Up(ctx context.Context, r UpRequest, each func(Progress) error) error {

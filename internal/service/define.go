@@ -52,6 +52,7 @@ func (s *Supervisor) redefine(specs []Spec, env []string) (drop, restart []*runn
 		if !ok {
 			r = newRunner(s, sp, env)
 			s.runners[sp.Name] = r
+			r.created()
 			go r.loop() // Close waits for its end
 			continue
 		}
@@ -77,6 +78,7 @@ func (s *Supervisor) drop(ctx context.Context, drop []*runner) error {
 	s.mu.Lock()
 	for _, r := range drop {
 		delete(s.runners, r.name)
+		r.removed()
 		r.close()
 	}
 	s.broadcast()

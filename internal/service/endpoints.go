@@ -166,6 +166,9 @@ func (s *Supervisor) take(eps []loopback.Endpoint, at time.Time, tell, sure bool
 		}
 	}
 	maps.Copy(s.had, now)
+	if moved {
+		s.tellMoved(eps)
+	}
 	if tell || moved || lapsed {
 		s.broadcast()
 	}

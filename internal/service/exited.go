@@ -15,9 +15,7 @@ func (st *Status) ended(x ExitStatus) {
 func (r *runner) ended(x ExitStatus, how string, p *process) {
 	if x.Code == 0 {
 		r.say("ended with status 0")
-		r.mu.Lock()
-		r.st.State, r.st.PID, r.st.Reason = Exited, 0, "ended with status 0"
-		r.mu.Unlock()
+		r.change(func(st *Status) { st.State, st.PID, st.Reason = Exited, 0, "ended with status 0" })
 		r.sup.notify()
 		return
 	}

@@ -30,7 +30,7 @@ func (r *runner) lapse() {
 	ports := portsText(r.sup.had[r.name])
 	r.mu.Lock()
 	r.lapseReason = "it listened" + ports + ", and listens nowhere now"
-	r.st.State, r.st.Reason = Starting, r.lapseReason
+	r.transition(func(st *Status) { st.State, st.Reason = Starting, r.lapseReason })
 	r.mu.Unlock()
 	select {
 	case r.lapsed <- struct{}{}:
@@ -65,14 +65,17 @@ func (r *runner) becomeReady(p *process, listened bool, since time.Time) bool {
 	if listened && !own && len(r.proving(r.spec, r.sup.endpoints)) == 0 {
 		return false
 	}
-	if r.st.Reason == r.lapseReason {
-		r.st.Reason = ""
-	}
-	r.st.State, r.st.Failing, r.listened, r.overdue = Up, "", listened, false
+	r.transition(func(st *Status) {
+		if st.Reason == r.lapseReason {
+			st.Reason = ""
+		}
+		st.State, st.Failing = Up, ""
+		if !p.wasReady || st.ReadyMS == 0 {
+			st.ReadyMS = float64(since.Sub(p.started).Microseconds()) / 1000
+		}
+	})
+	r.listened, r.overdue = listened, false
 	r.isServer = r.isServer || listened
-	if !p.wasReady || r.st.ReadyMS == 0 {
-		r.st.ReadyMS = float64(since.Sub(p.started).Microseconds()) / 1000
-	}
 	r.sup.broadcast()
 	return true
 }

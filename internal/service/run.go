@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"lodge/internal/event"
 	"lodge/internal/home"
 )
 
@@ -17,7 +18,10 @@ type Run struct {
 	sup    *Supervisor
 	name   string
 	listed bool
-	status Status // guarded by sup.mu
+	status Status // guarded by sup.mu, as what follows; changed by transition alone
+	told   bool   // its transitions are published
+	// listens is where it listens, as was told last.
+	listens []event.Endpoint
 
 	// begun is closed when pid is known, or that there is none: 0. main is closed
 	// when the command itself has ended with result; gone when nothing that it
@@ -46,6 +50,7 @@ func (s *Supervisor) Start(cmd home.Command, name string, listed bool, command s
 	r := &Run{sup: s, name: unique, listed: listed, begun: make(chan struct{}), main: make(chan struct{}), gone: make(chan struct{})}
 	r.status = Status{Name: unique, Kind: KindRun, State: Starting, Command: command, Dir: cmd.Dir, StartedAt: &now}
 	s.runs[unique] = r
+	r.transition(func(*Status) {})
 	s.owned.Add(1) // not after closed, so not while Close waits
 	s.mu.Unlock()
 
@@ -54,6 +59,7 @@ func (s *Supervisor) Start(cmd home.Command, name string, listed bool, command s
 	if err != nil {
 		_ = s.inside.Forget(unique) // at worst an empty cgroup, which Close removes
 		s.mu.Lock()
+		r.transition(func(st *Status) { st.State, st.Reason = Failed, err.Error() })
 		delete(s.runs, unique)
 		s.broadcast()
 		s.mu.Unlock()
@@ -65,7 +71,7 @@ func (s *Supervisor) Start(cmd home.Command, name string, listed bool, command s
 	r.pid = pid
 	close(r.begun)
 	s.mu.Lock()
-	r.status.PID, r.status.State = pid, Up
+	r.transition(func(st *Status) { st.PID, st.State = pid, Up })
 	s.broadcast()
 	s.mu.Unlock()
 	go r.wait(exit)
@@ -109,8 +115,10 @@ func (r *Run) wait(exit <-chan ExitStatus) {
 			break
 		}
 		s.mu.Lock()
-		r.status.PID, r.status.Reason = pids[0], "its first process ended; others go on"
-		r.status.ended(r.result)
+		r.transition(func(st *Status) {
+			st.ended(r.result)
+			st.PID, st.Reason = pids[0], "its first process ended; others go on"
+		})
 		if !ended {
 			s.broadcast()
 		}
@@ -127,6 +135,7 @@ func (r *Run) wait(exit <-chan ExitStatus) {
 	// Before the name is free: not what the next command of this name has.
 	_ = s.inside.Forget(r.name)
 	s.mu.Lock()
+	r.over()
 	delete(s.runs, r.name)
 	s.broadcast()
 	s.mu.Unlock()

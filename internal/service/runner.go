@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"lodge/internal/event"
 	"lodge/internal/watch"
 )
 
@@ -43,11 +44,12 @@ type runner struct {
 	rests atomic.Bool
 	poke  chan struct{} // wakes a wait after giveUp
 
-	// mu guards what follows; it is a leaf: nothing else is locked under it.
+	// mu guards what follows; it is a leaf: nothing else is locked under it but the
+	// bus of transitions.
 	mu   sync.Mutex
 	spec Spec
 	env  []string
-	st   Status
+	st   Status // changed by transition alone
 	err  *Error
 	// asked counts the commands that the loop has not taken yet, so that a
 	// state from before a command is not taken for its outcome.
@@ -63,6 +65,7 @@ type runner struct {
 	lacks             string            // it failed as this service, which it needs, had failed
 	warnings          map[string]string // by kind
 	peers             map[string]peer   // where what it needs was at its start
+	listens           []event.Endpoint  // where it listens, as was told last
 
 	// lapsed tells the loop that the service is not ready any more.
 	lapsed chan struct{}
@@ -158,15 +161,13 @@ func (r *runner) settled() (bool, error) {
 }
 
 func (r *runner) set(f func(st *Status)) {
-	r.mu.Lock()
-	f(&r.st)
-	r.mu.Unlock()
+	r.change(f)
 	r.sup.notify()
 }
 
 func (r *runner) fail(e *Error) {
 	r.mu.Lock()
-	r.st.State, r.st.Reason, r.st.PID = Failed, e.Cause, 0
+	r.transition(func(st *Status) { st.State, st.Reason, st.PID = Failed, e.Cause, 0 })
 	r.err = e
 	r.mu.Unlock()
 	r.say("failed: " + e.Cause)
@@ -289,7 +290,10 @@ func (r *runner) loop() {
 				c.ask = askStart
 			}
 			r.mu.Lock()
-			r.st.State, r.st.Reason, r.st.Exit, r.st.Signal, r.st.Failing, r.err, r.lacks = Waiting, "", nil, "", "", nil, ""
+			r.transition(func(st *Status) {
+				st.State, st.Reason, st.Exit, st.Signal, st.Failing = Waiting, "", nil, "", ""
+			})
+			r.err, r.lacks = nil, ""
 			r.mu.Unlock()
 			r.taken()
 			reply := r.session()
@@ -444,7 +448,7 @@ func (r *runner) awaitNeeds() verdict {
 		if waitFor != "" {
 			r.mu.Lock()
 			same := r.st.State == Waiting && r.st.Reason == "for "+waitFor
-			r.st.State, r.st.Reason = Waiting, "for "+waitFor
+			r.transition(func(st *Status) { st.State, st.Reason = Waiting, "for "+waitFor })
 			r.mu.Unlock()
 			if !same {
 				r.sup.notify()

@@ -2,6 +2,7 @@ package service
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"slices"
@@ -9,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"lodge/internal/event"
 	"lodge/internal/home"
 	"lodge/internal/logs"
 	"lodge/internal/loopback"
@@ -21,6 +23,7 @@ type Supervisor struct {
 	logs   *logs.Store
 	spec   home.Spec
 	name   string // of the project, for the environment
+	events *event.Bus
 	// control is settleControl; a test sets another before the first definition.
 	control time.Duration
 	// worker says when a service is taken for a worker; likewise.
@@ -55,6 +58,7 @@ func New(project string, spec home.Spec, inside home.Inside, reaper *Reaper, sto
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &Supervisor{
 		inside: inside, reaper: reaper, logs: store, spec: spec, name: project, control: settleControl,
+		events:    event.NewBus(rand.Text()[:streamLetters], maxTransitions),
 		worker:    workerTimes{workerLeast, workerQuiet, workerEvery},
 		runners:   make(map[string]*runner),
 		runs:      make(map[string]*Run),

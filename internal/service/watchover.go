@@ -106,7 +106,8 @@ func (r *runner) watchOver(p *process) verdict {
 				return verdict{stop: c.reply}
 			case askRestart:
 				r.mu.Lock()
-				r.st.State = Stopping // so that nobody takes the old life for the new one
+				// So that the old process is not taken for the new one.
+				r.transition(func(st *Status) { st.State = Stopping })
 				r.asked--
 				r.mu.Unlock()
 				return verdict{restart: true, asked: true, why: c.why}

@@ -1,0 +1,123 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"lodge/internal/event"
+	"lodge/internal/localapi"
+)
+
+func (a *app) eventsCommand() *cobra.Command {
+	var since string
+	var asJSON bool
+	follow := true
+	c := &cobra.Command{
+		Use:   "events [FILTER...]",
+		Short: "What happens: services, names and projects, as a stream",
+		Long: "Print what happens, one event a line, until it is interrupted: services that start, get ready, end and\n" +
+			"are started again, names that lead elsewhere, projects that come and go.\n\n" +
+			"A FILTER is a project, a service, PROJECT/SERVICE, a state, a kind (service, name, project) or a host name,\n" +
+			"or KEY=VALUE with one of the keys kind, project, service, state, from, change, host, pid; each must match,\n" +
+			"and several values are separated by commas. That events are missing is always told.\n\n" +
+			"Events have numbers without a gap. --since NUMBER begins after the event with that number, --since 0 with\n" +
+			"the oldest that is kept; a daemon that is killed meanwhile is started again, and the stream goes on.",
+		Example: `  lodge events
+  lodge events --since 0 --follow=false --json   what is kept, and end
+  lodge events --since 5m shop/web state=failed,backoff`,
+		RunE: func(c *cobra.Command, words []string) error {
+			match, err := event.Match(words)
+			if err != nil {
+				return &usageError{err: err, hint: "lodge events --help"}
+			}
+			q, err := eventsSince(since, time.Now())
+			if err != nil {
+				return &usageError{err: err, hint: "--since 0, --since 5m or --since 2006-01-02T15:04:05Z"}
+			}
+			q.Once = !follow
+			return a.events(c.Context(), q, match, asJSON)
+		},
+	}
+	c.Flags().StringVar(&since, "since", "", "from `WHEN` on: the number of the event before, 0 for the oldest kept, a duration such as 5m, or a time; without it, from now on")
+	c.Flags().BoolVarP(&follow, "follow", "f", true, "go on with what happens; --follow=false ends with what is there")
+	c.Flags().BoolVar(&asJSON, "json", false, "one JSON object a line")
+	return c
+}
+
+// eventsSince reads the value of --since.
+func eventsSince(s string, now time.Time) (q localapi.EventsQuery, err error) {
+	if s == "" {
+		return q, nil
+	}
+	if n, err := strconv.ParseUint(s, 10, 64); err == nil {
+		q.After = &event.Position{Number: n}
+		return q, nil
+	}
+	if q.Since, err = parseSince(s, now); err != nil {
+		return q, fmt.Errorf("read --since %q: neither a number, nor a duration, nor a time", s)
+	}
+	return q, nil
+}
+
+// The pause before a daemon is asked again that ends each answer at once.
+const (
+	eventsRetry  = 50 * time.Millisecond
+	eventsAtOnce = 200 * time.Millisecond
+)
+
+// events prints events until it is interrupted or its output is not read any more.
+func (a *app) events(ctx context.Context, q localapi.EventsQuery, match func(event.Event) bool, asJSON bool) error {
+	reading, stop := a.untilReaderGone(ctx)
+	defer stop()
+	p := &eventPrinter{out: a.out, json: asJSON, color: a.colourful(a.env.Stdout), today: time.Now()}
+	err := a.followEvents(reading, q, nil, func(line []byte, e event.Event) error {
+		if !match(e) {
+			return nil
+		}
+		return p.print(line, &e)
+	})
+	return untilRead(reading, err)
+}
+
+// followEvents hands events to each. When the daemon ends, the next one is asked for
+// what came after the last event. begun is called each time that a daemon begins to
+// answer; nil: it is not told.
+func (a *app) followEvents(ctx context.Context, q localapi.EventsQuery, begun func(), each func([]byte, event.Event) error) error {
+	for {
+		c, err := a.connect(ctx)
+		if err != nil {
+			return err
+		}
+		asked := time.Now()
+		err = c.Events(ctx, q, func(at event.Position) {
+			q.After = &at
+			if begun != nil {
+				begun()
+			}
+		}, func(line []byte, e event.Event) error {
+			// It counts as read also where it is not printed.
+			q.After = &event.Position{Stream: e.Stream, Number: e.Number}
+			return each(line, e)
+		})
+		c.Close()
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case errors.Is(err, localapi.ErrStreamEnded), localapi.NotRunning(err), hungUp(err):
+		default:
+			return err
+		}
+		if time.Since(asked) < eventsAtOnce {
+			select {
+			case <-time.After(eventsRetry):
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+	}
+}

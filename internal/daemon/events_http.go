@@ -1,0 +1,96 @@
+package daemon
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+
+	"lodge/internal/daemon/api"
+	"lodge/internal/event"
+	"lodge/internal/localapi"
+)
+
+// readerPatience is how long a reader of events may take for a batch when the daemon
+// ends.
+const readerPatience = time.Second
+
+// getEvents answers with events, one JSON object a line, until the client goes or
+// the daemon ends. A client that reads events keeps the daemon from ending by itself,
+// as every call does.
+func (d *Daemon) getEvents(w http.ResponseWriter, r *http.Request) {
+	after, match, err := d.eventsAsked(r)
+	if err != nil {
+		api.Refuse(w, http.StatusBadRequest, err)
+		return
+	}
+	rc := http.NewResponseController(w)
+	// A client that does not read must not keep the daemon from its end.
+	defer context.AfterFunc(d.events.ending, func() { _ = rc.SetWriteDeadline(time.Now().Add(readerPatience)) })()
+	s := d.events.bus.Subscribe(after)
+	at, newest := s.Position(), d.events.bus.Position()
+	w.Header().Set("Content-Type", "application/jsonl")
+	w.Header().Set(localapi.HeaderStream, at.Stream)
+	w.Header().Set(localapi.HeaderNumber, strconv.FormatUint(at.Number, 10))
+	w.WriteHeader(http.StatusOK)
+	if rc.Flush() != nil {
+		return // the client is gone
+	}
+	once := r.URL.Query().Get(localapi.EventsFollow) == "false"
+	out := bufio.NewWriterSize(w, 64<<10)
+	for {
+		list := s.Pending()
+		if len(list) == 0 && !once {
+			if list, err = s.Next(r.Context()); err != nil {
+				return
+			}
+		}
+		for i := range list {
+			if !match(list[i]) {
+				continue
+			}
+			b, err := json.Marshal(&list[i])
+			if err != nil {
+				d.cfg.Log.Error("write event", "number", list[i].Number, "err", err)
+				continue
+			}
+			_, _ = out.Write(append(b, '\n')) // Flush has the error
+		}
+		if out.Flush() != nil || rc.Flush() != nil || once && s.Position().Number >= newest.Number {
+			return
+		}
+	}
+}
+
+// eventsAsked reads which events a client wants.
+func (d *Daemon) eventsAsked(r *http.Request) (after event.Position, match func(event.Event) bool, err error) {
+	q := r.URL.Query()
+	if match, err = event.Match(q[localapi.EventsFilter]); err != nil {
+		return after, nil, err
+	}
+	number, since := q.Get(localapi.EventsSince), q.Get(localapi.EventsSinceTime)
+	switch {
+	case number != "" && since != "":
+		return after, nil, errors.New("read events: both a number and a time are given")
+	case number != "":
+		if after.Number, err = strconv.ParseUint(number, 10, 64); err != nil {
+			return after, nil, fmt.Errorf("read events: %q is no number of an event", number)
+		}
+		after.Stream = q.Get(localapi.EventsStream)
+		if after.Stream == "" {
+			after.Stream = d.events.bus.Position().Stream
+		}
+		return after, match, nil
+	case since != "":
+		t, err := time.Parse(time.RFC3339Nano, since)
+		if err != nil {
+			return after, nil, fmt.Errorf("read events: %q is no time (RFC 3339)", since)
+		}
+		return d.events.bus.Before(t), match, nil
+	}
+	return d.events.bus.Position(), match, nil
+}
