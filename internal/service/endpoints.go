@@ -29,9 +29,7 @@ func (s *Supervisor) watchEndpoints(ctx context.Context) {
 			return
 		case <-s.inside.Changes():
 		case <-exits:
-			if p, ok := s.inside.(interface{ ProcessExited() }); ok {
-				p.ProcessExited()
-			}
+			s.inside.ProcessExited()
 		case c := <-s.inside.Conflicts():
 			s.mu.Lock()
 			s.conflicts[c.Service] = c
@@ -76,7 +74,7 @@ func (s *Supervisor) nextPoll() time.Duration {
 
 // blind reports whether the engine does not tell when a living process closes a
 // listening socket.
-func (s *Supervisor) blind() bool { return s.inside.Engine() == loopback.Seccomp }
+func (s *Supervisor) blind() bool { return !s.inside.Capabilities().ReportsClose }
 
 // recent reports whether it was looked not long ago whether those of the named
 // services that are ready because they listen still do. It looks otherwise.

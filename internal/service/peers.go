@@ -105,7 +105,7 @@ func (s *Supervisor) peerOf(name string) (peer, error) {
 	case ok:
 	case want != 0: // not yet there, but known
 		e = loopback.Endpoint{Protocol: loopback.TCP, IP: s.spec.IP4, Port: want}
-		if s.inside.Engine() == loopback.None {
+		if !s.inside.Capabilities().Translates {
 			e.IP = netip.AddrFrom4([4]byte{127, 0, 0, 1})
 		}
 	default:
@@ -149,7 +149,7 @@ func chooseEndpoint(eps []loopback.Endpoint, want uint16) (loopback.Endpoint, bo
 // home that is localhost, as it would be without lodge.
 func (s *Supervisor) insideHost(ip netip.Addr) string {
 	switch {
-	case s.inside.Engine() == loopback.None && !ip.IsUnspecified():
+	case !s.inside.Capabilities().Translates && !ip.IsUnspecified():
 		return ip.String()
 	case ip.Is6() && !ip.Is4In6() && !ip.IsUnspecified():
 		return "::1"
