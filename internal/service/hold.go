@@ -11,7 +11,7 @@ const heldMost = 5 * time.Second
 
 // exchange ends the old process for a new one, keeping its listening sockets
 // open where the engine can.
-func (r *runner) exchange(p *process, why string) {
+func (r *lifetime) exchange(p *process, why string) {
 	r.note(p, "restarted: "+why)
 	if !r.leased() {
 		n, err := r.sup.inside.Hold(r.name)
@@ -29,14 +29,14 @@ func (r *runner) exchange(p *process, why string) {
 
 // heldFor returns the end of the time for which listening sockets are kept; nil
 // where none are.
-func (r *runner) heldFor() <-chan time.Time {
+func (r *lifetime) heldFor() <-chan time.Time {
 	if !r.held {
 		return nil
 	}
 	return time.After(heldMost)
 }
 
-func (r *runner) unhold() {
+func (r *lifetime) unhold() {
 	if r.held {
 		r.sup.inside.Unhold(r.name)
 		r.held = false
@@ -44,7 +44,7 @@ func (r *runner) unhold() {
 }
 
 // letGo is unhold where nothing will accept what waits.
-func (r *runner) letGo() {
+func (r *lifetime) letGo() {
 	if r.held {
 		r.sup.inside.LetGo(r.name)
 		r.held = false
