@@ -105,3 +105,11 @@ func (d *Daemon) list(ctx context.Context, all bool) localapi.Projects {
 	})
 	return out
 }
+
+// operations returns the operations that the API has. They ask this daemon as a
+// command would, and run until its server is shut down.
+func (d *Daemon) operations() *api.Operations {
+	return &api.Operations{
+		Daemon: self{d}, Account: accountEnviron(d.cfg.Path), TrustDir: d.cfg.Dirs.Trust(), Version: d.cfg.Version, Context: d.serveCtx,
+	}
+}

@@ -118,8 +118,11 @@ func (ev *events) cursor(id string) (at event.Position) {
 	return at
 }
 
+// chronicle publishes what happens to projects.
+type chronicle struct{ core }
+
 // label returns what the project in a directory is called in host names.
-func (d *Daemon) label(dir, name string) string {
+func (d *chronicle) label(dir, name string) string {
 	if l := d.store.labelOf(dir); l != "" {
 		return l
 	}
@@ -127,14 +130,14 @@ func (d *Daemon) label(dir, name string) string {
 }
 
 // subject returns a project, or a service of it, as people call it.
-func (d *Daemon) subject(c keeperapi.Config, service string) event.Subject {
+func (d *chronicle) subject(c keeperapi.Config, service string) event.Subject {
 	return event.Subject{ProjectID: c.ID, Project: d.label(c.Dir, c.Name), Service: service}
 }
 
 // projectUp publishes that a keeper is followed now, unless the stream knows it
 // from a daemon before this one. A keeper that the stream knows and that is another
 // one has ended unseen.
-func (d *Daemon) projectUp(rec keeperapi.Record) {
+func (d *chronicle) projectUp(rec keeperapi.Record) {
 	c := rec.Config
 	d.events.bus.PublishFunc(func() []event.Event {
 		var out []event.Event
@@ -170,7 +173,7 @@ func endedUnseen(up eventlog.Fact, at event.Position) []event.Event {
 }
 
 // projectDown publishes that a keeper has ended, after all that it told.
-func (d *Daemon) projectDown(rec keeperapi.Record, reason string) {
+func (d *chronicle) projectDown(rec keeperapi.Record, reason string) {
 	c := rec.Config
 	d.events.bus.Publish(event.Event{
 		Kind: event.KindProject, Source: event.Source{Name: event.SourceDaemon}, Subject: d.subject(c, ""),
@@ -180,7 +183,7 @@ func (d *Daemon) projectDown(rec keeperapi.Record, reason string) {
 
 // forgetEnded publishes that projects are down which the stream has as up and whose
 // keepers do not run. It is called once, when all that run are followed.
-func (d *Daemon) forgetEnded() {
+func (d *chronicle) forgetEnded() {
 	d.events.bus.PublishFunc(func() []event.Event {
 		var out []event.Event
 		d.events.state(func(s *eventlog.State) {
@@ -195,7 +198,7 @@ func (d *Daemon) forgetEnded() {
 }
 
 // followEvents passes on what a keeper tells, until it has ended or the daemon ends.
-func (d *Daemon) followEvents(p *project) {
+func (d *chronicle) followEvents(p *project) {
 	at := d.events.cursor(p.rec.Config.ID)
 	for {
 		c := p.client()
@@ -221,7 +224,7 @@ func (d *Daemon) followEvents(p *project) {
 
 // pass publishes events of a keeper from a place on, and returns the place after
 // them. What the keeper dropped before it was read is counted.
-func (d *Daemon) pass(p *project, at event.Position, list []event.Event) event.Position {
+func (d *chronicle) pass(p *project, at event.Position, list []event.Event) event.Position {
 	c := p.rec.Config
 	var out []event.Event
 	for _, e := range list {

@@ -8,7 +8,7 @@ import (
 
 // derive publishes how two states of a keeper differ that tells no events, as the
 // keepers of an older lodge. Of the first state there is nothing to compare with.
-func (d *Daemon) derive(p *project, old, now keeperapi.Project) {
+func (d *chronicle) derive(p *project, old, now keeperapi.Project) {
 	if !p.derives.Load() || old.ID == "" {
 		return
 	}

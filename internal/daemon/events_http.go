@@ -22,7 +22,7 @@ const readerPatience = time.Second
 // getEvents answers with events, one JSON object a line, until the client goes or
 // the daemon ends. A client that reads events keeps the daemon from ending by itself,
 // as every call does.
-func (d *Daemon) getEvents(w http.ResponseWriter, r *http.Request) {
+func (d *guide) getEvents(w http.ResponseWriter, r *http.Request) {
 	after, match, err := d.eventsAsked(r)
 	if err != nil {
 		api.Refuse(w, http.StatusBadRequest, err)
@@ -67,7 +67,7 @@ func (d *Daemon) getEvents(w http.ResponseWriter, r *http.Request) {
 }
 
 // eventsAsked reads which events a client wants.
-func (d *Daemon) eventsAsked(r *http.Request) (after event.Position, match func(event.Event) bool, err error) {
+func (d *guide) eventsAsked(r *http.Request) (after event.Position, match func(event.Event) bool, err error) {
 	q := r.URL.Query()
 	if match, err = event.Match(q[localapi.EventsFilter]); err != nil {
 		return after, nil, err

@@ -12,7 +12,7 @@ import (
 
 // tellNames publishes how the table of names differs from what the stream has. A
 // project that is followed and has not told its state yet keeps its names.
-func (d *Daemon) tellNames() {
+func (d *chronicle) tellNames() {
 	d.events.bus.PublishFunc(func() []event.Event {
 		var out []event.Event
 		now := make(map[string]eventlog.Fact)

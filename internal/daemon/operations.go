@@ -4,17 +4,8 @@ import (
 	"context"
 	"os/user"
 
-	"lodge/internal/daemon/api"
 	"lodge/internal/localapi"
 )
-
-// operations returns the operations that the API has. They ask this daemon as a
-// command would, and run until its server is shut down.
-func (d *Daemon) operations() *api.Operations {
-	return &api.Operations{
-		Daemon: self{d}, Account: accountEnviron(d.cfg.Path), TrustDir: d.cfg.Dirs.Trust(), Version: d.cfg.Version, Context: d.serveCtx,
-	}
-}
 
 // self is the daemon for the operations that run in it.
 type self struct{ d *Daemon }

@@ -56,7 +56,7 @@ func (s *shares) remove(id string) {
 
 // share serves one service to the network until the client goes away. Its
 // first and only word is the share.
-func (d *Daemon) share(w http.ResponseWriter, r *http.Request) {
+func (d *guide) share(w http.ResponseWriter, r *http.Request) {
 	p, ok := d.get(r.PathValue("id"))
 	if !ok {
 		api.Refuse(w, http.StatusNotFound, errors.New("share service: its project is not up"))
@@ -91,7 +91,7 @@ func (d *Daemon) share(w http.ResponseWriter, r *http.Request) {
 }
 
 // startShare opens a port to the network for a service. end takes it back.
-func (d *Daemon) startShare(project, service string, want netip.Addr) (sh localapi.Share, end func(), err error) {
+func (d *guide) startShare(project, service string, want netip.Addr) (sh localapi.Share, end func(), err error) {
 	s := d.serving.Load()
 	np, st, err := d.shareable(project, service)
 	if err != nil {
@@ -145,7 +145,7 @@ func (d *Daemon) startShare(project, service string, want netip.Addr) (sh locala
 }
 
 // shareable finds a service of a project that can be shared.
-func (d *Daemon) shareable(project, service string) (*names.Project, string, error) {
+func (d *guide) shareable(project, service string) (*names.Project, string, error) {
 	t := d.naming.table.Load()
 	for _, p := range t.Projects() {
 		if p.ID != project {

@@ -63,7 +63,7 @@ func (r *Runner) Down(ctx context.Context, d Daemon, ps []localapi.Project, x Do
 	if err != nil {
 		return err
 	}
-	r.noteKeeper(p)
+	noteKeeper(r, p)
 	for _, n := range x.Services {
 		if _, err := ServiceOf(p, n); err != nil {
 			return err

@@ -8,9 +8,9 @@ import (
 	"lodge/internal/trust"
 )
 
-// environ returns the environment with which the operation's project is read and
+// environOf returns the environment with which the operation's project is read and
 // run; see [Runner.Environ].
-func (r *Runner) environ(ctx context.Context, dir string) ([]string, error) {
+func environOf(ctx context.Context, r *Runner, dir string) ([]string, error) {
 	if r.Environ != nil {
 		return r.Environ, nil
 	}
@@ -35,15 +35,15 @@ func (r *Runner) environ(ctx context.Context, dir string) ([]string, error) {
 // trusting returns an environment with what makes programs trust the HTTPS names
 // of services. Where there can be no authority, programs do without, and a notice
 // says why.
-func (r *Runner) trusting(environ []string) []string {
+func trusting(r *Runner, environ []string) []string {
 	authority, err := trust.Open(trust.Options{Dir: r.TrustDir})
 	if err != nil {
-		r.notice(NoticeTrust, "services do not trust HTTPS names: "+err.Error())
+		note(r, NoticeTrust, "services do not trust HTTPS names: "+err.Error())
 		return environ
 	}
 	more, err := authority.Env(environ)
 	if err != nil {
-		r.notice(NoticeTrust, "services do not trust HTTPS names: "+err.Error())
+		note(r, NoticeTrust, "services do not trust HTTPS names: "+err.Error())
 	}
 	return append(slices.Clone(environ), more...)
 }

@@ -60,7 +60,7 @@ func (r *Runner) Inside(ctx context.Context, in Command, do func(*localapi.Sessi
 	}
 	p, loadErr := r.Load()
 	if loadErr == nil && r.Project == "" {
-		environ, err := r.environ(ctx, p.Dir)
+		environ, err := environOf(ctx, r, p.Dir)
 		if err != nil {
 			return err
 		}
@@ -79,7 +79,7 @@ func (r *Runner) Inside(ctx context.Context, in Command, do func(*localapi.Sessi
 	asked := keeperapi.Exec{Argv: in.Argv, Dir: r.Dir, Name: in.Name, Command: strings.Join(in.Argv, " "), Listed: in.Listed, As: in.As}
 	prepared := func(d Daemon, s *localapi.Session) error {
 		x := asked
-		if err := r.commandEnviron(ctx, &x, p, s); err != nil {
+		if err := commandEnviron(ctx, r, &x, p, s); err != nil {
 			return err
 		}
 		n, err := d.HostNames(ctx)
@@ -92,24 +92,24 @@ func (r *Runner) Inside(ctx context.Context, in Command, do func(*localapi.Sessi
 		return do(s, x)
 	}
 	if p == nil {
-		return r.withRunning(ctx, in.Choice, loadErr, prepared)
+		return withRunning(ctx, r, in.Choice, loadErr, prepared)
 	}
-	return r.withSession(ctx, p, in.Choice, prepared)
+	return withSession(ctx, r, p, in.Choice, prepared)
 }
 
 // commandEnviron sets what the project's file says of a command's environment. p
 // is the project, or nil where its file is not the one here or cannot be read.
-func (r *Runner) commandEnviron(ctx context.Context, x *keeperapi.Exec, p *project.Project, s *localapi.Session) error {
+func commandEnviron(ctx context.Context, r *Runner, x *keeperapi.Exec, p *project.Project, s *localapi.Session) error {
 	if p == nil {
 		var err error
 		if p, err = r.LoadOf(s.Project); err == nil {
 			var environ []string
-			if environ, err = r.environ(ctx, s.Project.Path); err == nil {
+			if environ, err = environOf(ctx, r, s.Project.Path); err == nil {
 				err = p.ResolveFor(environ, x.As)
 			}
 		}
 		if err != nil {
-			r.notice(NoticeNoEnviron, fmt.Sprintf("the command does without the project's environment: %v", err))
+			note(r, NoticeNoEnviron, fmt.Sprintf("the command does without the project's environment: %v", err))
 			p = nil
 		}
 	}

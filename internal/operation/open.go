@@ -34,8 +34,8 @@ func (ch Choice) request() (localapi.OpenRequest, error) {
 	return req, nil
 }
 
-// open returns the project's session. Its keeper is started if need be.
-func (r *Runner) open(ctx context.Context, d Daemon, p *project.Project, ch Choice) (*localapi.Session, error) {
+// openSession returns the project's session. Its keeper is started if need be.
+func openSession(ctx context.Context, r *Runner, d Daemon, p *project.Project, ch Choice) (*localapi.Session, error) {
 	req, err := ch.request()
 	if err != nil {
 		return nil, err
@@ -49,16 +49,16 @@ func (r *Runner) open(ctx context.Context, d Daemon, p *project.Project, ch Choi
 		return nil, err
 	}
 	if st.Notice != "" {
-		r.notice(NoticeEngine, st.Notice)
+		note(r, NoticeEngine, st.Notice)
 	}
-	r.noteKeeper(st)
-	r.noteMoved(st, p.Dir)
+	noteKeeper(r, st)
+	noteMoved(r, st, p.Dir)
 	return localapi.NewSession(st), nil
 }
 
 // withSession opens the project and calls do. A keeper that ended meanwhile,
 // because its last command did, is started again.
-func (r *Runner) withSession(ctx context.Context, p *project.Project, ch Choice, do func(Daemon, *localapi.Session) error) error {
+func withSession(ctx context.Context, r *Runner, p *project.Project, ch Choice, do func(Daemon, *localapi.Session) error) error {
 	var err error
 	for range 5 {
 		var d Daemon
@@ -66,7 +66,7 @@ func (r *Runner) withSession(ctx context.Context, p *project.Project, ch Choice,
 			return err
 		}
 		var s *localapi.Session
-		if s, err = r.open(ctx, d, p, ch); err == nil {
+		if s, err = openSession(ctx, r, d, p, ch); err == nil {
 			err = do(d, s)
 		}
 		d.Close()
@@ -80,13 +80,13 @@ func (r *Runner) withSession(ctx context.Context, p *project.Project, ch Choice,
 // withRunning calls do with the session of the project that is meant, if it is
 // up. Else the error is loadErr, which is why the project's file cannot be read,
 // or nil.
-func (r *Runner) withRunning(ctx context.Context, ch Choice, loadErr error, do func(Daemon, *localapi.Session) error) error {
+func withRunning(ctx context.Context, r *Runner, ch Choice, loadErr error, do func(Daemon, *localapi.Session) error) error {
 	d, err := r.Connect(ctx)
 	if err != nil {
 		return err
 	}
 	defer d.Close()
-	q, err := r.find(ctx, d)
+	q, err := findUp(ctx, r, d)
 	if err != nil {
 		if loadErr != nil && r.Project == "" {
 			return loadErr
@@ -107,22 +107,22 @@ func (r *Runner) withRunning(ctx context.Context, ch Choice, loadErr error, do f
 	return do(d, localapi.NewSession(q))
 }
 
-// find returns the project that is meant, as the daemon knows it.
-func (r *Runner) find(ctx context.Context, d Daemon) (localapi.Project, error) {
+// findUp returns the project that is meant, as the daemon knows it.
+func findUp(ctx context.Context, r *Runner, d Daemon) (localapi.Project, error) {
 	ps, err := d.Projects(ctx, false)
 	if err != nil {
 		return localapi.Project{}, err
 	}
 	p, err := r.Find(ps.Projects)
 	if err == nil {
-		r.noteKeeper(p)
+		noteKeeper(r, p)
 	}
 	return p, err
 }
 
-// current returns the session's project as ls lists it now, alone, or nothing
+// currentOf returns the session's project as ls lists it now, alone, or nothing
 // where it has ended. A daemon that has ended meanwhile is started again.
-func (r *Runner) current(ctx context.Context, d Daemon, s *localapi.Session) ([]localapi.Project, error) {
+func currentOf(ctx context.Context, r *Runner, d Daemon, s *localapi.Session) ([]localapi.Project, error) {
 	ps, err := Current(ctx, d, s.Project.ID)
 	if localapi.NotRunning(err) {
 		if d, err = r.Connect(ctx); err != nil {
@@ -155,9 +155,9 @@ func Current(ctx context.Context, d Daemon, id string) ([]localapi.Project, erro
 }
 
 // noteKeeper notes that the keeper is of another version, and how to renew it.
-func (r *Runner) noteKeeper(p localapi.Project) {
+func noteKeeper(r *Runner, p localapi.Project) {
 	if text := KeeperNote(p, r.Version); text != "" {
-		r.notice(NoticeVersion, text)
+		note(r, NoticeVersion, text)
 	}
 }
 
@@ -173,12 +173,12 @@ func KeeperNote(p localapi.Project, version string) string {
 // noteMoved notes that dir, in which the operation was asked for, is not the
 // directory in which the project's services were started, or had another name
 // then.
-func (r *Runner) noteMoved(p localapi.Project, dir string) {
+func noteMoved(r *Runner, p localapi.Project, dir string) {
 	switch here := dirID(dir); {
 	case p.DirectoryProblem == "":
 	case p.DirectoryID == here && here != "":
-		r.notice(NoticeMoved, fmt.Sprintf("%s was opened at %s, which was renamed since: its home and its names stay the same until `lodge down`", p.Shown(), p.Path))
+		note(r, NoticeMoved, fmt.Sprintf("%s was opened at %s, which was renamed since: its home and its names stay the same until `lodge down`", p.Shown(), p.Path))
 	case p.DirectoryProblem == keeperapi.DirReplaced:
-		r.notice(NoticeMoved, fmt.Sprintf("%s runs in another directory, which had this path and %s; `lodge restart` runs its services here", p.Shown(), Became(p)))
+		note(r, NoticeMoved, fmt.Sprintf("%s runs in another directory, which had this path and %s; `lodge restart` runs its services here", p.Shown(), Became(p)))
 	}
 }

@@ -16,7 +16,6 @@ package operation
 import (
 	"context"
 
-	"lodge/internal/keeperapi"
 	"lodge/internal/localapi"
 	"lodge/internal/stall"
 )
@@ -63,19 +62,8 @@ const (
 	NoticeNoEnviron = "no_environ" // a command does without the project's environment
 )
 
-func (r *Runner) notice(code, text string) {
+func note(r *Runner, code, text string) {
 	r.Tell(localapi.Progress{Kind: localapi.ProgressNotice, Notice: &localapi.Notice{Code: code, Text: text}})
-}
-
-// Patient returns a session's client whose calls wait also for a keeper that does
-// not run. With told, Halted is told of that.
-func (r *Runner) Patient(s *localapi.Session, told bool) keeperapi.Client {
-	c := s.Client
-	c.Waits = true
-	if told {
-		c.Halted = r.Halted
-	}
-	return c
 }
 
 // usage returns the error of a request that is wrong in itself; its exit status

@@ -26,7 +26,7 @@ const (
 // failed, and what is waited for. The returned function ends that; it takes the
 // error of the start, reports the failures that the error does not name, and
 // returns it.
-func (r *Runner) tellProgress(ctx context.Context, s *localapi.Session, names []string) func(error) error {
+func tellProgress(ctx context.Context, r *Runner, s *localapi.Session, names []string) func(error) error {
 	watching, stop := context.WithCancel(ctx)
 	states := make(chan keeperapi.Project, 1)
 	var both sync.WaitGroup

@@ -10,9 +10,9 @@ import (
 
 // noteSettings notes what the project's file says by now and the running home
 // cannot take over.
-func (r *Runner) noteSettings(p *project.Project, up localapi.Project) {
+func noteSettings(r *Runner, p *project.Project, up localapi.Project) {
 	for _, text := range staleSettings(p, up) {
-		r.notice(NoticeSettings, text)
+		note(r, NoticeSettings, text)
 	}
 }
 

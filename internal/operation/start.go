@@ -50,21 +50,21 @@ func (r *Runner) Up(ctx context.Context, u Ups) (Result, error) {
 		out = Result{WasUp: d.Running, Name: d.Session.Project.Name}
 		told := func(err error) error { return err }
 		if !u.Quiet {
-			told = r.tellProgress(ctx, d.Session, u.Services)
+			told = tellProgress(ctx, r, d.Session, u.Services)
 		}
 		err := told(d.Session.Up(ctx, u.Services))
-		return r.conclude(ctx, d.Daemon, d.Session, u.Always, err, &out)
+		return conclude(ctx, r, d.Daemon, d.Session, u.Always, err, &out)
 	})
 	return out, err
 }
 
 // conclude reads the project again after an operation that ended with err, which
 // it returns.
-func (r *Runner) conclude(ctx context.Context, d Daemon, s *localapi.Session, always bool, err error, out *Result) error {
+func conclude(ctx context.Context, r *Runner, d Daemon, s *localapi.Session, always bool, err error, out *Result) error {
 	if ctx.Err() != nil || err != nil && !always {
 		return err
 	}
-	ps, perr := r.current(ctx, d, s)
+	ps, perr := currentOf(ctx, r, d, s)
 	out.Projects = ps
 	if err == nil {
 		return perr
@@ -83,7 +83,7 @@ func (r *Runner) Define(ctx context.Context, u Ups, do func(Defined) error) erro
 	if err := p.NeedConfig(); err != nil {
 		return &localapi.Error{Message: fmt.Sprintf("start project: %v", err), Hint: "write one, or run a single command: lodge run -- CMD"}
 	}
-	environ, err := r.environ(ctx, p.Dir)
+	environ, err := environOf(ctx, r, p.Dir)
 	if err != nil {
 		return err
 	}
@@ -95,8 +95,8 @@ func (r *Runner) Define(ctx context.Context, u Ups, do func(Defined) error) erro
 			return usage(fmt.Sprintf("start service %s: %s has no such service", n, p.ConfigPath), "there are: "+strings.Join(serviceNames(p), ", "))
 		}
 	}
-	return r.withSession(ctx, p, u.Choice, func(d Daemon, s *localapi.Session) error {
-		running, err := r.define(ctx, p, s, u, environ)
+	return withSession(ctx, r, p, u.Choice, func(d Daemon, s *localapi.Session) error {
+		running, err := defineServices(ctx, r, p, s, u, environ)
 		if err != nil {
 			return err
 		}
@@ -104,24 +104,24 @@ func (r *Runner) Define(ctx context.Context, u Ups, do func(Defined) error) erro
 	})
 }
 
-// define gives the keeper the services of the project's file, and reports whether
+// defineServices gives the keeper the services of the project's file, and reports whether
 // those that are asked for run already.
-func (r *Runner) define(ctx context.Context, p *project.Project, s *localapi.Session, u Ups, environ []string) (running bool, err error) {
+func defineServices(ctx context.Context, r *Runner, p *project.Project, s *localapi.Session, u Ups, environ []string) (running bool, err error) {
 	if u.Choice.Engine == "" && s.Project.Engine == "none" {
-		r.notice(NoticeNoEngine, fmt.Sprintf("no engine works here (%s): services get the address %s in LODGE_HOME, and no localhost of their own", s.Project.EngineReason, s.Project.Home))
+		note(r, NoticeNoEngine, fmt.Sprintf("no engine works here (%s): services get the address %s in LODGE_HOME, and no localhost of their own", s.Project.EngineReason, s.Project.Home))
 	}
 	before, err := s.Status(ctx)
 	if err != nil {
 		return false, err
 	}
 	if u.Choice.Isolation == "" {
-		r.noteSettings(p, s.Project)
+		noteSettings(r, p, s.Project)
 	}
 	defined := specs(p, s.Project)
 	if err := keepElsewhere(s.Project, before, defined, p.Dir); err != nil {
 		return false, err
 	}
-	return runs(before, u.Services), s.DefineFrom(ctx, p.Dir, defined, r.trusting(environ))
+	return runs(before, u.Services), s.DefineFrom(ctx, p.Dir, defined, trusting(r, environ))
 }
 
 // runs reports whether all of the services run.
@@ -137,4 +137,69 @@ func runs(p keeperapi.Project, names []string) bool {
 		n++
 	}
 	return n > 0
+}
+
+// Patient returns a session's client whose calls wait also for a keeper that does
+// not run. With told, Halted is told of that.
+func (r *Runner) Patient(s *localapi.Session, told bool) keeperapi.Client {
+	c := s.Client
+	c.Waits = true
+	if told {
+		c.Halted = r.Halted
+	}
+	return c
+}
+
+// Restarts is a restart of services.
+type Restarts struct {
+	Services []string // none: all
+	// Always reads the project again, also after a restart that failed.
+	Always bool
+	// Quiet reports no progress, only notices.
+	Quiet bool
+}
+
+// Restart restarts services of a project that is up, with what its file says by
+// now, and returns when they are ready. The result is valid also with an error.
+func (r *Runner) Restart(ctx context.Context, x Restarts) (Result, error) {
+	d, err := r.Connect(ctx)
+	if err != nil {
+		return Result{}, err
+	}
+	defer d.Close()
+	st, err := findUp(ctx, r, d)
+	if err != nil {
+		return Result{}, err
+	}
+	out := Result{Name: st.Name}
+	p, err := r.LoadOf(st)
+	if err != nil {
+		return out, err
+	}
+	environ, err := environOf(ctx, r, p.Dir)
+	if err == nil {
+		err = p.Resolve(environ)
+	}
+	if err != nil {
+		return out, err
+	}
+	for _, n := range x.Services {
+		if _, err := ServiceOf(st, n); err != nil && !slices.Contains(serviceNames(p), n) {
+			return out, err
+		}
+	}
+	noteSettings(r, p, st)
+	s := localapi.NewSession(st)
+	if err := s.DefineFrom(ctx, p.Dir, specs(p, st), trusting(r, environ)); err != nil {
+		return out, err
+	}
+	told := func(err error) error { return err }
+	if !x.Quiet {
+		told = tellProgress(ctx, r, s, x.Services)
+	}
+	err = told(s.Restart(ctx, x.Services))
+	if !x.Always {
+		return out, err
+	}
+	return out, conclude(ctx, r, d, s, true, err, &out)
 }
