@@ -61,8 +61,8 @@ var allowed = map[string][]string{
 	"explain/message":       {"loopback", "model", "target"},
 	"explain/firewall":      {},
 	"tui":                   {"localapi", "logs", "loopback", "service", "show", "show/table", "sockets", "sockets/track"},
-	"daemon":                {"event", "eventlog", "helperapi", "home", "home/hostsview", "home/seccomphome", "hosts", "keeperapi", "lan", "localapi", "logs", "loopback", "mark", "names", "pace", "pidfd", "procfs", "proxy", "rawjson", "service", "sockets/diag", "sockets/holders", "stall", "statefile", "trust", "unixsock"},
-	"cli":                   {"drain", "ending", "event", "explain", "explain/facts", "explain/gather", "explain/input", "explain/render", "explain/words", "helperapi", "hosts", "keeper", "keeperapi", "localapi", "logs", "loopback", "names", "pidfd", "probe", "probe/answer", "procfs", "project", "query", "query/socketquery", "refs", "rootowned", "service", "show", "show/table", "sockets", "sockets/diag", "sockets/holders", "sockets/track", "stall", "statefile", "target", "trust", "trust/proof", "trust/stores", "tui"},
+	"daemon":                {"daemon/api", "event", "eventlog", "helperapi", "home", "home/hostsview", "home/seccomphome", "hosts", "keeperapi", "lan", "localapi", "logs", "loopback", "mark", "names", "pace", "pidfd", "procfs", "proxy", "rawjson", "service", "sockets/diag", "sockets/holders", "stall", "statefile", "trust", "unixsock"},
+	"cli":                   {"drain", "ending", "event", "explain", "explain/facts", "explain/gather", "explain/input", "explain/render", "explain/words", "helperapi", "hosts", "keeper", "keeperapi", "localapi", "logs", "loopback", "names", "operation", "pidfd", "probe", "probe/answer", "procfs", "project", "query", "query/socketquery", "rootowned", "service", "show", "show/table", "sockets", "sockets/diag", "sockets/holders", "sockets/track", "stall", "statefile", "target", "trust", "trust/proof", "trust/stores", "tui"},
 	"query":                 {},
 	"query/eventquery":      {"query"},
 	"query/socketquery":     {"loopback", "query", "sockets", "target"},
@@ -102,6 +102,8 @@ var allowed = map[string][]string{
 	"proxy/upstream":        {"proxy/buffers", "proxy/http1", "proxy/policy", "proxy/socket", "proxy/tunnel"},
 	"show":                  {},
 	"show/table":            {"show"},
+	"operation":             {"keeperapi", "localapi", "loopback", "pidfd", "procfs", "project", "refs", "service", "stall", "trust"},
+	"daemon/api":            {"keeperapi", "localapi", "operation", "rawjson"},
 }
 
 type pkg struct {

@@ -31,7 +31,7 @@ func run() int {
 	ctx, stop := ending.Context(context.Background())
 	defer stop()
 	err = daemon.Main(ctx, daemon.Program{
-		Args: os.Args[1:], Version: version, Stderr: os.Stderr, Processors: os.Getenv("GOMAXPROCS"),
+		Args: os.Args[1:], Version: version, Stderr: os.Stderr, Processors: os.Getenv("GOMAXPROCS"), Path: os.Getenv("PATH"),
 		Lodge: filepath.Join(filepath.Dir(exe), "lodge"), Helper: filepath.Join(filepath.Dir(exe), "lodge-helper"),
 	})
 	if err == nil {

@@ -11,8 +11,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"lodge/internal/keeperapi"
 	"lodge/internal/localapi"
+	"lodge/internal/operation"
 	"lodge/internal/stall"
 )
 
@@ -48,17 +48,6 @@ func haltedNotes(ps []localapi.Project) []string {
 	return out
 }
 
-// patient is a session's client whose calls wait also for a keeper that does
-// not run. With noted that is told.
-func (a *app) patient(s *localapi.Session, noted bool) keeperapi.Client {
-	c := s.Client
-	c.Waits = true
-	if noted {
-		c.Halted = a.noteHalted
-	}
-	return c
-}
-
 // endings takes the signals that end an attached command. SIGPIPE is one: nobody
 // reads its output any more.
 func (a *app) endings(ctx context.Context) (sig <-chan os.Signal, stop func()) {
@@ -86,7 +75,7 @@ func (a *app) endings(ctx context.Context) (sig <-chan os.Signal, stop func()) {
 // returns as the error when nothing is left. Ctrl-\ gives nothing time to end by
 // itself. left says that it returned before, at another signal: the daemon was
 // asked by then, unless even that takes too long.
-func (a *app) stopAttached(ctx context.Context, c *localapi.Client, s *localapi.Session, first os.Signal, more <-chan os.Signal) (left bool, err error) {
+func (a *app) stopAttached(ctx context.Context, ops *operation.Runner, d operation.Defined, first os.Signal, more <-chan os.Signal) (left bool, err error) {
 	asked := make(chan struct{}) // closed when the daemon has been asked: the rest is its own
 	once := sync.OnceFunc(func() { close(asked) })
 	ctx = httptrace.WithClientTrace(context.WithoutCancel(ctx), &httptrace.ClientTrace{WroteRequest: func(info httptrace.WroteRequestInfo) {
@@ -96,7 +85,7 @@ func (a *app) stopAttached(ctx context.Context, c *localapi.Client, s *localapi.
 	}})
 	kill := first == unix.SIGQUIT
 	down := make(chan error, 2)
-	end := func(kill bool) { down <- a.downAll(ctx, c, s, kill) }
+	end := func(kill bool) { down <- ops.EndSession(ctx, d.Daemon, d.Session, kill) }
 	go end(kill)
 	await(asked, interruptPatience)
 	if kill {

@@ -201,7 +201,7 @@ func (a *app) status(err error) int {
 	case errors.As(err, &halted):
 		hint = halted.Hint()
 	case errors.As(err, &nu):
-		hint = nu.hint()
+		hint = nu.Hint()
 	case errors.As(err, &p):
 		code = exitUsage
 	case errors.As(err, &k):

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 
+	"lodge/internal/operation"
+
 	"github.com/spf13/cobra"
 )
 
@@ -40,9 +42,9 @@ func (a *app) serviceWords(c *cobra.Command, given []string, begun string) []str
 	l := a.look(c.Context())
 	defer l.Close()
 	var out []string
-	here, _ := above(l.own.projects, a.env.Dir)
+	here, _ := operation.Above(l.own.projects, a.env.Dir)
 	if a.project == "" {
-		if p, err := a.load(); err == nil {
+		if p, err := a.place().Load(); err == nil {
 			out = serviceNames(p)
 		}
 	}

@@ -145,7 +145,7 @@ func (a *app) mayHaveLogs(p localapi.Project, names []string) error {
 	for _, s := range p.Services {
 		known = append(known, s.Name)
 	}
-	if q, err := a.load(); err == nil {
+	if q, err := a.place().Load(); err == nil {
 		known = append(known, serviceNames(q)...)
 	}
 	slices.Sort(known)

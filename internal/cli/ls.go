@@ -14,6 +14,7 @@ import (
 	"lodge/internal/localapi"
 	"lodge/internal/loopback"
 	"lodge/internal/names"
+	"lodge/internal/operation"
 	"lodge/internal/service"
 	"lodge/internal/show"
 	"lodge/internal/show/table"
@@ -124,7 +125,7 @@ func (a *app) listProjectsTo(out io.Writer, ps []localapi.Project) {
 			}
 		}
 		if p.DirectoryProblem != "" {
-			fmt.Fprintf(out, "%s: its directory %s %s; `lodge down --project %s` ends it\n", p.Shown(), p.Path, became(p), p.ID)
+			fmt.Fprintf(out, "%s: its directory %s %s; `lodge down --project %s` ends it\n", p.Shown(), p.Path, operation.Became(p), p.ID)
 		}
 		if p.LogError != "" {
 			fmt.Fprintf(out, "%s: logs are not kept: %s\n", p.Shown(), p.LogError)

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"lodge/internal/localapi"
+	"lodge/internal/operation"
 )
 
 // A command inside is a child of the project's keeper and in its namespaces:
@@ -22,7 +23,7 @@ func strangeNamespaces(pid int) []string {
 			continue
 		}
 		its, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/%s", pid, ns.file))
-		if ns.file == "user" && errors.Is(err, os.ErrPermission) && inUserNamespace() {
+		if ns.file == "user" && errors.Is(err, os.ErrPermission) && operation.InUserNamespace() {
 			// The keeper may not be looked at from a user namespace below its own
 			// (ptrace(2), "Ptrace access mode checking").
 			return []string{ns.name}
@@ -43,14 +44,4 @@ func (a *app) noteNamespaces(s *localapi.Session) {
 		fmt.Fprintf(a.err, "lodge: the command runs where %s was started, in another %s namespace than this shell's\n",
 			s.Project.Shown(), strings.Join(ns, ", "))
 	}
-}
-
-// realRoot reports whether this process is root outside of any user namespace.
-func realRoot() bool { return os.Geteuid() == 0 && !inUserNamespace() }
-
-// inUserNamespace reports whether this process is in a user namespace that was
-// made (user_namespaces(7)): in the first, uid_map has one line for all ids.
-func inUserNamespace() bool {
-	b, err := os.ReadFile("/proc/self/uid_map")
-	return err == nil && strings.Join(strings.Fields(string(b)), " ") != "0 0 4294967295"
 }

@@ -3,11 +3,11 @@ package cli
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 
 	"lodge/internal/localapi"
 	"lodge/internal/names"
+	"lodge/internal/operation"
 	"lodge/internal/service"
 )
 
@@ -110,28 +110,5 @@ func serviceOr(p localapi.Project, name string) (service.Status, error) {
 	if m := t.Find(names.Normalize(n.HTTPName(name))); m.Service != nil && m.Port != 0 {
 		return *m.Service, nil
 	}
-	return serviceOf(p, name)
-}
-
-// serviceOf finds a service of a project that is up.
-func serviceOf(p localapi.Project, name string) (service.Status, error) {
-	var known []string
-	for _, s := range p.Services {
-		if s.Name == name {
-			return s, nil
-		}
-		known = append(known, s.Name)
-	}
-	for _, s := range p.Services {
-		for _, n := range s.PortNames {
-			if !slices.Contains(known, n.Name) {
-				known = append(known, n.Name)
-			}
-		}
-	}
-	hint := "there are: " + strings.Join(known, ", ")
-	if len(known) == 0 {
-		hint = "it has none"
-	}
-	return service.Status{}, &hinted{err: fmt.Errorf("find service %s: %s has no such service", name, p.Name), hint: hint}
+	return operation.ServiceOf(p, name)
 }

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"lodge/internal/localapi"
+	"lodge/internal/operation"
 	"lodge/internal/pidfd"
 	"lodge/internal/stall"
 )
@@ -134,10 +135,9 @@ func (a *app) noteDaemon(info localapi.Info) {
 
 // noteKeeper says the same of a project's keeper.
 func (a *app) noteKeeper(p localapi.Project) {
-	if p.KeeperVersion == a.env.Version || p.KeeperVersion == "" {
-		return
+	if text := operation.KeeperNote(p, a.env.Version); text != "" {
+		a.note(text)
 	}
-	a.note(fmt.Sprintf("%s is kept by lodge %s, and this is %s; `lodge down`, then `lodge up`, renews it", p.Shown(), p.KeeperVersion, a.env.Version))
 }
 
 // note prints a remark that is no error, one for each command: the first one

@@ -2,11 +2,10 @@ package cli
 
 import (
 	"context"
-	"slices"
+
+	"lodge/internal/operation"
 
 	"github.com/spf13/cobra"
-
-	"lodge/internal/localapi"
 )
 
 func (a *app) restartCommand() *cobra.Command {
@@ -28,35 +27,9 @@ func (a *app) restartCommand() *cobra.Command {
 }
 
 func (a *app) restart(ctx context.Context, names []string, asJSON bool) error {
-	c, err := a.connect(ctx)
-	if err != nil {
-		return err
-	}
-	defer c.Close()
-	st, err := a.find(ctx, c, false)
-	if err != nil {
-		return err
-	}
-	p, err := a.loadOf(st)
-	if err == nil {
-		err = p.Resolve(a.env.Environ)
-	}
-	if err != nil {
-		return err
-	}
-	for _, n := range names {
-		if _, err := serviceOf(st, n); err != nil && !slices.Contains(serviceNames(p), n) {
-			return err
-		}
-	}
-	a.noteSettings(p, st)
-	s := localapi.NewSession(st)
-	if err := s.DefineFrom(ctx, p.Dir, specs(p, st), a.childEnviron()); err != nil {
-		return err
-	}
-	err = s.Restart(ctx, names)
+	got, err := a.operations().Restart(ctx, operation.Restarts{Services: names, Always: asJSON, Quiet: true})
 	if asJSON {
-		return a.told(ctx, c, s, err)
+		return a.printProjects(got.Projects, err)
 	}
 	return err
 }

@@ -11,12 +11,12 @@ import (
 
 	"lodge/internal/keeperapi"
 	"lodge/internal/localapi"
+	"lodge/internal/operation"
 	"lodge/internal/service"
 )
 
 func (a *app) runCommand() *cobra.Command {
-	var ch choices
-	x := insideCommand{listed: true}
+	x := insideCommand{operation.Command{Listed: true}}
 	c := &cobra.Command{
 		Use:   "run [flags] [--] CMD [ARG...]",
 		Short: "Run one command in this project's localhost, named",
@@ -26,14 +26,13 @@ func (a *app) runCommand() *cobra.Command {
   lodge run --name web -- npm run dev`,
 		Args: args(cobra.MinimumNArgs(1)),
 		RunE: func(c *cobra.Command, argv []string) error {
-			x.argv = argv
-			return a.runInside(c.Context(), x, ch)
+			x.Argv = argv
+			return a.runInside(c.Context(), x)
 		},
 	}
 	c.Flags().SetInterspersed(false)
-	c.Flags().StringVar(&x.name, "name", "", "`NAME` in lodge ls (default: the program's)")
+	c.Flags().StringVar(&x.Name, "name", "", "`NAME` in lodge ls (default: the program's)")
 	x.flags(c)
-	ch.flags(c)
 	return c
 }
 

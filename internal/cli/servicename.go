@@ -14,6 +14,7 @@ import (
 	"lodge/internal/localapi"
 	"lodge/internal/loopback"
 	"lodge/internal/names"
+	"lodge/internal/operation"
 	"lodge/internal/probe"
 	"lodge/internal/service"
 )
@@ -38,7 +39,7 @@ func (l *look) serviceNamed(word, dir string, other bool) (*named, error) {
 	if project, svc, ok := strings.Cut(word, "/"); ok {
 		return l.inProject(project, svc)
 	}
-	if p, ok := above(l.own.projects, dir); ok {
+	if p, ok := operation.Above(l.own.projects, dir); ok {
 		if n := inside(p, word); n != nil {
 			return n, nil
 		}
@@ -88,7 +89,7 @@ func (l *look) inProject(project, svc string) (*named, error) {
 		if svc == "" || strings.Contains(svc, "/") {
 			return nil, nil // a path
 		}
-		_, err := serviceOf(p, svc)
+		_, err := operation.ServiceOf(p, svc)
 		return nil, err
 	}
 	return nil, nil
@@ -260,7 +261,7 @@ func (a *app) lodgeLookup(ctx context.Context, f *found, text, host string) (loo
 	case f.project.State == "down" || err != nil:
 		return nil, &hinted{err: fmt.Errorf("probe %s: project %s is not up", text, f.project.Name), hint: "cd " + words.ShellWord(f.project.Path) + " && lodge up"}
 	case f.missing != "":
-		_, err := serviceOf(f.project, f.missing)
+		_, err := operation.ServiceOf(f.project, f.missing)
 		return nil, err
 	}
 	short, cancel := context.WithTimeout(ctx, lookPatience)

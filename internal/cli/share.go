@@ -8,6 +8,7 @@ import (
 	"rsc.io/qr"
 
 	"lodge/internal/localapi"
+	"lodge/internal/operation"
 	"lodge/internal/show"
 )
 
@@ -24,7 +25,7 @@ func (a *app) shareName(ctx context.Context, names []string, ip string, asJSON b
 	}
 	service := ""
 	if len(names) > 0 {
-		s, err := serviceOf(p, names[0])
+		s, err := operation.ServiceOf(p, names[0])
 		if err != nil {
 			return err
 		}

@@ -5,16 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"lodge/internal/keeperapi"
-	"lodge/internal/localapi"
-	"lodge/internal/project"
+	"lodge/internal/operation"
 	"lodge/internal/service"
-	"lodge/internal/stall"
 )
 
 func (a *app) upCommand() *cobra.Command {
@@ -34,100 +31,45 @@ func (a *app) upCommand() *cobra.Command {
 	}
 	c.Flags().BoolVarP(&detach, "detach", "d", false, "return when all are ready, and leave them running")
 	c.Flags().BoolVar(&asJSON, "json", false, "as -d, and then the project as JSON, as lodge ls has it, also if a service failed")
-	ch.flags(c)
+	choiceFlags(c, &ch)
 	a.completesServices(c, 0)
 	return c
 }
 
-func (ch *choices) flags(c *cobra.Command) {
-	c.Flags().StringVar(&ch.engine, "engine", "", "`ENGINE` that makes the home: ebpf, seccomp or none (default: the first that works)")
-	c.Flags().StringVar(&ch.isolation, "isolation", "", "how much of the machine's localhost shows through, `LEVEL`: overlay (what is not inside) or strict (nothing)")
+// choiceFlags adds the flags with which a home can be asked for.
+func choiceFlags(c *cobra.Command, ch *choices) {
+	c.Flags().StringVar(&ch.Engine, "engine", "", "`ENGINE` that makes the home: ebpf, seccomp or none (default: the first that works)")
+	c.Flags().StringVar(&ch.Isolation, "isolation", "", "how much of the machine's localhost shows through, `LEVEL`: overlay (what is not inside) or strict (nothing)")
 }
 
 func (a *app) up(ctx context.Context, names []string, detach, asJSON bool, ch choices) error {
-	p, err := a.load()
+	ops := a.operations()
+	u := operation.Ups{Services: names, Choice: ch, Always: asJSON, Quiet: asJSON}
+	if !detach && !asJSON {
+		return ops.Define(ctx, u, func(d operation.Defined) error { return a.upAttached(ctx, ops, d, names) })
+	}
+	got, err := ops.Up(ctx, u)
+	if asJSON {
+		return a.printProjects(got.Projects, err)
+	}
 	if err != nil {
 		return err
 	}
-	if err := p.NeedConfig(); err != nil {
-		return &hinted{err: fmt.Errorf("start project: %w", err), hint: "write one, or run a single command: lodge run -- CMD"}
-	}
-	if err := p.Resolve(a.env.Environ); err != nil {
-		return err
-	}
-	for _, n := range names {
-		if _, ok := p.Service(n); !ok {
-			return &usageError{err: fmt.Errorf("start service %s: %s has no such service", n, p.ConfigPath), hint: "there are: " + strings.Join(serviceNames(p), ", ")}
-		}
-	}
-	return a.withSession(ctx, p, ch, func(c *localapi.Client, s *localapi.Session) error {
-		if ch.engine == "" && s.Project.Engine == "none" {
-			fmt.Fprintf(a.err, "lodge: no engine works here (%s): services get the address %s in LODGE_HOME, and no localhost of their own\n", s.Project.EngineReason, s.Project.Home)
-		}
-		before, err := s.Status(ctx)
-		if err != nil {
-			return err
-		}
-		running := runs(before, names)
-		if ch.isolation == "" {
-			a.noteSettings(p, s.Project)
-		}
-		defined := specs(p, s.Project)
-		if err := keepElsewhere(s.Project, before, defined, p.Dir); err != nil {
-			return err
-		}
-		if err := s.DefineFrom(ctx, p.Dir, defined, a.childEnviron()); err != nil {
-			return err
-		}
-		if asJSON {
-			return a.told(ctx, c, s, s.Up(ctx, names))
-		}
-		if detach {
-			told := a.tellProgress(ctx, s, names)
-			if err := told(s.Up(ctx, names)); err != nil {
-				return err
-			}
-			return a.saidUp(ctx, c, s, running)
-		}
-		return a.upAttached(ctx, c, s, names, running)
-	})
-}
-
-// runs reports whether all of the services run.
-func runs(p keeperapi.Project, names []string) bool {
-	n := 0
-	for _, s := range p.Services {
-		if s.Kind != service.KindService || len(names) > 0 && !slices.Contains(names, s.Name) {
-			continue
-		}
-		if s.State != service.Up && s.State != service.Starting {
-			return false
-		}
-		n++
-	}
-	return n > 0
-}
-
-// saidUp reports what is up now.
-func (a *app) saidUp(ctx context.Context, c *localapi.Client, s *localapi.Session, before bool) error {
-	ps, err := current(ctx, c, s)
-	if err != nil {
-		return err
-	}
-	if before {
-		name := s.Project.Name
-		if len(ps) == 1 {
-			name = ps[0].Name // of two directories with one name it may be the second
+	if got.WasUp {
+		name := got.Name
+		if len(got.Projects) == 1 {
+			name = got.Projects[0].Name // of two directories with one name it may be the second
 		}
 		fmt.Fprintf(a.err, "%s was up already\n", name)
 	}
-	a.listProjects(ps)
-	a.noteEngine(ps)
+	a.listProjects(got.Projects)
+	a.noteEngine(got.Projects)
 	return nil
 }
 
 // upAttached shows the services' output until they end, or Ctrl-C ends them.
-func (a *app) upAttached(ctx context.Context, c *localapi.Client, s *localapi.Session, names []string, running bool) error {
+func (a *app) upAttached(ctx context.Context, ops *operation.Runner, d operation.Defined, names []string) error {
+	s, running := d.Session, d.Running
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	sig, release := a.endings(ctx)
@@ -141,13 +83,13 @@ func (a *app) upAttached(ctx context.Context, c *localapi.Client, s *localapi.Se
 	quiet := func() { lcancel(); <-shown }
 	go func() {
 		defer close(shown)
-		_ = a.patient(s, false).Logs(lctx, keeperapi.LogQuery{Services: names, Since: from}, true, pr.print)
+		_ = ops.Patient(s, false).Logs(lctx, keeperapi.LogQuery{Services: names, Since: from}, true, pr.print)
 	}()
 	if running {
 		fmt.Fprintf(a.err, "%s is up already; this shows its output, and Ctrl-C leaves it running\n", s.Project.Name)
 	}
 	upped := make(chan error, 1)
-	go func() { upped <- a.patient(s, true).Up(ctx, names) }()
+	go func() { upped <- ops.Patient(s, true).Up(ctx, names) }()
 	ended := make(chan error, 1)
 	for {
 		select {
@@ -155,7 +97,7 @@ func (a *app) upAttached(ctx context.Context, c *localapi.Client, s *localapi.Se
 			if running {
 				return endedBy(by)
 			}
-			left, err := a.stopAttached(ctx, c, s, by, sig)
+			left, err := a.stopAttached(ctx, ops, d, by, sig)
 			if !left {
 				quiet()
 			}
@@ -163,24 +105,24 @@ func (a *app) upAttached(ctx context.Context, c *localapi.Client, s *localapi.Se
 		case err := <-upped:
 			upped = nil
 			if err != nil {
-				return a.giveUp(ctx, c, s, err, running, quiet)
+				return giveUp(ctx, ops, d, err, quiet)
 			}
-			if ps, err := current(ctx, c, s); err == nil {
+			if ps, err := operation.Current(ctx, d.Daemon, s.Project.ID); err == nil {
 				a.listProjectsTo(a.err, ps)
 				a.noteEngine(ps)
 			}
-			go func() { ended <- a.patient(s, true).Watch(ctx, untilEnded(names)) }()
+			go func() { ended <- ops.Patient(s, true).Watch(ctx, untilEnded(names)) }()
 		case err := <-ended:
 			quiet()
 			var e *keeperapi.Error
 			switch {
 			case errors.Is(err, errAllEnded):
-				return a.downAll(ctx, c, s, false)
+				return ops.EndSession(ctx, d.Daemon, s, false)
 			case errors.Is(err, keeperapi.ErrGone):
 				fmt.Fprintf(a.err, "%s was stopped\n", s.Project.Name)
 				return nil
 			case errors.As(err, &e):
-				return errors.Join(err, a.downAll(ctx, c, s, false))
+				return errors.Join(err, ops.EndSession(ctx, d.Daemon, s, false))
 			}
 			return err
 		}
@@ -188,51 +130,16 @@ func (a *app) upAttached(ctx context.Context, c *localapi.Client, s *localapi.Se
 }
 
 // giveUp ends what was started beside a service that failed.
-func (a *app) giveUp(ctx context.Context, c *localapi.Client, s *localapi.Session, err error, running bool, quiet func()) error {
-	if running {
+func giveUp(ctx context.Context, ops *operation.Runner, d operation.Defined, err error, quiet func()) error {
+	if d.Running {
 		return err
 	}
-	derr := a.downAll(context.WithoutCancel(ctx), c, s, false)
+	derr := ops.EndSession(context.WithoutCancel(ctx), d.Daemon, d.Session, false)
 	quiet()
 	if e := (*keeperapi.Error)(nil); errors.As(err, &e) {
 		e.LastLines = nil // they were shown as they came
 	}
 	return errors.Join(err, derr)
-}
-
-func (a *app) downAll(ctx context.Context, c *localapi.Client, s *localapi.Session, kill bool) error {
-	end := c.Down
-	if kill {
-		end = c.Kill
-	}
-	err := end(ctx, s.Project.ID)
-	var halted *stall.Error
-	switch {
-	case err != nil && localapi.NotRunning(err):
-		// The daemon was killed meanwhile: another one takes the keepers back.
-		if c, err = a.connect(ctx); err == nil {
-			err = c.Down(ctx, s.Project.ID)
-		}
-	case errors.As(err, &halted):
-		// The keeper can be asked without it; the daemon finds out when it goes on.
-		if err = s.Client.Down(ctx, kill); errors.Is(err, keeperapi.ErrGone) {
-			err = nil
-		}
-	}
-	return err
-}
-
-// current returns the session's project as it is now, alone in a list.
-func current(ctx context.Context, c *localapi.Client, s *localapi.Session) ([]localapi.Project, error) {
-	ps, err := c.Projects(ctx, false)
-	if err != nil {
-		return nil, err
-	}
-	// Its names below .test are resolved by now, where they can be.
-	if _, err := c.HostNames(ctx); err != nil {
-		return nil, err
-	}
-	return slices.DeleteFunc(ps.Projects, func(p localapi.Project) bool { return p.ID != s.Project.ID }), nil
 }
 
 var errAllEnded = errors.New("all services ended")
@@ -258,12 +165,4 @@ func untilEnded(names []string) func(keeperapi.Project) error {
 		}
 		return errAllEnded
 	}
-}
-
-func serviceNames(p *project.Project) []string {
-	out := make([]string, len(p.Services))
-	for i, s := range p.Services {
-		out[i] = s.Name
-	}
-	return out
 }

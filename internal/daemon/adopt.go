@@ -13,11 +13,14 @@ import (
 	"lodge/internal/statefile"
 )
 
+// adopter takes over what an earlier daemon left: keepers that run, and the rest of others.
+type adopter struct{ opener }
+
 // adopt takes back the keepers that outlived the daemon before this one, and
 // clears after those that did not. No single file is needed for it: a keeper has
 // a record in the runtime directory and one in the state directory, and one that
 // has lost both has its configuration in its environment.
-func (d *Daemon) adopt(ctx context.Context) {
+func (d *adopter) adopt(ctx context.Context) {
 	dead := make(map[string]keeperapi.Record)
 	boot := procfs.BootID()
 	for _, dir := range []string{d.cfg.Dirs.Keepers(), d.cfg.Dirs.Spare()} {
@@ -55,7 +58,7 @@ func (d *Daemon) adopt(ctx context.Context) {
 }
 
 // take follows a keeper that runs, unless it is followed already.
-func (d *Daemon) take(rec keeperapi.Record) {
+func (d *adopter) take(rec keeperapi.Record) {
 	c := rec.Config
 	if p, ok := d.get(c.ID); ok {
 		if p.rec.PID != rec.PID {
@@ -69,7 +72,7 @@ func (d *Daemon) take(rec keeperapi.Record) {
 
 // records reads the records in a directory. One that cannot be read is set
 // aside.
-func (d *Daemon) records(dir string) []keeperapi.Record {
+func (d *adopter) records(dir string) []keeperapi.Record {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return nil // it is not there, or not ours to read: the other ways remain

@@ -23,6 +23,8 @@ type Program struct {
 	Stderr        *os.File
 	// Processors is GOMAXPROCS of the environment, or "".
 	Processors string
+	// Path is PATH of the environment, or "".
+	Path string
 }
 
 // linger is how long a daemon that a command started stays when nothing is up.
@@ -36,7 +38,7 @@ const readyFD = 3
 // [*UsageError].
 func Main(ctx context.Context, p Program) error {
 	cfg := Config{
-		Lodge: p.Lodge, Helper: p.Helper, Version: p.Version, Output: p.Stderr,
+		Lodge: p.Lodge, Helper: p.Helper, Version: p.Version, Path: p.Path, Output: p.Stderr,
 		Log: slog.New(slog.NewTextHandler(p.Stderr, nil)),
 	}
 	var background bool

@@ -12,7 +12,6 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"lodge/internal/localapi"
@@ -41,6 +40,9 @@ type Config struct {
 	Log      *slog.Logger
 	// Sources publish events beside those of the keepers and of the daemon itself.
 	Sources []Source
+	// Path is the PATH of services that are started by a client that gives no
+	// environment; "" is a usual one.
+	Path string
 	// Busy is called when a client comes that makes more work than most; nil:
 	// nobody wants to know.
 	Busy func()
@@ -60,32 +62,13 @@ func (c Config) helperArgs() []string {
 var ErrRunning = errors.New("another daemon runs already")
 
 // Daemon is an open daemon.
-type Daemon struct {
-	cfg     Config
-	store   *store
-	engines *engines
-	naming  *naming
-	shares  shares
-	web     *web                    // set by Run
-	serving atomic.Pointer[serving] // set by Run
-	live    *liveMap
-	events  *events
-	started time.Time
-	claim   *claim
-
-	// mu guards what follows. It is never held while a keeper is started,
-	// asked or awaited; opening[id] is.
-	mu       sync.Mutex
-	projects map[string]*project // by id
-	opening  map[string]*sync.Mutex
-	active   int // API calls under way
-	idleFrom time.Time
-
-	ctx    context.Context // ends the followers of keepers
-	cancel context.CancelFunc
-	owned  sync.WaitGroup
-	poke   chan struct{} // something changed that may make it idle
-}
+//
+// It is made of layers, each with one subject, and each knows those before it
+// only: what all share (core), names (namer),
+// following keepers (follower), ending projects (closer), opening them (opener),
+// finding those of an earlier daemon (adopter), the ports of the web (webServer),
+// what works here (examiner), and ways to one service (guide).
+type Daemon struct{ guide }
 
 // New opens the directories, takes back the keepers that still run, and clears
 // what those left that do not.
@@ -107,7 +90,8 @@ func New(ctx context.Context, cfg Config) (*Daemon, error) {
 		return nil, errors.Join(err, claim.close())
 	}
 	dctx, cancel := context.WithCancel(context.Background())
-	d := &Daemon{
+	d := &Daemon{}
+	d.core = core{
 		cfg: cfg, store: st, started: time.Now(), claim: claim,
 		projects: make(map[string]*project), opening: make(map[string]*sync.Mutex),
 		idleFrom: time.Now(),
@@ -129,9 +113,13 @@ func New(ctx context.Context, cfg Config) (*Daemon, error) {
 // Run serves until ctx ends, or nothing is left to serve. Projects go on.
 // opened is called once the socket answers.
 func (d *Daemon) Run(ctx context.Context, opened func()) error {
+	serveCtx, stopServing := context.WithCancel(d.ctx)
+	defer stopServing()
+	d.serveCtx = serveCtx
 	srv := &http.Server{Handler: d.handler(), ReadHeaderTimeout: 10 * time.Second, ErrorLog: slog.NewLogLogger(d.cfg.Log.Handler(), slog.LevelWarn)}
+	srv.RegisterOnShutdown(stopServing)
 	srv.RegisterOnShutdown(d.events.shut)
-	door, err := d.openDoor(srv)
+	door, err := openDoor(d, srv)
 	if err != nil {
 		return errors.Join(err, d.close())
 	}
@@ -219,13 +207,6 @@ func (d *Daemon) idle(ctx context.Context) <-chan struct{} {
 		}
 	}()
 	return out
-}
-
-func (d *Daemon) touch() {
-	select {
-	case d.poke <- struct{}{}:
-	default:
-	}
 }
 
 // onlySameUser lets in only this user and root.

@@ -16,8 +16,11 @@ import (
 	"lodge/internal/stall"
 )
 
+// examiner finds out what works here.
+type examiner struct{ webServer }
+
 // doctor reports what works here, each with its reason.
-func (d *Daemon) doctor(ctx context.Context) localapi.Doctor {
+func (d *examiner) doctor(ctx context.Context) localapi.Doctor {
 	out := localapi.Doctor{Version: d.cfg.Version}
 	e := d.engines
 	hello := e.probe(ctx)

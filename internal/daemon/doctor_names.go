@@ -9,11 +9,11 @@ import (
 )
 
 // nameCapabilities reports what works of names here, each with its reason.
-func (d *Daemon) nameCapabilities() []localapi.Capability {
+func (d *examiner) nameCapabilities() []localapi.Capability {
 	return []localapi.Capability{d.webCapability(), d.hostCapability(), d.execCapability()}
 }
 
-func (d *Daemon) webCapability() localapi.Capability {
+func (d *examiner) webCapability() localapi.Capability {
 	c := localapi.Capability{Name: "names over https", Status: "yes"}
 	w := d.web
 	switch {
@@ -35,7 +35,7 @@ func (d *Daemon) webCapability() localapi.Capability {
 	return c
 }
 
-func (d *Daemon) hostCapability() localapi.Capability {
+func (d *examiner) hostCapability() localapi.Capability {
 	c := localapi.Capability{Name: "names below .test on this machine", Status: "yes", Reason: "SERVICE.PROJECT.test, in the hosts file"}
 	resolved, why := d.naming.status()
 	switch {
@@ -52,7 +52,7 @@ func (d *Daemon) hostCapability() localapi.Capability {
 	return c
 }
 
-func (d *Daemon) execCapability() localapi.Capability {
+func (d *examiner) execCapability() localapi.Capability {
 	c := localapi.Capability{Name: "names below .test inside exec and run", Status: "yes", Reason: "a hosts file of the command's own"}
 	if resolved, _ := d.naming.status(); resolved {
 		c.Reason = "in the machine's hosts file"

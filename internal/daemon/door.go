@@ -30,7 +30,7 @@ type door struct {
 // directory that is being removed.
 const doorEvery = 500 * time.Millisecond
 
-func (d *Daemon) openDoor(srv *http.Server) (*door, error) {
+func openDoor(d *Daemon, srv *http.Server) (*door, error) {
 	ln, err := unixsock.ListenOwned(d.cfg.Dirs.Socket())
 	if err != nil {
 		return nil, err

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"time"
 
+	"lodge/internal/daemon/api"
 	"lodge/internal/event"
 	"lodge/internal/localapi"
 )
@@ -24,7 +25,7 @@ const readerPatience = time.Second
 func (ev *events) serve(w http.ResponseWriter, r *http.Request) {
 	after, match, err := eventsAsked(r, ev.bus)
 	if err != nil {
-		refuse(w, http.StatusBadRequest, err)
+		api.Refuse(w, http.StatusBadRequest, err)
 		return
 	}
 	rc := http.NewResponseController(w)

@@ -33,7 +33,7 @@ const undoPatience = 15 * time.Second
 
 // launch starts a project's keeper in a home of its own and waits until it
 // serves.
-func (d *Daemon) launch(ctx context.Context, cfg keeperapi.Config) (*project, error) {
+func (d *opener) launch(ctx context.Context, cfg keeperapi.Config) (*project, error) {
 	var files []*os.File
 	defer func() {
 		for _, f := range files {
@@ -60,7 +60,7 @@ func (d *Daemon) launch(ctx context.Context, cfg keeperapi.Config) (*project, er
 
 // spawn starts the keeper process. The configuration goes to it last, so that
 // it starts nothing before it is in its place.
-func (d *Daemon) spawn(ctx context.Context, cfg keeperapi.Config, files []*os.File) (keeperapi.Record, func(), error) {
+func (d *opener) spawn(ctx context.Context, cfg keeperapi.Config, files []*os.File) (keeperapi.Record, func(), error) {
 	fail := func(err error) (keeperapi.Record, func(), error) {
 		return keeperapi.Record{}, nil, fmt.Errorf("start keeper: %w", err)
 	}

@@ -10,10 +10,13 @@ import (
 	"lodge/internal/service"
 )
 
+// guide answers how one service is reached: where a name leads, by the network, and as events.
+type guide struct{ examiner }
+
 // leadOf returns where a name of a project leads, after asking what must be
 // asked: "" is the project's own name, others are as they stand in front of it,
 // such as web, 4000.web or 4000.
-func (d *Daemon) leadOf(ctx context.Context, id, name string) (localapi.Lead, error) {
+func (d *guide) leadOf(ctx context.Context, id, name string) (localapi.Lead, error) {
 	s := d.serving.Load()
 	p := d.projectNamed(id)
 	if p == nil || s == nil {
@@ -76,7 +79,7 @@ func (d *Daemon) leadOf(ctx context.Context, id, name string) (localapi.Lead, er
 	return out, nil
 }
 
-func (d *Daemon) projectNamed(id string) *names.Project {
+func (d *guide) projectNamed(id string) *names.Project {
 	for _, p := range d.naming.table.Load().Projects() {
 		if p.ID == id {
 			return &p

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"lodge/internal/daemon/api"
 	"lodge/internal/helperapi"
 	"lodge/internal/localapi"
 )
@@ -241,16 +242,16 @@ func (d *Daemon) getOwners(w http.ResponseWriter, r *http.Request) {
 	var none *noLiveError
 	switch {
 	case errors.As(err, &none):
-		refuse(w, http.StatusNotImplemented, err)
+		api.Refuse(w, http.StatusNotImplemented, err)
 		return
 	case err != nil:
-		refuse(w, http.StatusConflict, err)
+		api.Refuse(w, http.StatusConflict, err)
 		return
 	}
 	defer f.Close()
 	st, err := f.Stat()
 	if err != nil {
-		refuse(w, http.StatusConflict, fmt.Errorf("read the helper's answer: %w", err))
+		api.Refuse(w, http.StatusConflict, fmt.Errorf("read the helper's answer: %w", err))
 		return
 	}
 	w.Header().Set("Content-Type", "application/octet-stream")

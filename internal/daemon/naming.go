@@ -69,15 +69,18 @@ func (n *naming) status() (bool, string) {
 	return n.reason == "", n.reason
 }
 
+// namer keeps the names that lead to services.
+type namer struct{ core }
+
 // rename makes the table anew from what the keepers said last.
-func (d *Daemon) rename() {
+func (d *namer) rename() {
 	d.naming.renaming.Lock()
 	defer d.naming.renaming.Unlock()
 	d.renameLocked()
 }
 
 // renameLocked is rename for who has the lock.
-func (d *Daemon) renameLocked() {
+func (d *namer) renameLocked() {
 	var list []names.Project
 	for _, p := range d.all() {
 		p.mu.Lock()
@@ -98,7 +101,7 @@ func (d *Daemon) renameLocked() {
 	d.events.tellNames(d.naming.table.Load)
 }
 
-func (d *Daemon) named(k keeperapi.Project) names.Project {
+func (d *namer) named(k keeperapi.Project) names.Project {
 	return names.Project{ID: k.ID, Name: k.Name, Label: d.store.labelFor(k.Dir, k.Name), Path: k.Dir, Home: k.Home.IP4, Services: k.Services}
 }
 
@@ -143,7 +146,7 @@ const maxNameWarnings = 5
 
 // keepHosts writes the names below .test to the hosts file whenever they
 // change, until the daemon ends.
-func (d *Daemon) keepHosts() {
+func (d *namer) keepHosts() {
 	var last []hosts.Entry
 	var again <-chan time.Time
 	for {
@@ -204,7 +207,7 @@ func hostEntries(t *names.Table) []hosts.Entry {
 
 // awaitHosts waits until the hosts file has the names that there are now, or
 // cannot have them.
-func (d *Daemon) awaitHosts(ctx context.Context) {
+func (d *namer) awaitHosts(ctx context.Context) {
 	for made := uint64(0); ; {
 		d.naming.mu.Lock()
 		if made == 0 {
@@ -230,7 +233,7 @@ func (d *Daemon) awaitHosts(ctx context.Context) {
 
 // hostNames returns the names below .test, for those who must resolve them
 // themselves, once it is known whether they must.
-func (d *Daemon) hostNames(ctx context.Context) localapi.HostNames {
+func (d *namer) hostNames(ctx context.Context) localapi.HostNames {
 	t := d.naming.table.Load()
 	d.awaitHosts(ctx)
 	var out localapi.HostNames
@@ -246,7 +249,7 @@ func (d *Daemon) hostNames(ctx context.Context) localapi.HostNames {
 }
 
 // address puts what is known of names into a project's state.
-func (d *Daemon) address(p *localapi.Project) {
+func (d *namer) address(p *localapi.Project) {
 	p.Label = d.store.labelFor(p.Path, p.Name)
 	n := names.Project{Label: p.Label, Services: p.Services}
 	if ip, err := netip.ParseAddr(p.Home); err == nil {

@@ -6,16 +6,18 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
-	"path/filepath"
 	"reflect"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/sys/unix"
 
 	"lodge/internal/keeperapi"
 	"lodge/internal/localapi"
 	"lodge/internal/loopback"
+	"lodge/internal/pidfd"
+	"lodge/internal/procfs"
 	"lodge/internal/sockets/diag"
 	"lodge/internal/unixsock"
 )
@@ -67,19 +69,12 @@ func (p *project) state() localapi.Project {
 	return out
 }
 
-func (d *Daemon) recordPath(id string) string {
-	return filepath.Join(d.cfg.Dirs.Keepers(), id+".json")
-}
-
-func (d *Daemon) socketPath(id string) string {
-	return filepath.Join(d.cfg.Dirs.Keepers(), id+".sock")
-}
-
-func (d *Daemon) logDir(id string) string { return filepath.Join(d.cfg.Dirs.State, "logs", id) }
+// follower follows the keepers of projects, and clears up after them.
+type follower struct{ namer }
 
 // follow keeps a project's state until its keeper ends, then clears up.
 // reap, where it is given, waits for the keeper as its parent must.
-func (d *Daemon) follow(rec keeperapi.Record, reap func()) *project {
+func (d *follower) follow(rec keeperapi.Record, reap func()) *project {
 	p := &project{rec: rec, gone: make(chan struct{})}
 	d.mu.Lock()
 	d.projects[rec.Config.ID] = p
@@ -116,7 +111,7 @@ func (d *Daemon) follow(rec keeperapi.Record, reap func()) *project {
 
 // heard takes a project's state from its keeper, and returns when names lead to
 // where that says.
-func (d *Daemon) heard(p *project, k keeperapi.Project) {
+func (d *follower) heard(p *project, k keeperapi.Project) {
 	d.naming.renaming.Lock()
 	defer d.naming.renaming.Unlock()
 	p.mu.Lock()
@@ -136,7 +131,7 @@ func (d *Daemon) heard(p *project, k keeperapi.Project) {
 
 // clear removes what a keeper that has ended left: processes, if it was
 // killed, its cgroup, its files.
-func (d *Daemon) clear(ctx context.Context, rec keeperapi.Record) error {
+func (d *follower) clear(ctx context.Context, rec keeperapi.Record) error {
 	c := rec.Config
 	var errs []error
 	if c.Engine == loopback.EBPF {
@@ -160,84 +155,6 @@ func removeFiles(c keeperapi.Config) error {
 		}
 	}
 	return errors.Join(errs...)
-}
-
-// lockFor serializes opening and closing one project.
-func (d *Daemon) lockFor(id string) func() {
-	d.mu.Lock()
-	m, ok := d.opening[id]
-	if !ok {
-		m = &sync.Mutex{}
-		d.opening[id] = m
-	}
-	d.mu.Unlock()
-	m.Lock()
-	return m.Unlock
-}
-
-// get returns an open project.
-func (d *Daemon) get(id string) (*project, bool) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	p, ok := d.projects[id]
-	return p, ok
-}
-
-// open returns the project's keeper, started now if there is none.
-func (d *Daemon) open(ctx context.Context, r localapi.OpenRequest) (*project, error) {
-	if !filepath.IsAbs(r.Path) {
-		return nil, fmt.Errorf("open project %q: its path is not absolute", r.Path)
-	}
-	if r.Engine != "" {
-		if _, err := loopback.ParseEngine(string(r.Engine)); err != nil {
-			return nil, fmt.Errorf("open project %s: %w", r.Path, err)
-		}
-	}
-	if r.Isolation != "" {
-		if _, err := loopback.ParseIsolation(string(r.Isolation)); err != nil {
-			return nil, fmt.Errorf("open project %s: %w", r.Path, err)
-		}
-	}
-	r.Path = filepath.Clean(r.Path)
-	if r.Name == "" {
-		r.Name = filepath.Base(r.Path)
-	}
-	unlock := d.lockFor(r.Path)
-	defer unlock()
-	p, err := d.running(ctx, r.Path)
-	if err != nil {
-		return nil, err
-	}
-	if p != nil {
-		c := p.rec.Config
-		if r.Engine != "" && r.Engine != c.Engine {
-			return nil, &localapi.Error{
-				Message: fmt.Sprintf("use engine %s: project %s runs with %s", r.Engine, c.Name, c.Engine),
-				Hint:    "end it first: lodge down",
-			}
-		}
-		if r.Isolation != "" && r.Isolation != c.Home.Isolation {
-			return nil, &localapi.Error{
-				Message: fmt.Sprintf("use isolation %s: project %s runs with %s", r.Isolation, c.Name, c.Home.Isolation),
-				Hint:    "end it first: lodge down",
-			}
-		}
-		return p, nil
-	}
-	if fi, err := os.Stat(r.Path); err != nil || !fi.IsDir() {
-		return nil, &localapi.Error{Message: fmt.Sprintf("open project %s: there is no such directory", r.Path)}
-	}
-	return d.start(ctx, r)
-}
-
-func (d *Daemon) all() []*project {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	out := make([]*project, 0, len(d.projects))
-	for _, p := range d.projects {
-		out = append(out, p)
-	}
-	return out
 }
 
 // usableHome reports whether an address can be a home: it can be bound, and
@@ -264,4 +181,28 @@ func usableHome(ip netip.Addr) error {
 		}
 	}
 	return nil
+}
+
+// watch follows a keeper until it has ended, or the daemon ends. A keeper whose
+// socket is gone is tried again as long as it runs.
+func (d *follower) watch(p *project) error {
+	for {
+		watching := p.client()
+		watching.Waits = true // a keeper that is stopped may go on
+		err := watching.Watch(d.ctx, func(k keeperapi.Project) error {
+			d.heard(p, k)
+			return nil
+		})
+		for over := time.Now().Add(watchRetry); time.Now().Before(over); {
+			if d.ctx.Err() != nil || pidfd.AwaitEnd(p.rec.PID, p.rec.StartTime, 100*time.Millisecond) {
+				return err
+			}
+		}
+		if !procfs.Alive(p.rec.PID, p.rec.StartTime) {
+			return err
+		}
+		p.mu.Lock()
+		p.trouble = unreachable(err)
+		p.mu.Unlock()
+	}
 }

@@ -428,7 +428,7 @@ func (s *serving) refused(id string) {
 }
 
 // addressService puts what is known of names into a service's state.
-func (d *Daemon) addressService(project string, p *names.Project, st *service.Status) {
+func (d *namer) addressService(project string, p *names.Project, st *service.Status) {
 	st.HostName = p.TCPName(st.Name)
 	w := lead{}
 	if s := d.serving.Load(); s != nil {
@@ -449,7 +449,7 @@ func (d *Daemon) addressService(project string, p *names.Project, st *service.St
 
 // speaks reports whether a service speaks HTTP, as far as it can be found out
 // by asking it now.
-func (d *Daemon) speaks(project string, st *service.Status) bool {
+func (d *namer) speaks(project string, st *service.Status) bool {
 	s := d.serving.Load()
 	if s == nil {
 		return names.MaySpeakHTTP(st)

@@ -12,13 +12,15 @@ import (
 	"lodge/internal/keeperapi"
 	"lodge/internal/localapi"
 	"lodge/internal/pidfd"
-	"lodge/internal/procfs"
 	"lodge/internal/stall"
 )
 
+// closer finds the project of a directory, and ends projects.
+type closer struct{ follower }
+
 // atPath returns the project that is up with this directory: the directory
 // itself, also after it was renamed, else the one that was opened at the path.
-func (d *Daemon) atPath(path string) *project {
+func (d *closer) atPath(path string) *project {
 	id := ""
 	if fi, err := os.Stat(path); err == nil {
 		id = keeperapi.DirID(fi)
@@ -40,7 +42,7 @@ const endingFor = 30 * time.Second
 
 // running returns the project that is up at the path, or nil for none. A second
 // copy must not be started beside one that cannot be asked: that is an error.
-func (d *Daemon) running(ctx context.Context, path string) (*project, error) {
+func (d *closer) running(ctx context.Context, path string) (*project, error) {
 	for {
 		p := d.atPath(path)
 		if p == nil {
@@ -91,33 +93,9 @@ func unreachable(err error) string {
 // tried again.
 const watchRetry = time.Second
 
-// watch follows a keeper until it has ended, or the daemon ends. A keeper whose
-// socket is gone is tried again as long as it runs.
-func (d *Daemon) watch(p *project) error {
-	for {
-		watching := p.client()
-		watching.Waits = true // a keeper that is stopped may go on
-		err := watching.Watch(d.ctx, func(k keeperapi.Project) error {
-			d.heard(p, k)
-			return nil
-		})
-		for over := time.Now().Add(watchRetry); time.Now().Before(over); {
-			if d.ctx.Err() != nil || pidfd.AwaitEnd(p.rec.PID, p.rec.StartTime, 100*time.Millisecond) {
-				return err
-			}
-		}
-		if !procfs.Alive(p.rec.PID, p.rec.StartTime) {
-			return err
-		}
-		p.mu.Lock()
-		p.trouble = unreachable(err)
-		p.mu.Unlock()
-	}
-}
-
 // down ends a project and returns when nothing of it is left. With kill nothing
 // is given time to end by itself.
-func (d *Daemon) down(ctx context.Context, id string, kill bool) error {
+func (d *closer) down(ctx context.Context, id string, kill bool) error {
 	p, ok := d.get(id)
 	if !ok {
 		return nil
@@ -174,7 +152,7 @@ const (
 
 // end ends a keeper that does not listen. What it leaves inside is cleared by
 // the one that follows it.
-func (d *Daemon) end(ctx context.Context, p *project, kill bool) error {
+func (d *closer) end(ctx context.Context, p *project, kill bool) error {
 	rec := p.rec
 	if pidfd.AwaitEnd(rec.PID, rec.StartTime, endByItself) {
 		return nil

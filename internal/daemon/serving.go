@@ -26,7 +26,7 @@ const tailLines = 20
 
 // serving carries requests for names to services.
 type serving struct {
-	d      *Daemon
+	d      *webServer
 	engine *proxy.Engine
 	// leaves is nil before the first handshake: many daemons never see one.
 	leaves  atomic.Pointer[trust.Leaves]
@@ -42,7 +42,7 @@ type serving struct {
 }
 
 // serveNames begins to serve names on the ports that were opened.
-func (d *Daemon) serveNames() (*serving, error) {
+func (d *webServer) serveNames() (*serving, error) {
 	s := &serving{d: d, spoken: newSpoken(d.ctx)}
 	engine, err := proxy.New(proxy.Config{
 		TLS:       &tls.Config{GetCertificate: s.certificate},

@@ -43,7 +43,8 @@ func newServingRig(t *testing.T) *servingRig {
 	}
 	port := uint16(lns[0].Addr().(*net.TCPAddr).Port)
 	ctx, cancel := context.WithCancel(context.Background())
-	d := &Daemon{
+	d := &Daemon{}
+	d.core = core{
 		cfg: Config{Dirs: localapi.Dirs{State: filepath.Join(t.TempDir(), "state")}, Log: slog.New(slog.DiscardHandler)},
 		ctx: ctx, cancel: cancel, naming: newNaming(), web: &web{https: lns[:1], http: lns[:1], httpsPort: port, httpPort: port},
 	}

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"sync"
 
+	"lodge/internal/daemon/api"
 	"lodge/internal/lan"
 	"lodge/internal/localapi"
 	"lodge/internal/names"
@@ -55,23 +56,23 @@ func (s *shares) remove(id string) {
 
 // share serves one service to the network until the client goes away. Its
 // first and only word is the share.
-func (d *Daemon) share(w http.ResponseWriter, r *http.Request) {
+func (d *guide) share(w http.ResponseWriter, r *http.Request) {
 	p, ok := d.get(r.PathValue("id"))
 	if !ok {
-		refuse(w, http.StatusNotFound, errors.New("share service: its project is not up"))
+		api.Refuse(w, http.StatusNotFound, errors.New("share service: its project is not up"))
 		return
 	}
 	var want netip.Addr
 	if ip := r.URL.Query().Get("ip"); ip != "" {
 		var err error
 		if want, err = netip.ParseAddr(ip); err != nil {
-			refuse(w, http.StatusBadRequest, fmt.Errorf("share service: %w", err))
+			api.Refuse(w, http.StatusBadRequest, fmt.Errorf("share service: %w", err))
 			return
 		}
 	}
 	sh, end, err := d.startShare(p.rec.Config.ID, r.PathValue("service"), want)
 	if err != nil {
-		answer(w, nil, err)
+		api.Answer(w, nil, err)
 		return
 	}
 	defer end()
@@ -90,7 +91,7 @@ func (d *Daemon) share(w http.ResponseWriter, r *http.Request) {
 }
 
 // startShare opens a port to the network for a service. end takes it back.
-func (d *Daemon) startShare(project, service string, want netip.Addr) (sh localapi.Share, end func(), err error) {
+func (d *guide) startShare(project, service string, want netip.Addr) (sh localapi.Share, end func(), err error) {
 	s := d.serving.Load()
 	np, st, err := d.shareable(project, service)
 	if err != nil {
@@ -144,7 +145,7 @@ func (d *Daemon) startShare(project, service string, want netip.Addr) (sh locala
 }
 
 // shareable finds a service of a project that can be shared.
-func (d *Daemon) shareable(project, service string) (*names.Project, string, error) {
+func (d *guide) shareable(project, service string) (*names.Project, string, error) {
 	t := d.naming.table.Load()
 	for _, p := range t.Projects() {
 		if p.ID != project {

@@ -109,7 +109,7 @@ func (e *engines) again() {
 
 // withNotice makes a project that has another engine only because the helper
 // does not run say so to the command that started it. p may be nil.
-func (d *Daemon) withNotice(p *project) *project {
+func (d *closer) withNotice(p *project) *project {
 	if p == nil || p.rec.Config.Engine == loopback.EBPF || !strings.HasPrefix(p.rec.Config.EngineReason, "ebpf: ") {
 		return p // asked for, or as good as it gets
 	}
@@ -146,7 +146,7 @@ const keeperGrace = 3 * time.Second
 // downStalled ends a project whose keeper does not run. One that was stopped by
 // a signal is continued, so that its services end as usual. What does not come
 // back is killed, and what it leaves is cleared as after any keeper that died.
-func (d *Daemon) downStalled(ctx context.Context, p *project, why *stall.Error, kill bool) error {
+func (d *closer) downStalled(ctx context.Context, p *project, why *stall.Error, kill bool) error {
 	if why.State == stall.Stopped && !kill {
 		d.cfg.Log.Info("continue a stopped keeper, to end it", "project", p.rec.Config.ID, "pid", p.rec.PID)
 		if err := signalKeeper(p.rec, unix.SIGCONT); err != nil {

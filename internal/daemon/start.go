@@ -21,11 +21,14 @@ import (
 // startPatience bounds the start of a keeper.
 const startPatience = 60 * time.Second
 
+// opener opens projects: it starts their keepers, each in a home of its own.
+type opener struct{ closer }
+
 // start makes a home and its keeper. It is one operation: when the client goes
 // away meanwhile (Ctrl-C), it is finished under the daemon's own context and
 // then undone, so that the next client finds nothing half made. The caller holds
 // the project's lock.
-func (d *Daemon) start(ctx context.Context, r localapi.OpenRequest) (*project, error) {
+func (d *opener) start(ctx context.Context, r localapi.OpenRequest) (*project, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -38,7 +41,7 @@ func (d *Daemon) start(ctx context.Context, r localapi.OpenRequest) (*project, e
 	return nil, errors.Join(fmt.Errorf("open project %s: %w", r.Path, ctx.Err()), d.down(own, p.rec.Config.ID, false))
 }
 
-func (d *Daemon) startWhole(ctx context.Context, r localapi.OpenRequest) (*project, error) {
+func (d *opener) startWhole(ctx context.Context, r localapi.OpenRequest) (*project, error) {
 	engine, reason, err := d.engines.choose(ctx, r.Engine)
 	if err != nil {
 		return nil, err
@@ -76,7 +79,7 @@ func (d *Daemon) startWhole(ctx context.Context, r localapi.OpenRequest) (*proje
 }
 
 // configure finds a home for the project, none of those that are taken.
-func (d *Daemon) configure(r localapi.OpenRequest, taken map[netip.Addr]error) (keeperapi.Config, error) {
+func (d *opener) configure(r localapi.OpenRequest, taken map[netip.Addr]error) (keeperapi.Config, error) {
 	p, err := d.store.home(r.Path, r.Name, func(ip netip.Addr) error {
 		if err := taken[ip]; err != nil {
 			return err
@@ -122,4 +125,51 @@ func userName(uid uint32) string {
 		return fmt.Sprintf("user %s (%s)", u.Username, n)
 	}
 	return "user " + n
+}
+
+// open returns the project's keeper, started now if there is none.
+func (d *opener) open(ctx context.Context, r localapi.OpenRequest) (*project, error) {
+	if !filepath.IsAbs(r.Path) {
+		return nil, fmt.Errorf("open project %q: its path is not absolute", r.Path)
+	}
+	if r.Engine != "" {
+		if _, err := loopback.ParseEngine(string(r.Engine)); err != nil {
+			return nil, fmt.Errorf("open project %s: %w", r.Path, err)
+		}
+	}
+	if r.Isolation != "" {
+		if _, err := loopback.ParseIsolation(string(r.Isolation)); err != nil {
+			return nil, fmt.Errorf("open project %s: %w", r.Path, err)
+		}
+	}
+	r.Path = filepath.Clean(r.Path)
+	if r.Name == "" {
+		r.Name = filepath.Base(r.Path)
+	}
+	unlock := d.lockFor(r.Path)
+	defer unlock()
+	p, err := d.running(ctx, r.Path)
+	if err != nil {
+		return nil, err
+	}
+	if p != nil {
+		c := p.rec.Config
+		if r.Engine != "" && r.Engine != c.Engine {
+			return nil, &localapi.Error{
+				Message: fmt.Sprintf("use engine %s: project %s runs with %s", r.Engine, c.Name, c.Engine),
+				Hint:    "end it first: lodge down",
+			}
+		}
+		if r.Isolation != "" && r.Isolation != c.Home.Isolation {
+			return nil, &localapi.Error{
+				Message: fmt.Sprintf("use isolation %s: project %s runs with %s", r.Isolation, c.Name, c.Home.Isolation),
+				Hint:    "end it first: lodge down",
+			}
+		}
+		return p, nil
+	}
+	if fi, err := os.Stat(r.Path); err != nil || !fi.IsDir() {
+		return nil, &localapi.Error{Message: fmt.Sprintf("open project %s: there is no such directory", r.Path)}
+	}
+	return d.start(ctx, r)
 }

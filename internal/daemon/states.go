@@ -20,7 +20,7 @@ const askKeeper = 5 * time.Second
 // states returns every open project as its keeper has it now. The keepers are
 // asked at the same time, and one that does not answer delays the others by no
 // more than askKeeper: what it told last is returned, with the reason.
-func (d *Daemon) states(ctx context.Context) []localapi.Project {
+func (d *follower) states(ctx context.Context) []localapi.Project {
 	all := d.all()
 	out := make([]localapi.Project, len(all))
 	var asked sync.WaitGroup
@@ -31,7 +31,7 @@ func (d *Daemon) states(ctx context.Context) []localapi.Project {
 	return out
 }
 
-func (d *Daemon) stateNow(ctx context.Context, p *project) localapi.Project {
+func (d *follower) stateNow(ctx context.Context, p *project) localapi.Project {
 	st := p.state()
 	short, cancel := context.WithTimeout(ctx, askKeeper)
 	defer cancel()

@@ -25,9 +25,6 @@ type strays struct {
 	id   string // "" where the engine puts nothing into the environment
 }
 
-// markOf returns the mark of a project's home.
-func (d *Daemon) markOf(id string) mark.Home { return mark.Of(d.cfg.Dirs.Runtime, id) }
-
 // has reports whether a process is one of them. One that is gone is an error:
 // it may have forked before it ended.
 func (s strays) has(pid int) (bool, error) {
@@ -198,7 +195,7 @@ func awaitGone(ctx context.Context, pid int, start uint64) error {
 
 // sweep ends what is left of homes that have neither a keeper nor a record of
 // one: all that tells of them is the mark.
-func (d *Daemon) sweep(ctx context.Context) {
+func (d *adopter) sweep(ctx context.Context) {
 	marked, err := mark.Find()
 	if err != nil {
 		d.cfg.Log.Warn("look for what keepers left", "err", err)
@@ -239,7 +236,7 @@ func isKeeper(pid int, m mark.Mark) bool {
 
 // leaveHome takes the mark of a home from this process, if it was started
 // inside one: what it starts is not that home's.
-func (d *Daemon) leaveHome() {
+func (d *adopter) leaveHome() {
 	if m, err := mark.Read(os.Getpid()); err == nil && m.Home != 0 {
 		_ = mark.Set(mark.Of(d.cfg.Dirs.Runtime, "")) // at worst it ends with the home
 	}

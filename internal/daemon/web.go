@@ -22,9 +22,12 @@ type web struct {
 	reason string
 }
 
+// webServer opens the ports at which names are served.
+type webServer struct{ adopter }
+
 // openWeb opens the listening sockets of names, on loopback only. That names
 // cannot be served is no reason for a daemon not to run.
-func (d *Daemon) openWeb(ctx context.Context) *web {
+func (d *webServer) openWeb(ctx context.Context) *web {
 	w := &web{}
 	var err error
 	if w.https, err = d.listenLow(ctx, 443); err == nil {
@@ -52,7 +55,7 @@ func (d *Daemon) openWeb(ctx context.Context) *web {
 }
 
 // listenLow opens a port below 1024, by the helper where this process may not.
-func (d *Daemon) listenLow(ctx context.Context, port uint16) ([]net.Listener, error) {
+func (d *webServer) listenLow(ctx context.Context, port uint16) ([]net.Listener, error) {
 	lns, err := listenLoopback(port)
 	if !errors.Is(err, unix.EACCES) {
 		return lns, err

@@ -51,8 +51,13 @@ type Command struct {
 }
 
 // Inside is an open home. Its methods may be called from several goroutines.
+//
+// Every engine has every method. One that cannot do what a method is for returns
+// errors.ErrUnsupported; what an engine does otherwise than others is in its
+// Capabilities.
 type Inside interface {
 	Engine() loopback.Engine
+	Capabilities() Capabilities
 	// Start starts a process inside and returns its process id. The caller
 	// reaps it (wait4). Errors name the executable.
 	Start(Command) (pid int, err error)
@@ -71,16 +76,37 @@ type Inside interface {
 	// Conflicts delivers binds that were refused because the port is taken
 	// inside the home. Values are dropped when nobody reads.
 	Conflicts() <-chan Conflict
+	// ProcessExited tells the engine that a process inside was reaped, with which
+	// sockets may have gone.
+	ProcessExited()
 	// Lease keeps a port of the home for one service: nobody else inside can
-	// bind it until Release. Engines that cannot do so return
-	// errors.ErrUnsupported.
+	// bind it until Release. It may be unsupported.
 	Lease(service string, port uint16) error
 	Release(port uint16) error
+	// Hold keeps the listening sockets of a service open while the service is
+	// replaced, so that connections wait instead of being refused, and returns how
+	// many it keeps. It may be unsupported.
+	Hold(service string) (n int, err error)
+	// Unhold ends Hold for a service that is ready, LetGo for one that will not
+	// accept: what waits is refused at once.
+	Unhold(service string)
+	LetGo(service string)
 	// Forget drops what the engine holds for a service that has no process
 	// left, such as its cgroup.
 	Forget(service string) error
 	// Close releases what the engine holds. Processes inside must have ended.
 	Close() error
+}
+
+// Capabilities are the ways in which engines differ, beside the methods that may
+// be unsupported.
+type Capabilities struct {
+	// Translates reports that a program inside reaches its home as localhost
+	// (127.0.0.1, ::1). Otherwise it uses the home's address.
+	Translates bool
+	// ReportsClose reports that Changes delivers a value when a process that goes
+	// on closes a listening socket. Otherwise the endpoints must be read again.
+	ReportsClose bool
 }
 
 // Conflict is a bind that failed because somebody inside has the port.

@@ -60,8 +60,10 @@ type keeper struct {
 	hungUp bool // nor heard
 	conns  map[*net.UnixConn]struct{}
 	wg     sync.WaitGroup
-	// defined is the directory of the file that says which services there are.
+	// defined is the directory of the file that says which services there are, and
+	// environ the environment that was given with it.
 	defined string
+	environ []string
 	// logError is why output is not written to disk, or was not last.
 	logError string
 }

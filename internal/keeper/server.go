@@ -146,9 +146,14 @@ func (k *keeper) answer(ctx context.Context, w *keeperapi.Wire, req keeperapi.Re
 			return err
 		}
 		k.mu.Lock()
-		k.defined = req.Dir
+		k.defined, k.environ = req.Dir, req.Env
 		k.mu.Unlock()
 		return nil
+	case "environ":
+		k.mu.Lock()
+		env := k.environ
+		k.mu.Unlock()
+		return w.Write(keeperapi.Reply{Env: env})
 	case "up":
 		return k.sup.Up(ctx, req.Services)
 	case "restart":

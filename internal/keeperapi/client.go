@@ -182,6 +182,19 @@ func (c Client) DefineFrom(ctx context.Context, dir string, specs []service.Spec
 	return c.Call(ctx, Request{Op: "define", Dir: dir, Specs: specs, Env: env}, nil)
 }
 
+// Environ returns the environment with which the services were defined last, or
+// nil where none were.
+func (c Client) Environ(ctx context.Context) ([]string, error) {
+	var env []string
+	err := c.Call(ctx, Request{Op: "environ"}, func(r Reply) error {
+		if r.Env != nil {
+			env = r.Env
+		}
+		return nil
+	})
+	return env, err
+}
+
 // Up starts services and what they need, and returns when all are ready.
 func (c Client) Up(ctx context.Context, services []string) error {
 	return c.Call(ctx, Request{Op: "up", Services: services}, nil)

@@ -74,7 +74,7 @@ type Project struct {
 // Request is one call, the first line on a connection. Descriptors that belong
 // to it travel with its first byte (unix(7), SCM_RIGHTS).
 type Request struct {
-	Op string `json:"op"` // status, watch, events, define, up, restart, stop, rest, down, logs, exec
+	Op string `json:"op"` // status, watch, events, define, environ, up, restart, stop, rest, down, logs, exec
 
 	Services []string       `json:"services,omitempty"`
 	Specs    []service.Spec `json:"specs,omitempty"`
@@ -148,6 +148,8 @@ type Reply struct {
 	Name string `json:"name,omitempty"`
 	// Exit is how the command ended.
 	Exit *service.ExitStatus `json:"exit,omitempty"`
+	// Env is the environment with which the services were defined last.
+	Env []string `json:"env,omitempty"`
 }
 
 // Error is a failure as it travels between keeper, daemon and client.
@@ -156,8 +158,14 @@ type Error struct {
 	Hint      string   `json:"hint,omitempty"`
 	Service   string   `json:"service,omitempty"`
 	LastLines []string `json:"last_lines,omitempty"`
-	// Status is the exit status of a command that could not be run, or 0.
+	// Status is the exit status of a command that could not be run, or 0. It is 2
+	// for wrong usage and for a mistake in a project's file.
 	Status int `json:"exit_status,omitempty"`
+	// File, Line and Column are where the mistake in a project's file is; Line and
+	// Column start at 1, and Column counts characters.
+	File   string `json:"file,omitempty"`
+	Line   int    `json:"line,omitempty"`
+	Column int    `json:"column,omitempty"`
 }
 
 func (e *Error) Error() string { return e.Message }

@@ -5,14 +5,22 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"sync"
 	"time"
 
 	"lodge/internal/loopback"
 )
 
+// endpointTable keeps the list of endpoints as the kernel has it.
+type endpointTable struct {
+	roster
+	// refreshing serializes reads of the endpoints, so that an older answer never
+	// replaces a newer one. It is taken before mu.
+	refreshing sync.Mutex
+}
+
 // watchEndpoints keeps the list of endpoints as the kernel has it.
-func (s *Supervisor) watchEndpoints(ctx context.Context) {
-	defer s.owned.Done()
+func (s *endpointTable) watchEndpoints(ctx context.Context) {
 	exits, done := s.reaper.Exits()
 	defer done()
 	poll := time.NewTimer(time.Hour)
@@ -29,9 +37,7 @@ func (s *Supervisor) watchEndpoints(ctx context.Context) {
 			return
 		case <-s.inside.Changes():
 		case <-exits:
-			if p, ok := s.inside.(interface{ ProcessExited() }); ok {
-				p.ProcessExited()
-			}
+			s.inside.ProcessExited()
 		case c := <-s.inside.Conflicts():
 			s.mu.Lock()
 			s.conflicts[c.Service] = c
@@ -59,7 +65,7 @@ const (
 
 // nextPoll returns how long to wait before the endpoints are read again although
 // nothing was told, or 0 where that is not needed.
-func (s *Supervisor) nextPoll() time.Duration {
+func (s *endpointTable) nextPoll() time.Duration {
 	if !s.blind() {
 		return 0
 	}
@@ -76,11 +82,11 @@ func (s *Supervisor) nextPoll() time.Duration {
 
 // blind reports whether the engine does not tell when a living process closes a
 // listening socket.
-func (s *Supervisor) blind() bool { return s.inside.Engine() == loopback.Seccomp }
+func (s *endpointTable) blind() bool { return !s.inside.Capabilities().ReportsClose }
 
 // recent reports whether it was looked not long ago whether those of the named
 // services that are ready because they listen still do. It looks otherwise.
-func (s *Supervisor) recent(names []string) bool {
+func (s *endpointTable) recent(names []string) bool {
 	if !s.blind() {
 		return true
 	}
@@ -95,7 +101,7 @@ func (s *Supervisor) recent(names []string) bool {
 }
 
 // Refresh reads the endpoints anew, and wakes all who wait for a change.
-func (s *Supervisor) Refresh() error {
+func (s *endpointTable) Refresh() error {
 	s.refreshing.Lock()
 	defer s.refreshing.Unlock()
 	return s.refresh(true)
@@ -103,10 +109,10 @@ func (s *Supervisor) Refresh() error {
 
 // Recheck reads the endpoints anew, and wakes those who wait for a change only
 // if there is one.
-func (s *Supervisor) Recheck() error { return s.readSince(time.Now()) }
+func (s *endpointTable) Recheck() error { return s.readSince(time.Now()) }
 
 // readSince makes sure that the endpoints were read at t or later.
-func (s *Supervisor) readSince(t time.Time) error {
+func (s *endpointTable) readSince(t time.Time) error {
 	s.refreshing.Lock()
 	defer s.refreshing.Unlock()
 	s.mu.Lock()
@@ -119,7 +125,7 @@ func (s *Supervisor) readSince(t time.Time) error {
 }
 
 // refresh is Refresh; the caller holds s.refreshing.
-func (s *Supervisor) refresh(tell bool) error {
+func (s *endpointTable) refresh(tell bool) error {
 	for look := 1; ; look++ {
 		at := time.Now()
 		eps, err := s.inside.Endpoints()
@@ -136,7 +142,7 @@ func (s *Supervisor) refresh(tell bool) error {
 
 // take keeps endpoints that were read at a time. It returns false, and changes
 // nothing, if a service that was ready would not be any more, unless sure.
-func (s *Supervisor) take(eps []loopback.Endpoint, at time.Time, tell, sure bool) bool {
+func (s *endpointTable) take(eps []loopback.Endpoint, at time.Time, tell, sure bool) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i := range eps {
@@ -178,11 +184,27 @@ func (s *Supervisor) take(eps []loopback.Endpoint, at time.Time, tell, sure bool
 // leasedTo names the service that an endpoint was made for by lodge itself: no
 // process inside made the socket, so the engine cannot tell. Call it with mu
 // held.
-func (s *Supervisor) leasedTo(e loopback.Endpoint) string {
+func (s *endpointTable) leasedTo(e loopback.Endpoint) string {
 	for name, r := range s.runners {
 		if l := r.currentLease(); l != nil && l.port == e.Port && l.has(e.Inode) {
 			return name
 		}
 	}
 	return ""
+}
+
+// Others lists endpoints in the home that belong to no service that is shown,
+// such as one of a command that was run by `lodge exec`.
+func (s *endpointTable) Others() []loopback.Endpoint {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var out []loopback.Endpoint
+	for _, e := range s.endpoints {
+		_, svc := s.runners[e.Service]
+		run, ok := s.runs[e.Service]
+		if !svc && (!ok || !run.shows()) {
+			out = append(out, e)
+		}
+	}
+	return out
 }

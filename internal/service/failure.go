@@ -16,9 +16,12 @@ const (
 	lastNotes = 20
 )
 
+// reporter finds out why a service ended or cannot start.
+type reporter struct{ prober }
+
 // failure makes the error that a person reads: the cause, who has the port,
 // and the last lines.
-func (r *runner) failure(cause string, p *process) *Error {
+func (r *reporter) failure(cause string, p *process) *Error {
 	e := &Error{Service: r.name, Cause: cause}
 	if p != nil {
 		p.flush()
@@ -56,7 +59,7 @@ const conflictLater = 500 * time.Millisecond
 
 // conflict reports which port of the service somebody else inside has. With
 // expected it waits for the kernel to say so.
-func (r *runner) conflict(expected bool) (port uint16, owner string) {
+func (r *reporter) conflict(expected bool) (port uint16, owner string) {
 	late := time.NewTimer(conflictLater)
 	defer late.Stop()
 	for {

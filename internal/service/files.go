@@ -9,11 +9,19 @@ import (
 	"lodge/internal/watch"
 )
 
+// fileWatch watches the files of a service. It belongs to the service's loop alone.
+type fileWatch struct {
+	lifetime
+	files   *watch.Watcher
+	watched Spec       // what files was made for
+	unseen  chan error // why there is no files
+}
+
 // watcher returns the changes of the files that the service watches; nil where
 // it watches none. One watcher lives as long as the session, or until the
 // definition says something else. A service whose files cannot be watched runs
 // all the same; what is wrong is told as a warning, by unwatched.
-func (r *runner) watcher(sp Spec) <-chan []string {
+func (r *fileWatch) watcher(sp Spec, end <-chan struct{}) <-chan []string {
 	was := r.watched
 	if r.files != nil && (sp.WatchRoot != was.WatchRoot || sp.WatchNoPolling != was.WatchNoPolling || !slices.Equal(sp.Watch, was.Watch)) {
 		r.closeFiles()
@@ -23,7 +31,7 @@ func (r *runner) watcher(sp Spec) <-chan []string {
 	}
 	if r.files == nil {
 		r.unseen = nil
-		w, err := watch.New(watch.Options{Root: sp.WatchRoot, Patterns: sp.Watch, NoPolling: sp.WatchNoPolling, Done: r.end})
+		w, err := watch.New(watch.Options{Root: sp.WatchRoot, Patterns: sp.Watch, NoPolling: sp.WatchNoPolling, Done: end})
 		if err != nil {
 			r.unseen = make(chan error, 1)
 			r.unseen <- err
@@ -35,7 +43,7 @@ func (r *runner) watcher(sp Spec) <-chan []string {
 }
 
 // watchErrors returns what goes wrong with the watching.
-func (r *runner) watchErrors() <-chan error {
+func (r *fileWatch) watchErrors() <-chan error {
 	if r.files == nil {
 		return r.unseen
 	}
@@ -43,7 +51,7 @@ func (r *runner) watchErrors() <-chan error {
 }
 
 // unwatched tells that files are not watched, or not as they should be.
-func (r *runner) unwatched(p *process, err error) {
+func (r *fileWatch) unwatched(p *process, err error) {
 	r.note(p, err.Error())
 	kind := warnWatch
 	if errors.Is(err, watch.ErrLinks) {
@@ -54,7 +62,7 @@ func (r *runner) unwatched(p *process, err error) {
 
 // forgetChanges drops the changes that wait to be delivered: the process that is
 // about to start reads the files as they are now.
-func (r *runner) forgetChanges() {
+func (r *fileWatch) forgetChanges() {
 	if r.files == nil {
 		return
 	}
@@ -67,7 +75,7 @@ func (r *runner) forgetChanges() {
 	}
 }
 
-func (r *runner) closeFiles() {
+func (r *fileWatch) closeFiles() {
 	r.unseen = nil
 	r.warn(warnWatch, "")
 	r.warn(warnLinks, "")
@@ -85,4 +93,13 @@ func changedText(files []string) string {
 		return files[0] + " changed"
 	}
 	return fmt.Sprintf("%d files changed: %s", len(files), strings.Join(files[:min(3, len(files))], ", "))
+}
+
+// mends returns the changes of files while the service rests in such a state;
+// nil where it does not, or watches none.
+func (r *fileWatch) mends() <-chan []string {
+	if r.files == nil || !mendable(r.status().State) {
+		return nil
+	}
+	return r.files.Changes()
 }

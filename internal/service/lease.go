@@ -36,20 +36,20 @@ func (l *lease) has(inode uint32) bool {
 	return ok && st.Ino == uint64(inode)
 }
 
-func (r *runner) currentLease() *lease {
+func (r *tenant) currentLease() *lease {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.lease
 }
 
-func (r *runner) leased() bool {
+func (r *tenant) leased() bool {
 	l := r.currentLease()
 	return l != nil && l.listener != nil
 }
 
 // takeLease gets the port or the socket that the service is to have, unless it
 // has it already.
-func (r *runner) takeLease(sp Spec) error {
+func (r *tenant) takeLease(sp Spec) error {
 	if !sp.AutoPort && !sp.Listen {
 		r.dropLease()
 		return nil
@@ -73,7 +73,7 @@ func (r *runner) takeLease(sp Spec) error {
 
 const leaseTries = 200
 
-func (r *runner) newLease(sp Spec) (*lease, error) {
+func (r *tenant) newLease(sp Spec) (*lease, error) {
 	var last error
 	for range leaseTries {
 		port := sp.Port
@@ -112,7 +112,7 @@ func (r *runner) newLease(sp Spec) (*lease, error) {
 	return nil, fmt.Errorf("lease a port: %w", last)
 }
 
-func (r *runner) dropLease() {
+func (r *tenant) dropLease() {
 	r.mu.Lock()
 	l := r.lease
 	r.lease = nil

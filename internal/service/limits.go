@@ -11,39 +11,31 @@ import (
 	"lodge/internal/limits"
 )
 
-// moments are when it is looked whether a process has moved to cgroups of its
-// own, after its start: a script that moves itself does so at once.
-func moments() []time.Duration {
-	return []time.Duration{10 * time.Millisecond, 40 * time.Millisecond, 200 * time.Millisecond, time.Second}
-}
+// movedAfter is when it is looked whether a process has moved to cgroups of its
+// own, after its start: a script that moves itself does so at once. It is looked
+// again when the service is ready.
+const movedAfter = 250 * time.Millisecond
 
-// follow notes what the kernel counts of a process's limits, until it ends or
-// it is clear where it runs.
+// follow notes what the kernel counts of a process's limits.
 func (p *process) follow() {
 	p.life = limits.Begin(p.pid)
-	p.over = make(chan struct{})
 	p.read.Add(1)
-	go func() {
+	p.look = time.AfterFunc(movedAfter, func() {
 		defer p.read.Done()
-		for _, d := range moments() {
-			t := time.NewTimer(d)
-			select {
-			case <-t.C:
-				p.life.Again()
-			case <-p.over:
-				t.Stop()
-				return
-			}
-		}
-	}()
+		p.life.Again()
+	})
 }
 
-// unfollow ends follow.
-func (p *process) unfollow() { p.once.Do(func() { close(p.over) }) }
+// unfollow ends follow; it may be called once.
+func (p *process) unfollow() {
+	if p.look.Stop() {
+		p.read.Done()
+	}
+}
 
 // howEnded reports how a process ended, and which limit of the kernel it had
 // reached. The cgroup must still be there.
-func (r *runner) howEnded(p *process, x ExitStatus) string {
+func (r *reporter) howEnded(p *process, x ExitStatus) string {
 	how := exitText(x)
 	if x.Code == 0 {
 		return how
@@ -85,7 +77,7 @@ func oomText(x ExitStatus, limit string, sure bool) string {
 
 // forkFailed reports whether the last lines of a service say that it could
 // start no process or thread.
-func (r *runner) forkFailed(p *process) bool {
+func (r *reporter) forkFailed(p *process) bool {
 	p.flush()
 	for _, l := range r.sup.logs.Tail(r.name, lastLines+lastNotes) {
 		if !l.Note && noFork().MatchString(l.Text) {

@@ -31,7 +31,7 @@ type outsider struct {
 }
 
 // heldOutside returns who outside has a port that the service may have wanted.
-func (r *runner) heldOutside(refused uint16, said []string) (outsider, bool) {
+func (r *reporter) heldOutside(refused uint16, said []string) (outsider, bool) {
 	sp, _ := r.definition()
 	r.sup.mu.Lock()
 	had := slices.Clone(r.sup.had[r.name])

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -38,15 +39,12 @@ func (p peer) fact(name string) (string, error) {
 // errNoPort says that a service has no port by which it could be named.
 var errNoPort = errors.New("it listens nowhere inside the home")
 
-// peerEnv returns what a service is told of those that it needs: NAME_HOST,
-// NAME_PORT and NAME_URL. One that listens nowhere, such as one that ran once,
-// has none.
-func (r *runner) peerEnv(sp Spec) []string {
-	return r.sup.peersEnv(sp.Needs)
-}
+// directory reports where the services of a project are reached.
+type directory struct{ endpointTable }
 
-// peersEnv is peerEnv for the services of these names.
-func (s *Supervisor) peersEnv(names []string) []string {
+// peersEnv returns what a program is told of services: NAME_HOST, NAME_PORT and
+// NAME_URL. One that listens nowhere, such as one that ran once, has none.
+func (s *directory) peersEnv(names []string) []string {
 	var out []string
 	for _, n := range names {
 		p, err := s.peerOf(n)
@@ -59,23 +57,8 @@ func (s *Supervisor) peersEnv(names []string) []string {
 	return out
 }
 
-// expand puts facts of services in the place of the references in a service's
-// own variables.
-func (r *runner) expand(env []string) ([]string, error) {
-	out := make([]string, 0, len(env))
-	for _, kv := range env {
-		v, err := refs.Expand(kv, r.sup.fact)
-		if err != nil {
-			name, _, _ := strings.Cut(kv, "=")
-			return nil, fmt.Errorf("set %s: %w", name, err)
-		}
-		out = append(out, v)
-	}
-	return out, nil
-}
-
 // fact returns what a reference stands for.
-func (s *Supervisor) fact(ref refs.Ref) (string, error) {
+func (s *directory) fact(ref refs.Ref) (string, error) {
 	if ref.Service == "" {
 		return s.spec.IP4.String(), nil
 	}
@@ -87,7 +70,7 @@ func (s *Supervisor) fact(ref refs.Ref) (string, error) {
 }
 
 // peerOf reports where a service of this project is reached.
-func (s *Supervisor) peerOf(name string) (peer, error) {
+func (s *directory) peerOf(name string) (peer, error) {
 	s.mu.Lock()
 	r := s.runners[name]
 	eps := s.endpointsOf(name)
@@ -105,7 +88,7 @@ func (s *Supervisor) peerOf(name string) (peer, error) {
 	case ok:
 	case want != 0: // not yet there, but known
 		e = loopback.Endpoint{Protocol: loopback.TCP, IP: s.spec.IP4, Port: want}
-		if s.inside.Engine() == loopback.None {
+		if !s.inside.Capabilities().Translates {
 			e.IP = netip.AddrFrom4([4]byte{127, 0, 0, 1})
 		}
 	default:
@@ -147,9 +130,9 @@ func chooseEndpoint(eps []loopback.Endpoint, want uint16) (loopback.Endpoint, bo
 
 // insideHost returns the address under which a program inside reaches ip: in a
 // home that is localhost, as it would be without lodge.
-func (s *Supervisor) insideHost(ip netip.Addr) string {
+func (s *directory) insideHost(ip netip.Addr) string {
 	switch {
-	case s.inside.Engine() == loopback.None && !ip.IsUnspecified():
+	case !s.inside.Capabilities().Translates && !ip.IsUnspecified():
 		return ip.String()
 	case ip.Is6() && !ip.Is4In6() && !ip.IsUnspecified():
 		return "::1"
@@ -165,4 +148,27 @@ func envName(service string) string {
 		}
 		return c
 	}, service))
+}
+
+// ExecEnv returns the environment of a command that is run inside by hand: base,
+// where every service is reached that listens (NAME_HOST, NAME_PORT and
+// NAME_URL), and over both own, which holds texts for [refs.Expand].
+func (s *directory) ExecEnv(base, own []string) ([]string, error) {
+	s.mu.Lock()
+	names := slices.Clone(s.order)
+	s.mu.Unlock()
+	env := MergeEnv(base, "LODGE_PROJECT="+s.name, "LODGE_HOME="+s.spec.IP4.String())
+	env = MergeEnv(env, s.peersEnv(names)...)
+	for _, kv := range own {
+		v, err := refs.Expand(kv, s.fact)
+		if err != nil {
+			name, _, _ := strings.Cut(kv, "=")
+			return nil, fmt.Errorf("set %s: %w", name, err)
+		}
+		env = MergeEnv(env, v)
+	}
+	if _, ok := Getenv(env, "PATH"); !ok {
+		env = append(env, "PATH="+DefaultPath)
+	}
+	return env, nil
 }

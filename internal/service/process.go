@@ -13,6 +13,7 @@ import (
 	"lodge/internal/home"
 	"lodge/internal/limits"
 	"lodge/internal/logs"
+	"lodge/internal/watch"
 )
 
 // process is one life of a service: its main process and all that it started.
@@ -24,8 +25,7 @@ type process struct {
 	wasReady bool
 	gone     bool // the main process has ended
 	life     *limits.Life
-	over     chan struct{} // closed when it need not be followed any more
-	once     sync.Once     // for over
+	look     *time.Timer // looks at life again
 
 	out  *logs.Writer
 	from *drain.Source
@@ -46,8 +46,15 @@ func (p *process) finish() {
 	_ = p.out.Close()
 }
 
+// lifetime starts and ends the processes of a service.
+type lifetime struct {
+	reporter
+	held    bool // the engine keeps its listening sockets open
+	breaker watch.Breaker
+}
+
 // launch starts the service's main process.
-func (r *runner) launch() (*process, *Error) {
+func (r *lifetime) launch() (*process, *Error) {
 	sp, base := r.definition()
 	r.sup.mu.Lock()
 	delete(r.sup.conflicts, r.name)
@@ -129,40 +136,9 @@ func (r *runner) launch() (*process, *Error) {
 	return p, nil
 }
 
-// environ is the environment of a service's programs: what was given with its
-// definition, what lodge knows, and over both what the service itself asks for.
-func (r *runner) environ(sp Spec, base []string) ([]string, error) {
-	env := MergeEnv(base, "LODGE_PROJECT="+r.sup.name, "LODGE_SERVICE="+sp.Name, "LODGE_HOME="+r.sup.spec.IP4.String())
-	if sp.URL != "" {
-		env = MergeEnv(env, "LODGE_URL="+sp.URL)
-	}
-	// Over what the shell has: an API_URL that was meant for another checkout
-	// would lead there. What the file says counts more than either.
-	env = MergeEnv(env, r.peerEnv(sp)...)
-	if _, ok := Getenv(env, "PYTHONUNBUFFERED"); !ok {
-		// Python keeps output back when it goes to a pipe.
-		env = append(env, "PYTHONUNBUFFERED=1")
-	}
-	if _, ok := Getenv(env, "PATH"); !ok {
-		env = append(env, "PATH="+DefaultPath)
-	}
-	port := sp.Port
-	if l := r.currentLease(); l != nil {
-		port = l.port
-	}
-	if port != 0 {
-		env = MergeEnv(env, fmt.Sprintf("PORT=%d", port))
-	}
-	own, err := r.expand(sp.Env)
-	if err != nil {
-		return nil, err
-	}
-	return MergeEnv(env, own...), nil
-}
-
 // halt ends every process of the service: its stop signal, a grace time, then
 // the whole cgroup or tree. It returns when none is left.
-func (r *runner) halt(p *process) {
+func (r *lifetime) halt(p *process) {
 	sp, _ := r.definition()
 	grace := sp.StopGrace
 	if grace <= 0 {
@@ -184,11 +160,6 @@ func (r *runner) halt(p *process) {
 		_ = r.sup.inside.Forget(r.name) // at worst an empty cgroup, which Close removes
 	}
 	_ = r.sup.Recheck() // one reading for all that end at once
-}
-
-func (r *runner) pids() []int {
-	pids, _ := r.sup.inside.Pids(r.name)
-	return pids
 }
 
 // blindMost is how often halt looks for processes, 20 ms apart, when it cannot

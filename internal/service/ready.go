@@ -8,13 +8,11 @@ import (
 	"os"
 	"regexp"
 	"strconv"
-	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"lodge/internal/home"
-	"lodge/internal/loopback"
 )
 
 // readyEvery is how often a service is asked over HTTP, or by its command,
@@ -30,10 +28,13 @@ type readiness struct {
 	err      error
 }
 
+// prober finds out when a service is ready.
+type prober struct{ environment }
+
 // awaitReady returns when the service is ready, or when its time is over, which
 // is an error. A wait that is made again, for a service that was ready in this
 // life, has no end. After ctx is done it returns at once.
-func (r *runner) awaitReady(ctx context.Context, sp Spec, p *process, again bool) readiness {
+func (r *prober) awaitReady(ctx context.Context, sp Spec, p *process, again bool) readiness {
 	rd := sp.Ready
 	if rd.None {
 		return readiness{since: time.Now()}
@@ -104,68 +105,13 @@ func readyLimit(sp Spec) time.Duration {
 	return DefaultReadyTimeout
 }
 
-// missingPorts lists the ports on which the service must listen to be ready and
-// does not.
-func (r *runner) missingPorts(sp Spec) string {
-	r.sup.mu.Lock()
-	defer r.sup.mu.Unlock()
-	ports := sp.Ready.TCP
-	if l := r.currentLease(); l != nil && len(ports) == 0 {
-		ports = []uint16{l.port}
-	}
-	var out []string
-	for _, port := range ports {
-		if len(r.servingOn(port, r.sup.endpoints)) == 0 {
-			out = append(out, strconv.Itoa(int(port)))
-		}
-	}
-	return strings.Join(out, ", ")
-}
-
-// wantedPort is the port that the service's name leads to, or that of its lease,
-// if one is known.
-func (r *runner) wantedPort(sp Spec) uint16 {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.wantedPortLocked(sp)
-}
-
-// wantedPortLocked is wantedPort; the caller holds r.mu.
-func (r *runner) wantedPortLocked(sp Spec) uint16 {
-	if r.lease != nil {
-		return r.lease.port
-	}
-	return sp.HTTP
-}
-
-// listening waits until the service listens on TCP, and returns where: an
-// answer there, and not the wait, shows whether it is ready.
-func (r *runner) listening(ctx context.Context, sp Spec) (loopback.Endpoint, bool) {
-	if l := r.currentLease(); l != nil && l.listener != nil {
-		return loopback.Endpoint{Protocol: loopback.TCP, IP: r.sup.spec.IP4, Port: l.port, Service: r.name}, true
-	}
-	for {
-		r.sup.mu.Lock()
-		ch, eps := r.sup.changed, r.serving(sp, r.sup.endpoints)
-		r.sup.mu.Unlock()
-		if e, ok := chooseEndpoint(eps, 0); ok && e.Protocol == loopback.TCP {
-			return e, true
-		}
-		select {
-		case <-ch:
-		case <-ctx.Done():
-			return loopback.Endpoint{}, false
-		}
-	}
-}
-
 // Ephemeral reports whether the port is one that Linux hands out by default
 // (ip(7), ip_local_port_range).
 func Ephemeral(p uint16) bool { return p >= 32768 }
 
 // readySocket waits until somebody listens on a Unix socket, of which no engine
 // tells.
-func (r *runner) readySocket(ctx context.Context, path string) bool {
+func (r *prober) readySocket(ctx context.Context, path string) bool {
 	tick := time.NewTicker(readyEvery)
 	defer tick.Stop()
 	for {
@@ -181,7 +127,7 @@ func (r *runner) readySocket(ctx context.Context, path string) bool {
 	}
 }
 
-func (r *runner) readyHTTP(ctx context.Context, sp Spec) (bool, string) {
+func (r *prober) readyHTTP(ctx context.Context, sp Spec) (bool, string) {
 	client := &http.Client{
 		Timeout:       5 * time.Second,
 		Transport:     &http.Transport{DisableKeepAlives: true, Proxy: nil},
@@ -219,7 +165,7 @@ func (r *runner) readyHTTP(ctx context.Context, sp Spec) (bool, string) {
 	}
 }
 
-func (r *runner) readyCommand(ctx context.Context, sp Spec) (bool, string) {
+func (r *prober) readyCommand(ctx context.Context, sp Spec) (bool, string) {
 	_, base := r.definition()
 	env, err := r.environ(sp, base)
 	if err != nil {
@@ -270,7 +216,7 @@ func (r *runner) readyCommand(ctx context.Context, sp Spec) (bool, string) {
 	}
 }
 
-func (r *runner) readyLog(ctx context.Context, expr string) bool {
+func (r *prober) readyLog(ctx context.Context, expr string) bool {
 	re, err := regexp.Compile(expr)
 	if err != nil {
 		return false // checked when the file was read
@@ -295,4 +241,9 @@ func (r *runner) readyLog(ctx context.Context, expr string) bool {
 			return true
 		}
 	}
+}
+
+func (r *prober) pids() []int {
+	pids, _ := r.sup.inside.Pids(r.name)
+	return pids
 }

@@ -81,6 +81,13 @@ func (f *fake) Engine() loopback.Engine {
 	return f.Inside.Engine()
 }
 
+func (f *fake) Capabilities() home.Capabilities {
+	if f.engine == loopback.Seccomp {
+		return home.Capabilities{Translates: true}
+	}
+	return f.Inside.Capabilities()
+}
+
 func (f *fake) Endpoints() ([]loopback.Endpoint, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

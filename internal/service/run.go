@@ -4,13 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"lodge/internal/event"
-	"lodge/internal/home"
 )
 
 // Run is one command that was started inside by hand.
@@ -31,58 +29,6 @@ type Run struct {
 	main   chan struct{}
 	gone   chan struct{}
 	result ExitStatus
-}
-
-// Start starts a command inside. A listed one shows among the services under
-// name, made unique by a number; another shows only if it leaves something
-// behind that goes on.
-func (s *Supervisor) Start(cmd home.Command, name string, listed bool, command string) (*Run, error) {
-	s.mu.Lock()
-	if s.closed {
-		s.mu.Unlock()
-		return nil, fmt.Errorf("start command: %w", ErrClosed)
-	}
-	unique := name
-	for i := 2; s.taken(unique); i++ {
-		unique = fmt.Sprintf("%s-%d", name, i)
-	}
-	now := time.Now()
-	r := &Run{sup: s, name: unique, listed: listed, begun: make(chan struct{}), main: make(chan struct{}), gone: make(chan struct{})}
-	r.status = Status{Name: unique, Kind: KindRun, State: Starting, Command: command, Dir: cmd.Dir, StartedAt: &now}
-	s.runs[unique] = r
-	r.transition(func(*Status) {})
-	s.owned.Add(1) // not after closed, so not while Close waits
-	s.mu.Unlock()
-
-	cmd.Service = unique
-	pid, exit, err := s.reaper.Start(func() (int, error) { return s.inside.Start(cmd) })
-	if err != nil {
-		_ = s.inside.Forget(unique) // at worst an empty cgroup, which Close removes
-		s.mu.Lock()
-		r.transition(func(st *Status) { st.State, st.Reason = Failed, err.Error() })
-		delete(s.runs, unique)
-		s.broadcast()
-		s.mu.Unlock()
-		s.owned.Done()
-		close(r.begun)
-		close(r.gone)
-		return nil, fmt.Errorf("run %s: %w", filepath.Base(cmd.Path), err)
-	}
-	r.pid = pid
-	close(r.begun)
-	s.mu.Lock()
-	r.transition(func(st *Status) { st.PID, st.State = pid, Up })
-	s.broadcast()
-	s.mu.Unlock()
-	go r.wait(exit)
-	return r, nil
-}
-
-// taken reports whether a name is in use. Call it with mu held.
-func (s *Supervisor) taken(name string) bool {
-	_, svc := s.runners[name]
-	_, run := s.runs[name]
-	return svc || run
 }
 
 // shows reports whether the run is listed. Call it with sup.mu held.

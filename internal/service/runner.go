@@ -3,13 +3,9 @@ package service
 import (
 	"context"
 	"fmt"
-	"reflect"
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"lodge/internal/event"
-	"lodge/internal/watch"
 )
 
 const hintNeeds = "see the service that it needs"
@@ -30,9 +26,14 @@ type command struct {
 
 // runner owns one service: one goroutine (loop) does all that happens to it,
 // in turn.
+//
+// It is made of layers, each with one subject, and each knows those before it
+// only: what is known of the service (record), its port and listening sockets
+// (tenant), whether it is ready (condition), its variables (environment), finding
+// out when it is ready (prober), why it ended (reporter), its processes
+// (lifetime), and its files (fileWatch).
 type runner struct {
-	sup  *Supervisor
-	name string
+	fileWatch
 	cmds chan command
 	end  chan struct{} // closed by close
 	over chan struct{} // closed when the loop has ended
@@ -40,167 +41,23 @@ type runner struct {
 
 	// giveUp says that a stop is on its way: no wait and no start any more.
 	giveUp atomic.Bool
-	// rests says that it is Idle, and not Stopped, while it does not run.
-	rests atomic.Bool
-	poke  chan struct{} // wakes a wait after giveUp
-
-	// mu guards what follows; it is a leaf: nothing else is locked under it but the
-	// bus of transitions.
-	mu   sync.Mutex
-	spec Spec
-	env  []string
-	st   Status // changed by transition alone
-	err  *Error
-	// asked counts the commands that the loop has not taken yet, so that a
-	// state from before a command is not taken for its outcome.
-	asked int
-	dead  bool // the loop takes nothing any more
-	lease *lease
-	// listened: it is ready because it listened. overdue: it was ready, and has
-	// not been again in time. blocked is set while it waits for such a service.
-	listened, overdue bool
-	lapseReason       string
-	isServer          bool // a process of this definition has listened
-	blocked           *Error
-	lacks             string            // it failed as this service, which it needs, had failed
-	warnings          map[string]string // by kind
-	peers             map[string]peer   // where what it needs was at its start
-	listens           []event.Endpoint  // where it listens, as was told last
-
-	// lapsed tells the loop that the service is not ready any more.
-	lapsed chan struct{}
-
-	// These belong to the loop alone.
-	held    bool
-	files   *watch.Watcher
-	watched Spec       // what files was made for
-	unseen  chan error // why there is no files
-	breaker watch.Breaker
+	poke   chan struct{} // wakes a wait after giveUp
 }
 
 func newRunner(s *Supervisor, sp Spec, env []string) *runner {
 	r := &runner{
-		sup: s, name: sp.Name, spec: sp, env: env,
 		cmds: make(chan command, 16),
 		end:  make(chan struct{}),
 		over: make(chan struct{}),
-		poke: make(chan struct{}, 1), lapsed: make(chan struct{}, 1),
+		poke: make(chan struct{}, 1),
 	}
+	r.sup, r.name, r.spec, r.env = s, sp.Name, sp, env
+	r.lapsed = make(chan struct{}, 1)
 	r.st = Status{Name: sp.Name, Kind: KindService, State: Stopped, Command: sp.Command, Dir: sp.Dir}
 	return r
 }
 
-func (r *runner) needs() []string {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.spec.Needs
-}
-
-func (r *runner) definition() (Spec, []string) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.spec, r.env
-}
-
-// redefine takes another definition and reports whether a running service must be
-// restarted for it. The environment of the person who types counts only for
-// the next start: it differs from terminal to terminal.
-func (r *runner) redefine(sp Spec, env []string) (restart bool) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	same := reflect.DeepEqual(r.spec, sp)
-	r.spec, r.env = sp, env
-	r.isServer = r.isServer && same
-	r.st.Command, r.st.Dir = sp.Command, sp.Dir
-	return !same && (r.st.State == Up || r.st.State == Starting || r.st.State == Backoff)
-}
-
-func (r *runner) status() Status {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	st := r.st
-	st.Warnings = r.warned()
-	st.HTTP, st.HTTPSocket, st.Needs, st.Naming = r.spec.HTTP, r.spec.HTTPSocket, r.spec.Needs, r.spec.Naming
-	if r.lease != nil {
-		st.Port = r.lease.port
-	} else {
-		st.Port = r.spec.Port
-	}
-	return st
-}
-
-// settled reports whether the service has come to rest after what was asked:
-// ready or ended well (nil), or failed (why).
-func (r *runner) settled() (bool, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.dead {
-		return true, &Error{Service: r.name, Cause: "it was removed, or the project is going down"}
-	}
-	if r.asked > 0 {
-		return false, nil
-	}
-	switch r.st.State {
-	case Up, Exited, Idle:
-		return true, nil
-	case Failed:
-		if r.err != nil {
-			return true, r.err
-		}
-		return true, &Error{Service: r.name, Cause: r.st.Reason}
-	case Stopped:
-		return true, &Error{Service: r.name, Cause: "stopped meanwhile"}
-	case Starting:
-		return r.overdue, nil
-	case Waiting:
-		if r.blocked != nil {
-			return true, r.blocked
-		}
-	}
-	return false, nil
-}
-
-func (r *runner) set(f func(st *Status)) {
-	r.change(f)
-	r.sup.notify()
-}
-
-func (r *runner) fail(e *Error) {
-	r.mu.Lock()
-	r.transition(func(st *Status) { st.State, st.Reason, st.PID = Failed, e.Cause, 0 })
-	r.err = e
-	r.mu.Unlock()
-	r.say("failed: " + e.Cause)
-	r.sup.notify()
-}
-
-// atRest is the state of a service that does not run and was not asked to.
-func (r *runner) atRest() State {
-	if r.rests.Load() {
-		return Idle
-	}
-	return Stopped
-}
-
 func isAtRest(s State) bool { return s == Stopped || s == Idle }
-
-// arm lets the first request start the service, if it does not run.
-func (r *runner) arm() {
-	r.rests.Store(true)
-	r.set(func(st *Status) {
-		if st.State == Stopped || st.State == Failed || st.State == Exited {
-			st.State, st.Reason, st.PID = Idle, "", 0
-		}
-	})
-}
-
-// expect counts a command that will be sent: from now on the state of before
-// is not taken for its outcome.
-func (r *runner) expect() {
-	r.mu.Lock()
-	r.asked++
-	r.mu.Unlock()
-}
 
 // send gives a command, which was expected, to the loop.
 func (r *runner) send(c command) {
@@ -208,15 +65,6 @@ func (r *runner) send(c command) {
 	case r.cmds <- c:
 	case <-r.over:
 	}
-}
-
-// taken notes that the loop has taken a command up; call it once its first
-// effect on the state is made.
-func (r *runner) taken() {
-	r.mu.Lock()
-	r.asked--
-	r.mu.Unlock()
-	r.sup.notify()
 }
 
 // start and restart need a call of expect before.
@@ -336,7 +184,7 @@ func (r *runner) session() chan error {
 		// Files are watched from before the start: what is changed while the
 		// program reads them is not missed.
 		sp, _ := r.definition()
-		r.watcher(sp)
+		r.watcher(sp, r.end)
 		r.forgetChanges()
 		p, err := r.launch()
 		if err != nil {

@@ -152,7 +152,7 @@ type settled struct {
 // settle waits until the service listens and its listening sockets have
 // settled. With soft, not zero, it gives up when the service has not listened
 // for so long. With worker it may find that the service is one.
-func (r *runner) settle(ctx context.Context, sp Spec, p *process, began time.Time, soft time.Duration, worker bool) settled {
+func (r *prober) settle(ctx context.Context, sp Spec, p *process, began time.Time, soft time.Duration, worker bool) settled {
 	if r.leased() {
 		return settled{ok: true, since: time.Now()} // lodge itself listens: connections wait in the queue from now on
 	}
@@ -205,44 +205,4 @@ func (r *runner) settle(ctx context.Context, sp Spec, p *process, began time.Tim
 			return settled{tried: w.tried}
 		}
 	}
-}
-
-// serving returns the endpoints by which the service serves: those on the port
-// that is expected of it, else all but what looks like a client's.
-func (r *runner) serving(sp Spec, all []loopback.Endpoint) []loopback.Endpoint {
-	return r.servingOn(r.wantedPort(sp), all)
-}
-
-// proving returns the endpoints that show that the service is ready, since it
-// listens: on every port that ready names, on that of its lease, or anywhere.
-// The port of its name does not count. The caller holds r.mu.
-func (r *runner) proving(sp Spec, all []loopback.Endpoint) []loopback.Endpoint {
-	want := uint16(0)
-	if r.lease != nil {
-		want = r.lease.port
-	}
-	if len(sp.Ready.TCP) == 0 {
-		return r.servingOn(want, all)
-	}
-	var out []loopback.Endpoint
-	for _, port := range sp.Ready.TCP {
-		eps := slices.DeleteFunc(r.servingOn(port, all), func(e loopback.Endpoint) bool { return e.Protocol != loopback.TCP })
-		if len(eps) == 0 {
-			return nil
-		}
-		out = append(out, eps...)
-	}
-	return out
-}
-
-func (r *runner) servingOn(want uint16, all []loopback.Endpoint) []loopback.Endpoint {
-	return slices.DeleteFunc(slices.Clone(all), func(e loopback.Endpoint) bool {
-		switch {
-		case e.Service != r.name, want != 0 && e.Port != want:
-			return true
-		case e.Protocol == loopback.UDP && Ephemeral(e.Port) && want == 0:
-			return true // most likely the near end of a query of its own
-		}
-		return false
-	})
 }

@@ -213,7 +213,8 @@ func TestOutputOfAProcessThatLeftIsNotAwaited(t *testing.T) {
 func TestBlindnessIsNotEmptiness(t *testing.T) {
 	r := newRig(t)
 	b := &blind{fake: r.fake}
-	sup := &Supervisor{inside: b, reaper: r.reaper}
+	sup := &Supervisor{}
+	sup.inside, sup.reaper = b, r.reaper
 	pid, exit, err := r.reaper.Start(func() (int, error) {
 		return r.inside.Start(cmdOf(r, "job", `setsid sh -c 'echo $$ > pid; exec sleep 1000' & while ! test -s pid; do :; done`))
 	})

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -13,41 +14,17 @@ import (
 	"lodge/internal/event"
 	"lodge/internal/home"
 	"lodge/internal/logs"
-	"lodge/internal/loopback"
 )
 
 // Supervisor runs the services of one project.
+//
+// It is made of layers, as a runner is: what the project has (roster), where that
+// listens (endpointTable), and how one service reaches another (directory).
 type Supervisor struct {
-	inside home.Inside
-	reaper *Reaper
-	logs   *logs.Store
-	spec   home.Spec
-	name   string // of the project, for the environment
-	events *event.Bus
-	// control is settleControl; a test sets another before the first definition.
-	control time.Duration
-	// worker says when a service is taken for a worker; likewise.
-	worker workerTimes
-
-	// mu guards all below. It is never held while a process is started or
-	// stopped, and it is taken before a runner's own lock, never after.
-	mu        sync.Mutex
-	runners   map[string]*runner
-	order     []string
-	runs      map[string]*Run
-	endpoints []loopback.Endpoint
-	read      time.Time                // when the kernel was asked for endpoints
-	moved     time.Time                // when they last differed from those before
-	had       map[string][]uint16      // the ports of each service's last endpoints
-	conflicts map[string]home.Conflict // last refused bind of a service
-	changed   chan struct{}            // closed and replaced at every change
-	closed    bool
-
-	// refreshing serializes reads of the endpoints, so that an older answer
-	// never replaces a newer one. defining serializes definitions, each of
-	// which stops and starts. Both are taken before mu.
-	refreshing sync.Mutex
-	defining   sync.Mutex
+	directory
+	// defining serializes definitions, each of which stops and starts. It is taken
+	// before refreshing and mu.
+	defining sync.Mutex
 
 	cancel context.CancelFunc
 	owned  sync.WaitGroup // the watcher of endpoints, and one for each run
@@ -56,7 +33,8 @@ type Supervisor struct {
 // New returns a supervisor without services. Close ends it.
 func New(project string, spec home.Spec, inside home.Inside, reaper *Reaper, store *logs.Store) *Supervisor {
 	ctx, cancel := context.WithCancel(context.Background())
-	s := &Supervisor{
+	s := &Supervisor{cancel: cancel}
+	s.roster = roster{
 		inside: inside, reaper: reaper, logs: store, spec: spec, name: project, control: settleControl,
 		events:    event.NewBus(rand.Text()[:streamLetters], maxTransitions),
 		worker:    workerTimes{workerLeast, workerQuiet, workerEvery},
@@ -65,41 +43,9 @@ func New(project string, spec home.Spec, inside home.Inside, reaper *Reaper, sto
 		had:       make(map[string][]uint16),
 		conflicts: make(map[string]home.Conflict),
 		changed:   make(chan struct{}),
-		cancel:    cancel,
 	}
-	s.owned.Add(1)
-	go s.watchEndpoints(ctx)
+	s.owned.Go(func() { s.watchEndpoints(ctx) })
 	return s
-}
-
-// broadcast tells everyone that something changed. Call it with mu held.
-func (s *Supervisor) broadcast() {
-	close(s.changed)
-	s.changed = make(chan struct{})
-}
-
-func (s *Supervisor) notify() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.broadcast()
-}
-
-// Changed returns a channel that is closed at the next change of any status.
-// Take it before reading the status.
-func (s *Supervisor) Changed() <-chan struct{} {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.changed
-}
-
-func (s *Supervisor) endpointsOf(service string) []loopback.Endpoint {
-	out := []loopback.Endpoint{}
-	for _, e := range s.endpoints {
-		if e.Service == service {
-			out = append(out, e)
-		}
-	}
-	return out
 }
 
 // Status lists the services in the order of the configuration, then the runs.
@@ -130,49 +76,6 @@ func (s *Supervisor) Status() []Status {
 		out = append(out, st)
 	}
 	return out
-}
-
-// withNeeds returns the named services (all where none is named) and what they
-// need, in the order in which they were defined.
-func (s *Supervisor) withNeeds(names []string) ([]*runner, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed {
-		return nil, fmt.Errorf("start services: %w", ErrClosed)
-	}
-	want := make(map[string]bool)
-	var add func(n string) error
-	add = func(n string) error {
-		if want[n] {
-			return nil
-		}
-		r, ok := s.runners[n]
-		if !ok {
-			return fmt.Errorf("start service %s: no such service (there are: %s)", n, strings.Join(s.order, ", "))
-		}
-		want[n] = true
-		for _, d := range r.spec.Needs {
-			if err := add(d); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-	if len(names) == 0 {
-		names = s.order
-	}
-	for _, n := range names {
-		if err := add(n); err != nil {
-			return nil, err
-		}
-	}
-	var out []*runner
-	for _, n := range s.order {
-		if want[n] {
-			out = append(out, s.runners[n])
-		}
-	}
-	return out, nil
 }
 
 // Up starts the named services, or all, and what they need, and returns when
@@ -285,25 +188,6 @@ func (s *Supervisor) Restart(ctx context.Context, names []string) error {
 	return s.waitReady(ctx, rs)
 }
 
-func (s *Supervisor) named(names []string) ([]*runner, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(names) == 0 {
-		names = s.order
-	}
-	var out []*runner
-	for _, n := range names {
-		r, ok := s.runners[n]
-		if !ok {
-			return nil, fmt.Errorf("find service %s: no such service (there are: %s)", n, strings.Join(s.order, ", "))
-		}
-		if !slices.Contains(out, r) {
-			out = append(out, r)
-		}
-	}
-	return out, nil
-}
-
 // Idle says that no service and no run is there that has a process or will
 // have one.
 func (s *Supervisor) Idle() bool {
@@ -320,18 +204,79 @@ func (s *Supervisor) Idle() bool {
 	return true
 }
 
-// Others lists endpoints in the home that belong to no service that is shown,
-// such as one of a command that was run by `lodge exec`.
-func (s *Supervisor) Others() []loopback.Endpoint {
+// ExecAs returns the environment and the directory of a service, for a command
+// that is run as that service. One that is not defined here is given as sp, with
+// base as its environment. base is that of who runs the command, and of a service
+// that is defined here only what it says of the terminal counts.
+func (s *Supervisor) ExecAs(name string, sp *Spec, base []string) (env []string, dir string, err error) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	var out []loopback.Endpoint
-	for _, e := range s.endpoints {
-		_, svc := s.runners[e.Service]
-		run, ok := s.runs[e.Service]
-		if !svc && (!ok || !run.shows()) {
-			out = append(out, e)
+	r := s.runners[name]
+	order := strings.Join(s.order, ", ")
+	s.mu.Unlock()
+	switch {
+	case r != nil:
+		caller := base
+		var def Spec
+		def, base = r.definition()
+		sp = &def
+		for _, key := range []string{"TERM", "COLORTERM"} {
+			if v, ok := Getenv(caller, key); ok {
+				base = MergeEnv(base, key+"="+v)
+			}
 		}
+	case sp != nil:
+		r = newRunner(s, *sp, base) // it is never started
+	default:
+		return nil, "", fmt.Errorf("run as service %s: no such service (there are: %s)", name, order)
 	}
-	return out
+	env, err = r.environ(*sp, base)
+	if err != nil {
+		return nil, "", &Error{Service: name, Verb: "run as", Cause: err.Error(), Hint: "start what it needs: lodge up -d " + name}
+	}
+	return env, sp.Dir, nil
+}
+
+// Start starts a command inside. A listed one shows among the services under
+// name, made unique by a number; another shows only if it leaves something
+// behind that goes on.
+func (s *Supervisor) Start(cmd home.Command, name string, listed bool, command string) (*Run, error) {
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return nil, fmt.Errorf("start command: %w", ErrClosed)
+	}
+	unique := name
+	for i := 2; s.taken(unique); i++ {
+		unique = fmt.Sprintf("%s-%d", name, i)
+	}
+	now := time.Now()
+	r := &Run{sup: s, name: unique, listed: listed, begun: make(chan struct{}), main: make(chan struct{}), gone: make(chan struct{})}
+	r.status = Status{Name: unique, Kind: KindRun, State: Starting, Command: command, Dir: cmd.Dir, StartedAt: &now}
+	s.runs[unique] = r
+	r.transition(func(*Status) {})
+	s.owned.Add(1) // not after closed, so not while Close waits
+	s.mu.Unlock()
+
+	cmd.Service = unique
+	pid, exit, err := s.reaper.Start(func() (int, error) { return s.inside.Start(cmd) })
+	if err != nil {
+		_ = s.inside.Forget(unique) // at worst an empty cgroup, which Close removes
+		s.mu.Lock()
+		r.transition(func(st *Status) { st.State, st.Reason = Failed, err.Error() })
+		delete(s.runs, unique)
+		s.broadcast()
+		s.mu.Unlock()
+		s.owned.Done()
+		close(r.begun)
+		close(r.gone)
+		return nil, fmt.Errorf("run %s: %w", filepath.Base(cmd.Path), err)
+	}
+	r.pid = pid
+	close(r.begun)
+	s.mu.Lock()
+	r.transition(func(st *Status) { st.PID, st.State = pid, Up })
+	s.broadcast()
+	s.mu.Unlock()
+	go r.wait(exit)
+	return r, nil
 }

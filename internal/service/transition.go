@@ -18,19 +18,19 @@ const streamLetters = 12
 // Events returns the stream of transitions: every change of a state, process or
 // reason of a service or listed command, and of where it listens, in the order in
 // which they happened.
-func (s *Supervisor) Events() *event.Bus { return s.events }
+func (s *roster) Events() *event.Bus { return s.events }
 
 // transition is the only way to change a runner's status: it publishes what
 // changed before anything else can change it again. The caller holds mu; r.change
 // takes it. A test holds that no other file assigns to a state.
-func (r *runner) transition(f func(st *Status)) {
+func (r *record) transition(f func(st *Status)) {
 	old := r.st
 	f(&r.st)
 	r.sup.tell(&old, &r.st, r.listens)
 }
 
 // change is transition; it takes mu.
-func (r *runner) change(f func(st *Status)) {
+func (r *record) change(f func(st *Status)) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.transition(f)
@@ -38,9 +38,9 @@ func (r *runner) change(f func(st *Status)) {
 
 // created publishes that a service is defined now, removed that it is not any
 // more.
-func (r *runner) created() { r.sup.tell(&Status{}, &r.st, nil) }
+func (r *record) created() { r.sup.tell(&Status{}, &r.st, nil) }
 
-func (r *runner) removed() {
+func (r *record) removed() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	gone := r.st
@@ -49,7 +49,7 @@ func (r *runner) removed() {
 }
 
 // moved publishes where a service listens now, if that has changed.
-func (r *runner) moved(eps []event.Endpoint) {
+func (r *record) moved(eps []event.Endpoint) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if slices.Equal(r.listens, eps) {
@@ -101,18 +101,18 @@ func (r *Run) moved(eps []event.Endpoint) {
 
 // tell publishes a transition, if what a reader of the status sees has changed.
 // How a process ended is told with the state that follows from it.
-func (s *Supervisor) tell(old, now *Status, eps []event.Endpoint) {
+func (s *roster) tell(old, now *Status, eps []event.Endpoint) {
 	if old.State == now.State && old.PID == now.PID && old.Reason == now.Reason {
 		return
 	}
 	s.publish(now, &event.Service{Change: event.ChangeState, From: string(old.State), To: string(now.State), Endpoints: eps})
 }
 
-func (s *Supervisor) tellEndpoints(st *Status, eps []event.Endpoint) {
+func (s *roster) tellEndpoints(st *Status, eps []event.Endpoint) {
 	s.publish(st, &event.Service{Change: event.ChangeEndpoints, From: string(st.State), To: string(st.State), Endpoints: eps})
 }
 
-func (s *Supervisor) publish(st *Status, p *event.Service) {
+func (s *roster) publish(st *Status, p *event.Service) {
 	p.Type, p.PID, p.ExitStatus, p.Signal, p.Reason = st.Kind, st.PID, st.Exit, st.Signal, st.Reason
 	p.Restarts, p.ReadyMS = st.Restarts, st.ReadyMS
 	s.events.Publish(event.Event{
@@ -125,7 +125,7 @@ func (s *Supervisor) publish(st *Status, p *event.Service) {
 
 // tellMoved publishes where the services and commands listen now. The caller
 // holds mu.
-func (s *Supervisor) tellMoved(eps []loopback.Endpoint) {
+func (s *roster) tellMoved(eps []loopback.Endpoint) {
 	now := make(map[string][]event.Endpoint)
 	for _, e := range eps {
 		if e.Service != "" {

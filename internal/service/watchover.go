@@ -30,7 +30,7 @@ func (r *runner) watchOver(p *process) verdict {
 	var overdue <-chan time.Time // while it is not ready again
 	exits, done := r.sup.reaper.Exits()
 	defer done()
-	changes := r.watcher(sp)
+	changes := r.watcher(sp, r.end)
 	exit := p.exit
 	var last ExitStatus
 	var recheck <-chan time.Time // while a daemonized service is on its own
@@ -57,7 +57,7 @@ func (r *runner) watchOver(p *process) verdict {
 		case res := <-ready:
 			ready = nil
 			if res.err != nil {
-				return verdict{err: r.failure(res.err.Error(), p).withHint(r.readyHint(sp))}
+				return verdict{err: r.failure(res.err.Error(), p).withHint(readyHint(sp))}
 			}
 			p.life.Again() // it has done what it does at its start
 			if !r.becomeReady(p, res.listened, res.since) {
@@ -129,7 +129,7 @@ func (e *Error) withHint(h string) *Error {
 	return e
 }
 
-func (r *runner) readyHint(sp Spec) string {
+func readyHint(sp Spec) string {
 	switch {
 	case sp.Ready.Log != "":
 		return "a program may keep its output in a buffer where it is not a terminal: give it one with tty = true, flush each line, or run it with stdbuf -oL"

@@ -84,6 +84,14 @@ func (in *inside) Engine() loopback.Engine { return loopback.EBPF }
 
 func (in *inside) Changes() <-chan struct{} { return in.changes }
 
+func (in *inside) Capabilities() home.Capabilities {
+	return home.Capabilities{Translates: true, ReportsClose: true}
+}
+
+// ProcessExited does nothing: the kernel reports the sockets that go with a
+// process.
+func (in *inside) ProcessExited() {}
+
 func (in *inside) Conflicts() <-chan home.Conflict { return in.conflicts }
 
 // group returns the cgroup of a service and makes it if need be.

@@ -320,6 +320,20 @@ func (n *none) Lease(_ string, port uint16) error {
 }
 func (n *none) Release(uint16) error { return nil }
 
+// Capabilities: endpoints are polled, so that a closed socket is noticed, too.
+func (n *none) Capabilities() home.Capabilities { return home.Capabilities{ReportsClose: true} }
+
+// ProcessExited does nothing: endpoints are polled.
+func (n *none) ProcessExited() {}
+
+// Hold is unsupported.
+func (n *none) Hold(string) (int, error) {
+	return 0, fmt.Errorf("hold listening sockets: %w", errors.ErrUnsupported)
+}
+
+func (n *none) Unhold(string) {}
+func (n *none) LetGo(string)  {}
+
 func (n *none) Close() error {
 	close(n.stop)
 	<-n.done

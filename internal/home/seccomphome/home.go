@@ -121,6 +121,9 @@ func (h *Home) Engine() loopback.Engine { return loopback.Seccomp }
 func (h *Home) Changes() <-chan struct{} { return h.changes }
 
 // Conflicts is home.Inside's.
+// Capabilities: close(2) is not intercepted, so that it is not reported.
+func (h *Home) Capabilities() home.Capabilities { return home.Capabilities{Translates: true} }
+
 func (h *Home) Conflicts() <-chan home.Conflict { return h.clashes }
 
 func (h *Home) changed() {
@@ -137,7 +140,7 @@ func (h *Home) conflict(service string, proto loopback.Protocol, port uint16) {
 	}
 }
 
-// ProcessExited is called by whoever reaps processes, after one has ended:
+// ProcessExited is called by the process that reaps, after one has ended:
 // its sockets may be gone.
 func (h *Home) ProcessExited() {
 	h.changed()

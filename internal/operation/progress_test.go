@@ -1,10 +1,11 @@
-package cli
+package operation
 
 import (
 	"slices"
 	"strings"
 	"testing"
 
+	"lodge/internal/localapi"
 	"lodge/internal/service"
 )
 
@@ -23,21 +24,33 @@ func TestProgress(t *testing.T) {
 		}
 		return out
 	}
-	g := &progress{told: map[string]bool{}}
+	g := newProgress(nil)
 	for _, step := range []struct{ states, told, waits string }{
 		// What failed before is no news, until it fails again.
 		{"db=stopped web=failed old=failed", "", ""},
-		{"db=starting web=waiting old=failed", "", "waiting for db (starting), web (waits for db)"},
-		{"db=starting web=waiting old=starting", "", "waiting for db (starting), web (waits for db), old (starting)"},
-		{"db=starting web=waiting old=failed", "old failed: ended", "waiting for db (starting), web (waits for db)"},
+		{"db=starting web=waiting old=failed", "", "db=starting web=waiting"},
+		{"db=starting web=waiting old=starting", "", "db=starting web=waiting old=starting"},
+		{"db=starting web=waiting old=failed", "old failed: ended", "db=starting web=waiting"},
 		{"db=starting web=waiting old=failed", "", ""},
 		// The last is told by the end of the start.
 		{"db=failed web=failed old=failed", "", ""},
 	} {
-		if got := strings.Join(g.see(all(step.states)), "|"); got != step.told {
+		var told []string
+		for _, p := range g.see(all(step.states)) {
+			if p.Kind == localapi.ProgressFailed {
+				told = append(told, p.Services[0].Name+" failed: "+p.Services[0].Reason)
+			}
+		}
+		if got := strings.Join(told, "|"); got != step.told {
 			t.Errorf("%s: told %q, want %q", step.states, got, step.told)
 		}
-		if got := g.waitsFor(); got != step.waits {
+		var waits []string
+		if p, ok := g.waiting(); ok {
+			for _, st := range p.Services {
+				waits = append(waits, st.Name+"="+string(st.State))
+			}
+		}
+		if got := strings.Join(waits, " "); got != step.waits {
 			t.Errorf("%s: %q, want %q", step.states, got, step.waits)
 		}
 	}
@@ -61,8 +74,29 @@ func TestFailures(t *testing.T) {
 	if want := []string{"db for db", "other for other", "api for db", "migrate for db"}; !slices.Equal(got, want) {
 		t.Errorf("%v, want %v", got, want)
 	}
-	g := &progress{waits: slices.Repeat([]string{"x"}, 100)}
-	if text := g.waitsFor(); !strings.HasSuffix(text, "x and 92 more") {
-		t.Errorf("%q", text)
+}
+
+// Each change of a service is reported once, with all that its status has.
+func TestProgressHasEachChange(t *testing.T) {
+	g := newProgress(nil)
+	db, web := service.Status{Name: "db", Kind: service.KindService, State: service.Starting}, service.Status{Name: "web", Kind: service.KindService, State: service.Waiting}
+	var got []string
+	step := func(all ...service.Status) {
+		for _, p := range g.see(all) {
+			if p.Kind == localapi.ProgressState {
+				for _, s := range p.Services {
+					got = append(got, s.Name+"="+string(s.State)+s.Reason)
+				}
+			}
+		}
+	}
+	step(db, web)
+	step(db, web)
+	db.State = service.Up
+	step(db, web)
+	web.State, web.Reason = service.Starting, "soon"
+	step(db, web, service.Status{Name: "curl", Kind: service.KindRun, State: service.Up})
+	if want := "db=starting web=waiting db=ready web=startingsoon"; strings.Join(got, " ") != want {
+		t.Errorf("%q, want %q", got, want)
 	}
 }

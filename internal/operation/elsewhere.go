@@ -1,4 +1,4 @@
-package cli
+package operation
 
 import (
 	"fmt"
@@ -9,9 +9,9 @@ import (
 	"lodge/internal/service"
 )
 
-// keepElsewhere is an error where `lodge up` in dir would end or exchange
-// services that run in another directory: that of a project which was opened at
-// this path, was renamed since, and is still there.
+// keepElsewhere returns an error where an `up` in dir would end or replace services
+// that run in another directory: that of a project which was opened at this path,
+// was renamed since, and still exists.
 func keepElsewhere(st localapi.Project, running keeperapi.Project, specs []service.Spec, dir string) error {
 	if st.DirectoryProblem != keeperapi.DirReplaced || st.DirectoryNow == "" || st.DirectoryID == dirID(dir) {
 		return nil
@@ -21,9 +21,9 @@ func keepElsewhere(st localapi.Project, running keeperapi.Project, specs []servi
 		if s.Kind != service.KindService || s.PID == 0 || slices.ContainsFunc(specs, same) {
 			continue
 		}
-		return &hinted{
-			err: fmt.Errorf("start project %s: %s, which runs %s in %s, has its path and other services", dir, st.Shown(), s.Name, st.DirectoryNow),
-			hint: fmt.Sprintf("lodge restart ends that and runs the services here; lodge down --project %s ends it, and lodge up in %s starts it there again",
+		return &localapi.Error{
+			Message: fmt.Sprintf("start project %s: %s, which runs %s in %s, has its path and other services", dir, st.Shown(), s.Name, st.DirectoryNow),
+			Hint: fmt.Sprintf("lodge restart ends that and runs the services here; lodge down --project %s ends it, and lodge up in %s starts it there again",
 				st.ID, st.DirectoryNow),
 		}
 	}

@@ -2,6 +2,7 @@ package service
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -9,8 +10,15 @@ import (
 	"lodge/internal/loopback"
 )
 
+// condition is whether a service is ready, and whether what was ready still is.
+type condition struct {
+	tenant
+	// lapsed tells the loop that the service is not ready any more.
+	lapsed chan struct{}
+}
+
 // lapses reports whether the service is ready because it listens.
-func (r *runner) lapses() bool {
+func (r *condition) lapses() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.st.State == Up && r.listened
@@ -18,7 +26,7 @@ func (r *runner) lapses() bool {
 
 // lost reports whether the service is ready because it listened, and listens
 // nowhere of late. The caller holds sup.mu.
-func (r *runner) lost(eps []loopback.Endpoint) bool {
+func (r *condition) lost(eps []loopback.Endpoint) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	own := r.lease != nil && r.lease.listener != nil
@@ -26,7 +34,7 @@ func (r *runner) lost(eps []loopback.Endpoint) bool {
 }
 
 // lapse makes a service that was ready starting again. The caller holds sup.mu.
-func (r *runner) lapse() {
+func (r *condition) lapse() {
 	ports := portsText(r.sup.had[r.name])
 	r.mu.Lock()
 	r.lapseReason = "it listened" + ports + ", and listens nowhere now"
@@ -56,7 +64,7 @@ func portsText(ports []uint16) string {
 // becomeReady makes a starting service ready, unless it is ready because it
 // listens and does not any more. since is when it came to be ready, for the
 // first time.
-func (r *runner) becomeReady(p *process, listened bool, since time.Time) bool {
+func (r *condition) becomeReady(p *process, listened bool, since time.Time) bool {
 	r.sup.mu.Lock()
 	defer r.sup.mu.Unlock()
 	r.mu.Lock()
@@ -82,7 +90,7 @@ func (r *runner) becomeReady(p *process, listened bool, since time.Time) bool {
 
 // setOverdue ends the waiting of those who wait until the service is ready
 // again.
-func (r *runner) setOverdue() {
+func (r *condition) setOverdue() {
 	r.mu.Lock()
 	r.overdue = true
 	r.mu.Unlock()
@@ -90,7 +98,7 @@ func (r *runner) setOverdue() {
 }
 
 // newLife forgets what was noted of the life before.
-func (r *runner) newLife() {
+func (r *condition) newLife() {
 	r.mu.Lock()
 	r.listened, r.overdue, r.lapseReason = false, false, ""
 	r.mu.Unlock()
@@ -102,7 +110,7 @@ func (r *runner) newLife() {
 
 // stuck reports why what needs the service cannot start although the service has
 // not failed: it is overdue, or waits for one that is. It is "" otherwise.
-func (r *runner) stuck() string {
+func (r *condition) stuck() string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {
@@ -118,7 +126,7 @@ func (r *runner) stuck() string {
 
 // block notes why the service that it waits for is stuck, or that it is not any
 // more, where why is "". It goes on waiting, and those who wait for it are told.
-func (r *runner) block(need, why string) {
+func (r *condition) block(need, why string) {
 	var e *Error
 	if why != "" {
 		e = &Error{Service: r.name, Cause: fmt.Sprintf("it needs %s, which %s", need, why), Hint: hintNeeds}
@@ -130,4 +138,48 @@ func (r *runner) block(need, why string) {
 	if first {
 		r.sup.notify()
 	}
+}
+
+// settled reports whether the service has come to rest after what was asked:
+// ready or ended well (nil), or failed (why).
+func (r *condition) settled() (bool, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.dead {
+		return true, &Error{Service: r.name, Cause: "it was removed, or the project is going down"}
+	}
+	if r.asked > 0 {
+		return false, nil
+	}
+	switch r.st.State {
+	case Up, Exited, Idle:
+		return true, nil
+	case Failed:
+		if r.err != nil {
+			return true, r.err
+		}
+		return true, &Error{Service: r.name, Cause: r.st.Reason}
+	case Stopped:
+		return true, &Error{Service: r.name, Cause: "stopped meanwhile"}
+	case Starting:
+		return r.overdue, nil
+	case Waiting:
+		if r.blocked != nil {
+			return true, r.blocked
+		}
+	}
+	return false, nil
+}
+
+// redefine takes another definition and reports whether a running service must be
+// restarted for it. The environment of the person who types counts only for
+// the next start: it differs from terminal to terminal.
+func (r *condition) redefine(sp Spec, env []string) (restart bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	same := reflect.DeepEqual(r.spec, sp)
+	r.spec, r.env = sp, env
+	r.isServer = r.isServer && same
+	r.st.Command, r.st.Dir = sp.Command, sp.Dir
+	return !same && (r.st.State == Up || r.st.State == Starting || r.st.State == Backoff)
 }

@@ -1,9 +1,10 @@
-package cli
+package operation
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -15,22 +16,23 @@ import (
 )
 
 const (
-	// progressAfter is when an `up` that waits first says what for, and
+	// progressAfter is when a start that waits first tells what for, and
 	// progressEvery how often it does so again, if that has changed.
 	progressAfter = 2 * time.Second
 	progressEvery = 10 * time.Second
 )
 
-// tellProgress tells while services start which have failed, and what is waited
-// for. The function that it returns ends that; it takes what became of the start,
-// tells of the failures that its error does not name, and returns it.
-func (a *app) tellProgress(ctx context.Context, s *localapi.Session, names []string) func(error) error {
+// tellProgress reports while services start which have changed, which have
+// failed, and what is waited for. The returned function ends that; it takes the
+// error of the start, reports the failures that the error does not name, and
+// returns it.
+func tellProgress(ctx context.Context, r *Runner, s *localapi.Session, names []string) func(error) error {
 	watching, stop := context.WithCancel(ctx)
 	states := make(chan keeperapi.Project, 1)
 	var both sync.WaitGroup
 	both.Go(func() {
 		// Where it cannot be watched nothing is told; the start itself says why.
-		_ = a.patient(s, false).Watch(watching, func(p keeperapi.Project) error {
+		_ = r.Patient(s, false).Watch(watching, func(p keeperapi.Project) error {
 			select { // the newest counts
 			case <-states:
 			default:
@@ -39,7 +41,7 @@ func (a *app) tellProgress(ctx context.Context, s *localapi.Session, names []str
 			return nil
 		})
 	})
-	g := &progress{names: names, told: make(map[string]bool)}
+	g := newProgress(names)
 	both.Go(func() {
 		timer := time.NewTimer(progressAfter)
 		defer timer.Stop()
@@ -48,12 +50,12 @@ func (a *app) tellProgress(ctx context.Context, s *localapi.Session, names []str
 			case <-watching.Done():
 				return
 			case p := <-states:
-				for _, text := range g.see(p.Services) {
-					fmt.Fprintln(a.err, text)
+				for _, told := range g.see(p.Services) {
+					r.Tell(told)
 				}
 			case <-timer.C:
-				if text := g.waitsFor(); text != "" {
-					fmt.Fprintln(a.err, text)
+				if told, ok := g.waiting(); ok {
+					r.Tell(told)
 				}
 				timer.Reset(progressEvery)
 			}
@@ -69,7 +71,9 @@ func (a *app) tellProgress(ctx context.Context, s *localapi.Session, names []str
 		if p, serr := s.Status(ctx); serr == nil {
 			for _, f := range failures(wanted(p.Services, names)) {
 				if f.Name != e.Service {
-					fmt.Fprintf(a.err, "lodge: start service %s: %s (hint: lodge logs %s)\n", f.Name, f.Reason, f.root)
+					r.Tell(localapi.Progress{Kind: localapi.ProgressFailed, Services: []service.Status{f.Status}, Error: &localapi.Error{
+						Message: fmt.Sprintf("start service %s: %s", f.Name, f.Reason), Service: f.root, Hint: "lodge logs " + f.root,
+					}})
 				}
 			}
 		}
@@ -119,27 +123,34 @@ func failures(all []service.Status) (out []failure) {
 	return out
 }
 
-// waitsMost is how many services are named that are waited for.
-const waitsMost = 8
-
 // progress is what is known of a start.
 type progress struct {
 	names []string
 	begun bool
+	last  map[string]service.Status
 	told  map[string]bool // services whose failure was told, or is of before
-	waits []string
+	waits []service.Status
 	said  string
 }
 
-// see takes a state, and returns what is to be told of it at once: failures,
-// while others are still waited for. At the end the failures are told anyway.
-func (g *progress) see(all []service.Status) (out []string) {
+func newProgress(names []string) *progress {
+	return &progress{names: names, last: make(map[string]service.Status), told: make(map[string]bool)}
+}
+
+// see takes a state, and returns what is reported of it at once: the services
+// that changed, and failures while others are still waited for. At the end the
+// failures are reported anyway.
+func (g *progress) see(all []service.Status) (out []localapi.Progress) {
 	g.waits = nil
-	var failed []service.Status
+	var failed, changed []service.Status
 	for _, st := range wanted(all, g.names) {
+		if old, ok := g.last[st.Name]; !ok || !reflect.DeepEqual(old, st) {
+			changed = append(changed, st)
+			g.last[st.Name] = st
+		}
 		switch st.State {
 		case service.Waiting, service.Starting, service.Stopping, service.Backoff:
-			g.waits = append(g.waits, pending(st))
+			g.waits = append(g.waits, st)
 			delete(g.told, st.Name)
 		case service.Failed:
 			failed = append(failed, st)
@@ -147,11 +158,14 @@ func (g *progress) see(all []service.Status) (out []string) {
 			delete(g.told, st.Name)
 		}
 	}
+	if len(changed) > 0 {
+		out = append(out, localapi.Progress{Kind: localapi.ProgressState, Services: changed})
+	}
 	for _, st := range failed {
 		if !g.told[st.Name] && (!g.begun || len(g.waits) > 0) {
 			g.told[st.Name] = true
 			if g.begun {
-				out = append(out, fmt.Sprintf("%s failed: %s", st.Name, st.Reason))
+				out = append(out, localapi.Progress{Kind: localapi.ProgressFailed, Services: []service.Status{st}})
 			}
 		}
 	}
@@ -159,29 +173,18 @@ func (g *progress) see(all []service.Status) (out []string) {
 	return out
 }
 
-// waitsFor reports what is waited for; "" where it is nothing, or was said.
-func (g *progress) waitsFor() string {
-	shown := g.waits[:min(len(g.waits), waitsMost)]
-	text := strings.Join(shown, ", ")
-	if more := len(g.waits) - len(shown); more > 0 {
-		text += fmt.Sprintf(" and %d more", more)
+// waiting reports what is waited for; not ok where it is nothing, or was
+// reported.
+func (g *progress) waiting() (told localapi.Progress, ok bool) {
+	var text strings.Builder
+	for _, st := range g.waits {
+		fmt.Fprintf(&text, "%s %s %s\n", st.Name, st.State, st.Reason)
 	}
-	if text == "" || text == g.said {
-		return ""
+	if text.Len() == 0 || text.String() == g.said {
+		return told, false
 	}
-	g.said = text
-	return "waiting for " + text
-}
-
-// pending reports what a service is waited for with.
-func pending(st service.Status) string {
-	switch {
-	case st.State == service.Waiting && strings.HasPrefix(st.Reason, "for "):
-		return fmt.Sprintf("%s (waits %s)", st.Name, st.Reason)
-	case st.Reason != "":
-		return fmt.Sprintf("%s (%s: %s)", st.Name, st.State, st.Reason)
-	}
-	return fmt.Sprintf("%s (%s)", st.Name, st.State)
+	g.said = text.String()
+	return localapi.Progress{Kind: localapi.ProgressWaiting, Services: g.waits}, true
 }
 
 // wanted returns the services that were named, and what they need; all where none

@@ -1,4 +1,4 @@
-package cli
+package operation
 
 import (
 	"fmt"
@@ -8,11 +8,11 @@ import (
 	"lodge/internal/project"
 )
 
-// noteSettings tells what the project's file says by now and its home, which is
-// up, cannot take over.
-func (a *app) noteSettings(p *project.Project, up localapi.Project) {
+// noteSettings notes what the project's file says by now and the running home
+// cannot take over.
+func noteSettings(r *Runner, p *project.Project, up localapi.Project) {
 	for _, text := range staleSettings(p, up) {
-		fmt.Fprintln(a.err, "lodge: "+text)
+		note(r, NoticeSettings, text)
 	}
 }
 

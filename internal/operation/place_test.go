@@ -1,4 +1,4 @@
-package cli
+package operation
 
 import (
 	"testing"
@@ -9,7 +9,7 @@ import (
 func TestAbove(t *testing.T) {
 	ps := []localapi.Project{{Path: "/a"}, {Path: "/a/b/c"}}
 	for dir, want := range map[string]string{"/a": "/a", "/a/b": "/a", "/a/b/c/d": "/a/b/c", "/ab": "", "/": ""} {
-		got, ok := above(ps, dir)
+		got, ok := Above(ps, dir)
 		if got.Path != want || ok != (want != "") {
 			t.Errorf("above %s: %q, %v", dir, got.Path, ok)
 		}

@@ -1,4 +1,4 @@
-package cli
+package operation
 
 import (
 	"path/filepath"
@@ -10,7 +10,7 @@ import (
 	"lodge/internal/service"
 )
 
-// specs turns what lodge.toml or the Procfile says into what is asked of the
+// specs converts what lodge.toml or the Procfile says into definitions for the
 // supervisor. st is the project as the daemon has it.
 func specs(p *project.Project, st localapi.Project) []service.Spec {
 	out := make([]service.Spec, 0, len(p.Services))
@@ -69,8 +69,9 @@ func quoted(env []string) []string {
 	return out
 }
 
-// execVariables returns what the project's file sets for a command inside.
-func execVariables(p *project.Project) []string {
+// commandVariables returns the variables that the project's file sets for a
+// command inside.
+func commandVariables(p *project.Project) []string {
 	if fromProcfile(p) {
 		return quoted(p.Environ())
 	}
