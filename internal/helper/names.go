@@ -28,7 +28,7 @@ type Options struct {
 func isWebPort(p uint16) bool { return p == 80 || p == 443 }
 
 // listenWeb opens a web port for this client, if it is this user's: see
-// docs/names.md. The user keeps it until the last session that asked has ended.
+// docs/reference/names.md. The user keeps it until the last session that asked has ended.
 func (s *session) listenWeb(port uint16) ([]netip.AddrPort, []*os.File, error) {
 	if !isWebPort(port) {
 		return nil, nil, fmt.Errorf("listen on port %d: only 80 and 443 are given out", port)

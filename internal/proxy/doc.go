@@ -8,7 +8,7 @@
 // by fasthttp's parser and written anew, bodies relayed as they come. All
 // else (HTTP/2 from the client, HTTP/2 or TLS to the service) goes through
 // net/http (handler.go). Both share the routes, the policy, the pages and the
-// pool of connections to services; docs/proxy.md says why there are two.
+// pool of connections to services; docs/design/proxy.md says why there are two.
 //
 // It has no certificates (its caller gives it a tls.Config), does not know
 // which services there are or what they listen on (its caller gives it a new
