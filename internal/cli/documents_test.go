@@ -31,8 +31,7 @@ func TestCommandsDocument(t *testing.T) {
 	root := documentedTree()
 	var b strings.Builder
 	b.WriteString("# Commands\n\nWhat `lodge COMMAND --help` prints, for each command.\n" +
-		"
-<!-- Made from the command tree: go test ./internal/cli -run TestCommandsDocument -update -->\n\n" +
+		"\n<!-- Made from the command tree: go test ./internal/cli -run TestCommandsDocument -update -->\n\n" +
 		"[json.md](json.md) has the fields of `--json`, [exit-statuses.md](exit-statuses.md) what each status means,\n" +
 		"[signals.md](signals.md) what Ctrl-C and other signals do.\n")
 	for _, g := range append(root.Groups(), &cobra.Group{Title: "Others:"}) {
