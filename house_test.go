@@ -14,7 +14,7 @@ import (
 )
 
 // allowed says which of lodge's own packages each may import, as
-// docs/architecture.md draws it: imports point one way.
+// docs/design/architecture.md draws it: imports point one way.
 var allowed = map[string][]string{
 	"loopback":              {},
 	"procfs":                {},
@@ -142,12 +142,12 @@ func TestImportsPointOneWay(t *testing.T) {
 		seen[name] = true
 		may, known := allowed[name]
 		if !known {
-			t.Errorf("package %s is not in the house: add it to docs/architecture.md and to this test", name)
+			t.Errorf("package %s is not in the house: add it to docs/design/architecture.md and to this test", name)
 			continue
 		}
 		for _, imp := range p.Imports {
 			if dep, ok := strings.CutPrefix(imp, "lodge/internal/"); ok && !slices.Contains(may, dep) {
-				t.Errorf("%s imports %s, which docs/architecture.md does not allow", name, dep)
+				t.Errorf("%s imports %s, which docs/design/architecture.md does not allow", name, dep)
 			}
 			if strings.HasPrefix(imp, "github.com/cilium/ebpf") && name != "bpf" {
 				t.Errorf("%s imports %s: only bpf may", name, imp)

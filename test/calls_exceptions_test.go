@@ -3,7 +3,7 @@ package test
 import "regexp"
 
 // callException is a difference between plain Linux and the inside of a home
-// that docs/homes.md names.
+// that docs/reference/homes.md names.
 type callException struct {
 	engine, isolation string // "" is every one
 	// sequence, linux and inside are regular expressions of a sequence's whole

@@ -68,9 +68,9 @@ func TestSentences(t *testing.T) {
 	}
 }
 
-// TestDocumentNamesEveryCause holds that docs/explain.md has each code.
+// TestDocumentNamesEveryCause holds that docs/reference/explain.md has each code.
 func TestDocumentNamesEveryCause(t *testing.T) {
-	b, err := os.ReadFile(filepath.Join("..", "..", "docs", "explain.md"))
+	b, err := os.ReadFile(filepath.Join("..", "..", "docs", "reference", "explain.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,7 +80,7 @@ func TestDocumentNamesEveryCause(t *testing.T) {
 				t.Errorf("%+v lacks a code, a title or a check", r)
 			}
 			if !strings.Contains(string(b), fmt.Sprintf("\n| `%s` |", r.Code)) {
-				t.Errorf("docs/explain.md does not have %s", r.Code)
+				t.Errorf("docs/reference/explain.md does not have %s", r.Code)
 			}
 		}
 	}

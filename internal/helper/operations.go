@@ -120,7 +120,7 @@ func createHome(ctx context.Context, s *session, a helperapi.CreateHomeRequest) 
 }
 
 // listenWeb opens a web port for this client, if it is this user's: see
-// docs/names.md. The user keeps it until the last session that asked has ended.
+// docs/reference/names.md. The user keeps it until the last session that asked has ended.
 func listenWeb(_ context.Context, s *session, a helperapi.ListenWebRequest) (outcome, error) {
 	reserved := s.all.options.WebUser
 	key := claims.Port(a.Port)

@@ -8,7 +8,7 @@
 // general path (general.go), for all else, is net/http's server with either the
 // same client of HTTP/1 or net/http's Transport. Both share routes, policy, pages,
 // the heads for the service, interim answers, bodies and trailers, and the pools of
-// connections; docs/proxy.md says why there are two.
+// connections; docs/design/proxy.md says why there are two.
 //
 // It has no certificates (its caller gives it a tls.Config), does not know
 // which services there are or what they listen on (its caller gives it a new

@@ -1,6 +1,6 @@
 // Package query is the language of filters that every command with a filter
 // takes: plain words, terms (service=api, port 3000), and expressions of them
-// with and, or, not and parentheses. docs/filters.md is its reference.
+// with and, or, not and parentheses. docs/reference/filters.md is its reference.
 //
 // A command describes its fields in a [Schema]. [Parse] and [ParseText] return
 // a tree of [Expr]; [Compile] makes a [Matcher] of it, which tests rows through

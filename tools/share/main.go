@@ -1,6 +1,6 @@
 // Command share writes what an installation of lodge has below share/: a manual
 // page of each command, lodge.toml(5), and completions for bash, zsh and fish. All
-// of it is made from the tree of commands and from docs/lodge.toml.md. It is run by
+// of it is made from the tree of commands and from docs/reference/lodge.toml.md. It is run by
 // `make install` and `make package` on the machine that builds, whatever the target
 // is, and no program of lodge links it.
 package main
@@ -30,7 +30,7 @@ func write(args []string) error {
 	f := flag.NewFlagSet("tools/share", flag.ContinueOnError)
 	out := f.String("o", "", "the directory to write to")
 	version := f.String("version", "dev", "the version that manual pages name")
-	format := f.String("toml", "docs/lodge.toml.md", "the document that lodge.toml(5) is made of")
+	format := f.String("toml", "docs/reference/lodge.toml.md", "the document that lodge.toml(5) is made of")
 	if err := f.Parse(args); err != nil {
 		return err
 	}

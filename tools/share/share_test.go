@@ -9,7 +9,7 @@ import (
 
 func files(t *testing.T) map[string][]byte {
 	t.Helper()
-	text, err := os.ReadFile("../../docs/lodge.toml.md")
+	text, err := os.ReadFile("../../docs/reference/lodge.toml.md")
 	if err != nil {
 		t.Fatal(err)
 	}

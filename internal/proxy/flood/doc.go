@@ -3,5 +3,5 @@
 // and counts them, cost.go says what each costs, and [Ledger] adds up what the
 // connections of one client cost and remembers clients that flooded.
 //
-// docs/proxy.md says how much that is.
+// docs/design/proxy.md says how much that is.
 package flood
