@@ -57,8 +57,6 @@ var notYet = struct {
 		"service.runner":            {90, 18},
 		"sockets.Query":             {6, 5},
 		"sockets.Snapshot":          {32, 9},
-		"sockets/diag.Conn":         {21, 4},
-		"sockets/holders.searcher":  {15, 5},
 		"trust/stores.Machine":      {9, 4},
 		"tui.ui":                    {49, 10},
 		"watch.Watcher":             {57, 6},
