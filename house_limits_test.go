@@ -55,8 +55,6 @@ var notYet = struct {
 		"query.parser":              {16, 4},
 		"service.Supervisor":        {44, 8},
 		"service.runner":            {90, 18},
-		"sockets.Query":             {6, 5},
-		"sockets.Snapshot":          {32, 9},
 		"trust/stores.Machine":      {9, 4},
 		"tui.ui":                    {49, 10},
 		"watch.Watcher":             {57, 6},
