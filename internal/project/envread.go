@@ -6,55 +6,46 @@ import (
 
 	"github.com/pelletier/go-toml/v2/unstable"
 
-	"lodge/internal/refs"
+	"lodge/internal/project/syntax"
 )
 
-// env reads a table of variables. key is its full name.
-func (r *reader) env(it *item, key string) ([]entry, error) {
-	v := it.value
-	if v.table == nil {
-		return nil, r.wrongType(v, key, "a table", `write env = { NAME = "value" }`)
+// readEnv reads a table of variables. key is its full name.
+func readEnv(t *syntax.Tree, it *syntax.Item, key string) ([]entry, error) {
+	v := it.Value
+	if v.Table == nil {
+		return nil, t.WrongType(v, key, "a table", `write env = { NAME = "value" }`)
 	}
 	var out []entry
-	for _, name := range v.table.keys {
-		sub := v.table.items[name]
+	for _, name := range v.Table.Keys {
+		sub := v.Table.Items[name]
 		if problem := envProblem(name); problem != "" {
-			return nil, r.fail(sub.offset, key, problem, "")
+			return nil, t.Fail(sub.Offset, key, problem, "")
 		}
 		hint := ""
-		switch sub.value.kind {
+		switch sub.Value.Kind {
 		case unstable.Integer, unstable.Bool, unstable.Float:
-			hint = fmt.Sprintf("write %s = %q", name, sub.value.text)
+			hint = fmt.Sprintf("write %s = %q", name, sub.Value.Text)
 		}
-		text, err := r.typed(sub.value, key+"."+name, unstable.String, "a string", hint)
+		text, err := t.Typed(sub.Value, key+"."+name, unstable.String, "a string", hint)
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, entry{name, text, key + "." + name, sub.value.offset})
+		out = append(out, entry{name, text, key + "." + name, sub.Value.Offset})
 	}
 	return out, nil
 }
 
-// serviceRefs notes the references of a service's variables to services.
-func (r *reader) serviceRefs(service string) {
-	for _, e := range r.project.vars.of(service).env {
-		for _, ref := range refs.Find(e.text) {
-			r.refs = append(r.refs, reference{service, e.key, e.offset, ref})
-		}
-	}
-}
-
-// envFiles reads the path of a file, or an array of paths, or of tables as
+// readEnvFiles reads the path of a file, or an array of paths, or of tables as
 // compose has them: { path = "…", required = false }. key is the full name.
-func (r *reader) envFiles(it *item, key string) ([]envFile, error) {
-	v := it.value
-	if v.kind != unstable.Array || v.tables {
-		f, err := r.envFile(v, key)
+func readEnvFiles(t *syntax.Tree, dir string, it *syntax.Item, key string) ([]envFile, error) {
+	v := it.Value
+	if v.Kind != unstable.Array || v.Tables {
+		f, err := readEnvFile(t, dir, v, key)
 		return []envFile{f}, err
 	}
 	var out []envFile
-	for i, elem := range v.elems {
-		f, err := r.envFile(elem, fmt.Sprintf("%s[%d]", key, i))
+	for i, elem := range v.Elems {
+		f, err := readEnvFile(t, dir, elem, fmt.Sprintf("%s[%d]", key, i))
 		if err != nil {
 			return nil, err
 		}
@@ -63,41 +54,41 @@ func (r *reader) envFiles(it *item, key string) ([]envFile, error) {
 	return out, nil
 }
 
-func (r *reader) envFile(v *value, key string) (envFile, error) {
-	f := envFile{key: key, offset: v.offset, required: true}
-	if v.table != nil {
-		for _, name := range v.table.keys {
-			sub := v.table.items[name]
+func readEnvFile(t *syntax.Tree, dir string, v *syntax.Value, key string) (envFile, error) {
+	f := envFile{key: key, offset: v.Offset, required: true}
+	if v.Table != nil {
+		for _, name := range v.Table.Keys {
+			sub := v.Table.Items[name]
 			switch name {
 			case "path":
-				inner, err := r.envFile(sub.value, key+".path")
+				inner, err := readEnvFile(t, dir, sub.Value, key+".path")
 				if err != nil {
 					return envFile{}, err
 				}
 				f.path, f.offset = inner.path, inner.offset
 			case "required":
-				text, err := r.typed(sub.value, key+".required", unstable.Bool, "true or false", "")
+				text, err := t.Typed(sub.Value, key+".required", unstable.Bool, "true or false", "")
 				if err != nil {
 					return envFile{}, err
 				}
 				f.required = text == "true"
 			default:
-				return envFile{}, r.fail(sub.offset, key, fmt.Sprintf("unknown key %s", ellipsis(name)), "known here: path, required")
+				return envFile{}, t.Fail(sub.Offset, key, fmt.Sprintf("unknown key %s", syntax.Ellipsis(name)), "known here: path, required")
 			}
 		}
 		if f.path == "" {
-			return envFile{}, r.fail(v.offset, key, "path is missing", `write { path = ".env.local", required = false }`)
+			return envFile{}, t.Fail(v.Offset, key, "path is missing", `write { path = ".env.local", required = false }`)
 		}
 		return f, nil
 	}
-	path, err := r.typed(v, key, unstable.String, "the path of a file, or an array of them", "")
+	path, err := t.Typed(v, key, unstable.String, "the path of a file, or an array of them", "")
 	switch {
 	case err != nil:
 		return envFile{}, err
 	case path == "":
-		return envFile{}, r.fail(v.offset, key, "the path is empty", "write env_file = [] for none")
+		return envFile{}, t.Fail(v.Offset, key, "the path is empty", "write env_file = [] for none")
 	case !filepath.IsAbs(path):
-		path = filepath.Join(r.project.Dir, path)
+		path = filepath.Join(dir, path)
 	}
 	f.path = path
 	return f, nil
@@ -113,9 +104,9 @@ func envProblem(name string) string {
 		switch {
 		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r == '_', r >= '0' && r <= '9' && i > 0:
 		case i == 0 && r >= '0' && r <= '9':
-			return fmt.Sprintf("%s is not a variable's name: it begins with a digit", ellipsis(name))
+			return fmt.Sprintf("%s is not a variable's name: it begins with a digit", syntax.Ellipsis(name))
 		default:
-			return fmt.Sprintf("%s is not a variable's name: %q is not one of A-Z, a-z, 0-9 and _", ellipsis(name), r)
+			return fmt.Sprintf("%s is not a variable's name: %q is not one of A-Z, a-z, 0-9 and _", syntax.Ellipsis(name), r)
 		}
 	}
 	return ""

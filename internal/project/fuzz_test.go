@@ -11,6 +11,9 @@ import (
 	"unicode/utf8"
 
 	"github.com/pelletier/go-toml/v2"
+
+	"lodge/internal/project/dotenv"
+	"lodge/internal/project/syntax"
 )
 
 // checkParsed holds what is true of every input: one error of one line, at a
@@ -18,7 +21,7 @@ import (
 func checkParsed(t *testing.T, data []byte, p *Project, err error) {
 	t.Helper()
 	if err != nil {
-		var e *Error
+		var e *syntax.Error
 		if !errors.As(err, &e) {
 			t.Fatalf("not an *Error: %v", err)
 		}
@@ -97,11 +100,11 @@ func FuzzTree(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		src := newSource("lodge.toml", data)
-		if src.checkText() != nil {
+		src := syntax.NewSource("lodge.toml", data)
+		if src.CheckText() != nil {
 			return
 		}
-		_, err := parseTree(src)
+		_, err := syntax.ParseTree(src)
 		var into map[string]any
 		libErr := toml.Unmarshal(data, &into)
 		if libErr == nil && err != nil {
@@ -130,13 +133,13 @@ func FuzzParseProcfile(f *testing.F) {
 func FuzzParseDotenv(f *testing.F) {
 	addFiles(f, "testdata/procfile/*.env")
 	f.Fuzz(func(t *testing.T, data []byte) {
-		env, err := parseDotenv(newSource("/srv/shop/.env", data), nil)
+		env, err := dotenv.Parse(syntax.NewSource("/srv/shop/.env", data), nil)
 		if err != nil {
 			checkParsed(t, data, nil, err)
 			return
 		}
 		for _, v := range env {
-			if v.name == "" || strings.ContainsAny(v.name, "=\x00 ") || strings.Contains(v.value, "\x00") {
+			if v.Name == "" || strings.ContainsAny(v.Name, "=\x00 ") || strings.Contains(v.Value, "\x00") {
 				t.Fatalf("variable %q", v)
 			}
 		}

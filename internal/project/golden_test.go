@@ -7,6 +7,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"lodge/internal/project/dotenv"
+	"lodge/internal/project/syntax"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -93,7 +96,7 @@ func TestDotenvGolden(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			env, err := parseDotenv(newSource("/srv/shop/.env", data), nil)
+			env, err := dotenv.Parse(syntax.NewSource("/srv/shop/.env", data), nil)
 			var p *Project
 			if err == nil {
 				p, err = parseProcfile("/srv/shop/Procfile", []byte("web: run\n"), env)

@@ -10,6 +10,8 @@ import (
 	"syscall"
 
 	"lodge/internal/loopback"
+	"lodge/internal/project/dotenv"
+	"lodge/internal/project/syntax"
 )
 
 // maxConfig bounds what is read of lodge.toml, Procfile and .env, in bytes.
@@ -138,7 +140,7 @@ func readFirst(dirs []string) (*Project, error) {
 }
 
 // readDotenv reads the .env of a Procfile's directory, which may be absent.
-func readDotenv(dir string) ([]variable, error) {
+func readDotenv(dir string) ([]dotenv.Variable, error) {
 	path := filepath.Join(dir, ".env")
 	data, err := readFile(path, maxConfig)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -147,7 +149,7 @@ func readDotenv(dir string) ([]variable, error) {
 	if err != nil {
 		return nil, err
 	}
-	return parseDotenv(newSource(path, data), nil)
+	return dotenv.Parse(syntax.NewSource(path, data), nil)
 }
 
 var errNotRegular = errors.New("not a regular file")
@@ -230,3 +232,6 @@ func projectName(p *Project, wt worktree, inGit bool) string {
 	}
 	return name
 }
+
+// ErrNoConfig says that a project has neither lodge.toml nor a Procfile.
+var ErrNoConfig = errors.New("no lodge.toml and no Procfile here or above")

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"lodge/internal/project/syntax"
 )
 
 // realTemp returns a new directory without symbolic links in its path, of which
@@ -87,7 +89,7 @@ func TestLoadProcfile(t *testing.T) {
 		t.Errorf("environment %q", got)
 	}
 	write(t, top+"/shop/.env", "A\n")
-	var e *Error
+	var e *syntax.Error
 	if err := loadError(t, top+"/shop", ".env:1:1: "); !errors.As(err, &e) || e.File != top+"/shop/.env" {
 		t.Errorf("%#v", err)
 	}
@@ -166,7 +168,7 @@ func TestLoadErrors(t *testing.T) {
 
 	write(t, top+"/bad/lodge.toml", "[services.web]\ncomand = \"run\"\n")
 	err := loadError(t, top+"/bad", `lodge.toml:2:1: services.web: unknown key "comand" (did you mean "command"?)`)
-	var e *Error
+	var e *syntax.Error
 	if !errors.As(err, &e) || e.File != top+"/bad/lodge.toml" || e.Line != 2 || e.Column != 1 || e.Key != "services.web" ||
 		e.Message != `unknown key "comand"` || e.Hint != `did you mean "command"?` {
 		t.Errorf("%#v", err)

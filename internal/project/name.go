@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"strings"
 	"unicode"
-	"unicode/utf8"
 
 	"golang.org/x/text/unicode/norm"
 )
@@ -90,14 +89,4 @@ func cut(s string, n int) string {
 		return s
 	}
 	return s[:n]
-}
-
-// ellipsis quotes s for a message, without control characters and not longer
-// than a person reads.
-func ellipsis(s string) string {
-	const longest = 48
-	if utf8.RuneCountInString(s) > longest {
-		s = string([]rune(s)[:longest-1]) + "…"
-	}
-	return fmt.Sprintf("%q", s)
 }

@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"lodge/internal/project/syntax"
 )
 
 func TestNearest(t *testing.T) {
@@ -12,11 +14,11 @@ func TestNearest(t *testing.T) {
 		{"comand", "command"}, {"commnad", "command"}, {"Command", "command"}, {"need", "needs"}, {"enviroment", ""}, {"evn", "env"},
 		{"restrat", "restart"}, {"stopgrace", "stop_grace"}, {"x", ""}, {"", ""}, {"replicas", ""}, {strings.Repeat("command", 20), ""},
 	} {
-		if got := Nearest(c.word, serviceKeys); got != c.want {
+		if got := syntax.Nearest(c.word, serviceKeys); got != c.want {
 			t.Errorf("Nearest(%q) = %q, want %q", c.word, got, c.want)
 		}
 	}
-	if got := Nearest("db", []string{"ab", "web"}); got != "" {
+	if got := syntax.Nearest("db", []string{"ab", "web"}); got != "" {
 		t.Errorf("two letters are too few to guess, got %q", got)
 	}
 }

@@ -1,5 +1,13 @@
 package project
 
+import "lodge/internal/project/syntax"
+
+// Error is the one thing that is wrong in a file, and where.
+type Error = syntax.Error
+
+// Nearest returns the candidate that was probably meant by word, or "".
+func Nearest(word string, candidates []string) string { return syntax.Nearest(word, candidates) }
+
 // ValidName reports whether name can be a service's or a project's: one DNS label
 // in lower case (RFC 1123, section 2.1).
 func ValidName(name string) bool { return labelProblem(name) == "" }

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/pelletier/go-toml/v2/unstable"
+
+	"lodge/internal/project/syntax"
 )
 
 // The choices for start.
@@ -15,41 +17,41 @@ const (
 	startOnRequest = "on-request"
 )
 
-// start reads when a service is started: true for by the first request.
-func (r *reader) start(it *item, key string) (bool, error) {
-	v, err := r.oneOf(it, key, []string{startUp, startOnRequest})
-	var e *Error
-	if errors.As(err, &e) && e.Hint == "" && it.value.kind == unstable.String && strings.ContainsAny(it.value.text, " ./") {
-		e.Hint = didYouMean("command")
+// readStart reads when a service is started: true for by the first request.
+func readStart(t *syntax.Tree, it *syntax.Item, key string) (bool, error) {
+	v, err := t.OneOf(it, key, []string{startUp, startOnRequest})
+	var e *syntax.Error
+	if errors.As(err, &e) && e.Hint == "" && it.Value.Kind == unstable.String && strings.ContainsAny(it.Value.Text, " ./") {
+		e.Hint = syntax.DidYouMean("command")
 	}
 	return v == startOnRequest, err
 }
 
-// http reads a port, false for a service that speaks no HTTP, or the path of a
+// readHTTP reads a port, false for a service that speaks no HTTP, or the path of a
 // Unix socket (unix(7): up to 107 bytes).
-func (r *reader) http(s *Service, it *item, key string) (err error) {
-	v := it.value
-	if v.kind == unstable.Bool {
-		if v.text == "true" {
-			return r.wrongType(v, key, "a port from 1 to 65535, a Unix socket's path or false", "leave http out: lodge finds the port that speaks HTTP")
+func readHTTP(t *syntax.Tree, dir string, s *Service, it *syntax.Item, key string) (err error) {
+	v := it.Value
+	if v.Kind == unstable.Bool {
+		if v.Text == "true" {
+			return t.WrongType(v, key, "a port from 1 to 65535, a Unix socket's path or false", "leave http out: lodge finds the port that speaks HTTP")
 		}
 		s.NoHTTP = true
 		return nil
 	}
-	if v.kind != unstable.String || !strings.Contains(v.text, "/") && !strings.HasSuffix(v.text, ".sock") {
-		s.HTTP, err = r.portNumber(it, key, "a Unix socket's path or ")
+	if v.Kind != unstable.String || !strings.Contains(v.Text, "/") && !strings.HasSuffix(v.Text, ".sock") {
+		s.HTTP, err = t.PortNumber(it, key, "a Unix socket's path or ")
 		return err
 	}
-	path, err := r.str(it, key)
+	path, err := t.Str(it, key)
 	if err != nil {
 		return err
 	}
 	if !filepath.IsAbs(path) {
-		path = filepath.Join(r.project.Dir, path)
+		path = filepath.Join(dir, path)
 	}
 	s.HTTPSocket = filepath.Clean(path)
 	if len(s.HTTPSocket) > 107 {
-		return r.fail(v.offset, key, fmt.Sprintf("the path has %d bytes, and a Unix socket's has at most 107", len(s.HTTPSocket)), "put it in a directory with a shorter path, such as /tmp")
+		return t.Fail(v.Offset, key, fmt.Sprintf("the path has %d bytes, and a Unix socket's has at most 107", len(s.HTTPSocket)), "put it in a directory with a shorter path, such as /tmp")
 	}
 	return nil
 }

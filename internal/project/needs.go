@@ -3,55 +3,66 @@ package project
 import (
 	"fmt"
 	"strings"
+
+	"lodge/internal/project/syntax"
 )
 
+// checks holds what is checked against each other once all of a lodge.toml was read, and where it is written.
+type checks struct {
+	*syntax.Tree
+	project   *Project
+	needs     map[string][]int // offsets, by service
+	refs      []reference
+	portNames []portNameAt
+}
+
 // checkNeeds checks the services' needs against each other.
-func (r *reader) checkNeeds() error {
+func (c *checks) checkNeeds() error {
 	known := map[string]bool{}
-	for _, s := range r.project.Services {
+	for _, s := range c.project.Services {
 		known[s.Name] = true
 	}
-	for _, s := range r.project.Services {
-		key := dotKey("services", s.Name, "needs")
+	for _, s := range c.project.Services {
+		key := syntax.DotKey("services", s.Name, "needs")
 		seen := map[string]bool{}
 		for i, need := range s.Needs {
-			offset := r.needs[s.Name][i]
+			offset := c.needs[s.Name][i]
 			switch {
 			case need == s.Name:
-				return r.fail(offset, key, "a service cannot need itself", "")
+				return c.Fail(offset, key, "a service cannot need itself", "")
 			case seen[need]:
-				return r.fail(offset, key, fmt.Sprintf("%s is named twice", ellipsis(need)), "")
+				return c.Fail(offset, key, fmt.Sprintf("%s is named twice", syntax.Ellipsis(need)), "")
 			}
 			seen[need] = true
 			if !known[need] {
-				return r.noService(offset, key, need)
+				return c.noService(offset, key, need)
 			}
 		}
 	}
-	return r.checkCycles()
+	return c.checkCycles()
 }
 
 // noService is the error for a service that does not exist.
-func (r *reader) noService(offset int, key, name string) error {
-	names := make([]string, len(r.project.Services))
-	for i, s := range r.project.Services {
+func (c *checks) noService(offset int, key, name string) error {
+	names := make([]string, len(c.project.Services))
+	for i, s := range c.project.Services {
 		names[i] = s.Name
 	}
-	hint := didYouMean(Nearest(name, names))
-	if of := r.portNamed(name); of != "" {
+	hint := syntax.DidYouMean(syntax.Nearest(name, names))
+	if of := c.portNamed(name); of != "" {
 		hint = fmt.Sprintf("it is a port of %s: write %q", of, of)
 	}
 	if hint == "" && len(names) > 1 && len(names) <= 12 {
 		hint = "the services are " + strings.Join(names, ", ")
 	}
-	return r.fail(offset, key, fmt.Sprintf("there is no service %s", ellipsis(name)), hint)
+	return c.Fail(offset, key, fmt.Sprintf("there is no service %s", syntax.Ellipsis(name)), hint)
 }
 
 // checkCycles finds the first service, in file order, that needs itself by way
 // of others.
-func (r *reader) checkCycles() error {
+func (c *checks) checkCycles() error {
 	index := map[string]int{}
-	for i, s := range r.project.Services {
+	for i, s := range c.project.Services {
 		index[s.Name] = i
 	}
 	const (
@@ -59,13 +70,13 @@ func (r *reader) checkCycles() error {
 		onPath
 		done
 	)
-	state := make([]int, len(r.project.Services))
+	state := make([]int, len(c.project.Services))
 	var path []int
 	var visit func(i int) []int
 	visit = func(i int) []int {
 		state[i] = onPath
 		path = append(path, i)
-		for _, need := range r.project.Services[i].Needs {
+		for _, need := range c.project.Services[i].Needs {
 			j := index[need]
 			switch state[j] {
 			case onPath:
@@ -84,19 +95,19 @@ func (r *reader) checkCycles() error {
 		state[i] = done
 		return nil
 	}
-	for i := range r.project.Services {
+	for i := range c.project.Services {
 		if state[i] != untouched {
 			continue
 		}
 		if cycle := visit(i); cycle != nil {
-			return r.cycle(cycle)
+			return c.cycle(cycle)
 		}
 	}
 	return nil
 }
 
 // cycle is the error for a cycle, told from its first service in the file.
-func (r *reader) cycle(cycle []int) error {
+func (c *checks) cycle(cycle []int) error {
 	first := 0
 	for i := range cycle {
 		if cycle[i] < cycle[first] {
@@ -105,14 +116,14 @@ func (r *reader) cycle(cycle []int) error {
 	}
 	names := make([]string, 0, len(cycle)+1)
 	for i := range len(cycle) + 1 {
-		names = append(names, r.project.Services[cycle[(first+i)%len(cycle)]].Name)
+		names = append(names, c.project.Services[cycle[(first+i)%len(cycle)]].Name)
 	}
-	start := r.project.Services[cycle[first]]
+	start := c.project.Services[cycle[first]]
 	offset := 0
 	for i, need := range start.Needs {
 		if need == names[1] {
-			offset = r.needs[start.Name][i]
+			offset = c.needs[start.Name][i]
 		}
 	}
-	return r.fail(offset, dotKey("services", start.Name, "needs"), "a cycle: "+strings.Join(names, " -> "), "none of them could start first")
+	return c.Fail(offset, syntax.DotKey("services", start.Name, "needs"), "a cycle: "+strings.Join(names, " -> "), "none of them could start first")
 }

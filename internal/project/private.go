@@ -3,11 +3,13 @@ package project
 import (
 	"fmt"
 	"slices"
+
+	"lodge/internal/project/syntax"
 )
 
-// private reads which directories a service has for itself.
-func (r *reader) private(it *item, key string) ([]string, error) {
-	out, offsets, err := r.strings(it, key)
+// readPrivate reads which directories a service has for itself.
+func readPrivate(t *syntax.Tree, it *syntax.Item, key string) ([]string, error) {
+	out, offsets, err := t.Strings(it, key)
 	if err != nil {
 		return nil, err
 	}
@@ -15,9 +17,9 @@ func (r *reader) private(it *item, key string) ([]string, error) {
 	for i, name := range out {
 		switch {
 		case !slices.Contains(known, name):
-			return nil, r.fail(offsets[i], key, fmt.Sprintf("found %s, want %s", ellipsis(name), quoteList(known)), didYouMean(Nearest(name, known)))
+			return nil, t.Fail(offsets[i], key, fmt.Sprintf("found %s, want %s", syntax.Ellipsis(name), syntax.QuoteList(known)), syntax.DidYouMean(syntax.Nearest(name, known)))
 		case slices.Contains(out[:i], name):
-			return nil, r.fail(offsets[i], key, ellipsis(name)+" is named twice", "")
+			return nil, t.Fail(offsets[i], key, syntax.Ellipsis(name)+" is named twice", "")
 		}
 	}
 	return out, nil

@@ -1,7 +1,6 @@
 package project
 
 import (
-	"bytes"
 	"fmt"
 	"path/filepath"
 	"regexp"
@@ -10,6 +9,8 @@ import (
 	"sync"
 
 	"lodge/internal/loopback"
+	"lodge/internal/project/dotenv"
+	"lodge/internal/project/syntax"
 )
 
 // A Procfile (https://ddollar.github.io/foreman/#PROCFILE) has a line
@@ -32,14 +33,14 @@ var procfileLine = sync.OnceValue(func() *regexp.Regexp { return regexp.MustComp
 
 // parseProcfile reads the text of a Procfile. env is that of the .env file
 // beside it.
-func parseProcfile(path string, data []byte, env []variable) (*Project, error) {
-	src := newSource(path, data)
-	if err := src.checkText(); err != nil {
+func parseProcfile(path string, data []byte, env []dotenv.Variable) (*Project, error) {
+	src := syntax.NewSource(path, data)
+	if err := src.CheckText(); err != nil {
 		return nil, err
 	}
 	p := &Project{Dir: filepath.Dir(path), ConfigPath: path, Isolation: loopback.Overlay}
 	for _, v := range env {
-		p.setEnv(v.name, v.value)
+		p.setEnv(v.Name, v.Value)
 	}
 	type origin struct {
 		written string
@@ -48,42 +49,42 @@ func parseProcfile(path string, data []byte, env []variable) (*Project, error) {
 	origins := map[string]origin{}
 	port := procfilePort
 	for _, v := range env {
-		if n, err := strconv.ParseUint(v.value, 10, 16); v.name == "PORT" && err == nil && n > 0 {
+		if n, err := strconv.ParseUint(v.Value, 10, 16); v.Name == "PORT" && err == nil && n > 0 {
 			port = int(n)
 		}
 	}
-	for _, l := range src.lines() {
-		if l.text == "" || l.text[0] == '#' {
+	for _, l := range src.Lines() {
+		if l.Text == "" || l.Text[0] == '#' {
 			continue
 		}
-		m := procfileLine().FindStringSubmatchIndex(l.text)
+		m := procfileLine().FindStringSubmatchIndex(l.Text)
 		if m == nil {
-			return nil, src.procfileProblem(l)
+			return nil, procfileProblem(src, l)
 		}
-		written, command := l.text[m[2]:m[3]], strings.TrimRight(l.text[m[4]:m[5]], " \t")
+		written, command := l.Text[m[2]:m[3]], strings.TrimRight(l.Text[m[4]:m[5]], " \t")
 		name := strings.ReplaceAll(strings.ToLower(written), "_", "-")
 		if problem := labelProblem(name); problem != "" {
-			return nil, src.fail(l.offset, written, "not a service name: "+problem, didYouMean(toLabel(name)))
+			return nil, src.Fail(l.Offset, written, "not a service name: "+problem, syntax.DidYouMean(toLabel(name)))
 		}
 		if first, taken := origins[name]; taken {
 			message := fmt.Sprintf("already defined on line %d", first.line)
 			if first.written != written {
 				message = fmt.Sprintf("%s on line %d has the same name: both become %q", first.written, first.line, name)
 			}
-			return nil, src.fail(l.offset, written, message, "two services need two names")
+			return nil, src.Fail(l.Offset, written, message, "two services need two names")
 		}
-		origins[name] = origin{written, src.line(l.offset)}
+		origins[name] = origin{written, src.Line(l.Offset)}
 		problem := commandProblem(command)
 		if strings.ContainsRune(command, 0) {
 			problem = "the command has a NUL character in it"
 		}
 		if problem != "" {
-			return nil, src.fail(l.offset+m[4], written, problem, "")
+			return nil, src.Fail(l.Offset+m[4], written, problem, "")
 		}
 		s := newService(name, p.Dir)
 		s.Command = command
 		for _, v := range env {
-			s.setEnv(v.name, v.value)
+			s.setEnv(v.Name, v.Value)
 		}
 		// Past the last port foreman hands out numbers that are no ports.
 		if n := port + procfilePortStep*len(p.Services); n <= 65535 {
@@ -93,44 +94,24 @@ func parseProcfile(path string, data []byte, env []variable) (*Project, error) {
 		p.Services = append(p.Services, s)
 	}
 	if len(p.Services) == 0 {
-		return nil, src.fail(0, "", "the project has no services", "add one: web: COMMAND")
+		return nil, src.Fail(0, "", "the project has no services", "add one: web: COMMAND")
 	}
 	return p, nil
 }
 
-// textLine is a line without its end and without the blanks around it. offset
-// is where its text begins in the file.
-type textLine struct {
-	text   string
-	offset int
-}
-
-// lines splits the text at LF or CR LF.
-func (s source) lines() []textLine {
-	var out []textLine
-	offset := 0
-	for line := range bytes.Lines(s.data) {
-		text := strings.TrimRight(string(line), "\r\n\t ")
-		trimmed := strings.TrimLeft(text, "\t ")
-		out = append(out, textLine{trimmed, offset + len(text) - len(trimmed)})
-		offset += len(line)
-	}
-	return out
-}
-
 // procfileProblem reports what is wrong with a line that is not "name: command".
-func (s source) procfileProblem(l textLine) error {
-	name, _, colon := strings.Cut(l.text, ":")
+func procfileProblem(s syntax.Source, l syntax.TextLine) error {
+	name, _, colon := strings.Cut(l.Text, ":")
 	name = strings.TrimSpace(name)
 	switch {
 	case !colon:
-		return s.fail(l.offset, "", fmt.Sprintf("found %s, want name: command", ellipsis(l.text)), "")
+		return s.Fail(l.Offset, "", fmt.Sprintf("found %s, want name: command", syntax.Ellipsis(l.Text)), "")
 	case name == "":
-		return s.fail(l.offset, "", "a service's name is missing before the colon", "")
+		return s.Fail(l.Offset, "", "a service's name is missing before the colon", "")
 	}
 	hint := ""
 	if fixed := toLabel(name); fixed != "" {
-		hint = didYouMean(fixed)
+		hint = syntax.DidYouMean(fixed)
 	}
-	return s.fail(l.offset, "", fmt.Sprintf("%s is not a service name: it has letters, digits, - and _", ellipsis(name)), hint)
+	return s.Fail(l.Offset, "", fmt.Sprintf("%s is not a service name: it has letters, digits, - and _", syntax.Ellipsis(name)), hint)
 }

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 
+	"lodge/internal/project/dotenv"
+	"lodge/internal/project/syntax"
 	"lodge/internal/refs"
 )
 
@@ -17,7 +19,7 @@ const DotenvName = ".env"
 
 // vars is what a lodge.toml says about variables, as it is written.
 type vars struct {
-	source
+	syntax.Source
 	start string // the directory in which Load started
 	level
 	services map[string]*level
@@ -45,7 +47,7 @@ type envFile struct {
 	required bool
 }
 
-func newVars(src source) *vars { return &vars{source: src, services: map[string]*level{}} }
+func newVars(src syntax.Source) *vars { return &vars{Source: src, services: map[string]*level{}} }
 
 func (v *vars) of(service string) *level {
 	l := v.services[service]
@@ -163,7 +165,7 @@ func (r *resolver) base() (*scope, error) {
 // symbolic link that leads nowhere, where nobody said that it may be missing.
 func brokenLink(f envFile) error {
 	if target, err := os.Readlink(f.path); err == nil && f.key == "" {
-		return fmt.Errorf("read %s: it is a symbolic link to %s, which is not there", f.path, ellipsis(target))
+		return fmt.Errorf("read %s: it is a symbolic link to %s, which is not there", f.path, syntax.Ellipsis(target))
 	}
 	return nil
 }
@@ -187,10 +189,10 @@ func (r *resolver) files(files []envFile, into *scope, callerFirst bool) error {
 			return err
 		}
 		for _, v := range env {
-			if value, ok := r.shell[v.name]; ok && callerFirst {
-				v.value = value
+			if value, ok := r.shell[v.Name]; ok && callerFirst {
+				v.Value = value
 			}
-			into.set(v.name, refs.Quote(v.value))
+			into.set(v.Name, refs.Quote(v.Value))
 		}
 		if err := r.bound(into, f); err != nil {
 			return err
@@ -200,26 +202,26 @@ func (r *resolver) files(files []envFile, into *scope, callerFirst bool) error {
 }
 
 // file reads an env file, which may refer to variables of those before it.
-func (r *resolver) file(f envFile, before *scope) ([]variable, error) {
+func (r *resolver) file(f envFile, before *scope) ([]dotenv.Variable, error) {
 	data, err := readFile(f.path, maxConfig)
 	if errors.Is(err, fs.ErrNotExist) {
 		if !f.required {
 			return nil, brokenLink(f)
 		}
-		return nil, r.vars.fail(f.offset, f.key, "there is no file "+ellipsis(r.shown(f.path)), "write { path = …, required = false } for one that may be missing")
+		return nil, r.vars.Fail(f.offset, f.key, "there is no file "+syntax.Ellipsis(r.shown(f.path)), "write { path = …, required = false } for one that may be missing")
 	}
 	if err == nil {
 		err = checkOwner(f.path, r.vars.start)
 	}
 	if err != nil && f.key != "" {
-		return nil, r.vars.fail(f.offset, f.key, err.Error(), "")
+		return nil, r.vars.Fail(f.offset, f.key, err.Error(), "")
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%w (%s is read by default; env_file = [] in %s reads none)", err, DotenvName, ConfigName)
 	}
-	src := newSource(f.path, data)
-	src.shown = r.shown(f.path)
-	return parseDotenv(src, func(name string) (string, bool) {
+	src := syntax.NewSource(f.path, data)
+	src.Shown = r.shown(f.path)
+	return dotenv.Parse(src, func(name string) (string, bool) {
 		if v, ok := r.shell[name]; ok {
 			return v, true
 		}
@@ -285,11 +287,11 @@ func (r *resolver) table(env []entry, in *scope, s *Service, set func(name, valu
 		}
 		var p *refs.Problem
 		if errors.As(err, &p) {
-			hint := hintOf(p, "$$ is a literal $")
+			hint := dotenv.HintOf(p, "$$ is a literal $")
 			if below := slices.IndexFunc(env, func(o entry) bool { return p.Text == o.name+" is not set" }); below >= 0 {
 				hint = env[below].name + " is set below: a variable sees those above it"
 			}
-			return r.vars.fail(r.vars.within(e, p.Offset), e.key, p.Text, hint)
+			return r.vars.Fail(r.vars.within(e, p.Offset), e.key, p.Text, hint)
 		}
 		if err != nil {
 			return err
@@ -298,9 +300,9 @@ func (r *resolver) table(env []entry, in *scope, s *Service, set func(name, valu
 		total += size
 		switch {
 		case size > refs.MaxValue:
-			return r.vars.fail(e.offset, e.key, tooLarge, refs.HintTooLarge)
-		case total > maxVariables:
-			return r.vars.fail(e.offset, e.key, tooLargeTogether(), "")
+			return r.vars.Fail(e.offset, e.key, dotenv.TooLarge, refs.HintTooLarge)
+		case total > dotenv.MaxVariables:
+			return r.vars.Fail(e.offset, e.key, dotenv.TooLargeTogether(), "")
 		}
 		done[e.name] = text
 		set(e.name, text)
@@ -341,7 +343,7 @@ func (r *resolver) outer(name string, s *Service) (string, bool) {
 // within returns where a byte of a variable's text stands in the file, or where
 // its value begins if that has escapes or several lines.
 func (v *vars) within(e entry, offset int) int {
-	rest := v.data[e.offset:]
+	rest := v.Data[e.offset:]
 	if len(rest) > 0 && (rest[0] == '"' || rest[0] == '\'') && strings.HasPrefix(string(rest[1:min(len(rest), 1+len(e.text))]), e.text) && !strings.Contains(e.text, "\n") {
 		return e.offset + 1 + offset
 	}

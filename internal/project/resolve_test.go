@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"lodge/internal/project/syntax"
 )
 
 // resolved loads a project from files and resolves its variables.
@@ -150,7 +152,7 @@ func TestResolveErrors(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := resolved(t, c.files)
-			var e *Error
+			var e *syntax.Error
 			if !errors.As(err, &e) || err.Error() != c.want {
 				t.Errorf("got  %v\nwant %s", err, c.want)
 			}

@@ -11,19 +11,14 @@ import (
 	"github.com/pelletier/go-toml/v2/unstable"
 
 	"lodge/internal/loopback"
+	"lodge/internal/project/syntax"
 )
 
 // reader turns the tree of a lodge.toml into a Project.
 type reader struct {
-	*tree
-	project *Project
-	// at holds where things were written that are checked against each other
-	// once everything was read.
-	needs       map[string][]int
-	refs        []reference
-	portNames   []portNameAt
-	ports       map[Port]string
-	defaultItem *item
+	checks
+	ports       map[Port]string // the service that has a port
+	defaultItem *syntax.Item
 }
 
 var (
@@ -50,21 +45,23 @@ var synonyms = map[string]string{
 // parseTOML reads the text of a lodge.toml. The path gives the project's
 // directory and appears in errors. Name is only set where the file sets it.
 func parseTOML(path string, data []byte) (*Project, error) {
-	src := newSource(path, data)
-	if err := src.checkText(); err != nil {
+	src := syntax.NewSource(path, data)
+	if err := src.CheckText(); err != nil {
 		return nil, err
 	}
-	t, err := parseTree(src)
+	t, err := syntax.ParseTree(src)
 	if err != nil {
 		return nil, err
 	}
 	r := &reader{
-		tree:    t,
-		project: &Project{Dir: filepath.Dir(path), ConfigPath: path, Isolation: loopback.Overlay},
-		needs:   map[string][]int{},
-		ports:   map[Port]string{},
+		checks: checks{
+			Tree:    t,
+			project: &Project{Dir: filepath.Dir(path), ConfigPath: path, Isolation: loopback.Overlay},
+			needs:   map[string][]int{},
+		},
+		ports: map[Port]string{},
 	}
-	r.project.vars = newVars(t.source)
+	r.project.vars = newVars(t.Source)
 	if err := r.read(); err != nil {
 		return nil, err
 	}
@@ -74,29 +71,29 @@ func parseTOML(path string, data []byte) (*Project, error) {
 func (r *reader) read() error {
 	// The version comes first: what a newer lodge writes may be unknown here,
 	// and that is then the better explanation.
-	if it, ok := r.root.items["version"]; ok {
+	if it, ok := r.Root.Items["version"]; ok {
 		if err := r.version(it); err != nil {
 			return err
 		}
 	}
-	for _, key := range r.root.keys {
-		it := r.root.items[key]
+	for _, key := range r.Root.Keys {
+		it := r.Root.Items[key]
 		var err error
 		switch key {
 		case "version":
 		case "name":
-			r.project.Name, err = r.label(it, key)
+			r.project.Name, err = readLabel(r.Tree, it, key)
 		case "isolation":
 			var s string
-			s, err = r.oneOf(it, key, []string{string(loopback.Overlay), string(loopback.Strict)})
+			s, err = r.OneOf(it, key, []string{string(loopback.Overlay), string(loopback.Strict)})
 			r.project.Isolation = loopback.Isolation(s)
 		case "default":
 			r.defaultItem = it
-			r.project.Default, err = r.str(it, key)
+			r.project.Default, err = r.Str(it, key)
 		case "env":
-			r.project.vars.env, err = r.env(it, key)
+			r.project.vars.env, err = readEnv(r.Tree, it, key)
 		case "env_file":
-			r.project.vars.files, err = r.envFiles(it, key)
+			r.project.vars.files, err = readEnvFiles(r.Tree, r.project.Dir, it, key)
 			r.project.vars.given = true
 		case "services":
 			err = r.services(it)
@@ -109,14 +106,14 @@ func (r *reader) read() error {
 	}
 	if len(r.project.Services) == 0 {
 		offset := 0
-		if it, ok := r.root.items["services"]; ok {
-			offset = it.offset
+		if it, ok := r.Root.Items["services"]; ok {
+			offset = it.Offset
 		}
-		return r.fail(offset, "", "the project has no services", `add one: [services.web] with command = "…"`)
+		return r.Fail(offset, "", "the project has no services", `add one: [services.web] with command = "…"`)
 	}
 	if it := r.defaultItem; it != nil {
 		if _, ok := r.project.Service(r.project.Default); !ok {
-			return r.noService(it.value.offset, "default", r.project.Default)
+			return r.noService(it.Value.Offset, "default", r.project.Default)
 		}
 	}
 	if err := r.checkPortNames(); err != nil {
@@ -128,74 +125,74 @@ func (r *reader) read() error {
 	return r.checkRefs()
 }
 
-func (r *reader) version(it *item) error {
-	n, err := r.integer(it, "version", "a number", "")
+func (r *reader) version(it *syntax.Item) error {
+	n, err := r.Integer(it, "version", "a number", "")
 	switch {
 	case err != nil:
 		return err
 	case n > Version:
-		return r.fail(it.value.offset, "", fmt.Sprintf("version %d is newer than this lodge reads", n), fmt.Sprintf("it reads version %d", Version))
+		return r.Fail(it.Value.Offset, "", fmt.Sprintf("version %d is newer than this lodge reads", n), fmt.Sprintf("it reads version %d", Version))
 	case n < Version:
-		return r.fail(it.value.offset, "", fmt.Sprintf("there is no version %d", n), fmt.Sprintf("write version = %d", Version))
+		return r.Fail(it.Value.Offset, "", fmt.Sprintf("there is no version %d", n), fmt.Sprintf("write version = %d", Version))
 	}
 	return nil
 }
 
-func (r *reader) unknownTop(it *item) error {
-	message := fmt.Sprintf("unknown key %s", ellipsis(it.key))
-	hint := didYouMean(Nearest(it.key, topKeys))
+func (r *reader) unknownTop(it *syntax.Item) error {
+	message := fmt.Sprintf("unknown key %s", syntax.Ellipsis(it.Key))
+	hint := syntax.DidYouMean(syntax.Nearest(it.Key, topKeys))
 	switch {
 	case hint != "":
-	case it.key == "service":
-		hint = didYouMean("services")
-	case it.value.table != nil && it.value.table.items["command"] != nil:
-		hint = fmt.Sprintf("did you mean [%s]?", dotKey("services", it.key))
-	case slices.Contains(serviceKeys, it.key):
+	case it.Key == "service":
+		hint = syntax.DidYouMean("services")
+	case it.Value.Table != nil && it.Value.Table.Items["command"] != nil:
+		hint = fmt.Sprintf("did you mean [%s]?", syntax.DotKey("services", it.Key))
+	case slices.Contains(serviceKeys, it.Key):
 		hint = "it belongs to a service, such as [services.web]"
 	default:
 		hint = "known here: " + strings.Join(topKeys, ", ")
 	}
-	return r.fail(it.offset, "", message, hint)
+	return r.Fail(it.Offset, "", message, hint)
 }
 
-func (r *reader) services(it *item) error {
-	if it.value.table == nil {
+func (r *reader) services(it *syntax.Item) error {
+	if it.Value.Table == nil {
 		hint := "write [services.web], one table for each service"
-		return r.wrongType(it.value, "services", "a table", hint)
+		return r.WrongType(it.Value, "services", "a table", hint)
 	}
-	for _, name := range it.value.table.keys {
-		if err := r.service(it.value.table.items[name]); err != nil {
+	for _, name := range it.Value.Table.Keys {
+		if err := r.service(it.Value.Table.Items[name]); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (r *reader) service(it *item) error {
-	key := dotKey("services", it.key)
-	if problem := labelProblem(it.key); problem != "" {
-		return r.fail(it.offset, key, "not a service name: "+problem, didYouMean(toLabel(it.key)))
+func (r *reader) service(it *syntax.Item) error {
+	key := syntax.DotKey("services", it.Key)
+	if problem := labelProblem(it.Key); problem != "" {
+		return r.Fail(it.Offset, key, "not a service name: "+problem, syntax.DidYouMean(toLabel(it.Key)))
 	}
-	v := it.value
-	if v.table == nil {
+	v := it.Value
+	if v.Table == nil {
 		hint := ""
-		if v.kind == unstable.String {
-			hint = fmt.Sprintf("write %s = { command = %s }", it.key, ellipsis(v.text))
+		if v.Kind == unstable.String {
+			hint = fmt.Sprintf("write %s = { command = %s }", it.Key, syntax.Ellipsis(v.Text))
 		}
-		return r.wrongType(v, key, "a table", hint)
+		return r.WrongType(v, key, "a table", hint)
 	}
-	s := newService(it.key, r.project.Dir)
-	for _, name := range v.table.keys {
-		sub := v.table.items[name]
-		if err := r.serviceKey(&s, sub, key+"."+dotKey(sub.key), key); err != nil {
+	s := newService(it.Key, r.project.Dir)
+	for _, name := range v.Table.Keys {
+		sub := v.Table.Items[name]
+		if err := r.serviceKey(&s, sub, key+"."+syntax.DotKey(sub.Key), key); err != nil {
 			return err
 		}
 	}
 	if s.Command == "" {
-		return r.fail(it.offset, key, "command is missing", `add command = "…"`)
+		return r.Fail(it.Offset, key, "command is missing", `add command = "…"`)
 	}
 	if s.Idle != 0 && !s.OnRequest {
-		return r.fail(v.table.items["idle"].offset, key, "idle is set, and nothing would start the service again", `add start = "on-request"`)
+		return r.Fail(v.Table.Items["idle"].Offset, key, "idle is set, and nothing would start the service again", `add start = "on-request"`)
 	}
 	r.serviceRefs(s.Name)
 	r.project.Services = append(r.project.Services, s)
@@ -204,118 +201,118 @@ func (r *reader) service(it *item) error {
 
 // serviceKey reads one key of a service. key is its full name and parent that
 // of the service.
-func (r *reader) serviceKey(s *Service, it *item, key, parent string) (err error) {
-	switch it.key {
+func (r *reader) serviceKey(s *Service, it *syntax.Item, key, parent string) (err error) {
+	switch it.Key {
 	case "command":
 		err = r.command(s, it, key)
 	case "dir":
 		var dir string
-		if dir, err = r.str(it, key); err == nil && !filepath.IsAbs(dir) {
+		if dir, err = r.Str(it, key); err == nil && !filepath.IsAbs(dir) {
 			dir = filepath.Join(r.project.Dir, dir)
 		}
 		s.Dir = filepath.Clean(dir)
 	case "needs":
-		s.Needs, r.needs[s.Name], err = r.strings(it, key)
+		s.Needs, r.needs[s.Name], err = r.Strings(it, key)
 	case "env":
 		var env []entry
-		env, err = r.env(it, key)
+		env, err = readEnv(r.Tree, it, key)
 		r.project.vars.of(s.Name).env = env
 		for _, e := range env {
 			s.setEnv(e.name, e.text)
 		}
 	case "env_file":
 		v := r.project.vars.of(s.Name)
-		v.files, err = r.envFiles(it, key)
+		v.files, err = readEnvFiles(r.Tree, r.project.Dir, it, key)
 		v.given = true
 	case "watch":
 		var offsets []int
-		s.Watch, offsets, err = r.strings(it, key)
+		s.Watch, offsets, err = r.Strings(it, key)
 		for i := 0; err == nil && i < len(s.Watch); i++ {
 			if problem, hint := watchProblem(s.Watch[i]); problem != "" {
-				err = r.fail(offsets[i], key, problem, hint)
+				err = r.Fail(offsets[i], key, problem, hint)
 			}
 		}
 	case "http":
-		err = r.http(s, it, key)
+		err = readHTTP(r.Tree, r.project.Dir, s, it, key)
 	case "names":
 		err = r.portNamesOf(s, it, key)
 	case "watch_fallback":
 		var v string
-		v, err = r.oneOf(it, key, []string{string(WatchPoll), string(WatchNone)})
+		v, err = r.OneOf(it, key, []string{string(WatchPoll), string(WatchNone)})
 		s.WatchFallback = WatchFallback(v)
 	case "cross_site":
 		var v string
-		v, err = r.oneOf(it, key, []string{string(CrossSiteRefuse), string(CrossSiteAllow)})
+		v, err = r.OneOf(it, key, []string{string(CrossSiteRefuse), string(CrossSiteAllow)})
 		s.CrossSite = CrossSite(v)
 	case "tty":
 		var text string
-		text, err = r.typed(it.value, key, unstable.Bool, "true or false", "")
+		text, err = r.Typed(it.Value, key, unstable.Bool, "true or false", "")
 		s.TTY = text == "true"
 	case "private":
-		s.Private, err = r.private(it, key)
+		s.Private, err = readPrivate(r.Tree, it, key)
 	case "host":
-		s.Host, err = r.oneOf(it, key, []string{HostName, HostLocalhost})
+		s.Host, err = r.OneOf(it, key, []string{HostName, HostLocalhost})
 	case "plain_http":
 		var v string
-		v, err = r.oneOf(it, key, []string{string(PlainServe), string(PlainRedirect)})
+		v, err = r.OneOf(it, key, []string{string(PlainServe), string(PlainRedirect)})
 		s.PlainHTTP = PlainHTTP(v)
 	case "start":
-		s.OnRequest, err = r.start(it, key)
+		s.OnRequest, err = readStart(r.Tree, it, key)
 	case "idle":
-		s.Idle, err = r.duration(it, key, 1)
+		s.Idle, err = r.Duration(it, key, 1)
 	case "port":
 		s.Port, err = r.port(s, it, key, s.Listen)
 	case "listen":
 		s.Listen, err = r.port(s, it, key, s.Port)
 	case "ready":
-		s.Ready, err = r.ready(it, key)
+		s.Ready, err = readReady(r.Tree, it, key)
 	case "restart":
 		s.Restart, err = r.restart(it, key)
 	case "stop_signal":
-		s.StopSignal, err = r.signal(it, key)
+		s.StopSignal, err = readSignal(r.Tree, it, key)
 	case "stop_grace":
-		s.StopGrace, err = r.duration(it, key, 0)
+		s.StopGrace, err = r.Duration(it, key, 0)
 	case "ready_timeout":
-		s.ReadyTimeout, err = r.duration(it, key, 1)
+		s.ReadyTimeout, err = r.Duration(it, key, 1)
 	default:
-		hint := didYouMean(Nearest(it.key, serviceKeys))
-		if meant, ok := synonyms[strings.ToLower(strings.ReplaceAll(it.key, "-", "_"))]; ok {
-			hint = didYouMean(meant)
+		hint := syntax.DidYouMean(syntax.Nearest(it.Key, serviceKeys))
+		if meant, ok := synonyms[strings.ToLower(strings.ReplaceAll(it.Key, "-", "_"))]; ok {
+			hint = syntax.DidYouMean(meant)
 		}
 		switch {
 		case hint != "":
-		case slices.Contains(topKeys, it.key):
+		case slices.Contains(topKeys, it.Key):
 			hint = "it belongs at the top, before the first [services.…]"
 		default:
 			hint = "known here: " + strings.Join(serviceKeys, ", ")
 		}
-		err = r.fail(it.offset, parent, fmt.Sprintf("unknown key %s", ellipsis(it.key)), hint)
+		err = r.Fail(it.Offset, parent, fmt.Sprintf("unknown key %s", syntax.Ellipsis(it.Key)), hint)
 	}
 	return err
 }
 
 // command reads a line for a shell, or an argument list.
-func (r *reader) command(s *Service, it *item, key string) error {
-	v := it.value
-	if v.kind == unstable.Array {
-		args, offsets, err := r.strings(it, key)
+func (r *reader) command(s *Service, it *syntax.Item, key string) error {
+	v := it.Value
+	if v.Kind == unstable.Array {
+		args, offsets, err := r.Strings(it, key)
 		switch {
 		case err != nil:
 			return err
 		case len(args) == 0:
-			return r.fail(v.offset, key, "the command is empty", "")
+			return r.Fail(v.Offset, key, "the command is empty", "")
 		case strings.TrimSpace(args[0]) == "":
-			return r.fail(offsets[0], key, "the program's name is empty", "")
+			return r.Fail(offsets[0], key, "the program's name is empty", "")
 		}
 		s.Args, s.Command = args, quoteWords(args)
 		return nil
 	}
-	line, err := r.typed(v, key, unstable.String, "a string, or an array of strings", "")
+	line, err := r.Typed(v, key, unstable.String, "a string, or an array of strings", "")
 	if err != nil {
 		return err
 	}
 	if problem := commandProblem(line); problem != "" {
-		return r.fail(v.offset, key, problem, "")
+		return r.Fail(v.Offset, key, problem, "")
 	}
 	s.Command = line
 	return nil
@@ -323,47 +320,47 @@ func (r *reader) command(s *Service, it *item, key string) error {
 
 // port reads "auto" or a number. other is what the service has set under the
 // key that excludes this one.
-func (r *reader) port(s *Service, it *item, key string, other Port) (Port, error) {
+func (r *reader) port(s *Service, it *syntax.Item, key string, other Port) (Port, error) {
 	if other.IsSet() {
-		return "", r.fail(it.offset, dotKey("services", s.Name), "port and listen are both set", "listen holds the port by itself: keep only that, or only port")
+		return "", r.Fail(it.Offset, syntax.DotKey("services", s.Name), "port and listen are both set", "listen holds the port by itself: keep only that, or only port")
 	}
-	v := it.value
-	if v.kind == unstable.String {
-		if v.text != string(AutoPort) {
-			hint := didYouMean(Nearest(v.text, []string{string(AutoPort)}))
-			if n, err := strconv.ParseUint(v.text, 10, 16); err == nil && n > 0 {
-				hint = fmt.Sprintf("write %s = %d, without quotes", it.key, n)
+	v := it.Value
+	if v.Kind == unstable.String {
+		if v.Text != string(AutoPort) {
+			hint := syntax.DidYouMean(syntax.Nearest(v.Text, []string{string(AutoPort)}))
+			if n, err := strconv.ParseUint(v.Text, 10, 16); err == nil && n > 0 {
+				hint = fmt.Sprintf("write %s = %d, without quotes", it.Key, n)
 			}
-			return "", r.fail(v.offset, key, fmt.Sprintf("found %s, want \"auto\" or a port from 1 to 65535", ellipsis(v.text)), hint)
+			return "", r.Fail(v.Offset, key, fmt.Sprintf("found %s, want \"auto\" or a port from 1 to 65535", syntax.Ellipsis(v.Text)), hint)
 		}
 		return AutoPort, nil
 	}
-	if v.kind == unstable.Bool {
-		return "", r.wrongType(v, key, `"auto" or a port from 1 to 65535`, fmt.Sprintf("write %s = \"auto\" for any free port", it.key))
+	if v.Kind == unstable.Bool {
+		return "", r.WrongType(v, key, `"auto" or a port from 1 to 65535`, fmt.Sprintf("write %s = \"auto\" for any free port", it.Key))
 	}
-	n, err := r.portNumber(it, key, `"auto" or `)
+	n, err := r.PortNumber(it, key, `"auto" or `)
 	if err != nil {
 		return "", err
 	}
 	p := Port(strconv.Itoa(int(n)))
 	if first, taken := r.ports[p]; taken {
-		return "", r.fail(v.offset, key, fmt.Sprintf("port %s is taken by %s", p, first), "two services of a project share one localhost")
+		return "", r.Fail(v.Offset, key, fmt.Sprintf("port %s is taken by %s", p, first), "two services of a project share one localhost")
 	}
-	r.ports[p] = dotKey("services", s.Name)
+	r.ports[p] = syntax.DotKey("services", s.Name)
 	return p, nil
 }
 
-func (r *reader) restart(it *item, key string) (Restart, error) {
+func (r *reader) restart(it *syntax.Item, key string) (Restart, error) {
 	policies := []string{string(RestartOnFailure), string(RestartAlways), string(RestartNever)}
-	policy, err := r.oneOf(it, key, policies)
-	var e *Error
+	policy, err := r.OneOf(it, key, policies)
+	var e *syntax.Error
 	if errors.As(err, &e) && e.Hint == "" {
 		// Words of other tools, and what looks like a switch.
-		switch it.value.text {
+		switch it.Value.Text {
 		case "false", "no", "off":
-			e.Hint = didYouMean(string(RestartNever))
+			e.Hint = syntax.DidYouMean(string(RestartNever))
 		case "true", "yes", "on", "unless-stopped":
-			e.Hint = didYouMean(string(RestartAlways))
+			e.Hint = syntax.DidYouMean(string(RestartAlways))
 		}
 	}
 	return Restart(policy), err

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"path"
 	"strings"
+
+	"lodge/internal/project/syntax"
 )
 
 // watchProblem reports why a pattern cannot be watched, and what to write
@@ -16,18 +18,18 @@ func watchProblem(pattern string) (problem, hint string) {
 	case strings.Trim(bare, " \t/") == "":
 		return "a pattern cannot be empty", ""
 	case strings.ContainsAny(bare, "{}"):
-		return fmt.Sprintf("%s has braces, which patterns do not know", ellipsis(pattern)), "write one pattern for each"
+		return fmt.Sprintf("%s has braces, which patterns do not know", syntax.Ellipsis(pattern)), "write one pattern for each"
 	}
 	for _, segment := range strings.Split(bare, "/") {
 		switch {
 		case segment == "..":
-			return fmt.Sprintf("%s leads out of the service's dir", ellipsis(pattern)), ""
+			return fmt.Sprintf("%s leads out of the service's dir", syntax.Ellipsis(pattern)), ""
 		case segment != "**" && strings.Contains(segment, "**"):
-			return fmt.Sprintf("%s has ** beside other characters", ellipsis(pattern)),
+			return fmt.Sprintf("%s has ** beside other characters", syntax.Ellipsis(pattern)),
 				fmt.Sprintf("did you mean %q?", strings.Replace(pattern, segment, strings.ReplaceAll(segment, "**", "**/*"), 1))
 		}
 		if _, err := path.Match(segment, "x"); err != nil {
-			return fmt.Sprintf("%s is not a pattern: a [ is not closed, a range is wrong, or a backslash ends it", ellipsis(pattern)), ""
+			return fmt.Sprintf("%s is not a pattern: a [ is not closed, a range is wrong, or a backslash ends it", syntax.Ellipsis(pattern)), ""
 		}
 	}
 	return "", ""

@@ -19,10 +19,10 @@ type part struct {
 	conn int
 }
 
-// parts returns the dumps that a query needs of one namespace, in which expect
+// partsOf returns the dumps that a query needs of one namespace, in which expect
 // TCP sockets are expected. The main table of TCP takes longest: the others are
 // read on a second Conn meanwhile.
-func (q *Query) parts(space, expect int) []*part {
+func partsOf(q *Query, space, expect int) []*part {
 	var out []*part
 	code := q.Filter.bytecode()
 	add := func(conn int, proto, family, number byte, states uint32) {
@@ -60,13 +60,13 @@ func (q *Query) parts(space, expect int) []*part {
 	return out
 }
 
-// dump reads the sockets of all spaces.
-func (s *Snapshot) dump(ctx context.Context, q *Query) error {
+// dumpAll reads the sockets of all spaces.
+func dumpAll(ctx context.Context, s *Snapshot, q *Query) error {
 	var parts []*part
 	var wg sync.WaitGroup
 	for i := range s.spaces {
 		sp := &s.spaces[i]
-		mine := q.parts(i, sp.expect)
+		mine := partsOf(q, i, sp.expect)
 		parts = append(parts, mine...)
 		for n, conn := range sp.conns {
 			wg.Go(func() {
@@ -117,13 +117,13 @@ func (s *Snapshot) dump(ctx context.Context, q *Query) error {
 		s.unix = append(s.unix, p.Unix...)
 		p.Recs, p.Infos, p.Unix = nil, nil, nil
 	}
-	s.dropDoubleBound()
+	dropDoubleBound(s)
 	return nil
 }
 
 // dropDoubleBound leaves out bound sockets that had begun to listen or connect
 // when the main table was read: both tables were read at the same time.
-func (s *Snapshot) dropDoubleBound() {
+func dropDoubleBound(s *Snapshot) {
 	var bound map[uint64]int
 	for i := range s.recs {
 		if r := &s.recs[i]; r.Proto == diag.ProtoTCP && r.State == diag.StateClose && r.Cookie != 0 {

@@ -13,19 +13,19 @@ import (
 )
 
 // findOwners finds the processes that hold the wanted sockets and their peers.
-func (s *Snapshot) findOwners(ctx context.Context, q *Query) error {
+func findOwners(ctx context.Context, s *Snapshot, q *Query) error {
 	n := 0
-	s.eachSought(func(*diag.Record) { n++ })
+	eachSought(s, func(*diag.Record) { n++ })
 	s.set = holders.NewInodeSet(n)
-	s.eachSought(func(r *diag.Record) { s.set.Add(r.Inode) })
+	eachSought(s, func(r *diag.Record) { s.set.Add(r.Inode) })
 	if len(q.Homes) > 0 {
-		s.markHomes(q.Homes)
+		markHomes(s, q.Homes)
 	}
 	if q.Live != nil {
 		owners, err := q.Live.Owners(ctx)
 		switch {
 		case err == nil:
-			return s.takeLive(ctx, q, owners)
+			return takeLive(ctx, s, q, owners)
 		case ctx.Err() != nil:
 			return ctx.Err()
 		}
@@ -33,10 +33,10 @@ func (s *Snapshot) findOwners(ctx context.Context, q *Query) error {
 			s.warnings = append(s.warnings, "the live map of sockets does not answer, so /proc is read: "+err.Error())
 		}
 	}
-	f := holders.Request{Want: s.set, Details: q.details(), Homes: q.Homes, Boot: holders.BootTime(), Quick: q.Quick, Hints: q.Hints.ofSearch(), Prefetch: s.ahead}
+	f := holders.Request{Want: s.set, Details: detailsOf(q), Homes: q.Homes, Boot: holders.BootTime(), Quick: q.Quick, Hints: q.Hints.ofSearch(), Prefetch: s.ahead}
 	if q.Quick {
 		f.Cgroups = make(map[uint64]bool)
-		s.eachSought(func(r *diag.Record) {
+		eachSought(s, func(r *diag.Record) {
 			f.Cgroups[r.Cgroup] = r.Cgroup != 0
 			f.Workers = f.Workers || !r.Connected()
 		})
@@ -50,7 +50,7 @@ func (s *Snapshot) findOwners(ctx context.Context, q *Query) error {
 	}
 	f.Prefetch = nil
 	s.processes = first.Processes
-	if err := s.lookAgain(ctx, f, first.Denied == 0 && seesAll()); err != nil {
+	if err := lookAgain(ctx, s, f, first.Denied == 0 && seesAll()); err != nil {
 		return err
 	}
 	if q.Details {
@@ -59,7 +59,7 @@ func (s *Snapshot) findOwners(ctx context.Context, q *Query) error {
 	return nil
 }
 
-func (q *Query) details() holders.Details {
+func detailsOf(q *Query) holders.Details {
 	var d holders.Details
 	if q.Details {
 		d = holders.ReadAll
@@ -71,7 +71,7 @@ func (q *Query) details() holders.Details {
 }
 
 // eachSought calls f with each record whose holders are wanted, with some twice.
-func (s *Snapshot) eachSought(f func(*diag.Record)) {
+func eachSought(s *Snapshot, f func(*diag.Record)) {
 	for i := range s.recs {
 		r := &s.recs[i]
 		if r.Flags&(diag.FlagWanted|diag.FlagGone) != diag.FlagWanted {
@@ -88,16 +88,16 @@ func (s *Snapshot) eachSought(f func(*diag.Record)) {
 
 // markHomes marks the sockets of which one end is a home's: their holders may
 // be services.
-func (s *Snapshot) markHomes(homes []holders.Home) {
+func markHomes(s *Snapshot, homes []holders.Home) {
 	isHome := make(map[netip.Addr]bool, 2*len(homes))
 	for _, h := range homes {
 		isHome[h.IP4], isHome[h.IP6] = h.IP4.IsValid(), h.IP6.IsValid()
 	}
-	s.eachSought(func(r *diag.Record) {
+	eachSought(s, func(r *diag.Record) {
 		if r.Proto == diag.ProtoUnix {
 			return
 		}
-		if slot, ok := s.set.Slot(r.Inode); ok && (isHome[diag.Addr(&r.Local)] || isHome[diag.Addr(&r.Remote)] || s.isMoved(r)) {
+		if slot, ok := s.set.Slot(r.Inode); ok && (isHome[diag.Addr(&r.Local)] || isHome[diag.Addr(&r.Remote)] || isMoved(s, r)) {
 			s.set.MarkHome(slot)
 		}
 	})
@@ -107,20 +107,20 @@ func (s *Snapshot) markHomes(homes []holders.Home) {
 // none by what was found. They were closed meanwhile, or are being handed from
 // one process to another, or their holders may not be seen, or the kernel
 // itself is their holder. all says that every process was seen.
-func (s *Snapshot) lookAgain(ctx context.Context, f holders.Request, all bool) error {
+func lookAgain(ctx context.Context, s *Snapshot, f holders.Request, all bool) error {
 	missing, ask := 0, s.lookups()
 	me := uint32(os.Geteuid())
 	var still []uint32
 	for i := range s.recs {
 		r := &s.recs[i]
-		if r.Inode == 0 || !s.sought(r) || s.set.Held(r.Inode) {
+		if r.Inode == 0 || !isSought(s, r) || s.set.Held(r.Inode) {
 			continue
 		}
 		missing++
 		if missing > lookAgainMost {
 			continue
 		}
-		if err := s.refresh(r, &ask[r.Space]); err != nil {
+		if err := refreshRecord(s, r, &ask[r.Space]); err != nil {
 			return err
 		}
 		if r.Inode != 0 && r.Flags&diag.FlagGone == 0 && (all || r.UID == me && r.Flags&diag.FlagUID != 0) {
@@ -128,7 +128,7 @@ func (s *Snapshot) lookAgain(ctx context.Context, f holders.Request, all bool) e
 		}
 	}
 	if len(still) > 0 {
-		if err := s.searchAgain(ctx, f, still); err != nil {
+		if err := searchAgain(ctx, s, f, still); err != nil {
 			return err
 		}
 	}
@@ -146,15 +146,15 @@ func (s *Snapshot) lookAgain(ctx context.Context, f holders.Request, all bool) e
 // lookAgainMost bounds for how many sockets the kernel is asked again.
 const lookAgainMost = 4096
 
-// sought reports whether the holders of a record are wanted.
-func (s *Snapshot) sought(r *diag.Record) bool {
+// isSought reports whether the holders of a record are wanted.
+func isSought(s *Snapshot, r *diag.Record) bool {
 	_, ok := s.set.Slot(r.Inode)
 	return ok
 }
 
-// refresh asks the kernel for a socket again: it may be gone, or have passed to
+// refreshRecord asks the kernel for a socket again: it may be gone, or have passed to
 // a state in which no process holds it.
-func (s *Snapshot) refresh(r *diag.Record, ask *diag.Lookups) error {
+func refreshRecord(s *Snapshot, r *diag.Record, ask *diag.Lookups) error {
 	if r.Proto == diag.ProtoUnix || r.State == diag.StateClose && r.Proto == diag.ProtoTCP {
 		return nil // cannot be asked for alone
 	}
@@ -176,7 +176,7 @@ func (s *Snapshot) refresh(r *diag.Record, ask *diag.Lookups) error {
 }
 
 // searchAgain searches for the holders of few sockets, once more.
-func (s *Snapshot) searchAgain(ctx context.Context, f holders.Request, inodes []uint32) error {
+func searchAgain(ctx context.Context, s *Snapshot, f holders.Request, inodes []uint32) error {
 	few := holders.NewInodeSet(len(inodes))
 	for _, i := range inodes {
 		few.Add(i)

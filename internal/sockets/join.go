@@ -159,7 +159,7 @@ func joinAcross(recs []diag.Record) {
 }
 
 // joinUnix finds the other end of each Unix socket.
-func (s *Snapshot) joinUnix() {
+func joinUnix(s *Snapshot) {
 	if len(s.unix) == 0 {
 		return
 	}

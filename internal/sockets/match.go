@@ -18,7 +18,7 @@ func (q *Query) matchSocket(s *Snapshot, r *diag.Record) bool {
 		return false
 	}
 	if r.Proto == diag.ProtoUnix {
-		return len(f.Ports) == 0 && len(f.Addresses) == 0 && len(f.Scopes) == 0 && (len(f.Paths) == 0 || s.hasPath(r, f.Paths))
+		return len(f.Ports) == 0 && len(f.Addresses) == 0 && len(f.Scopes) == 0 && (len(f.Paths) == 0 || hasPath(s, r, f.Paths))
 	}
 	if len(f.Paths) > 0 {
 		return false
@@ -37,7 +37,7 @@ func (q *Query) matchSocket(s *Snapshot, r *diag.Record) bool {
 
 // hasPath reports whether one end of a Unix socket's connection has one of the
 // paths.
-func (s *Snapshot) hasPath(r *diag.Record, paths []string) bool {
+func hasPath(s *Snapshot, r *diag.Record, paths []string) bool {
 	if slices.Contains(paths, s.unix[r.Extra-1].Path) {
 		return true
 	}

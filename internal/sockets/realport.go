@@ -10,7 +10,7 @@ import (
 
 // askedPort returns the port that programs inside know for a port of ::1, which
 // is mostly the same.
-func (s *Snapshot) askedPort(proto loopback.Protocol, ip netip.Addr, port uint16) uint16 {
+func askedPort(s *Snapshot, proto loopback.Protocol, ip netip.Addr, port uint16) uint16 {
 	if ip != netip.IPv6Loopback() {
 		return port
 	}
@@ -25,18 +25,18 @@ func (s *Snapshot) askedPort(proto loopback.Protocol, ip netip.Addr, port uint16
 }
 
 // isMoved reports whether an end of a record is a moved socket.
-func (s *Snapshot) isMoved(r *diag.Record) bool {
+func isMoved(s *Snapshot, r *diag.Record) bool {
 	proto := loopback.TCP
 	if r.Proto == diag.ProtoUDP {
 		proto = loopback.UDP
 	}
-	return s.askedPort(proto, diag.Addr(&r.Local), r.LocalPort) != r.LocalPort ||
-		r.Connected() && s.askedPort(proto, diag.Addr(&r.Remote), r.RemotePort) != r.RemotePort
+	return askedPort(s, proto, diag.Addr(&r.Local), r.LocalPort) != r.LocalPort ||
+		r.Connected() && askedPort(s, proto, diag.Addr(&r.Remote), r.RemotePort) != r.RemotePort
 }
 
 // withMoved adds, to the ports that a query asks for, those at which they
 // really are.
-func (q *Query) withMoved() {
+func withMoved(q *Query) {
 	var more []uint16
 	for i := range q.Homes {
 		for _, m := range q.Homes[i].Moved {

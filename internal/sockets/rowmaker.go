@@ -76,14 +76,14 @@ func (m *rowMaker) inet(s *Snapshot, r *diag.Record) {
 	}
 	names := &s.spaces[r.Space].scopes
 	ip := diag.Addr(&r.Local)
-	m.local = Address{IP: names.Zoned(ip, r.Iface), Port: s.askedPort(row.Protocol, ip, r.LocalPort)}
+	m.local = Address{IP: names.Zoned(ip, r.Iface), Port: askedPort(s, row.Protocol, ip, r.LocalPort)}
 	row.Local, row.Scope = &m.local, names.Scope(m.local.IP)
 	if m.local.Port != r.LocalPort {
 		row.RealPort = r.LocalPort
 	}
 	if r.Connected() {
 		ip := diag.Addr(&r.Remote)
-		m.remote = Address{IP: names.Zoned(ip, r.Iface), Port: s.askedPort(row.Protocol, ip, r.RemotePort)}
+		m.remote = Address{IP: names.Zoned(ip, r.Iface), Port: askedPort(s, row.Protocol, ip, r.RemotePort)}
 		row.Remote = &m.remote
 	}
 	if r.Proto == diag.ProtoTCP && r.State == diag.StateListen {

@@ -24,7 +24,7 @@ func List(ctx context.Context, q Query) (*Table, error) {
 // makes a Row only when it is asked for.
 func Scan(ctx context.Context, q Query) (*Snapshot, error) {
 	s := &Snapshot{homes: q.Homes}
-	q.withMoved()
+	withMoved(&q)
 	if err := s.read(ctx, &q); err != nil {
 		return nil, fmt.Errorf("list sockets: %w", err)
 	}
@@ -43,7 +43,7 @@ func (s *Snapshot) read(ctx context.Context, q *Query) error {
 		s.ahead = holders.StartPrefetch()
 		defer s.ahead.Close()
 	}
-	if err := s.dump(ctx, q); err != nil {
+	if err := dumpAll(ctx, s, q); err != nil {
 		return err
 	}
 	if slices.Contains(q.States, "bound") && !kernelTellsBound() && s.spaces[0].conns[0].Why(diag.ProtoTCP) == nil {
@@ -53,13 +53,13 @@ func (s *Snapshot) read(ctx context.Context, q *Query) error {
 	if len(s.spaces) > 1 {
 		joinAcross(s.recs)
 	}
-	s.joinUnix()
+	joinUnix(s)
 	s.selectSockets(q)
 	if err := s.lookUpPeers(q); err != nil {
 		return err
 	}
 	if !q.NoProcesses {
-		if err := s.findOwners(ctx, q); err != nil {
+		if err := findOwners(ctx, s, q); err != nil {
 			return err
 		}
 	}

@@ -10,7 +10,7 @@ import (
 )
 
 // takeLive takes over the owners that a live map knows.
-func (s *Snapshot) takeLive(ctx context.Context, q *Query, owners *holders.Owners) error {
+func takeLive(ctx context.Context, s *Snapshot, q *Query, owners *holders.Owners) error {
 	s.owners = owners
 	s.warnings = append(s.warnings, owners.Warnings...)
 	// They are copied, since more is told of them here.
@@ -35,17 +35,17 @@ func (s *Snapshot) takeLive(ctx context.Context, q *Query, owners *holders.Owner
 			inside[p] = true
 		}
 	}
-	f := holders.Request{Details: q.details(), Homes: q.Homes, Boot: holders.BootTime()}
+	f := holders.Request{Details: detailsOf(q), Homes: q.Homes, Boot: holders.BootTime()}
 	if err := holders.Complete(ctx, f, s.processes, inside); err != nil {
 		return err
 	}
 	ask := s.lookups()
 	for i := range s.recs {
 		r := &s.recs[i]
-		if r.Inode == 0 || !s.sought(r) || s.set.Held(r.Inode) {
+		if r.Inode == 0 || !isSought(s, r) || s.set.Held(r.Inode) {
 			continue
 		}
-		if err := s.refresh(r, &ask[r.Space]); err != nil {
+		if err := refreshRecord(s, r, &ask[r.Space]); err != nil {
 			return err
 		}
 		if owners.Unreadable > 0 && r.Inode != 0 {

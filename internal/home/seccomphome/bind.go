@@ -5,25 +5,26 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"lodge/internal/home/seccomphome/unotify"
 	"lodge/internal/loopback"
 )
 
 // bind binds the duplicate: what asks for localhost or for every interface
 // goes to the home, anything else where it asks for.
-func (l *listener) bind(n *notification, s *socket) answer {
-	a, err := readAddress(n.tid, n.args[1], int32(n.args[2])) //nolint:gosec // a C int
+func (l *listener) bind(n *unotify.Notification, s *socket) unotify.Answer {
+	a, err := unotify.ReadAddress(n.TID, n.Args[1], int32(n.Args[2])) //nolint:gosec // a C int
 	if err != nil {
-		return fail(number(err))
+		return unotify.Fail(unotify.Number(err))
 	}
-	if !valid(l.fd, n.id) {
-		return fail(unix.ESRCH) // nobody is there to read it
+	if !unotify.Valid(l.fd, n.ID) {
+		return unotify.Fail(unix.ESRCH) // nobody is there to read it
 	}
-	asked, ok := a.inet(s.domain, true, false)
-	if ok && a.family() == unix.AF_UNSPEC && !asked.Addr().IsUnspecified() {
+	asked, ok := a.Inet(s.domain, true, false)
+	if ok && a.Family() == unix.AF_UNSPEC && !asked.Addr().IsUnspecified() {
 		ok = false // the kernel takes only this form of it (inet_bind)
 	}
 	if s.proto == "" || !ok || !loopback.IsLocalhost(asked.Addr()) {
-		errno := a.bind(s.fd)
+		errno := a.Bind(s.fd)
 		if errno == 0 && s.proto != "" && ok && asked.Addr().Unmap().IsLoopback() && l.h.spec.Isolation == loopback.Strict {
 			l.h.remember(s, asked) // see keptFrom
 		}
@@ -32,7 +33,7 @@ func (l *listener) bind(n *notification, s *socket) answer {
 	if s.datagrams() && asked.Addr().IsUnspecified() && asked.Port() == 0 {
 		// A client that wants a port. At the home it could only speak to this
 		// machine, and the table says that other addresses are untouched.
-		return l.bound(n, s, asked, a.bind(s.fd))
+		return l.bound(n, s, asked, a.Bind(s.fd))
 	}
 	if errno := l.leased(s, asked.Port()); errno != 0 {
 		return l.bound(n, s, asked, errno)
@@ -44,8 +45,8 @@ func (l *listener) bind(n *notification, s *socket) answer {
 	if s.v6only() && !asked.Addr().Is4In6() {
 		return l.bound(n, s, asked, l.bindSix(s, asked))
 	}
-	a.set(netip.AddrPortFrom(l.h.spec.IP4, asked.Port()))
-	errno := a.bind(s.fd)
+	a.Set(netip.AddrPortFrom(l.h.spec.IP4, asked.Port()))
+	errno := a.Bind(s.fd)
 	if errno == unix.EADDRINUSE {
 		errno = l.bindAgain(s, asked, &a)
 	}
@@ -54,13 +55,13 @@ func (l *listener) bind(n *notification, s *socket) answer {
 
 // bindAgain finds out whether a bind was refused only because of what lodge
 // itself did.
-func (l *listener) bindAgain(s *socket, asked netip.AddrPort, a *address) unix.Errno {
+func (l *listener) bindAgain(s *socket, asked netip.AddrPort, a *unotify.Address) unix.Errno {
 	if asked.Addr() == netip.IPv6Loopback() && l.onlyFour(s.proto, asked.Port()) {
 		// 127.0.0.1:P and ::1:P are two addresses to the program.
 		return l.bindSix(s, asked)
 	}
 	if l.yieldLease(s, asked.Port()) {
-		return a.bind(s.fd)
+		return a.Bind(s.fd)
 	}
 	return unix.EADDRINUSE
 }
@@ -84,7 +85,7 @@ func (l *listener) bindSix(s *socket, asked netip.AddrPort) unix.Errno {
 	if asked.Port() != 0 && again {
 		// The kernel itself decides whether two may share it.
 		at := sixAddr(known.port)
-		errno := newAddress(unix.AF_INET6, at).bind(s.fd)
+		errno := unotify.NewAddress(unix.AF_INET6, at).Bind(s.fd)
 		if errno != unix.EADDRINUSE || !h.stolen(s.proto, at, known) {
 			if errno == 0 {
 				h.putSix(key, s, known.port, l.service)
@@ -92,12 +93,12 @@ func (l *listener) bindSix(s *socket, asked netip.AddrPort) unix.Errno {
 			return errno
 		}
 	}
-	if errno := newAddress(unix.AF_INET6, sixAddr(0)).bind(s.fd); errno != 0 {
+	if errno := unotify.NewAddress(unix.AF_INET6, sixAddr(0)).Bind(s.fd); errno != 0 {
 		return errno
 	}
 	at, err := s.local()
 	if err != nil {
-		return number(err)
+		return unotify.Number(err)
 	}
 	if key.port == 0 {
 		key.port = at.Port()
@@ -128,14 +129,14 @@ func (h *Home) stolen(proto loopback.Protocol, at netip.AddrPort, known sixPort)
 
 // bound does what follows a bind. asked is the zero value where the home has
 // nothing to do with it.
-func (l *listener) bound(n *notification, s *socket, asked netip.AddrPort, errno unix.Errno) answer {
+func (l *listener) bound(n *unotify.Notification, s *socket, asked netip.AddrPort, errno unix.Errno) unotify.Answer {
 	if errno == unix.EADDRINUSE && asked.IsValid() {
 		l.h.conflict(l.service, s.proto, asked.Port())
 	}
 	if errno != 0 {
-		return fail(errno)
+		return unotify.Fail(errno)
 	}
-	l.note(n.tid)
+	l.note(n.TID)
 	if asked.IsValid() {
 		l.h.remember(s, asked)
 		l.h.boundBy(s.cookie, l.service)
@@ -144,33 +145,33 @@ func (l *listener) bound(n *notification, s *socket, asked netip.AddrPort, errno
 		l.register(s)
 	}
 	l.h.changed()
-	return answer{}
+	return unotify.Answer{}
 }
 
 // listen makes a socket listen; one without an address gets the home's first.
-func (l *listener) listen(n *notification, s *socket) answer {
+func (l *listener) listen(n *unotify.Notification, s *socket) unotify.Answer {
 	if s.proto == loopback.TCP {
 		if errno := l.settle(n, s); errno != 0 {
-			return fail(errno)
+			return unotify.Fail(errno)
 		}
 	}
-	_, _, errno := unix.Syscall(unix.SYS_LISTEN, uintptr(s.fd), uintptr(n.args[1]), 0)
+	_, _, errno := unix.Syscall(unix.SYS_LISTEN, uintptr(s.fd), uintptr(n.Args[1]), 0)
 	if errno != 0 {
-		return fail(errno)
+		return unotify.Fail(errno)
 	}
-	l.note(n.tid)
+	l.note(n.TID)
 	l.register(s)
 	l.h.changed()
-	return answer{}
+	return unotify.Answer{}
 }
 
 // settle makes sure that a socket that is about to listen is bound to the
 // home. One that was connected, or tried to, and gave that up has lost its
 // address: it shows a port, and would listen on all interfaces.
-func (l *listener) settle(n *notification, s *socket) unix.Errno {
+func (l *listener) settle(n *unotify.Notification, s *socket) unix.Errno {
 	at, err := s.local()
 	if err != nil {
-		return number(err)
+		return unotify.Number(err)
 	}
 	if !at.Addr().Unmap().IsUnspecified() || !s.idle() {
 		return 0
@@ -185,10 +186,10 @@ func (l *listener) settle(n *notification, s *socket) unix.Errno {
 
 // comeHome puts a fresh socket, bound to the home, in the place of one that is
 // bound to the wildcard address and a port.
-func (l *listener) comeHome(n *notification, s *socket, at netip.AddrPort) unix.Errno {
+func (l *listener) comeHome(n *unotify.Notification, s *socket, at netip.AddrPort) unix.Errno {
 	fd, err := unix.Socket(s.domain, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, s.raw)
 	if err != nil {
-		return number(err)
+		return unotify.Number(err)
 	}
 	fresh := socket{fd: fd, domain: s.domain, proto: s.proto, raw: s.raw}
 	copyOptions(s.fd, fd)
@@ -204,7 +205,7 @@ func (l *listener) comeHome(n *notification, s *socket, at netip.AddrPort) unix.
 	if s.v6only() {
 		errno = l.bindSix(s, at)
 	} else {
-		errno = newAddress(s.domain, netip.AddrPortFrom(l.h.spec.IP4, at.Port())).bind(s.fd)
+		errno = unotify.NewAddress(s.domain, netip.AddrPortFrom(l.h.spec.IP4, at.Port())).Bind(s.fd)
 	}
 	if errno == 0 {
 		l.h.remember(s, at)
@@ -223,7 +224,7 @@ func (l *listener) bindHere(s *socket) unix.Errno {
 		}
 		return errno
 	}
-	return newAddress(s.domain, netip.AddrPortFrom(l.h.spec.IP4, 0)).bind(s.fd)
+	return unotify.NewAddress(s.domain, netip.AddrPortFrom(l.h.spec.IP4, 0)).Bind(s.fd)
 }
 
 // register keeps whose the socket at an address is.

@@ -6,6 +6,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"lodge/internal/home/seccomphome/unotify"
 	"lodge/internal/loopback"
 )
 
@@ -67,20 +68,20 @@ func (h *Home) resolveSix(proto loopback.Protocol, port uint16) (netip.AddrPort,
 }
 
 // connect connects the duplicate.
-func (l *listener) connect(n *notification, s *socket) answer {
-	a, err := readAddress(n.tid, n.args[1], int32(n.args[2])) //nolint:gosec // a C int
+func (l *listener) connect(n *unotify.Notification, s *socket) unotify.Answer {
+	a, err := unotify.ReadAddress(n.TID, n.Args[1], int32(n.Args[2])) //nolint:gosec // a C int
 	if err != nil {
-		return fail(number(err))
+		return unotify.Fail(unotify.Number(err))
 	}
-	if !valid(l.fd, n.id) {
-		return fail(unix.ESRCH) // nobody is there to read it
+	if !unotify.Valid(l.fd, n.ID) {
+		return unotify.Fail(unix.ESRCH) // nobody is there to read it
 	}
-	asked, ok := a.inet(s.domain, false, s.datagrams())
+	asked, ok := a.Inet(s.domain, false, s.datagrams())
 	if s.foreign || !ok {
 		return l.dial(n, s, &a, true)
 	}
 	if errno := l.route(n, s, &a, asked); errno != 0 {
-		return fail(errno)
+		return unotify.Fail(errno)
 	}
 	return l.dial(n, s, &a, asked.Addr().Unmap().IsLoopback() || loopback.IsLocalhost(asked.Addr()))
 }
@@ -88,7 +89,7 @@ func (l *listener) connect(n *notification, s *socket) answer {
 // route rewrites the address of a connect to where it leads from inside, or
 // refuses it. A socket that is connected, or on the way to it, gets the
 // kernel's own answer: the kernel does not look at the address then.
-func (l *listener) route(n *notification, s *socket, a *address, asked netip.AddrPort) unix.Errno {
+func (l *listener) route(n *unotify.Notification, s *socket, a *unotify.Address, asked netip.AddrPort) unix.Errno {
 	local := loopback.IsLocalhost(asked.Addr())
 	switch {
 	case s.proto == "":
@@ -103,7 +104,7 @@ func (l *listener) route(n *notification, s *socket, a *address, asked netip.Add
 		if s.proto != loopback.TCP {
 			return unix.ECONNREFUSED
 		}
-		a.set(l.h.nowhere(s))
+		a.Set(l.h.nowhere(s))
 	case s.proto == loopback.TCP && !asked.Addr().Unmap().IsLoopback() && s.idle():
 		return l.leaveHome(n, s)
 	}
@@ -112,10 +113,10 @@ func (l *listener) route(n *notification, s *socket, a *address, asked netip.Add
 
 // redirect rewrites a connect to localhost to where it leads from inside, or
 // refuses it.
-func (l *listener) redirect(s *socket, a *address, asked netip.AddrPort) unix.Errno {
+func (l *listener) redirect(s *socket, a *unotify.Address, asked netip.AddrPort) unix.Errno {
 	from, err := s.local()
 	if err != nil {
-		return number(err)
+		return unotify.Number(err)
 	}
 	to, ok, errno := l.h.itself(s, asked, from), true, unix.Errno(0)
 	if !to.IsValid() {
@@ -133,57 +134,57 @@ func (l *listener) redirect(s *socket, a *address, asked netip.AddrPort) unix.Er
 		_ = unix.SetsockoptInt(s.fd, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, 0)
 	}
 	if s.datagrams() && from.Port() == 0 && to.Addr().Is4() && !s.v6only() {
-		if errno := newAddress(s.domain, netip.AddrPortFrom(l.h.spec.IP4, 0)).bind(s.fd); errno != 0 {
+		if errno := unotify.NewAddress(s.domain, netip.AddrPortFrom(l.h.spec.IP4, 0)).Bind(s.fd); errno != 0 {
 			return errno
 		}
 	}
 	if s.domain == unix.AF_INET6 && (s.datagrams() || s.idle()) {
 		l.h.remember(s, asked)
 	}
-	a.set(to)
+	a.Set(to)
 	return 0
 }
 
 // dial makes the connect. near says that the other end is this machine, so
 // that it answers at once or not at all.
-func (l *listener) dial(n *notification, s *socket, a *address, near bool) answer {
+func (l *listener) dial(n *unotify.Notification, s *socket, a *unotify.Address, near bool) unotify.Answer {
 	if !s.connects() || s.nonblocking() {
-		return fail(a.connect(s.fd))
+		return unotify.Fail(a.Connect(s.fd))
 	}
 	if near {
 		return l.dialBlocking(n, s, a)
 	}
 	own, id := *s, *n
 	l.later.Go(func() {
-		if got := l.dialBlocking(&id, &own, a); !got.later {
+		if got := l.dialBlocking(&id, &own, a); !got.Later {
 			own.close()
-			l.respond(id.id, got)
+			l.respond(id.ID, got)
 		}
 	})
-	return answer{later: true}
+	return unotify.Answer{Later: true}
 }
 
 // dialBlocking connects a socket whose program wants to wait, without waiting
 // itself. The connection goes on by itself, and the waiter tells when it is
 // there.
-func (l *listener) dialBlocking(n *notification, s *socket, a *address) answer {
+func (l *listener) dialBlocking(n *unotify.Notification, s *socket, a *unotify.Address) unotify.Answer {
 	errno, limit := l.h.connectShortly(s, a)
 	// EALREADY: an earlier connect was interrupted and this one goes on with it.
 	if errno != unix.EINPROGRESS && errno != unix.EALREADY {
-		return fail(errno)
+		return unotify.Fail(errno)
 	}
-	w := &waiting{l: l, id: n.id, tid: n.tid, s: *s, late: errno}
+	w := &waiting{l: l, id: n.ID, tid: n.TID, s: *s, late: errno}
 	if limit != 0 {
 		w.deadline = time.Now().Add(limit)
 	}
-	w.again = func() (answer, bool) {
+	w.again = func() (unotify.Answer, bool) {
 		// The connection is made or has failed: this tells which, and ends
 		// the connecting as the program's own call would have.
 		errno, _ := l.h.connectShortly(&w.s, a)
-		return fail(errno), errno != unix.EALREADY && errno != unix.EINPROGRESS
+		return unotify.Fail(errno), errno != unix.EALREADY && errno != unix.EINPROGRESS
 	}
 	l.wait(w)
-	return answer{later: true}
+	return unotify.Answer{Later: true}
 }
 
 // connectShortly connects a socket that its program left blocking and waits
@@ -191,22 +192,22 @@ func (l *listener) dialBlocking(n *notification, s *socket, a *address) answer {
 // socket's send timeout, so it is shortened for this one call; O_NONBLOCK,
 // which the program can see, stays as it is. limit is the timeout that the
 // program has set, zero for none.
-func (h *Home) connectShortly(s *socket, a *address) (errno unix.Errno, limit time.Duration) {
+func (h *Home) connectShortly(s *socket, a *unotify.Address) (errno unix.Errno, limit time.Duration) {
 	// Two threads may connect one socket.
 	lock := &h.dialing[s.cookie%uint64(len(h.dialing))]
 	lock.Lock()
 	defer lock.Unlock()
 	before, err := unix.GetsockoptTimeval(s.fd, unix.SOL_SOCKET, unix.SO_SNDTIMEO)
 	if err != nil {
-		return number(err), 0
+		return unotify.Number(err), 0
 	}
 	short := unix.Timeval{Usec: 1}
 	if err := unix.SetsockoptTimeval(s.fd, unix.SOL_SOCKET, unix.SO_SNDTIMEO, &short); err != nil {
-		return number(err), 0
+		return unotify.Number(err), 0
 	}
-	errno = a.connect(s.fd)
+	errno = a.Connect(s.fd)
 	if err := unix.SetsockoptTimeval(s.fd, unix.SOL_SOCKET, unix.SO_SNDTIMEO, before); err != nil {
-		return number(err), 0
+		return unotify.Number(err), 0
 	}
 	return errno, time.Duration(before.Nano())
 }
@@ -215,21 +216,21 @@ func (h *Home) connectShortly(s *socket, a *address) (errno unix.Errno, limit ti
 // the home, and now wants to go to another machine, which is impossible from
 // a loopback address. It gets a new socket that is bound as it asked for. A
 // socket that has a connection keeps it.
-func (l *listener) leaveHome(n *notification, s *socket) unix.Errno {
+func (l *listener) leaveHome(n *unotify.Notification, s *socket) unix.Errno {
 	asked, ok := l.h.remembered(s.cookie)
 	if !ok || !asked.Addr().IsUnspecified() {
 		return 0
 	}
 	at, err := s.local()
 	if err != nil {
-		return number(err)
+		return unotify.Number(err)
 	}
 	if at.Addr().Unmap() != l.h.spec.IP4 {
 		return 0
 	}
 	fd, err := unix.Socket(s.domain, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, s.raw)
 	if err != nil {
-		return number(err)
+		return unotify.Number(err)
 	}
 	fresh := socket{fd: fd, domain: s.domain, proto: s.proto, raw: s.raw}
 	copyOptions(s.fd, fd)
@@ -239,11 +240,11 @@ func (l *listener) leaveHome(n *notification, s *socket) unix.Errno {
 		fresh.close()
 		return errno
 	}
-	errno := newAddress(s.domain, netip.AddrPortFrom(asked.Addr(), at.Port())).bind(s.fd)
+	errno := unotify.NewAddress(s.domain, netip.AddrPortFrom(asked.Addr(), at.Port())).Bind(s.fd)
 	if errno == unix.EADDRINUSE && asked.Port() == 0 {
-		errno = newAddress(s.domain, asked).bind(s.fd)
+		errno = unotify.NewAddress(s.domain, asked).Bind(s.fd)
 	}
-	if errno != 0 && newAddress(s.domain, netip.AddrPortFrom(l.h.spec.IP4, at.Port())).bind(s.fd) == 0 {
+	if errno != 0 && unotify.NewAddress(s.domain, netip.AddrPortFrom(l.h.spec.IP4, at.Port())).Bind(s.fd) == 0 {
 		l.h.remember(s, asked) // as before: it may be a server yet
 	}
 	return errno

@@ -37,7 +37,7 @@
 //     real address: the home's, where the peer is bound to it.
 //   - io_uring_setup answers ENOSYS, so that programs fall back to epoll:
 //     requests in a ring would pass the filter by.
-//   - 32-bit programs on a 64-bit kernel are in the home like others (compat.go);
+//   - 32-bit programs on a 64-bit kernel are in the home like others (unotify/compat.go);
 //     x32 system calls answer ENOSYS.
 //   - An ordinary user has no second IPv6 loopback address. A socket with
 //     IPV6_V6ONLY lives at ::1 on a port of the kernel's choice, which
@@ -47,7 +47,7 @@
 //     clients get a port, stays there: at the home's address it could not send
 //     to other machines any more.
 //   - A process that is not dumpable (prctl(2), PR_SET_DUMPABLE) cannot be
-//     looked into by an ordinary user: see undumpable.go for what its calls
+//     looked into by an ordinary user: see listener.undumpable for what its calls
 //     answer. To root all processes are alike.
 //   - One filter with a listener is all that a process can have: no home
 //     inside a home (EBUSY).

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"lodge/internal/home/seccomphome/unotify"
 	"lodge/internal/loopback"
 	"lodge/internal/sockets/diag"
 )
@@ -131,5 +132,5 @@ func isBound(proto loopback.Protocol, at netip.AddrPort) bool {
 	if err := unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, 1); err != nil {
 		return false
 	}
-	return newAddress(unix.AF_INET6, at).bind(fd) == unix.EADDRINUSE
+	return unotify.NewAddress(unix.AF_INET6, at).Bind(fd) == unix.EADDRINUSE
 }

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"lodge/internal/home/seccomphome/unotify"
 	"lodge/internal/loopback"
 	"lodge/internal/sockets/diag"
 	"lodge/internal/sockets/holders"
@@ -92,7 +93,7 @@ func (h *Home) keptFor(service string) map[uint64]bool {
 func (h *Home) holds(at netip.AddrPort) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return len(h.held[at]) > 0 || len(h.held[netip.AddrPortFrom(mapped(at.Addr()), at.Port())]) > 0
+	return len(h.held[at]) > 0 || len(h.held[netip.AddrPortFrom(unotify.Mapped(at.Addr()), at.Port())]) > 0
 }
 
 // Unhold lets go of what Hold kept for a service and nobody took.
@@ -211,7 +212,7 @@ func (h *Home) holdOne(pidfd, fd int, seen map[uint64]bool) *holding {
 // takeOver puts a held socket in the place of the fresh one that the program
 // wants to bind to the same address. A held one that does not fit, because the
 // program now wants another kind, is let go.
-func (l *listener) takeOver(n *notification, s *socket, asked netip.AddrPort) bool {
+func (l *listener) takeOver(n *unotify.Notification, s *socket, asked netip.AddrPort) bool {
 	if s.proto != loopback.TCP || asked.Port() == 0 {
 		return false
 	}
@@ -222,7 +223,7 @@ func (l *listener) takeOver(n *notification, s *socket, asked netip.AddrPort) bo
 	h := l.h
 	h.mu.Lock()
 	at := netip.AddrPortFrom(h.spec.IP4, asked.Port())
-	six := netip.AddrPortFrom(mapped(h.spec.IP4), asked.Port())
+	six := netip.AddrPortFrom(unotify.Mapped(h.spec.IP4), asked.Port())
 	only := sixAddr(h.six[portKey{s.proto, asked.Port()}].port)
 	var got *holding
 	for _, where := range []netip.AddrPort{at, six, only} {
@@ -263,20 +264,20 @@ func (l *listener) takeOver(n *notification, s *socket, asked netip.AddrPort) bo
 
 // replace puts another socket in the place of the program's own, with the same
 // flags. On success s is the new one, and the old duplicate is closed.
-func (l *listener) replace(n *notification, s, by *socket) unix.Errno {
+func (l *listener) replace(n *unotify.Notification, s, by *socket) unix.Errno {
 	flags, err := unix.FcntlInt(uintptr(s.fd), unix.F_GETFL, 0)
 	if err != nil {
-		return number(err)
+		return unotify.Number(err)
 	}
 	if _, err := unix.FcntlInt(uintptr(by.fd), unix.F_SETFL, flags); err != nil {
-		return number(err)
+		return unotify.Number(err)
 	}
-	fd := int(int32(n.args[0])) //nolint:gosec // a C int
-	own, err := descriptorFlags(n.tid, fd)
+	fd := int(int32(n.Args[0])) //nolint:gosec // a C int
+	own, err := unotify.DescriptorFlags(n.TID, fd)
 	if err != nil {
-		return number(err)
+		return unotify.Number(err)
 	}
-	if errno := substitute(l.fd, n.id, by.fd, fd, own&unix.O_CLOEXEC != 0); errno != 0 {
+	if errno := unotify.Substitute(l.fd, n.ID, by.fd, fd, own&unix.O_CLOEXEC != 0); errno != 0 {
 		return errno
 	}
 	s.close()

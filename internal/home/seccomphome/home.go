@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"lodge/internal/home"
+	"lodge/internal/home/seccomphome/shim"
 	"lodge/internal/loopback"
 	"lodge/internal/mark"
 	"lodge/internal/sockets/diag"
@@ -64,6 +65,13 @@ type Home struct {
 	// known maps the processes that were seen inside to their service.
 	known map[int]process
 }
+
+// ShimName is argv[0] of the executable when it is to be the shim. The main
+// function that sees it calls ShimMain before anything else.
+const ShimName = shim.Name
+
+// ShimMain is [shim.Main].
+func ShimMain(args []string) error { return shim.Main(args) }
 
 var _ home.Inside = (*Home)(nil)
 

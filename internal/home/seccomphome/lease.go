@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"lodge/internal/home/seccomphome/unotify"
 	"lodge/internal/loopback"
 )
 
@@ -50,7 +51,7 @@ func (h *Home) Lease(service string, port uint16) error {
 	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEPORT, 1); err != nil {
 		return errors.Join(fmt.Errorf("lease port %d: %w", port, err), unix.Close(fd))
 	}
-	if errno := newAddress(unix.AF_INET, netip.AddrPortFrom(h.spec.IP4, port)).bind(fd); errno != 0 {
+	if errno := unotify.NewAddress(unix.AF_INET, netip.AddrPortFrom(h.spec.IP4, port)).Bind(fd); errno != 0 {
 		return errors.Join(fmt.Errorf("lease port %d: %w", port, errno), unix.Close(fd))
 	}
 	h.leases[port] = lease{service, fd}
@@ -89,7 +90,7 @@ func (l *listener) leased(s *socket, port uint16) unix.Errno {
 	}
 	own, err := unix.GetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_REUSEPORT)
 	if err != nil {
-		return number(err)
+		return unotify.Number(err)
 	}
 	if own != 0 {
 		return 0
@@ -98,7 +99,7 @@ func (l *listener) leased(s *socket, port uint16) unix.Errno {
 	if to, taken, err := l.h.resolve(s.proto, netip.AddrPortFrom(l.h.spec.IP4, port), netip.AddrPort{}); err == nil && taken && !l.h.holds(to) {
 		return unix.EADDRINUSE
 	}
-	return number(unix.SetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_REUSEPORT, 1))
+	return unotify.Number(unix.SetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_REUSEPORT, 1))
 }
 
 // yieldLease returns the lease's own socket up, because the service runs as

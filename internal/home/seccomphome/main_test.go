@@ -18,14 +18,15 @@ import (
 	"golang.org/x/sys/unix"
 
 	"lodge/internal/home"
+	"lodge/internal/home/seccomphome/shim"
 	"lodge/internal/loopback"
 )
 
 // The test's executable is also the shim, and the programs that it runs
 // inside.
 func TestMain(m *testing.M) {
-	if len(os.Args) > 0 && os.Args[0] == ShimName {
-		fmt.Fprintln(os.Stderr, ShimMain(os.Args))
+	if len(os.Args) > 0 && os.Args[0] == shim.Name {
+		fmt.Fprintln(os.Stderr, shim.Main(os.Args))
 		os.Exit(127)
 	}
 	if len(os.Args) > 2 && os.Args[1] == "-program" {

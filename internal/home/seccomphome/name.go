@@ -5,45 +5,47 @@ import (
 	"net/netip"
 
 	"golang.org/x/sys/unix"
+
+	"lodge/internal/home/seccomphome/unotify"
 )
 
 // name answers getsockname and getpeername with the address that the program
 // asked for. Where that is the real one, the kernel answers.
-func (l *listener) name(n *notification, s *socket) answer {
-	var a address
-	if errno := a.ask(uintptr(n.nr), s.fd); errno != 0 { //nolint:gosec // a call's number
-		return fail(errno)
+func (l *listener) name(n *unotify.Notification, s *socket) unotify.Answer {
+	var a unotify.Address
+	if errno := a.Ask(uintptr(n.NR), s.fd); errno != 0 { //nolint:gosec // a call's number
+		return unotify.Fail(errno)
 	}
-	seen, ok := a.inet(s.domain, false, false)
+	seen, ok := a.Inet(s.domain, false, false)
 	if s.proto == "" || !ok {
-		return letThrough
+		return unotify.LetThrough
 	}
 	shown := l.h.shown(s, seen)
 	if shown == seen {
-		return letThrough
+		return unotify.LetThrough
 	}
-	a.set(shown)
+	a.Set(shown)
 	// The caller says how much room it has, and is told how much there would
 	// be (getsockname(2)).
 	var room [4]byte
-	if err := readMemory(n.tid, n.args[2], room[:]); err != nil {
-		return fail(number(err))
+	if err := unotify.ReadMemory(n.TID, n.Args[2], room[:]); err != nil {
+		return unotify.Fail(unotify.Number(err))
 	}
 	size := int32(binary.NativeEndian.Uint32(room[:])) //nolint:gosec // a C int
 	if size < 0 {
-		return fail(unix.EINVAL)
+		return unotify.Fail(unix.EINVAL)
 	}
-	if !valid(l.fd, n.id) {
-		return fail(unix.ESRCH) // the memory may be somebody else's
+	if !unotify.Valid(l.fd, n.ID) {
+		return unotify.Fail(unix.ESRCH) // the memory may be somebody else's
 	}
-	if err := writeMemory(n.tid, n.args[1], a.b[:min(size, a.n)]); err != nil {
-		return fail(number(err))
+	if err := unotify.WriteMemory(n.TID, n.Args[1], a.Bytes[:min(size, a.Len)]); err != nil {
+		return unotify.Fail(unotify.Number(err))
 	}
-	binary.NativeEndian.PutUint32(room[:], uint32(a.n)) //nolint:gosec // small
-	if err := writeMemory(n.tid, n.args[2], room[:]); err != nil {
-		return fail(number(err))
+	binary.NativeEndian.PutUint32(room[:], uint32(a.Len)) //nolint:gosec // small
+	if err := unotify.WriteMemory(n.TID, n.Args[2], room[:]); err != nil {
+		return unotify.Fail(unotify.Number(err))
 	}
-	return answer{}
+	return unotify.Answer{}
 }
 
 // shown returns what a program is shown for an address of its socket or of its
@@ -68,7 +70,7 @@ func (h *Home) shown(s *socket, seen netip.AddrPort) netip.AddrPort {
 		if asked, ok := h.asked.get(s.cookie); ok && pureSix(asked.Addr()) {
 			return netip.AddrPortFrom(netip.IPv6Loopback(), seen.Port())
 		}
-		return netip.AddrPortFrom(mapped(localhost), seen.Port())
+		return netip.AddrPortFrom(unotify.Mapped(localhost), seen.Port())
 	}
 	return seen
 }

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"lodge/internal/home/seccomphome/unotify"
 	"lodge/internal/loopback"
 	"lodge/internal/sockets/diag"
 )
@@ -37,7 +38,7 @@ func probe() error {
 	if _, _, errno := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_GET_NOTIF_SIZES, 0, uintptr(unsafe.Pointer(&sizes))); errno != 0 {
 		return fmt.Errorf("seccomp notification sizes: %w", errno)
 	}
-	if sizes[0] != uint16(unsafe.Sizeof(notification{})) || sizes[1] != uint16(unsafe.Sizeof(response{})) {
+	if sizes[0] != uint16(unsafe.Sizeof(unotify.Notification{})) || sizes[1] != uint16(unsafe.Sizeof(unotify.Response{})) {
 		return fmt.Errorf("seccomp notification of %d and %d bytes: this kernel is too new", sizes[0], sizes[1])
 	}
 	if _, err := ownFilters(); err != nil {
@@ -106,19 +107,19 @@ func probeFilter(fd int, callers chan<- probeCaller) {
 	result := make(chan unix.Errno, 1)
 	callers <- probeCaller{listener: listener, err: err, result: result}
 	if err == nil {
-		result <- newAddress(unix.AF_INET, netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, 2, 1}), 1)).bind(fd)
+		result <- unotify.NewAddress(unix.AF_INET, netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, 2, 1}), 1)).Bind(fd)
 	}
 }
 
 func probeInstall() (int, error) {
-	code, err := filter(true)
+	code, err := unotify.Filter(true)
 	if err != nil {
 		return -1, err
 	}
-	if err := noNewPrivs(); err != nil {
+	if err := unotify.NoNewPrivs(); err != nil {
 		return -1, fmt.Errorf("set no_new_privs: %w", err)
 	}
-	listener, err := install(code)
+	listener, err := unotify.Install(code)
 	if errors.Is(err, unix.EBUSY) {
 		return -1, fmt.Errorf("set filter: already inside a home or a sandbox that has a listener: %w", err)
 	}
@@ -141,28 +142,28 @@ func probeAnswer(listener, fd int) error {
 	if err != nil {
 		return fmt.Errorf("wait for seccomp notification: %w", err)
 	}
-	var got notification
-	if errno := receive(listener, &got); errno != 0 {
+	var got unotify.Notification
+	if errno := unotify.Receive(listener, &got); errno != 0 {
 		return fmt.Errorf("receive seccomp notification: %w", errno)
 	}
-	if got.nr != unix.SYS_BIND {
-		return fmt.Errorf("receive seccomp notification: of call %d", got.nr)
+	if got.NR != unix.SYS_BIND {
+		return fmt.Errorf("receive seccomp notification: of call %d", got.NR)
 	}
-	var cache handles
-	defer cache.close()
-	dup, err := cache.duplicate(got.tid, fd)
+	var cache unotify.Handles
+	defer cache.Close()
+	dup, err := cache.Duplicate(got.TID, fd)
 	if err != nil {
 		return fmt.Errorf("duplicate socket (pidfd_getfd): %w", err)
 	}
-	_ = unix.Close(dup)                                                              // nothing was written to it
-	if _, err := readAddress(got.tid, got.args[1], int32(got.args[2])); err != nil { //nolint:gosec // a C int
+	_ = unix.Close(dup)                                                                      // nothing was written to it
+	if _, err := unotify.ReadAddress(got.TID, got.Args[1], int32(got.Args[2])); err != nil { //nolint:gosec // a C int
 		return fmt.Errorf("read memory of another process (process_vm_readv): %w", err)
 	}
-	if !valid(listener, got.id) {
+	if !unotify.Valid(listener, got.ID) {
 		return errors.New("check seccomp notification: not valid")
 	}
-	r := fail(unix.EADDRNOTAVAIL).response(got.id)
-	if errno := respond(listener, &r); errno != 0 {
+	r := unotify.Fail(unix.EADDRNOTAVAIL).Response(got.ID)
+	if errno := unotify.Respond(listener, &r); errno != 0 {
 		return fmt.Errorf("answer seccomp notification: %w", errno)
 	}
 	return nil

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"lodge/internal/home"
+	"lodge/internal/home/seccomphome/unotify"
 	"lodge/internal/mark"
 )
 
@@ -72,7 +73,7 @@ func (h *Home) startedMain(pid int, service string) {
 // note keeps that a thread's process belongs to the listener's service, so
 // that it is found when its parents are gone and its environment is cleared.
 func (l *listener) note(tid uint32) {
-	pid, err := threadGroup(tid)
+	pid, err := unotify.ThreadGroup(tid)
 	if err != nil {
 		return // gone
 	}
@@ -220,7 +221,7 @@ func filtersOf(who string) (int, error) {
 	if err != nil {
 		return 0, fmt.Errorf("count seccomp filters: %w", err)
 	}
-	value, ok := statusField(string(text), "Seccomp_filters")
+	value, ok := unotify.StatusField(string(text), "Seccomp_filters")
 	if !ok {
 		return 0, fmt.Errorf("count seccomp filters: the kernel does not tell: %w", errors.ErrUnsupported)
 	}

@@ -18,6 +18,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"lodge/internal/home/seccomphome/unotify"
 )
 
 // programs are what the test's executable can be inside a home.
@@ -272,19 +274,19 @@ func benchProgram(args []string) error {
 	if err := unix.SetsockoptInt(l, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1); err != nil {
 		return err
 	}
-	if errno := newAddress(unix.AF_INET, here).bind(l); errno != 0 {
+	if errno := unotify.NewAddress(unix.AF_INET, here).Bind(l); errno != 0 {
 		return errno
 	}
 	if err := unix.Listen(l, 128); err != nil {
 		return err
 	}
-	to := newAddress(unix.AF_INET, here)
+	to := unotify.NewAddress(unix.AF_INET, here)
 	if here.Port() == 0 {
 		sa, err := unix.Getsockname(l)
 		if err != nil {
 			return err
 		}
-		to.set(netip.AddrPortFrom(here.Addr(), uint16(sa.(*unix.SockaddrInet4).Port)))
+		to.Set(netip.AddrPortFrom(here.Addr(), uint16(sa.(*unix.SockaddrInet4).Port)))
 	}
 	linger := unix.Linger{Onoff: 1} // no TIME_WAIT, so that ports do not run out
 	b := make([]byte, 1)
@@ -298,7 +300,7 @@ func benchProgram(args []string) error {
 			if err != nil {
 				return err
 			}
-			if errno := to.connect(c); errno != 0 {
+			if errno := to.Connect(c); errno != 0 {
 				return errno
 			}
 			a, _, err := unix.Accept(l)
@@ -318,7 +320,7 @@ func benchProgram(args []string) error {
 // restarted makes a connect that waits, and gets a signal meanwhile, whose
 // handler, as all of Go's, has SA_RESTART.
 func restarted(args []string) error {
-	to := newAddress(unix.AF_INET, netip.MustParseAddrPort(args[0]))
+	to := unotify.NewAddress(unix.AF_INET, netip.MustParseAddrPort(args[0]))
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM, 0)
 	if err != nil {
 		return err
@@ -330,7 +332,7 @@ func restarted(args []string) error {
 	go func() {
 		runtime.LockOSThread()
 		thread <- unix.Gettid()
-		result <- to.call(unix.SYS_CONNECT, fd) // once only
+		result <- to.Call(unix.SYS_CONNECT, fd) // once only
 	}()
 	tid := <-thread
 	for {

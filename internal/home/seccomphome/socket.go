@@ -2,10 +2,10 @@ package seccomphome
 
 import (
 	"net/netip"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 
+	"lodge/internal/home/seccomphome/unotify"
 	"lodge/internal/loopback"
 )
 
@@ -75,8 +75,8 @@ func (s *socket) idle() bool {
 	}
 	// A Multipath TCP socket that has no subflow yet does not tell.
 	listens, err := unix.GetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_ACCEPTCONN)
-	var a address
-	return err == nil && listens == 0 && a.ask(unix.SYS_GETPEERNAME, s.fd) == unix.ENOTCONN
+	var a unotify.Address
+	return err == nil && listens == 0 && a.Ask(unix.SYS_GETPEERNAME, s.fd) == unix.ENOTCONN
 }
 
 // connects reports whether a connect of the socket can wait for the other end.
@@ -103,44 +103,15 @@ func (s *socket) nonblocking() bool {
 
 // local asks for the address that the socket has; port 0 is unbound.
 func (s *socket) local() (netip.AddrPort, error) {
-	var a address
-	if errno := a.ask(unix.SYS_GETSOCKNAME, s.fd); errno != 0 {
+	var a unotify.Address
+	if errno := a.Ask(unix.SYS_GETSOCKNAME, s.fd); errno != 0 {
 		return netip.AddrPort{}, errno
 	}
-	to, ok := a.inet(s.domain, false, true)
+	to, ok := a.Inet(s.domain, false, true)
 	if !ok {
 		return netip.AddrPort{}, unix.EAFNOSUPPORT
 	}
 	return to, nil
-}
-
-// ask makes getsockname or getpeername.
-func (a *address) ask(call uintptr, fd int) unix.Errno {
-	a.n = addressMax
-	_, _, errno := unix.Syscall(call, uintptr(fd), uintptr(unsafe.Pointer(&a.b)), uintptr(unsafe.Pointer(&a.n)))
-	return errno
-}
-
-// call makes bind or connect with the address as it is, its length included.
-func (a *address) call(nr uintptr, fd int) unix.Errno {
-	_, _, errno := unix.Syscall(nr, uintptr(fd), uintptr(unsafe.Pointer(&a.b)), uintptr(a.n))
-	return errno
-}
-
-func (a *address) bind(fd int) unix.Errno { return a.call(unix.SYS_BIND, fd) }
-
-// connect makes the call and makes it again where a signal to us, which is
-// none of the program's business, interrupts it. What the interrupted call has
-// begun goes on, and to the program that call is the one that it has made: it is
-// in progress, not a second one.
-func (a *address) connect(fd int) unix.Errno {
-	errno := a.call(unix.SYS_CONNECT, fd)
-	for errno == unix.EINTR {
-		if errno = a.call(unix.SYS_CONNECT, fd); errno == unix.EALREADY {
-			errno = unix.EINPROGRESS
-		}
-	}
-	return errno
 }
 
 func (s *socket) close() {

@@ -13,6 +13,7 @@ import (
 	"lodge/internal/fdpass"
 	"lodge/internal/home"
 	"lodge/internal/home/hostsview"
+	"lodge/internal/home/seccomphome/shim"
 	"lodge/internal/loopback"
 )
 
@@ -44,11 +45,11 @@ func (h *Home) start(c home.Command) (int, error) {
 	// The shim of this engine becomes the one that mounts: the right to do so
 	// survives both.
 	c = hostsview.Wrap(c, h.exe, attr.Sys)
-	o := order{strict: h.spec.Isolation == loopback.Strict, dir: c.Dir, path: c.Path, args: c.Args, env: withEnv(c.Env, envHome, h.spec.ID, envService, c.Service)}
+	o := shim.Order{Strict: h.spec.Isolation == loopback.Strict, Dir: c.Dir, Path: c.Path, Args: c.Args, Env: withEnv(c.Env, envHome, h.spec.ID, envService, c.Service)}
 	for i, f := range c.Files {
 		if f == nil {
 			if i < 3 {
-				o.closed |= 1 << i
+				o.Closed |= 1 << i
 			}
 			attr.Files = append(attr.Files, ^uintptr(0))
 			continue
@@ -56,10 +57,10 @@ func (h *Home) start(c home.Command) (int, error) {
 		attr.Files = append(attr.Files, f.Fd())
 	}
 	for i := len(attr.Files); i < 3; i++ {
-		o.closed |= 1 << i
+		o.Closed |= 1 << i
 		attr.Files = append(attr.Files, ^uintptr(0))
 	}
-	text, err := o.encode()
+	text, err := o.Encode()
 	if err != nil {
 		return 0, err
 	}
@@ -70,7 +71,7 @@ func (h *Home) start(c home.Command) (int, error) {
 	defer func() { _ = unix.Close(pair[0]) }() // all was said
 	attr.Files = append(attr.Files, uintptr(pair[1]))
 	pid, err := h.marker.Start(c.Service, func() (int, error) {
-		return syscall.ForkExec(h.exe, []string{ShimName, strconv.Itoa(len(attr.Files) - 1)}, &attr)
+		return syscall.ForkExec(h.exe, []string{shim.Name, strconv.Itoa(len(attr.Files) - 1)}, &attr)
 	})
 	runtime.KeepAlive(c.Files)
 	_ = unix.Close(pair[1]) // the shim has it
@@ -95,18 +96,18 @@ func (h *Home) guide(fd int, text []byte, service string) error {
 	if err != nil {
 		return fmt.Errorf("set time limit: %w", err)
 	}
-	if err := writeAll(fd, text); err != nil {
+	if err := shim.WriteAll(fd, text); err != nil {
 		return fmt.Errorf("tell shim: %w", err)
 	}
 	first, listener, err := readReply(fd)
 	if err != nil {
 		return fmt.Errorf("hear shim: %w", err)
 	}
-	if first.kind == replyError {
-		return first.err()
+	if first.Kind == shim.ReplyError {
+		return first.Err()
 	}
 	if listener < 0 {
-		return fmt.Errorf("hear shim: no descriptor came: %w", errReply)
+		return fmt.Errorf("hear shim: no descriptor came: %w", shim.ErrReply)
 	}
 	if err := h.add(service, listener); err != nil {
 		return err
@@ -116,29 +117,19 @@ func (h *Home) guide(fd int, text []byte, service string) error {
 		_ = unix.Close(extra) // not in the protocol
 	}
 	switch {
-	case errors.Is(err, errEnd):
+	case errors.Is(err, shim.ErrEnd):
 		return nil // exec has closed it
 	case err != nil:
 		return fmt.Errorf("hear shim: %w", err)
-	case last.kind != replyError:
-		return fmt.Errorf("hear shim: %w", errReply)
+	case last.Kind != shim.ReplyError:
+		return fmt.Errorf("hear shim: %w", shim.ErrReply)
 	}
-	return last.err()
-}
-
-func (r reply) err() error {
-	if r.stage == stageExec {
-		return r.errno
-	}
-	if r.stage == stageFilter && r.errno == unix.EBUSY {
-		return fmt.Errorf("%v: already inside a home or a sandbox that has a listener: %w", r.stage, r.errno)
-	}
-	return fmt.Errorf("%v: %w", r.stage, r.errno)
+	return last.Err()
 }
 
 // readReply reads one reply and the descriptor that comes with it, or -1.
-func readReply(fd int) (reply, int, error) {
-	b := make([]byte, replySize)
+func readReply(fd int) (shim.Reply, int, error) {
+	b := make([]byte, shim.ReplySize)
 	control := make([]byte, unix.CmsgSpace(4))
 	var n, nc int
 	var err error
@@ -149,7 +140,7 @@ func readReply(fd int) (reply, int, error) {
 		}
 	}
 	if err != nil {
-		return reply{}, -1, err
+		return shim.Reply{}, -1, err
 	}
 	got := -1
 	if fds, err := fdpass.Decode(control[:nc]); err == nil {
@@ -161,12 +152,12 @@ func readReply(fd int) (reply, int, error) {
 		}
 	}
 	if n == 0 {
-		return reply{}, got, errEnd
+		return shim.Reply{}, got, shim.ErrEnd
 	}
-	if err := readAll(fd, b[n:]); err != nil {
-		return reply{}, got, err
+	if err := shim.ReadAll(fd, b[n:]); err != nil {
+		return shim.Reply{}, got, err
 	}
-	r, err := decodeReply(b)
+	r, err := shim.DecodeReply(b)
 	return r, got, err
 }
 

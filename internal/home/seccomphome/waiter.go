@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"lodge/internal/home/seccomphome/unotify"
 )
 
 // pulse is how often a waiting call is asked whether its caller is still
@@ -27,7 +29,7 @@ type waiting struct {
 	tid uint32
 	s   socket
 	// again tries once more when the socket is writable; false is not yet.
-	again func() (answer, bool)
+	again func() (unotify.Answer, bool)
 	// deadline is the socket's own send timeout, zero for none, after which
 	// the answer is late.
 	deadline time.Time
@@ -67,7 +69,7 @@ func (l *listener) wait(one *waiting) {
 	}
 	w.mu.Unlock()
 	if ended {
-		one.finish(fail(unix.EINTR))
+		one.finish(unotify.Fail(unix.EINTR))
 		return
 	}
 	b := [8]byte{1}
@@ -110,7 +112,7 @@ func (w *waiter) run() {
 	w.ended = true
 	w.mu.Unlock()
 	for _, one := range append(list, w.take()...) {
-		one.finish(fail(unix.EINTR))
+		one.finish(unotify.Fail(unix.EINTR))
 	}
 }
 
@@ -122,7 +124,7 @@ func (w *waiter) take() []*waiting {
 	return out
 }
 
-func (one *waiting) finish(a answer) {
+func (one *waiting) finish(a unotify.Answer) {
 	one.s.close()
 	one.l.respond(one.id, a) // ENOENT: the caller is gone
 	one.l.later.Done()
@@ -140,17 +142,17 @@ func (one *waiting) tried() bool {
 // over reports whether there is no reason to wait any longer.
 func (one *waiting) over() bool {
 	switch {
-	case !valid(one.l.fd, one.id):
+	case !unotify.Valid(one.l.fd, one.id):
 		// Killed. The socket goes with its last descriptor.
-		one.finish(fail(unix.ESRCH))
+		one.finish(unotify.Fail(unix.ESRCH))
 	case !one.deadline.IsZero() && time.Now().After(one.deadline):
-		one.finish(fail(one.late))
+		one.finish(unotify.Fail(one.late))
 	case one.interrupted():
 		errno := restart
 		if !one.deadline.IsZero() {
 			errno = unix.EINTR // as the kernel does (sock_intr_errno)
 		}
-		one.finish(fail(errno))
+		one.finish(unotify.Fail(errno))
 	default:
 		return false
 	}
@@ -167,7 +169,7 @@ func (one *waiting) interrupted() bool {
 	}
 	status := string(text)
 	mask := func(name string) uint64 {
-		value, _ := statusField(status, name)
+		value, _ := unotify.StatusField(status, name)
 		n, err := strconv.ParseUint(value, 16, 64)
 		if err != nil {
 			return 0
@@ -183,7 +185,7 @@ func (one *waiting) interrupted() bool {
 		one.signals = 0
 		return false
 	}
-	group, _ := statusField(status, "Tgid")
+	group, _ := unotify.StatusField(status, "Tgid")
 	again := shared&one.signals != 0
 	one.signals = shared
 	return again || group == strconv.Itoa(int(one.tid))

@@ -247,3 +247,32 @@ func protocolNumber(p loopback.Protocol) (byte, error) {
 	}
 	return 0, fmt.Errorf("protocol %q: none of tcp, udp, udplite", p)
 }
+
+// LookupEach is [Conn.Lookup] for several addresses, in their order. Where
+// /proc/net is read, it is read once.
+func (c *Conn) LookupEach(proto loopback.Protocol, locals []netip.AddrPort, f func(i int, s Socket, found bool, err error)) {
+	number, err := protocolNumber(proto)
+	var read *byPort
+	states := uint32(Listening)
+	if proto != loopback.TCP {
+		states = AllStates
+	}
+	for i, at := range locals {
+		c.mu.Lock()
+		missing := err == nil && read == nil && !c.closed && c.missing(tableOf(number))
+		c.mu.Unlock()
+		if missing {
+			read, err = readByPort(c, tableOf(number), states)
+		}
+		switch {
+		case err != nil:
+			f(i, Socket{}, false, err)
+		case read != nil:
+			r, found := read.find(tableOf(number), at, netip.AddrPort{})
+			f(i, r.Socket(), found, nil)
+		default:
+			s, found, err := c.Lookup(proto, at)
+			f(i, s, found, err)
+		}
+	}
+}

@@ -3,8 +3,6 @@ package diag
 import (
 	"context"
 	"net/netip"
-
-	"lodge/internal/loopback"
 )
 
 // find returns the socket that the kernel would choose for what is sent from
@@ -117,7 +115,7 @@ func (l *Lookups) Again(proto uint8, local, remote netip.AddrPort, iface uint32)
 			return l.Conn.again(proto, local, remote, iface)
 		}
 		var err error
-		if l.read[t], err = l.Conn.readByPort(t, AllStates); err != nil {
+		if l.read[t], err = readByPort(l.Conn, t, AllStates); err != nil {
 			return Record{}, false, err
 		}
 	}
@@ -133,7 +131,7 @@ func (b *byPort) find(t table, local, remote netip.AddrPort) (Record, bool) {
 	return c.best, c.score > 0
 }
 
-func (c *Conn) readByPort(t table, states uint32) (*byPort, error) {
+func readByPort(c *Conn, t table, states uint32) (*byPort, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	b := &byPort{ports: make(map[uint16][]int32)}
@@ -148,33 +146,4 @@ func (c *Conn) readByPort(t table, states uint32) (*byPort, error) {
 		}
 	}
 	return b, nil
-}
-
-// LookupEach is [Conn.Lookup] for several addresses, in their order. Where
-// /proc/net is read, it is read once.
-func (c *Conn) LookupEach(proto loopback.Protocol, locals []netip.AddrPort, f func(i int, s Socket, found bool, err error)) {
-	number, err := protocolNumber(proto)
-	var read *byPort
-	states := uint32(Listening)
-	if proto != loopback.TCP {
-		states = AllStates
-	}
-	for i, at := range locals {
-		c.mu.Lock()
-		missing := err == nil && read == nil && !c.closed && c.missing(tableOf(number))
-		c.mu.Unlock()
-		if missing {
-			read, err = c.readByPort(tableOf(number), states)
-		}
-		switch {
-		case err != nil:
-			f(i, Socket{}, false, err)
-		case read != nil:
-			r, found := read.find(tableOf(number), at, netip.AddrPort{})
-			f(i, r.Socket(), found, nil)
-		default:
-			s, found, err := c.Lookup(proto, at)
-			f(i, s, found, err)
-		}
-	}
 }

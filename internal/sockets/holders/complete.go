@@ -27,7 +27,7 @@ func Complete(ctx context.Context, f Request, processes []*Process, inside map[i
 			return err
 		}
 		if p.StartedAt == nil && p.Start != 0 && !w.Boot.IsZero() {
-			at := w.startedAt(p.Start)
+			at := startedAt(w.Boot, p.Start)
 			p.StartedAt = &at
 		}
 		if p.Command != "" && w.Details == 0 && !inside[i] {
@@ -46,6 +46,6 @@ func Complete(ctx context.Context, f Request, processes []*Process, inside map[i
 }
 
 // startedAt makes a time of a start in clock ticks since boot.
-func (w *searcher) startedAt(start uint64) time.Time {
-	return w.Boot.Add(time.Duration(start) * (time.Second / ticks)).Round(time.Second / ticks)
+func startedAt(boot time.Time, start uint64) time.Time {
+	return boot.Add(time.Duration(start) * (time.Second / ticks)).Round(time.Second / ticks)
 }

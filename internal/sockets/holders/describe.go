@@ -50,7 +50,7 @@ func (w *searcher) describe(dir, pid int, inside bool) *Process {
 	}
 	p := &Process{PID: pid, Start: stat.Start, Name: stat.Name, UID: st.Uid, ParentPID: stat.Parent}
 	if !w.Boot.IsZero() {
-		at := w.startedAt(stat.Start)
+		at := startedAt(w.Boot, stat.Start)
 		p.StartedAt = &at
 	}
 	if b, err := w.read(dir, "cmdline"); err == nil {
@@ -72,7 +72,7 @@ func (w *searcher) describe(dir, pid int, inside bool) *Process {
 		}
 	}
 	if inside {
-		w.readHome(dir, p)
+		readHome(w, dir, p)
 	}
 	return p
 }

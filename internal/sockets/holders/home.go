@@ -14,7 +14,7 @@ import (
 )
 
 // readHome says in which home a process is.
-func (w *searcher) readHome(dir int, p *Process) {
+func readHome(w *searcher, dir int, p *Process) {
 	if ip, service, ok := cgroupHome(p.Cgroup); ok {
 		for _, h := range w.Homes {
 			if h.IP4 == ip {

@@ -1,4 +1,4 @@
-package seccomphome
+package unotify
 
 import (
 	"errors"
@@ -8,15 +8,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// noNewPrivs returns up set-user-ID for the calling thread and what it starts;
+// NoNewPrivs returns up set-user-ID for the calling thread and what it starts;
 // without it an ordinary user may not set a filter.
-func noNewPrivs() error {
+func NoNewPrivs() error {
 	return unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
 }
 
-// install puts a filter on the calling thread and gives the descriptor on
+// Install puts a filter on the calling thread and gives the descriptor on
 // which its notifications arrive.
-func install(code []unix.SockFilter) (int, error) {
+func Install(code []unix.SockFilter) (int, error) {
 	prog := unix.SockFprog{Len: uint16(len(code)), Filter: &code[0]}
 	// Since Linux 5.19 a signal no longer interrupts a call that the
 	// supervisor already works on, so that it is not made twice.

@@ -1,4 +1,4 @@
-package seccomphome
+package shim
 
 import (
 	"errors"
@@ -23,7 +23,7 @@ func newHander(fd int) *hander {
 	go func() {
 		runtime.LockOSThread()
 		close(started)
-		ready, rights := reply{kind: replyReady}.encode(), fdpass.Encode(<-h.listener)
+		ready, rights := Reply{Kind: replyReady}.encode(), fdpass.Encode(<-h.listener)
 		for {
 			err := unix.Sendmsg(fd, ready, rights, nil, unix.MSG_NOSIGNAL)
 			if !errors.Is(err, unix.EINTR) {

@@ -1,4 +1,4 @@
-package project
+package dotenv
 
 import (
 	"bytes"
@@ -9,11 +9,12 @@ import (
 	"sync"
 	"unicode/utf8"
 
+	"lodge/internal/project/syntax"
 	"lodge/internal/refs"
 )
 
-// variable is one variable of an env file.
-type variable struct{ name, value string }
+// Variable is one variable of an env file.
+type Variable struct{ Name, Value string }
 
 // lookup returns the value of a variable and whether it is set.
 type lookup func(name string) (string, bool)
@@ -32,9 +33,9 @@ type lookup func(name string) (string, bool)
 // outside of single quotes. Not so beside a Procfile: foreman has them as they
 // stand. A "$" without a brace is always itself: passwords have it.
 type dotenv struct {
-	source
+	syntax.Source
 	get lookup // nil: nothing is replaced
-	out []variable
+	out []Variable
 	// values holds those of out, total the size of all, and lookedUp that of the
 	// values that were put in the place of references.
 	values          map[string]string
@@ -43,15 +44,15 @@ type dotenv struct {
 
 var dotenvName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.-]*$`) })
 
-// parseDotenv reads the text of a dotenv file. get knows the variables that it
+// Parse reads the text of a dotenv file. get knows the variables that it
 // may refer to, beside its own earlier ones; where it is nil, nothing is
 // replaced. Errors are *Error.
-func parseDotenv(src source, get lookup) ([]variable, error) {
-	if err := src.checkText(); err != nil {
+func Parse(src syntax.Source, get lookup) ([]Variable, error) {
+	if err := src.CheckText(); err != nil {
 		return nil, err
 	}
-	d := &dotenv{source: src, get: get, values: map[string]string{}}
-	for at := 0; at < len(d.data); {
+	d := &dotenv{Source: src, get: get, values: map[string]string{}}
+	for at := 0; at < len(d.Data); {
 		next, err := d.line(at)
 		if err != nil {
 			return nil, err
@@ -64,7 +65,7 @@ func parseDotenv(src source, get lookup) ([]variable, error) {
 // line reads what begins at an offset, and returns where the next line begins.
 func (d *dotenv) line(at int) (next int, err error) {
 	end := d.lineEnd(at)
-	text := string(d.data[at:end])
+	text := string(d.Data[at:end])
 	start := at + blanks(text)
 	text = strings.TrimRight(strings.TrimLeft(text, " \t"), " \t\r")
 	if text == "" || text[0] == '#' {
@@ -80,44 +81,44 @@ func (d *dotenv) line(at int) (next int, err error) {
 		return 0, d.lineProblem(start, name, equals)
 	}
 	value := start + len(text) - len(rest) + strings.IndexByte(rest, '=') + 1
-	value += blanks(string(d.data[value:end]))
+	value += blanks(string(d.Data[value:end]))
 	v, next, err := d.value(name, value, end)
 	if err != nil {
 		return 0, err
 	}
 	if strings.ContainsRune(v, 0) {
-		return 0, d.fail(value, name, "the value has a NUL character in it", "")
+		return 0, d.Fail(value, name, "the value has a NUL character in it", "")
 	}
 	if err := d.bound(name, v, value); err != nil {
 		return 0, err
 	}
-	d.out = append(d.out, variable{name, v})
+	d.out = append(d.out, Variable{name, v})
 	d.values[name] = v
 	return next, nil
 }
 
 // value reads the value at an offset of a line that ends at end.
 func (d *dotenv) value(name string, at, end int) (value string, next int, err error) {
-	if at >= end || d.data[at] != '\'' && d.data[at] != '"' {
+	if at >= end || d.Data[at] != '\'' && d.Data[at] != '"' {
 		v, err := d.plain(name, at, end)
 		return v, end + 1, err
 	}
-	quote := d.data[at]
+	quote := d.Data[at]
 	closing := d.closing(at)
 	if closing < 0 {
-		return "", 0, d.fail(at, name, "the quote is not closed", "")
+		return "", 0, d.Fail(at, name, "the quote is not closed", "")
 	}
 	after := d.lineEnd(closing)
-	rest := strings.Trim(string(d.data[closing+1:after]), " \t\r")
+	rest := strings.Trim(string(d.Data[closing+1:after]), " \t\r")
 	if rest != "" && rest[0] != '#' {
 		// Quotes within quotes, such as "{"a": 1}": the last on the line counts.
-		last := at + len(strings.TrimRight(string(d.data[at:end]), " \t\r")) - 1
-		if closing > end || d.data[last] != quote {
-			return "", 0, d.fail(at, name, "the quote is not closed, or something follows it", "")
+		last := at + len(strings.TrimRight(string(d.Data[at:end]), " \t\r")) - 1
+		if closing > end || d.Data[last] != quote {
+			return "", 0, d.Fail(at, name, "the quote is not closed, or something follows it", "")
 		}
 		closing, after = last, end
 	}
-	inside := strings.ReplaceAll(string(d.data[at+1:closing]), "\r\n", "\n")
+	inside := strings.ReplaceAll(string(d.Data[at+1:closing]), "\r\n", "\n")
 	if quote == '\'' {
 		return inside, after + 1, nil
 	}
@@ -127,11 +128,11 @@ func (d *dotenv) value(name string, at, end int) (value string, next int, err er
 
 // closing returns where the quote at an offset is closed, or -1.
 func (d *dotenv) closing(at int) int {
-	for i := at + 1; i < len(d.data); i++ {
+	for i := at + 1; i < len(d.Data); i++ {
 		switch {
-		case d.data[i] == d.data[at]:
+		case d.Data[i] == d.Data[at]:
 			return i
-		case d.data[i] == '\\' && d.data[at] == '"':
+		case d.Data[i] == '\\' && d.Data[at] == '"':
 			i++
 		}
 	}
@@ -140,7 +141,7 @@ func (d *dotenv) closing(at int) int {
 
 // plain reads a value without quotes.
 func (d *dotenv) plain(name string, at, end int) (string, error) {
-	text := string(d.data[at:end])
+	text := string(d.Data[at:end])
 	for i := 0; i < len(text); i++ {
 		if text[i] == '#' && i > 0 && blanks(text[i-1:i]) > 0 {
 			text = text[:i]
@@ -154,7 +155,7 @@ func (d *dotenv) plain(name string, at, end int) (string, error) {
 			i += n - 1
 		}
 	}
-	if strings.HasPrefix(text, "#") && d.data[at-1] != '=' { // NAME= # comment
+	if strings.HasPrefix(text, "#") && d.Data[at-1] != '=' { // NAME= # comment
 		text = ""
 	}
 	text = strings.TrimRight(text, " \t\r")
@@ -214,7 +215,7 @@ func (d *dotenv) replace(b *strings.Builder, name, text string, at int) (int, er
 	}
 	n := refs.End(text)
 	if n == 0 {
-		return 0, d.fail(at, name, "${ is not closed by }", "single quotes keep it as it stands")
+		return 0, d.Fail(at, name, "${ is not closed by }", "single quotes keep it as it stands")
 	}
 	v, err := refs.Variables(text[:n], func(name string) (string, bool) {
 		v, ok := d.get(name)
@@ -231,16 +232,16 @@ func (d *dotenv) replace(b *strings.Builder, name, text string, at int) (int, er
 	}
 	var p *refs.Problem
 	if errors.As(err, &p) {
-		return 0, d.fail(at+p.Offset, name, p.Text, hintOf(p, "single quotes keep it as it stands"))
+		return 0, d.Fail(at+p.Offset, name, p.Text, HintOf(p, "single quotes keep it as it stands"))
 	}
 	b.WriteString(v)
 	switch {
 	case err != nil:
 		return 0, err
 	case b.Len() > refs.MaxValue:
-		return 0, d.fail(at, shown(name), tooLarge, refs.HintTooLarge)
+		return 0, d.Fail(at, shown(name), TooLarge, refs.HintTooLarge)
 	case d.lookedUp > maxLookedUp:
-		return 0, d.fail(at, shown(name), "the variables that the file refers to are too large together", "")
+		return 0, d.Fail(at, shown(name), "the variables that the file refers to are too large together", "")
 	}
 	return n, nil
 }
@@ -251,25 +252,25 @@ func (d *dotenv) replace(b *strings.Builder, name, text string, at int) (int, er
 func (d *dotenv) lineProblem(at int, name string, equals bool) error {
 	start := lineStart(name)
 	if equals && name == "" {
-		return d.fail(at, "", "a variable's name cannot be empty", "")
+		return d.Fail(at, "", "a variable's name cannot be empty", "")
 	}
 	hint := ""
 	if strings.HasPrefix(name, "-----BEGIN ") || strings.HasPrefix(name, "-----END ") || d.afterPEM() {
 		hint = "quote a value of several lines"
 	}
 	if start == "" {
-		return d.fail(at, "", "the line is not NAME=VALUE", hint)
+		return d.Fail(at, "", "the line is not NAME=VALUE", hint)
 	}
 	if equals {
 		if i := strings.IndexFunc(name, func(r rune) bool { return !isNameRune(r) }); i >= 0 && i <= maxShownLine {
 			r, _ := utf8.DecodeRuneInString(name[i:])
-			return d.fail(at, "", fmt.Sprintf("what begins with %q is not a variable's name: %q is not one of A-Z, a-z, 0-9 and _", start, r), hint)
+			return d.Fail(at, "", fmt.Sprintf("what begins with %q is not a variable's name: %q is not one of A-Z, a-z, 0-9 and _", start, r), hint)
 		}
 		if name[0] >= '0' && name[0] <= '9' {
-			return d.fail(at, "", fmt.Sprintf("%q is not a variable's name: it begins with a digit", start), hint)
+			return d.Fail(at, "", fmt.Sprintf("%q is not a variable's name: it begins with a digit", start), hint)
 		}
 	}
-	return d.fail(at, "", fmt.Sprintf("the line beginning with %q is not NAME=VALUE", start), hint)
+	return d.Fail(at, "", fmt.Sprintf("the line beginning with %q is not NAME=VALUE", start), hint)
 }
 
 // maxShownLine is how many characters of a line that cannot be read are told.
@@ -295,11 +296,11 @@ func isNameRune(r rune) bool {
 // afterPEM reports whether the variable before is the first line of a key or a
 // certificate in PEM.
 func (d *dotenv) afterPEM() bool {
-	return len(d.out) > 0 && strings.HasPrefix(d.out[len(d.out)-1].value, "-----BEGIN ")
+	return len(d.out) > 0 && strings.HasPrefix(d.out[len(d.out)-1].Value, "-----BEGIN ")
 }
 
-// hintOf returns the hint of a problem, with how to write a literal.
-func hintOf(p *refs.Problem, literal string) string {
+// HintOf returns the hint of a problem, with how to write a literal.
+func HintOf(p *refs.Problem, literal string) string {
 	switch {
 	case p.Own:
 		return ""
@@ -312,10 +313,10 @@ func hintOf(p *refs.Problem, literal string) string {
 // lineEnd returns the offset of the line feed that ends the line of an offset,
 // or of the end of the text.
 func (d *dotenv) lineEnd(at int) int {
-	if i := bytes.IndexByte(d.data[at:], '\n'); i >= 0 {
+	if i := bytes.IndexByte(d.Data[at:], '\n'); i >= 0 {
 		return at + i
 	}
-	return len(d.data)
+	return len(d.Data)
 }
 
 // blanks returns how many blanks a text begins with.

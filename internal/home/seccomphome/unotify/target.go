@@ -1,4 +1,4 @@
-package seccomphome
+package unotify
 
 import (
 	"errors"
@@ -14,14 +14,14 @@ import (
 // handleCacheMax bounds how many threads' handles a listener keeps open.
 const handleCacheMax = 64
 
-// handles keeps a pidfd for each thread that asked lately. A pidfd never
+// Handles keeps a pidfd for each thread that asked lately. A pidfd never
 // leads to another process than the one that it was opened for, so a thread
 // id that is used again is noticed: the old handle answers ESRCH.
-type handles struct {
+type Handles struct {
 	byThread map[uint32]int
 }
 
-func (h *handles) close() {
+func (h *Handles) Close() {
 	for tid, fd := range h.byThread {
 		_ = unix.Close(fd) // nothing was written to it
 		delete(h.byThread, tid)
@@ -29,18 +29,18 @@ func (h *handles) close() {
 }
 
 // open returns a pidfd for a thread. The caller asks valid afterwards.
-func (h *handles) open(tid uint32) (int, error) {
+func (h *Handles) open(tid uint32) (int, error) {
 	if fd, ok := h.byThread[tid]; ok {
 		return fd, nil
 	}
 	if len(h.byThread) >= handleCacheMax {
-		h.close()
+		h.Close()
 	}
 	// Since Linux 6.9 a thread has a pidfd of its own; before, only its group.
 	fd, err := unix.PidfdOpen(int(tid), unix.PIDFD_THREAD)
 	if errors.Is(err, unix.EINVAL) {
 		var group int
-		if group, err = threadGroup(tid); err != nil {
+		if group, err = ThreadGroup(tid); err != nil {
 			return -1, err
 		}
 		fd, err = unix.PidfdOpen(group, 0)
@@ -55,15 +55,15 @@ func (h *handles) open(tid uint32) (int, error) {
 	return fd, nil
 }
 
-func (h *handles) drop(tid uint32) {
+func (h *Handles) drop(tid uint32) {
 	if fd, ok := h.byThread[tid]; ok {
 		_ = unix.Close(fd) // nothing was written to it
 		delete(h.byThread, tid)
 	}
 }
 
-// duplicate returns a duplicate of a thread's descriptor.
-func (h *handles) duplicate(tid uint32, fd int) (int, error) {
+// Duplicate returns a duplicate of a thread's descriptor.
+func (h *Handles) Duplicate(tid uint32, fd int) (int, error) {
 	for range 2 {
 		pidfd, err := h.open(tid)
 		if err != nil {
@@ -79,21 +79,21 @@ func (h *handles) duplicate(tid uint32, fd int) (int, error) {
 	return -1, unix.ESRCH
 }
 
-// threadGroup reads the process id that a thread belongs to.
-func threadGroup(tid uint32) (int, error) {
+// ThreadGroup reads the process id that a thread belongs to.
+func ThreadGroup(tid uint32) (int, error) {
 	status, err := os.ReadFile("/proc/" + strconv.Itoa(int(tid)) + "/status")
 	if err != nil {
 		return 0, err
 	}
-	value, ok := statusField(string(status), "Tgid")
+	value, ok := StatusField(string(status), "Tgid")
 	if !ok {
 		return 0, fmt.Errorf("read status of thread %d: no Tgid", tid)
 	}
 	return strconv.Atoi(value)
 }
 
-// statusField returns one line of /proc/PID/status (proc(5)).
-func statusField(status, name string) (string, bool) {
+// StatusField returns one line of /proc/PID/status (proc(5)).
+func StatusField(status, name string) (string, bool) {
 	for line := range strings.Lines(status) {
 		if value, ok := strings.CutPrefix(line, name+":"); ok {
 			return strings.TrimSpace(value), true
@@ -102,9 +102,9 @@ func statusField(status, name string) (string, bool) {
 	return "", false
 }
 
-// readMemory copies from a thread's memory. The caller asks valid afterwards.
+// ReadMemory copies from a thread's memory. The caller asks valid afterwards.
 // A part that cannot be read is EFAULT.
-func readMemory(tid uint32, at uint64, b []byte) error {
+func ReadMemory(tid uint32, at uint64, b []byte) error {
 	if len(b) == 0 {
 		return nil
 	}
@@ -123,8 +123,8 @@ func readMemory(tid uint32, at uint64, b []byte) error {
 	return nil
 }
 
-// writeMemory copies into a thread's memory, after the caller asked valid.
-func writeMemory(tid uint32, at uint64, b []byte) error {
+// WriteMemory copies into a thread's memory, after the caller asked valid.
+func WriteMemory(tid uint32, at uint64, b []byte) error {
 	if len(b) == 0 {
 		return nil
 	}
@@ -165,24 +165,24 @@ func memoryFile(tid uint32, at uint64, b []byte, mode int) error {
 	return nil
 }
 
-// readAddress copies a socket address of n bytes, as the kernel would: what is
+// ReadAddress copies a socket address of n bytes, as the kernel would: what is
 // too long or negative is not read at all, and refused by the kernel later.
-func readAddress(tid uint32, at uint64, n int32) (address, error) {
-	a := address{n: n}
-	if n <= 0 || n > addressMax {
+func ReadAddress(tid uint32, at uint64, n int32) (Address, error) {
+	a := Address{Len: n}
+	if n <= 0 || n > AddressMax {
 		return a, nil
 	}
-	return a, readMemory(tid, at, a.b[:n])
+	return a, ReadMemory(tid, at, a.Bytes[:n])
 }
 
-// descriptorFlags reads the flags of a thread's descriptor, which hold
+// DescriptorFlags reads the flags of a thread's descriptor, which hold
 // O_CLOEXEC too (proc(5), fdinfo).
-func descriptorFlags(tid uint32, fd int) (int, error) {
+func DescriptorFlags(tid uint32, fd int) (int, error) {
 	text, err := os.ReadFile("/proc/" + strconv.Itoa(int(tid)) + "/fdinfo/" + strconv.Itoa(fd))
 	if err != nil {
 		return 0, err
 	}
-	value, ok := statusField(string(text), "flags")
+	value, ok := StatusField(string(text), "flags")
 	if !ok {
 		return 0, fmt.Errorf("read flags of descriptor %d: none", fd)
 	}

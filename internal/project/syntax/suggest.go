@@ -1,4 +1,4 @@
-package project
+package syntax
 
 import "strings"
 
@@ -21,8 +21,8 @@ func Nearest(word string, candidates []string) string {
 	return best
 }
 
-// didYouMean makes a hint from a suggestion, or "" from none.
-func didYouMean(suggestion string) string {
+// DidYouMean makes a hint from a suggestion, or "" from none.
+func DidYouMean(suggestion string) string {
 	if suggestion == "" {
 		return ""
 	}

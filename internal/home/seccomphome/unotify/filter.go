@@ -1,4 +1,4 @@
-package seccomphome
+package unotify
 
 import (
 	"fmt"
@@ -91,13 +91,13 @@ func (a *assembler) anyOf(then, also int, values ...uint32) {
 	}
 }
 
-// filter returns the program for the architecture that this was built for,
+// Filter returns the program for the architecture that this was built for,
 // and for its 32-bit one. The calls that it lets through whatever their
 // arguments are are cached by the kernel and cost nothing.
 //
 // A filter cannot see whether a message has an address. In a strict home all
 // of sendmsg goes to the supervisor, in another one only TCP Fast Open.
-func filter(strict bool) ([]unix.SockFilter, error) {
+func Filter(strict bool) ([]unix.SockFilter, error) {
 	a := &assembler{at: make(map[int]int)}
 	a.load(dataArch)
 	if compatArch == 0 {

@@ -1,4 +1,4 @@
-package seccomphome
+package unotify
 
 import (
 	"encoding/binary"
@@ -108,7 +108,7 @@ func TestFilter(t *testing.T) {
 		tests = append(tests, test)
 	}
 	for _, strict := range []bool{false, true} {
-		code, err := filter(strict)
+		code, err := Filter(strict)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,4 +1,4 @@
-package seccomphome
+package shim
 
 import (
 	"encoding/binary"
@@ -11,25 +11,27 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"lodge/internal/home/seccomphome/unotify"
 )
 
-// ShimName is argv[0] of the executable when it is to be the shim. The main
+// Name is argv[0] of the executable when it is to be the shim. The main
 // function that sees it calls ShimMain before anything else.
-const ShimName = "lodge-shim"
+const Name = "lodge-shim"
 
-// ShimMain puts a filter on this process and then becomes the program that
+// Main puts a filter on this process and then becomes the program that
 // the keeper names. It returns only if it cannot, and has told the keeper by
 // then: the caller has nothing to print, only to exit with a status that is
 // not 0. args is the whole argument list.
-func ShimMain(args []string) error {
+func Main(args []string) error {
 	// The filter is set on a thread, and exec keeps the thread that calls it.
 	runtime.LockOSThread()
 	if len(args) != 2 {
-		return fmt.Errorf("run %s: it is started by lodge only", ShimName)
+		return fmt.Errorf("run %s: it is started by lodge only", Name)
 	}
 	fd, err := strconv.Atoi(args[1])
 	if err != nil || fd < 0 {
-		return fmt.Errorf("run %s: %q is not a descriptor", ShimName, args[1])
+		return fmt.Errorf("run %s: %q is not a descriptor", Name, args[1])
 	}
 	unix.CloseOnExec(fd)
 	// The socket comes after the program's descriptors; whatever else the
@@ -40,13 +42,13 @@ func ShimMain(args []string) error {
 	if !errors.As(err, &errno) || errno == 0 {
 		errno = unix.EPROTO
 	}
-	told := writeAll(fd, reply{kind: replyError, stage: at, errno: errno}.encode())
+	told := WriteAll(fd, Reply{Kind: ReplyError, stage: at, errno: errno}.encode())
 	return errors.Join(fmt.Errorf("%v: %w", at, err), told)
 }
 
 func become(fd int) (stage, error) {
 	var head [4]byte
-	if err := readAll(fd, head[:]); err != nil {
+	if err := ReadAll(fd, head[:]); err != nil {
 		return stageOrder, err
 	}
 	n := binary.LittleEndian.Uint32(head[:])
@@ -54,34 +56,34 @@ func become(fd int) (stage, error) {
 		return stageOrder, errOrder
 	}
 	body := make([]byte, n)
-	if err := readAll(fd, body); err != nil {
+	if err := ReadAll(fd, body); err != nil {
 		return stageOrder, err
 	}
 	o, err := decodeOrder(body)
 	if err != nil {
 		return stageOrder, err
 	}
-	if o.dir != "" {
-		if err := unix.Chdir(o.dir); err != nil {
+	if o.Dir != "" {
+		if err := unix.Chdir(o.Dir); err != nil {
 			return stageDir, err
 		}
 	}
 	// The Go runtime opens /dev/null for the first three descriptors where
 	// they are closed.
 	for i := range 3 {
-		if o.closed&(1<<i) != 0 {
+		if o.Closed&(1<<i) != 0 {
 			_ = unix.Close(i) // EBADF says that it is closed already
 		}
 	}
-	code, err := filter(o.strict)
+	code, err := unotify.Filter(o.Strict)
 	if err != nil {
 		return stageFilter, err
 	}
-	if err := noNewPrivs(); err != nil {
+	if err := unotify.NoNewPrivs(); err != nil {
 		return stagePrivs, err
 	}
 	hand := newHander(fd)
-	listener, err := install(code)
+	listener, err := unotify.Install(code)
 	if err != nil {
 		return stageFilter, err
 	}
@@ -95,12 +97,12 @@ func become(fd int) (stage, error) {
 	}
 	// syscall.Exec and not unix.Exec's bare call: it gives back the soft limit
 	// of open files, which the Go runtime has raised.
-	return stageExec, syscall.Exec(o.path, o.args, o.env)
+	return stageExec, syscall.Exec(o.Path, o.Args, o.Env)
 }
 
-var errEnd = errors.New("the other side closed the socket")
+var ErrEnd = errors.New("the other side closed the socket")
 
-func readAll(fd int, b []byte) error {
+func ReadAll(fd int, b []byte) error {
 	for len(b) > 0 {
 		n, err := unix.Read(fd, b)
 		switch {
@@ -108,7 +110,7 @@ func readAll(fd int, b []byte) error {
 		case err != nil:
 			return err
 		case n == 0:
-			return errEnd
+			return ErrEnd
 		default:
 			b = b[n:]
 		}
@@ -116,7 +118,7 @@ func readAll(fd int, b []byte) error {
 	return nil
 }
 
-func writeAll(fd int, b []byte) error {
+func WriteAll(fd int, b []byte) error {
 	for len(b) > 0 {
 		// Not sendmsg, which the filter of a strict home stops.
 		n, _, errno := unix.Syscall6(unix.SYS_SENDTO, uintptr(fd), uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)), unix.MSG_NOSIGNAL, 0, 0)

@@ -1,4 +1,4 @@
-package seccomphome
+package unotify
 
 import "golang.org/x/sys/unix"
 

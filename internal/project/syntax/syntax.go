@@ -1,4 +1,4 @@
-package project
+package syntax
 
 import (
 	"bytes"
@@ -35,7 +35,7 @@ func explainSyntax(message string, data []byte, offset int) (text, hint string) 
 	case strings.HasPrefix(message, "inline table is incomplete"):
 		return "the table is not closed", "a } is missing"
 	case strings.HasPrefix(message, "expected newline but got"):
-		return fmt.Sprintf("%s after the end of a value", ellipsis(string(rest))), "one key on a line; a comment begins with #"
+		return fmt.Sprintf("%s after the end of a value", Ellipsis(string(rest))), "one key on a line; a comment begins with #"
 	case strings.HasPrefix(message, "expected '=' after key"):
 		if len(rest) > 0 && rest[0] == ':' {
 			return "= is missing after the key", "TOML has = where YAML has :"
@@ -46,7 +46,7 @@ func explainSyntax(message string, data []byte, offset int) (text, hint string) 
 	case strings.HasPrefix(message, "expected ']'"):
 		return "] is missing after the table's name", ""
 	case strings.HasPrefix(message, "invalid character at start of key"):
-		return fmt.Sprintf("a key cannot begin with %s", ellipsis(firstRune(rest))), ""
+		return fmt.Sprintf("a key cannot begin with %s", Ellipsis(firstRune(rest))), ""
 	case strings.HasPrefix(message, "invalid escape character"):
 		return `a backslash in "…" begins an escape, and this is none`, `write \\ for a backslash, or '…' for a string without escapes`
 	}
@@ -64,7 +64,7 @@ func quoteHint(rest []byte) string {
 	if word == "True" || word == "False" {
 		return "write " + strings.ToLower(word)
 	}
-	return "write " + ellipsis(word)
+	return "write " + Ellipsis(word)
 }
 
 func firstRune(b []byte) string {

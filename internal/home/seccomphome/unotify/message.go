@@ -1,4 +1,4 @@
-package seccomphome
+package unotify
 
 import (
 	"encoding/binary"
@@ -8,52 +8,52 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// message is what one send sends.
-type message struct {
-	data []byte
+// Message is what one send sends.
+type Message struct {
+	Data []byte
 	// bare is without an address; an address of no bytes is another thing.
-	bare  bool
-	to    address
-	flags int
+	Bare  bool
+	To    Address
+	Flags int
 	// control is the program's control messages, as the kernel has them.
-	control []byte
+	Control []byte
 	// source is the IPv4 address to send from, or the zero value.
-	source netip.Addr
+	Source netip.Addr
 	// done turns what was sent into the call's answer; nil is for a call that
 	// answers with the number of bytes.
-	done func(sent int64) answer
+	Done func(sent int64) Answer
 }
 
-func (m *message) result(sent int64, errno unix.Errno) answer {
-	if errno == 0 && m.done != nil {
-		return m.done(sent)
+func (m *Message) Result(sent int64, errno unix.Errno) Answer {
+	if errno == 0 && m.Done != nil {
+		return m.Done(sent)
 	}
-	return answer{val: sent, errno: errno}
+	return Answer{Val: sent, Errno: errno}
 }
 
-func (m *message) send(fd int) (int64, unix.Errno) {
+func (m *Message) Send(fd int) (int64, unix.Errno) {
 	var data unsafe.Pointer
-	if len(m.data) > 0 {
-		data = unsafe.Pointer(&m.data[0])
+	if len(m.Data) > 0 {
+		data = unsafe.Pointer(&m.Data[0])
 	}
-	control := m.control
-	if m.source.IsValid() && !hasPacketInfo(control) {
-		control = append(control[:len(control):len(control)], packetInfo(m.source)...)
+	control := m.Control
+	if m.Source.IsValid() && !hasPacketInfo(control) {
+		control = append(control[:len(control):len(control)], packetInfo(m.Source)...)
 	}
 	if len(control) == 0 {
-		to := unsafe.Pointer(&m.to.b)
-		if m.bare {
+		to := unsafe.Pointer(&m.To.Bytes)
+		if m.Bare {
 			to = nil
 		}
-		n, _, errno := unix.Syscall6(unix.SYS_SENDTO, uintptr(fd), uintptr(data), uintptr(len(m.data)), uintptr(m.flags), uintptr(to), uintptr(m.to.n))
+		n, _, errno := unix.Syscall6(unix.SYS_SENDTO, uintptr(fd), uintptr(data), uintptr(len(m.Data)), uintptr(m.Flags), uintptr(to), uintptr(m.To.Len))
 		return result(n, errno)
 	}
-	iov := unix.Iovec{Base: (*byte)(data), Len: uint64(len(m.data))}
+	iov := unix.Iovec{Base: (*byte)(data), Len: uint64(len(m.Data))}
 	h := unix.Msghdr{Iov: &iov, Iovlen: 1, Control: &control[0], Controllen: uint64(len(control))}
-	if !m.bare {
-		h.Name, h.Namelen = &m.to.b[0], uint32(m.to.n) //nolint:gosec // a length that the kernel judges
+	if !m.Bare {
+		h.Name, h.Namelen = &m.To.Bytes[0], uint32(m.To.Len) //nolint:gosec // a length that the kernel judges
 	}
-	n, _, errno := unix.Syscall(unix.SYS_SENDMSG, uintptr(fd), uintptr(unsafe.Pointer(&h)), uintptr(m.flags))
+	n, _, errno := unix.Syscall(unix.SYS_SENDMSG, uintptr(fd), uintptr(unsafe.Pointer(&h)), uintptr(m.Flags))
 	return result(n, errno)
 }
 

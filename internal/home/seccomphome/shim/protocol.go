@@ -1,4 +1,4 @@
-package seccomphome
+package shim
 
 import (
 	"encoding/binary"
@@ -25,22 +25,22 @@ const orderVersion = 1
 
 const orderStrict = 8
 
-// order is what the shim has to do.
-type order struct {
+// Order is what the shim has to do.
+type Order struct {
 	// closed has bit n set where descriptor n (0 to 2) is to be closed.
-	closed uint8
+	Closed uint8
 	// strict says which filter to set. It is bit 3 of the byte of closed.
-	strict bool
-	dir    string
-	path   string
-	args   []string
-	env    []string
+	Strict bool
+	Dir    string
+	Path   string
+	Args   []string
+	Env    []string
 }
 
-func (o *order) encode() ([]byte, error) {
+func (o *Order) Encode() ([]byte, error) {
 	b := make([]byte, 4, 4096)
-	flags := o.closed
-	if o.strict {
+	flags := o.Closed
+	if o.Strict {
 		flags |= orderStrict
 	}
 	b = append(b, orderVersion, flags)
@@ -52,10 +52,10 @@ func (o *order) encode() ([]byte, error) {
 		b = append(b, s...)
 		return nil
 	}
-	if err := errors.Join(put(o.dir), put(o.path)); err != nil {
+	if err := errors.Join(put(o.Dir), put(o.Path)); err != nil {
 		return nil, err
 	}
-	for _, list := range [][]string{o.args, o.env} {
+	for _, list := range [][]string{o.Args, o.Env} {
 		b = binary.LittleEndian.AppendUint32(b, uint32(len(list)))
 		for _, s := range list {
 			if err := put(s); err != nil {
@@ -73,12 +73,12 @@ func (o *order) encode() ([]byte, error) {
 var errOrder = errors.New("order is not as the protocol says")
 
 // decodeOrder reads what encode wrote, without the length in front.
-func decodeOrder(b []byte) (order, error) {
-	var o order
+func decodeOrder(b []byte) (Order, error) {
+	var o Order
 	if len(b) < 2 || b[0] != orderVersion || b[1] > 7|orderStrict {
 		return o, errOrder
 	}
-	o.closed, o.strict = b[1]&7, b[1]&orderStrict != 0
+	o.Closed, o.Strict = b[1]&7, b[1]&orderStrict != 0
 	b = b[2:]
 	ok := true
 	number := func() uint32 {
@@ -116,19 +116,19 @@ func decodeOrder(b []byte) (order, error) {
 		}
 		return out
 	}
-	o.dir, o.path = text(), text()
-	o.args, o.env = list(), list()
-	if !ok || len(b) != 0 || o.path == "" || len(o.args) == 0 {
-		return order{}, errOrder
+	o.Dir, o.Path = text(), text()
+	o.Args, o.Env = list(), list()
+	if !ok || len(b) != 0 || o.Path == "" || len(o.Args) == 0 {
+		return Order{}, errOrder
 	}
 	return o, nil
 }
 
 // The shim's replies.
 const (
-	replySize  = 8
+	ReplySize  = 8
 	replyReady = 'r'
-	replyError = 'e'
+	ReplyError = 'e'
 )
 
 // stage says what the shim was doing when it met an error.
@@ -148,28 +148,38 @@ func (s stage) String() string {
 	return [...]string{"read order", "change directory", "set no_new_privs", "set filter", "send filter", "exec"}[s]
 }
 
-type reply struct {
-	kind  byte
+type Reply struct {
+	Kind  byte
 	stage stage
 	errno unix.Errno
 }
 
-func (r reply) encode() []byte {
-	b := make([]byte, replySize)
-	b[0], b[1] = r.kind, byte(r.stage)
+func (r Reply) encode() []byte {
+	b := make([]byte, ReplySize)
+	b[0], b[1] = r.Kind, byte(r.stage)
 	binary.LittleEndian.PutUint32(b[4:], uint32(r.errno))
 	return b
 }
 
-var errReply = errors.New("reply is not as the protocol says")
+var ErrReply = errors.New("reply is not as the protocol says")
 
-func decodeReply(b []byte) (reply, error) {
-	if len(b) != replySize || b[0] != replyReady && b[0] != replyError || b[1] >= byte(stageEnd) || b[2] != 0 || b[3] != 0 {
-		return reply{}, errReply
+func DecodeReply(b []byte) (Reply, error) {
+	if len(b) != ReplySize || b[0] != replyReady && b[0] != ReplyError || b[1] >= byte(stageEnd) || b[2] != 0 || b[3] != 0 {
+		return Reply{}, ErrReply
 	}
 	n := binary.LittleEndian.Uint32(b[4:])
 	if n > 4095 || (n == 0) != (b[0] == replyReady) {
-		return reply{}, errReply
+		return Reply{}, ErrReply
 	}
-	return reply{kind: b[0], stage: stage(b[1]), errno: unix.Errno(n)}, nil
+	return Reply{Kind: b[0], stage: stage(b[1]), errno: unix.Errno(n)}, nil
+}
+
+func (r Reply) Err() error {
+	if r.stage == stageExec {
+		return r.errno
+	}
+	if r.stage == stageFilter && r.errno == unix.EBUSY {
+		return fmt.Errorf("%v: already inside a home or a sandbox that has a listener: %w", r.stage, r.errno)
+	}
+	return fmt.Errorf("%v: %w", r.stage, r.errno)
 }

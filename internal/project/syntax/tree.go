@@ -1,4 +1,4 @@
-package project
+package syntax
 
 import (
 	"errors"
@@ -9,20 +9,21 @@ import (
 	"github.com/pelletier/go-toml/v2/unstable"
 )
 
-// A tree holds a TOML document (https://toml.io/en/v1.0.0) with the order and
+// Tree holds a TOML document (https://toml.io/en/v1.0.0) with the order and
 // the position of every key and value, which the library's decoder drops. The
 // library does the parsing; the rules for what may be defined where, which it
 // leaves to its decoder, are here.
-type tree struct {
-	source
+type Tree struct {
+	Source
 	parser unstable.Parser
-	root   *table
+	Root   *Table
 }
 
-type table struct {
+// Table is a table of the document.
+type Table struct {
 	made  origin
-	keys  []string
-	items map[string]*item
+	Keys  []string // in the order of the file
+	Items map[string]*Item
 }
 
 // origin is how a table came into being, which decides who may add to it.
@@ -36,29 +37,29 @@ const (
 	repeated               // by [[a]]
 )
 
-// item is one key of a table. offset is where the key is written.
-type item struct {
-	key    string
-	offset int
-	value  *value
+// Item is one key of a table. Offset is where the key is written.
+type Item struct {
+	Key    string
+	Offset int
+	Value  *Value
 }
 
-// value is a string, a table, an array or some other scalar.
-type value struct {
-	kind   unstable.Kind
-	offset int
-	text   string // of a string; else as written
-	elems  []*value
-	table  *table
-	// tables says that the array was made by [[a]].
-	tables bool
+// Value is a string, a table, an array or some other scalar.
+type Value struct {
+	Kind   unstable.Kind
+	Offset int
+	Text   string // of a string; else as written
+	Elems  []*Value
+	Table  *Table
+	// Tables reports that the array was made by [[a]].
+	Tables bool
 }
 
-func newTable(made origin) *table { return &table{made: made, items: map[string]*item{}} }
+func newTable(made origin) *Table { return &Table{made: made, Items: map[string]*Item{}} }
 
-func (t *table) add(it *item) {
-	t.keys = append(t.keys, it.key)
-	t.items[it.key] = it
+func (t *Table) add(it *Item) {
+	t.Keys = append(t.Keys, it.Key)
+	t.Items[it.Key] = it
 }
 
 // part is one part of a dotted key.
@@ -67,15 +68,15 @@ type part struct {
 	offset int
 }
 
-// parseTree reads a document. Errors are *Error.
-func parseTree(src source) (*tree, error) {
+// ParseTree reads a document. Errors are *Error.
+func ParseTree(src Source) (*Tree, error) {
 	// The parser computes offsets from capacities, so the slice must end where
 	// its text ends.
-	src.data = append(make([]byte, 0, len(src.data)), src.data...)
-	src.data = src.data[:len(src.data):len(src.data)]
-	t := &tree{source: src, root: newTable(headed)}
-	t.parser.Reset(src.data)
-	current, path := t.root, []part(nil)
+	src.Data = append(make([]byte, 0, len(src.Data)), src.Data...)
+	src.Data = src.Data[:len(src.Data):len(src.Data)]
+	t := &Tree{Source: src, Root: newTable(headed)}
+	t.parser.Reset(src.Data)
+	current, path := t.Root, []part(nil)
 	for t.parser.NextExpression() {
 		n := t.parser.Expression()
 		var err error
@@ -101,19 +102,19 @@ func parseTree(src source) (*tree, error) {
 	return t, nil
 }
 
-// syntax returns an error of the library's parser its position.
-func (t *tree) syntax(err error) error {
+// syntax returns an error of the library's parser with its position.
+func (t *Tree) syntax(err error) error {
 	var pe *unstable.ParserError
 	if !errors.As(err, &pe) {
 		return fmt.Errorf("read %s: %w", t.path, err)
 	}
-	offset := t.clamp(cap(t.data) - cap(pe.Highlight))
-	message, hint := explainSyntax(pe.Message, t.data, offset)
-	return t.fail(offset, strings.Join(pe.Key, "."), message, hint)
+	offset := t.clamp(cap(t.Data) - cap(pe.Highlight))
+	message, hint := explainSyntax(pe.Message, t.Data, offset)
+	return t.Fail(offset, strings.Join(pe.Key, "."), message, hint)
 }
 
 // parts reads a dotted key.
-func (t *tree) parts(it unstable.Iterator) []part {
+func (t *Tree) parts(it unstable.Iterator) []part {
 	var out []part
 	for it.Next() {
 		n := it.Node()
@@ -123,33 +124,33 @@ func (t *tree) parts(it unstable.Iterator) []part {
 }
 
 // header opens the table of [a.b] or, with array set, of [[a.b]].
-func (t *tree) header(parts []part, array bool) (*table, error) {
-	in := t.root
+func (t *Tree) header(parts []part, array bool) (*Table, error) {
+	in := t.Root
 	for i, p := range parts[:len(parts)-1] {
-		it, ok := in.items[p.name]
+		it, ok := in.Items[p.name]
 		switch {
 		case !ok:
 			next := newTable(implied)
-			in.add(&item{p.name, p.offset, &value{kind: unstable.Table, offset: p.offset, table: next}})
+			in.add(&Item{p.name, p.offset, &Value{Kind: unstable.Table, Offset: p.offset, Table: next}})
 			in = next
-		case it.value.table != nil && it.value.table.made != inlined:
-			in = it.value.table
-		case it.value.tables:
-			in = it.value.elems[len(it.value.elems)-1].table
+		case it.Value.Table != nil && it.Value.Table.made != inlined:
+			in = it.Value.Table
+		case it.Value.Tables:
+			in = it.Value.Elems[len(it.Value.Elems)-1].Table
 		default:
 			return nil, t.clash(parts[:i+1], it)
 		}
 	}
 	last := parts[len(parts)-1]
-	it, ok := in.items[last.name]
+	it, ok := in.Items[last.name]
 	if array {
 		made := newTable(repeated)
-		elem := &value{kind: unstable.Table, offset: last.offset, table: made}
+		elem := &Value{Kind: unstable.Table, Offset: last.offset, Table: made}
 		switch {
 		case !ok:
-			in.add(&item{last.name, last.offset, &value{kind: unstable.Array, offset: last.offset, tables: true, elems: []*value{elem}}})
-		case it.value.tables:
-			it.value.elems = append(it.value.elems, elem)
+			in.add(&Item{last.name, last.offset, &Value{Kind: unstable.Array, Offset: last.offset, Tables: true, Elems: []*Value{elem}}})
+		case it.Value.Tables:
+			it.Value.Elems = append(it.Value.Elems, elem)
 		default:
 			return nil, t.clash(parts, it)
 		}
@@ -158,54 +159,54 @@ func (t *tree) header(parts []part, array bool) (*table, error) {
 	switch {
 	case !ok:
 		made := newTable(headed)
-		in.add(&item{last.name, last.offset, &value{kind: unstable.Table, offset: last.offset, table: made}})
+		in.add(&Item{last.name, last.offset, &Value{Kind: unstable.Table, Offset: last.offset, Table: made}})
 		return made, nil
-	case it.value.table != nil && it.value.table.made == implied:
-		it.value.table.made = headed
-		it.offset, it.value.offset = last.offset, last.offset
-		return it.value.table, nil
+	case it.Value.Table != nil && it.Value.Table.made == implied:
+		it.Value.Table.made = headed
+		it.Offset, it.Value.Offset = last.offset, last.offset
+		return it.Value.Table, nil
 	}
 	return nil, t.clash(parts, it)
 }
 
 // keyValue adds a.b = value to a table. path is the table's own name.
-func (t *tree) keyValue(in *table, path []part, n *unstable.Node) error {
+func (t *Tree) keyValue(in *Table, path []part, n *unstable.Node) error {
 	parts := t.parts(n.Key())
 	full := slices.Concat(path, parts)
 	for i, p := range parts[:len(parts)-1] {
-		it, ok := in.items[p.name]
+		it, ok := in.Items[p.name]
 		switch {
 		case !ok:
 			next := newTable(dotted)
-			in.add(&item{p.name, p.offset, &value{kind: unstable.Table, offset: p.offset, table: next}})
+			in.add(&Item{p.name, p.offset, &Value{Kind: unstable.Table, Offset: p.offset, Table: next}})
 			in = next
-		case it.value.table != nil && it.value.table.made == dotted:
-			in = it.value.table
+		case it.Value.Table != nil && it.Value.Table.made == dotted:
+			in = it.Value.Table
 		default:
 			return t.clash(full[:len(path)+i+1], it)
 		}
 	}
 	last := parts[len(parts)-1]
-	if it, ok := in.items[last.name]; ok {
+	if it, ok := in.Items[last.name]; ok {
 		return t.clash(full, it)
 	}
 	v, err := t.value(n.Value(), full, t.valueOffset(n))
 	if err != nil {
 		return err
 	}
-	in.add(&item{last.name, last.offset, v})
+	in.add(&Item{last.name, last.offset, v})
 	return nil
 }
 
 // valueOffset finds where the value of a key begins: the parser keeps the
 // position of scalars, but not of arrays.
-func (t *tree) valueOffset(n *unstable.Node) int {
+func (t *Tree) valueOffset(n *unstable.Node) int {
 	var end int
 	for it := n.Key(); it.Next(); {
 		raw := it.Node().Raw
 		end = int(raw.Offset + raw.Length)
 	}
-	for end < len(t.data) && (t.data[end] == ' ' || t.data[end] == '\t' || t.data[end] == '=') {
+	for end < len(t.Data) && (t.Data[end] == ' ' || t.Data[end] == '\t' || t.Data[end] == '=') {
 		end++
 	}
 	return end
@@ -213,11 +214,11 @@ func (t *tree) valueOffset(n *unstable.Node) int {
 
 // value copies a value out of the parser. path is its full key; offset is used
 // where the parser does not know where the value is.
-func (t *tree) value(n *unstable.Node, path []part, offset int) (*value, error) {
+func (t *Tree) value(n *unstable.Node, path []part, offset int) (*Value, error) {
 	if n.Raw.Length > 0 {
 		offset = int(n.Raw.Offset)
 	}
-	v := &value{kind: n.Kind, offset: offset}
+	v := &Value{Kind: n.Kind, Offset: offset}
 	switch n.Kind {
 	case unstable.Array:
 		for it := n.Children(); it.Next(); {
@@ -225,41 +226,41 @@ func (t *tree) value(n *unstable.Node, path []part, offset int) (*value, error) 
 			if err != nil {
 				return nil, err
 			}
-			v.elems = append(v.elems, elem)
+			v.Elems = append(v.Elems, elem)
 		}
 	case unstable.InlineTable:
-		v.kind, v.table = unstable.Table, newTable(inlined)
+		v.Kind, v.Table = unstable.Table, newTable(inlined)
 		for it := n.Children(); it.Next(); {
-			if err := t.keyValue(v.table, path, it.Node()); err != nil {
+			if err := t.keyValue(v.Table, path, it.Node()); err != nil {
 				return nil, err
 			}
 		}
 	default:
-		v.text = string(n.Data)
+		v.Text = string(n.Data)
 	}
 	return v, nil
 }
 
 // clash is the error for a second definition of what first defined.
-func (t *tree) clash(parts []part, first *item) error {
+func (t *Tree) clash(parts []part, first *Item) error {
 	names := make([]string, len(parts))
 	for i, p := range parts {
 		names[i] = p.name
 	}
 	what, hint := "set", "remove one of the two"
-	if first.value.table != nil || first.value.tables {
+	if first.Value.Table != nil || first.Value.Tables {
 		what = "defined"
 		hint = "keep them in one table"
 		if len(parts) == 2 && parts[0].name == "services" {
 			hint = "two services need two names"
 		}
 	}
-	message := fmt.Sprintf("already %s on line %d", what, t.line(first.offset))
-	return t.fail(parts[len(parts)-1].offset, dotKey(names...), message, hint)
+	message := fmt.Sprintf("already %s on line %d", what, t.Line(first.Offset))
+	return t.Fail(parts[len(parts)-1].offset, DotKey(names...), message, hint)
 }
 
-// dotKey writes a key as TOML does, quoting the parts that need it.
-func dotKey(names ...string) string {
+// DotKey writes a key as TOML does, quoting the parts that need it.
+func DotKey(names ...string) string {
 	out := make([]string, 0, len(names))
 	for _, n := range names {
 		bare := n != ""
@@ -267,7 +268,7 @@ func dotKey(names ...string) string {
 			bare = bare && (r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '_')
 		}
 		if !bare {
-			n = ellipsis(n)
+			n = Ellipsis(n)
 		}
 		out = append(out, n)
 	}

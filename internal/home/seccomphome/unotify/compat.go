@@ -1,4 +1,4 @@
-package seccomphome
+package unotify
 
 import (
 	"encoding/binary"
@@ -30,18 +30,18 @@ func socketcalls(strict bool) []uint32 {
 
 // isCompat reports whether a 32-bit program made the call, or a 64-bit one by
 // the 32-bit gate (int $0x80).
-func (n *notification) isCompat() bool { return compatArch != 0 && n.arch == compatArch }
+func (n *Notification) isCompat() bool { return compatArch != 0 && n.arch == compatArch }
 
-// translate returns a 32-bit call the number of the native one, and reads the
+// Translate returns a 32-bit call the number of the native one, and reads the
 // arguments of socketcall from memory, once. Their addresses and lengths have
 // the same form; only struct msghdr differs. ok is false for a call that a
 // home has nothing to do with.
-func (n *notification) translate() (ok bool, errno unix.Errno) {
+func (n *Notification) Translate() (ok bool, errno unix.Errno) {
 	if !n.isCompat() {
 		return true, 0
 	}
 	c, own := compat(), native()
-	nr := uint32(n.nr) //nolint:gosec // a call's number
+	nr := uint32(n.NR) //nolint:gosec // a call's number
 	if c.socketcall != 0 && nr == c.socketcall {
 		return n.unpack(own)
 	}
@@ -51,7 +51,7 @@ func (n *notification) translate() (ok bool, errno unix.Errno) {
 		{c.sendto, own.sendto}, {c.sendmsg, own.sendmsg}, {c.sendmmsg, own.sendmmsg},
 	} {
 		if nr == pair[0] {
-			n.nr = int32(pair[1]) //nolint:gosec // as above
+			n.NR = int32(pair[1]) //nolint:gosec // as above
 			return true, 0
 		}
 	}
@@ -59,7 +59,7 @@ func (n *notification) translate() (ok bool, errno unix.Errno) {
 }
 
 // unpack turns a socketcall into the call that it stands for.
-func (n *notification) unpack(own calls) (bool, unix.Errno) {
+func (n *Notification) unpack(own calls) (bool, unix.Errno) {
 	for _, one := range []struct {
 		call, nr uint32
 		args     int
@@ -68,41 +68,41 @@ func (n *notification) unpack(own calls) (bool, unix.Errno) {
 		{callGetsockname, own.getsockname, 3}, {callGetpeername, own.getpeername, 3},
 		{callSendto, own.sendto, 6}, {callSendmsg, own.sendmsg, 3}, {callSendmmsg, own.sendmmsg, 4},
 	} {
-		if uint32(n.args[0]) != one.call { //nolint:gosec // the kernel looks at these bits, too
+		if uint32(n.Args[0]) != one.call { //nolint:gosec // the kernel looks at these bits, too
 			continue
 		}
 		var b [6 * 4]byte
-		if err := readMemory(n.tid, n.args[1], b[:4*one.args]); err != nil {
-			return false, number(err)
+		if err := ReadMemory(n.TID, n.Args[1], b[:4*one.args]); err != nil {
+			return false, Number(err)
 		}
-		n.nr = int32(one.nr) //nolint:gosec // a call's number
-		for i := range n.args {
-			n.args[i] = uint64(binary.NativeEndian.Uint32(b[4*i:]))
+		n.NR = int32(one.nr) //nolint:gosec // a call's number
+		for i := range n.Args {
+			n.Args[i] = uint64(binary.NativeEndian.Uint32(b[4*i:]))
 		}
 		return true, 0
 	}
 	return false, 0
 }
 
-// socket answers socketcall's socket(2) in a strict home, as the filter does
+// Socket answers socketcall's socket(2) in a strict home, as the filter does
 // where it can see the arguments.
-func (n *notification) socket() answer {
-	family, kind, protocol := uint32(n.args[0]), uint32(n.args[1])&socketTypeMask, uint32(n.args[2]) //nolint:gosec // C ints
+func (n *Notification) Socket() Answer {
+	family, kind, protocol := uint32(n.Args[0]), uint32(n.Args[1])&socketTypeMask, uint32(n.Args[2]) //nolint:gosec // C ints
 	for _, f := range foreignFamilies() {
 		if family == f {
-			return fail(unix.EAFNOSUPPORT)
+			return Fail(unix.EAFNOSUPPORT)
 		}
 	}
 	if family != unix.AF_INET && family != unix.AF_INET6 {
-		return letThrough
+		return LetThrough
 	}
 	for _, p := range foreignProtocols() {
 		if protocol == p {
-			return fail(unix.EPROTONOSUPPORT)
+			return Fail(unix.EPROTONOSUPPORT)
 		}
 	}
 	if kind == unix.SOCK_SEQPACKET || kind == unix.SOCK_DCCP {
-		return fail(unix.EPROTONOSUPPORT)
+		return Fail(unix.EPROTONOSUPPORT)
 	}
-	return letThrough
+	return LetThrough
 }

@@ -1,0 +1,237 @@
+package lodge
+
+import (
+	"fmt"
+	"go/ast"
+	"go/token"
+	"maps"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// The limits of the house. A package or a receiver over them is several things under one name.
+const (
+	maxFiles       = 20 // files of a package, without tests and generated files
+	maxMethods     = 25 // methods of a receiver
+	maxMethodFiles = 3  // files with methods of one receiver
+)
+
+// receiverSize is the number of methods that a receiver has, and of files that they stand in.
+type receiverSize struct{ methods, files int }
+
+// notYet has the packages and receivers that are still over a limit, with their present sizes:
+// they may shrink, and leave the list when they are within the limit. Nothing is added to it.
+var notYet = struct {
+	files     map[string]int
+	receivers map[string]receiverSize
+}{
+	files: map[string]int{
+		"cli":     71,
+		"daemon":  36,
+		"explain": 27,
+		"proxy":   36,
+		"service": 32,
+		"tui":     38,
+	},
+	receivers: map[string]receiverSize{
+		"cli.app":                   {146, 46},
+		"cli.look":                  {9, 4},
+		"daemon.Daemon":             {61, 20},
+		"explain.Facts":             {149, 19},
+		"explain/message.lexer":     {20, 4},
+		"helper/homes.Homes":        {20, 6},
+		"home/ebpfhome.inside":      {30, 6},
+		"home/seccomphome.Home":     {58, 16},
+		"home/seccomphome.listener": {39, 11},
+		"keeper.keeper":             {20, 4},
+		"probe.prober":              {12, 4},
+		"proxy.Engine":              {27, 8},
+		"proxy.h1conn":              {35, 6},
+		"proxy.upConn":              {8, 4},
+		"query.parser":              {16, 4},
+		"service.Supervisor":        {44, 8},
+		"service.runner":            {90, 18},
+		"trust/stores.Machine":      {9, 4},
+		"tui.ui":                    {49, 10},
+		"watch.Watcher":             {57, 6},
+	},
+}
+
+func TestPackagesHaveFewFiles(t *testing.T) {
+	files := map[string]int{}
+	sources(t, func(path string, _ *ast.File, _ *token.FileSet) {
+		files[houseName(path)]++
+	})
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		n, limit := files[name], maxFiles
+		if bound, listed := notYet.files[name]; listed {
+			if n <= maxFiles {
+				t.Errorf("%s has %d files, which is within the limit: remove it from notYet", name, n)
+			}
+			limit = bound
+		}
+		if n > limit {
+			t.Errorf("%s has %d files: at most %d, split it by subject", name, n, limit)
+		}
+	}
+	for name := range notYet.files {
+		if files[name] == 0 {
+			t.Errorf("notYet has the package %s, which is not in the tree", name)
+		}
+	}
+}
+
+func TestReceiversHaveFewMethods(t *testing.T) {
+	methods := map[string]int{}
+	files := map[string]map[string]bool{}
+	sources(t, func(path string, file *ast.File, _ *token.FileSet) {
+		for _, decl := range file.Decls {
+			fn, ok := decl.(*ast.FuncDecl)
+			if !ok || fn.Recv == nil {
+				continue
+			}
+			name := houseName(path) + "." + receiverName(fn.Recv.List[0].Type)
+			methods[name]++
+			if files[name] == nil {
+				files[name] = map[string]bool{}
+			}
+			files[name][path] = true
+		}
+	})
+	for _, name := range slices.Sorted(maps.Keys(methods)) {
+		has := receiverSize{methods[name], len(files[name])}
+		limit := receiverSize{maxMethods, maxMethodFiles}
+		if bound, listed := notYet.receivers[name]; listed {
+			if has.methods <= maxMethods && has.files <= maxMethodFiles {
+				t.Errorf("%s has %d methods in %d files, which is within the limits: remove it from notYet", name, has.methods, has.files)
+			}
+			limit = bound
+		}
+		if has.methods > limit.methods || has.files > limit.files {
+			t.Errorf("%s has %d methods in %d files: at most %d in %d", name, has.methods, has.files, limit.methods, limit.files)
+		}
+	}
+	for name := range notYet.receivers {
+		if methods[name] == 0 {
+			t.Errorf("notYet has the receiver %s, which is not in the tree", name)
+		}
+	}
+}
+
+// receiverName returns the name of the type of a method's receiver, without pointer and type parameters.
+func receiverName(expr ast.Expr) string {
+	switch x := expr.(type) {
+	case *ast.StarExpr:
+		return receiverName(x.X)
+	case *ast.IndexExpr:
+		return receiverName(x.X)
+	case *ast.IndexListExpr:
+		return receiverName(x.X)
+	case *ast.Ident:
+		return x.Name
+	}
+	panic(fmt.Sprintf("house: a receiver of the kind %T", expr))
+}
+
+// houseName returns the package of a file as the house names it: its directory below internal, or below the root.
+func houseName(file string) string {
+	dir := path.Dir(filepath.ToSlash(file))
+	return strings.TrimPrefix(dir, "internal/")
+}
+
+// pure packages import the standard library and each other, nothing else: they can be used, tested and read anywhere.
+var pure = []string{
+	"event",
+	"explain/message",
+	"helper/policy",
+	"loopback",
+	"owners",
+	"probe/answer",
+	"probe/answer/samples",
+	"query",
+	"query/eventquery",
+	"rawjson",
+	"refs",
+	"target",
+}
+
+// withoutIO are packages that compute and do nothing else: the same input gives the same output on every machine and at any time.
+var withoutIO = []string{
+	"explain/message",
+	"helper/policy",
+	"loopback",
+	"names",
+	"owners",
+	"query",
+	"query/eventquery",
+	"query/socketquery",
+	"rawjson",
+	"refs",
+	"target",
+}
+
+// world has the imports with which a package would reach files, the network, processes or the kernel.
+var world = []string{"golang.org/x/sys", "net", "net/http", "os", "os/exec", "os/signal", "os/user", "syscall"}
+
+func TestPurePackagesImportTheStandardLibraryOnly(t *testing.T) {
+	all := packagesByName(t)
+	for _, name := range pure {
+		p, ok := all[name]
+		if !ok {
+			t.Errorf("pure has the package %s, which is not in the tree", name)
+		}
+		for _, imp := range p.Imports {
+			own, ours := strings.CutPrefix(imp, "lodge/internal/")
+			first, _, _ := strings.Cut(imp, "/")
+			if ours && !slices.Contains(pure, own) || strings.Contains(first, ".") {
+				t.Errorf("%s imports %s: it is pure, and imports the standard library and other pure packages only", name, imp)
+			}
+		}
+	}
+	if p := all["event"]; slices.Contains(p.Imports, "os") || slices.Contains(p.Imports, "net") {
+		t.Errorf("event imports os or net: it does no I/O")
+	}
+}
+
+func TestPackagesWithoutIO(t *testing.T) {
+	all := packagesByName(t)
+	for _, name := range withoutIO {
+		p, ok := all[name]
+		if !ok {
+			t.Errorf("withoutIO has the package %s, which is not in the tree", name)
+		}
+		for _, imp := range p.Imports {
+			if slices.Contains(world, imp) || strings.HasPrefix(imp, "golang.org/x/sys/") {
+				t.Errorf("%s imports %s: it does no I/O", name, imp)
+			}
+		}
+	}
+	sources(t, func(path string, file *ast.File, fset *token.FileSet) {
+		if !slices.Contains(withoutIO, houseName(path)) {
+			return
+		}
+		ast.Inspect(file, func(n ast.Node) bool {
+			if sel, ok := n.(*ast.SelectorExpr); ok {
+				if id, ok := sel.X.(*ast.Ident); ok && id.Name == "time" && slices.Contains([]string{"Now", "Since", "Until", "Sleep", "After", "NewTimer", "NewTicker", "AfterFunc", "Tick"}, sel.Sel.Name) {
+					t.Errorf("%s: time.%s: a package without I/O takes the time as an argument", fset.Position(sel.Pos()), sel.Sel.Name)
+				}
+			}
+			return true
+		})
+	})
+}
+
+// packagesByName returns lodge's own packages below internal, by their names in the house.
+func packagesByName(t *testing.T) map[string]pkg {
+	t.Helper()
+	all := map[string]pkg{}
+	for _, p := range packages(t) {
+		if name, ok := strings.CutPrefix(p.ImportPath, "lodge/internal/"); ok {
+			all[name] = p
+		}
+	}
+	return all
+}
