@@ -61,8 +61,8 @@ var allowed = map[string][]string{
 	"explain/message":      {"loopback", "target"},
 	"explain/firewall":     {},
 	"tui":                  {"localapi", "logs", "loopback", "service", "sockets", "sockets/track"},
-	"daemon":               {"event", "eventlog", "helperapi", "home", "home/hostsview", "home/seccomphome", "hosts", "keeperapi", "lan", "localapi", "logs", "loopback", "mark", "names", "pace", "pidfd", "procfs", "proxy", "rawjson", "service", "sockets/diag", "sockets/holders", "stall", "statefile", "trust", "unixsock"},
-	"cli":                  {"drain", "ending", "event", "explain", "helperapi", "hosts", "keeper", "keeperapi", "localapi", "logs", "loopback", "names", "pidfd", "probe", "probe/answer", "procfs", "project", "query", "query/socketquery", "refs", "rootowned", "service", "sockets", "sockets/diag", "sockets/holders", "sockets/track", "stall", "statefile", "target", "trust", "trust/proof", "trust/stores", "tui"},
+	"daemon":               {"event", "eventfilter", "eventlog", "helperapi", "home", "home/hostsview", "home/seccomphome", "hosts", "keeperapi", "lan", "localapi", "logs", "loopback", "mark", "names", "pace", "pidfd", "procfs", "proxy", "query", "rawjson", "service", "socketevents", "sockets/diag", "sockets/holders", "stall", "statefile", "trust", "unixsock"},
+	"cli":                  {"drain", "ending", "event", "eventfilter", "explain", "helperapi", "hosts", "keeper", "keeperapi", "localapi", "logs", "loopback", "names", "pidfd", "probe", "probe/answer", "procfs", "project", "query", "query/socketquery", "refs", "rootowned", "service", "sockets", "sockets/diag", "sockets/holders", "sockets/track", "stall", "statefile", "target", "trust", "trust/proof", "trust/stores", "tui"},
 	"query":                {},
 	"query/eventquery":     {"query"},
 	"query/socketquery":    {"loopback", "query", "sockets", "target"},
@@ -79,6 +79,8 @@ var allowed = map[string][]string{
 	"sockets/track":        {"loopback", "procfs", "sockets", "sockets/holders"},
 	"event":                {},
 	"eventlog":             {"event", "statefile"},
+	"eventfilter":          {"event", "query", "query/eventquery"},
+	"socketevents":         {"event", "sockets", "sockets/diag", "sockets/holders", "sockets/track"},
 }
 
 type pkg struct {
