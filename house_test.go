@@ -61,8 +61,8 @@ var allowed = map[string][]string{
 	"explain/message":          {"loopback", "model", "target"},
 	"explain/firewall":         {},
 	"tui":                      {"localapi", "logs", "loopback", "service", "show", "show/table", "sockets", "sockets/track"},
-	"daemon":                   {"daemon/api", "event", "eventlog", "helperapi", "home", "home/hostsview", "home/seccomphome", "hosts", "keeperapi", "lan", "localapi", "logs", "loopback", "mark", "names", "pace", "pidfd", "procfs", "proxy", "rawjson", "service", "sockets/diag", "sockets/holders", "stall", "statefile", "trust", "unixsock"},
-	"cli":                      {"drain", "ending", "event", "explain", "explain/facts", "explain/gather", "explain/input", "explain/render", "explain/words", "helperapi", "hosts", "keeper", "keeperapi", "localapi", "logs", "loopback", "names", "operation", "pidfd", "probe", "probe/answer", "procfs", "project", "query", "query/socketquery", "rootowned", "service", "show", "show/table", "sockets", "sockets/diag", "sockets/holders", "sockets/track", "stall", "statefile", "target", "trust", "trust/proof", "trust/stores", "tui"},
+	"daemon":                   {"daemon/api", "event", "eventfilter", "eventlog", "helperapi", "home", "home/hostsview", "home/seccomphome", "hosts", "keeperapi", "lan", "localapi", "logs", "loopback", "mark", "names", "pace", "pidfd", "procfs", "proxy", "query", "rawjson", "service", "socketevents", "sockets/diag", "sockets/holders", "stall", "statefile", "trust", "unixsock"},
+	"cli":                      {"drain", "ending", "event", "eventfilter", "explain", "explain/facts", "explain/gather", "explain/input", "explain/render", "explain/words", "helperapi", "hosts", "keeper", "keeperapi", "localapi", "logs", "loopback", "names", "operation", "pidfd", "probe", "probe/answer", "procfs", "project", "query", "query/socketquery", "rootowned", "service", "show", "show/table", "sockets", "sockets/diag", "sockets/holders", "sockets/track", "stall", "statefile", "target", "trust", "trust/proof", "trust/stores", "tui"},
 	"query":                    {},
 	"query/eventquery":         {"query"},
 	"query/socketquery":        {"loopback", "query", "sockets", "target"},
@@ -108,6 +108,8 @@ var allowed = map[string][]string{
 	"project/syntax":           {},
 	"home/seccomphome/shim":    {"fdpass", "home/seccomphome/unotify"},
 	"home/seccomphome/unotify": {},
+	"eventfilter":              {"event", "query", "query/eventquery"},
+	"socketevents":             {"event", "sockets", "sockets/diag", "sockets/holders", "sockets/track"},
 }
 
 type pkg struct {

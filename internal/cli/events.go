@@ -10,7 +10,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"lodge/internal/event"
+	"lodge/internal/eventfilter"
 	"lodge/internal/localapi"
+	"lodge/internal/project"
 )
 
 func (a *app) eventsCommand() *cobra.Command {
@@ -19,28 +21,39 @@ func (a *app) eventsCommand() *cobra.Command {
 	follow := true
 	c := &cobra.Command{
 		Use:   "events [FILTER...]",
-		Short: "What happens: services, names and projects, as a stream",
-		Long: "Print what happens, one event a line, until it is interrupted: services that start, get ready, end and\n" +
-			"are started again, names that lead elsewhere, projects that come and go.\n\n" +
-			"A FILTER is a project, a service, PROJECT/SERVICE, a state, a kind (service, name, project) or a host name,\n" +
-			"or KEY=VALUE with one of the keys kind, project, service, state, from, change, host, pid; each must match,\n" +
-			"and several values are separated by commas. That events are missing is always told.\n\n" +
-			"Events have numbers without a gap. --since NUMBER begins after the event with that number, --since 0 with\n" +
-			"the oldest that is kept; a daemon that is killed meanwhile is started again, and the stream goes on.",
+		Short: "What happens: services, sockets, names and projects, as a stream",
+		Long: `Print what happens, one event a line, until it is interrupted: services that start, get ready, end and
+are started again, sockets that are opened and closed, names that lead elsewhere, projects that come and go.
+
+A FILTER is a project, a service, PROJECT/SERVICE, a state, a kind (service, socket, name, project) or a part of
+a host name, or KEY=VALUE, also with != < <= > >= and ~ (contains); and, or, not and parentheses put filters
+together. The keys are kind, number, time, source, project, service, state, from, change, pid, exit, name, port.
+That events are missing is always told.
+
+Sockets are left out where the filter names another kind, or a service and no kind: "socket shop/web" has those
+of a service. The table of sockets is read once a second, and only while these events are read: a socket
+that is opened and closed between two readings is not seen.
+
+Events have numbers without a gap. --since NUMBER begins after the event with that number, --since 0 with
+the oldest that is kept; a daemon that is killed meanwhile is started again, and the stream goes on.`,
 		Example: `  lodge events
   lodge events --since 0 --follow=false --json   what is kept, and end
-  lodge events --since 5m shop/web state=failed,backoff`,
+  lodge events --since 5m shop/web state=failed,backoff
+  lodge events 'kind=socket and port=5432'`,
 		RunE: func(c *cobra.Command, words []string) error {
-			match, err := event.Match(words)
+			filter, err := eventfilter.Parse(words, eventfilter.Options{Now: time.Now(), Nearest: project.Nearest})
 			if err != nil {
-				return &usageError{err: err, hint: "lodge events --help"}
+				return filterError(err)
 			}
 			q, err := eventsSince(since, time.Now())
 			if err != nil {
 				return &usageError{err: err, hint: "lodge events --since 0, --since 5m or --since 2006-01-02T15:04:05Z"}
 			}
-			q.Once = !follow
-			return a.events(c.Context(), q, match, asJSON)
+			q.Once, q.Filter = !follow, words
+			return a.events(c.Context(), q, filter, asJSON)
+		},
+		ValidArgsFunction: func(_ *cobra.Command, _ []string, begun string) ([]string, cobra.ShellCompDirective) {
+			return filterWords(eventfilter.Schema(eventfilter.Options{}), begun), cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
 		},
 	}
 	c.Flags().StringVar(&since, "since", "", "from `WHEN` on: the number of the event before, 0 for the oldest kept, a duration such as 5m, or a time; without it, from now on")
@@ -71,12 +84,12 @@ const (
 )
 
 // events prints events until it is interrupted or its output is not read any more.
-func (a *app) events(ctx context.Context, q localapi.EventsQuery, match func(event.Event) bool, asJSON bool) error {
+func (a *app) events(ctx context.Context, q localapi.EventsQuery, filter *eventfilter.Filter, asJSON bool) error {
 	reading, stop := a.untilReaderGone(ctx)
 	defer stop()
 	p := &eventPrinter{out: a.out, json: asJSON, color: a.wantsColor(a.env.Stdout), today: time.Now()}
 	err := a.followEvents(reading, q, nil, func(line []byte, e event.Event) error {
-		if !match(e) {
+		if !filter.Match(&e) {
 			return nil
 		}
 		return p.print(line, &e)

@@ -83,8 +83,10 @@ func eventText(e *event.Event) string {
 		return lostText(e.Lost)
 	case e.Begun != nil:
 		return "the stream of events begins anew: " + e.Begun.Reason
+	case e.Socket != nil:
+		return socketText(e.Socket)
 	}
-	return string(e.Kind) + " " + string(e.Socket)
+	return string(e.Kind)
 }
 
 func serviceText(s *event.Service) string {
@@ -185,11 +187,15 @@ func projectText(p *event.Project) string {
 }
 
 func lostText(l *event.Lost) string {
-	text := "events are missing"
+	kind := ""
+	if l.Of != "" {
+		kind = string(l.Of) + " "
+	}
+	text := kind + "events are missing"
 	if l.Count == 1 {
-		text = "1 event is missing"
+		text = "1 " + kind + "event is missing"
 	} else if l.Count > 1 {
-		text = fmt.Sprintf("%d events are missing", l.Count)
+		text = fmt.Sprintf("%d %sevents are missing", l.Count, kind)
 	}
 	switch l.Reason {
 	case event.LostSlowReader:
@@ -202,6 +208,10 @@ func lostText(l *event.Lost) string {
 		return text + ": the stream has no event with that number yet"
 	case event.LostKeeperOverrun:
 		return text + ": the keeper dropped what was not read in time"
+	case event.LostDaemonEnded:
+		return text + ": the daemon that saw them was ended"
+	case event.LostReadings:
+		return text + ": they came faster than they were read"
 	case event.LostKeeperEnded:
 		return "events may be missing: the keeper ended while no daemon ran"
 	}

@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"errors"
-	"net/netip"
 	"os"
 	"strconv"
 	"time"
@@ -103,7 +102,7 @@ func (l *look) refresh(ctx context.Context) {
 		l.Live = live
 	}
 	ask(&l.sudo)
-	l.Homes = homesOf(l.Projects)
+	l.Homes = localapi.Homes(l.Projects)
 }
 
 // query puts what is known into a query.
@@ -118,28 +117,4 @@ func (l *look) Close() {
 	if l.sudo.client != nil {
 		l.sudo.client.Close()
 	}
-}
-
-// homesOf returns the homes of projects. An address that is none is left out.
-func homesOf(ps []localapi.Project) []sockets.Home {
-	homes := make([]sockets.Home, 0, len(ps))
-	for _, p := range ps {
-		h := sockets.Home{Project: p.Shown(), ID: p.ID, Mark: p.Mark, Keeper: p.KeeperPID}
-		for _, s := range p.Services {
-			h.Services = append(h.Services, s.Name)
-			for _, e := range s.Endpoints {
-				if e.RealPort != 0 {
-					h.Moved = append(h.Moved, sockets.Moved{Protocol: e.Protocol, Port: e.Port, Real: e.RealPort})
-				}
-			}
-		}
-		h.IP4, _ = netip.ParseAddr(p.Home)
-		if p.Home6 != "" {
-			h.IP6, _ = netip.ParseAddr(p.Home6)
-		}
-		if h.IP4.IsValid() || h.IP6.IsValid() {
-			homes = append(homes, h)
-		}
-	}
-	return homes
 }

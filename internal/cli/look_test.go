@@ -14,7 +14,7 @@ import (
 )
 
 func TestHomesOf(t *testing.T) {
-	got := homesOf([]localapi.Project{
+	got := localapi.Homes([]localapi.Project{
 		{Name: "shop", ID: "a", Home: "127.83.20.7", Home6: "fd00::1"},
 		{Name: "nothing", ID: "b", Home: "somewhere"},
 		{Name: "fix", ID: "c", Home: "127.83.20.8"},

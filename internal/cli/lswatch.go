@@ -34,7 +34,7 @@ func (a *app) watchLs(ctx context.Context, asJSON, all bool) error {
 	go func() {
 		defer close(ended)
 		// What is listed first is not older than the stream's begin.
-		failed = a.followEvents(following, localapi.EventsQuery{}, tell, func(_ []byte, e event.Event) error {
+		failed = a.followEvents(following, localapi.EventsQuery{Filter: []string{"kind=service,name,project"}}, tell, func(_ []byte, e event.Event) error {
 			if e.Kind != event.KindSocket {
 				tell()
 			}

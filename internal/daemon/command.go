@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"lodge/internal/pace"
+	"lodge/internal/socketevents"
 )
 
 // Program is what the program lodged is started with.
@@ -61,7 +62,7 @@ func Main(ctx context.Context, p Program) error {
 	}
 	ctx, stop := context.WithCancel(ctx)
 	pace := pace.New(p.Processors)
-	cfg.Busy = pace.Wake
+	cfg.Busy, cfg.SocketInterval = pace.Wake, socketevents.Interval
 	var paced sync.WaitGroup
 	defer paced.Wait()
 	paced.Go(func() { pace.Run(ctx) })

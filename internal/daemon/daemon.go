@@ -43,6 +43,9 @@ type Config struct {
 	// Path is the PATH of services that are started by a client that gives no
 	// environment; "" is a usual one.
 	Path string
+	// SocketInterval is the time between two readings of the table of sockets, while
+	// events of sockets are read; zero or less: there are none.
+	SocketInterval time.Duration
 	// Busy is called when a client comes that makes more work than most; nil:
 	// nobody wants to know.
 	Busy func()
@@ -131,7 +134,7 @@ func (d *Daemon) Run(ctx context.Context, opened func()) error {
 	d.serving.Store(s)
 	d.rename()
 	d.owned.Go(d.keepHosts)
-	d.owned.Go(func() { d.events.runSources(d.ctx, d.cfg.Sources) })
+	d.owned.Go(func() { d.events.runSources(d.ctx, d.sources()) })
 	d.owned.Go(s.restIdle)
 	first := door.ln
 	d.owned.Go(func() { door.serve(first) })

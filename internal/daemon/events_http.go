@@ -12,7 +12,9 @@ import (
 
 	"lodge/internal/daemon/api"
 	"lodge/internal/event"
+	"lodge/internal/eventfilter"
 	"lodge/internal/localapi"
+	"lodge/internal/query"
 )
 
 // readerPatience is how long a reader of events may take for a batch when the daemon
@@ -23,7 +25,7 @@ const readerPatience = time.Second
 // the daemon ends. A client that reads events keeps the daemon from ending by itself,
 // as every call does.
 func (ev *events) serve(w http.ResponseWriter, r *http.Request) {
-	after, match, err := eventsAsked(r, ev.bus)
+	after, filter, err := eventsAsked(r, ev.bus)
 	if err != nil {
 		api.Refuse(w, http.StatusBadRequest, err)
 		return
@@ -31,8 +33,15 @@ func (ev *events) serve(w http.ResponseWriter, r *http.Request) {
 	rc := http.NewResponseController(w)
 	// A client that does not read must not keep the daemon from its end.
 	defer context.AfterFunc(ev.ending, func() { _ = rc.SetWriteDeadline(time.Now().Add(readerPatience)) })()
-	defer ev.reading()()
-	s := ev.bus.Subscribe(after)
+	once := r.URL.Query().Get(localapi.EventsFollow) == "false"
+	subscribe := ev.bus.Subscribe
+	if filter.Sockets() {
+		subscribe = ev.bus.SubscribeAll
+		if !once {
+			defer ev.reading()()
+		}
+	}
+	s := subscribe(after)
 	at, newest := s.Position(), ev.bus.Position()
 	w.Header().Set("Content-Type", "application/jsonl")
 	w.Header().Set(localapi.HeaderStream, at.Stream)
@@ -41,7 +50,6 @@ func (ev *events) serve(w http.ResponseWriter, r *http.Request) {
 	if rc.Flush() != nil {
 		return // the client is gone
 	}
-	once := r.URL.Query().Get(localapi.EventsFollow) == "false"
 	out := bufio.NewWriterSize(w, 64<<10)
 	for {
 		list := s.Pending()
@@ -51,7 +59,7 @@ func (ev *events) serve(w http.ResponseWriter, r *http.Request) {
 			}
 		}
 		for i := range list {
-			if !match(list[i]) {
+			if !filter.Match(&list[i]) {
 				continue
 			}
 			b, err := json.Marshal(&list[i])
@@ -67,9 +75,13 @@ func (ev *events) serve(w http.ResponseWriter, r *http.Request) {
 }
 
 // eventsAsked reads which events a client wants.
-func eventsAsked(r *http.Request, bus *event.Bus) (after event.Position, match func(event.Event) bool, err error) {
+func eventsAsked(r *http.Request, bus *event.Bus) (after event.Position, filter *eventfilter.Filter, err error) {
 	q := r.URL.Query()
-	if match, err = event.Match(q[localapi.EventsFilter]); err != nil {
+	if filter, err = eventfilter.Parse(q[localapi.EventsFilter], eventfilter.Options{Now: time.Now()}); err != nil {
+		var why *query.Error
+		if errors.As(err, &why) {
+			err = &localapi.Error{Message: why.Text, Hint: why.Hint}
+		}
 		return after, nil, err
 	}
 	number, since := q.Get(localapi.EventsSince), q.Get(localapi.EventsSinceTime)
@@ -84,13 +96,13 @@ func eventsAsked(r *http.Request, bus *event.Bus) (after event.Position, match f
 		if after.Stream == "" {
 			after.Stream = bus.Position().Stream
 		}
-		return after, match, nil
+		return after, filter, nil
 	case since != "":
 		t, err := time.Parse(time.RFC3339Nano, since)
 		if err != nil {
 			return after, nil, fmt.Errorf("read events: %q is no time (RFC 3339)", since)
 		}
-		return bus.Before(t), match, nil
+		return bus.Before(t), filter, nil
 	}
-	return bus.Position(), match, nil
+	return bus.Position(), filter, nil
 }

@@ -296,7 +296,7 @@ func TestAKeeperThatWasNotReadInTime(t *testing.T) {
 type ticker struct{ runs, ends chan struct{} }
 
 func (s *ticker) Run(ctx context.Context, publish func(...event.Event)) {
-	publish(event.Event{Kind: event.KindSocket, Source: event.Source{Name: event.SourceDaemon}, Socket: []byte(`{"change":"opened"}`)})
+	publish(event.Event{Kind: event.KindSocket, Source: event.Source{Name: event.SourceDaemon}, Socket: &event.Socket{Change: event.SocketOpen}})
 	s.runs <- struct{}{}
 	<-ctx.Done()
 	s.ends <- struct{}{}
@@ -314,7 +314,7 @@ func TestASourceRunsWhileEventsAreRead(t *testing.T) {
 			over <- r.api.Events(ctx, localapi.EventsQuery{Filter: []string{"socket"}}, nil, func(line []byte, _ event.Event) error { got <- line; return nil })
 		}()
 		<-src.runs
-		if line := string(<-got); !strings.Contains(line, `"socket":{"change":"opened"}`) {
+		if line := string(<-got); !strings.Contains(line, `"socket":{"change":"open"}`) {
 			t.Errorf("got %s", line)
 		}
 		cancel()

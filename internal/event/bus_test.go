@@ -75,7 +75,7 @@ func TestLossesAreTold(t *testing.T) {
 		{"of no stream", b.Subscribe(Position{"", 7}), LostTooOld, 18, 8},
 	} {
 		list := c.s.Pending()
-		if len(list) != 11 || list[0].Kind != KindLost || *list[0].Lost != (Lost{c.reason, c.count, c.from, 25}) {
+		if len(list) != 11 || list[0].Kind != KindLost || *list[0].Lost != (Lost{Reason: c.reason, Count: c.count, From: c.from, To: 25}) {
 			t.Errorf("%s: %d events, the first %+v", c.name, len(list), list[0].Lost)
 			continue
 		}

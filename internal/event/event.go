@@ -6,10 +6,7 @@
 // standard library is all that it imports.
 package event
 
-import (
-	"encoding/json"
-	"time"
-)
+import "time"
 
 // Kind is what an event is about; it determines the payload.
 type Kind string
@@ -44,10 +41,16 @@ type Event struct {
 	Service *Service `json:"service,omitempty"`
 	Name    *Name    `json:"name,omitempty"`
 	Project *Project `json:"project,omitempty"`
-	// Socket is the payload of KindSocket as its publisher wrote it: an object.
-	Socket json.RawMessage `json:"socket,omitempty"`
-	Lost   *Lost           `json:"lost,omitempty"`
-	Begun  *Begun          `json:"begun,omitempty"`
+	Socket  *Socket  `json:"socket,omitempty"`
+	Lost    *Lost    `json:"lost,omitempty"`
+	Begun   *Begun   `json:"begun,omitempty"`
+}
+
+// OfSockets reports whether the event is about sockets, of which there may be so
+// many that they are kept apart from all others: one of KindSocket, or a loss of
+// such events only.
+func (e *Event) OfSockets() bool {
+	return e.Kind == KindSocket || e.Kind == KindLost && e.Lost != nil && e.Lost.Of == KindSocket
 }
 
 // The sources of events.
@@ -153,6 +156,11 @@ type Project struct {
 
 // Why events are missing.
 const (
+	// LostDaemonEnded: socket events are not written to a disk; those that a daemon
+	// before this one told are gone with it.
+	LostDaemonEnded = "daemon_ended"
+	// LostReadings: the sockets changed faster than their changes were published.
+	LostReadings = "readings_skipped"
 	// LostSlowReader: the reader was so slow that events were dropped which it had
 	// not read; From and To are numbers of the stream.
 	LostSlowReader = "slow_reader"
@@ -184,6 +192,8 @@ type Lost struct {
 	// From and To are the first and the last missing number.
 	From uint64 `json:"from,omitempty"`
 	To   uint64 `json:"to,omitempty"`
+	// Of is the kind of all missing events, "" where they may be of any.
+	Of Kind `json:"of,omitempty"`
 }
 
 // Begun is the payload of KindStream.

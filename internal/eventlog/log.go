@@ -7,6 +7,9 @@
 // that is written to is full, it takes the place of the older one. A file begins
 // with a header, which has all that must outlive the events before it: see [State].
 //
+// Events of sockets are not written, of which there may be very many: only up to which
+// number they go. The next process knows by that how many are gone.
+//
 // It does not know what events mean to others, and it starts nothing.
 package eventlog
 
@@ -36,8 +39,11 @@ type header struct {
 	// outlive it, and what was in memory may be missing from the file.
 	BootID string `json:"boot_id"`
 	// Last is the number of the newest event before those in this file.
-	Last  uint64 `json:"last"`
-	State *State `json:"state"`
+	Last uint64 `json:"last"`
+	// Sockets is the newest number of an event of sockets. It is overwritten in place,
+	// and so has always [markDigits] digits.
+	Sockets mark   `json:"sockets"`
+	State   *State `json:"state"`
 }
 
 // Log is a stream's record. One goroutine at a time may use it.
@@ -51,7 +57,9 @@ type Log struct {
 
 	file    *os.File // nil where nothing can be written
 	written int64
-	err     error // why there is no file
+	sockets uint64 // the newest number of an event of sockets
+	markAt  int64  // where the file's header has it
+	err     error  // why there is no file
 }
 
 // Past is what the files of an older process had.
@@ -71,7 +79,7 @@ func Open(path, bootID, fresh string) (l *Log, past Past, err error) {
 	l = &Log{path: path, boot: bootID, size: SegmentSize, stream: fresh, state: newState()}
 	past, err = l.read()
 	if err != nil {
-		l.stream, l.last, l.state = fresh, 0, newState()
+		l.stream, l.last, l.sockets, l.state = fresh, 0, 0, newState()
 		past = Past{Stream: fresh}
 		l.begin(nil)
 	}
@@ -113,9 +121,10 @@ func (l *Log) read() (past Past, err error) {
 			l.state = h.State
 		}
 		found = true
-		l.stream, l.last = h.Stream, h.Last
+		l.stream, l.last, l.sockets = h.Stream, h.Last, max(l.sockets, uint64(h.Sockets))
 		for _, e := range list {
-			if e.Number != l.last+1 || e.Stream != l.stream {
+			// What is missing between two was of sockets.
+			if e.Number <= l.last || e.Number > l.last+1 && e.Number-1 > l.sockets || e.Stream != l.stream {
 				return past, fmt.Errorf("the record of the older stream is damaged: event %d follows %d", e.Number, l.last)
 			}
 			l.last = e.Number
@@ -123,7 +132,7 @@ func (l *Log) read() (past Past, err error) {
 		}
 		events = append(events, list...)
 		if newest {
-			if err := l.resume(int64(whole)); err != nil {
+			if err := l.resume(b, int64(whole)); err != nil {
 				return past, fmt.Errorf("the record of the older stream cannot be continued: %w", err)
 			}
 		}
@@ -131,23 +140,24 @@ func (l *Log) read() (past Past, err error) {
 	if !found {
 		return past, ErrNone
 	}
-	past = Past{Stream: l.stream, Last: l.last, Events: events}
+	past = Past{Stream: l.stream, Last: max(l.last, l.sockets), Events: events}
 	if l.file == nil { // it was killed between two files
 		l.create(l.last)
 	}
 	return past, nil
 }
 
-// resume opens the newer file and drops what stands after its last whole line.
-func (l *Log) resume(whole int64) error {
-	f, err := statefile.Open(l.path, os.O_WRONLY|os.O_APPEND, 0)
+// resume opens the newer file, which has the bytes b, and drops what stands after
+// its last whole line.
+func (l *Log) resume(b []byte, whole int64) error {
+	f, err := statefile.Open(l.path, os.O_WRONLY, 0)
 	if err != nil {
 		return err
 	}
 	if err := f.Truncate(whole); err != nil {
 		return errors.Join(err, f.Close())
 	}
-	l.file, l.written = f, whole
+	l.file, l.written, l.markAt = f, whole, markPlace(b)
 	return nil
 }
 
@@ -190,22 +200,34 @@ func parse(b []byte, newest bool) (h header, events []event.Event, whole int, er
 // disk, the record is removed: one that lacks events would make the next process
 // give their numbers a second time. See Restore.
 func (l *Log) Append(events []event.Event) {
-	if l.file != nil && l.written > l.size {
+	if l.file != nil && (l.written > l.size || l.markAt < 0) {
 		l.rotate()
 	}
+	sockets := l.sockets
 	for i := range events {
+		if events[i].OfSockets() {
+			sockets = events[i].Number
+			continue
+		}
 		l.state.apply(&events[i])
 		l.last = events[i].Number
+	}
+	if sockets != l.sockets {
+		l.sockets = sockets
+		l.writeMark()
 	}
 	if l.file != nil {
 		l.write(events)
 	}
 }
 
-// write appends events by one write(2).
+// write appends events but those of sockets by one write(2).
 func (l *Log) write(events []event.Event) {
 	var b []byte
 	for i := range events {
+		if events[i].OfSockets() {
+			continue
+		}
 		line, err := json.Marshal(&events[i])
 		if err != nil {
 			l.fail(err)
@@ -213,7 +235,10 @@ func (l *Log) write(events []event.Event) {
 		}
 		b = append(append(b, line...), '\n')
 	}
-	n, err := l.file.Write(b)
+	if len(b) == 0 {
+		return
+	}
+	n, err := l.file.WriteAt(b, l.written)
 	l.written += int64(n)
 	if err != nil {
 		l.fail(err)
@@ -246,16 +271,16 @@ func (l *Log) rotate() {
 
 // create begins the newer file with a header. last is the newest number before it.
 func (l *Log) create(last uint64) {
-	b, err := json.Marshal(header{Version: version, Stream: l.stream, BootID: l.boot, Last: last, State: l.state})
+	b, err := json.Marshal(header{Version: version, Stream: l.stream, BootID: l.boot, Last: last, Sockets: mark(l.sockets), State: l.state})
 	if err == nil {
-		l.file, err = statefile.Create(l.path, os.O_WRONLY|os.O_APPEND|os.O_TRUNC, 0o600)
+		l.file, err = statefile.Create(l.path, os.O_WRONLY|os.O_TRUNC, 0o600)
 	}
 	if err != nil {
 		l.fail(err)
 		return
 	}
-	l.err = nil
-	n, err := l.file.Write(append(b, '\n'))
+	l.err, l.markAt = nil, markPlace(b)
+	n, err := l.file.WriteAt(append(b, '\n'), 0)
 	l.written = int64(n)
 	if err != nil {
 		l.fail(err)

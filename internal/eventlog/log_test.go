@@ -273,6 +273,64 @@ func TestAFullDisk(t *testing.T) {
 	}
 }
 
+func socket() event.Event {
+	return event.Event{Kind: event.KindSocket, Socket: &event.Socket{Change: event.SocketOpen, Command: strings.Repeat("x", 1000)}}
+}
+
+// Events of sockets take no room, and their numbers are not given again.
+func TestSocketsAreCounted(t *testing.T) {
+	r := fresh(t)
+	r.size = 4 << 10
+	r.bus.Publish(up("a", 1), socket(), socket(), fromKeeper("a", 1)) // 1 to 4
+	for range 1000 {
+		r.bus.Publish(socket())
+	}
+	if next := r.again(); next.past.Last != 1004 || len(next.past.Events) != 2 || next.past.Events[1].Number != 4 {
+		t.Fatalf("got %+v", next.past)
+	}
+	for range 100 { // more than a file
+		r.bus.Publish(fromKeeper("a", 2), socket())
+	}
+	next := r.again()
+	if n := len(next.past.Events); next.past.Last != 1204 || n < 10 || next.past.Events[n-1].Number != 1203 {
+		t.Errorf("up to %d, %d events", next.past.Last, n)
+	}
+	if n := next.bus.Publish(socket()); n != 1205 {
+		t.Errorf("the next number is %d", n)
+	}
+	if err := os.Remove(r.path); err != nil {
+		t.Fatal(err)
+	}
+	if err := next.Restore(next.bus.Kept()); err != nil {
+		t.Fatal(err)
+	}
+	if third := next.again(); third.past.Last != 1205 {
+		t.Errorf("up to %d after the record was written anew", third.past.Last)
+	}
+}
+
+// A record that an older lodge wrote has no place for the number of sockets.
+func TestARecordWithoutSockets(t *testing.T) {
+	r := fresh(t)
+	r.bus.Publish(up("a", 1))
+	b, err := os.ReadFile(r.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	old := bytes.Replace(b, []byte(`,"sockets":"00000000000000000000"`), nil, 1)
+	if bytes.Equal(old, b) {
+		t.Fatalf("the header: %s", b)
+	}
+	if err := os.WriteFile(r.path, old, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	next := r.again()
+	next.bus.Publish(socket(), fromKeeper("a", 1), socket())
+	if third := next.again(); third.past.Last != 4 || len(third.past.Events) != 2 {
+		t.Errorf("got %+v", third.past)
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(`{"version":1,"stream":"s","boot_id":"b","last":0,"state":{}}`+"\n"+`{"number":1}`+"\n{"), true)
 	f.Fuzz(func(t *testing.T, b []byte, newest bool) {

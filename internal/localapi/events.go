@@ -29,7 +29,8 @@ type EventsQuery struct {
 	// Once ends the answer with the newest event that is there; else it goes on with
 	// what happens.
 	Once bool
-	// Filter are words as [event.Match] has them.
+	// Filter are the words of a filter of events (docs/filters.md). Where they leave
+	// events of sockets out, the daemon reads no table of sockets for this reader.
 	Filter []string
 }
 
