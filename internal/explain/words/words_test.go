@@ -24,7 +24,7 @@ func TestPlainText(t *testing.T) {
 		"":                            "",
 		"\x1b[1;31mred\x1b[0m text":   "red text",
 		"tab\there":                   "tab    here",
-		"bell\a, \x1b]0;title\a":      "bell?, ?]0;title?",
+		"bell\a, \x1b]0;title\a":      "bell?, ",
 		"cut off \x1b[31":             "cut off ",
 		"\x1b[2K\x1b[1Gready in 5 ms": "ready in 5 ms",
 	} {
