@@ -76,6 +76,7 @@ func TestNoGrant(t *testing.T) {
 
 func TestBadMessages(t *testing.T) {
 	for _, text := range []string{
+		"", "{", "null null", `{"id":1}x`, `{"id":-1}`, `{"op":7}`, `{"unknown":1}`, `[]`,
 		`{"id":1,"op":"hello"} {}`, "\x00", `{"id":1.5}`, `{"id":99999999999999999999}`,
 		`{"op":"` + strings.Repeat("x", maxMessage) + `"}`,
 	} {
