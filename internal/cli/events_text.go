@@ -24,8 +24,8 @@ type eventPrinter struct {
 func (p *eventPrinter) print(line []byte, e *event.Event) error {
 	if !p.json {
 		text := p.line(e)
-		if c := eventColor(e); p.color && c != "" {
-			text = "\x1b[" + c + "m" + text + "\x1b[0m"
+		if p.color {
+			text = show.Paint(eventColor(e), text)
 		}
 		line = []byte(text + "\n")
 	}
@@ -55,17 +55,17 @@ func eventSubject(e *event.Event) string {
 	return "lodge"
 }
 
-// eventColor is the colour of a line (ECMA-48, SGR), or "" for none.
-func eventColor(e *event.Event) string {
+// eventColor is the colour of a line, or "" for none.
+func eventColor(e *event.Event) show.SGR {
 	switch {
 	case e.Kind == event.KindLost:
-		return "31"
+		return show.Red
 	case e.Service == nil || e.Service.Change != event.ChangeState:
 		return ""
 	case e.Service.To == string(service.Failed), e.Service.To == string(service.Backoff):
-		return "31"
+		return show.Red
 	case e.Service.To == string(service.Up) && e.Service.From != e.Service.To:
-		return "32"
+		return show.Green
 	}
 	return ""
 }

@@ -128,23 +128,20 @@ func (ev *events) subject(c keeperapi.Config, service string) event.Subject {
 // from a daemon before this one. A keeper that the stream knows and that is another
 // one has ended unseen.
 func (ev *events) projectUp(rec keeperapi.Record) {
-	c := rec.Config
+	id := rec.Config.ID
 	ev.bus.PublishFunc(func() []event.Event {
 		var out []event.Event
 		known := 0
 		ev.state(func(s *eventlog.State) {
-			if up, ok := s.Up[c.ID]; ok {
+			if up, ok := s.Up[id]; ok {
 				known = up.Project.KeeperPID
-				out = endedUnseen(up, s.Sources[c.ID])
+				out = endedUnseen(up, s.Sources[id])
 			}
 		})
 		if known == rec.PID {
 			return nil
 		}
-		return append(out, event.Event{
-			Kind: event.KindProject, Source: event.Source{Name: event.SourceDaemon}, Subject: ev.subject(c, ""),
-			Project: &event.Project{Change: event.ProjectUp, Path: c.Dir, Home: c.Home.IP4.String(), Engine: string(c.Engine), KeeperPID: rec.PID},
-		})
+		return append(out, ev.projectEvent(event.ProjectUp, rec))
 	})
 }
 
@@ -164,11 +161,16 @@ func endedUnseen(up eventlog.Fact, at event.Position) []event.Event {
 
 // projectDown publishes that a keeper has ended, after all that it told.
 func (ev *events) projectDown(rec keeperapi.Record) {
+	ev.bus.Publish(ev.projectEvent(event.ProjectDown, rec))
+}
+
+// projectEvent is the event of a project whose keeper is followed now, or has ended.
+func (ev *events) projectEvent(change string, rec keeperapi.Record) event.Event {
 	c := rec.Config
-	ev.bus.Publish(event.Event{
+	return event.Event{
 		Kind: event.KindProject, Source: event.Source{Name: event.SourceDaemon}, Subject: ev.subject(c, ""),
-		Project: &event.Project{Change: event.ProjectDown, Path: c.Dir, Home: c.Home.IP4.String(), Engine: string(c.Engine), KeeperPID: rec.PID},
-	})
+		Project: &event.Project{Change: change, Path: c.Dir, Home: c.Home.IP4.String(), Engine: string(c.Engine), KeeperPID: rec.PID},
+	}
 }
 
 // forgetEnded publishes that projects are down which the stream has as up and whose

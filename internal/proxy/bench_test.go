@@ -42,9 +42,10 @@ func smallAnswers(b *testing.B) string {
 	return up.Addr().String()
 }
 
-// BenchmarkFastPath is one small request on the fast path. Client and service
-// allocate nothing, so what is reported is the engine's.
-func BenchmarkFastPath(b *testing.B) {
+// benchEngine serves web.shop.localhost with small answers, at an address, until
+// stop is called, which waits for its end.
+func benchEngine(b *testing.B) (address string, stop func()) {
+	b.Helper()
 	up := smallAnswers(b)
 	e, err := New(Config{})
 	if err != nil {
@@ -61,7 +62,17 @@ func BenchmarkFastPath(b *testing.B) {
 	}
 	served := make(chan error, 1)
 	go func() { served <- e.Serve(Listener{Listener: ln}) }()
-	c, err := net.Dial("tcp", ln.Addr().String())
+	return ln.Addr().String(), func() {
+		e.Shutdown(b.Context())
+		<-served
+	}
+}
+
+// BenchmarkFastPath is one small request on the fast path. Client and service
+// allocate nothing, so what is reported is the engine's.
+func BenchmarkFastPath(b *testing.B) {
+	address, stop := benchEngine(b)
+	c, err := net.Dial("tcp", address)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -84,32 +95,16 @@ func BenchmarkFastPath(b *testing.B) {
 	}
 	b.ReportAllocs()
 	c.Close()
-	e.Shutdown(b.Context())
-	<-served
+	stop()
 }
 
 // BenchmarkGeneralPath is one small request over HTTP/2 in the clear, the client's
 // part included.
 func BenchmarkGeneralPath(b *testing.B) {
-	up := smallAnswers(b)
-	e, err := New(Config{})
-	if err != nil {
-		b.Fatal(err)
-	}
-	table, err := NewTable([]Service{at("web", up)})
-	if err != nil {
-		b.Fatal(err)
-	}
-	e.SetTable(table)
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		b.Fatal(err)
-	}
-	served := make(chan error, 1)
-	go func() { served <- e.Serve(Listener{Listener: ln}) }()
+	address, stop := benchEngine(b)
 	tr := &http.Transport{Protocols: new(http.Protocols), DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		var d net.Dialer
-		return d.DialContext(ctx, "tcp", ln.Addr().String())
+		return d.DialContext(ctx, "tcp", address)
 	}}
 	tr.Protocols.SetUnencryptedHTTP2(true)
 	for b.Loop() {
@@ -128,6 +123,5 @@ func BenchmarkGeneralPath(b *testing.B) {
 	}
 	b.ReportAllocs()
 	tr.CloseIdleConnections()
-	e.Shutdown(b.Context())
-	<-served
+	stop()
 }

@@ -139,41 +139,31 @@ func (p *parser) is(kind tokenKind) bool {
 }
 
 func (p *parser) or() (Expr, error) {
-	first, err := p.and()
-	if err != nil {
-		return nil, err
-	}
-	list := Or{first}
-	for p.is(orToken) {
-		x, err := p.and()
-		if err != nil {
-			return nil, err
-		}
-		list = append(list, x)
-	}
-	if len(list) == 1 {
-		return first, nil
-	}
-	return list, nil
+	return p.joined(orToken, p.and, func(list []Expr) Expr { return Or(list) })
 }
 
 func (p *parser) and() (Expr, error) {
-	first, err := p.beside()
-	if err != nil {
-		return nil, err
-	}
-	list := And{first}
-	for p.is(andToken) {
-		x, err := p.beside()
+	return p.joined(andToken, p.beside, func(list []Expr) Expr { return And(list) })
+}
+
+// joined reads operands with an operator between them. One alone is returned as it
+// is.
+func (p *parser) joined(operator tokenKind, operand func() (Expr, error), join func([]Expr) Expr) (Expr, error) {
+	var list []Expr
+	for {
+		x, err := operand()
 		if err != nil {
 			return nil, err
 		}
 		list = append(list, x)
+		if !p.is(operator) {
+			break
+		}
 	}
 	if len(list) == 1 {
-		return first, nil
+		return list[0], nil
 	}
-	return list, nil
+	return join(list), nil
 }
 
 // beside reads what stands side by side.
