@@ -1,4 +1,4 @@
-// Package eventfilter reads the filter of `lodge events` (docs/filters.md) and tests
+// Package eventfilter reads the filter of `lodge events` (docs/reference/filters.md) and tests
 // events against it. It joins package event, which knows no language of filters, and
 // query/eventquery, which knows no event.
 package eventfilter

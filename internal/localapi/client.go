@@ -13,12 +13,17 @@ import (
 	"os"
 	"strconv"
 	"sync/atomic"
+	"time"
 	"unicode/utf8"
+
+	"golang.org/x/sys/unix"
 
 	"lodge/internal/keeperapi"
 	"lodge/internal/logs"
+	"lodge/internal/owners"
 	"lodge/internal/rawjson"
 	"lodge/internal/service"
+	"lodge/internal/sockets/holders"
 	"lodge/internal/stall"
 	"lodge/internal/unixsock"
 )
@@ -244,4 +249,39 @@ func NotUTF8(path string) []byte {
 		return nil
 	}
 	return []byte(path)
+}
+
+// Owners asks the daemon who holds which socket, which it knows from its
+// helper. Without a helper the error is sockets.ErrNoLive, and an *Error with
+// a hint; so it is where no daemon runs. It makes Client a sockets.Live.
+func (c *Client) Owners(ctx context.Context) (*holders.Owners, error) {
+	ctx, done := c.guard(ctx)
+	defer done()
+	resp, err := c.do(ctx, http.MethodGet, "/v1/owners", nil)
+	if NotRunning(err) {
+		return nil, fmt.Errorf("%w: %w", holders.ErrNoLive, err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode == http.StatusNotImplemented {
+		return nil, fmt.Errorf("%w: %w", holders.ErrNoLive, refusal(resp))
+	}
+	if resp.StatusCode != http.StatusOK {
+		return nil, refusal(resp)
+	}
+	b, err := readAll(resp)
+	if err != nil {
+		return nil, fmt.Errorf("read the daemon's answer: %w", err)
+	}
+	t, err := owners.Parse(b)
+	if err != nil {
+		return nil, fmt.Errorf("read the daemon's answer: %w", err)
+	}
+	var now unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &now); err != nil {
+		return nil, fmt.Errorf("read clock: %w", err)
+	}
+	return fromTable(t, time.Now().Add(-time.Duration(now.Nano()))), nil
 }

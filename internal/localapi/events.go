@@ -29,7 +29,7 @@ type EventsQuery struct {
 	// Once ends the answer with the newest event that is there; else it goes on with
 	// what happens.
 	Once bool
-	// Filter are the words of a filter of events (docs/filters.md). Where they leave
+	// Filter are the words of a filter of events (docs/reference/filters.md). Where they leave
 	// events of sockets out, the daemon reads no table of sockets for this reader.
 	Filter []string
 }

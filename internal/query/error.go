@@ -29,17 +29,6 @@ func clip(s string) string {
 	return strings.ToValidUTF8(s[:shownWord], "") + "…"
 }
 
-// wrong returns the error of a token in a filter of several words.
-func (p *parser) wrong(t token, hint, format string, args ...any) *Error {
-	e := &Error{Word: t.text, At: t.at, Hint: hint}
-	e.Text = fmt.Sprintf("read %q", clip(t.source))
-	if p.count > 1 {
-		e.Text += fmt.Sprintf(" (word %d)", t.at)
-	}
-	e.Text += ": " + fmt.Sprintf(format, args...)
-	return e
-}
-
 // NewError returns the error of a word: "read WORD: why".
 func NewError(word, why, hint string) *Error {
 	return &Error{Word: word, Text: fmt.Sprintf("read %q: %s", clip(word), why), Hint: hint}

@@ -313,3 +313,14 @@ func (f *Field) refuses(op Op) string {
 	}
 	return ""
 }
+
+// wrong returns the error of a token in a filter of several words.
+func (p *parser) wrong(t token, hint, format string, args ...any) *Error {
+	e := &Error{Word: t.text, At: t.at, Hint: hint}
+	e.Text = fmt.Sprintf("read %q", clip(t.source))
+	if p.count > 1 {
+		e.Text += fmt.Sprintf(" (word %d)", t.at)
+	}
+	e.Text += ": " + fmt.Sprintf(format, args...)
+	return e
+}

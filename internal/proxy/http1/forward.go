@@ -1,8 +1,11 @@
 package http1
 
 import (
+	"net/http"
 	"net/netip"
+	"net/textproto"
 	"strconv"
+	"strings"
 )
 
 // loopID is lodge's name in CDN-Loop (RFC 8586), the field that is made for
@@ -134,4 +137,28 @@ func (r *Request) appendForwarded(out []byte, c *Client) []byte {
 	out = append(out, c.forhost...)
 	out = append(out, r.Host...)
 	return append(out, "\"\r\nCDN-Loop: "+loopID+"\r\n"...)
+}
+
+// Header returns the fields of [AppendRequest] for net/http's Transport, which
+// frames the body and says what is to be said of the connection by itself.
+func (r *Request) Header(c *Client, to Target) http.Header {
+	var out []byte
+	for _, f := range r.Fields {
+		out = r.appendField(out, f, to.Origin)
+	}
+	if r.teTrailers {
+		out = append(out, "Te: trailers\r\n"...)
+	}
+	out = r.appendForwarded(out, c)
+	h := http.Header{}
+	for line := range strings.SplitSeq(string(out), "\r\n") {
+		if k, v, ok := strings.Cut(line, ": "); ok {
+			k = textproto.CanonicalMIMEHeaderKey(k)
+			h[k] = append(h[k], v)
+		}
+	}
+	if _, ok := h["User-Agent"]; !ok {
+		h["User-Agent"] = nil // none of Transport's
+	}
+	return h
 }
