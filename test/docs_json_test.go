@@ -36,6 +36,7 @@ func TestJSONDocument(t *testing.T) {
 		{"ports --json shop", []string{"ports"}},
 		{"explain --json shop/web", []string{"explain", "ports"}},
 		{"explain --json 3000", []string{"explain", "ports"}},
+		{"events --json --since 0 --follow=false", []string{"events"}},
 		{"probe --json shop/web", []string{"probe"}},
 		{"probe --json -n 5 shop/web", []string{"probe"}},
 		{"top --json", []string{"top"}},

@@ -248,7 +248,14 @@ restart = "never"
 		list := p.start("ls", "--watch", "--json")
 		p.lodge("up", "-d") // once fails
 		p.home("tcp", 8821)
-		out := p.lodge("events", "--since", "1h", "--follow=false").ok(t)
+		var out string
+		eventually(t, func() string { // that it ends is not what up waits for
+			out = p.lodge("events", "--since", "1h", "--follow=false").ok(t)
+			if strings.Contains(out, "status 3") {
+				return ""
+			}
+			return "that once ended is not told"
+		})
 		for _, want := range []string{"told/web", "ready after", "listens on ", ":8821", "told/once", "status 3", "web.told.test leads to ", "up at "} {
 			if !strings.Contains(out, want) {
 				t.Errorf("no %q in\n%s", want, out)
