@@ -12,7 +12,7 @@ import (
 
 // timeout is the bound of one package. The whole suite on two slow processors
 // stays far below it.
-const timeout = "30m"
+const timeout = "45m"
 
 // firstRun returns the arguments of `go test` for the whole run. The tests of
 // the whole program, which take longest and wait most, begin first, beside all
