@@ -16,6 +16,7 @@ import (
 // allowed says which of lodge's own packages each may import, as
 // docs/design/architecture.md draws it: imports point one way.
 var allowed = map[string][]string{
+	"selection":                {"keeperapi", "localapi", "service"},
 	"service/supervisor":       {"drain", "event", "home", "limits", "logs", "loopback", "procfs", "refs", "service", "service/launch", "service/lease", "service/portholder", "service/reaper", "service/settle", "watch"},
 	"service/settle":           {"loopback", "procfs", "service"},
 	"service/reaper":           {"service"},
@@ -79,7 +80,7 @@ var allowed = map[string][]string{
 	"explain/firewall":         {},
 	"tui":                      {"localapi", "logs", "loopback", "service", "show", "show/table", "sockets", "sockets/track"},
 	"daemon":                   {"daemon/api", "daemon/doctor", "daemon/engines", "daemon/events", "daemon/helperconn", "daemon/live", "daemon/naming", "daemon/projects", "daemon/serving", "daemon/store", "daemon/strays", "keeperapi", "localapi", "mark", "pace", "procfs", "service", "socketevents", "sockets/holders", "statefile", "unixsock"},
-	"cli":                      {"drain", "ending", "event", "eventfilter", "explain", "explain/facts", "explain/gather", "explain/input", "explain/render", "explain/words", "helperapi", "hosts", "keeper", "keeperapi", "localapi", "logs", "loopback", "names", "operation", "pidfd", "probe", "probe/answer", "procfs", "project", "query", "query/socketquery", "rootowned", "service", "show", "show/table", "sockets", "sockets/diag", "sockets/holders", "sockets/track", "stall", "statefile", "target", "trust", "trust/proof", "trust/stores", "tui"},
+	"cli":                      {"drain", "ending", "event", "eventfilter", "explain", "explain/facts", "explain/gather", "explain/input", "explain/render", "explain/words", "helperapi", "hosts", "keeper", "keeperapi", "localapi", "logs", "loopback", "names", "operation", "pidfd", "probe", "probe/answer", "procfs", "project", "query", "query/socketquery", "rootowned", "selection", "service", "show", "show/table", "sockets", "sockets/diag", "sockets/holders", "sockets/track", "stall", "statefile", "target", "trust", "trust/proof", "trust/stores", "tui"},
 	"query":                    {},
 	"query/eventquery":         {"query"},
 	"query/socketquery":        {"loopback", "query", "sockets", "target"},
@@ -119,7 +120,7 @@ var allowed = map[string][]string{
 	"proxy/upstream":           {"proxy/buffers", "proxy/http1", "proxy/policy", "proxy/socket", "proxy/tunnel"},
 	"show":                     {},
 	"show/table":               {"show"},
-	"operation":                {"keeperapi", "localapi", "loopback", "pidfd", "procfs", "project", "refs", "service", "stall", "trust"},
+	"operation":                {"keeperapi", "localapi", "loopback", "pidfd", "procfs", "project", "refs", "selection", "service", "stall", "trust"},
 	"daemon/api":               {"keeperapi", "localapi", "operation", "rawjson"},
 	"project/dotenv":           {"project/syntax", "refs"},
 	"project/syntax":           {},
