@@ -6,7 +6,7 @@ import (
 )
 
 // schemes are the URL schemes of servers that are no HTTP servers, by the
-// program's name and by the port that they are known for. Nobody writes to it.
+// program's name and by the port that they are known for. It is never changed.
 var schemes = []struct {
 	scheme, program string
 	port            uint16
@@ -32,7 +32,7 @@ const (
 
 // control are ports on which servers are controlled or debugged, beside the
 // one that they are there for: they are the last that are taken for a
-// service's own port, and the last that are asked anything. Nobody writes to it.
+// service's own port, and the last that are asked anything. It is never changed.
 var control = map[uint16]string{
 	1099:  "Java RMI, JMX",
 	4369:  "Erlang's epmd",

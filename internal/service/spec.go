@@ -86,7 +86,7 @@ type Naming struct {
 	// stopped again; zero is never.
 	OnRequest bool  `json:"on_request,omitempty"`
 	IdleMS    int64 `json:"idle_ms,omitempty"`
-	// NoHTTP says that it speaks no HTTP on any port, so that nobody asks it.
+	// NoHTTP says that it speaks no HTTP on any port, so that it is not asked.
 	NoHTTP bool `json:"no_http,omitempty"`
 	// PortNames are names of its own that some of its ports have.
 	PortNames []PortName `json:"names,omitempty"`
@@ -163,7 +163,7 @@ type Status struct {
 	Failing string `json:"failing,omitempty"`
 	// Warnings are what is not as it should be although the service runs.
 	Warnings []string `json:"warnings,omitempty"`
-	// LastPorts are those that a service had which has none now: who looks for
+	// LastPorts are those that a service had which has none now: a client that looks for
 	// it there learns that it has ended.
 	LastPorts []uint16 `json:"last_ports,omitempty"`
 }

@@ -1,5 +1,5 @@
 // Package live has the live map of the machine's sockets, which the daemon's helper
-// makes: who holds which socket, and who had those that are closed. It starts with the
+// makes: which process holds which socket, and which had those that are closed. It starts with the
 // first question, and ends when there was none for long enough.
 package live
 
@@ -45,7 +45,7 @@ type Map struct {
 	closed bool
 }
 
-// Options is how long the map is kept, and who is told what goes wrong.
+// Options is how long the map is kept, and where errors are logged.
 type Options struct {
 	// Kept: it is kept until the daemon ends, however long nothing asks.
 	Kept bool

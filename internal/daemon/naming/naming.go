@@ -1,6 +1,6 @@
 // Package naming keeps the table of names as the projects change, and the names below
-// .test in the machine's hosts file where a helper keeps one. How names are made is the
-// business of package names, and who answers for them that of the proxy.
+// .test in the machine's hosts file where a helper keeps one. How names are made is
+// package names', and what answers for them is package serving's.
 package naming
 
 import (
@@ -17,7 +17,7 @@ import (
 	"lodge/internal/names"
 )
 
-// Options is what the names are made of, and who is told of them.
+// Options is what the names are made of, and what is called when they change.
 type Options struct {
 	// Projects returns the projects that are up, as their keepers told them last.
 	Projects func() []keeperapi.Project

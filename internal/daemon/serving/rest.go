@@ -74,7 +74,7 @@ func (o *opened) used(id string, st *service.Status, before time.Time, open *con
 	return last
 }
 
-// connections are those of the machine, read once for all who ask at one time.
+// connections are those of the machine, read once for all questions of one time.
 type connections struct {
 	conn *diag.Conn
 	read bool

@@ -37,8 +37,8 @@ func (s *strangers) know(t *names.Table) {
 	s.owners.Store(&owners)
 }
 
-// check asks the kernel who listens at an address, and returns an error if it is
-// another user than the service's. Where the kernel does not tell, or nobody
+// check asks the kernel which user listens at an address, and returns an error if it is
+// another user than the service's. Where the kernel does not tell, or nothing
 // listens, the connection itself tells.
 func (s *strangers) check(at netip.AddrPort) error {
 	owners := s.owners.Load()

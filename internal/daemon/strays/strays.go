@@ -111,7 +111,7 @@ func Kill(ctx context.Context, home mark.Home, id string) error {
 			if err != nil || own[p] || others[p] || ended[p] {
 				continue
 			}
-			if !st.Alive() { // nobody has waited for it yet
+			if !st.Alive() { // its parent has not waited for it yet
 				ended[p], doubt = true, true
 				continue
 			}

@@ -84,7 +84,7 @@ type Target struct {
 }
 
 // Of returns where the name of a service leads, as far as that is known. It
-// takes note of the ports that the service has now, and asks nobody.
+// takes note of the ports that the service has now, and asks none of them.
 func (s *Ports) Of(project string, st *service.Status) Target {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -48,7 +48,7 @@ func openTerminal() (Stdio, error) {
 	if err != nil {
 		return Stdio{}, fmt.Errorf("open terminal: %w", err)
 	}
-	// What is written is kept as it is: a line end stays one byte, and nobody types.
+	// What is written is kept as it is: a line end stays one byte, and there is no input.
 	t, err := unix.IoctlGetTermios(int(slave.Fd()), unix.TCGETS)
 	if err == nil {
 		t.Oflag &^= unix.OPOST

@@ -30,7 +30,7 @@ func (r *Reaper) Halt(inside Processes, name string, pid int, exit <-chan servic
 	exits, done := r.Exits()
 	defer done()
 	if !gone {
-		// Engines that follow processes by their parents know afterwards who was
+		// Engines that follow processes by their parents know afterwards what was
 		// below it.
 		_, _ = inside.Pids(name)
 		// The process leads a session, and so a process group, of its own.
@@ -60,7 +60,7 @@ func (r *Reaper) Halt(inside Processes, name string, pid int, exit <-chan servic
 		if err == nil || errors.Is(err, os.ErrNotExist) || errors.Is(err, os.ErrClosed) {
 			blind = 0
 		} else {
-			blind++ // such as no descriptor free just now: that is not "nobody"
+			blind++ // such as no descriptor free just now: that does not mean that there is none
 		}
 		if len(pids) == 0 && (blind == 0 || blind > blindMost) {
 			return status, killed

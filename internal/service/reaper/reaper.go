@@ -63,7 +63,7 @@ func (r *Reaper) Close() {
 }
 
 // Start calls start, which must start a child and return its process id, and
-// gives the channel on which that child's end arrives.
+// returns the channel on which that child's end arrives.
 func (r *Reaper) Start(start func() (int, error)) (int, <-chan service.ExitStatus, error) {
 	r.mu.Lock()
 	r.starting++

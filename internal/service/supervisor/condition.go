@@ -89,7 +89,7 @@ func (r *condition) becomeReady(p *process, listened bool, since time.Time) bool
 	return true
 }
 
-// setOverdue ends the waiting of those who wait until the service is ready
+// setOverdue ends the waiting of those that wait until the service is ready
 // again.
 func (r *condition) setOverdue() {
 	r.mu.Lock()
@@ -126,7 +126,7 @@ func (r *condition) stuck() string {
 }
 
 // block notes why the service that it waits for is stuck, or that it is not any
-// more, where why is "". It goes on waiting, and those who wait for it are told.
+// more, where why is "". It goes on waiting, and those that wait for it are told.
 func (r *condition) block(need, why string) {
 	var e *service.Error
 	if why != "" {
@@ -173,7 +173,7 @@ func (r *condition) settled() (bool, error) {
 }
 
 // redefine takes another definition and reports whether a running service must be
-// restarted for it. The environment of the person who types counts only for
+// restarted for it. The environment of the terminal counts only for
 // the next start: it differs from terminal to terminal.
 func (r *condition) redefine(sp service.Spec, env []string) (restart bool) {
 	r.mu.Lock()

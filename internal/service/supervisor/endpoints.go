@@ -47,7 +47,7 @@ func (s *endpointTable) watchEndpoints(ctx context.Context) {
 		case <-changed:
 			continue // a service may be ready, and so be looked after from now on
 		case <-due:
-			_ = s.Recheck() // an error here is seen by whoever asks next
+			_ = s.Recheck() // an error here is seen by the next caller
 			continue
 		}
 		_ = s.Refresh() // as above
@@ -100,14 +100,14 @@ func (s *endpointTable) recent(names []string) bool {
 	return s.Recheck() != nil // what cannot be read stays as it was
 }
 
-// Refresh reads the endpoints anew, and wakes all who wait for a change.
+// Refresh reads the endpoints anew, and wakes all that wait for a change.
 func (s *endpointTable) Refresh() error {
 	s.refreshing.Lock()
 	defer s.refreshing.Unlock()
 	return s.refresh(true)
 }
 
-// Recheck reads the endpoints anew, and wakes those who wait for a change only
+// Recheck reads the endpoints anew, and wakes those that wait for a change only
 // if there is one.
 func (s *endpointTable) Recheck() error { return s.readSince(time.Now()) }
 
@@ -182,8 +182,8 @@ func (s *endpointTable) take(eps []loopback.Endpoint, at time.Time, tell, sure b
 }
 
 // leasedTo names the service that an endpoint was made for by lodge itself: no
-// process inside made the socket, so the engine cannot tell. Call it with mu
-// held.
+// process inside made the socket, so the engine cannot tell. The caller holds
+// mu.
 func (s *endpointTable) leasedTo(e loopback.Endpoint) string {
 	for name, r := range s.runners {
 		if l := r.currentLease(); l != nil && l.Port == e.Port && l.Has(e.Inode) {

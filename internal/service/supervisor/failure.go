@@ -23,7 +23,7 @@ const (
 // reporter finds out why a service ended or cannot start.
 type reporter struct{ prober }
 
-// failure makes the error that a person reads: the cause, who has the port,
+// failure makes the error that a person reads: the cause, the holder of the port,
 // and the last lines.
 func (r *reporter) failure(cause string, p *process) *service.Error {
 	e := &service.Error{Service: r.name, Cause: cause}
@@ -61,7 +61,7 @@ var addressInUse = sync.OnceValue(func() *regexp.Regexp {
 // arrive after the program's own.
 const conflictLater = 500 * time.Millisecond
 
-// conflict reports which port of the service somebody else inside has. With
+// conflict reports which port of the service another service has. With
 // expected it waits for the kernel to say so.
 func (r *reporter) conflict(expected bool) (port uint16, owner string) {
 	late := time.NewTimer(conflictLater)
@@ -147,7 +147,8 @@ var noFork = sync.OnceValue(func() *regexp.Regexp {
 		`(cannot|can't) v?fork|can't start new thread|unable to create (new )?native thread|failed to create new OS thread|blockingioerror.*errno 11`)
 })
 
-// heldOutside returns who outside has a port that the service may have wanted.
+// heldOutside returns the process outside that has a port which the service may have
+// wanted.
 func (r *reporter) heldOutside(refused uint16, said []string) (portholder.Holder, bool) {
 	sp, _ := r.definition()
 	r.sup.mu.Lock()

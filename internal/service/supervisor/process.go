@@ -187,7 +187,7 @@ func (r *lifetime) halt(p *process) {
 }
 
 // heldMost is how long connections wait for a service that was restarted to
-// listen. Who waits longer does not know whether anything will ever answer.
+// listen. A client that waits longer does not know whether anything will ever answer.
 const heldMost = 5 * time.Second
 
 // exchange ends the old process for a new one, keeping its listening sockets

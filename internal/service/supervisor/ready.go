@@ -106,7 +106,7 @@ func readyLimit(sp service.Spec) time.Duration {
 	return service.DefaultReadyTimeout
 }
 
-// readySocket waits until somebody listens on a Unix socket, of which no engine
+// readySocket waits until a process listens on a Unix socket, of which no engine
 // tells.
 func (r *prober) readySocket(ctx context.Context, path string) bool {
 	tick := time.NewTicker(readyEvery)

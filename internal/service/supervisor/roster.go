@@ -44,7 +44,7 @@ type roster struct {
 	closed    bool
 }
 
-// broadcast tells everyone that something changed. Call it with mu held.
+// broadcast wakes all that wait for a change. The caller holds mu.
 func (s *roster) broadcast() {
 	close(s.changed)
 	s.changed = make(chan struct{})
@@ -136,7 +136,7 @@ func (s *roster) withNeeds(names []string) ([]*runner, error) {
 	return out, nil
 }
 
-// taken reports whether a name is in use. Call it with mu held.
+// taken reports whether a name is in use. The caller holds mu.
 func (s *roster) taken(name string) bool {
 	_, svc := s.runners[name]
 	_, run := s.runs[name]

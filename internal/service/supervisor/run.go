@@ -32,7 +32,7 @@ type Run struct {
 	result service.ExitStatus
 }
 
-// shows reports whether the run is listed. Call it with sup.mu held.
+// shows reports whether the run is listed. The caller holds sup.mu.
 func (r *Run) shows() bool { return r.listed || r.status.Exit != nil }
 
 // Name is the name under which it shows.
@@ -87,7 +87,7 @@ func (r *Run) wait(exit <-chan service.ExitStatus) {
 	s.broadcast()
 	s.mu.Unlock()
 	if !ended {
-		close(r.main) // only now: whoever waited for it finds it gone from the list
+		close(r.main) // only now: what waited for it finds it gone from the list
 	}
 	_ = s.Refresh()
 	close(r.gone)

@@ -61,7 +61,7 @@ func newRunner(s *Supervisor, sp service.Spec, env []string) *runner {
 
 func isAtRest(s service.State) bool { return s == service.Stopped || s == service.Idle }
 
-// send gives a command, which was expected, to the loop.
+// send passes a command, which was expected, to the loop.
 func (r *runner) send(c command) {
 	select {
 	case r.cmds <- c:
@@ -103,7 +103,7 @@ func (r *runner) stop(ctx context.Context) error {
 // close ends the loop, and what it runs; over tells when that is done.
 func (r *runner) close() { r.shut.Do(func() { close(r.end) }) }
 
-// ending is the verdict after close: a stop that nobody waits for.
+// ending is the verdict after close: a stop that no caller waits for.
 func (r *runner) ending() verdict {
 	r.expect()
 	return verdict{stop: make(chan error, 1)}
@@ -112,7 +112,7 @@ func (r *runner) ending() verdict {
 // loop waits, stopped, for a command; a session is all from a start until the
 // service rests again.
 func (r *runner) loop() {
-	defer r.sup.notify() // whoever waits for it learns that it is over
+	defer r.sup.notify() // what waits for it learns that it is over
 	defer close(r.over)
 	defer func() {
 		r.mu.Lock()
@@ -151,7 +151,7 @@ func (r *runner) loop() {
 				r.dropLease()
 				reply <- nil
 			} else if r.status().State == service.Failed && r.leased() {
-				// Nobody will accept what waits in the queue: let it be refused.
+				// Nothing will accept what waits in the queue: let it be refused.
 				r.dropLease()
 			}
 		}
@@ -237,7 +237,7 @@ func (r *runner) session() chan error {
 		next := time.Now().Add(wait)
 		cause := "ended with " + how
 		if code != 0 {
-			cause = r.failure(cause, p).Cause // with who has its port
+			cause = r.failure(cause, p).Cause // with the holder of its port
 		}
 		why := fmt.Sprintf("%s; next start in %.1f s", cause, wait.Seconds())
 		r.say(why)

@@ -15,7 +15,7 @@ func (s *Supervisor) Stop(ctx context.Context, names []string) error {
 	return s.stop(ctx, names, false)
 }
 
-// Rest stops the named services until somebody asks for them by their name.
+// Rest stops the named services until a request asks for them by their name.
 func (s *Supervisor) Rest(ctx context.Context, names []string) error {
 	if len(names) == 0 {
 		return nil
@@ -73,7 +73,7 @@ func stopAll(ctx context.Context, rs []*runner, runs []*Run) error {
 			for _, ch := range after {
 				select {
 				case <-ch:
-				case <-ctx.Done(): // nobody waits any more: stop it all the same
+				case <-ctx.Done(): // the caller waits no more: stop it all the same
 				}
 			}
 			errs <- r.stop(ctx)

@@ -109,7 +109,7 @@ func (s *Supervisor) Up(ctx context.Context, names []string) error {
 }
 
 // armed arms the services that start on request and that none of the others
-// needs, and gives the others.
+// needs, and returns the others.
 func armed(rs []*runner) []*runner {
 	needed := make(map[string]bool)
 	// What needs a service comes after it, or before: look until nothing is new.
@@ -214,7 +214,7 @@ func (s *Supervisor) Idle() bool {
 
 // ExecAs returns the environment and the directory of a service, for a command
 // that is run as that service. One that is not defined here is given as sp, with
-// base as its environment. base is that of who runs the command, and of a service
+// base as its environment. base is that of the client, and of a service
 // that is defined here only what it says of the terminal counts.
 func (s *Supervisor) ExecAs(name string, sp *service.Spec, base []string) (env []string, dir string, err error) {
 	s.mu.Lock()
