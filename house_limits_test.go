@@ -170,6 +170,7 @@ var withoutIO = []string{
 	"query/socketquery",
 	"rawjson",
 	"refs",
+	"service/settle",
 	"show",
 	"show/table",
 	"target",

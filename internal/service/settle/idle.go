@@ -37,8 +37,8 @@ type Idle struct {
 	since time.Time // since when it does nothing
 }
 
-// Due reports whether it is time to look.
-func (w *Idle) Due() bool { return time.Since(w.at) >= w.Times.Every }
+// Due reports whether it is time to look again, at a time.
+func (w *Idle) Due(at time.Time) bool { return at.Sub(w.at) >= w.Times.Every }
 
 // See takes what the service has done until a time, and reports whether it is
 // taken for a worker.

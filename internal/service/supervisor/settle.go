@@ -70,7 +70,7 @@ func (r *prober) settle(ctx context.Context, sp service.Spec, p *process, began 
 		}
 		asleep := worker && !listens && !w.Tried()
 		if asleep {
-			if idle.Due() && idle.See(procfs.ReadActivity(r.pids()), time.Now()) {
+			if idle.Due(time.Now()) && idle.See(procfs.ReadActivity(r.pids()), time.Now()) {
 				return settled{worker: true}
 			}
 			next = idle.Next()
