@@ -35,7 +35,7 @@ var programs = map[string]program{
 	},
 	"lodged": {
 		modules: []string{
-			"github.com/creack/pty", "github.com/fsnotify/fsnotify", "github.com/pelletier/go-toml/v2", "github.com/pion/logging",
+			"github.com/pelletier/go-toml/v2", "github.com/pion/logging",
 			"github.com/pion/mdns/v2", "golang.org/x/net", "golang.org/x/sys", "golang.org/x/text",
 		},
 		bytes: 155_000, allocs: 860, args: []string{"--no-such-flag"},

@@ -8,11 +8,16 @@ import (
 	"strings"
 
 	"lodge/internal/daemon/api"
+	"lodge/internal/daemon/doctor"
+	"lodge/internal/daemon/events"
 	"lodge/internal/localapi"
 	"lodge/internal/service"
+	"lodge/internal/socketevents"
+	"lodge/internal/sockets/holders"
 )
 
-func (d *Daemon) handler() http.Handler {
+// handler returns the API. ctx ends the operations that run for clients.
+func (d *Daemon) handler(ctx context.Context) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /v1/info", func(w http.ResponseWriter, _ *http.Request) {
 		api.Answer(w, localapi.Info{Version: d.cfg.Version, PID: os.Getpid(), StartedAt: d.started}, nil)
@@ -20,35 +25,24 @@ func (d *Daemon) handler() http.Handler {
 	mux.HandleFunc("GET /v1/projects", func(w http.ResponseWriter, r *http.Request) {
 		api.Answer(w, d.list(r.Context(), r.URL.Query().Get("all") == "true"), nil)
 	})
-	mux.HandleFunc("GET /v1/hosts", func(w http.ResponseWriter, r *http.Request) { api.Answer(w, d.hostNames(r.Context()), nil) })
+	mux.HandleFunc("GET /v1/hosts", func(w http.ResponseWriter, r *http.Request) { api.Answer(w, d.names.Hosts(r.Context()), nil) })
 	mux.HandleFunc("POST /v1/projects", d.openProject)
 	mux.HandleFunc("POST /v1/projects/{id}/down", func(w http.ResponseWriter, r *http.Request) {
-		api.Answer(w, struct{}{}, d.down(r.Context(), r.PathValue("id"), r.URL.Query().Get("kill") == "true"))
+		api.Answer(w, struct{}{}, d.projects.Down(r.Context(), r.PathValue("id"), r.URL.Query().Get("kill") == "true"))
 	})
-	mux.HandleFunc("POST /v1/projects/{id}/share", d.share)
+	mux.Handle("POST /v1/projects/{id}/share", d.serving.Shares())
 	mux.HandleFunc("POST /v1/projects/{id}/lead", func(w http.ResponseWriter, r *http.Request) {
-		l, err := d.leadOf(r.Context(), r.PathValue("id"), r.URL.Query().Get("name"))
+		l, err := d.serving.Lead(r.Context(), r.PathValue("id"), r.URL.Query().Get("name"))
 		api.Answer(w, l, err)
 	})
-	mux.HandleFunc("POST /v1/projects/{id}/services/{service}/share", d.share)
-	d.operations().Register(mux)
-	mux.HandleFunc("GET /v1/owners", d.getOwners)
-	mux.HandleFunc("GET /v1/events", d.events.serve)
+	mux.Handle("POST /v1/projects/{id}/services/{service}/share", d.serving.Shares())
+	d.operations(ctx).Register(mux)
+	mux.Handle("GET /v1/owners", d.live)
+	mux.Handle("GET /v1/events", d.events)
 	mux.HandleFunc("GET /v1/doctor", func(w http.ResponseWriter, r *http.Request) {
 		api.Answer(w, d.doctor(r.Context()), nil)
 	})
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		d.mu.Lock()
-		d.active++
-		d.mu.Unlock()
-		defer func() {
-			d.mu.Lock()
-			d.active--
-			d.mu.Unlock()
-			d.touch()
-		}()
-		mux.ServeHTTP(w, r)
-	})
+	return d.activity.count(mux)
 }
 
 func (d *Daemon) openProject(w http.ResponseWriter, r *http.Request) {
@@ -60,18 +54,16 @@ func (d *Daemon) openProject(w http.ResponseWriter, r *http.Request) {
 	api.Answer(w, p, err)
 }
 
-// opened opens a project, and returns it as it is listed, with what the one who
-// opens it should be told.
+// opened opens a project, and returns it as it is listed, with what the client
+// that opens it should be told.
 func (d *Daemon) opened(ctx context.Context, req localapi.OpenRequest) (localapi.Project, error) {
-	p, err := d.open(ctx, req)
+	p, err := d.projects.Open(ctx, req)
 	if err != nil {
 		return localapi.Project{}, err
 	}
-	st := p.state()
-	d.address(&st)
-	if why := p.notice.Swap(nil); why != nil {
-		st.Notice = *why
-	}
+	st := p.State()
+	d.serving.Address(&st)
+	st.Notice = p.Notice()
 	return st, nil
 }
 
@@ -80,19 +72,20 @@ func (d *Daemon) opened(ctx context.Context, req localapi.OpenRequest) (localapi
 func (d *Daemon) list(ctx context.Context, all bool) localapi.Projects {
 	out := localapi.Projects{Projects: []localapi.Project{}}
 	open := make(map[string]bool)
-	for _, st := range d.states(ctx) {
+	for _, st := range d.projects.States(ctx) {
+		d.serving.Address(&st)
 		out.Projects = append(out.Projects, st)
 		open[st.Path] = true
 	}
-	known, warnings := d.store.list()
-	out.Warnings = append(warnings, d.naming.warnings()...)
+	known, warnings := d.store.List()
+	out.Warnings = append(warnings, d.names.Warnings()...)
 	if all {
 		for _, k := range known {
 			if !open[k.Path] {
 				out.Projects = append(out.Projects, localapi.Project{
 					PathBase64: localapi.NotUTF8(k.Path),
-					ID:         k.ID, Name: k.Name, Label: d.store.labelOf(k.Path), Path: k.Path, Home: k.Home.String(), State: "down",
-					Services: []service.Status{}, LogDir: d.logDir(k.ID),
+					ID:         k.ID, Name: k.Name, Label: d.store.LabelOf(k.Path), Path: k.Path, Home: k.Home.String(), State: "down",
+					Services: []service.Status{}, LogDir: d.projects.LogDir(k.ID),
 				})
 			}
 		}
@@ -107,9 +100,41 @@ func (d *Daemon) list(ctx context.Context, all bool) localapi.Projects {
 }
 
 // operations returns the operations that the API has. They ask this daemon as a
-// command would, and run until its server is shut down.
-func (d *Daemon) operations() *api.Operations {
+// command would, and run until ctx ends.
+func (d *Daemon) operations(ctx context.Context) *api.Operations {
 	return &api.Operations{
-		Daemon: self{d}, Account: accountEnviron(d.cfg.Path), TrustDir: d.cfg.Dirs.Trust(), Version: d.cfg.Version, Context: d.serveCtx,
+		Daemon: self{d}, Account: accountEnviron(d.cfg.Path), TrustDir: d.cfg.Dirs.Trust(), Version: d.cfg.Version, Context: ctx,
 	}
+}
+
+// doctor reports what works here.
+func (d *Daemon) doctor(ctx context.Context) localapi.Doctor {
+	_, warnings := d.store.List()
+	return doctor.Examine(ctx, doctor.Options{
+		Version: d.cfg.Version, StateDir: d.cfg.Dirs.State, Lodge: d.cfg.Lodge, HostsFile: d.cfg.HostsFile,
+		Helper: d.helper, Engines: d.engines, Names: d.names, Web: d.serving.Web(), Warnings: warnings,
+	})
+}
+
+// sources returns what publishes events beside the keepers and the daemon itself.
+func (d *Daemon) sources() []events.Source {
+	all := d.cfg.Sources
+	if d.cfg.SocketInterval > 0 {
+		all = append(all[:len(all):len(all)], socketevents.New(socketevents.Options{
+			Interval: d.cfg.SocketInterval, Homes: d.homes,
+			Live: localapi.New(d.cfg.Dirs.Socket()), // as for any other reader of the table
+		}))
+	}
+	return all
+}
+
+// homes returns the homes of the projects that are up, as their keepers told them last.
+func (d *Daemon) homes() []holders.Home {
+	var ps []localapi.Project
+	for _, p := range d.projects.All() {
+		st := p.State()
+		d.serving.Address(&st)
+		ps = append(ps, st)
+	}
+	return localapi.Homes(ps)
 }

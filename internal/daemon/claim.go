@@ -15,11 +15,11 @@ import (
 )
 
 // claim is what makes this process the daemon of its two directories: it holds
-// the lock files of both. Who looks for the daemon reads its process id there.
+// the lock files of both. A client that looks for the daemon reads its process id there.
 //
 // The rule for two daemons: the one that has locked the file that stands in the
 // runtime directory now is the daemon. The file in the state directory is
-// locked first, so that nobody becomes the daemon of a runtime directory that
+// locked first, so that no process becomes the daemon of a runtime directory that
 // was just emptied while the one before lives. Where the state directory cannot
 // have a lock, that of the runtime directory is enough.
 type claim struct {
@@ -41,7 +41,7 @@ func takeClaim(dirs localapi.Dirs) (*claim, error) {
 	return c, nil
 }
 
-// takeLock locks the file at path and writes who does.
+// takeLock locks the file at path and writes this process's id into it.
 func takeLock(path string) (*os.File, error) {
 	if err := unixsock.MakeDirs(filepath.Dir(path), 2); err != nil {
 		return nil, err
@@ -110,7 +110,7 @@ func (c *claim) intact() bool {
 	return true
 }
 
-// close returns up the locks. The files stay, without a name in them.
+// close gives up the locks. The files stay, without a process id in them.
 func (c *claim) close() error {
 	var errs []error
 	for i, f := range c.files {

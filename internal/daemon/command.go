@@ -31,7 +31,7 @@ type Program struct {
 // linger is how long a daemon that a command started stays when nothing is up.
 const linger = time.Second
 
-// readyFD is where whoever starts a daemon in the background hears that it
+// readyFD is where the process that starts a daemon in the background reads that it
 // answers, or why it does not: one line, "ok", "busy" or an error.
 const readyFD = 3
 
@@ -72,7 +72,7 @@ func Main(ctx context.Context, p Program) error {
 		cfg.Linger = linger
 		ready := os.NewFile(readyFD, "ready")
 		say = func(word string) {
-			_, _ = fmt.Fprintln(ready, word) // who started it may be gone
+			_, _ = fmt.Fprintln(ready, word) // the process that started it may be gone
 			_ = ready.Close()
 		}
 	}

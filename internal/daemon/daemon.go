@@ -1,6 +1,9 @@
-// Package daemon builds lodge's parts and serves the API: one process per user
-// (and per pair of directories), without privileges of its own. It holds which
-// projects there are and which home each has; what runs is the keepers'.
+// Package daemon puts the parts of lodge's daemon together, and starts and ends them: one
+// process per user (and per pair of directories), without privileges of its own. It holds
+// which projects there are and which home each has; what runs is the keepers'.
+//
+// The parts are packages below this one. Each says by an interface, or by functions that
+// it is given, what it needs of the others.
 package daemon
 
 import (
@@ -14,7 +17,18 @@ import (
 	"sync"
 	"time"
 
+	"lodge/internal/daemon/engines"
+	"lodge/internal/daemon/events"
+	"lodge/internal/daemon/helperconn"
+	"lodge/internal/daemon/live"
+	"lodge/internal/daemon/naming"
+	"lodge/internal/daemon/projects"
+	"lodge/internal/daemon/serving"
+	"lodge/internal/daemon/store"
+	"lodge/internal/daemon/strays"
+	"lodge/internal/keeperapi"
 	"lodge/internal/localapi"
+	"lodge/internal/mark"
 	"lodge/internal/unixsock"
 )
 
@@ -32,14 +46,14 @@ type Config struct {
 	// names below .test, or "" for nowhere.
 	HostsFile string
 	// LiveMap keeps the live map of sockets from the start to the end, not only
-	// while somebody asks.
+	// while it is asked for.
 	LiveMap bool
-	// LiveIdle is how long it is kept otherwise when nobody asks; zero or less:
+	// LiveIdle is how long it is kept otherwise after the last question; zero or less:
 	// five minutes.
 	LiveIdle time.Duration
 	Log      *slog.Logger
 	// Sources publish events beside those of the keepers and of the daemon itself.
-	Sources []Source
+	Sources []events.Source
 	// Path is the PATH of services that are started by a client that gives no
 	// environment; "" is a usual one.
 	Path string
@@ -47,31 +61,35 @@ type Config struct {
 	// events of sockets are read; zero or less: there are none.
 	SocketInterval time.Duration
 	// Busy is called when a client comes that makes more work than most; nil:
-	// nobody wants to know.
+	// nothing is called.
 	Busy func()
 	// Output takes what keepers and the helper write to their standard error.
 	Output *os.File
-}
-
-// helperArgs is the command line of a helper that the daemon starts itself.
-func (c Config) helperArgs() []string {
-	if c.HostsFile == "" {
-		return nil
-	}
-	return []string{"--hosts", c.HostsFile}
 }
 
 // ErrRunning says that another daemon has these directories.
 var ErrRunning = errors.New("another daemon runs already")
 
 // Daemon is an open daemon.
-//
-// It is made of layers, each with one subject, and each knows those before it
-// only: what all share (core), names (namer),
-// following keepers (follower), ending projects (closer), opening them (opener),
-// finding those of an earlier daemon (adopter), the ports of the web (webServer),
-// what works here (examiner), and ways to one service (guide).
-type Daemon struct{ guide }
+type Daemon struct {
+	cfg     Config
+	started time.Time
+	claim   *claim
+
+	store    *store.Store
+	helper   *helperconn.Conn
+	engines  *engines.Engines
+	live     *live.Map
+	events   *events.Stream
+	names    *naming.Names
+	projects *projects.Projects
+	serving  *serving.Server
+
+	activity *activity
+	ctx      context.Context // ends what goes on in the background
+	cancel   context.CancelFunc
+	owned    sync.WaitGroup
+}
 
 // New opens the directories, takes back the keepers that still run, and clears
 // what those left that do not.
@@ -88,29 +106,49 @@ func New(ctx context.Context, cfg Config) (*Daemon, error) {
 	if err != nil {
 		return nil, err
 	}
-	st, err := openStore(cfg.Dirs.State)
+	st, err := store.Open(cfg.Dirs.State)
 	if err != nil {
 		return nil, errors.Join(err, claim.close())
 	}
-	dctx, cancel := context.WithCancel(context.Background())
-	d := &Daemon{}
-	d.core = core{
-		cfg: cfg, store: st, started: time.Now(), claim: claim,
-		projects: make(map[string]*project), opening: make(map[string]*sync.Mutex),
-		idleFrom: time.Now(),
-		ctx:      dctx, cancel: cancel, poke: make(chan struct{}, 1),
-	}
-	d.engines, d.naming = newEngines(cfg), newNaming()
-	d.live = newLiveMap(cfg, d.engines)
-	d.events = openEvents(cfg, st.labelFor, func(id string) bool { _, ok := d.get(id); return ok })
-	d.leaveHome()
-	d.adopt(ctx)
-	d.events.adopted.Store(true)
-	d.events.forgetEnded()
+	d := &Daemon{cfg: cfg, started: time.Now(), claim: claim, store: st}
+	d.ctx, d.cancel = context.WithCancel(context.Background())
+	d.build()
+	strays.LeaveHome(mark.Of(cfg.Dirs.Runtime, ""))
+	d.projects.Adopt(ctx)
+	d.events.Adopted()
 	if cfg.LiveMap {
-		d.live.keep()
+		d.live.Start()
 	}
 	return d, nil
+}
+
+// build makes the parts, each after those that it needs. Names are told to the server and
+// to the stream of events, which are there before the first name is.
+func (d *Daemon) build() {
+	cfg := d.cfg
+	d.activity = newActivity(cfg.Linger, func() bool { return len(d.projects.All()) == 0 })
+	d.helper = helperconn.New(helperconn.Options{Program: cfg.Helper, HostsFile: cfg.HostsFile})
+	d.engines = engines.New(d.helper)
+	d.live = live.New(d.helper, live.Options{Kept: cfg.LiveMap, Idle: cfg.LiveIdle, Log: cfg.Log})
+	d.events = events.Open(events.Options{
+		File: filepath.Join(cfg.Dirs.Runtime, "events.jsonl"), Label: d.store.LabelFor, Log: cfg.Log,
+		Follows: func(id string) bool { return d.projects.Has(id) },
+	})
+	d.names = naming.New(naming.Options{
+		Projects: func() []keeperapi.Project { return d.projects.Told() },
+		Label:    d.store.LabelFor,
+		Changed:  func() { d.serving.Update() },
+		Told:     d.events.TellNames,
+		SetHosts: d.helper.SetHosts,
+	})
+	d.projects = projects.New(projects.Options{
+		Dirs: cfg.Dirs, Lodge: cfg.Lodge, Version: cfg.Version, Log: cfg.Log, Output: cfg.Output,
+		Store: d.store, Engines: d.engines, Events: d.events, Names: d.names, Changed: d.activity.touch,
+	})
+	d.serving = serving.New(serving.Options{
+		Names: d.names, Projects: d.projects, Store: d.store, Helper: d.helper,
+		TrustDir: cfg.Dirs.Trust(), Log: cfg.Log, Busy: cfg.Busy,
+	})
 }
 
 // Run serves until ctx ends, or nothing is left to serve. Projects go on.
@@ -118,31 +156,32 @@ func New(ctx context.Context, cfg Config) (*Daemon, error) {
 func (d *Daemon) Run(ctx context.Context, opened func()) error {
 	serveCtx, stopServing := context.WithCancel(d.ctx)
 	defer stopServing()
-	d.serveCtx = serveCtx
-	srv := &http.Server{Handler: d.handler(), ReadHeaderTimeout: 10 * time.Second, ErrorLog: slog.NewLogLogger(d.cfg.Log.Handler(), slog.LevelWarn)}
+	srv := &http.Server{Handler: d.handler(serveCtx), ReadHeaderTimeout: 10 * time.Second, ErrorLog: slog.NewLogLogger(d.cfg.Log.Handler(), slog.LevelWarn)}
 	srv.RegisterOnShutdown(stopServing)
-	srv.RegisterOnShutdown(d.events.shut)
-	door, err := openDoor(d, srv)
+	srv.RegisterOnShutdown(d.events.Shut)
+	socket, err := openSocket(d, srv)
 	if err != nil {
 		return errors.Join(err, d.close())
 	}
-	d.web = d.openWeb(ctx)
-	s, err := d.serveNames()
-	if err != nil {
-		return errors.Join(err, door.close(), door.ln.Close(), d.close())
+	if err := d.serving.Open(ctx); err != nil {
+		return errors.Join(err, socket.close(), socket.ln.Close(), d.close())
 	}
-	d.serving.Store(s)
-	d.rename()
-	d.owned.Go(d.keepHosts)
-	d.owned.Go(func() { d.events.runSources(d.ctx, d.sources()) })
-	d.owned.Go(s.restIdle)
-	first := door.ln
-	d.owned.Go(func() { door.serve(first) })
+	d.names.Rename()
+	d.owned.Go(func() { d.names.KeepHosts(d.ctx) })
+	d.owned.Go(func() { d.events.Run(d.ctx, d.sources()) })
+	first := socket.ln
+	d.owned.Go(func() { socket.serve(first) })
 	displaced := make(chan struct{})
 	d.owned.Go(func() {
-		if err := door.tend(d.ctx); err != nil {
+		if err := socket.tend(d.ctx); err != nil {
 			d.cfg.Log.Warn("another daemon has the runtime directory: this one ends", "err", err)
 			close(displaced)
+		}
+	})
+	idle := make(chan struct{})
+	d.owned.Go(func() {
+		if d.activity.await(ctx, d.ctx) {
+			close(idle)
 		}
 	})
 	if opened != nil {
@@ -151,11 +190,11 @@ func (d *Daemon) Run(ctx context.Context, opened func()) error {
 	err = nil
 	select {
 	case <-ctx.Done():
-	case <-d.idle(ctx):
+	case <-idle:
 	case <-displaced:
-	case err = <-door.failed:
+	case err = <-socket.failed:
 	}
-	_ = door.close()
+	_ = socket.close()
 	end, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	if serr := srv.Shutdown(end); serr != nil && err == nil && !errors.Is(serr, context.DeadlineExceeded) {
@@ -164,52 +203,15 @@ func (d *Daemon) Run(ctx context.Context, opened func()) error {
 	return errors.Join(err, d.close())
 }
 
-// close lets go of everything. The keepers go on.
+// close ends the parts. The keepers go on.
 func (d *Daemon) close() error {
 	d.cancel()
 	d.owned.Wait()
-	serr := d.serving.Load().close()
-	var web error
-	if d.web != nil {
-		web = d.web.close()
-	}
-	d.live.close()
-	return errors.Join(serr, web, d.engines.close(), d.events.close(), d.claim.close())
-}
-
-// idle returns a channel that is closed when no project has been up, and nobody
-// asked for anything, for the time to linger.
-func (d *Daemon) idle(ctx context.Context) <-chan struct{} {
-	out := make(chan struct{})
-	if d.cfg.Linger <= 0 {
-		return out
-	}
-	d.owned.Add(1)
-	go func() {
-		defer d.owned.Done()
-		t := time.NewTimer(d.cfg.Linger)
-		defer t.Stop()
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case <-d.ctx.Done():
-				return
-			case <-d.poke:
-				t.Reset(d.cfg.Linger)
-			case <-t.C:
-				d.mu.Lock()
-				over := len(d.projects) == 0 && d.active == 0
-				d.mu.Unlock()
-				if over {
-					close(out)
-					return
-				}
-				t.Reset(d.cfg.Linger)
-			}
-		}
-	}()
-	return out
+	d.projects.Close()
+	serr := d.serving.Close()
+	d.live.Close()
+	d.engines.Close()
+	return errors.Join(serr, d.helper.Close(), d.events.Close(), d.claim.close())
 }
 
 // onlySameUser lets in only this user and root.

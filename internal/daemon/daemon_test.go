@@ -627,37 +627,3 @@ func TestDoctorGivesReasons(t *testing.T) {
 		}
 	}
 }
-
-func TestWhyThereIsNoHelper(t *testing.T) {
-	for _, c := range []struct {
-		err  error
-		root bool
-		want string
-		hint bool
-	}{
-		{nil, false, "not installed: it would listen on /run/lodge-helper.sock", true},
-		{fmt.Errorf("connect: %w", os.ErrNotExist), false, "not installed: it would listen on /run/lodge-helper.sock", true},
-		{unix.ECONNREFUSED, false, "nothing listens on /run/lodge-helper.sock", true},
-		{unix.EACCES, false, "permission denied", false},
-		{errors.New("no program"), true, "it cannot be started: no program", false},
-	} {
-		if why, hint := noHelper(c.err, c.root); why != c.want || (hint != "") != c.hint {
-			t.Errorf("%v: %q, %q", c.err, why, hint)
-		}
-	}
-}
-
-func TestUsableHome(t *testing.T) {
-	ip := loopback.HomeFor(t.Name(), 0)
-	if err := usableHome(ip); err != nil {
-		t.Fatal(err)
-	}
-	ln, err := net.Listen("tcp", net.JoinHostPort(ip.String(), "0"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	if err := usableHome(ip); err == nil || !strings.Contains(err.Error(), "somebody listens on "+ip.String()) {
-		t.Errorf("got %v", err)
-	}
-}

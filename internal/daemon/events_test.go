@@ -9,11 +9,10 @@ import (
 	"strings"
 	"testing"
 
+	"lodge/internal/daemon/events"
 	"lodge/internal/event"
-	"lodge/internal/keeperapi"
 	"lodge/internal/localapi"
 	"lodge/internal/loopback"
-	"lodge/internal/service"
 )
 
 // kept returns the events that the daemon keeps after a place, whose numbers must
@@ -195,7 +194,7 @@ func TestTheRecordOfEventsIsMadeAgain(t *testing.T) {
 	if err := os.Remove(filepath.Join(r.cfg.Dirs.Runtime, "events.jsonl")); err != nil {
 		t.Fatal(err)
 	}
-	if !within(d.events.intact) {
+	if !within(d.events.Intact) {
 		t.Fatal("it is not made again")
 	}
 	if err := r.stop(); err != nil {
@@ -251,47 +250,6 @@ func TestAReaderOfEvents(t *testing.T) {
 	}
 }
 
-func TestEventsOfAnOlderKeeper(t *testing.T) {
-	code := 1
-	old := []service.Status{{Name: "web", State: service.Up, PID: 5}, {Name: "db", State: service.Up, PID: 6}, {Name: "gone", State: service.Stopped}}
-	now := []service.Status{{Name: "web", State: service.Backoff, Exit: &code, Reason: "ended"}, {Name: "db", State: service.Up, PID: 6}, {Name: "new", State: service.Waiting}}
-	var got []string
-	for _, e := range differences(old, now) {
-		got = append(got, e.Subject.Service+": "+e.Service.From+" "+e.Service.To)
-	}
-	if s := strings.Join(got, ", "); s != "web: ready backoff, new:  waiting, gone: stopped removed" {
-		t.Errorf("got %s", s)
-	}
-}
-
-// A keeper that dropped transitions before they were read is told of.
-func TestAKeeperThatWasNotReadInTime(t *testing.T) {
-	r := newRig(t)
-	d := r.start()
-	p := &project{rec: keeperapi.Record{Config: keeperapi.Config{ID: "shop-1", Name: "shop", Dir: "/shop"}}}
-	of := func(stream string, n uint64) event.Event {
-		return event.Event{Stream: stream, Number: n, Kind: event.KindService, Subject: event.Subject{Service: "web"}, Service: &event.Service{To: "ready"}}
-	}
-	at := d.events.pass(p, event.Position{}, []event.Event{of("a", 3), of("a", 4)})
-	at = d.events.pass(p, at, []event.Event{of("a", 4), of("a", 5), {Kind: event.KindLost, Stream: "a", Number: 8, Lost: &event.Lost{}}, of("a", 9)})
-	at = d.events.pass(p, at, []event.Event{of("b", 1)}) // another keeper
-	if at != (event.Position{Stream: "b", Number: 1}) || d.events.cursor("shop-1") != at {
-		t.Errorf("it is at %+v", at)
-	}
-	var got []string
-	for _, e := range r.kept(event.Position{}) {
-		switch {
-		case e.Lost != nil:
-			got = append(got, "lost "+e.Lost.Reason, string(rune('0'+e.Lost.From)), string(rune('0'+e.Lost.To)))
-		case e.Service != nil:
-			got = append(got, e.Source.Stream+string(rune('0'+e.Source.Number)))
-		}
-	}
-	if s := strings.Join(got, " "); s != "lost keeper_overrun 1 2 a3 a4 a5 lost keeper_overrun 6 8 a9 b1" {
-		t.Errorf("got %s", s)
-	}
-}
-
 // ticker is a source that publishes one event each time that it is run.
 type ticker struct{ runs, ends chan struct{} }
 
@@ -305,7 +263,7 @@ func (s *ticker) Run(ctx context.Context, publish func(...event.Event)) {
 func TestASourceRunsWhileEventsAreRead(t *testing.T) {
 	r := newRig(t)
 	src := &ticker{runs: make(chan struct{}, 1), ends: make(chan struct{}, 1)}
-	r.cfg.Sources = []Source{src}
+	r.cfg.Sources = []events.Source{src}
 	r.start()
 	for range 2 {
 		ctx, cancel := context.WithCancel(r.ctx)

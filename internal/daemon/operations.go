@@ -19,11 +19,11 @@ func (s self) Projects(ctx context.Context, all bool) (localapi.Projects, error)
 }
 
 func (s self) HostNames(ctx context.Context) (localapi.HostNames, error) {
-	return s.d.hostNames(ctx), nil
+	return s.d.names.Hosts(ctx), nil
 }
 
-func (s self) Down(ctx context.Context, id string) error { return s.d.down(ctx, id, false) }
-func (s self) Kill(ctx context.Context, id string) error { return s.d.down(ctx, id, true) }
+func (s self) Down(ctx context.Context, id string) error { return s.d.projects.Down(ctx, id, false) }
+func (s self) Kill(ctx context.Context, id string) error { return s.d.projects.Down(ctx, id, true) }
 func (self) Close()                                      {}
 
 // accountEnviron is the environment of a fresh login of the daemon's user, with

@@ -261,11 +261,7 @@ func TestAClientThatGoes(t *testing.T) {
 		if !errors.Is(err, context.Canceled) {
 			t.Fatalf("cancel %v: %v", cancels, err)
 		}
-		underWay := func() int {
-			d.mu.Lock()
-			defer d.mu.Unlock()
-			return d.active
-		}
+		underWay := d.activity.calls.Load
 		if cancels && !within(func() bool { return underWay() == 0 }) {
 			t.Error("it goes on without its client")
 		}

@@ -16,7 +16,6 @@ import (
 	"lodge/internal/loopback"
 	"lodge/internal/procfs"
 	"lodge/internal/service"
-	"lodge/internal/stall"
 )
 
 // halt stops a process. At the end of the test it goes on, if it is there still.
@@ -142,9 +141,7 @@ func TestAStoppedHelper(t *testing.T) {
 	d := r.start()
 	p := r.project("shop", loopback.EBPF)
 	pid := r.serve(p)
-	d.engines.mu.Lock()
-	helper := d.engines.client.Pid()
-	d.engines.mu.Unlock()
+	helper := d.helper.Current().Pid()
 	halt(t, helper)
 	other := r.project("blog", loopback.Seccomp)
 	r.serve(other)
@@ -177,30 +174,10 @@ func TestAStoppedHelper(t *testing.T) {
 	if err := unix.Kill(helper, unix.SIGCONT); err != nil {
 		t.Fatal(err)
 	}
-	if !within(func() bool {
-		d.engines.mu.Lock()
-		defer d.engines.mu.Unlock()
-		return len(d.engines.left) == 0
-	}) {
+	if !within(func() bool { return len(homesAt(p.Home)) == 0 }) {
 		t.Error("its home is left")
 	}
 	if p = r.project("shop", loopback.EBPF); p.Engine != loopback.EBPF {
 		t.Errorf("afterwards: %+v", p)
-	}
-}
-
-// A keeper may be stopped after it has said that it ends.
-func TestAKeeperThatStopsWhileItEnds(t *testing.T) {
-	r := newRig(t)
-	d := r.start()
-	p := r.project("shop", loopback.None)
-	halt(t, p.KeeperPID)
-	q, ok := d.get(p.ID)
-	if !ok {
-		t.Fatal("it is not up")
-	}
-	var why *stall.Error
-	if err := q.awaitEnd(r.ctx); !errors.As(err, &why) || why.PID != p.KeeperPID {
-		t.Errorf("%v, want that its keeper is stopped", err)
 	}
 }

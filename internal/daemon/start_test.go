@@ -49,7 +49,7 @@ func TestOpenIsGivenUp(t *testing.T) {
 		t.Fatal(err)
 	}
 	req := localapi.OpenRequest{Path: dir, Name: "one"}
-	pid := d.engines.client.Pid()
+	pid := d.helper.Current().Pid()
 	home := ""
 	for i := range 8 {
 		ctx, cancel := context.WithCancel(r.ctx)
@@ -86,7 +86,7 @@ func TestOpenIsGivenUp(t *testing.T) {
 			t.Fatalf("left: %v", left)
 		}
 	}
-	if now := d.engines.client.Pid(); now != pid {
+	if now := d.helper.Current().Pid(); now != pid {
 		t.Errorf("the helper is process %d, was %d", now, pid)
 	}
 }
@@ -100,18 +100,16 @@ func TestOpenIsUndone(t *testing.T) {
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	unlock := d.lockFor(dir)
-	_, err := d.start(&leaves{Context: r.ctx}, localapi.OpenRequest{Path: dir, Name: "one"})
-	unlock()
+	_, err := d.projects.Open(&leaves{Context: r.ctx}, localapi.OpenRequest{Path: dir, Name: "one"})
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("given up: %v", err)
 	}
-	list, _ := d.store.list()
+	list, _ := d.store.List()
 	if len(list) != 1 {
 		t.Fatalf("known: %+v", list)
 	}
-	if left := homesAt(list[0].Home.String()); len(left) > 0 || len(d.all()) > 0 {
-		t.Errorf("left: %d projects, %v", len(d.all()), left)
+	if left := homesAt(list[0].Home.String()); len(left) > 0 || len(d.projects.All()) > 0 {
+		t.Errorf("left: %d projects, %v", len(d.projects.All()), left)
 	}
 }
 
@@ -148,13 +146,13 @@ func TestAnothersHome(t *testing.T) {
 	if again.Engine != loopback.EBPF || again.Home == p.Home {
 		t.Errorf("with another user's home at %s: %s, engine %s", p.Home, again.Home, again.Engine)
 	}
-	if _, warnings := d.store.list(); !strings.Contains(strings.Join(warnings, "\n"), "65533") {
+	if _, warnings := d.store.List(); !strings.Contains(strings.Join(warnings, "\n"), "65533") {
 		t.Errorf("nobody is told: %q", warnings)
 	}
 	// The helper's word counts where the cgroups do not show it in time.
 	taken := &helperapi.Error{Op: "create home", Cause: "in use by user 65533", Code: helperapi.HomeTaken}
-	d.engines.failed(taken)
-	if engine, why, err := d.engines.choose(r.ctx, ""); engine != loopback.EBPF || err != nil {
+	d.engines.Failed(taken)
+	if engine, why, err := d.engines.Choose(r.ctx, ""); engine != loopback.EBPF || err != nil {
 		t.Errorf("engine %s (%s), %v", engine, why, err)
 	}
 }
@@ -181,35 +179,4 @@ func serveHelper(t *testing.T, uid uint32) *helperapi.Client {
 		}
 	})
 	return c
-}
-
-// That ebpf did not work once is not remembered for good, and that somebody
-// stopped waiting not at all.
-func TestInabilityPasses(t *testing.T) {
-	needEBPF(t)
-	r := newRig(t)
-	d := r.start()
-	e := d.engines
-	for _, err := range []error{context.Canceled, context.DeadlineExceeded} {
-		e.failed(err)
-		if engine, why, cerr := e.choose(r.ctx, ""); engine != loopback.EBPF || cerr != nil {
-			t.Errorf("after %v: %s (%s), %v", err, engine, why, cerr)
-		}
-	}
-	ctx, cancel := context.WithCancel(r.ctx)
-	cancel()
-	if _, err := e.helperClient(ctx); err == nil {
-		t.Error("a helper for a client that has gone")
-	}
-	e.failed(unix.ENOSPC)
-	engine, why, err := e.choose(r.ctx, "")
-	if engine == loopback.EBPF || err != nil || !strings.Contains(why, "no space left") || !strings.Contains(why, "tried again") {
-		t.Errorf("with a full disk: %s (%s), %v", engine, why, err)
-	}
-	e.mu.Lock()
-	e.cannotAt = e.cannotAt.Add(-engineRetry)
-	e.mu.Unlock()
-	if engine, why, err := e.choose(r.ctx, ""); engine != loopback.EBPF || err != nil {
-		t.Errorf("later: %s (%s), %v", engine, why, err)
-	}
 }

@@ -15,6 +15,7 @@ import (
 	"lodge/internal/keeperapi"
 	"lodge/internal/logs"
 	"lodge/internal/service"
+	"lodge/internal/service/supervisor"
 )
 
 // exec runs one command inside for a client that waits for it. The client's
@@ -24,7 +25,7 @@ func (k *keeper) exec(w *keeperapi.Wire, req keeperapi.Request, files []*os.File
 	defer keeperapi.CloseAll(files)
 	switch err := k.runExec(w, req, files); {
 	case err == nil:
-	case !errors.Is(err, service.ErrClosed):
+	case !errors.Is(err, supervisor.ErrClosed):
 		_ = w.Write(keeperapi.Reply{Error: keeperapi.WireError(err)})
 	case req.Exec.Announce: // the next keeper may do it
 		_ = w.Write(keeperapi.Reply{Done: true})
@@ -159,7 +160,7 @@ func notExecuted(err error) bool {
 
 // abandon ends a command whose client has gone, as a terminal that hangs up
 // does.
-func (k *keeper) abandon(run *service.Run) error {
+func (k *keeper) abandon(run *supervisor.Run) error {
 	_ = run.Signal(unix.SIGHUP)
 	t := time.NewTimer(2 * time.Second)
 	defer t.Stop()

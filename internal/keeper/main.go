@@ -18,7 +18,8 @@ import (
 	"lodge/internal/keeperapi"
 	"lodge/internal/logs"
 	"lodge/internal/rawjson"
-	"lodge/internal/service"
+	"lodge/internal/service/reaper"
+	"lodge/internal/service/supervisor"
 	"lodge/internal/unixsock"
 )
 
@@ -35,7 +36,7 @@ const self = "/proc/self/exe"
 // keeper is one project's keeper.
 type keeper struct {
 	cfg   keeperapi.Config
-	sup   *service.Supervisor
+	sup   *supervisor.Supervisor
 	store *logs.Store
 	hosts *hostsFile
 	stays lingers
@@ -110,7 +111,7 @@ func Run(ctx context.Context) error {
 	return errors.Join(err, inside.Close(), k.store.Close(), k.here.remove())
 }
 
-func open() (*keeper, home.Inside, *service.Reaper, error) {
+func open() (*keeper, home.Inside, *reaper.Reaper, error) {
 	// Nothing that is started later may inherit what this process was given
 	// (close_range(2)).
 	if err := unix.CloseRange(ConfigFD, ^uint(0), unix.CLOSE_RANGE_CLOEXEC); err != nil {
@@ -127,7 +128,7 @@ func open() (*keeper, home.Inside, *service.Reaper, error) {
 		return nil, nil, nil, fmt.Errorf("read keeper configuration: %w", err)
 	}
 	setMark(&cfg)
-	reaper, err := service.NewReaper()
+	reaper, err := reaper.New()
 	if err != nil {
 		return nil, nil, nil, err
 	}
@@ -144,7 +145,7 @@ func open() (*keeper, home.Inside, *service.Reaper, error) {
 		return nil, nil, nil, errors.Join(err, inside.Close())
 	}
 	k.place = openPlace(cfg.Dir)
-	k.sup = service.New(cfg.Name, cfg.Home, inside, reaper, store)
+	k.sup = supervisor.New(cfg.Name, cfg.Home, inside, reaper, store)
 	return k, inside, reaper, nil
 }
 

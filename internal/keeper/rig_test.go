@@ -24,6 +24,8 @@ import (
 	"lodge/internal/logs"
 	"lodge/internal/loopback"
 	"lodge/internal/service"
+	"lodge/internal/service/reaper"
+	"lodge/internal/service/supervisor"
 )
 
 const patience = 30 * time.Second
@@ -81,7 +83,7 @@ func newRigThat(t *testing.T, stays lingers) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	reaper, err := service.NewReaper()
+	reaper, err := reaper.New()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,7 +96,7 @@ func newRigThat(t *testing.T, stays lingers) *rig {
 		t.Fatal(err)
 	}
 	k.place = openPlace(cfg.Dir)
-	k.sup = service.New(cfg.Name, cfg.Home, inside, reaper, store)
+	k.sup = supervisor.New(cfg.Name, cfg.Home, inside, reaper, store)
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	r := &rig{Client: keeperapi.Client{Socket: cfg.Socket}, t: t, k: k, dir: dir, ctx: ctx, env: []string{"PATH=" + os.Getenv("PATH")}, over: make(chan error, 1)}
 	served := make(chan error, 1)

@@ -13,7 +13,7 @@ import (
 
 	"lodge/internal/keeperapi"
 	"lodge/internal/logs"
-	"lodge/internal/service"
+	"lodge/internal/service/supervisor"
 	"lodge/internal/unixsock"
 )
 
@@ -117,7 +117,7 @@ func (k *keeper) handle(c *net.UnixConn) {
 	ctx, cancel := context.WithCancel(context.Background())
 	gone := w.Listen(func(keeperapi.Signal) {}, cancel)
 	err = k.answer(ctx, w, req)
-	if !errors.Is(err, context.Canceled) && !errors.Is(err, service.ErrClosed) {
+	if !errors.Is(err, context.Canceled) && !errors.Is(err, supervisor.ErrClosed) {
 		last := keeperapi.Reply{Done: true}
 		if err != nil {
 			last.Error = keeperapi.WireError(err)

@@ -171,7 +171,7 @@ func (c Client) Watch(ctx context.Context, each func(Project) error) error {
 	})
 }
 
-// Define reports which services there are; see service.Supervisor.Define.
+// Define reports which services there are; see supervisor.Supervisor.Define.
 func (c Client) Define(ctx context.Context, specs []service.Spec, env []string) error {
 	return c.DefineFrom(ctx, "", specs, env)
 }

@@ -14,6 +14,7 @@ import (
 	"lodge/internal/localapi"
 	"lodge/internal/pidfd"
 	"lodge/internal/procfs"
+	"lodge/internal/selection"
 	"lodge/internal/stall"
 )
 
@@ -65,7 +66,7 @@ func (r *Runner) Down(ctx context.Context, d Daemon, ps []localapi.Project, x Do
 	}
 	noteKeeper(r, p)
 	for _, n := range x.Services {
-		if _, err := ServiceOf(p, n); err != nil {
+		if _, err := selection.Service(p, n); err != nil {
 			return err
 		}
 	}

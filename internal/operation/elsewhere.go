@@ -6,6 +6,7 @@ import (
 
 	"lodge/internal/keeperapi"
 	"lodge/internal/localapi"
+	"lodge/internal/selection"
 	"lodge/internal/service"
 )
 
@@ -13,7 +14,7 @@ import (
 // that run in another directory: that of a project which was opened at this path,
 // was renamed since, and still exists.
 func keepElsewhere(st localapi.Project, running keeperapi.Project, specs []service.Spec, dir string) error {
-	if st.DirectoryProblem != keeperapi.DirReplaced || st.DirectoryNow == "" || st.DirectoryID == dirID(dir) {
+	if st.DirectoryProblem != keeperapi.DirReplaced || st.DirectoryNow == "" || st.DirectoryID == selection.DirectoryID(dir) {
 		return nil
 	}
 	for _, s := range running.Services {

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"lodge/internal/localapi"
+	"lodge/internal/selection"
 	"lodge/internal/trust"
 )
 
@@ -23,7 +24,7 @@ func environOf(ctx context.Context, r *Runner, dir string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	if p, ok := at(ps.Projects, dir, dirID(dir)); ok {
+	if p, ok := selection.At(ps.Projects, dir, selection.DirectoryID(dir)); ok {
 		env, err := localapi.NewSession(p).Environ(ctx)
 		if err != nil || env != nil {
 			return env, err

@@ -9,6 +9,7 @@ import (
 	"lodge/internal/localapi"
 	"lodge/internal/loopback"
 	"lodge/internal/project"
+	"lodge/internal/selection"
 )
 
 // Choice is what is asked for of a home; "" leaves it to the daemon or the file.
@@ -174,7 +175,7 @@ func KeeperNote(p localapi.Project, version string) string {
 // directory in which the project's services were started, or had another name
 // then.
 func noteMoved(r *Runner, p localapi.Project, dir string) {
-	switch here := dirID(dir); {
+	switch here := selection.DirectoryID(dir); {
 	case p.DirectoryProblem == "":
 	case p.DirectoryID == here && here != "":
 		note(r, NoticeMoved, fmt.Sprintf("%s was opened at %s, which was renamed since: its home and its names stay the same until `lodge down`", p.Shown(), p.Path))

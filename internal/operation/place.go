@@ -11,6 +11,7 @@ import (
 	"lodge/internal/keeperapi"
 	"lodge/internal/localapi"
 	"lodge/internal/project"
+	"lodge/internal/selection"
 	"lodge/internal/service"
 )
 
@@ -99,66 +100,34 @@ func (w Place) workDir() (path, id string) {
 	} else if path, _ = filepath.EvalSymlinks(at); path == "" {
 		path = at
 	}
-	return path, dirID(at)
-}
-
-func dirID(path string) string {
-	fi, err := os.Stat(path)
-	if err != nil {
-		return ""
-	}
-	return keeperapi.DirID(fi)
-}
-
-// at returns the project with this directory: the directory itself, wherever it
-// was when the project was opened, else the one that was opened at its path.
-func at(ps []localapi.Project, path, id string) (localapi.Project, bool) {
-	if i := slices.IndexFunc(ps, func(p localapi.Project) bool { return id != "" && p.DirectoryID == id }); i >= 0 {
-		return ps[i], true
-	}
-	if i := slices.IndexFunc(ps, func(p localapi.Project) bool { return p.Path == path }); i >= 0 {
-		return ps[i], true
-	}
-	return localapi.Project{}, false
+	return path, selection.DirectoryID(at)
 }
 
 // Above returns the project whose directory is dir, or the nearest above it.
 func Above(ps []localapi.Project, dir string) (localapi.Project, bool) {
-	if real, err := filepath.EvalSymlinks(dir); err == nil {
-		dir = real
-	}
-	return aboveID(ps, dir, dirID(dir))
+	return selection.Above(ps, dir)
 }
 
-// aboveID is Above where the identity of dir is known, and dir may be gone.
-func aboveID(ps []localapi.Project, dir, id string) (localapi.Project, bool) {
-	for {
-		if p, ok := at(ps, dir, id); ok {
-			return p, true
-		}
-		up := filepath.Dir(dir)
-		if up == dir {
-			return localapi.Project{}, false
-		}
-		dir, id = up, dirID(up)
-	}
+// ServiceOf finds a service of a project that is up.
+func ServiceOf(p localapi.Project, name string) (service.Status, error) {
+	return selection.Service(p, name)
 }
 
 // Find returns the project that is meant, among those that the daemon knows. Its
 // error is a *NotUpError where that is not up.
 func (w Place) Find(ps []localapi.Project) (localapi.Project, error) {
 	if w.Project != "" {
-		return w.byName(ps)
+		return selection.Project(ps, w.Project, w.Dir)
 	}
 	p, err := w.Load()
 	if err == nil {
-		if q, ok := at(ps, p.Dir, dirID(p.Dir)); ok {
+		if q, ok := selection.At(ps, p.Dir, selection.DirectoryID(p.Dir)); ok {
 			return q, nil
 		}
 	}
 	// What is up can be looked at and stopped, whatever its file says by now.
 	if dir, id := w.workDir(); err != nil || p.ConfigPath == "" {
-		if q, ok := aboveID(ps, dir, id); ok && (err != nil || lostItsFile(q)) {
+		if q, ok := selection.AboveID(ps, dir, id); ok && (err != nil || lostItsFile(q)) {
 			return q, nil
 		}
 	}
@@ -199,63 +168,6 @@ func isLost(p localapi.Project) bool {
 	}
 	_, err := os.Lstat(p.Path)
 	return errors.Is(err, os.ErrNotExist)
-}
-
-// byName returns the project that w.Project names.
-func (w Place) byName(ps []localapi.Project) (localapi.Project, error) {
-	path := w.Project
-	if !filepath.IsAbs(path) {
-		path = filepath.Join(w.Dir, path)
-	}
-	var found []localapi.Project
-	for _, is := range []func(localapi.Project) bool{
-		func(p localapi.Project) bool { return p.ID == w.Project },
-		func(p localapi.Project) bool { return p.Label == w.Project },
-		func(p localapi.Project) bool { return p.Name == w.Project },
-		func(p localapi.Project) bool { return p.DirectoryNow == path || p.Path == path },
-	} {
-		for _, p := range ps {
-			if is(p) {
-				found = append(found, p)
-			}
-		}
-		if len(found) > 0 {
-			break
-		}
-	}
-	switch len(found) {
-	case 0:
-		return localapi.Project{}, &localapi.Error{Message: fmt.Sprintf("find project %s: none that is known has that name", w.Project), Hint: "lodge ls --all"}
-	case 1:
-		return found[0], nil
-	}
-	return localapi.Project{}, &localapi.Error{
-		Message: fmt.Sprintf("find project %s: %d have that name", w.Project, len(found)),
-		Hint:    "--project " + found[0].ID + ", or --project " + found[1].ID,
-	}
-}
-
-// ServiceOf finds a service of a project that is up.
-func ServiceOf(p localapi.Project, name string) (service.Status, error) {
-	var known []string
-	for _, s := range p.Services {
-		if s.Name == name {
-			return s, nil
-		}
-		known = append(known, s.Name)
-	}
-	for _, s := range p.Services {
-		for _, n := range s.PortNames {
-			if !slices.Contains(known, n.Name) {
-				known = append(known, n.Name)
-			}
-		}
-	}
-	hint := "there are: " + strings.Join(known, ", ")
-	if len(known) == 0 {
-		hint = "it has none"
-	}
-	return service.Status{}, &localapi.Error{Message: fmt.Sprintf("find service %s: %s has no such service", name, p.Name), Hint: hint}
 }
 
 // serviceNames lists the services that a project's file has.

@@ -9,6 +9,7 @@ import (
 	"lodge/internal/keeperapi"
 	"lodge/internal/localapi"
 	"lodge/internal/project"
+	"lodge/internal/selection"
 	"lodge/internal/service"
 )
 
@@ -184,7 +185,7 @@ func (r *Runner) Restart(ctx context.Context, x Restarts) (Result, error) {
 		return out, err
 	}
 	for _, n := range x.Services {
-		if _, err := ServiceOf(st, n); err != nil && !slices.Contains(serviceNames(p), n) {
+		if _, err := selection.Service(st, n); err != nil && !slices.Contains(serviceNames(p), n) {
 			return out, err
 		}
 	}

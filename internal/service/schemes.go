@@ -6,7 +6,7 @@ import (
 )
 
 // schemes are the URL schemes of servers that are no HTTP servers, by the
-// program's name and by the port that they are known for. Nobody writes to it.
+// program's name and by the port that they are known for. It is never changed.
 var schemes = []struct {
 	scheme, program string
 	port            uint16
@@ -32,7 +32,7 @@ const (
 
 // control are ports on which servers are controlled or debugged, beside the
 // one that they are there for: they are the last that are taken for a
-// service's own port, and the last that are asked anything. Nobody writes to it.
+// service's own port, and the last that are asked anything. It is never changed.
 var control = map[uint16]string{
 	1099:  "Java RMI, JMX",
 	4369:  "Erlang's epmd",
@@ -48,6 +48,10 @@ var control = map[uint16]string{
 // Control reports whether the port is one by which servers are usually
 // controlled or debugged.
 func Control(port uint16) bool { return control[port] != "" }
+
+// Ephemeral reports whether the port is one that Linux hands out by default
+// (ip(7), ip_local_port_range).
+func Ephemeral(p uint16) bool { return p >= 32768 }
 
 // SchemeOfPort returns the scheme of the protocol, other than HTTP, that the
 // port is known for, or "".
@@ -73,9 +77,9 @@ func schemeOfProgram(command string) string {
 	return ""
 }
 
-// scheme guesses the scheme of a service's URL: http, unless its command or
+// Scheme guesses the scheme of a service's URL: http, unless its command or
 // its port says otherwise.
-func scheme(sp Spec, port uint16) string {
+func Scheme(sp Spec, port uint16) string {
 	switch {
 	case sp.NoHTTP:
 		return schemeWithoutHTTP(sp.Command, port)
@@ -85,12 +89,12 @@ func scheme(sp Spec, port uint16) string {
 	return schemeFor(sp.Command, port)
 }
 
-// schemeOf is scheme for what a status tells; "" where nothing is known yet.
-func schemeOf(st *Status) string {
+// SchemeOf is [Scheme] for what a status tells; "" where nothing is known yet.
+func SchemeOf(st *Status) string {
 	if st.HTTP != 0 {
 		return httpScheme
 	}
-	e, ok := chooseEndpoint(st.Endpoints, 0)
+	e, ok := ChooseEndpoint(st.Endpoints, 0)
 	if st.NoHTTP {
 		return schemeWithoutHTTP(st.Command, e.Port)
 	}

@@ -1,9 +1,7 @@
-// Package service supervises the services of one project: it starts them in
-// the order of their needs, tells when they are ready, restarts them, stops
-// them whole, and leases ports and listening sockets to them.
-//
-// It starts processes only through a home.Inside, so it does not know how a
-// home is made; and it knows nothing of files such as lodge.toml.
+// Package service says what a service is: what is asked of one (Spec), what is known of
+// one (Status), by which protocol and port it is reached, and how its program is found.
+// What runs services is package supervisor below this one. It knows nothing of files such
+// as lodge.toml.
 package service
 
 import (
@@ -88,7 +86,7 @@ type Naming struct {
 	// stopped again; zero is never.
 	OnRequest bool  `json:"on_request,omitempty"`
 	IdleMS    int64 `json:"idle_ms,omitempty"`
-	// NoHTTP says that it speaks no HTTP on any port, so that nobody asks it.
+	// NoHTTP says that it speaks no HTTP on any port, so that it is not asked.
 	NoHTTP bool `json:"no_http,omitempty"`
 	// PortNames are names of its own that some of its ports have.
 	PortNames []PortName `json:"names,omitempty"`
@@ -165,7 +163,7 @@ type Status struct {
 	Failing string `json:"failing,omitempty"`
 	// Warnings are what is not as it should be although the service runs.
 	Warnings []string `json:"warnings,omitempty"`
-	// LastPorts are those that a service had which has none now: who looks for
+	// LastPorts are those that a service had which has none now: a client that looks for
 	// it there learns that it has ended.
 	LastPorts []uint16 `json:"last_ports,omitempty"`
 }
@@ -174,7 +172,7 @@ type Status struct {
 const (
 	DefaultStopGrace    = 10 * time.Second
 	DefaultReadyTimeout = 60 * time.Second
-	softReadyTimeout    = 3 * time.Second
+	SoftReadyTimeout    = 3 * time.Second
 )
 
 // Error is a failure of a named service, with a hint of what to do.
@@ -193,4 +191,12 @@ func (e *Error) Error() string {
 		verb = "start"
 	}
 	return fmt.Sprintf("%s service %s: %s", verb, e.Service, e.Cause)
+}
+
+// WithHint sets the hint where there is none, and returns the error.
+func (e *Error) WithHint(h string) *Error {
+	if e.Hint == "" {
+		e.Hint = h
+	}
+	return e
 }
