@@ -61,8 +61,8 @@ func TestLinksThatLeadAway(t *testing.T) {
 	write(t, filepath.Join(root, "farm/7/z.txt"), "z")
 	await(t, w, "farm/7/z.txt")
 	do(t, w.Close())
-	if n := w.linked.dirs; n > maxWays*farm || len(w.links) > maxLinks {
-		t.Errorf("%d directories are entered by links, %d links looked at", n, len(w.links))
+	if n := w.tree.tours.all.dirs; n > maxWays*farm || len(w.tree.links) > maxLinks {
+		t.Errorf("%d directories are entered by links, %d links looked at", n, len(w.tree.links))
 	}
 	if len(w.Err()) > 0 {
 		t.Error("another error:", <-w.Err())
@@ -125,7 +125,7 @@ func TestLinkToALargeTree(t *testing.T) {
 	write(t, filepath.Join(root, "own/f.py"), "changed")
 	await(t, w, "b-small/deep/er/f.py", "own/f.py")
 	do(t, w.Close())
-	if n := w.linked.dirs; n > maxTourDirs+3 {
+	if n := w.tree.tours.all.dirs; n > maxTourDirs+3 {
 		t.Errorf("%d directories are entered by links", n)
 	}
 }
@@ -149,8 +149,8 @@ func TestLinkBounds(t *testing.T) {
 	do(t, w.Close())
 
 	via := &tour{link: "many", target: many, entries: maxTourEntries}
-	if w.within(via, "many/x", "/x", inode{1, 1}) != nil || !strings.Contains(w.refused["many"], "more than 100000 files") {
-		t.Errorf("as many files as may be: %q", w.refused)
+	if w.tree.tours.within(via, "many/x", "/x", inode{1, 1}) != nil || !strings.Contains(w.tree.tours.refused["many"], "more than 100000 files") {
+		t.Errorf("as many files as may be: %q", w.tree.tours.refused)
 	}
 }
 
@@ -159,7 +159,7 @@ func TestLinksToWhatTheKernelMakesUp(t *testing.T) {
 	w := start(t, t.TempDir())
 	do(t, w.Close())
 	for _, file := range []string{"/proc/self/stat", "/dev/null", "/proc/self/fd"} {
-		if got := w.targetOf(file); got.mtime != 0 || strings.HasPrefix(file, "/proc/") && got.ino != 0 {
+		if got := w.tree.kernels.target(file); got.mtime != 0 || strings.HasPrefix(file, "/proc/") && got.ino != 0 {
 			t.Errorf("%s: %+v", file, got)
 		}
 	}
@@ -185,16 +185,16 @@ func TestEndDuringAWalk(t *testing.T) {
 	w := start(t, root)
 	do(t, w.Close())
 	rest := []todo{{rel: "link"}}
-	w.drop("link", false)
-	w.later, w.looking = slices.Clone(rest), []look{{"0", false}}
-	w.enterLater(time.Hour)
-	w.pollMore()
-	if !slices.Equal(w.later, rest) || len(w.looking) != 1 || w.dirs["link"] != nil {
+	w.tree.drop("link", false)
+	w.tree.later, w.poller.looking = slices.Clone(rest), []look{{"0", false}}
+	w.tree.enterLater(time.Hour)
+	w.poller.proceed()
+	if !slices.Equal(w.tree.later, rest) || len(w.poller.looking) != 1 || w.tree.dirs.at["link"] != nil {
 		t.Error("the walk went on")
 	}
-	n := len(w.dirs)
-	w.drop("0", false)
-	if err := w.add("0", false, false, time.Hour); err != nil || len(w.dirs) != n-1 {
+	n := len(w.tree.dirs.at)
+	w.tree.drop("0", false)
+	if err := w.tree.add("0", false, false, time.Hour); err != nil || len(w.tree.dirs.at) != n-1 {
 		t.Errorf("the walk went on: %v", err)
 	}
 }

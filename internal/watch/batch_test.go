@@ -27,7 +27,7 @@ func TestBurstIsOneBatch(t *testing.T) {
 	var want []string
 	for i := range 1500 {
 		name := fmt.Sprintf("f%04d", i)
-		w.mark(name, true)
+		w.batch.mark(name, true)
 		want = append(want, name)
 	}
 	w.flush()
@@ -48,19 +48,19 @@ func TestBurstEnds(t *testing.T) {
 		{1, 99, 101},
 		{1, 500, 101},
 	} {
-		w.first, w.another = at(c.first), at(c.another)
-		if got := w.latest(); !got.Equal(at(c.want)) {
+		w.batch.first, w.batch.another = at(c.first), at(c.another)
+		if got := w.batch.latest(); !got.Equal(at(c.want)) {
 			t.Errorf("first %v, another %v: latest %v, want %v", c.first, c.another, got.Sub(at(0)), c.want)
 		}
 	}
-	w.mark("a", true)
-	w.another = at(1)
-	w.mark("a", true)
-	if !w.another.Equal(at(1)) {
+	w.batch.mark("a", true)
+	w.batch.another = at(1)
+	w.batch.mark("a", true)
+	if !w.batch.another.Equal(at(1)) {
 		t.Error("a file that was pending counts as another")
 	}
-	w.mark("b", true)
-	if w.another.Equal(at(1)) {
+	w.batch.mark("b", true)
+	if w.batch.another.Equal(at(1)) {
 		t.Error("another file does not count as one")
 	}
 }
@@ -74,13 +74,13 @@ func TestManyFilesMayPause(t *testing.T) {
 		if i >= 10 {
 			want = 3 * time.Second
 		}
-		if got := w.pause(); got != want {
+		if got := w.batch.pause(); got != want {
 			t.Errorf("after %d files: %v, want %v", i, got, want)
 		}
-		w.mark(fmt.Sprint(i), true)
+		w.batch.mark(fmt.Sprint(i), true)
 	}
 	w.flush()
-	if got := w.pause(); got != time.Second {
+	if got := w.batch.pause(); got != time.Second {
 		t.Errorf("after the delivery: %v", got)
 	}
 }
@@ -96,7 +96,7 @@ func TestGitIsWaitedFor(t *testing.T) {
 				write(t, filepath.Join(root, ".git"), "gitdir: "+gitDir+"\n")
 			}
 			w := closed(t, Options{Root: root, Debounce: time.Hour})
-			change := func() { w.mark("a.py", true); w.arm() }
+			change := func() { w.batch.mark("a.py", true); w.arm() }
 			change()
 			w.flush()
 			if len(w.due) != 0 {
