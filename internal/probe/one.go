@@ -104,6 +104,12 @@ type prober struct {
 	opts   Options
 	target Target
 	at     netip.AddrPort
+	page   page
+	tls    handshaker
+}
+
+func newProber(opts Options, t Target, at netip.AddrPort) *prober {
+	return &prober{opts: opts, target: t, at: at, page: page{t}, tls: handshaker{host: t.Host, roots: opts.Roots}}
 }
 
 // One finds what answers at the target. The report is whole also where nothing
@@ -170,8 +176,7 @@ func (r *Report) askStreams(ctx context.Context, t Target, ips []netip.Addr, opt
 		}
 		// The connection that was made to try the address is the first question's.
 		r.IP = ip
-		p := &prober{opts: opts, target: t, at: at}
-		p.identify(ctx, r, s, end)
+		newProber(opts, t, at).identify(ctx, r, s, end)
 	}
 	if !r.IP.IsValid() {
 		r.Result = Result(r.Addresses[len(r.Addresses)-1].Result)
