@@ -37,15 +37,11 @@ var notYet = struct {
 		"cli.app":                   {146, 46},
 		"cli.look":                  {9, 4},
 		"daemon.Daemon":             {61, 20},
-		"explain/message.lexer":     {20, 4},
 		"helper/homes.Homes":        {20, 6},
 		"home/ebpfhome.inside":      {32, 6},
 		"home/seccomphome.Home":     {59, 15},
 		"home/seccomphome.listener": {39, 11},
 		"keeper.keeper":             {20, 4},
-		"probe.prober":              {12, 4},
-		"trust/stores.Machine":      {9, 4},
-		"watch.Watcher":             {57, 6},
 	},
 }
 
