@@ -63,7 +63,7 @@ func wantsUpgrade(t Target, a *answer.Answer) bool {
 }
 
 // askH2 asks for a page over HTTP/2: after ALPN on TLS, or with prior
-// knowledge (RFC 9113, section 3.3). One who refuses that is asked once more
+// knowledge (RFC 9113, section 3.3). A server that refuses that is asked once more
 // with the content type that makes a gRPC server say that it is one, although
 // GET is no call.
 func askH2(ctx context.Context, p *prober, s *session) (*answer.Answer, []byte) {

@@ -44,7 +44,7 @@ const (
 	Answered Result = "answered" // it said something, whether lodge knows the protocol or not
 	Silent   Result = "silent"   // it took the connection, and said nothing to any question
 	Closed   Result = "closed"   // it took the connections, and closed each without a word
-	NoReply  Result = "no_reply" // UDP: nothing came back, not even that nobody is there
+	NoReply  Result = "no_reply" // UDP: nothing came back, not even that no socket is there
 )
 
 // Report is what one probe found.

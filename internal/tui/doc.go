@@ -1,5 +1,5 @@
-// Package tui is `lodge top`: the machine's sockets, projects and who talks to
-// whom, live in a terminal, and the same as one frame of text or JSON.
+// Package tui is `lodge top`: the machine's sockets, projects and connections, live in
+// a terminal, and the same as one frame of text or JSON.
 //
 // It reads nothing itself: a [Source] returns frames and does what the keys ask for.
 // [lodge/internal/tui/view] makes the tables of a frame, and

@@ -14,7 +14,7 @@ import (
 	"lodge/internal/trust"
 )
 
-// storePassword is what every JDK's cacerts is made with; it keeps nobody out.
+// storePassword is what every JDK's cacerts is made with; it protects nothing.
 const storePassword = "changeit"
 
 // keyStore is a cacerts file, which several Java homes may share.

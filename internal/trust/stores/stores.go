@@ -1,7 +1,7 @@
 // Package stores puts the authority's root into the places where programs look
 // for what they trust, reports whether it is there, and takes it out again: the
 // system's store, the databases of NSS (Chromium, Firefox) and the key stores
-// of Java. It makes no certificate, and it asks nobody for a password: what
+// of Java. It makes no certificate, and it asks for no password: what
 // needs root and is not run by root comes back as the command that does it.
 //
 // It is small code of lodge's own. github.com/smallstep/truststore does the

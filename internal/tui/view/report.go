@@ -29,7 +29,7 @@ type ReportRates struct {
 	Received *float64 `json:"received_bytes_per_second,omitempty"`
 }
 
-// ReportParty is one end of a connection, or who listens.
+// ReportParty is one end of a connection, or a listener.
 type ReportParty struct {
 	Address   *sockets.Address   `json:"address,omitempty"`
 	Processes []*sockets.Process `json:"processes"`

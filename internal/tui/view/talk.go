@@ -7,8 +7,7 @@ import (
 	"lodge/internal/loopback"
 )
 
-// talkItem is who talks to whom: all connections of one program to one port of
-// another.
+// talkItem has all connections of one program to one port of another.
 type talkItem struct {
 	id       Identity
 	Protocol loopback.Protocol
