@@ -159,8 +159,8 @@ func (w *work) put(db database, have *entry, cert func(...string) (string, error
 
 func databaseFiles() []string { return []string{"cert9.db", "key4.db", "pkcs11.txt"} }
 
-// removeDatabase removes a database that put made, if nothing else was put
-// else into it.
+// removeDatabase removes a database that put made, if nothing else was
+// put into it.
 func (w *work) removeDatabase(dir string, cert func(...string) (string, error)) bool {
 	if !w.made.has(filepath.Join(dir, "cert9.db")) {
 		return false
