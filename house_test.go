@@ -78,7 +78,7 @@ var allowed = map[string][]string{
 	"explain":                  {"explain/facts", "explain/gather", "explain/input", "explain/render", "explain/rule", "explain/rule/bind", "explain/rule/listener", "explain/rule/name", "explain/rule/refused", "explain/rule/route", "explain/rule/unixpath", "explain/words", "model", "pidfd", "sockets"},
 	"explain/message":          {"loopback", "model", "target"},
 	"explain/firewall":         {},
-	"tui":                      {"localapi", "logs", "loopback", "service", "show", "show/table", "sockets", "sockets/track"},
+	"tui":                      {"localapi", "logs", "show", "show/table", "sockets", "sockets/track", "tui/screen", "tui/view"},
 	"daemon":                   {"daemon/api", "daemon/doctor", "daemon/engines", "daemon/events", "daemon/helperconn", "daemon/live", "daemon/naming", "daemon/projects", "daemon/serving", "daemon/store", "daemon/strays", "keeperapi", "localapi", "mark", "pace", "procfs", "service", "socketevents", "sockets/holders", "statefile", "unixsock"},
 	"cli":                      {"drain", "ending", "event", "eventfilter", "explain", "explain/facts", "explain/gather", "explain/input", "explain/render", "explain/words", "helperapi", "hosts", "keeper", "keeperapi", "localapi", "logs", "loopback", "names", "operation", "pidfd", "probe", "probe/answer", "procfs", "project", "query", "query/socketquery", "rootowned", "selection", "service", "show", "show/table", "sockets", "sockets/diag", "sockets/holders", "sockets/track", "stall", "statefile", "target", "trust", "trust/proof", "trust/stores", "tui"},
 	"query":                    {},
@@ -128,6 +128,9 @@ var allowed = map[string][]string{
 	"home/seccomphome/unotify": {},
 	"eventfilter":              {"event", "query", "query/eventquery"},
 	"socketevents":             {"event", "sockets", "sockets/diag", "sockets/holders", "sockets/track"},
+	"tui/screen":               {"show", "show/table"},
+	"tui/view":                 {"localapi", "loopback", "service", "show", "show/table", "sockets", "tui/screen"},
+	"tui/view/samples":         {"localapi", "loopback", "service", "sockets"},
 }
 
 type pkg struct {

@@ -26,14 +26,14 @@ func askPostgres(ctx context.Context, p *prober, s *session) (*answer.Answer, []
 		return answer.Recognise(r)
 	})
 	if !letter {
-		return p.goOn(ctx, s, a, nil), data
+		return s.complete(a, nil), data
 	}
 	a = &answer.Answer{Protocol: "postgresql", Product: "PostgreSQL", FirstBytes: string(data)}
 	proven := false
 	if data[0] == 'S' {
 		raw := &recorder{Conn: s.Conn}
 		s.Conn = raw
-		facts, err := p.handshake(ctx, s, nil)
+		facts, err := p.tls.do(ctx, s, nil)
 		if facts == nil {
 			return notPostgres(s, raw, data, err)
 		}

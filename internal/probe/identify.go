@@ -153,7 +153,7 @@ func (a *asking) note(o outcome) *outcome {
 	if o.answer != nil && o.answer.HTTP != nil && !isPage(o.took.Name, o.answer) {
 		// An answer of HTTP to something else proves the protocol, and tells
 		// nothing of the page.
-		o.answer.HTTP, o.answer.Next = &answer.HTTP{Version: o.answer.HTTP.Version, Path: answer.Plain(a.p.path())}, "http"
+		o.answer.HTTP, o.answer.Next = &answer.HTTP{Version: o.answer.HTTP.Version, Path: answer.Plain(a.p.page.path())}, "http"
 		o.answer.Failure = ""
 	}
 	switch {

@@ -44,7 +44,7 @@ const (
 	Answered Result = "answered" // it said something, whether lodge knows the protocol or not
 	Silent   Result = "silent"   // it took the connection, and said nothing to any question
 	Closed   Result = "closed"   // it took the connections, and closed each without a word
-	NoReply  Result = "no_reply" // UDP: nothing came back, not even that nobody is there
+	NoReply  Result = "no_reply" // UDP: nothing came back, not even that no socket is there
 )
 
 // Report is what one probe found.
@@ -104,6 +104,12 @@ type prober struct {
 	opts   Options
 	target Target
 	at     netip.AddrPort
+	page   page
+	tls    handshaker
+}
+
+func newProber(opts Options, t Target, at netip.AddrPort) *prober {
+	return &prober{opts: opts, target: t, at: at, page: page{t}, tls: handshaker{host: t.Host, roots: opts.Roots}}
 }
 
 // One finds what answers at the target. The report is whole also where nothing
@@ -170,8 +176,7 @@ func (r *Report) askStreams(ctx context.Context, t Target, ips []netip.Addr, opt
 		}
 		// The connection that was made to try the address is the first question's.
 		r.IP = ip
-		p := &prober{opts: opts, target: t, at: at}
-		p.identify(ctx, r, s, end)
+		newProber(opts, t, at).identify(ctx, r, s, end)
 	}
 	if !r.IP.IsValid() {
 		r.Result = Result(r.Addresses[len(r.Addresses)-1].Result)

@@ -11,23 +11,23 @@ import (
 // exchange is one question on a connection of its own.
 type exchange struct {
 	name string
-	// ask makes it on a new session. It gives nil where the answer says nothing,
-	// and the bytes that came.
+	// ask asks it on a new session. It returns the bytes that came, and a nil answer
+	// if they say nothing.
 	ask func(ctx context.Context, p *prober, s *session) (*answer.Answer, []byte)
 }
 
 // furtherFunc adds to an answer by asking more on the same connection.
-type furtherFunc func(ctx context.Context, p *prober, s *session, a *answer.Answer)
+type furtherFunc func(s *session, a *answer.Answer)
 
-// listenFirst is how long a server may take to speak before it is asked
-// something, where nothing says that it waits to be asked.
+// listenFirst is how long a server may take to speak before it is asked something,
+// if neither scheme nor port says that it waits to be asked.
 const listenFirst = 100 * time.Millisecond
 
 // exchanges lists every question, those first that more servers understand.
 func exchanges() []exchange {
 	plainly := func(name, question string, further furtherFunc) exchange {
-		return exchange{name, func(ctx context.Context, p *prober, s *session) (*answer.Answer, []byte) {
-			return p.ask(ctx, s, []byte(question), further)
+		return exchange{name, func(_ context.Context, _ *prober, s *session) (*answer.Answer, []byte) {
+			return s.ask([]byte(question), further)
 		}}
 	}
 	return []exchange{
@@ -45,10 +45,10 @@ func exchanges() []exchange {
 	}
 }
 
-// serverFirst is the question that is none: to listen.
+// serverFirst asks nothing: it listens.
 func serverFirst() exchange {
-	return exchange{"listen", func(ctx context.Context, p *prober, s *session) (*answer.Answer, []byte) {
-		return p.listen(ctx, s, 0)
+	return exchange{"listen", func(_ context.Context, _ *prober, s *session) (*answer.Answer, []byte) {
+		return s.listen(0)
 	}}
 }
 
@@ -139,41 +139,42 @@ func usual(port uint16) string {
 	return ""
 }
 
-// printer reports whether a port is one of those on which printers print whatever
-// comes. Only this machine's own may be asked something there.
+// printer reports whether a port is one on which printers print whatever comes. Only
+// a server of this machine may be asked something there.
 func printer(port uint16) bool {
 	return port >= 9100 && port <= 9107 || port == 515
 }
 
-// ask sends a question, reads the answer, and lets further go on where the
-// answer was to the question.
-func (p *prober) ask(ctx context.Context, s *session, question []byte, further furtherFunc) (*answer.Answer, []byte) {
+// ask sends a question and reads the answer. further asks more if the answer was to
+// the question; it may be nil.
+func (s *session) ask(question []byte, further furtherFunc) (*answer.Answer, []byte) {
 	if s.say(question) != nil {
-		s.closed = true // it may have said why before it closed: that is read below
+		s.closed = true // the server may have sent why before it closed: that is read below
 	}
 	a, data := s.hear(question, 0, answer.Recognise)
-	return p.goOn(ctx, s, a, further), data
+	return s.complete(a, further), data
 }
 
-// listen waits for a server that speaks first; patience zero means that it is
-// waited for as long as the probe lasts.
-func (p *prober) listen(ctx context.Context, s *session, patience time.Duration) (*answer.Answer, []byte) {
+// listen waits for a server that speaks first, as long as patience; zero is as long as
+// the probe lasts.
+func (s *session) listen(patience time.Duration) (*answer.Answer, []byte) {
 	a, data := s.hear(nil, patience, answer.Recognise)
-	return p.goOn(ctx, s, a, nil), data
+	return s.complete(a, nil), data
 }
 
-func (p *prober) goOn(ctx context.Context, s *session, a *answer.Answer, further furtherFunc) *answer.Answer {
+// complete asks more on the same connection, if the answer a needs it. It returns a.
+func (s *session) complete(a *answer.Answer, further furtherFunc) *answer.Answer {
 	switch {
 	case a == nil:
 	case a.Next == "ehlo":
 		askEHLO(s, a)
 	case a.Next == "" && further != nil:
-		further(ctx, p, s, a)
+		further(s, a)
 	}
 	return a
 }
 
-// askEHLO tells SMTP from FTP where the greeting does not: only SMTP knows EHLO.
+// askEHLO tells SMTP from FTP if the greeting does not: only SMTP knows EHLO.
 func askEHLO(s *session, a *answer.Answer) {
 	a.Next = ""
 	got := s.further([]byte("EHLO localhost\r\n"), func(r answer.Reply) (*answer.Answer, bool) {
@@ -190,8 +191,8 @@ func askEHLO(s *session, a *answer.Answer) {
 	}
 }
 
-// askRedisInfo asks for the version, where nobody wants a password.
-func askRedisInfo(_ context.Context, _ *prober, s *session, a *answer.Answer) {
+// askRedisInfo asks for the version, if no password is needed.
+func askRedisInfo(s *session, a *answer.Answer) {
 	if a.Protocol != "redis" || a.Auth != "none" {
 		return
 	}
@@ -201,7 +202,7 @@ func askRedisInfo(_ context.Context, _ *prober, s *session, a *answer.Answer) {
 }
 
 // askMongoVersion asks buildInfo, which needs no user, after hello.
-func askMongoVersion(_ context.Context, _ *prober, s *session, a *answer.Answer) {
+func askMongoVersion(s *session, a *answer.Answer) {
 	if a.Protocol != "mongodb" || a.Refusal != "" {
 		return
 	}

@@ -109,8 +109,8 @@ func FuzzParseTarget(f *testing.F) {
 		if got.Port == 0 || got.Host == "" || !validHost(got.Host) || strings.ContainsAny(got.Path, " \r\n") || got.Path != "" && got.Path[0] != '/' && got.Path != "*" {
 			t.Errorf("%q: %+v", s, got)
 		}
-		p := &prober{target: got}
-		if q := string(p.request("")); strings.Count(q, "\r\n\r\n") != 1 || !strings.HasSuffix(q, "\r\n\r\n") {
+		g := page{got}
+		if q := string(g.request("")); strings.Count(q, "\r\n\r\n") != 1 || !strings.HasSuffix(q, "\r\n\r\n") {
 			t.Errorf("%q asks %q", s, q)
 		}
 	})

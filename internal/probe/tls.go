@@ -47,7 +47,7 @@ func (r *recorder) bytes() []byte {
 func askTLS(ctx context.Context, p *prober, s *session) (*answer.Answer, []byte) {
 	raw := &recorder{Conn: s.Conn}
 	s.Conn = raw
-	facts, err := p.handshake(ctx, s, []string{"h2", "http/1.1"})
+	facts, err := p.tls.do(ctx, s, []string{"h2", "http/1.1"})
 	if facts == nil {
 		s.Conn = raw.Conn
 		seen := raw.bytes()
@@ -89,18 +89,18 @@ func (p *prober) inside(ctx context.Context, s *session, alpn string) *answer.An
 	case alpn == "h2":
 		a, data = askH2(ctx, p, s)
 	case alpn == "" && (p.target.Scheme == "rediss" || p.target.Scheme == "" && usual(p.target.Port) == "redis"):
-		a, data = p.ask(ctx, s, []byte(answer.RedisHello), askRedisInfo)
+		a, data = s.ask([]byte(answer.RedisHello), askRedisInfo)
 	case alpn == "" && (p.target.Scheme == "amqps" || p.target.Port == 5671):
-		a, data = p.ask(ctx, s, []byte(answer.AMQPHello), nil)
+		a, data = s.ask([]byte(answer.AMQPHello), nil)
 	case alpn == "" && p.target.Port == 853:
-		a, data = p.ask(ctx, s, []byte(answer.DNSOverTCP), nil)
+		a, data = s.ask([]byte(answer.DNSOverTCP), nil)
 	case alpn == "" && !strings.HasPrefix(p.target.Scheme, "http"):
 		// Mail over TLS speaks first.
-		if a, data = p.listen(ctx, s, listenFirst); len(data) == 0 && !s.closed {
-			a, data = p.askPage(s)
+		if a, data = s.listen(listenFirst); len(data) == 0 && !s.closed {
+			a, data = p.page.ask(s)
 		}
 	default:
-		a, data = p.askPage(s)
+		a, data = p.page.ask(s)
 	}
 	if a == nil && len(data) > 0 {
 		a = answer.Unknown(data)
@@ -108,19 +108,24 @@ func (p *prober) inside(ctx context.Context, s *session, alpn string) *answer.An
 	return a
 }
 
-// handshake makes TLS of the session. The facts are nil where the other side
-// does not speak TLS or refused; with facts and an error it is TLS that broke
-// off after the certificate came.
-func (p *prober) handshake(ctx context.Context, s *session, alpn []string) (*answer.TLS, error) {
+// handshaker makes TLS handshakes with a server, and reports what it shows.
+type handshaker struct {
+	host  string         // as the user wrote it; a name is sent as SNI
+	roots *x509.CertPool // nil is the system's
+}
+
+// do makes TLS of the session. The facts are nil if the server does not speak TLS or
+// refused; with facts and an error the handshake broke off after the certificate came.
+func (h handshaker) do(ctx context.Context, s *session, alpn []string) (*answer.TLS, error) {
 	var facts *answer.TLS
 	wants := false
 	conf := &tls.Config{
 		NextProtos: alpn,
-		MinVersion: tls.VersionTLS10, // to see what is there, however old
-		// Nothing secret is sent; whether the certificate is trusted is reported.
+		MinVersion: tls.VersionTLS10, // old versions are reported, too
+		// Nothing secret is sent; facts reports whether the certificate is trusted.
 		InsecureSkipVerify: true,
 		VerifyConnection: func(cs tls.ConnectionState) error {
-			facts = p.facts(cs)
+			facts = h.facts(cs)
 			return nil
 		},
 		GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
@@ -128,8 +133,8 @@ func (p *prober) handshake(ctx context.Context, s *session, alpn []string) (*ans
 			return &tls.Certificate{}, nil
 		},
 	}
-	if isName(p.target.Host) {
-		conf.ServerName = strings.TrimSuffix(p.target.Host, ".")
+	if isName(h.host) {
+		conf.ServerName = strings.TrimSuffix(h.host, ".")
 	}
 	c := tls.Client(s.Conn, conf)
 	start := time.Now()
@@ -146,7 +151,8 @@ func (p *prober) handshake(ctx context.Context, s *session, alpn []string) (*ans
 	return facts, nil
 }
 
-func (p *prober) facts(cs tls.ConnectionState) *answer.TLS {
+// facts returns what a handshake showed.
+func (h handshaker) facts(cs tls.ConnectionState) *answer.TLS {
 	t := &answer.TLS{Version: tls.VersionName(cs.Version), Cipher: tls.CipherSuiteName(cs.CipherSuite), ALPN: answer.Plain(cs.NegotiatedProtocol)}
 	if len(cs.PeerCertificates) == 0 {
 		t.Problem = "it has no certificate"
@@ -163,13 +169,13 @@ func (p *prober) facts(cs tls.ConnectionState) *answer.TLS {
 		chain.AddCert(c)
 	}
 	_, err := leaf.Verify(x509.VerifyOptions{
-		DNSName: strings.TrimSuffix(p.target.Host, "."), Intermediates: chain, Roots: p.opts.Roots,
+		DNSName: strings.TrimSuffix(h.host, "."), Intermediates: chain, Roots: h.roots,
 	})
 	t.Trusted, t.Problem = err == nil, problem(err)
 	return t
 }
 
-// problem says in few words why a certificate is not trusted.
+// problem returns in few words why a certificate is not trusted, and "" for no error.
 func problem(err error) string {
 	var invalid x509.CertificateInvalidError
 	var authority x509.UnknownAuthorityError

@@ -9,7 +9,7 @@ import (
 )
 
 // askDatagrams asks each address by UDP: a DNS question, which an echo server
-// gives back as it is. Where nobody has the port the kernel says so by ICMP
+// gives back as it is. Where no socket has the port the kernel says so by ICMP
 // (RFC 1122, section 4.1.3.1), which a connected socket gets as ECONNREFUSED.
 func (r *Report) askDatagrams(ctx context.Context, t Target, ips []netip.Addr, opts Options) error {
 	for _, ip := range ips {

@@ -5,8 +5,8 @@ import (
 	"lodge/internal/sockets"
 )
 
-// effect is something that a key asks for and that the screen cannot do
-// itself: who runs the screen carries it out and tells it how it went.
+// effect is something that a key asks for and that the ui cannot do itself: the
+// program carries it out, and passes the result to the ui.
 type effect interface{ isEffect() }
 
 type (
@@ -18,7 +18,7 @@ type (
 	redraw struct{}
 	// refresh reads a frame now.
 	refresh struct{}
-	// hold stops reading, or goes on with it.
+	// hold pauses the reading, or continues it.
 	hold struct{ paused bool }
 	// explain asks for the text of the pane number pane.
 	explain struct {
@@ -31,7 +31,7 @@ type (
 		project localapi.Project
 		service string
 	}
-	// leave ends what was asked for the pane number pane.
+	// leave cancels the request of the pane number pane.
 	leave struct{ pane int }
 	// end ends a process.
 	end struct {

@@ -5,89 +5,85 @@ import (
 	"strings"
 
 	"lodge/internal/show"
+	"lodge/internal/tui/screen"
 )
 
-// filter is what the lists are filtered by.
+// filter is what the lists are filtered by; the zero value is no filter.
 type filter struct {
 	text  string
 	match Match
 }
 
-// set reads another filter; one that cannot be read changes nothing.
-func (f *filter) set(text string, parse func(string) (Match, error)) error {
+// parseFilter returns the filter of a text.
+func parseFilter(text string, parse func(string) (Match, error)) (filter, error) {
 	text = strings.TrimSpace(text)
 	if text == "" {
-		*f = filter{}
-		return nil
+		return filter{}, nil
 	}
 	if parse == nil {
-		return fmt.Errorf("filter by %q: there are no filters here", text)
+		return filter{}, fmt.Errorf("filter by %q: there are no filters here", text)
 	}
 	m, err := parse(text)
 	if err != nil {
-		return err
+		return filter{}, err
 	}
-	*f = filter{text: text, match: m}
-	return nil
+	return filter{text: text, match: m}, nil
 }
 
-// filterPrompt asks for the filter. The list follows while it is typed, as far
-// as what is typed can be read.
+// filterPrompt asks for the filter. The lists follow while it is typed, as far as
+// the text can be parsed.
 type filterPrompt struct {
-	input  input
+	input  *screen.Input
+	parse  func(string) (Match, error)
 	before filter
-	// wrong is why what is typed cannot be read.
+	// wrong is why the text cannot be parsed.
 	wrong string
 }
 
-func (u *ui) askFilter() {
-	u.prompt = &filterPrompt{input: newInput(u.filter.text), before: u.filter}
+func newFilterPrompt(now filter, parse func(string) (Match, error)) *filterPrompt {
+	return &filterPrompt{input: screen.NewInput(now.text), parse: parse, before: now}
 }
 
-func (p *filterPrompt) key(u *ui, k string) []effect {
+func (p *filterPrompt) key(k string) reply {
 	switch k {
 	case "esc", "ctrl+c":
-		u.filter = p.before
-		u.prompt = nil
-		u.refilter()
-		return nil
+		return reply{done: true, filter: &p.before}
 	case "enter":
-		if p.wrong != "" {
-			return nil // it stands below the line, to be mended
-		}
-		u.prompt = nil
-		return nil
+		return reply{done: p.wrong == ""}
 	}
-	if p.input.key(k) {
-		p.wrong = ""
-		if err := u.filter.set(p.input.text(), u.opt.ParseFilter); err != nil {
-			p.wrong = show.OneLine(err.Error())
-		}
-		u.refilter()
+	if !p.input.Key(k) {
+		return reply{}
 	}
-	return nil
+	return p.changed()
 }
 
-func (p *filterPrompt) paste(u *ui, s string) {
+// changed parses the text.
+func (p *filterPrompt) changed() reply {
+	p.wrong = ""
+	f, err := parseFilter(p.input.Text(), p.parse)
+	if err != nil {
+		p.wrong = show.OneLine(err.Error())
+		return reply{}
+	}
+	return reply{filter: &f}
+}
+
+// paste takes pasted text; control characters are left out.
+func (p *filterPrompt) paste(s string) reply {
 	for _, r := range s {
 		if r >= ' ' && r != 0x7f {
-			p.key(u, string(r))
+			p.input.Key(string(r))
 		}
 	}
+	return p.changed()
 }
 
-func (p *filterPrompt) show(u *ui) line {
-	l := line{{"filter: ", bold}, {show.Clean(p.input.text(), u.opt.ASCII), plain}, {"_", reverse}}
+func (p *filterPrompt) line(f format) screen.Line {
+	l := screen.Line{screen.Bold.Span("filter: "), screen.Plain.Span(f.clean(p.input.Text())), screen.Reverse.Span("_")}
 	if p.wrong != "" {
-		l = append(l, span{"  " + show.Clean(p.wrong, u.opt.ASCII), bad})
-	} else if p.input.text() == "" {
-		l = append(l, span{"  a port, an address, a process, project/service", dim})
+		l = append(l, screen.Bad.Span("  "+f.clean(p.wrong)))
+	} else if p.input.Text() == "" {
+		l = append(l, screen.Dim.Span("  a port, an address, a process, project/service"))
 	}
 	return l
-}
-
-// refilter shows the lists anew after the filter changed.
-func (u *ui) refilter() {
-	u.forgetWidths()
-	u.redigest()
 }

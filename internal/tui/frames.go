@@ -11,11 +11,11 @@ import (
 	"lodge/internal/sockets/track"
 )
 
-// rest is how much longer than a reading the pause after it is at least: readings
-// take a fifth of all time at most.
+// rest is how many times as long as a reading the pause after it is at least:
+// readings take at most a fifth of the time.
 const rest = 4
 
-// newTracker returns what reads frames from a source, one after another.
+// newTracker returns the tracker that reads frames from a source.
 func newTracker(src Source, interval time.Duration) *track.Tracker[*Frame] {
 	return track.New(track.Options[*Frame]{Interval: interval, Rest: rest, Demand: true, Read: func(ctx context.Context) (_ *sockets.Table, _ *Frame, err error) {
 		defer func() {

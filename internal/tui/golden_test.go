@@ -11,6 +11,8 @@ import (
 
 	"lodge/internal/logs"
 	"lodge/internal/show/table"
+	"lodge/internal/tui/view"
+	"lodge/internal/tui/view/samples"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -37,15 +39,15 @@ func TestScreens(t *testing.T) {
 		name string
 		w, h int
 	}{{"80x24", 80, 24}, {"120x40", 120, 40}, {"40x10", 40, 10}} {
-		for i, v := range ViewNames() {
+		for i, v := range view.Names() {
 			u := shopUI(size.w, size.h, Options{View: v})
 			s := u.String()
 			golden(t, v+"-"+size.name+".txt", s)
 			if lines := strings.Split(strings.TrimSuffix(s, "\n"), "\n"); len(lines) != size.h {
 				t.Errorf("%s at %s: %d lines", v, size.name, len(lines))
 			}
-			if u.at != i {
-				t.Errorf("%s: view %d", v, u.at)
+			if u.tabs.at != i {
+				t.Errorf("%s: view %d", v, u.tabs.at)
 			}
 		}
 	}
@@ -56,7 +58,7 @@ func TestScreens(t *testing.T) {
 func painted(u *ui) string {
 	var b strings.Builder
 	for _, l := range u.Lines() {
-		b.WriteString(strings.ReplaceAll(l.paint(true), "\x1b", "^[") + "\n")
+		b.WriteString(strings.ReplaceAll(l.Paint(true), "\x1b", "^[") + "\n")
 	}
 	return b.String()
 }
@@ -67,7 +69,7 @@ func TestPanes(t *testing.T) {
 	golden(t, "help-80x24.txt", u.String())
 	press(u, "esc")
 	es := press(u, "home", "down", "e") // empty has no services, then shop/api
-	want := explain{1 + 1, home + ":4000"}
+	want := explain{1 + 1, samples.Home + ":4000"}
 	if len(es) != 1 || es[0] != effect(want) {
 		t.Fatalf("explain: got %#v", es)
 	}
@@ -109,7 +111,7 @@ func TestTooSmall(t *testing.T) {
 }
 
 func TestStill(t *testing.T) {
-	for _, v := range ViewNames() {
+	for _, v := range view.Names() {
 		u := shopUI(80, 24, Options{View: v})
 		var text, narrow bytes.Buffer
 		s := &Still{u}
@@ -150,8 +152,8 @@ func TestNothingYet(t *testing.T) {
 	if s := u.String(); !strings.Contains(s, "permission denied") {
 		t.Errorf("got %s", s)
 	}
-	u.Frame(&Frame{Time: at0})
-	if s := u.String(); u.at != viewListeners || !strings.Contains(s, "nothing listens") {
+	u.Frame(&view.Frame{Time: at0})
+	if s := u.String(); u.tabs.at != view.Listeners || !strings.Contains(s, "nothing listens") {
 		t.Errorf("got %s", s)
 	}
 }

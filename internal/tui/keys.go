@@ -1,9 +1,15 @@
 package tui
 
+import (
+	"lodge/internal/sockets"
+	"lodge/internal/tui/screen"
+	"lodge/internal/tui/view"
+)
+
 // binding is a key as the help shows it.
 type binding struct{ keys, does string }
 
-// bindings are what the help lists; key below carries them out.
+// bindings are what the help lists. [ui.Key] carries them out.
 func bindings() []binding {
 	return []binding{
 		{"tab, 1-4", "the views: projects, listeners, connections, talk"},
@@ -19,7 +25,7 @@ func bindings() []binding {
 	}
 }
 
-// Key takes a key, named as decoder names it, and says what is to be done.
+// Key takes a key, named as [screen.Event] names it, and returns what is to be done.
 func (u *ui) Key(k string) []effect {
 	switch k {
 	case "ctrl+z":
@@ -27,132 +33,126 @@ func (u *ui) Key(k string) []effect {
 	case "ctrl+l":
 		return []effect{redraw{}}
 	}
-	u.note = nil
+	u.foot.note = nil
 	switch {
 	case u.tooSmall():
 		if k == "q" || k == "ctrl+c" {
 			return u.quit()
 		}
 		return nil
-	case u.prompt != nil:
-		return u.prompt.key(u, k)
+	case u.foot.prompt != nil:
+		return u.answer(u.foot.prompt.key(k))
 	case k == "ctrl+c":
 		return u.quit()
-	case u.pane != nil:
-		return u.pane.key(u, k)
+	case u.panes.open != nil:
+		return u.panes.key(k)
 	}
-	if u.moveKey(k) || u.viewKey(k) {
+	if u.tabs.shown().key(k, u.listRows()) || u.tabs.key(k) {
 		return nil
 	}
+	return u.command(k)
+}
+
+// command does what a key says that is for the whole of top.
+func (u *ui) command(k string) []effect {
 	switch k {
 	case "q":
 		return u.quit()
 	case "?", "h", "f1":
-		u.openHelp()
+		return u.panes.show(newHelp(u.format))
 	case "enter", "e":
-		return u.openExplain()
+		if s, ok := u.selected(); ok {
+			return u.panes.show(newExplanation(s))
+		}
 	case "f", "l":
-		return u.openLogs()
+		if s, ok := u.selected(); ok {
+			return u.openLogs(s)
+		}
 	case "/":
-		u.askFilter()
+		u.foot.prompt = newFilterPrompt(u.filter, u.opt.ParseFilter)
 	case "esc":
 		if u.filter.text != "" {
-			u.filter = filter{}
-			u.refilter()
+			u.setFilter(filter{})
 		}
 	case "K":
-		u.askEnd()
+		if s, ok := u.selected(); ok {
+			u.askEnd(s)
+		}
 	case "p", "space":
 		return u.pause()
 	}
 	return nil
 }
 
-// Paste takes text that was pasted: only a line that is being typed has use
-// for it, so that a paste by mistake does nothing.
+// Paste takes pasted text. Only the line that is being typed takes it, so that a
+// paste by mistake does nothing.
 func (u *ui) Paste(s string) {
-	if p, ok := u.prompt.(*filterPrompt); ok && !u.tooSmall() {
-		p.paste(u, s)
+	if p, ok := u.foot.prompt.(*filterPrompt); ok && !u.tooSmall() {
+		u.answer(p.paste(s))
 	}
 }
 
-func (u *ui) quit() []effect {
-	if u.pane != nil {
-		return []effect{leave{u.pane.number}, quit{}}
+// answer carries out what a key did to the prompt.
+func (u *ui) answer(r reply) []effect {
+	if r.done {
+		u.foot.prompt = nil
 	}
-	return []effect{quit{}}
+	if r.filter != nil {
+		u.setFilter(*r.filter)
+	}
+	u.foot.note = r.note
+	if r.end != nil {
+		return []effect{*r.end}
+	}
+	return nil
 }
 
-// moveKey moves the selection.
-func (u *ui) moveKey(k string) bool {
-	c, v, page := &u.cursors[u.at], u.view(u.at), max(u.listRows()-1, 1)
-	switch k {
-	case "up", "k", "ctrl+p":
-		c.move(v, c.index-1)
-	case "down", "j", "ctrl+n":
-		c.move(v, c.index+1)
-	case "pgup", "ctrl+b":
-		c.move(v, c.index-page)
-	case "pgdown", "ctrl+f":
-		c.move(v, c.index+page)
-	case "home", "g":
-		c.move(v, 0)
-	case "end", "G":
-		c.move(v, v.len()-1)
-	default:
-		return false
-	}
-	return true
-}
-
-// viewKey chooses a view, or how it is sorted.
-func (u *ui) viewKey(k string) bool {
-	switch k {
-	case "1", "2", "3", "4":
-		u.show(int(k[0] - '1'))
-	case "tab", "right":
-		u.show((u.at + 1) % viewCount)
-	case "shift+tab", "left":
-		u.show((u.at + viewCount - 1) % viewCount)
-	case "s":
-		s := &u.sorts[u.at]
-		s.order, s.reverse = (s.order+1)%u.view(u.at).orders(), false
-		u.sort(u.at)
-	case "S":
-		s := &u.sorts[u.at]
-		n := u.view(u.at).orders()
-		s.order, s.reverse = (s.order+n-1)%n, false
-		u.sort(u.at)
-	case "r":
-		u.sorts[u.at].reverse = !u.sorts[u.at].reverse
-		u.sort(u.at)
-	default:
-		return false
-	}
-	return true
-}
-
-func (u *ui) show(view int) {
-	u.at, u.chosen = view, true
-}
+func (u *ui) quit() []effect { return append(u.panes.close(), quit{}) }
 
 func (u *ui) pause() []effect {
 	u.paused = !u.paused
 	if !u.paused {
-		// What was counted meanwhile is of a longer time than the rest.
-		u.meter.reset()
+		// The next reading counts a longer time than the interval.
+		u.facts.meter.Reset()
 	}
 	return []effect{hold{u.paused}}
 }
 
-// selected is what the selected item is about.
-func (u *ui) selected() (subject, bool) {
-	v := u.view(u.at)
-	if v.len() == 0 {
-		u.say(warn, "nothing is selected")
-		return subject{}, false
+// selected returns what the selected item is about.
+func (u *ui) selected() (view.Subject, bool) {
+	s, ok := u.tabs.shown().selected()
+	if !ok {
+		u.foot.say(screen.Warn, "nothing is selected")
 	}
-	// From here on the selection stays with the item.
-	u.cursors[u.at].move(v, u.cursors[u.at].index)
-	return v.subjectAt(u.cursors[u.at].index), true
+	return s, ok
+}
+
+// openLogs follows the service of a subject: of a listener or a connection the one
+// that it belongs to.
+func (u *ui) openLogs(s view.Subject) []effect {
+	if s.Lodge.Project == "" {
+		u.foot.say(screen.Warn, "it is no service of lodge's: only they have logs here")
+		return nil
+	}
+	p, up := u.facts.project(s)
+	if !up {
+		u.foot.say(screen.Warn, "project "+u.format.clean(s.Lodge.Project)+" is not up any more")
+		return nil
+	}
+	return u.panes.show(newLogs(u.format.clean("logs of "+s.Lodge.Lodge()), follow{project: p, service: s.Lodge.Service}))
+}
+
+// askEnd asks about the processes of a subject.
+func (u *ui) askEnd(s view.Subject) {
+	p, why := newEndPrompt(s, u.isOwn, u.format)
+	if p == nil {
+		u.foot.say(screen.Warn, why)
+		return
+	}
+	u.foot.prompt = p
+}
+
+// isOwn reports whether a process is one of lodge's own.
+func (u *ui) isOwn(p *sockets.Process) bool {
+	return u.facts.isKeeper(p) || u.opt.Own != nil && u.opt.Own(p) != ""
 }

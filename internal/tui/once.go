@@ -4,15 +4,15 @@ import (
 	"bufio"
 	"context"
 	"io"
-	"slices"
 	"strings"
 	"time"
 
-	"lodge/internal/show/table"
+	"lodge/internal/tui/screen"
+	"lodge/internal/tui/view"
 )
 
-// Once reads two frames, opt.Interval apart, since a rate is of a time, and
-// gives the second.
+// Once reads two frames, opt.Interval apart, since a rate needs two, and returns the
+// second.
 func Once(ctx context.Context, src Source, opt Options) (*Still, error) {
 	u, err := newUI(opt)
 	if err != nil {
@@ -37,11 +37,11 @@ func Once(ctx context.Context, src Source, opt Options) (*Still, error) {
 	return &Still{u}, nil
 }
 
-// Still is one frame that does not move.
+// Still is one frame.
 type Still struct{ u *ui }
 
-// WriteText writes the view as a table: all items, cut at width cells, or
-// nowhere if that is zero.
+// WriteText writes the view as a table of all items. Lines are cut at width cells;
+// zero does not cut them.
 func (s *Still) WriteText(w io.Writer, width int) error {
 	u := s.u
 	u.width = width
@@ -49,46 +49,40 @@ func (s *Still) WriteText(w io.Writer, width int) error {
 		u.width = 1 << 20
 	}
 	out := bufio.NewWriter(w)
-	print := func(l line) {
+	print := func(l screen.Line) {
 		if width > 0 {
-			l = l.clip(width, u.opt.ASCII)
+			l = l.Clip(width, u.opt.ASCII)
 		}
 		text := strings.TrimRight(l.String(), " ")
 		if u.opt.Color {
-			text = l.paint(true)
+			text = l.Paint(true)
 		}
-		_, _ = out.WriteString(text + "\n") // Flush tells
+		_, _ = out.WriteString(text + "\n") // Flush returns the error
 	}
 	print(u.headLine())
-	if l := u.unknownLine(); l != nil {
+	if l := u.warningLine(); l != nil {
 		print(l)
 	}
-	v := u.view(u.at)
-	if v.len() == 0 {
-		print(text(u.emptyText(v), plain))
+	t := u.tabs.shown()
+	if t.list.Len() == 0 {
+		print(screen.Plain.Line(u.emptyText(t.list)))
 		return out.Flush()
 	}
-	cols, r := slices.Clone(v.columns()), u.render()
+	cols, r := t.list.Columns(), u.format.cells(u.facts.now())
 	want := make([]int, len(cols))
-	for i := range v.len() {
-		for k, cell := range v.cellsAt(i, r) {
-			want[k] = max(want[k], cellWidth(cell))
-		}
+	for i := range t.list.Len() {
+		view.Widen(want, t.list.Cells(i, r))
 	}
-	for k := range cols {
-		if width <= 0 { // every word whole, and no column for what nobody has
-			cols[k].most = max(want[k], cols[k].least)
-		}
+	y := view.NewLayout(cols, want, width, u.opt.ASCII)
+	if width <= 0 {
+		y = view.NewWideLayout(cols, want, u.opt.ASCII)
 	}
-	ws := fit(cols, want, u.width)
-	print(u.titleLine(v, ws)[1:])
-	for i := range v.len() {
-		print(u.itemLine(cols, v.cellsAt(i, r), ws, false)[1:])
+	print(y.Titles(t.list, t.sorting)[1:])
+	for i := range t.list.Len() {
+		print(y.Item(t.list.Cells(i, r))[1:])
 	}
 	return out.Flush()
 }
 
-func cellWidth(s span) int { return table.Width(s.text) }
-
 // Report returns the frame as `lodge top --json` prints it.
-func (s *Still) Report() Report { return s.u.report() }
+func (s *Still) Report() Report { return s.u.tabs.digest.Report(s.u.tabs.shown().list) }

@@ -13,6 +13,7 @@ import (
 
 	"lodge/internal/logs"
 	"lodge/internal/sockets/track"
+	"lodge/internal/tui/screen"
 )
 
 // Terminal is where top is shown. Both files must be terminals.
@@ -21,7 +22,7 @@ type Terminal struct {
 	// Signals are those that this process gets: SIGTSTP suspends, any other
 	// ends. The channel stays the caller's.
 	Signals <-chan os.Signal
-	// CanSuspend reports whether somebody would continue a process that was
+	// CanSuspend reports whether a shell would continue a process that was
 	// suspended.
 	CanSuspend func() bool
 }
@@ -31,8 +32,8 @@ type Stopped struct{ Signal os.Signal }
 
 func (s *Stopped) Error() string { return "stopped by signal: " + s.Signal.String() }
 
-// Run shows top until the person quits or ctx ends. The terminal is as it was
-// when Run returns, whatever ended it. A signal gives *Stopped.
+// Run shows top until the user quits or ctx ends. The terminal is restored when Run
+// returns, whatever ended it. After a signal the error is a [*Stopped].
 func Run(ctx context.Context, src Source, opt Options, t Terminal) error {
 	u, err := newUI(opt)
 	if err != nil {
@@ -41,28 +42,27 @@ func Run(ctx context.Context, src Source, opt Options, t Terminal) error {
 	ctx, cancel := context.WithCancel(ctx)
 	p := &program{
 		ctx: ctx, cancel: cancel, u: u, src: src, frames: newTracker(src, opt.Interval), canSuspend: t.CanSuspend,
-		term: &terminal{in: t.In, out: t.Out}, msgs: make(chan any, 64), asked: map[int]context.CancelFunc{},
+		term: screen.NewTerminal(t.In, t.Out), msgs: make(chan any, 64), asked: map[int]context.CancelFunc{},
 	}
 	defer p.wg.Wait()
 	defer cancel()
 	return p.run(t)
 }
 
-// program connects the state of the screen with the terminal and the source.
-// One goroutine, that of Run, has the state and the screen; the others read,
-// and send it messages.
+// program connects the ui with the terminal and the source. One goroutine, that of
+// Run, uses the ui and the screen; the others read, and send it messages.
 type program struct {
 	ctx        context.Context
 	cancel     context.CancelFunc
 	u          *ui
 	src        Source
-	term       *terminal
+	term       *screen.Terminal
 	frames     *track.Tracker[*Frame]
 	canSuspend func() bool
 	msgs       chan any
 	// wg counts the goroutines that start made; Run waits for them.
 	wg sync.WaitGroup
-	// asked ends what was asked for a pane.
+	// asked cancels the request of each pane, by its number.
 	asked map[int]context.CancelFunc
 }
 
@@ -77,7 +77,7 @@ type (
 	}
 	loggedMsg struct {
 		pane  int
-		lines *lineBuffer
+		lines *screen.Buffer[logs.Line]
 	}
 	unfollowedMsg struct {
 		pane int
@@ -92,7 +92,7 @@ type (
 	overMsg struct{ err error }
 )
 
-// errQuit is the end that the person asked for.
+// errQuit is the end that the user asked for.
 var errQuit = errors.New("quit")
 
 // errPanic is what a panic becomes once the terminal is restored.
@@ -105,17 +105,17 @@ func (p *program) run(t Terminal) (err error) {
 	}
 	defer stop.Close()
 	defer wake.Close()
-	if err := p.term.enter(); err != nil {
-		_ = p.term.leave()
+	if err := p.term.Enter(); err != nil {
+		_ = p.term.Leave()
 		return fmt.Errorf("show top: %w", err)
 	}
-	// The last thing: what is printed from here on stands on the screen that
-	// was there before. A panic is printed, too.
+	// This runs last: what is printed after it is on the screen that was there
+	// before, a panic too.
 	defer func() {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("%w: %v\n%s", errPanic, r, debug.Stack())
 		}
-		if e := p.term.leave(); e != nil && err == nil {
+		if e := p.term.Leave(); e != nil && err == nil {
 			err = fmt.Errorf("show top: %w", e)
 		}
 	}()
@@ -124,19 +124,19 @@ func (p *program) run(t Terminal) (err error) {
 	defer signal.Stop(winch)
 	keyboardOver := make(chan struct{})
 	defer func() { // before the terminal is left
-		p.cancel() // nobody takes messages any more
+		p.cancel() // no message is taken any more
 		_ = wake.Close()
 		<-keyboardOver
 	}()
 	p.start(func() {
 		defer close(keyboardOver)
-		err := keyboard(p.term.in, stop, func(e keyEvent) bool { p.send(e); return p.ctx.Err() == nil })
+		err := screen.Keyboard(t.In, stop, func(e screen.Event) bool { p.send(e); return p.ctx.Err() == nil })
 		if err != nil {
 			p.send(overMsg{err})
 		}
 	})
 	p.start(func() { sendFrames(p.ctx, p.frames, p.send) })
-	p.u.Resize(p.term.width, p.term.height)
+	p.u.Resize(p.term.Size())
 	err = p.loop(t.Signals, winch)
 	if errors.Is(err, errQuit) {
 		err = nil
@@ -144,10 +144,10 @@ func (p *program) run(t Terminal) (err error) {
 	return err
 }
 
-// loop takes messages one by one and paints when there is none left to take.
+// loop takes messages one by one, and paints when there is none left.
 func (p *program) loop(signals, winch <-chan os.Signal) error {
 	for {
-		if err := p.term.paint(p.u.Lines(), p.u.opt.Color); err != nil {
+		if err := p.term.Paint(p.u.Lines(), p.u.opt.Color); err != nil {
 			return fmt.Errorf("show top: %w", err)
 		}
 		select {
@@ -176,11 +176,11 @@ func (p *program) loop(signals, winch <-chan os.Signal) error {
 }
 
 func (p *program) resize() {
-	p.term.measure()
-	p.u.Resize(p.term.width, p.term.height)
+	p.term.Measure()
+	p.u.Resize(p.term.Size())
 }
 
-// send hands a message to the loop. When the loop is over it goes nowhere.
+// send sends a message to the loop, and drops it once the loop has ended.
 func (p *program) send(m any) {
 	select {
 	case p.msgs <- m:
@@ -188,15 +188,15 @@ func (p *program) send(m any) {
 	}
 }
 
-// take changes the state as a message says.
+// take passes a message to the ui.
 func (p *program) take(m any) error {
 	switch m := m.(type) {
-	case keyEvent:
-		if m.pasted {
-			p.u.Paste(m.paste)
+	case screen.Event:
+		if m.Pasted {
+			p.u.Paste(m.Paste)
 			return nil
 		}
-		return p.do(p.u.Key(m.key))
+		return p.do(p.u.Key(m.Key))
 	case frameMsg:
 		p.u.Frame(m.frame)
 	case failedMsg:
@@ -204,7 +204,7 @@ func (p *program) take(m any) error {
 	case explainedMsg:
 		p.u.Explained(m.pane, m.answer, m.err)
 	case loggedMsg:
-		ls, skipped := m.lines.take()
+		ls, skipped := m.lines.Take()
 		p.u.Logged(m.pane, ls, skipped)
 	case unfollowedMsg:
 		p.u.Unfollowed(m.pane, m.err)
@@ -216,7 +216,7 @@ func (p *program) take(m any) error {
 	return nil
 }
 
-// do carries out what the state asks for.
+// do carries out what the ui asks for.
 func (p *program) do(es []effect) error {
 	for _, e := range es {
 		switch e := e.(type) {
@@ -227,7 +227,7 @@ func (p *program) do(es []effect) error {
 				return err
 			}
 		case redraw:
-			p.term.forget()
+			p.term.Forget()
 		case refresh:
 			p.frames.Now()
 		case hold:
@@ -256,33 +256,33 @@ func (p *program) do(es []effect) error {
 	return nil
 }
 
-// suspend returns the terminal back and stops this process group until a shell
-// continues it. SIGSTOP and not SIGTSTP: a Go program that has caught the
-// latter once cannot have its default action again.
+// suspend restores the terminal and stops this process group until a shell
+// continues it. It uses SIGSTOP: a Go program that has caught SIGTSTP once cannot
+// have its default action again.
 func (p *program) suspend() error {
 	if p.canSuspend == nil || !p.canSuspend() {
-		p.u.say(warn, "cannot be suspended: no shell would continue it")
+		p.u.foot.say(screen.Warn, "cannot be suspended: no shell would continue it")
 		return nil
 	}
-	if err := p.term.leave(); err != nil {
+	if err := p.term.Leave(); err != nil {
 		return fmt.Errorf("show top: %w", err)
 	}
 	continued := make(chan os.Signal, 1)
 	signal.Notify(continued, unix.SIGCONT)
 	defer signal.Stop(continued)
-	// The stop comes to all threads a little later than kill returns.
+	// All threads stop a little later than kill returns.
 	if err := unix.Kill(0, unix.SIGSTOP); err == nil {
 		<-continued
 	}
-	if err := p.term.enter(); err != nil {
+	if err := p.term.Enter(); err != nil {
 		return fmt.Errorf("show top: %w", err)
 	}
-	p.u.Resize(p.term.width, p.term.height)
+	p.u.Resize(p.term.Size())
 	p.frames.Now()
 	return nil
 }
 
-// ask returns the context of what a pane asks for, and ends what it asked before.
+// ask returns the context of a request of a pane, and cancels the one before.
 func (p *program) ask(pane int) context.Context {
 	if stop, ok := p.asked[pane]; ok {
 		stop()
@@ -292,15 +292,18 @@ func (p *program) ask(pane int) context.Context {
 	return ctx
 }
 
-// follow hands the lines of a service to the screen, in batches when they come
-// faster than it takes them.
+// linesHeld bounds the lines of a service that wait for the screen.
+const linesHeld = 5000
+
+// follow sends the lines of a service to the loop, in batches if they come faster
+// than it takes them.
 func (p *program) follow(ctx context.Context, e follow) {
-	buf := &lineBuffer{}
+	buf := screen.NewBuffer[logs.Line](linesHeld)
 	err := p.src.Logs(ctx, e.project, e.service, func(l logs.Line) error {
 		if ctx.Err() != nil {
 			return errStopped
 		}
-		if buf.add(l) {
+		if buf.Add(l) {
 			p.send(loggedMsg{e.pane, buf})
 		}
 		return nil

@@ -21,6 +21,7 @@ import (
 	"lodge/internal/localapi"
 	"lodge/internal/logs"
 	"lodge/internal/sockets"
+	"lodge/internal/tui/view"
 )
 
 // patience is how long a screen may take: far more than it does.
@@ -38,7 +39,7 @@ func showTop(mode string) int {
 	sig := make(chan os.Signal, 8)
 	signal.Notify(sig, unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGTSTP)
 	src := &madeUp{mode: mode}
-	opt := Options{View: "projects", Interval: 20 * time.Millisecond, ParseFilter: func(string) (Match, error) {
+	opt := Options{View: "projects", Interval: 20 * time.Millisecond, ParseFilter: func(string) (view.Match, error) {
 		if mode == "panic in a key" {
 			panic("mistake in the filter")
 		}
@@ -66,7 +67,7 @@ type madeUp struct {
 	n  int
 }
 
-func (m *madeUp) Frame(context.Context) (*Frame, error) {
+func (m *madeUp) Frame(context.Context) (*view.Frame, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.n++

@@ -1,129 +1,112 @@
 package tui
 
 import (
-	"errors"
-	"fmt"
-	"slices"
-	"strings"
-
-	"lodge/internal/show"
+	"lodge/internal/logs"
+	"lodge/internal/sockets"
+	"lodge/internal/tui/screen"
+	"lodge/internal/tui/view"
 )
 
-// ui is the state of the screen. It does nothing but change when it is told of
-// a key, a frame or an answer, and show itself: see Lines.
+// ui is what is on the screen: the facts, the tabs over them, and what lies over
+// these. It does no I/O: a frame, a key or an answer changes it, Lines shows it, and
+// what a key asks for beyond that is an effect.
 type ui struct {
-	opt           Options
-	width, height int
+	opt    Options
+	format format
+	size
 
-	meter meter
-	frame *Frame
-	rates map[socketKey]Rate
-	// failure is why the last reading failed.
-	failure string
-	digest  *digest
-	// views are the lists of the digest that were looked at: see view.
-	views [viewCount]view
-
-	at      int // the view that is shown
-	chosen  bool
-	cursors [viewCount]cursor
-	sorts   [viewCount]sorting
-	widths  [viewCount][]int
-
+	facts  facts
 	filter filter
+	tabs   tabs
+	panes  panes
+	foot   foot
 	paused bool
-	prompt prompt // what is being asked, nil for nothing
-	pane   *pane  // what lies over the list, nil for nothing
-	panes  int    // how many there have been
-	// note is said until the next key.
-	note line
 }
 
-type sorting struct {
-	order   int
-	reverse bool
-}
-
-// newUI makes the state. A view or a filter that there is not is an error.
+// newUI returns the state before the first frame. An unknown view, or a filter that
+// cannot be parsed, is an error.
 func newUI(opt Options) (*ui, error) {
-	u := &ui{opt: opt, width: 80, height: 24}
+	u := &ui{opt: opt, format: newFormat(opt)}
 	if opt.View != "" {
-		u.at = slices.Index(ViewNames(), opt.View)
-		if u.at < 0 {
-			return nil, fmt.Errorf("show view %q: not one of %s", opt.View, strings.Join(ViewNames(), ", "))
+		if err := u.tabs.choose(opt.View); err != nil {
+			return nil, err
 		}
-		u.chosen = true
 	}
-	if err := u.filter.set(opt.Filter, opt.ParseFilter); err != nil {
+	var err error
+	if u.filter, err = parseFilter(opt.Filter, opt.ParseFilter); err != nil {
 		return nil, err
 	}
-	u.digest = digestOf(&Frame{}, nil, nil)
+	u.tabs.digest = view.NewDigest(&Frame{}, nil, nil)
+	u.Resize(80, 24)
 	return u, nil
 }
 
-// Frame takes a new reading.
+// Frame takes a reading.
 func (u *ui) Frame(f *Frame) {
-	u.failure = ""
-	u.rates = u.meter.read(f.Time, f.Rows)
-	u.frame = f
-	if !u.chosen {
-		u.chosen = true
-		u.at = viewListeners
-		if len(projectsUp(f.Projects)) > 0 {
-			u.at = viewProjects
-		}
-	}
-	u.redigest()
+	u.facts.take(f)
+	u.digest()
 }
 
-// Failed is told why a reading failed. What was read before stays.
-func (u *ui) Failed(err error) {
-	if errors.Is(err, errStopped) {
-		return
+// Failed takes the error of a reading. What was read before stays.
+func (u *ui) Failed(err error) { u.facts.fail(err) }
+
+// digest makes the lists of the facts, after another frame or another filter.
+func (u *ui) digest() {
+	if d := u.facts.digest(u.filter.match); d != nil {
+		u.tabs.take(d)
 	}
-	u.failure = show.OneLine(err.Error())
 }
 
-// redigest makes the lists anew, after another frame or another filter.
-func (u *ui) redigest() {
-	if u.frame == nil {
-		return
-	}
-	u.digest = digestOf(u.frame, u.rates, u.filter.match)
-	u.views = [viewCount]view{}
-}
-
-// view returns a list, made now if need be, sorted, and with its cursor on the
-// item that it was on.
-func (u *ui) view(i int) view {
-	if u.views[i] == nil {
-		u.views[i] = u.digest.view(i)
-		u.sort(i)
-	}
-	return u.views[i]
-}
-
-func (u *ui) sort(i int) {
-	u.view(i).sort(u.sorts[i].order, u.sorts[i].reverse)
-	u.cursors[i].follow(u.views[i])
+// setFilter filters the lists.
+func (u *ui) setFilter(f filter) {
+	u.filter = f
+	u.tabs.forgetWidths()
+	u.digest()
 }
 
 // Resize takes the screen's size in cells.
 func (u *ui) Resize(width, height int) {
-	u.width, u.height = width, height
-	u.forgetWidths()
-	if u.pane != nil {
-		u.pane.resize()
+	u.size = size{width, height}
+	u.tabs.forgetWidths()
+	u.panes.resize(width, height-3) // head, title, foot
+}
+
+// Explained takes the answer of explain for a pane, which may be closed by now.
+func (u *ui) Explained(number int, answer string, err error) {
+	if p := u.panes.find(number); p != nil {
+		p.explained(answer, err, u.format)
 	}
 }
 
-func (u *ui) forgetWidths() { u.widths = [viewCount][]int{} }
+// Logged takes lines of a service for a pane. Before them, skipped ones were lost.
+func (u *ui) Logged(number int, ls []logs.Line, skipped int) {
+	if p := u.panes.find(number); p != nil {
+		p.logged(ls, skipped, u.format)
+	}
+}
 
-// tooSmall is a screen on which nothing can be told.
-func (u *ui) tooSmall() bool { return u.width < leastWidth || u.height < leastHeight }
+// Unfollowed takes the end of the lines for a pane.
+func (u *ui) Unfollowed(number int, err error) {
+	if p := u.panes.find(number); p != nil {
+		p.unfollowed(err, u.format)
+	}
+}
 
-// The smallest screen on which a list can be read.
-const (
-	leastWidth  = 40
-	leastHeight = 10
-)
+// Ended takes the result of an end: whether the process is gone, or why it was not
+// sent a signal.
+func (u *ui) Ended(e end, gone bool, err error) []effect {
+	name := u.format.process(e.process)
+	switch {
+	case err != nil:
+		u.foot.say(screen.Bad, u.format.err(err))
+	case gone:
+		u.foot.say(screen.Plain, name+" has ended")
+	case e.hard:
+		u.foot.say(screen.Bad, name+" goes on even after KILL: the kernel is busy with it")
+	case u.foot.prompt == nil:
+		u.foot.prompt = &endPrompt{processes: []*sockets.Process{e.process}, format: u.format, hard: true}
+	default:
+		u.foot.say(screen.Warn, name+" goes on after TERM")
+	}
+	return []effect{refresh{}}
+}

@@ -11,10 +11,13 @@ import (
 	"lodge/internal/localapi"
 	"lodge/internal/show/table"
 	"lodge/internal/sockets"
+	"lodge/internal/tui/screen"
+	"lodge/internal/tui/view"
+	"lodge/internal/tui/view/samples"
 )
 
 // portFilter is a filter good enough for tests: a port, or a name.
-func portFilter(text string) (Match, error) {
+func portFilter(text string) (view.Match, error) {
 	if text == "wrong" {
 		return nil, errors.New("no such word")
 	}
@@ -41,26 +44,26 @@ func TestSelectionStays(t *testing.T) {
 	u := shopUI(80, 12, Options{View: "listeners"})
 	r := rand.New(rand.NewPCG(1, 2))
 	press(u, "down", "down", "down")
-	want := u.cursors[viewListeners].id
-	if !want.local.IsValid() {
+	want := u.tabs.all[view.Listeners].cursor.id
+	if !want.Local.IsValid() {
 		t.Fatal("nothing is selected")
 	}
 	for i := range 200 {
 		f := shopFrame(20 + i)
 		r.Shuffle(len(f.Rows), func(a, b int) { f.Rows[a], f.Rows[b] = f.Rows[b], f.Rows[a] })
 		// Others come and go.
-		f.Rows = slices.DeleteFunc(f.Rows, func(row sockets.Row) bool { return r.IntN(3) == 0 && row.Cookie != want.cookie })
+		f.Rows = slices.DeleteFunc(f.Rows, func(row sockets.Row) bool { return r.IntN(3) == 0 && row.Cookie != want.Cookie })
 		for range r.IntN(20) {
-			f.Rows = append(f.Rows, sock(uint64(1000+r.IntN(50)), "listen", "127.0.0.9:"+[]string{"1", "3000", "65000"}[r.IntN(3)]))
+			f.Rows = append(f.Rows, samples.Sock(uint64(1000+r.IntN(50)), "listen", "127.0.0.9:"+[]string{"1", "3000", "65000"}[r.IntN(3)]))
 		}
 		u.Frame(f)
 		if k := r.IntN(4); k < 2 {
 			press(u, []string{"s", "r"}[k])
 		}
-		if got := u.cursors[viewListeners].id; got != want {
+		if got := u.tabs.all[view.Listeners].cursor.id; got != want {
 			t.Fatalf("after %d frames: on %+v, want %+v", i, got, want)
 		}
-		if l := u.selectedLine(); !strings.Contains(l, want.local.String()) {
+		if l := u.selectedLine(); !strings.Contains(l, want.Local.String()) {
 			t.Fatalf("after %d frames the selected is not on the screen: %q\n%s", i, l, u)
 		}
 	}
@@ -75,8 +78,8 @@ func TestSelectionOfWhatIsGone(t *testing.T) {
 	if l := u.selectedLine(); l == "" {
 		t.Errorf("nothing is selected:\n%s", u)
 	}
-	u.Frame(&Frame{Time: at0})
-	if u.selectedLine() != "" || u.cursors[viewConnections].index != 0 {
+	u.Frame(&view.Frame{Time: at0})
+	if u.selectedLine() != "" || u.tabs.all[view.Connections].cursor.index != 0 {
 		t.Errorf("selected in an empty list:\n%s", u)
 	}
 	press(u, "down", "up", "pgdown", "home", "e", "K", "f")
@@ -89,7 +92,7 @@ func TestSelectionOfWhatIsGone(t *testing.T) {
 func TestSelectionBeforeAnyMove(t *testing.T) {
 	u := shopUI(80, 24, Options{View: "listeners"})
 	press(u, "r")
-	if c := u.cursors[viewListeners]; c.index != 0 {
+	if c := u.tabs.all[view.Listeners].cursor; c.index != 0 {
 		t.Errorf("at %d", c.index)
 	}
 }
@@ -101,7 +104,7 @@ func TestMoving(t *testing.T) {
 		want int
 	}{{"down", 1}, {"j", 2}, {"k", 1}, {"up", 0}, {"up", 0}, {"end", 9}, {"down", 9}, {"pgup", 3}, {"pgup", 0}, {"pgdown", 6}, {"G", 9}, {"g", 0}, {"home", 0}} {
 		press(u, c.key)
-		if got := u.cursors[viewListeners].index; got != c.want {
+		if got := u.tabs.all[view.Listeners].cursor.index; got != c.want {
 			t.Errorf("%s: at %d, want %d", c.key, got, c.want)
 		}
 		if u.selectedLine() == "" {
@@ -112,16 +115,16 @@ func TestMoving(t *testing.T) {
 
 func TestViews(t *testing.T) {
 	u := shopUI(80, 24, Options{})
-	if u.at != viewProjects {
-		t.Errorf("with projects up it begins with view %d", u.at)
+	if u.tabs.at != view.Projects {
+		t.Errorf("with projects up it begins with view %d", u.tabs.at)
 	}
 	for _, c := range []struct {
 		key  string
 		want int
 	}{{"tab", 1}, {"tab", 2}, {"right", 3}, {"tab", 0}, {"shift+tab", 3}, {"left", 2}, {"1", 0}, {"4", 3}, {"2", 1}, {"3", 2}} {
 		press(u, c.key)
-		if u.at != c.want {
-			t.Errorf("%s: view %d, want %d", c.key, u.at, c.want)
+		if u.tabs.at != c.want {
+			t.Errorf("%s: view %d, want %d", c.key, u.tabs.at, c.want)
 		}
 	}
 	if _, err := newUI(Options{View: "nonsense"}); err == nil {
@@ -130,38 +133,38 @@ func TestViews(t *testing.T) {
 }
 
 func TestSorting(t *testing.T) {
-	for i := range viewCount {
-		u := shopUI(120, 30, Options{View: ViewNames()[i]})
-		v := u.view(i)
-		for k := range v.orders() {
-			name, marks, _ := v.order(k)
+	for i := range view.Count {
+		u := shopUI(120, 30, Options{View: view.Names()[i]})
+		v := u.tabs.tab(i).list
+		for k := range v.Orderings() {
+			name, marks, _ := v.Ordering(k)
 			if len(marks) == 0 {
-				t.Errorf("%s: %s marks no column", v.title(), name)
+				t.Errorf("%s: %s marks no column", v.Title(), name)
 			}
 			for _, m := range marks {
-				if !slices.ContainsFunc(v.columns(), func(c column) bool { return c.title == m }) {
-					t.Errorf("%s: there is no column %s", v.title(), m)
+				if !slices.ContainsFunc(v.Columns(), func(c view.Column) bool { return c.Title == m }) {
+					t.Errorf("%s: there is no column %s", v.Title(), m)
 				}
 			}
-			var there, back []identity
-			for n := range u.view(i).len() {
-				there = append(there, u.view(i).idAt(n))
+			var there, back []view.Identity
+			for n := range u.tabs.tab(i).list.Len() {
+				there = append(there, u.tabs.tab(i).list.ID(n))
 			}
 			press(u, "r")
-			for n := range u.view(i).len() {
-				back = append(back, u.view(i).idAt(n))
+			for n := range u.tabs.tab(i).list.Len() {
+				back = append(back, u.tabs.tab(i).list.ID(n))
 			}
-			if u.view(i).len() > 1 && slices.Equal(there, back) && len(distinct(u.view(i))) > 1 && k == 0 {
-				t.Errorf("%s: reversing %s changes nothing", v.title(), name)
+			if u.tabs.tab(i).list.Len() > 1 && slices.Equal(there, back) && len(distinct(u.tabs.tab(i).list)) > 1 && k == 0 {
+				t.Errorf("%s: reversing %s changes nothing", v.Title(), name)
 			}
 			press(u, "r", "s")
 		}
-		if u.sorts[i].order != 0 {
-			t.Errorf("%s: s does not come round", v.title())
+		if u.tabs.all[i].sorting.By != 0 {
+			t.Errorf("%s: s does not come round", v.Title())
 		}
 		press(u, "S")
-		if u.sorts[i].order != v.orders()-1 {
-			t.Errorf("%s: S does not go back", v.title())
+		if u.tabs.all[i].sorting.By != v.Orderings()-1 {
+			t.Errorf("%s: S does not go back", v.Title())
 		}
 	}
 	u := shopUI(80, 24, Options{View: "connections"})
@@ -170,10 +173,10 @@ func TestSorting(t *testing.T) {
 	}
 }
 
-func distinct(v view) map[identity]bool {
-	m := map[identity]bool{}
-	for i := range v.len() {
-		m[v.idAt(i)] = true
+func distinct(v view.List) map[view.Identity]bool {
+	m := map[view.Identity]bool{}
+	for i := range v.Len() {
+		m[v.ID(i)] = true
 	}
 	return m
 }
@@ -181,14 +184,14 @@ func distinct(v view) map[identity]bool {
 func TestFilter(t *testing.T) {
 	u := shopUI(80, 24, Options{View: "connections", ParseFilter: portFilter})
 	press(u, "/", "4", "0", "0", "0")
-	if n := u.view(viewConnections).len(); n != 2 {
+	if n := u.tabs.tab(view.Connections).list.Len(); n != 2 {
 		t.Errorf("while it is typed: %d connections\n%s", n, u)
 	}
 	if !strings.Contains(u.String(), "filter: 4000_") {
 		t.Errorf("got\n%s", u)
 	}
 	press(u, "backspace", "ctrl+u")
-	if n := u.view(viewConnections).len(); n != 6 {
+	if n := u.tabs.tab(view.Connections).list.Len(); n != 6 {
 		t.Errorf("taken back: %d connections", n)
 	}
 	for _, r := range "wrong" {
@@ -197,16 +200,16 @@ func TestFilter(t *testing.T) {
 	if !strings.Contains(u.String(), "no such word") {
 		t.Errorf("got\n%s", u)
 	}
-	if press(u, "enter"); u.prompt == nil {
+	if press(u, "enter"); u.foot.prompt == nil {
 		t.Error("a wrong word is taken")
 	}
 	press(u, "ctrl+u", "q", "esc") // q is a letter here
-	if u.filter.text != "" || u.view(viewConnections).len() != 6 {
+	if u.filter.text != "" || u.tabs.tab(view.Connections).list.Len() != 6 {
 		t.Errorf("esc leaves the filter %q", u.filter.text)
 	}
 	press(u, "/", "n", "o", "d", "e", "enter")
 	u.Frame(shopFrame(20))
-	if n := u.view(viewConnections).len(); n != 3 || !strings.Contains(u.String(), "filter: node") {
+	if n := u.tabs.tab(view.Connections).list.Len(); n != 3 || !strings.Contains(u.String(), "filter: node") {
 		t.Errorf("%d connections of node\n%s", n, u)
 	}
 	press(u, "/", "ctrl+u", "z", "z", "enter")
@@ -214,12 +217,12 @@ func TestFilter(t *testing.T) {
 		t.Errorf("got\n%s", u)
 	}
 	press(u, "esc")
-	if n := u.view(viewConnections).len(); n != 6 {
+	if n := u.tabs.tab(view.Connections).list.Len(); n != 6 {
 		t.Errorf("esc does not take it away: %d", n)
 	}
 	// What is pasted is typed where something is being typed, and nowhere else.
 	u.Paste("Kyq")
-	if u.prompt != nil {
+	if u.foot.prompt != nil {
 		t.Error("a paste works as keys")
 	}
 	press(u, "/")
@@ -242,43 +245,43 @@ func TestEndAsks(t *testing.T) {
 		t.Errorf("got\n%s", u)
 	}
 	for _, no := range []string{"n", "esc", "enter", "q", "K", "x", "ctrl+c"} {
-		if u.prompt == nil {
+		if u.foot.prompt == nil {
 			press(u, "K")
 		}
-		if es := press(u, no); len(es) != 0 || u.prompt != nil {
+		if es := press(u, no); len(es) != 0 || u.foot.prompt != nil {
 			t.Errorf("%s: does %v", no, es)
 		}
 	}
 	es := press(u, "K", "tab", "y")
-	if len(es) != 1 || es[0] != effect(end{nginx2, false}) {
+	if len(es) != 1 || es[0] != effect(end{shop.Nginx2, false}) {
 		t.Fatalf("y: %v", es)
 	}
 	// It does not end: KILL is offered, and asked for.
-	u.Ended(end{nginx2, false}, false, nil)
+	u.Ended(end{shop.Nginx2, false}, false, nil)
 	if !strings.Contains(u.String(), "nginx[11] goes on: end it with KILL") {
 		t.Errorf("got\n%s", u)
 	}
-	if es := press(u, "y"); len(es) != 1 || es[0] != effect(end{nginx2, true}) {
+	if es := press(u, "y"); len(es) != 1 || es[0] != effect(end{shop.Nginx2, true}) {
 		t.Errorf("y: %v", es)
 	}
-	u.Ended(end{nginx2, true}, true, nil)
+	u.Ended(end{shop.Nginx2, true}, true, nil)
 	if !strings.Contains(u.String(), "nginx[11] has ended") {
 		t.Errorf("got\n%s", u)
 	}
-	u.Ended(end{nginx2, false}, false, errors.New("end process 11: operation\nnot permitted"))
+	u.Ended(end{shop.Nginx2, false}, false, errors.New("end process 11: operation\nnot permitted"))
 	if !strings.Contains(u.String(), "end process 11: operation not permitted") {
 		t.Errorf("got\n%s", u)
 	}
 	// The process is the one that was asked about, wherever rows move.
 	press(u, "K")
-	u.Frame(&Frame{Time: at0.Add(time.Minute)})
-	if es := press(u, "y"); len(es) != 1 || es[0].(end).process != nginx1 {
+	u.Frame(&view.Frame{Time: at0.Add(time.Minute)})
+	if es := press(u, "y"); len(es) != 1 || es[0].(end).process != shop.Nginx1 {
 		t.Errorf("y after the list changed: %v", es)
 	}
 	// Of what cannot be seen or is held by nobody, nothing is asked.
 	u = shopUI(80, 24, Options{View: "listeners", ParseFilter: portFilter, Filter: "5432"})
 	press(u, "K")
-	if u.prompt != nil || !strings.Contains(u.String(), "needs root or the helper") {
+	if u.foot.prompt != nil || !strings.Contains(u.String(), "needs root or the helper") {
 		t.Errorf("got\n%s", u)
 	}
 }
@@ -293,20 +296,20 @@ func TestEndOffersNothingOfLodge(t *testing.T) {
 			return ""
 		}}
 	}
-	u := shopUI(80, 24, own(nginx1.PID))
+	u := shopUI(80, 24, own(shop.Nginx1.PID))
 	press(u, "down")
-	if es := press(u, "K", "y"); len(es) != 1 || es[0] != effect(end{nginx2, false}) {
+	if es := press(u, "K", "y"); len(es) != 1 || es[0] != effect(end{shop.Nginx2, false}) {
 		t.Errorf("one of two: %v", es)
 	}
-	u = shopUI(80, 24, own(nginx1.PID, nginx2.PID))
+	u = shopUI(80, 24, own(shop.Nginx1.PID, shop.Nginx2.PID))
 	press(u, "down")
-	if es := press(u, "K"); len(es) != 0 || u.prompt != nil || !strings.Contains(u.String(), "is lodge's own") {
+	if es := press(u, "K"); len(es) != 0 || u.foot.prompt != nil || !strings.Contains(u.String(), "is lodge's own") {
 		t.Errorf("both: %v\n%s", es, u)
 	}
 	// The daemon's word is enough.
 	u = shopUI(80, 24, own())
-	f := *u.frame
-	f.Projects = append(slices.Clone(f.Projects), localapi.Project{Name: "other", KeeperPID: nginx1.PID}, localapi.Project{Name: "more", KeeperPID: nginx2.PID})
+	f := *u.facts.frame
+	f.Projects = append(slices.Clone(f.Projects), localapi.Project{Name: "other", KeeperPID: shop.Nginx1.PID}, localapi.Project{Name: "more", KeeperPID: shop.Nginx2.PID})
 	u.Frame(&f)
 	press(u, "home", "down")
 	if es := press(u, "K", "y"); len(es) != 0 {
@@ -332,7 +335,7 @@ func TestPause(t *testing.T) {
 func TestLateAnswers(t *testing.T) {
 	u := shopUI(80, 24, Options{View: "projects"})
 	press(u, "end", "e")
-	n := u.pane.number
+	n := u.panes.open.number
 	if es := press(u, "esc"); len(es) != 1 || es[0] != effect(leave{n}) {
 		t.Errorf("esc: %v", es)
 	}
@@ -351,10 +354,10 @@ func TestLateAnswers(t *testing.T) {
 func TestPaneScrolls(t *testing.T) {
 	u := shopUI(80, 13, Options{View: "projects"})
 	press(u, "end", "f")
-	n := u.pane.number
+	n := u.panes.open.number
 	add := func(from, to int) {
 		for i := from; i < to; i++ {
-			u.pane.add(text(strings.Repeat("x", i), plain))
+			u.panes.open.text.Add(screen.Plain.Line(strings.Repeat("x", i)))
 		}
 	}
 	add(1, 50)
@@ -378,12 +381,6 @@ func TestPaneScrolls(t *testing.T) {
 	u.Resize(40, 10)
 	if got := last(); got != strings.Repeat("x", 29) {
 		t.Errorf("after a resize: %q", got)
-	}
-	for range paneLines + 10 {
-		u.pane.add(text("y", plain))
-	}
-	if len(u.pane.lines) != paneLines || u.pane.dropped == 0 {
-		t.Errorf("keeps %d lines, dropped %d", len(u.pane.lines), u.pane.dropped)
 	}
 	u.Resize(80, 13)
 	u.Unfollowed(n, errors.New("the project went down"))

@@ -10,7 +10,7 @@ import (
 	"syscall"
 )
 
-// What nobody edits by hand, in the syntax of .gitignore. A project's own
+// Files that are not edited by hand, in the syntax of .gitignore. A project's own
 // .gitignore can take a line back ("!node_modules").
 const usuallyIgnored = `
 .hg

@@ -95,15 +95,14 @@ func compareWithGit(t *testing.T, root, note string) {
 			g.load(path.Clean(p))
 		}
 	}
-	w := &Watcher{root: root, ignore: g, wants: patterns{all: true}}
 	for _, p := range paths {
 		clean := strings.TrimSuffix(p, "/")
 		got := false
 		for i := 0; i <= len(clean) && !got; i++ {
 			if i == len(clean) {
-				got = w.ignore.ignores(clean, clean != p)
+				got = g.ignores(clean, clean != p)
 			} else if clean[i] == '/' {
-				got = w.ignore.ignores(clean[:i], true)
+				got = g.ignores(clean[:i], true)
 			}
 		}
 		if got != byGit[clean] {

@@ -6,7 +6,6 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
-	"syscall"
 )
 
 // A symbolic link to a directory is entered, and the files below it have the
@@ -15,87 +14,48 @@ import (
 //
 // Links can lead to large trees elsewhere, and to each other. So each directory is
 // entered by a few links only, beside its own path, and what they lead to is bounded
-// (tour.go) and entered after the project's own directories.
+// (tours.go) and entered after the project's own directories.
 
-const (
-	// maxLinks bounds the links that are looked at again; half of it those in
-	// directories that links lead to.
-	maxLinks = 1000
-)
-
-// inode identifies a file while it is there.
-type inode struct{ dev, ino uint64 }
-
-func inodeOf(info fs.FileInfo) inode {
-	if st, ok := info.Sys().(*syscall.Stat_t); ok {
-		return inode{uint64(st.Dev), st.Ino}
-	}
-	return inode{}
-}
-
-// linkTarget is what a symbolic link leads to; zero if nothing.
-type linkTarget struct {
-	inode
-	dir   bool
-	mtime int64 // of a regular file (Unix, ns)
-}
-
-// targetOf returns what a symbolic link leads to. Of what the kernel makes up,
-// times and inodes change by looking at it, and mean nothing.
-func (w *Watcher) targetOf(file string) linkTarget {
-	info, err := os.Stat(file)
-	if err != nil {
-		return linkTarget{}
-	}
-	t := linkTarget{inode: inodeOf(info), dir: info.IsDir()}
-	switch {
-	case w.isKernels(t.dev, file):
-		t.ino = 0
-	case info.Mode().IsRegular():
-		t.mtime = info.ModTime().UnixNano()
-	}
-	return t
-}
+// maxLinks bounds the links that are looked at again; half of it those in
+// directories that links lead to.
+const maxLinks = 1000
 
 func isLink(m fs.FileMode) bool { return m&fs.ModeSymlink != 0 }
 
 // isDir reports whether the entry e of the directory in is one, or a link to one.
-func (w *Watcher) isDir(in *directory, rel string, e fs.DirEntry) bool {
-	return e.IsDir() || isLink(e.Type()) && w.noteLink(in, rel)
+func (t *tree) isDir(in *directory, rel string, e fs.DirEntry) bool {
+	return e.IsDir() || isLink(e.Type()) && t.noteLink(in, rel)
 }
 
 // noteLink notes the symbolic link rel, if it is wanted, and reports whether it
 // leads to a directory.
-func (w *Watcher) noteLink(in *directory, rel string) (dir bool) {
-	if !w.wants.wants(rel) && !w.wants.mayWant(rel) {
+func (t *tree) noteLink(in *directory, rel string) (dir bool) {
+	if !t.rules.follows(rel, in.ignored) {
 		return false
 	}
-	if !w.wants.names(rel, false) && !w.wants.leadsTo(rel) && (in.ignored || w.ignore.ignores(rel, false)) {
-		return false
-	}
-	t := w.targetOf(filepath.Join(in.real, path.Base(rel)))
+	target := t.kernels.target(filepath.Join(in.real, path.Base(rel)))
 	most := maxLinks
 	if in.via != nil {
 		most /= 2
 	}
-	if _, known := w.links[rel]; known || len(w.links) < most {
-		w.links[rel] = t
+	if _, known := t.links[rel]; known || len(t.links) < most {
+		t.links[rel] = target
 	}
-	return t.dir
+	return target.dir
 }
 
-func (w *Watcher) forgetLink(rel string) {
-	delete(w.links, rel)
-	delete(w.refused, rel)
+func (t *tree) forgetLink(rel string) {
+	delete(t.links, rel)
+	delete(t.tours.refused, rel)
 }
 
 // locate returns where the directory rel is; nil if it is gone, or is not to be
 // entered.
-func (w *Watcher) locate(rel string) *directory {
+func (t *tree) locate(rel string) *directory {
 	if rel == "." {
-		return &directory{real: w.root}
+		return &directory{real: t.root}
 	}
-	parent := w.dirs[path.Dir(rel)]
+	parent := t.dirs.at[path.Dir(rel)]
 	if parent == nil {
 		return nil
 	}
@@ -105,15 +65,15 @@ func (w *Watcher) locate(rel string) *directory {
 	case err != nil:
 		return nil
 	case isLink(info.Mode()):
-		return w.locateLink(rel, real, parent)
+		return t.locateLink(rel, real, parent)
 	}
-	return w.within(parent.via, rel, real, inodeOf(info))
+	return t.tours.within(parent.via, rel, real, inodeOf(info))
 }
 
 // locateLink is locate for a symbolic link.
-func (w *Watcher) locateLink(rel, file string, parent *directory) *directory {
+func (t *tree) locateLink(rel, file string, parent *directory) *directory {
 	info, err := os.Stat(file)
-	if err != nil || w.byLink[inodeOf(info)] >= maxWays {
+	if err != nil || !t.tours.mayEnter(inodeOf(info)) {
 		return nil
 	}
 	real, err := filepath.EvalSymlinks(file)
@@ -125,68 +85,21 @@ func (w *Watcher) locateLink(rel, file string, parent *directory) *directory {
 		via = &tour{link: rel, target: real}
 	}
 	switch {
-	case w.isAround(rel, real):
-		if own && isAbove(real, w.root) {
-			w.refuse(via, "a directory above the project")
+	case t.dirs.isAround(rel, real):
+		if own && isAbove(real, t.root) {
+			t.tours.refuse(via, "a directory above the project")
 		}
 		return nil
-	case isKernelsPath(real) || w.isKernels(inodeOf(info).dev, real):
+	case isKernelsPath(real) || t.kernels.has(inodeOf(info).dev, real):
 		if own {
-			w.refuse(via, "a file system of the kernel's own")
+			t.tours.refuse(via, "a file system of the kernel's own")
 		}
 		return nil
 	}
-	return w.within(via, rel, real, inodeOf(info))
+	return t.tours.within(via, rel, real, inodeOf(info))
 }
 
 // isAbove reports whether the directory dir is above sub.
 func isAbove(dir, sub string) bool {
 	return dir != sub && (dir == "/" || strings.HasPrefix(sub, dir+"/"))
-}
-
-// isAround reports whether real is one of the directories above rel, or above
-// one of these: a link that leads there leads around for ever.
-func (w *Watcher) isAround(rel, real string) bool {
-	for above := rel; above != "."; {
-		above = path.Dir(above)
-		dir := w.dirs[above]
-		if dir != nil && (dir.real == real || isAbove(real, dir.real)) {
-			return true
-		}
-	}
-	return false
-}
-
-// pollLink looks at what the link rel leads to now. If retry, a directory that was
-// not entered may be so now.
-func (w *Watcher) pollLink(rel string, retry bool) {
-	before, known := w.links[rel]
-	if !known {
-		return
-	}
-	parent := w.dirs[path.Dir(rel)]
-	if parent == nil {
-		w.forgetLink(rel)
-		return
-	}
-	now := w.targetOf(filepath.Join(parent.real, path.Base(rel)))
-	if now == before {
-		if now.dir && retry {
-			w.enter(parent, rel)
-		}
-		return
-	}
-	w.links[rel] = now
-	if before.dir || now.dir {
-		delete(w.refused, rel)
-		w.drop(rel, true)
-		if now.dir {
-			w.enter(parent, rel)
-		}
-		return
-	}
-	if w.countsIn(rel, parent) {
-		_, was := parent.files[path.Base(rel)]
-		w.mark(rel, was)
-	}
 }

@@ -55,7 +55,7 @@ func (ps *patterns) wants(rel string) bool {
 }
 
 // names reports whether a pattern without wildcards names exactly rel. Such a
-// path is watched even if it is ignored: who writes ".env" means it.
+// path is watched even if it is ignored: a user who writes ".env" means it.
 func (ps *patterns) names(rel string, isDir bool) bool {
 	for i := range ps.globs {
 		if g := &ps.globs[i]; g.isLiteral && !g.negated && g.match(rel, isDir) {

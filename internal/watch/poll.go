@@ -1,133 +1,118 @@
 package watch
 
 import (
-	"errors"
 	"io/fs"
 	"maps"
 	"os"
 	"path"
 	"path/filepath"
 	"slices"
-	"syscall"
 	"time"
 )
 
 const (
-	// pollEvery is the time between two polls, where one takes little time
+	// pollEvery is the time between two polls, if one takes little time
 	// itself; else it is pollRest times what the last two took at least.
 	pollEvery = time.Second
 	pollRest  = 20
 )
 
-// errNoWatch says that a directory gets no inotify watch and is not polled.
-var errNoWatch = errors.New("no watch left")
-
-// instead adds to a limit what is done instead.
-func (w *Watcher) instead(err error) error {
-	var limit *LimitError
-	if errors.As(err, &limit) {
-		limit.Polled = w.poll
-	}
-	return err
+// poller looks at what inotify does not report: directories without an inotify
+// watch, and what symbolic links lead to. A poll goes on in pieces, so that events are
+// handled meanwhile.
+type poller struct {
+	tree         *tree
+	tick         *time.Timer   // of the next poll
+	ticks        bool          // tick is set
+	looking      []look        // what is left of a poll
+	retry        bool          // a directory that was refused may be entered now
+	took, before time.Duration // of the last poll, and of the one before
 }
 
-// schedule sets the time of the next poll, if there is something to poll.
-func (w *Watcher) schedule() {
-	if !w.ticks && !w.vanished && len(w.looking) == 0 && (w.polled > 0 || len(w.links) > 0) {
-		// One that was long only because the machine was busy does not count.
-		w.tick.Reset(max(pollEvery, pollRest*min(w.took, w.before)))
-		w.ticks = true
-	}
-}
-
-// look is something to look at again: a polled directory, or a link.
+// look is something to look at: a polled directory, or a link.
 type look struct {
 	rel  string
 	link bool
 }
 
-// pollAll begins to look at all that the kernel does not tell about. It goes on in
-// pieces, so that events are handled meanwhile.
-func (w *Watcher) pollAll() {
-	began := time.Now()
-	if !w.rootIsThere() {
-		w.vanish()
-		return
+func newPoller(t *tree) *poller { return &poller{tree: t, tick: stoppedTimer()} }
+
+// schedule sets the time of the next poll, if there is something to poll.
+func (p *poller) schedule() {
+	t := p.tree
+	if t.vanished {
+		p.looking = nil
 	}
-	if w.polled > 0 {
-		polled := slices.DeleteFunc(slices.Sorted(maps.Keys(w.dirs)), func(rel string) bool { return !w.dirs[rel].polled })
-		w.promote(polled)
-		for _, rel := range polled {
-			w.looking = append(w.looking, look{rel, false})
-		}
+	if !p.ticks && !t.vanished && len(p.looking) == 0 && (t.dirs.polled > 0 || len(t.links) > 0) {
+		// One that was long only because the machine was busy does not count.
+		p.tick.Reset(max(pollEvery, pollRest*min(p.took, p.before)))
+		p.ticks = true
 	}
-	clear(w.kernels) // a device number can stand for another file system by now
-	for _, rel := range slices.Sorted(maps.Keys(w.links)) {
-		w.looking = append(w.looking, look{rel, true})
-	}
-	w.retry, w.freed = w.freed, false
-	w.before, w.took = w.took, time.Since(began)
-	w.pollMore()
 }
 
-// pollMore goes on with a poll for a while.
-func (w *Watcher) pollMore() {
+// begin begins a poll.
+func (p *poller) begin() {
+	p.ticks = false
 	began := time.Now()
-	for len(w.looking) > 0 && time.Since(began) < sliceTime && !w.stopping() {
-		l := w.looking[0]
-		w.looking = w.looking[1:]
+	t := p.tree
+	if !t.rootIsThere() {
+		t.vanish()
+		return
+	}
+	if t.dirs.polled > 0 {
+		var dirs []*directory
+		for _, rel := range t.dirs.sorted() {
+			if dir := t.dirs.at[rel]; dir.polled {
+				dirs = append(dirs, dir)
+				p.looking = append(p.looking, look{rel, false})
+			}
+		}
+		t.source.promote(dirs, t.dirs.promoted)
+	}
+	clear(t.kernels) // a device number can stand for another file system by now
+	for _, rel := range slices.Sorted(maps.Keys(t.links)) {
+		p.looking = append(p.looking, look{rel, true})
+	}
+	p.retry, t.tours.freed = t.tours.freed, false
+	p.before, p.took = p.took, time.Since(began)
+	p.proceed()
+}
+
+// proceed goes on with a poll for a while.
+func (p *poller) proceed() {
+	began := time.Now()
+	for len(p.looking) > 0 && time.Since(began) < sliceTime && !p.tree.stopping() {
+		l := p.looking[0]
+		p.looking = p.looking[1:]
 		if l.link {
-			w.pollLink(l.rel, w.retry)
-		} else if dir := w.dirs[l.rel]; dir != nil { // also one that has just got a watch
-			w.pollDir(l.rel, dir)
+			p.link(l.rel)
+		} else if dir := p.tree.dirs.at[l.rel]; dir != nil { // also one that has just got a watch
+			p.directory(l.rel, dir)
 		}
 	}
-	w.took += time.Since(began)
+	p.took += time.Since(began)
 }
 
-// promote gives polled directories an inotify watch, as far as the kernel has
-// some again.
-func (w *Watcher) promote(polled []string) {
-	if w.inotify == nil {
-		return
-	}
-	for _, rel := range polled {
-		dir := w.dirs[rel]
-		if !dir.polled {
-			continue // by another path
-		}
-		if err := w.inotify.Add(dir.real); errors.Is(err, syscall.ENOSPC) {
-			return
-		} else if err != nil {
-			continue // gone, or not readable
-		}
-		for _, other := range w.byReal[dir.real] {
-			w.dirs[other].polled = false
-			w.polled--
-		}
-	}
-	w.limited = false
-}
-
-// pollDir compares a directory with what is known of it.
-func (w *Watcher) pollDir(rel string, dir *directory) {
+// directory compares a directory with what is known of it.
+func (p *poller) directory(rel string, dir *directory) {
+	t := p.tree
 	info, err := os.Lstat(dir.real)
 	if err != nil || !info.IsDir() {
-		w.drop(rel, true)
+		t.drop(rel, true)
 		return
 	}
-	if rules := w.rulesTime(dir); rules != dir.rules {
+	if rules := rulesTime(dir); rules != dir.rules {
 		dir.rules = rules
-		w.rulesChanged, w.stirred = true, true
+		t.batch.changeRules()
 	}
 	seen := make(map[string]bool, len(dir.files))
-	whole := w.each(rel, func(e fs.DirEntry) bool {
+	whole := t.each(dir, func(e fs.DirEntry) bool {
 		child := path.Join(rel, e.Name())
-		if w.isDir(dir, child, e) {
-			w.enter(dir, child)
+		if t.isDir(dir, child, e) {
+			t.enter(dir, child)
 			return true
 		}
-		if !isFile(e.Type()) || !w.countsIn(child, dir) {
+		if !isFile(e.Type()) || !t.rules.counts(child, dir.ignored) {
 			return true
 		}
 		info, err := e.Info()
@@ -139,7 +124,7 @@ func (w *Watcher) pollDir(rel string, dir *directory) {
 		seen[e.Name()] = true
 		if !known || now != before {
 			dir.files[e.Name()] = now
-			w.mark(child, known)
+			t.batch.mark(child, known)
 		}
 		return true
 	})
@@ -149,16 +134,41 @@ func (w *Watcher) pollDir(rel string, dir *directory) {
 	for name := range dir.files {
 		if !seen[name] {
 			delete(dir.files, name)
-			w.mark(path.Join(rel, name), true)
+			t.batch.mark(path.Join(rel, name), true)
 		}
 	}
 }
 
-// rulesTime returns when the .gitignore of dir was changed last; 0 if it has none.
-func (w *Watcher) rulesTime(dir *directory) int64 {
-	info, err := os.Lstat(filepath.Join(dir.real, ".gitignore"))
-	if err != nil {
-		return 0
+// link looks at what the link rel leads to now.
+func (p *poller) link(rel string) {
+	t := p.tree
+	before, known := t.links[rel]
+	if !known {
+		return
 	}
-	return info.ModTime().UnixNano()
+	parent := t.dirs.at[path.Dir(rel)]
+	if parent == nil {
+		t.forgetLink(rel)
+		return
+	}
+	now := t.kernels.target(filepath.Join(parent.real, path.Base(rel)))
+	if now == before {
+		if now.dir && p.retry {
+			t.enter(parent, rel)
+		}
+		return
+	}
+	t.links[rel] = now
+	if before.dir || now.dir {
+		delete(t.tours.refused, rel)
+		t.drop(rel, true)
+		if now.dir {
+			t.enter(parent, rel)
+		}
+		return
+	}
+	if t.rules.counts(rel, parent.ignored) {
+		_, was := parent.files[path.Base(rel)]
+		t.batch.mark(rel, was)
+	}
 }

@@ -11,9 +11,9 @@ import (
 // large new directory. More count as an overflow, as in the kernel's queue.
 const maxQueued = 1 << 16
 
-// pump always reads what fsnotify has to say. fsnotify sends some errors
-// while it holds the lock that Add and Remove need, so that whoever calls
-// those must not be the one who reads.
+// pump always reads the channels of fsnotify, in a goroutine of its own: fsnotify sends
+// some errors while it holds the lock that Add and Remove need, so that the goroutine
+// that calls these cannot be the one that reads.
 type pump struct {
 	ready chan struct{} // has a value when there is something to take
 	done  sync.WaitGroup

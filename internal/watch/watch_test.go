@@ -228,7 +228,7 @@ func TestIgnored(t *testing.T) {
 	}
 	expect(t, w, root, "sub/ok")
 	w.Close()
-	for rel := range w.dirs { // the goroutine has ended
+	for rel := range w.tree.dirs.at { // the goroutine has ended
 		if rel != "." && rel != "sub" && !strings.HasPrefix(rel, "vendored") {
 			t.Errorf("the ignored directory %s was watched", rel)
 		}
@@ -296,9 +296,9 @@ func TestSlowReader(t *testing.T) {
 }
 
 func (w *Watcher) pumpIsBusy() bool {
-	w.pump.mu.Lock()
-	defer w.pump.mu.Unlock()
-	return len(w.pump.events) > 0
+	w.source.pump.mu.Lock()
+	defer w.source.pump.mu.Unlock()
+	return len(w.source.pump.events) > 0
 }
 
 func TestTooMany(t *testing.T) {
@@ -331,9 +331,9 @@ func TestOverflow(t *testing.T) {
 	root := t.TempDir()
 	write(t, filepath.Join(root, "a.py"), "1")
 	w := start(t, root)
-	w.pump.mu.Lock()
-	w.pump.overflow = true
-	w.pump.mu.Unlock()
+	w.source.pump.mu.Lock()
+	w.source.pump.overflow = true
+	w.source.pump.mu.Unlock()
 	write(t, filepath.Join(root, "a.py"), "2") // wakes the loop
 	select {
 	case err := <-w.Err():
@@ -483,11 +483,11 @@ func TestLimit(t *testing.T) {
 	for end := time.Now().Add(deadline); ; {
 		write(t, filepath.Join(root, "a/b/c/d.py"), time.Now().String())
 		await(t, w, "a/b/c/d.py")
-		if len(w.inotify.WatchList()) == 5 {
+		if len(w.source.inotify.WatchList()) == 5 {
 			break
 		}
 		if time.Now().After(end) {
-			t.Fatalf("watches %q", w.inotify.WatchList())
+			t.Fatalf("watches %q", w.source.inotify.WatchList())
 		}
 	}
 	expect(t, w, root)

@@ -111,7 +111,7 @@ var (
 		return re
 	})
 	reNumber = compiled(`(?i)(?:\b(?:errno|returned error|os error|socket ?error|error code|winerror|errcode|code|exception|err)\b['"]?\s*[:=(]?\s*-?(\d{1,5})\b|\((\d{1,5})(?::[^)]*)?\)|\((\d{1,2})(?: "[^)]*)?\)\s*$)`)
-	// A port or an address that somebody else has, in the words of programs.
+	// A port or an address that another socket has, in the words of programs.
 	reTaken = compiled(`(?i)\b(?:(?:is|was|are|seems to be|appears to be|be)\s+(?:already |currently )*(?:in use|used|being used|taken|occupied|allocated|bound|busy)|already (?:in use|used|bound|taken|occupied)|in use by)\b` +
 		`|\b(?:already|another \w+(?: \w+){0,3} is|another \w+ already|something is|something else is|instance) (?:already )?(?:running|listening|bound|serving) (?:on|at|to)\b|\bnot free\b|\bport\(s\) already bound\b|\(in use\)|\banother (?:process|program|application|server|instance) (?:is )?(?:already )?(?:using|on) (?:the |this )?port\b`)
 	// socat, where the file of a Unix socket is in the way.

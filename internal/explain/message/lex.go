@@ -3,11 +3,9 @@ package message
 import (
 	"net/netip"
 	"regexp"
-	"strconv"
 	"strings"
 
 	"lodge/internal/loopback"
-	"lodge/internal/target"
 )
 
 // kind is what a token is.
@@ -47,21 +45,6 @@ type host struct {
 	unix  string
 }
 
-// lexer cuts a message into tokens.
-type lexer struct {
-	text   string
-	at     int
-	tokens []token
-}
-
-func lex(text string) []token {
-	l := &lexer{text: text}
-	for l.at < len(l.text) {
-		l.next()
-	}
-	return l.tokens
-}
-
 var (
 	reWord = compiled(`^[\pL\d_](?:[\pL\d_.-]*[\pL\d_-])?(?:::[\pL_][\pL\d_]*)*`)
 	reTime = compiled(`^(?:\d{4}[-/]\d\d?[-/]\d\d?(?:[T ]\d\d:\d\d(?::\d\d)?)?|\d\d?/\w{3}/\d{4}(?::\d\d:\d\d:\d\d)?|\d\d?[-.]\w{2,3}[-.]\d{4}|\d\d?:\d\d(?::\d\d)?)(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?`)
@@ -96,6 +79,23 @@ var (
 	rePort = compiled(`^(?i:ports?(?:[ _-]?number)?|httpport|serverport|пор(?:т|ту|те)|puerto|porta|порт|端口|ポート)["'` + "`" + `]?\s{0,2}(?:(?:[:=#]|is|number|=>|Some\()\s{0,2})*["'` + "`" + `(]?\s{0,2}(\d{1,5})(?:/(tcp|udp))?\b`)
 )
 
+// lexer cuts a message into tokens: it finds out by the next character which forms
+// there can be, and tries them.
+type lexer struct {
+	*scanner
+	addresses addressForms
+	paths     pathForms
+}
+
+func lex(text string) []token {
+	s := &scanner{text: text}
+	l := lexer{scanner: s, addresses: addressForms{s}, paths: pathForms{s}}
+	for l.at < len(l.text) {
+		l.next()
+	}
+	return l.tokens
+}
+
 // next takes the next token.
 func (l *lexer) next() {
 	rest := l.text[l.at:]
@@ -103,7 +103,7 @@ func (l *lexer) next() {
 	switch {
 	case c == ' ' || c == '\t':
 		l.at++
-	case l.service(rest), l.form(rest):
+	case l.addresses.service(rest), l.addresses.form(rest):
 	case c == '\n':
 		l.take(newline, 1)
 	case isLetter(c) || c >= 0x80 || c == '_':
@@ -115,51 +115,11 @@ func (l *lexer) next() {
 	}
 }
 
-// take adds a token of n bytes.
-func (l *lexer) take(k kind, n int) *token {
-	l.tokens = append(l.tokens, token{kind: k, start: l.at, end: l.at + n, text: l.text[l.at : l.at+n]})
-	l.at += n
-	return &l.tokens[len(l.tokens)-1]
-}
-
-// takeHost adds an address, if it is one; empty is any.
-func (l *lexer) takeHost(n int, name, port, proto string) bool {
-	h, ok := hostOf(name, port)
-	if !ok {
-		return false
-	}
-	h.protocol = loopback.Protocol(strings.ToLower(proto))
-	l.take(address, n).host = h
-	return true
-}
-
-// hostOf reads a host, which may be empty, and a port, which may be.
-func hostOf(name, port string) (host, bool) {
-	var h host
-	if port != "" {
-		n, err := target.Port(port)
-		if err != nil {
-			return h, false
-		}
-		h.port, h.hasPort = n, true
-	}
-	switch strings.ToLower(name) {
-	case "", "*", "any", "null", "undefined", "none", "nil":
-		return h, h.hasPort
-	}
-	if ip, err := netip.ParseAddr(name); err == nil {
-		h.ip = ip
-		return h, true
-	}
-	h.name = strings.ToLower(strings.Trim(name, "."))
-	return h, target.ValidName(h.name)
-}
-
 func (l *lexer) letters(rest string) {
 	if m := reOracle().FindStringSubmatch(rest); m != nil && l.takeHost(len(m[0]), m[1], m[2], "") {
 		return
 	}
-	if l.url(rest) {
+	if l.paths.url(rest) {
 		return
 	}
 	if m := rePrefix().FindStringSubmatch(rest); m != nil && l.prefixed(rest, m) {
@@ -178,27 +138,41 @@ func (l *lexer) letters(rest string) {
 	}
 	if strings.HasPrefix(rest, "unix:") && len(rest) > 6 && !isBlank(rest[5]) {
 		l.at += 5
-		l.file(l.text[l.at:])
+		l.paths.file(l.text[l.at:])
 		return
 	}
-	if l.colons(rest) {
+	if l.addresses.colons(rest) {
 		return
 	}
-	if m := reJava().FindStringSubmatch(rest); m != nil && m[1] != "" && l.java(m) {
+	if m := reJava().FindStringSubmatch(rest); m != nil && m[1] != "" && l.addresses.java(m) {
 		return
 	}
 	l.word(rest)
 }
 
-// takePort adds a port that a word announces.
-func (l *lexer) takePort(n int, port, proto string) {
-	h, ok := hostOf("", port)
-	if !ok || h.port == 0 {
-		l.take(word, n)
-		return
+// prefixed takes what follows "ipv4:", "TCP:" and similar prefixes; m is a match of rePrefix.
+func (l *lexer) prefixed(rest string, m []string) bool {
+	proto := strings.ToLower(m[1][:3])
+	tail := rest[len(m[0]):]
+	if proto == "ipv" {
+		proto = ""
+		if p := rePercent().FindStringSubmatch(tail); p != nil {
+			return l.takeHost(len(m[0])+len(p[0]), p[1], p[2], "")
+		}
 	}
-	h.protocol = loopback.Protocol(proto)
-	l.take(portWords, n).host = h
+	if tail == "" || isBlank(tail[0]) {
+		return false
+	}
+	if d := reHostWd().FindStringSubmatch(tail); d != nil && !strings.HasPrefix(tail[len(d[0]):], ".") && !strings.HasPrefix(tail[len(d[0]):], ":") {
+		return l.takeHost(len(m[0])+len(d[0]), "", d[1], proto)
+	}
+	before := len(l.tokens)
+	l.at += len(m[0])
+	l.next()
+	if len(l.tokens) > before && l.tokens[before].kind == address {
+		l.tokens[before].host.protocol = loopback.Protocol(proto)
+	}
+	return true
 }
 
 // unit reports whether what follows makes a number something else than a port.
@@ -265,10 +239,10 @@ func notHost(s string) bool {
 }
 
 func (l *lexer) digits(rest string) {
-	if m := reArrow().FindStringSubmatch(rest); m != nil && l.arrow(m) {
+	if m := reArrow().FindStringSubmatch(rest); m != nil && l.addresses.arrow(m) {
 		return
 	}
-	if l.colons(rest) {
+	if l.addresses.colons(rest) {
 		return
 	}
 	if m := reTime().FindString(rest); m != "" && !(len(m) < len(rest) && (isDigit(rest[len(m)]) || rest[len(m)] == ':' || rest[len(m)] == '.' && strings.Count(m, ".") > 0)) {
@@ -278,7 +252,7 @@ func (l *lexer) digits(rest string) {
 	if m := reMapping().FindStringSubmatch(rest); m != nil && l.takeHost(len(m[0]), m[1], m[2], m[3]) {
 		return
 	}
-	if m := reJava().FindStringSubmatch(rest); m != nil && m[1] != "" && l.java(m) {
+	if m := reJava().FindStringSubmatch(rest); m != nil && m[1] != "" && l.addresses.java(m) {
 		return
 	}
 	if m := reFour().FindStringSubmatch(rest); m != nil {
@@ -307,7 +281,7 @@ func (l *lexer) sign(rest string) {
 	match := func(re func() *regexp.Regexp) []string { return re().FindStringSubmatch(rest) }
 	switch rest[0] {
 	case '[':
-		if m := match(reArrow); m != nil && l.arrow(m) {
+		if m := match(reArrow); m != nil && l.addresses.arrow(m) {
 			return
 		}
 		if m := match(reBracket); m != nil && l.takeHost(len(m[0]), m[1], m[2], "") {
@@ -317,7 +291,7 @@ func (l *lexer) sign(rest string) {
 			return
 		}
 	case ':', '*':
-		if l.before(" \t\n\"'`(=[{,/<*") && rest[0] == ':' && l.colons(rest) {
+		if l.before(" \t\n\"'`(=[{,/<*") && rest[0] == ':' && l.addresses.colons(rest) {
 			return
 		}
 		if m := match(reAny); m != nil && l.before(" \t\n\"'`(=[{<") && !l.behindKey() && l.takeHost(len(m[0]), "", m[1], "") {
@@ -336,7 +310,7 @@ func (l *lexer) sign(rest string) {
 			return
 		}
 	case '{':
-		if l.erlang(rest) {
+		if l.addresses.erlang(rest) {
 			return
 		}
 		if m := match(reTuple); m != nil && l.takeHost(len(m[0]), m[1], m[2], "") {
@@ -346,154 +320,25 @@ func (l *lexer) sign(rest string) {
 		if m := match(reDevTCP); m != nil && l.takeHost(len(m[0]), m[2], m[3], m[1]) {
 			return
 		}
-		if m := match(reJava); m != nil && m[1] == "" && l.java(m) {
+		if m := match(reJava); m != nil && m[1] == "" && l.addresses.java(m) {
 			return
 		}
 		if l.before(" \t\n\"'`(=[{,:<@") {
-			l.file(rest)
+			l.paths.file(rest)
 			return
 		}
 	case '@': // unix @abstract
 		if n := len(l.tokens); n > 0 && l.before(" \"'") && strings.HasPrefix(strings.ToLower(l.tokens[n-1].text), "unix") && len(rest) > 1 && !isBlank(rest[1]) {
-			l.file(rest)
+			l.paths.file(rest)
 			return
 		}
 	case '.':
 		if strings.HasPrefix(rest, "./") || strings.HasPrefix(rest, "../") {
-			l.file(rest)
+			l.paths.file(rest)
 			return
 		}
 	}
 	l.take(punct, 1)
-}
-
-// before reports whether the token begins the text or follows one of a set of
-// characters.
-func (l *lexer) before(set string) bool {
-	return l.at == 0 || strings.IndexByte(set, l.text[l.at-1]) >= 0
-}
-
-// behindKey reports whether a quote that ends a key stands before: "code":9001.
-func (l *lexer) behindKey() bool {
-	return l.at > 1 && strings.IndexByte("\"'`", l.text[l.at-1]) >= 0 && (isLetter(l.text[l.at-2]) || isDigit(l.text[l.at-2]) || l.text[l.at-2] == '_')
-}
-
-func (l *lexer) arrow(m []string) bool {
-	read := func(s string) (netip.AddrPort, bool) {
-		if a, err := netip.ParseAddrPort(s); err == nil {
-			return a, true
-		}
-		ip, port, ok := target.Unbracketed(s)
-		return netip.AddrPortFrom(ip, port), ok
-	}
-	local, ok := read(m[1])
-	remote, ok2 := read(m[2])
-	if !ok || !ok2 {
-		return false
-	}
-	t := l.take(address, len(m[0]))
-	if remote.Port() == 0 { // Docker: what is exposed -> nothing
-		local, remote = netip.AddrPort{}, local
-	}
-	t.host = host{ip: remote.Addr(), port: remote.Port(), hasPort: true, local: local}
-	return true
-}
-
-// colons takes an IPv6 address without brackets, with or without a port.
-func (l *lexer) colons(rest string) bool {
-	m := reColons().FindString(rest)
-	if strings.Count(m, ":") < 2 || !strings.ContainsAny(m, "0123456789") && strings.Trim(m, ":") != "" {
-		return false
-	}
-	if end := len(m); end < len(rest) && (isLetter(rest[end]) || rest[end] == '_' || isDigit(rest[end])) {
-		return false
-	}
-	if l.at > 0 && (isLetter(l.text[l.at-1]) || isDigit(l.text[l.at-1])) {
-		return false
-	}
-	for _, s := range []string{m, strings.TrimSuffix(m, ":")} {
-		if ip, port, ok := target.Unbracketed(s); ok {
-			l.take(address, len(s)).host = host{ip: ip, port: port, hasPort: true}
-			return true
-		}
-		ip, err := netip.ParseAddr(s)
-		if i := strings.LastIndexByte(s, ':'); i > 0 && (err != nil || l.afterErrno()) {
-			// Node writes every IPv6 address and its port with one colon between.
-			if head, err2 := netip.ParseAddr(s[:i]); err2 == nil {
-				if port, err2 := target.Port(s[i+1:]); err2 == nil {
-					l.take(address, len(s)).host = host{ip: head, port: port, hasPort: true}
-					return true
-				}
-			}
-		}
-		if err == nil && (len(s) > 2 || l.before(" \t\n\"'`(=[{,")) {
-			l.take(address, len(s)).host = host{ip: ip}
-			return true
-		}
-	}
-	return false
-}
-
-// afterErrno reports whether the last word is the name of an error, such as
-// ECONNREFUSED, or the end of its text.
-func (l *lexer) afterErrno() bool {
-	if len(l.tokens) == 0 {
-		return false
-	}
-	t := l.tokens[len(l.tokens)-1].text
-	return len(t) > 4 && t[0] == 'E' && strings.ToUpper(t) == t || t == "use" || t == "denied"
-}
-
-func (l *lexer) java(m []string) bool {
-	name, ip, port := m[1], m[2], m[3]
-	if ip != "" {
-		a, err := netip.ParseAddr(ip)
-		if err != nil {
-			// 0:0:0:0:0:0:0:0:8080 has its port in it.
-			i := strings.LastIndexByte(ip, ':')
-			if i < 0 || port != "" {
-				return false
-			}
-			if a, err = netip.ParseAddr(ip[:i]); err != nil {
-				return false
-			}
-			ip, port = ip[:i], ip[i+1:]
-		}
-		if !strings.ContainsAny(ip, ".:") || !a.IsValid() {
-			return false
-		}
-	}
-	h, ok := hostOf(ip, port)
-	if ip == "" {
-		h, ok = hostOf(name, port)
-	}
-	if !ok {
-		return false
-	}
-	if _, err := netip.ParseAddr(name); err != nil && target.ValidName(name) {
-		h.name = strings.ToLower(name)
-	}
-	l.take(address, len(m[0])).host = h
-	return true
-}
-
-func (l *lexer) erlang(rest string) bool {
-	if m := reErlang4().FindStringSubmatch(rest); m != nil {
-		return l.takeHost(len(m[0]), strings.Join(m[1:5], "."), m[5], "")
-	}
-	m := reErlang6().FindStringSubmatch(rest)
-	if m == nil {
-		return false
-	}
-	var groups []string
-	for g := range strings.SplitSeq(m[1], ",") {
-		n, err := strconv.ParseUint(strings.TrimSpace(g), 10, 16)
-		if err != nil {
-			return false
-		}
-		groups = append(groups, strconv.FormatUint(n, 16))
-	}
-	return l.takeHost(len(m[0]), strings.Join(groups, ":"), m[2], "")
 }
 
 func isBlank(c byte) bool { return c == ' ' || c == '\t' || c == '\n' }

@@ -1,8 +1,14 @@
 package message
 
-import "strings"
+import (
+	"strconv"
+	"strings"
+
+	"lodge/internal/target"
+)
 
 var (
+	reService = compiled(`^(?:localhost|\d{1,3}(?:\.\d{1,3}){3}|\[[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*\]|\*):([a-z][a-z0-9-]*[a-z0-9])\b`)
 	// qemu: hostfwd=tcp::2222-:22, what listens here and where it leads.
 	reHostFwd = compiled(`^(tcp|udp):(\d{1,3}(?:\.\d{1,3}){3})?:(\d{1,5})-(?:\d{1,3}(?:\.\d{1,3}){3})?:\d{1,5}\b`)
 	// OpenVPN: [AF_INET][undef]:1194, [AF_INET6]::1:1194.
@@ -20,48 +26,48 @@ var (
 	reTimes  = compiled(`^ (?:times|attempts|addresses|ports)\b`)
 )
 
-// form takes an address in one of the forms that single programs have.
-func (l *lexer) form(rest string) bool {
-	if m := reAt().FindStringSubmatch(rest); m != nil && l.before(" \t\n\"'`(=[<") && l.takeHost(len(m[0]), m[1], m[2], "") {
+// form takes an address in a form that only one program writes.
+func (f addressForms) form(rest string) bool {
+	if m := reAt().FindStringSubmatch(rest); m != nil && f.before(" \t\n\"'`(=[<") && f.takeHost(len(m[0]), m[1], m[2], "") {
 		return true
 	}
 	switch c := rest[0]; {
-	case isLetter(c) && (l.at == 0 || !isLetter(l.text[l.at-1])):
+	case isLetter(c) && (f.at == 0 || !isLetter(f.text[f.at-1])):
 		if m := reHostFwd().FindStringSubmatch(rest); m != nil {
-			return l.takeHost(len(m[0]), m[2], m[3], m[1])
+			return f.takeHost(len(m[0]), m[2], m[3], m[1])
 		}
 		if m := reDotNet().FindStringSubmatch(rest); m != nil {
-			return l.takeHost(len(m[0]), strings.Trim(m[1], "[]"), m[2], "")
+			return f.takeHost(len(m[0]), strings.Trim(m[1], "[]"), m[2], "")
 		}
 		if m := rePortWord().FindStringSubmatch(rest); m != nil && !reTimes().MatchString(rest[len(m[0]):]) {
-			l.takePort(len(m[0]), m[1]+m[2], "")
+			f.takePort(len(m[0]), m[1]+m[2], "")
 			return true
 		}
-		if m := reRemote().FindStringSubmatch(rest); m != nil && strings.Contains(l.text[max(0, l.at-200):l.at], "localPort: ") {
-			l.takePort(len(m[0]), m[1], "")
+		if m := reRemote().FindStringSubmatch(rest); m != nil && strings.Contains(f.text[max(0, f.at-200):f.at], "localPort: ") {
+			f.takePort(len(m[0]), m[1], "")
 			return true
 		}
 		if s := "UNKNOWN port 65535"; strings.HasPrefix(rest, s) { // ssh, behind a ProxyCommand
-			l.take(noise, len(s))
+			f.take(noise, len(s))
 			return true
 		}
 	case c == '[':
 		if m := reMapping6().FindStringSubmatch(rest); m != nil {
-			return l.takeHost(len(m[0]), m[1], m[2], m[3])
+			return f.takeHost(len(m[0]), m[1], m[2], m[3])
 		}
 		m := reFamily().FindStringSubmatch(rest)
 		if m == nil {
 			return false
 		}
 		if m[1] != "" {
-			return l.takeHost(len(m[0]), "", m[1], "")
+			return f.takeHost(len(m[0]), "", m[1], "")
 		}
-		l.take(noise, len(m[0]))
-		l.colons(l.text[l.at:])
+		f.take(noise, len(m[0]))
+		f.colons(f.text[f.at:])
 		return true
-	case c == ':' && strings.HasPrefix(rest, ":: caused by"), c == ':' && strings.HasSuffix(l.text[:l.at], "caused by "):
+	case c == ':' && strings.HasPrefix(rest, ":: caused by"), c == ':' && strings.HasSuffix(f.text[:f.at], "caused by "):
 		if strings.HasPrefix(rest, ":: ") { // MongoDB: what stands between an error and its cause
-			l.take(noise, 2)
+			f.take(noise, 2)
 			return true
 		}
 	}
@@ -85,4 +91,19 @@ func (g *grammar) pair(i int) (*token, bool) {
 		return nil, false
 	}
 	return &g.tokens[i+2], true
+}
+
+// service takes an address whose port is written as a service's name, as lsof,
+// ss and telnet do: localhost:http.
+func (f addressForms) service(rest string) bool {
+	if !f.before(" \t\n\"'`(=<,>/@") {
+		return false
+	}
+	m := reService().FindStringSubmatch(rest)
+	if m == nil {
+		return false
+	}
+	port, ok := target.ServicePort(m[1])
+	name := strings.Trim(m[0][:len(m[0])-len(m[1])-1], "[]")
+	return ok && f.takeHost(len(m[0]), name, strconv.Itoa(int(port)), "")
 }

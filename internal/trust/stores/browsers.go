@@ -6,11 +6,17 @@ import (
 	"strings"
 )
 
-// databases finds the NSS databases of the user: those that Chromium and its
-// kin share, and one in each profile of Firefox and its kin; of programs from
-// packages, snaps and flatpaks.
-func (m *Machine) databases() []database {
-	if m.Home == "" {
+// browsers finds the NSS databases of a user's browsers.
+type browsers struct {
+	home                 string // "" is none
+	dataHome, configHome string // XDG_DATA_HOME and XDG_CONFIG_HOME; relative ones are the default
+}
+
+// databases returns the NSS databases of the user: those that Chromium and browsers made
+// of it share, and one in each profile of Firefox and browsers made of it; of programs
+// from packages, snaps and flatpaks.
+func (b browsers) databases() []database {
+	if b.home == "" {
 		return nil
 	}
 	var all []database
@@ -26,12 +32,12 @@ func (m *Machine) databases() []database {
 		}
 	}
 	in := func(parts ...string) []string {
-		paths, _ := filepath.Glob(filepath.Join(append([]string{escape(m.Home)}, parts...)...))
+		paths, _ := filepath.Glob(filepath.Join(append([]string{escape(b.home)}, parts...)...))
 		return paths
 	}
 	// nsssysinit.c of NSS: ~/.pki/nssdb, and where that is not there the XDG
 	// directory. Chromium took ~/.pki alone for long, and does the same by now.
-	add("Chromium", m.shared()...)
+	add("Chromium", b.shared()...)
 	for _, snap := range []string{"current", "common"} {
 		add("Chromium (snap)", in("snap/*", snap, ".pki/nssdb")...)
 		add("Chromium (snap)", in("snap/*", snap, ".local/share/pki/nssdb")...)
@@ -43,10 +49,10 @@ func (m *Machine) databases() []database {
 		app   string
 		roots []string
 	}{
-		{"Firefox", append(in(".mozilla/firefox"), filepath.Join(m.configHome(), "mozilla/firefox"))}, // the second from Firefox 147 on
+		{"Firefox", append(in(".mozilla/firefox"), filepath.Join(b.config(), "mozilla/firefox"))}, // the second from Firefox 147 on
 		{"Firefox (snap)", append(in("snap/firefox/common/.mozilla/firefox"), in("snap/firefox/common/.config/mozilla/firefox")...)},
 		{"Firefox (flatpak)", append(in(".var/app/org.mozilla.firefox/.mozilla/firefox"), in(".var/app/org.mozilla.firefox/config/mozilla/firefox")...)},
-		{"LibreWolf", slices.Concat(in(".librewolf"), in(".var/app/io.gitlab.librewolf-community/.librewolf"), []string{filepath.Join(m.configHome(), "librewolf/librewolf")})},
+		{"LibreWolf", slices.Concat(in(".librewolf"), in(".var/app/io.gitlab.librewolf-community/.librewolf"), []string{filepath.Join(b.config(), "librewolf/librewolf")})},
 		{"Waterfox", in(".waterfox")},
 	} {
 		for _, root := range f.roots {
@@ -60,39 +66,40 @@ func (m *Machine) databases() []database {
 	return all
 }
 
-// shared returns where Chromium and its kin look for the user's database.
-func (m *Machine) shared() []string {
-	data := m.DataHome
+// shared returns where Chromium and browsers made of it look for the user's database.
+func (b browsers) shared() []string {
+	data := b.dataHome
 	if !filepath.IsAbs(data) {
-		data = filepath.Join(m.Home, ".local/share")
+		data = filepath.Join(b.home, ".local/share")
 	}
-	return []string{filepath.Join(m.Home, ".pki/nssdb"), filepath.Join(data, "pki/nssdb")}
+	return []string{filepath.Join(b.home, ".pki/nssdb"), filepath.Join(data, "pki/nssdb")}
 }
 
-func (m *Machine) configHome() string {
-	if filepath.IsAbs(m.ConfigHome) {
-		return m.ConfigHome
+// config returns the directory of configurations.
+func (b browsers) config() string {
+	if filepath.IsAbs(b.configHome) {
+		return b.configHome
 	}
-	return filepath.Join(m.Home, ".config")
+	return filepath.Join(b.home, ".config")
 }
 
-// missingDatabase returns the database that Chromium would look for first, where
-// Chromium is installed and has none. Where there is one in the XDG directory,
-// that must stay the only one: the other would hide it.
-func (m *Machine) missingDatabase(dbs []database) (database, bool) {
-	if m.Home == "" {
+// missingDatabase returns the database that Chromium would look for first, if
+// Chromium is installed and has none. If there is one in the XDG directory, that must
+// stay the only one: the other would hide it.
+func (b browsers) missingDatabase(p programs) (database, bool) {
+	if b.home == "" {
 		return database{}, false
 	}
-	for _, path := range m.shared() {
+	for _, path := range b.shared() {
 		if exists(path) {
 			return database{}, false
 		}
 	}
-	if m.find("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "google-chrome-beta", "google-chrome-unstable",
+	if p.find("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "google-chrome-beta", "google-chrome-unstable",
 		"brave-browser", "microsoft-edge", "vivaldi", "opera") == "" {
 		return database{}, false
 	}
-	return database{m.shared()[0], "Chromium"}, true
+	return database{b.shared()[0], "Chromium"}, true
 }
 
 // profiles returns the directories of a Firefox root's profiles: those that

@@ -14,7 +14,7 @@ import (
 	"lodge/internal/trust"
 )
 
-// storePassword is what every JDK's cacerts is made with; it keeps nobody out.
+// storePassword is what every JDK's cacerts is made with; it protects nothing.
 const storePassword = "changeit"
 
 // keyStore is a cacerts file, which several Java homes may share.
@@ -30,7 +30,7 @@ func (w *work) java(ctx context.Context) []Result {
 	if w.act == uninstall {
 		for _, path := range w.made.In {
 			if filepath.Base(path) == "cacerts" && exists(path) && !slices.ContainsFunc(all, func(k keyStore) bool { return k.path == path }) {
-				all = append(all, keyStore{path: path, keytool: w.find("keytool")})
+				all = append(all, keyStore{path: path, keytool: w.programs.find("keytool")})
 			}
 		}
 	}
@@ -62,7 +62,7 @@ func (w *work) keyStore(ctx context.Context, k keyStore) Result {
 		return r
 	}
 	keytool := func(args ...string) (string, error) {
-		return w.run(ctx, k.keytool, append(args, "-keystore", k.path, "-storepass", storePassword, "-J-Duser.language=en", "-J-XX:TieredStopAtLevel=1")...)
+		return w.programs.run(ctx, k.keytool, append(args, "-keystore", k.path, "-storepass", storePassword, "-J-Duser.language=en", "-J-XX:TieredStopAtLevel=1")...)
 	}
 	have, others, err := w.aliases(b, keytool)
 	if err != nil {
@@ -177,21 +177,21 @@ func parseKeyStore(out string) []entry {
 // distributions put them, and where SDKMAN, mise, asdf, jEnv and IDEA do.
 func (w *work) keyStores() []keyStore {
 	var homes []string
-	if filepath.IsAbs(w.JavaHome) {
-		homes = append(homes, w.JavaHome)
+	if filepath.IsAbs(w.javaHome) {
+		homes = append(homes, w.javaHome)
 	}
-	if j := w.find("java"); j != "" && w.own() {
+	if j := w.programs.find("java"); j != "" && w.sysRoot.own() {
 		if real, err := filepath.EvalSymlinks(j); err == nil {
 			homes = append(homes, strings.TrimSuffix(filepath.Dir(filepath.Dir(real)), "/jre"))
 		}
 	}
 	for _, pattern := range []string{"/usr/lib/jvm/*", "/usr/lib64/jvm/*", "/usr/java/*", "/opt/java/*", "/opt/jdk*", "/opt/homebrew/opt/openjdk*"} {
-		found, _ := filepath.Glob(filepath.Join(escape(w.below("/")), pattern))
+		found, _ := filepath.Glob(filepath.Join(escape(w.sysRoot.below("/")), pattern))
 		homes = append(homes, found...)
 	}
-	if w.Home != "" {
+	if w.home != "" {
 		for _, pattern := range []string{".sdkman/candidates/java/*", ".jdks/*", ".local/share/mise/installs/java/*", ".asdf/installs/java/*"} {
-			found, _ := filepath.Glob(filepath.Join(escape(w.Home), pattern))
+			found, _ := filepath.Glob(filepath.Join(escape(w.home), pattern))
 			homes = append(homes, found...)
 		}
 	}
@@ -217,7 +217,7 @@ func (w *work) keyStores() []keyStore {
 	}
 	for i := range all {
 		if all[i].keytool == "" {
-			all[i].keytool = w.find("keytool")
+			all[i].keytool = w.programs.find("keytool")
 		}
 	}
 	return all
@@ -231,10 +231,10 @@ func executable(path string) bool {
 // filledBySystem reports whether the system's command writes this key store.
 func (w *work) filledBySystem(path string) bool {
 	switch path {
-	case w.below("/etc/ssl/certs/java/cacerts"):
-		hooks, _ := filepath.Glob(filepath.Join(escape(w.below("/etc/ca-certificates/update.d")), "*"))
+	case w.sysRoot.below("/etc/ssl/certs/java/cacerts"):
+		hooks, _ := filepath.Glob(filepath.Join(escape(w.sysRoot.below("/etc/ca-certificates/update.d")), "*"))
 		return slices.ContainsFunc(hooks, func(h string) bool { return strings.Contains(filepath.Base(h), "keystore") })
-	case w.below("/etc/pki/ca-trust/extracted/java/cacerts"):
+	case w.sysRoot.below("/etc/pki/ca-trust/extracted/java/cacerts"):
 		return true
 	}
 	return false

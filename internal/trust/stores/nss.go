@@ -23,9 +23,9 @@ type database struct {
 // nss works on the databases of Chromium, Firefox and their kin. They are the
 // user's own, so root is never needed.
 func (w *work) nss(ctx context.Context) []Result {
-	dbs := w.databases()
+	dbs := w.browsers.databases()
 	if w.act == install {
-		if db, ok := w.missingDatabase(dbs); ok {
+		if db, ok := w.browsers.missingDatabase(w.programs); ok {
 			dbs = append(dbs, db)
 		}
 	}
@@ -39,7 +39,7 @@ func (w *work) nss(ctx context.Context) []Result {
 	if len(dbs) == 0 {
 		return []Result{{Kind: NSS, Name: "Chromium, Firefox", State: Absent, Reason: "there is no such browser, or it was never started"}}
 	}
-	certutil := w.find("certutil")
+	certutil := w.programs.find("certutil")
 	all := make([]Result, 0, len(dbs))
 	for _, db := range dbs {
 		r := Result{Kind: NSS, Name: db.app, Path: db.dir}
@@ -47,7 +47,7 @@ func (w *work) nss(ctx context.Context) []Result {
 		case certutil == "" && w.act == uninstall && !slices.Contains(w.made.In, db.dir):
 			r.State = Missing
 		case certutil == "":
-			r.State, r.Reason, r.Command = Failed, "certutil is missing", w.packageCommand("libnss3-tools", "nss-tools", "nss", "mozilla-nss-tools")
+			r.State, r.Reason, r.Command = Failed, "certutil is missing", w.programs.packageCommand("libnss3-tools", "nss-tools", "nss", "mozilla-nss-tools")
 		default:
 			w.database(ctx, certutil, db, &r)
 		}
@@ -72,7 +72,7 @@ func (w *work) database(ctx context.Context, certutil string, db database, r *Re
 		return
 	}
 	cert := func(args ...string) (string, error) {
-		return w.run(ctx, certutil, append([]string{"-d", "sql:" + db.dir}, args...)...)
+		return w.programs.run(ctx, certutil, append([]string{"-d", "sql:" + db.dir}, args...)...)
 	}
 	var entries []entry
 	if exists(filepath.Join(db.dir, "cert9.db")) {
@@ -159,8 +159,8 @@ func (w *work) put(db database, have *entry, cert func(...string) (string, error
 
 func databaseFiles() []string { return []string{"cert9.db", "key4.db", "pkcs11.txt"} }
 
-// removeDatabase removes a database that put made, if nobody has put anything
-// else into it.
+// removeDatabase removes a database that put made, if nothing else was
+// put into it.
 func (w *work) removeDatabase(dir string, cert func(...string) (string, error)) bool {
 	if !w.made.has(filepath.Join(dir, "cert9.db")) {
 		return false
@@ -244,18 +244,4 @@ func parseList(out string) []entry {
 func exists(path string) bool {
 	_, err := os.Lstat(path)
 	return err == nil
-}
-
-// packageCommand returns the command that installs a package, by its names on
-// Debian, Fedora, Arch and openSUSE.
-func (m *Machine) packageCommand(debian, fedora, arch, suse string) string {
-	for _, c := range [][2]string{
-		{"apt-get", "sudo apt-get install " + debian}, {"dnf", "sudo dnf install " + fedora},
-		{"pacman", "sudo pacman -S " + arch}, {"zypper", "sudo zypper install " + suse},
-	} {
-		if m.find(c[0]) != "" {
-			return c[1]
-		}
-	}
-	return ""
 }

@@ -76,7 +76,7 @@ func TestWhatNeedsRoot(t *testing.T) {
 	}
 	r.m.SysRoot, r.m.Home = root, home
 	r.debian()
-	cacerts := filepath.Join(r.m.below("/usr/lib/jvm/j 1/lib/security"), "cacerts")
+	cacerts := filepath.Join(sysRoot(r.m.SysRoot).below("/usr/lib/jvm/j 1/lib/security"), "cacerts")
 	r.mkdir(filepath.Dir(cacerts))
 	other := filepath.Join(t.TempDir(), "other.pem")
 	r.write(other, r.another())

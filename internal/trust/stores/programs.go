@@ -18,10 +18,17 @@ import (
 // update-ca-certificates runs openssl and hooks.
 const patience = 2 * time.Minute
 
-// find looks for a program on the search path, and where programs for root
-// are, which the search path of others does not have.
-func (m *Machine) find(names ...string) string {
-	dirs := append(filepath.SplitList(m.Path), "/usr/local/sbin", "/usr/sbin", "/sbin")
+// programs finds the programs that change stores, and runs them.
+type programs struct {
+	path    string   // PATH
+	environ []string // of the programs
+}
+
+// find returns the path of the first of the programs that is there; "" for none. It
+// looks on the search path, and in the directories of programs for root, which the
+// search path of other users does not have.
+func (p programs) find(names ...string) string {
+	dirs := append(filepath.SplitList(p.path), "/usr/local/sbin", "/usr/sbin", "/sbin")
 	for _, name := range names {
 		for _, dir := range dirs {
 			if !filepath.IsAbs(dir) {
@@ -36,13 +43,13 @@ func (m *Machine) find(names ...string) string {
 	return ""
 }
 
-// run runs a program and gives what it wrote to standard output. It has no
-// terminal, so that it cannot ask for a password and wait for ever.
-func (m *Machine) run(ctx context.Context, program string, args ...string) (string, error) {
+// run runs a program and returns its standard output. The program has no terminal, so
+// that it cannot ask for a password and wait for ever.
+func (p programs) run(ctx context.Context, program string, args ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	c := exec.CommandContext(ctx, program, args...)
-	c.Env = append(append([]string{}, m.Environ...), "LC_ALL=C")
+	c.Env = append(append([]string{}, p.environ...), "LC_ALL=C")
 	c.Dir = "/"
 	c.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	c.Cancel = func() error { return syscall.Kill(-c.Process.Pid, syscall.SIGKILL) }
@@ -64,6 +71,20 @@ func (m *Machine) run(ctx context.Context, program string, args ...string) (stri
 		return out.String(), fmt.Errorf("%s: %w", filepath.Base(program), err)
 	}
 	return out.String(), fmt.Errorf("%s: %w: %s", filepath.Base(program), err, said)
+}
+
+// packageCommand returns the command that installs a package, by its names on
+// Debian, Fedora, Arch and openSUSE.
+func (p programs) packageCommand(debian, fedora, arch, suse string) string {
+	for _, c := range [][2]string{
+		{"apt-get", "sudo apt-get install " + debian}, {"dnf", "sudo dnf install " + fedora},
+		{"pacman", "sudo pacman -S " + arch}, {"zypper", "sudo zypper install " + suse},
+	} {
+		if p.find(c[0]) != "" {
+			return c[1]
+		}
+	}
+	return ""
 }
 
 func lastLine(s string) string {
@@ -94,7 +115,7 @@ func replace(path string, b []byte, mode fs.FileMode) error {
 	return nil
 }
 
-// unpath reports what could not be done with which path, once.
+// unpath returns an error with the verb and the path, each once.
 func unpath(verb, path string, err error) error {
 	var pe *fs.PathError
 	var le *os.LinkError
@@ -114,7 +135,7 @@ func ignoreMissing(err error) error {
 	return err
 }
 
-// quote writes a word for a shell.
+// quote returns a word as a shell reads it.
 func quote(s string) string {
 	if s != "" && strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./:@%+=,") == "" {
 		return s
@@ -122,9 +143,8 @@ func quote(s string) string {
 	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
-// mine reports whether this user may change what is in a directory, and says
-// whose it is where the directory is another user's: a file of root's in a
-// user's profile would lock the user out of it.
+// mine returns an error if a directory is another user's: a file of root's in a user's
+// profile would lock the user out of it.
 func mine(dir string) error {
 	fi, err := os.Stat(dir)
 	if err != nil {
@@ -136,11 +156,11 @@ func mine(dir string) error {
 	return nil
 }
 
-// maxRead bounds what is read of a file, in bytes: bundles and key stores of
-// whole systems have a quarter of a megabyte.
+// maxRead bounds what is read of a file, in bytes. The bundle of a whole system has a
+// quarter of a megabyte.
 const maxRead = 16 << 20
 
-// readSmall reads a regular file within that bound.
+// readSmall reads a regular file of at most maxRead bytes.
 func readSmall(path string) ([]byte, error) {
 	fi, err := os.Stat(path)
 	if err != nil {

@@ -1,7 +1,7 @@
 // Package stores puts the authority's root into the places where programs look
 // for what they trust, reports whether it is there, and takes it out again: the
 // system's store, the databases of NSS (Chromium, Firefox) and the key stores
-// of Java. It makes no certificate, and it asks nobody for a password: what
+// of Java. It makes no certificate, and it asks for no password: what
 // needs root and is not run by root comes back as the command that does it.
 //
 // It is small code of lodge's own. github.com/smallstep/truststore does the
@@ -55,7 +55,7 @@ type Result struct {
 	Command string // for a shell
 }
 
-// Machine says where things are.
+// Machine is where stores and programs are.
 type Machine struct {
 	SysRoot    string   // system paths are below this directory; "/" is the machine's own
 	Home       string   // the user's home directory; "" is none
@@ -77,18 +77,18 @@ type Anchor struct {
 // Install puts the root into the stores of these kinds and takes out those of
 // before. Stores that have it are left alone.
 func Install(ctx context.Context, m Machine, a Anchor, kinds []Kind) []Result {
-	return each(ctx, &work{Machine: m, Anchor: a, act: install}, kinds)
+	return each(ctx, newWork(m, a, install), kinds)
 }
 
 // Uninstall takes out every root that was ever the authority's, and removes
 // databases and directories that Install made, if nothing else is in them.
 func Uninstall(ctx context.Context, m Machine, a Anchor, kinds []Kind) []Result {
-	return each(ctx, &work{Machine: m, Anchor: a, act: uninstall}, kinds)
+	return each(ctx, newWork(m, a, uninstall), kinds)
 }
 
 // Status reports whether the root is in the stores, and changes nothing.
 func Status(ctx context.Context, m Machine, a Anchor, kinds []Kind) []Result {
-	return each(ctx, &work{Machine: m, Anchor: a, act: status}, kinds)
+	return each(ctx, newWork(m, a, status), kinds)
 }
 
 type action int
@@ -101,10 +101,21 @@ const (
 
 // work is one run over the stores.
 type work struct {
-	Machine
 	Anchor
-	act  action
-	made note
+	act      action
+	made     note
+	sysRoot  sysRoot
+	programs programs
+	browsers browsers
+	home     string
+	javaHome string
+}
+
+func newWork(m Machine, a Anchor, act action) *work {
+	return &work{
+		Anchor: a, act: act, sysRoot: sysRoot(m.SysRoot), programs: programs{m.Path, m.Environ},
+		browsers: browsers{m.Home, m.DataHome, m.ConfigHome}, home: m.Home, javaHome: m.JavaHome,
+	}
 }
 
 func each(ctx context.Context, w *work, kinds []Kind) []Result {

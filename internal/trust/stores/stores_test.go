@@ -39,10 +39,10 @@ func newRig(t *testing.T) *rig {
 }
 
 // needs skips where a program is missing.
-func needs(t *testing.T, programs ...string) {
+func needs(t *testing.T, names ...string) {
 	t.Helper()
-	for _, p := range programs {
-		if (&Machine{Path: os.Getenv("PATH")}).find(p) == "" {
+	for _, p := range names {
+		if (programs{path: os.Getenv("PATH")}).find(p) == "" {
 			t.Skipf("%s is not installed", p)
 		}
 	}
@@ -69,13 +69,13 @@ func (r *rig) write(path string, b []byte) {
 func (r *rig) debian() {
 	r.t.Helper()
 	for _, d := range []string{"/usr/share/ca-certificates", "/usr/local/share/ca-certificates", "/etc/ssl/certs", "/etc/ca-certificates/update.d"} {
-		r.mkdir(r.m.below(d))
+		r.mkdir(sysRoot(r.m.SysRoot).below(d))
 	}
-	r.write(r.m.below("/usr/share/ca-certificates/first.crt"), r.another())
-	r.write(r.m.below("/etc/ca-certificates.conf"), []byte("first.crt\n"))
-	w := &work{Machine: r.m}
+	r.write(sysRoot(r.m.SysRoot).below("/usr/share/ca-certificates/first.crt"), r.another())
+	r.write(sysRoot(r.m.SysRoot).below("/etc/ca-certificates.conf"), []byte("first.crt\n"))
+	w := newWork(r.m, Anchor{}, status)
 	c := w.command(w.layout(), false)
-	if _, err := w.run(r.t.Context(), w.find(c[0]), c[1:]...); err != nil {
+	if _, err := w.programs.run(r.t.Context(), w.programs.find(c[0]), c[1:]...); err != nil {
 		r.t.Fatal(err)
 	}
 }
@@ -200,7 +200,7 @@ func TestSystemOfDebian(t *testing.T) {
 	same(t, before, tree(t, r.m.SysRoot))
 
 	results := r.expect("install", r.install(System), "system Debian: done")
-	b, err := os.ReadFile(r.m.below("/etc/ssl/certs/ca-certificates.crt"))
+	b, err := os.ReadFile(sysRoot(r.m.SysRoot).below("/etc/ssl/certs/ca-certificates.crt"))
 	if err != nil || !slices.ContainsFunc(trust.Certificates(b), r.authority.Root().Equal) || len(trust.Certificates(b)) != 2 {
 		t.Errorf("the bundle has %d certificates (%v)", len(trust.Certificates(b)), err)
 	}
@@ -208,7 +208,7 @@ func TestSystemOfDebian(t *testing.T) {
 		t.Errorf("%v, %v", fi, err)
 	}
 	// What openssl looks for in a directory is a link by the subject's hash.
-	if out, err := exec.Command("openssl", "verify", "-CApath", r.m.below("/etc/ssl/certs"), results[0].Path).CombinedOutput(); err != nil {
+	if out, err := exec.Command("openssl", "verify", "-CApath", sysRoot(r.m.SysRoot).below("/etc/ssl/certs"), results[0].Path).CombinedOutput(); err != nil {
 		t.Errorf("%v: %s", err, out)
 	}
 	installed := tree(t, r.m.SysRoot)
@@ -222,7 +222,7 @@ func TestSystemOfDebian(t *testing.T) {
 	}
 	r.expect("status", r.status(System), "system Debian: not there")
 	r.expect("install", r.install(System), "system Debian: done")
-	if b, _ := os.ReadFile(r.m.below("/etc/ssl/certs/ca-certificates.crt")); len(trust.Certificates(b)) != 2 {
+	if b, _ := os.ReadFile(sysRoot(r.m.SysRoot).below("/etc/ssl/certs/ca-certificates.crt")); len(trust.Certificates(b)) != 2 {
 		t.Errorf("the bundle has %d certificates", len(trust.Certificates(b)))
 	}
 
@@ -243,13 +243,13 @@ func TestSystemLayouts(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			r := newRig(t)
 			if dir, ok := strings.CutSuffix(c.proof, "/."); ok {
-				r.mkdir(r.m.below(dir))
+				r.mkdir(sysRoot(r.m.SysRoot).below(dir))
 			} else {
-				r.write(r.m.below(c.proof), nil)
+				r.write(sysRoot(r.m.SysRoot).below(c.proof), nil)
 			}
 			before := tree(t, r.m.SysRoot)
 			results := r.expect("install", r.install(System), "system "+c.name+": done")
-			if dir, ext := filepath.Dir(results[0].Path), filepath.Ext(results[0].Path); dir != r.m.below(c.dir) || ext != c.ext {
+			if dir, ext := filepath.Dir(results[0].Path), filepath.Ext(results[0].Path); dir != sysRoot(r.m.SysRoot).below(c.dir) || ext != c.ext {
 				t.Errorf("written to %s", results[0].Path)
 			}
 			if b, err := os.ReadFile(results[0].Path); err != nil || !bytes.Equal(b, r.authority.PEM()) {
@@ -262,7 +262,7 @@ func TestSystemLayouts(t *testing.T) {
 	t.Run("unknown", func(t *testing.T) {
 		r := newRig(t)
 		r.expect("install", r.install(System), "system system: not here")
-		r.write(r.m.below("/etc/NIXOS"), nil)
+		r.write(sysRoot(r.m.SysRoot).below("/etc/NIXOS"), nil)
 		if x := r.expect("install", r.install(System), "system NixOS: not here"); !strings.Contains(x[0].Reason, "security.pki.certificates") {
 			t.Error(x[0].Reason)
 		}
@@ -272,7 +272,7 @@ func TestSystemLayouts(t *testing.T) {
 func TestNSS(t *testing.T) {
 	needs(t, "certutil")
 	r := newRig(t)
-	r.m.Path = filepath.Dir(r.m.find("certutil")) + ":" + r.m.Path
+	r.m.Path = filepath.Dir((programs{path: r.m.Path}).find("certutil")) + ":" + r.m.Path
 	firefox := r.database(filepath.Join(r.m.Home, ".mozilla/firefox/x.default"))
 	r.database(filepath.Join(r.m.Home, ".config/mozilla/firefox/new profile"))
 	r.database(filepath.Join(r.m.Home, "snap/firefox/common/.mozilla/firefox/s.default"))

@@ -48,30 +48,33 @@ func (w *work) layout() *layout {
 		if l.proof != "" {
 			look = l.proof
 		}
-		if _, err := os.Stat(w.below(look)); err == nil {
+		if _, err := os.Stat(w.sysRoot.below(look)); err == nil {
 			return &l
 		}
 	}
 	return nil
 }
 
-// below returns a system path below the root directory.
-func (m *Machine) below(path string) string { return filepath.Join("/", m.SysRoot, path) }
+// sysRoot is the directory below which system paths are; "/" is the machine's own.
+type sysRoot string
 
-// own reports whether system paths are the machine's own.
-func (m *Machine) own() bool { return filepath.Clean("/"+m.SysRoot) == "/" }
+// below returns a system path below the root directory.
+func (r sysRoot) below(path string) string { return filepath.Join("/", string(r), path) }
+
+// own reports whether it is the machine's own root directory.
+func (r sysRoot) own() bool { return filepath.Clean("/"+string(r)) == "/" }
 
 // system works on the system's store.
 func (w *work) system(ctx context.Context) Result {
 	l := w.layout()
 	if l == nil {
 		r := Result{Kind: System, Name: "system", State: Absent, Reason: "this distribution keeps its certificates in a way that lodge does not know"}
-		if _, err := os.Stat(w.below("/etc/NIXOS")); err == nil {
+		if _, err := os.Stat(w.sysRoot.below("/etc/NIXOS")); err == nil {
 			r.Name, r.Reason = "NixOS", "the system is made from its configuration: give the output of lodge trust --pem to security.pki.certificates"
 		}
 		return r
 	}
-	dir := w.below(l.anchors)
+	dir := w.sysRoot.below(l.anchors)
 	r := Result{Kind: System, Name: l.name, Path: dir}
 	var file string
 	if w.Root != nil {
@@ -79,7 +82,7 @@ func (w *work) system(ctx context.Context) Result {
 		r.Path = file
 	}
 	have, others := w.anchors(dir, l.ext)
-	trusted := w.inBundle(w.below(l.bundle))
+	trusted := w.inBundle(w.sysRoot.below(l.bundle))
 
 	switch w.act {
 	case status:
@@ -107,7 +110,7 @@ func (w *work) system(ctx context.Context) Result {
 	}
 
 	update := w.command(l, len(others) > 0)
-	if w.find(l.update[0]) == "" && w.own() {
+	if w.programs.find(l.update[0]) == "" && w.sysRoot.own() {
 		r.State, r.Reason = Failed, l.update[0]+" is missing: install the package ca-certificates"
 		return r
 	}
@@ -139,13 +142,13 @@ func (w *work) system(ctx context.Context) Result {
 		r.Reason = l.update[0] + " was not run, since this is another root"
 		return r
 	}
-	if _, err := w.run(ctx, w.find(update[0]), update[1:]...); err != nil {
+	if _, err := w.programs.run(ctx, w.programs.find(update[0]), update[1:]...); err != nil {
 		r.State, r.Reason, r.Command = Failed, err.Error(), byHand(update)
 		return r
 	}
-	trusted = w.inBundle(w.below(l.bundle))
+	trusted = w.inBundle(w.sysRoot.below(l.bundle))
 	if w.Root != nil && trusted(w.Root) != (w.act == install) {
-		r.State, r.Reason = Failed, fmt.Sprintf("%s ran, but %s did not change as it should", l.update[0], w.below(l.bundle))
+		r.State, r.Reason = Failed, fmt.Sprintf("%s ran, but %s did not change as it should", l.update[0], w.sysRoot.below(l.bundle))
 	}
 	return r
 }
@@ -199,14 +202,14 @@ func (w *work) command(l *layout, gone bool) []string {
 		c = l.fresh
 	}
 	switch {
-	case w.own():
+	case w.sysRoot.own():
 		return c
-	case l.name != "Debian" || w.find(c[0]) == "":
+	case l.name != "Debian" || w.programs.find(c[0]) == "":
 		return nil
 	}
 	return slices.Concat(c, []string{
-		"--certsconf", w.below("/etc/ca-certificates.conf"), "--certsdir", w.below("/usr/share/ca-certificates"),
-		"--localcertsdir", w.below(l.anchors), "--etccertsdir", w.below("/etc/ssl/certs"), "--hooksdir", w.below("/etc/ca-certificates/update.d"),
+		"--certsconf", w.sysRoot.below("/etc/ca-certificates.conf"), "--certsdir", w.sysRoot.below("/usr/share/ca-certificates"),
+		"--localcertsdir", w.sysRoot.below(l.anchors), "--etccertsdir", w.sysRoot.below("/etc/ssl/certs"), "--hooksdir", w.sysRoot.below("/etc/ca-certificates/update.d"),
 	})
 }
 
