@@ -45,7 +45,7 @@ var allowed = map[string][]string{
 	"home":                     {"loopback", "mark"},
 	"home/hostsview":           {"home"},
 	"home/ebpfhome":            {"bpf", "home", "home/hostsview", "loopback", "mark", "sockets/diag", "sockets/holders"},
-	"home/seccomphome":         {"fdpass", "home", "home/hostsview", "home/seccomphome/shim", "home/seccomphome/unotify", "loopback", "mark", "sockets/diag", "sockets/holders"},
+	"home/seccomphome":         {"home", "home/hostsview", "home/seccomphome/hold", "home/seccomphome/processes", "home/seccomphome/route", "home/seccomphome/shim", "home/seccomphome/socket", "home/seccomphome/table", "home/seccomphome/unotify", "loopback", "mark", "sockets/diag"},
 	"home/nonehome":            {"home", "home/hostsview", "loopback", "mark", "procfs", "sockets/diag", "sockets/holders"},
 	"limits":                   {"procfs", "show"},
 	"service":                  {"drain", "event", "home", "limits", "logs", "loopback", "procfs", "refs", "sockets", "watch"},
@@ -61,7 +61,7 @@ var allowed = map[string][]string{
 	"explain/message":          {"loopback", "model", "target"},
 	"explain/firewall":         {},
 	"tui":                      {"localapi", "logs", "loopback", "service", "show", "show/table", "sockets", "sockets/track"},
-	"daemon":                   {"daemon/api", "event", "eventfilter", "eventlog", "helperapi", "home", "home/hostsview", "home/seccomphome", "hosts", "keeperapi", "lan", "localapi", "logs", "loopback", "mark", "names", "pace", "pidfd", "procfs", "proxy", "query", "rawjson", "service", "socketevents", "sockets/diag", "sockets/holders", "stall", "statefile", "trust", "unixsock"},
+	"daemon":                   {"daemon/api", "event", "eventfilter", "eventlog", "helperapi", "home", "home/hostsview", "home/seccomphome/support", "hosts", "keeperapi", "lan", "localapi", "logs", "loopback", "mark", "names", "pace", "pidfd", "procfs", "proxy", "query", "rawjson", "service", "socketevents", "sockets/diag", "sockets/holders", "stall", "statefile", "trust", "unixsock"},
 	"cli":                      {"drain", "ending", "event", "eventfilter", "explain", "explain/facts", "explain/gather", "explain/input", "explain/render", "explain/words", "helperapi", "hosts", "keeper", "keeperapi", "localapi", "logs", "loopback", "names", "operation", "pidfd", "probe", "probe/answer", "procfs", "project", "query", "query/socketquery", "rootowned", "service", "show", "show/table", "sockets", "sockets/diag", "sockets/holders", "sockets/track", "stall", "statefile", "target", "trust", "trust/proof", "trust/stores", "tui"},
 	"query":                    {},
 	"query/eventquery":         {"query"},
@@ -110,6 +110,13 @@ var allowed = map[string][]string{
 	"home/seccomphome/unotify": {},
 	"eventfilter":              {"event", "query", "query/eventquery"},
 	"socketevents":             {"event", "sockets", "sockets/diag", "sockets/holders", "sockets/track"},
+
+	"home/seccomphome/hold":      {"home/seccomphome/route", "home/seccomphome/socket", "home/seccomphome/table", "home/seccomphome/unotify", "loopback", "sockets/diag", "sockets/holders"},
+	"home/seccomphome/processes": {"home", "home/seccomphome/unotify", "mark"},
+	"home/seccomphome/route":     {"home/seccomphome/socket", "home/seccomphome/table", "home/seccomphome/unotify", "loopback", "sockets/diag"},
+	"home/seccomphome/socket":    {"home/seccomphome/unotify", "loopback"},
+	"home/seccomphome/support":   {"home/seccomphome/processes", "home/seccomphome/unotify", "loopback", "sockets/diag"},
+	"home/seccomphome/table":     {"home/seccomphome/socket", "loopback", "sockets/diag"},
 }
 
 type pkg struct {

@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"lodge/internal/helperapi"
-	"lodge/internal/home/seccomphome"
+	"lodge/internal/home/seccomphome/support"
 	"lodge/internal/localapi"
 	"lodge/internal/loopback"
 	"lodge/internal/stall"
@@ -73,7 +73,7 @@ func (d *examiner) doctor(ctx context.Context) localapi.Doctor {
 		add("helper", "no", why, hint)
 		add(liveMapName, "no", "it needs the helper: whose the sockets of other users are is unknown, and who closed one", hint)
 	}
-	if ok, reason = seccomphome.Probe(); ok {
+	if ok, reason = support.Check(); ok {
 		reason = "the kernel hands bind, connect and listen to the keeper"
 	}
 	add("engine seccomp", yes(ok), reason, "")

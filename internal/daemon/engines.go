@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"lodge/internal/helperapi"
-	"lodge/internal/home/seccomphome"
+	"lodge/internal/home/seccomphome/support"
 	"lodge/internal/hosts"
 	"lodge/internal/keeperapi"
 	"lodge/internal/localapi"
@@ -235,7 +235,7 @@ func (e *engines) choose(ctx context.Context, want loopback.Engine) (loopback.En
 // helper.
 func (e *engines) without(want loopback.Engine, no string) (loopback.Engine, string, error) {
 	if want == "" || want == loopback.Seccomp {
-		ok, why := seccomphome.Probe()
+		ok, why := support.Check()
 		if ok {
 			if no != "" {
 				why = no

@@ -47,7 +47,7 @@
 //     clients get a port, stays there: at the home's address it could not send
 //     to other machines any more.
 //   - A process that is not dumpable (prctl(2), PR_SET_DUMPABLE) cannot be
-//     looked into by an ordinary user: see listener.undumpable for what its calls
+//     looked into by an ordinary user: see undumpable for what its calls
 //     answer. To root all processes are alike.
 //   - One filter with a listener is all that a process can have: no home
 //     inside a home (EBUSY).
