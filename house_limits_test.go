@@ -39,8 +39,6 @@ var notYet = struct {
 		"cli.look":              {9, 4},
 		"daemon.Daemon":         {61, 20},
 		"explain/message.lexer": {20, 4},
-		"helper/homes.Homes":    {20, 6},
-		"home/ebpfhome.inside":  {32, 6},
 		"keeper.keeper":         {20, 4},
 		"probe.prober":          {12, 4},
 		"trust/stores.Machine":  {9, 4},

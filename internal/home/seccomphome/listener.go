@@ -28,7 +28,7 @@ type listener struct {
 }
 
 // supervise begins to supervise. It owns fd.
-func (h *Home) supervise(service string, fd int) error {
+func supervise(h *Home, service string, fd int) error {
 	l := &listener{h: h, service: service, fd: fd}
 	unotify.WakeSync(fd)
 	if !h.listeners.add(l, func() { h.running.Go(l.serve) }) {

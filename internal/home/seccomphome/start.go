@@ -58,7 +58,7 @@ func launch(h *Home, c home.Command) (int, error) {
 	if err != nil {
 		return 0, fmt.Errorf("run shim %s: %w", h.exe, err)
 	}
-	if err := shim.Guide(pair[0], text, func(listener int) error { return h.supervise(c.Service, listener) }); err != nil {
+	if err := shim.Guide(pair[0], text, func(listener int) error { return supervise(h, c.Service, listener) }); err != nil {
 		bury(pid)
 		return 0, err
 	}
