@@ -39,7 +39,6 @@ var notYet = struct {
 		"cli.look":              {9, 4},
 		"daemon.Daemon":         {61, 20},
 		"explain/message.lexer": {20, 4},
-		"keeper.keeper":         {20, 4},
 		"probe.prober":          {12, 4},
 		"trust/stores.Machine":  {9, 4},
 		"tui.ui":                {49, 10},

@@ -29,41 +29,6 @@ type TakenError struct {
 
 func (e *TakenError) Error() string { return e.Reason }
 
-// free makes sure that no other user has the home ip4: what an earlier helper
-// left without a process is removed.
-func (h *Homes) free(ip4 netip.Addr, mount string) error {
-	if p, ok := h.own(ip4); ok {
-		used, err := isPopulated(p.Path())
-		if err != nil {
-			return err
-		}
-		if used {
-			return &TakenError{fmt.Sprintf("home %s: exists", ip4), h.uid}
-		}
-		// It was made, and no process came into it: the client starts again.
-		if err := h.remove(p); err != nil {
-			return err
-		}
-	}
-	all, err := helperapi.Places(mount)
-	if err != nil {
-		return err
-	}
-	for _, p := range all {
-		if p.IP4 != ip4 {
-			continue
-		}
-		removed, err := removeIfLeft(p)
-		if err != nil {
-			return err
-		}
-		if !removed {
-			return &TakenError{fmt.Sprintf("home %s: in use by user %d (%s)", ip4, p.UID, p.Path()), p.UID}
-		}
-	}
-	return unused(ip4, h.uid)
-}
-
 // count returns how many homes of a user there are.
 func count(mount string, uid uint32) (n int, err error) {
 	all, err := helperapi.Places(mount)
