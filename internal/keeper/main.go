@@ -47,7 +47,7 @@ type keeper struct {
 	executor *executor
 
 	mu sync.Mutex // guards what follows
-	// defined is the directory of the file that says which services there are, and
+	// defined is the directory of the file that defines the services, and
 	// environ the environment that was given with it.
 	defined string
 	environ []string
@@ -71,7 +71,7 @@ func newKeeper(cfg keeperapi.Config, inside home.Inside, reaper *service.Reaper,
 	return k, nil
 }
 
-// lingers says how long a keeper without anything to keep stays.
+// lingers is how long a keeper without anything to keep stays.
 type lingers struct {
 	first time.Duration // for a first request
 	last  time.Duration // after the last
@@ -184,7 +184,7 @@ func (k *keeper) serve(ctx context.Context) error {
 	return err
 }
 
-// tendLogs gives out lines that were left unfinished, such as a prompt, and
+// tendLogs delivers lines that were left unfinished, such as a prompt, and
 // notes why the log cannot be written.
 func (k *keeper) tendLogs() {
 	t := time.NewTicker(250 * time.Millisecond)

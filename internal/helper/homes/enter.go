@@ -15,7 +15,7 @@ import (
 
 // enter moves a process of the user uid into the cgroup keeper of a home.
 func enter(p helperapi.Place, uid uint32, pid int) error {
-	// As long as the pidfd says that the process is alive, its number means
+	// As long as the process of the pidfd is alive, its number means
 	// this process and no other.
 	fd, err := unix.PidfdOpen(pid, 0)
 	if err != nil {

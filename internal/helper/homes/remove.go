@@ -14,7 +14,7 @@ import (
 )
 
 // Remove removes a home of this client, also one that an earlier helper made.
-// The processes in it are ended first if kill says so; ctx bounds how long they
+// The processes in it are ended first if kill is true; ctx bounds how long they
 // are waited for.
 func (h *Homes) Remove(ctx context.Context, path string, kill bool) error {
 	mount, err := h.mount.find()

@@ -14,14 +14,14 @@ import (
 	"lodge/internal/sockets/diag"
 )
 
-// TooManyError says that a user has as many homes as one may have.
+// TooManyError reports that a user has as many homes as one may have.
 type TooManyError struct{ UID uint32 }
 
 func (e *TooManyError) Error() string {
 	return fmt.Sprintf("user %d has %d homes, the most that one user may have", e.UID, policy.UserHomes)
 }
 
-// TakenError says that the address of a home is in use, and by which user.
+// TakenError reports that the address of a home is in use, and by which user.
 type TakenError struct {
 	Reason string
 	Owner  uint32

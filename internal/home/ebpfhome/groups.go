@@ -39,7 +39,7 @@ func (t *groups) with(service string, f func(*group) error) error {
 	g := t.open[service]
 	if g == nil {
 		var err error
-		if g, err = openGroup(t.in, service, true); err != nil {
+		if g, err = openGroup(t.in, service); err != nil {
 			return err
 		}
 		if err := t.made(g); err != nil {

@@ -33,7 +33,7 @@ type inside struct {
 	watch  *watch
 	reader *reader
 	// marker is for the daemon that finds what is left when this process and
-	// the helper are gone; here the cgroup says whose a process is.
+	// the helper are gone; here the cgroup tells the service of a process.
 	marker *mark.Marker
 }
 

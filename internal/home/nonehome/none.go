@@ -101,7 +101,7 @@ func (n *none) environ(c home.Command) []string {
 	return append(env, "LODGE_SERVICE="+c.Service, "LODGE_HOME_ID="+n.spec.ID)
 }
 
-// Pids looks again a few times before it says that there is nobody: a list of
+// Pids looks again a few times before it reports that there is no process: a list of
 // /proc is no snapshot, and a process that forks and ends while it is read can
 // be missing together with its child, or be seen without the environment that
 // names its service while it becomes another program.
@@ -111,7 +111,7 @@ func (n *none) Pids(service string) ([]int, error) {
 		if err != nil || len(pids) > 0 || look == looks {
 			return pids, err
 		}
-		time.Sleep(lookAgain) // for a system call of others to end, which tells nobody
+		time.Sleep(lookAgain) // for a system call of others to end, of which there is no event
 	}
 }
 

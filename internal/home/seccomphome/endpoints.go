@@ -13,7 +13,7 @@ import (
 	"lodge/internal/sockets/diag"
 )
 
-// Endpoints lists what listens in the home, as the kernel's socket table says.
+// Endpoints lists what listens in the home, as the kernel's socket table has it.
 // A socket belongs to the service that was seen to bind it or to make it
 // listen, and only that very socket does: another one at the same address is
 // listed without a service, unless it is another user's. An IPv6-only socket is

@@ -50,8 +50,8 @@ func environ(env []byte, name string) (string, bool) {
 // container for example.
 func Filters() (int, error) { return filtersOf("thread-self") }
 
-func filtersOf(who string) (int, error) {
-	text, err := os.ReadFile("/proc/" + who + "/status")
+func filtersOf(process string) (int, error) {
+	text, err := os.ReadFile("/proc/" + process + "/status")
 	if err != nil {
 		return 0, fmt.Errorf("count seccomp filters: %w", err)
 	}

@@ -80,7 +80,7 @@ func probeThread(fd int) error {
 	// Without a listener the call ends with ENOSYS, so this never waits.
 	err = errors.Join(err, unix.Close(c.listener))
 	if errno := <-c.result; err == nil && errno != unix.EADDRNOTAVAIL {
-		err = fmt.Errorf("answer seccomp notification: the call gave %w", errno)
+		err = fmt.Errorf("answer seccomp notification: the call returned %w", errno)
 	}
 	return err
 }
