@@ -25,6 +25,7 @@ import (
 	"lodge/internal/helperapi"
 	"lodge/internal/home/hostsview"
 	"lodge/internal/home/seccomphome"
+	"lodge/internal/home/seccomphome/support"
 	"lodge/internal/keeper"
 	"lodge/internal/localapi"
 	"lodge/internal/loopback"
@@ -210,7 +211,7 @@ func TestAProjectsLife(t *testing.T) {
 	for _, engine := range []loopback.Engine{loopback.None, loopback.Seccomp} {
 		t.Run(string(engine), func(t *testing.T) {
 			if engine == loopback.Seccomp {
-				if ok, why := seccomphome.Probe(); !ok {
+				if ok, why := support.Check(); !ok {
 					t.Skip("needs seccomp user notification: " + why)
 				}
 			}

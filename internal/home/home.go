@@ -14,7 +14,7 @@ import (
 	"lodge/internal/mark"
 )
 
-// Spec says which home it is.
+// Spec describes a home.
 type Spec struct {
 	// ID is the project's short stable name, of [a-z0-9-] only.
 	ID string
@@ -44,7 +44,7 @@ type Command struct {
 	// Hosts is a file that the process, and all that it starts, see as
 	// /etc/hosts, or "" for the machine's.
 	Hosts string
-	// Terminal says that Files[0] is a terminal that becomes the controlling
+	// Terminal reports that Files[0] is a terminal that becomes the controlling
 	// terminal of a new session. Otherwise the process leads a new session
 	// without a terminal.
 	Terminal bool
@@ -68,7 +68,7 @@ type Inside interface {
 	// being forked meanwhile; "" means every service. It returns when the
 	// signal was sent to all, not when they are gone.
 	Kill(service string) error
-	// Endpoints lists who listens in the home now, as the kernel says.
+	// Endpoints lists what listens in the home now, as the kernel has it.
 	Endpoints() ([]loopback.Endpoint, error)
 	// Changes delivers a value soon after an endpoint may have come or gone.
 	// Values coalesce.
@@ -109,7 +109,7 @@ type Capabilities struct {
 	ReportsClose bool
 }
 
-// Conflict is a bind that failed because somebody inside has the port.
+// Conflict is a bind that failed because another process inside has the port.
 type Conflict struct {
 	Service  string // who wanted it
 	Protocol loopback.Protocol

@@ -104,7 +104,7 @@ func TestAClientThatDoesNotReadEvents(t *testing.T) {
 	for range 64 { // more than the socket takes
 		r.k.sup.Events().Publish(long)
 	}
-	r.k.stop()
+	r.k.life.stop()
 	if err := <-r.over; err != nil {
 		t.Error(err)
 	}

@@ -18,12 +18,20 @@ import (
 	"lodge/internal/service/supervisor"
 )
 
+// executor runs commands inside for clients.
+type executor struct {
+	sup   *supervisor.Supervisor
+	store *logs.Store
+	hosts *hostsFile
+	quit  <-chan struct{} // closed when everything is being stopped
+}
+
 // exec runs one command inside for a client that waits for it. The client's
 // own descriptors are the command's, or a new terminal whose other end the
 // client gets; a listed command's output also goes to its log.
-func (k *keeper) exec(w *keeperapi.Wire, req keeperapi.Request, files []*os.File) {
+func (e *executor) exec(w *keeperapi.Wire, req keeperapi.Request, files []*os.File) {
 	defer keeperapi.CloseAll(files)
-	switch err := k.runExec(w, req, files); {
+	switch err := e.run(w, req, files); {
 	case err == nil:
 	case !errors.Is(err, supervisor.ErrClosed):
 		_ = w.Write(keeperapi.Reply{Error: keeperapi.WireError(err)})
@@ -32,12 +40,12 @@ func (k *keeper) exec(w *keeperapi.Wire, req keeperapi.Request, files []*os.File
 	}
 }
 
-func (k *keeper) runExec(w *keeperapi.Wire, req keeperapi.Request, files []*os.File) error {
+func (e *executor) run(w *keeperapi.Wire, req keeperapi.Request, files []*os.File) error {
 	x := req.Exec
 	if x == nil || len(x.Argv) == 0 {
 		return errors.New("run command: none given")
 	}
-	env, err := k.execEnv(x, req.Env)
+	env, err := e.env(x, req.Env)
 	if err != nil {
 		return err
 	}
@@ -49,7 +57,7 @@ func (k *keeper) runExec(w *keeperapi.Wire, req keeperapi.Request, files []*os.F
 		return &keeperapi.Error{Message: fmt.Sprintf("run %s: %v", x.Argv[0], err), Hint: "check the spelling, or give the path of the program", Status: service.ExecStatus(err)}
 	}
 	cmd := home.Command{Path: path, Args: x.Argv, Env: env, Dir: x.Dir}
-	if cmd.Hosts, err = k.hosts.with(x.Hosts); err != nil {
+	if cmd.Hosts, err = e.hosts.with(x.Hosts); err != nil {
 		return err
 	}
 	var t tee
@@ -95,7 +103,7 @@ func (k *keeper) runExec(w *keeperapi.Wire, req keeperapi.Request, files []*os.F
 			return err
 		}
 	}
-	run, err := k.sup.Start(cmd, x.Name, x.Listed, x.Command)
+	run, err := e.sup.Start(cmd, x.Name, x.Listed, x.Command)
 	if notExecuted(err) {
 		return &keeperapi.Error{Message: err.Error(), Status: service.ExecStatus(err)}
 	}
@@ -107,13 +115,13 @@ func (k *keeper) runExec(w *keeperapi.Wire, req keeperapi.Request, files []*os.F
 			_ = f.Close() // the command has them; without this copy their end can be seen
 		}
 	}
-	defer func() { go t.finish() }() // on every other way out: there is nobody to wait for
-	if err := t.start(k, run.Name()); err != nil {
-		_ = k.abandon(run)
+	defer func() { go t.finish() }() // on every other way out: there is no client to wait for
+	if err := t.start(e.store, run.Name()); err != nil {
+		_ = e.abandon(run)
 		return err
 	}
 	if err := w.Write(keeperapi.Reply{PID: run.PID(), Name: run.Name()}, share...); err != nil {
-		return k.abandon(run)
+		return e.abandon(run)
 	}
 	lost := w.Listen(func(s keeperapi.Signal) {
 		if s.Signal > 0 && s.Signal < 65 {
@@ -127,8 +135,8 @@ func (k *keeper) runExec(w *keeperapi.Wire, req keeperapi.Request, files []*os.F
 	select {
 	case <-run.Done():
 	case <-lost:
-		return k.abandon(run)
-	case <-k.quit:
+		return e.abandon(run)
+	case <-e.quit:
 		// Everything is being stopped: the end of this command comes too.
 		<-run.Done()
 	}
@@ -137,13 +145,13 @@ func (k *keeper) runExec(w *keeperapi.Wire, req keeperapi.Request, files []*os.F
 	return w.Write(keeperapi.Reply{Exit: &res, Done: true})
 }
 
-// execEnv returns the environment of a command, and sets its directory where it
+// env returns the environment of a command, and sets its directory where it
 // is run as a service.
-func (k *keeper) execEnv(x *keeperapi.Exec, base []string) (env []string, err error) {
+func (e *executor) env(x *keeperapi.Exec, base []string) (env []string, err error) {
 	if x.As == "" {
-		return k.sup.ExecEnv(base, x.Env)
+		return e.sup.ExecEnv(base, x.Env)
 	}
-	env, x.Dir, err = k.sup.ExecAs(x.As, x.Spec, base)
+	env, x.Dir, err = e.sup.ExecAs(x.As, x.Spec, base)
 	return env, err
 }
 
@@ -160,7 +168,7 @@ func notExecuted(err error) bool {
 
 // abandon ends a command whose client has gone, as a terminal that hangs up
 // does.
-func (k *keeper) abandon(run *supervisor.Run) error {
+func (e *executor) abandon(run *supervisor.Run) error {
 	_ = run.Signal(unix.SIGHUP)
 	t := time.NewTimer(2 * time.Second)
 	defer t.Stop()
@@ -168,7 +176,7 @@ func (k *keeper) abandon(run *supervisor.Run) error {
 	case <-run.Done():
 		return nil
 	case <-t.C:
-	case <-k.quit:
+	case <-e.quit:
 	}
 	return run.Signal(unix.SIGKILL)
 }
@@ -185,9 +193,9 @@ func (t *tee) add(from, to *os.File) {
 	t.to = append(t.to, to)
 }
 
-func (t *tee) start(k *keeper, name string) error {
+func (t *tee) start(store *logs.Store, name string) error {
 	for i, from := range t.from {
-		lw := k.store.Writer(name)
+		lw := store.Writer(name)
 		s, err := drain.New(from, io.MultiWriter(t.to[i], logOnly{lw}))
 		if err != nil {
 			_ = lw.Close()
@@ -196,7 +204,7 @@ func (t *tee) start(k *keeper, name string) error {
 		t.sources, t.logs = append(t.sources, s), append(t.logs, lw)
 		go func() {
 			if err := s.Copy(); errors.Is(err, unix.EPIPE) {
-				// Nobody reads any more: the command learns it at its next write.
+				// No client reads any more: the command learns it at its next write.
 				_ = from.Close()
 			}
 		}()

@@ -202,9 +202,9 @@ func TestDownEndsEverything(t *testing.T) {
 // keeper is gone, and asks for another.
 func TestNothingBeginsAtTheEnd(t *testing.T) {
 	r := newRig(t)
-	r.k.mu.Lock()
-	r.k.ending = true
-	r.k.mu.Unlock()
+	r.k.life.mu.Lock()
+	r.k.life.ending = true
+	r.k.life.mu.Unlock()
 	for name, err := range map[string]error{
 		"status": func() error { _, err := r.Status(r.ctx); return err }(),
 		"define": r.Define(r.ctx, nil, nil),
@@ -252,7 +252,7 @@ func TestItStaysWhileSomethingIsUp(t *testing.T) {
 	if err := r.Up(r.ctx, nil); err != nil {
 		t.Fatal(err)
 	}
-	if r.k.endIfIdle() {
+	if r.k.life.endIf(r.k.sup.Idle) {
 		t.Error("it ended under a service")
 	}
 	if _, err := r.Status(r.ctx); err != nil {
@@ -284,7 +284,7 @@ func TestClientsThatGo(t *testing.T) {
 		if err := <-done; !errors.Is(err, context.Canceled) {
 			t.Errorf("got %v", err)
 		}
-		if !within(func() bool { r.k.mu.Lock(); defer r.k.mu.Unlock(); return r.k.busy == 0 }) {
+		if !within(func() bool { r.k.life.mu.Lock(); defer r.k.life.mu.Unlock(); return r.k.life.busy == 0 }) {
 			t.Error("its request goes on")
 		}
 	})

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"os/signal"
 	"sync"
@@ -41,35 +40,39 @@ type keeper struct {
 	hosts *hostsFile
 	stays lingers
 
-	here  *presence
-	place *place
-	quit  chan struct{} // closed when it should end
-	once  sync.Once
-	// hard is closed when nothing may have time to end by itself.
-	hard     chan struct{}
-	hardOnce sync.Once
+	life     *life
+	conns    connections
+	here     *presence
+	place    *place
+	teller   *teller
+	executor *executor
 
-	// telling makes the order of told states the order in which they were.
-	telling sync.Mutex
-	told    uint64 // guarded by telling
-
-	// mu guards what follows.
-	mu     sync.Mutex
-	busy   int  // requests under way that may start something
-	served bool // the last of them was not just a definition
-	ending bool // nothing is begun any more
-	hungUp bool // nor heard
-	conns  map[*net.UnixConn]struct{}
-	wg     sync.WaitGroup
-	// defined is the directory of the file that says which services there are, and
+	mu sync.Mutex // guards what follows
+	// defined is the directory of the file that defines the services, and
 	// environ the environment that was given with it.
 	defined string
 	environ []string
-	// logError is why output is not written to disk, or was not last.
-	logError string
 }
 
-// lingers says how long a keeper without anything to keep stays.
+// newKeeper opens the files by which others find the keeper, and makes the keeper.
+func newKeeper(cfg keeperapi.Config, inside home.Inside, reaper *reaper.Reaper, store *logs.Store, stays lingers) (*keeper, error) {
+	here, err := openPresence(cfg)
+	if err != nil {
+		return nil, err
+	}
+	k := &keeper{
+		cfg: cfg, store: store, stays: stays, here: here,
+		hosts: newHostsFile(cfg.Record, self),
+		life:  newLife(),
+		place: openPlace(cfg.Dir),
+		sup:   supervisor.New(cfg.Name, cfg.Home, inside, reaper, store),
+	}
+	k.teller = &teller{cfg: cfg, sup: k.sup, place: k.place}
+	k.executor = &executor{sup: k.sup, store: store, hosts: k.hosts, quit: k.life.quit}
+	return k, nil
+}
+
+// lingers is how long a keeper without anything to keep stays.
 type lingers struct {
 	first time.Duration // for a first request
 	last  time.Duration // after the last
@@ -140,47 +143,27 @@ func open() (*keeper, home.Inside, *reaper.Reaper, error) {
 	if err != nil {
 		return nil, nil, nil, errors.Join(fmt.Errorf("open logs: %w", err), inside.Close())
 	}
-	k := &keeper{cfg: cfg, store: store, hosts: newHostsFile(cfg.Record, self), stays: usualLingers, quit: make(chan struct{}), hard: make(chan struct{}), conns: make(map[*net.UnixConn]struct{})}
-	if k.here, err = openPresence(cfg); err != nil {
+	k, err := newKeeper(cfg, inside, reaper, store, usualLingers)
+	if err != nil {
 		return nil, nil, nil, errors.Join(err, inside.Close())
 	}
-	k.place = openPlace(cfg.Dir)
-	k.sup = supervisor.New(cfg.Name, cfg.Home, inside, reaper, store)
 	return k, inside, reaper, nil
-}
-
-// stop makes the keeper end.
-func (k *keeper) stop() {
-	k.mu.Lock()
-	k.ending = true
-	k.mu.Unlock()
-	k.once.Do(func() { close(k.quit) })
-}
-
-// stopHard makes the keeper end now, with everything that runs.
-func (k *keeper) stopHard() {
-	k.hardOnce.Do(func() { close(k.hard) })
-	k.stop()
 }
 
 // serve answers until there is nothing left to keep.
 func (k *keeper) serve(ctx context.Context) error {
 	defaultSignals()
-	k.wg.Add(3)
-	go func() { defer k.wg.Done(); k.tendLogs() }()
-	accept := func(ln *unixsock.Owned) {
-		k.wg.Add(1)
-		go func() { defer k.wg.Done(); k.accept(ln) }()
-	}
-	k.here.listen = accept
-	accept(k.here.ln)
+	var tending sync.WaitGroup
 	ended := make(chan struct{})
-	go func() { defer k.wg.Done(); k.here.tend(ended) }()
-	go func() { defer k.wg.Done(); k.idle() }()
+	k.here.listen = func(ln *unixsock.Owned) { k.conns.accept(ln, k.handle) }
+	k.here.listen(k.here.ln)
+	tending.Go(k.tendLogs)
+	tending.Go(func() { k.here.tend(ended) })
+	tending.Go(k.idle)
 	select {
 	case <-ctx.Done():
-		k.stop()
-	case <-k.quit:
+		k.life.stop()
+	case <-k.life.quit:
 	}
 	// Ending takes at most the grace time of the slowest service; this bound is
 	// for a process that even SIGKILL does not end.
@@ -188,7 +171,7 @@ func (k *keeper) serve(ctx context.Context) error {
 	defer cancel()
 	go func() {
 		select {
-		case <-k.hard:
+		case <-k.life.hard:
 			cancel()
 		case <-end.Done():
 		}
@@ -196,69 +179,47 @@ func (k *keeper) serve(ctx context.Context) error {
 	err := k.sup.Close(end)
 	close(ended)
 	k.here.hangUp()
-	k.mu.Lock()
-	k.hungUp = true
-	for c := range k.conns {
-		_ = c.CloseRead()
-	}
-	k.mu.Unlock()
-	k.wg.Wait()
+	k.conns.hangUp()
+	tending.Wait()
+	k.conns.wait()
 	return err
 }
 
-// tendLogs gives out lines that were left unfinished, such as a prompt, and
+// tendLogs delivers lines that were left unfinished, such as a prompt, and
 // notes why the log cannot be written.
 func (k *keeper) tendLogs() {
 	t := time.NewTicker(250 * time.Millisecond)
 	defer t.Stop()
 	for {
 		select {
-		case <-k.quit:
+		case <-k.life.quit:
 			return
 		case <-t.C:
 			k.store.Flush(200 * time.Millisecond)
 		case err := <-k.store.Err():
-			k.mu.Lock()
-			k.logError = err.Error()
-			k.mu.Unlock()
+			k.teller.noteLogError(err)
 		}
 	}
 }
 
-// idle ends the keeper when nothing runs and nobody asks for anything.
+// idle ends the keeper when nothing runs and no client asks for anything.
 func (k *keeper) idle() {
 	wait := time.NewTimer(k.stays.first)
 	defer wait.Stop()
 	for {
 		ch := k.sup.Changed()
 		select {
-		case <-k.quit:
+		case <-k.life.quit:
 			return
 		case <-wait.C:
-			if k.endIfIdle() {
+			if k.life.endIf(k.sup.Idle) {
 				return
 			}
 			wait.Reset(k.stays.first)
 		case <-ch:
-			k.mu.Lock()
-			over := k.served && k.busy == 0
-			k.mu.Unlock()
-			if over && k.sup.Idle() {
+			if k.life.waits() && k.sup.Idle() {
 				wait.Reset(k.stays.last)
 			}
 		}
 	}
-}
-
-// endIfIdle decides on the end: whatever is begun before it counts, and
-// nothing is begun after it.
-func (k *keeper) endIfIdle() bool {
-	k.mu.Lock()
-	end := k.busy == 0 && k.sup.Idle()
-	k.ending = k.ending || end
-	k.mu.Unlock()
-	if end {
-		k.stop()
-	}
-	return end
 }

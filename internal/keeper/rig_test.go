@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
 	"net/netip"
 	"os"
 	"os/signal"
@@ -25,7 +24,6 @@ import (
 	"lodge/internal/loopback"
 	"lodge/internal/service"
 	"lodge/internal/service/reaper"
-	"lodge/internal/service/supervisor"
 )
 
 const patience = 30 * time.Second
@@ -91,12 +89,10 @@ func newRigThat(t *testing.T, stays lingers) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	k := &keeper{cfg: cfg, store: store, stays: stays, quit: make(chan struct{}), hard: make(chan struct{}), conns: make(map[*net.UnixConn]struct{})}
-	if k.here, err = openPresence(cfg); err != nil {
+	k, err := newKeeper(cfg, inside, reaper, store, stays)
+	if err != nil {
 		t.Fatal(err)
 	}
-	k.place = openPlace(cfg.Dir)
-	k.sup = supervisor.New(cfg.Name, cfg.Home, inside, reaper, store)
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	r := &rig{Client: keeperapi.Client{Socket: cfg.Socket}, t: t, k: k, dir: dir, ctx: ctx, env: []string{"PATH=" + os.Getenv("PATH")}, over: make(chan error, 1)}
 	served := make(chan error, 1)
@@ -107,7 +103,7 @@ func newRigThat(t *testing.T, stays lingers) *rig {
 		close(r.over)
 	}()
 	t.Cleanup(func() {
-		k.stop()
+		k.life.stop()
 		for err := range r.over {
 			if err != nil {
 				t.Errorf("serve: %v", err)

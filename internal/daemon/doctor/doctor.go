@@ -13,7 +13,7 @@ import (
 	"lodge/internal/daemon/engines"
 	"lodge/internal/daemon/helperconn"
 	"lodge/internal/helperapi"
-	"lodge/internal/home/seccomphome"
+	"lodge/internal/home/seccomphome/support"
 	"lodge/internal/localapi"
 	"lodge/internal/loopback"
 	"lodge/internal/stall"
@@ -100,7 +100,7 @@ func Examine(ctx context.Context, o Options) localapi.Doctor {
 		add("helper", "no", why, hint)
 		add(LiveMap, "no", "it needs the helper: whose the sockets of other users are is unknown, and who closed one", hint)
 	}
-	if ok, reason = seccomphome.Probe(); ok {
+	if ok, reason = support.Check(); ok {
 		reason = "the kernel hands bind, connect and listen to the keeper"
 	}
 	add("engine seccomp", yes(ok), reason, "")

@@ -13,7 +13,7 @@ import (
 
 	"lodge/internal/daemon/helperconn"
 	"lodge/internal/helperapi"
-	"lodge/internal/home/seccomphome"
+	"lodge/internal/home/seccomphome/support"
 	"lodge/internal/localapi"
 	"lodge/internal/loopback"
 	"lodge/internal/stall"
@@ -126,7 +126,7 @@ func (e *Engines) Choose(ctx context.Context, want loopback.Engine) (loopback.En
 // helper.
 func Without(want loopback.Engine, no string) (loopback.Engine, string, error) {
 	if want == "" || want == loopback.Seccomp {
-		ok, why := seccomphome.Probe()
+		ok, why := support.Check()
 		if ok {
 			if no != "" {
 				why = no

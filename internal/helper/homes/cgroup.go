@@ -149,7 +149,7 @@ func removeTree(path string) error {
 	return nil
 }
 
-// lockBase takes the lock that says that a helper looks after this base. The
+// lockBase takes the lock of the helper that looks after this base. The
 // kernel drops it with the helper. held is false if another has it.
 func lockBase(path string) (f *os.File, held bool, err error) {
 	f, err = os.Open(path)

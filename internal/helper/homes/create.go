@@ -22,7 +22,7 @@ func (h *Homes) Create(ctx context.Context, ip4 netip.Addr, strict bool) (*helpe
 	if err := helperapi.CheckHome(ip4); err != nil {
 		return nil, nil, err
 	}
-	mount, err := h.mountPoint()
+	mount, err := h.mount.find()
 	if err != nil {
 		return nil, nil, err
 	}
@@ -36,7 +36,7 @@ func (h *Homes) Create(ctx context.Context, ip4 netip.Addr, strict bool) (*helpe
 	var rep *helperapi.CreateHomeReply
 	g := &helperapi.Grant{}
 	if err == nil {
-		rep, err = h.make(ip4, strict, g)
+		rep, err = h.make(mount, ip4, strict, g)
 	}
 	if err != nil {
 		h.claims.Release(key)
@@ -45,15 +45,50 @@ func (h *Homes) Create(ctx context.Context, ip4 netip.Addr, strict bool) (*helpe
 	return rep, g, nil
 }
 
+// free makes sure that no other user has the home ip4: what an earlier helper
+// left without a process is removed.
+func (h *Homes) free(ip4 netip.Addr, mount string) error {
+	if p, ok := h.own(ip4); ok {
+		used, err := isPopulated(p.Path())
+		if err != nil {
+			return err
+		}
+		if used {
+			return &TakenError{fmt.Sprintf("home %s: exists", ip4), h.uid}
+		}
+		// It was made, and no process came into it: the client starts again.
+		if err := h.remove(p); err != nil {
+			return err
+		}
+	}
+	all, err := helperapi.Places(mount)
+	if err != nil {
+		return err
+	}
+	for _, p := range all {
+		if p.IP4 != ip4 {
+			continue
+		}
+		removed, err := removeIfLeft(p)
+		if err != nil {
+			return err
+		}
+		if !removed {
+			return &TakenError{fmt.Sprintf("home %s: in use by user %d (%s)", ip4, p.UID, p.Path()), p.UID}
+		}
+	}
+	return unused(ip4, h.uid)
+}
+
 // make makes a home at a free address, and puts its descriptors into g, also
 // where it fails.
-func (h *Homes) make(ip4 netip.Addr, strict bool, g *helperapi.Grant) (rep *helperapi.CreateHomeReply, err error) {
+func (h *Homes) make(mount string, ip4 netip.Addr, strict bool, g *helperapi.Grant) (rep *helperapi.CreateHomeReply, err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if err := h.open(); err != nil {
+	if err := h.base.open(mount, h.uid, h.shared); err != nil {
 		return nil, err
 	}
-	p := h.place(ip4)
+	p := h.base.place(ip4)
 	defer func() {
 		if err != nil {
 			// The descriptors in g hold none of these cgroups.
@@ -81,20 +116,20 @@ func (h *Homes) make(ip4 netip.Addr, strict bool, g *helperapi.Grant) (rep *help
 		home.IP6, rep.IP6Reason = netip.Addr{}, err.Error()
 	}
 	rep.IP6 = home.IP6
-	events, leases, err := h.hooks.Add(id, home)
+	events, leases, err := h.base.hooks.Add(id, home)
 	if err != nil {
 		return nil, err
 	}
 	g.Add(helperapi.FileEvents, events)
 	g.Add(helperapi.FileLeases, leases)
-	migrate, err := h.hooks.Migrate()
+	migrate, err := h.base.hooks.Migrate()
 	if err != nil {
-		return nil, errors.Join(err, h.hooks.Remove(id))
+		return nil, errors.Join(err, h.base.hooks.Remove(id))
 	}
 	g.Add(helperapi.FileMigrate, migrate)
-	links, err := h.hooks.Links()
+	links, err := h.base.hooks.Links()
 	if err != nil {
-		return nil, errors.Join(err, h.hooks.Remove(id))
+		return nil, errors.Join(err, h.base.hooks.Remove(id))
 	}
 	g.Add(helperapi.FileLink, links...)
 	h.homes[ip4] = id

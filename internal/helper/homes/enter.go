@@ -3,7 +3,6 @@ package homes
 import (
 	"fmt"
 	"net/netip"
-	"os"
 	"path/filepath"
 	"strconv"
 
@@ -14,20 +13,9 @@ import (
 	"lodge/internal/procfs"
 )
 
-// Enter moves a process of this user into the cgroup keeper of a home of this
-// user.
-func (h *Homes) Enter(ip4 netip.Addr, pid int) error {
-	if err := helperapi.CheckHome(ip4); err != nil {
-		return err
-	}
-	if pid <= 1 || pid == os.Getpid() {
-		return fmt.Errorf("process %d: not one that can enter", pid)
-	}
-	p, err := h.find(ip4)
-	if err != nil {
-		return err
-	}
-	// As long as the pidfd says that the process is alive, its number means
+// enter moves a process of the user uid into the cgroup keeper of a home.
+func enter(p helperapi.Place, uid uint32, pid int) error {
+	// As long as the process of the pidfd is alive, its number means
 	// this process and no other.
 	fd, err := unix.PidfdOpen(pid, 0)
 	if err != nil {
@@ -38,15 +26,15 @@ func (h *Homes) Enter(ip4 netip.Addr, pid int) error {
 	if err != nil {
 		return err
 	}
-	if !policy.MayMove(h.uid, ids) {
-		return fmt.Errorf("process %d: belongs to user %d, not %d", pid, other(ids, h.uid), h.uid)
+	if !policy.MayMove(uid, ids) {
+		return fmt.Errorf("process %d: belongs to user %d, not %d", pid, other(ids, uid), uid)
 	}
 	procs := filepath.Join(p.Path(), "keeper", "cgroup.procs")
 	if err := unix.PidfdSendSignal(fd, 0, nil, 0); err != nil {
 		return fmt.Errorf("process %d: %w", pid, err)
 	}
 	if err := writeFile(procs, strconv.Itoa(pid)); err != nil {
-		return fmt.Errorf("process %d: enter home %s: %w", pid, ip4, err)
+		return fmt.Errorf("process %d: enter home %s: %w", pid, p.IP4, err)
 	}
 	if err := unix.PidfdSendSignal(fd, 0, nil, 0); err != nil {
 		return fmt.Errorf("process %d: ended meanwhile: %w", pid, err)
@@ -64,23 +52,16 @@ func other(ids [4]uint32, uid uint32) uint32 {
 	return uid
 }
 
-// find returns the home ip4 of this user: this session's, or an earlier one's.
-func (h *Homes) find(ip4 netip.Addr) (helperapi.Place, error) {
-	mount, err := h.mountPoint()
-	if err != nil {
-		return helperapi.Place{}, err
-	}
-	if p, ok := h.own(ip4); ok {
-		return p, nil
-	}
+// placeOf returns the home ip4 of the user uid, whichever helper made it.
+func placeOf(mount string, ip4 netip.Addr, uid uint32) (helperapi.Place, error) {
 	all, err := helperapi.Places(mount)
 	if err != nil {
 		return helperapi.Place{}, err
 	}
 	for _, p := range all {
-		if p.IP4 == ip4 && policy.Allows(helperapi.OpEnter, h.uid, p.UID) {
+		if p.IP4 == ip4 && policy.Allows(helperapi.OpEnter, uid, p.UID) {
 			return p, nil
 		}
 	}
-	return helperapi.Place{}, fmt.Errorf("home %s: no such home of user %d", ip4, h.uid)
+	return helperapi.Place{}, fmt.Errorf("home %s: no such home of user %d", ip4, uid)
 }

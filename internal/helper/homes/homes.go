@@ -12,21 +12,14 @@ package homes
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/netip"
 	"os"
-	"path/filepath"
 	"sync"
 
-	"golang.org/x/sys/unix"
-
-	"lodge/internal/bpf"
 	"lodge/internal/helper/claims"
 	"lodge/internal/helperapi"
-	"lodge/internal/procfs"
 )
 
 // Shared is what the sessions of one helper have in common.
@@ -44,15 +37,13 @@ type Homes struct {
 	netns  uint64
 	claims *claims.Holder
 	shared *Shared
+	mount  mount
 
 	// mu guards what follows. It is held while the hooks are attached and a home
 	// is made, never while processes are ended. It is taken before shared.making.
-	mu    sync.Mutex
-	mount string
-	// The base and its hooks exist while the session has a home.
-	base  string
-	lock  *os.File
-	hooks *bpf.Hooks
+	mu sync.Mutex
+	// base exists while the session has a home.
+	base  base
 	homes map[netip.Addr]uint64 // to the id of the cgroup in
 }
 
@@ -68,111 +59,63 @@ func (h *Homes) Empty() bool {
 	return len(h.homes) == 0
 }
 
-// mountPoint returns where cgroup2 is mounted.
-func (h *Homes) mountPoint() (string, error) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.mount == "" {
-		mount, err := procfs.CgroupMount()
-		if err != nil {
-			return "", err
-		}
-		h.mount = mount
-	}
-	return h.mount, nil
-}
-
 // own returns the place of a home of this session.
 func (h *Homes) own(ip4 netip.Addr) (helperapi.Place, bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	_, ok := h.homes[ip4]
-	return h.place(ip4), ok
+	return h.base.place(ip4), ok
 }
 
-// place is where this session makes the home ip4. The caller holds mu.
-func (h *Homes) place(ip4 netip.Addr) helperapi.Place {
-	return helperapi.Place{Mount: h.mount, Base: h.base, UID: h.uid, IP4: ip4}
-}
-
-// open makes the base and attaches the hooks to it, if that was not done. The
-// caller holds mu.
-func (h *Homes) open() (err error) {
-	if h.hooks != nil {
-		return nil
-	}
-	root, err := os.Open(h.mount)
-	if err != nil {
-		return fmt.Errorf("open cgroup2: %w", err)
-	}
-	defer root.Close()
-	level, err := bpf.Level(root)
-	if err != nil {
-		return err
-	}
-	base, lock, err := h.makeBase()
-	if err != nil {
-		return err
-	}
-	// The home is one below the base, the cgroup in one below the home.
-	hooks, err := bpf.Attach(lock, level+3)
-	if err != nil {
-		return errors.Join(err, unix.Rmdir(filepath.Join(h.mount, base)), lock.Close())
-	}
-	h.base, h.lock, h.hooks = base, lock, hooks
-	return nil
-}
-
-// makeBase makes the base and locks it. The caller holds mu.
-func (h *Homes) makeBase() (base string, lock *os.File, err error) {
-	h.shared.making.Lock()
-	defer h.shared.making.Unlock()
-	var random [4]byte
-	rand.Read(random[:]) // never fails (crypto/rand)
-	base = helperapi.BaseName(h.uid, hex.EncodeToString(random[:]))
-	path := filepath.Join(h.mount, base)
-	if err := makeDir(path); err != nil {
-		return "", nil, err
-	}
-	lock, held, err := lockBase(path)
-	if err == nil && !held {
-		err = fmt.Errorf("lock cgroup %s: another process has it", path)
-	}
-	if err != nil {
-		return "", nil, errors.Join(err, unix.Rmdir(path))
-	}
-	return base, lock, nil
-}
-
-// closeIfEmpty lets go of the hooks when there is no home left. The caller holds
-// mu.
+// closeIfEmpty removes the base when there is no home left. The caller holds mu.
 func (h *Homes) closeIfEmpty() error {
-	if h.hooks == nil || len(h.homes) > 0 {
+	if len(h.homes) > 0 {
 		return nil
 	}
-	return h.drop()
+	return h.base.drop()
 }
 
-// drop lets go of hooks and base. Homes that are in use go on without. The
-// caller holds mu.
-func (h *Homes) drop() error {
-	if h.hooks == nil {
-		return nil
+// Enter moves a process of this user into the cgroup keeper of a home of this
+// user: this session's, or an earlier one's.
+func (h *Homes) Enter(ip4 netip.Addr, pid int) error {
+	if err := helperapi.CheckHome(ip4); err != nil {
+		return err
 	}
-	path := filepath.Join(h.mount, h.base)
-	errs := []error{h.hooks.Close(), h.lock.Close()}
-	h.base, h.lock, h.hooks = "", nil, nil
-	return errors.Join(append(errs, dropBase(path))...)
+	if pid <= 1 || pid == os.Getpid() {
+		return fmt.Errorf("process %d: not one that can enter", pid)
+	}
+	mount, err := h.mount.find()
+	if err != nil {
+		return err
+	}
+	p, ok := h.own(ip4)
+	if !ok {
+		if p, err = placeOf(mount, ip4, h.uid); err != nil {
+			return err
+		}
+	}
+	return enter(p, h.uid, pid)
 }
 
-// Close ends the session. Homes in which nothing runs are removed, the others
+// Sweep removes what earlier helpers left: homes of this user (of every user,
+// if it is root) without a process and without a helper, and addresses that
+// belong to no home at all.
+func (h *Homes) Sweep() (*helperapi.Swept, error) {
+	mount, err := h.mount.find()
+	if err != nil {
+		return nil, err
+	}
+	return sweep(mount, h.uid, h.shared)
+}
+
+// Close ends the session. Homes in which no process is are removed, the others
 // stay as they are.
 func (h *Homes) Close() error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	var errs []error
 	for ip4 := range h.homes {
-		p := h.place(ip4)
+		p := h.base.place(ip4)
 		used, err := isPopulated(p.Path())
 		if err == nil && !used {
 			err = removePlace(context.Background(), p, false)
@@ -180,5 +123,5 @@ func (h *Homes) Close() error {
 		errs = append(errs, err)
 	}
 	clear(h.homes)
-	return errors.Join(append(errs, h.drop())...)
+	return errors.Join(append(errs, h.base.drop())...)
 }

@@ -99,7 +99,7 @@ func TestHomesAtTheSameTime(t *testing.T) {
 		})
 	}
 	all.Wait()
-	if !h.Empty() || h.hooks != nil || !h.claims.Empty() {
+	if !h.Empty() || h.base.hooks != nil || !h.claims.Empty() {
 		t.Errorf("left: %v, %v", h.homes, h.base)
 	}
 }

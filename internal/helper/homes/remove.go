@@ -14,10 +14,10 @@ import (
 )
 
 // Remove removes a home of this client, also one that an earlier helper made.
-// The processes in it are ended first if kill says so; ctx bounds how long they
+// The processes in it are ended first if kill is true; ctx bounds how long they
 // are waited for.
 func (h *Homes) Remove(ctx context.Context, path string, kill bool) error {
-	mount, err := h.mountPoint()
+	mount, err := h.mount.find()
 	if err != nil {
 		return err
 	}
@@ -46,11 +46,11 @@ func (h *Homes) remove(p helperapi.Place) error {
 func (h *Homes) removed(p helperapi.Place) (err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if p.Base != h.base {
+	if p.Base != h.base.name {
 		return dropBase(p.BasePath())
 	}
 	if id, ok := h.homes[p.IP4]; ok {
-		err = h.hooks.Remove(id)
+		err = h.base.hooks.Remove(id)
 		delete(h.homes, p.IP4)
 		h.claims.Release(claims.Address(p.IP4))
 	}

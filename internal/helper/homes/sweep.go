@@ -11,21 +11,15 @@ import (
 	"lodge/internal/loopback"
 )
 
-// Sweep removes what earlier helpers left: homes of this user (of every user,
-// if it is root) without a process and without a helper, and addresses that
-// belong to no home at all.
-func (h *Homes) Sweep() (*helperapi.Swept, error) {
+// sweep removes what earlier helpers left: see [Homes.Sweep].
+func sweep(mount string, uid uint32, shared *Shared) (*helperapi.Swept, error) {
 	out := &helperapi.Swept{}
-	mount, err := h.mountPoint()
-	if err != nil {
-		return nil, err
-	}
 	all, err := helperapi.Places(mount)
 	if err != nil {
 		return nil, err
 	}
 	for _, p := range all {
-		if !policy.Allows(helperapi.OpSweep, h.uid, p.UID) {
+		if !policy.Allows(helperapi.OpSweep, uid, p.UID) {
 			continue
 		}
 		removed, err := removeIfLeft(p)
@@ -36,23 +30,24 @@ func (h *Homes) Sweep() (*helperapi.Swept, error) {
 			out.Homes = append(out.Homes, p.Path())
 		}
 	}
-	if err := h.sweepBases(mount); err != nil {
+	if err := sweepBases(mount, uid, shared); err != nil {
 		return nil, err
 	}
 	out.Addresses, err = sweepAddresses(mount)
 	return out, err
 }
 
-func (h *Homes) sweepBases(mount string) error {
-	h.shared.making.Lock()
-	defer h.shared.making.Unlock()
+// sweepBases removes the bases that have no home and no helper.
+func sweepBases(mount string, uid uint32, shared *Shared) error {
+	shared.making.Lock()
+	defer shared.making.Unlock()
 	entries, err := os.ReadDir(mount)
 	if err != nil {
 		return fmt.Errorf("list homes: %w", err)
 	}
 	for _, e := range entries {
-		uid, ok := helperapi.ParseBase(e.Name())
-		if !ok || !policy.Allows(helperapi.OpSweep, h.uid, uid) {
+		owner, ok := helperapi.ParseBase(e.Name())
+		if !ok || !policy.Allows(helperapi.OpSweep, uid, owner) {
 			continue
 		}
 		if err := dropBase(filepath.Join(mount, e.Name())); err != nil {

@@ -1,34 +1,67 @@
 package ebpfhome
 
 import (
-	"errors"
 	"fmt"
-	"os"
+	"net/netip"
 	"slices"
 
 	"golang.org/x/sys/unix"
 
-	"lodge/internal/bpf"
+	"lodge/internal/home"
 	"lodge/internal/loopback"
 	"lodge/internal/sockets/diag"
 )
 
-// Endpoints asks the kernel for its sockets (sock_diag(7)) and takes those on
+// reader lists the endpoints of a home.
+type reader struct {
+	ip4, ip6 netip.Addr // ip6 is the zero Addr where there is none
+	conn     *diag.Conn
+	groups   *groups
+	ports    *ports
+	shared   home.Shared[[]loopback.Endpoint]
+}
+
+// endpoints asks the kernel for its sockets (sock_diag(7)) and takes those on
 // the home's addresses, and the listeners that a process inside never bound.
 // An IPv6 socket that serves IPv4 is listed under the IPv4 address. UDP
 // sockets that are connected, or on no address, are clients and not listed.
-func (in *inside) Endpoints() ([]loopback.Endpoint, error) {
+func (r *reader) endpoints() ([]loopback.Endpoint, error) {
 	// Many services may be exchanged at once: one reading is enough for all.
-	eps, err := in.sockets.Do(in.readEndpoints)
-	return slices.Clone(eps), err
+	eps, err := r.shared.Do(r.read)
+	if err != nil {
+		return nil, fmt.Errorf("list endpoints of home %s: %w", r.ip4, err)
+	}
+	return slices.Clone(eps), nil
 }
 
-func (in *inside) readEndpoints() ([]loopback.Endpoint, error) {
-	services, err := in.services()
+// listeners returns the service's listening TCP sockets on the home's addresses
+// by inode.
+func (r *reader) listeners(service string) (map[uint32]netip.AddrPort, error) {
+	eps, err := r.endpoints()
 	if err != nil {
-		return nil, fmt.Errorf("list endpoints of home %s: %w", in.spec.IP4, err)
+		return nil, err
 	}
-	whose := attribution{in: in, services: services}
+	want := make(map[uint32]netip.AddrPort)
+	for _, e := range eps {
+		if e.Protocol == loopback.TCP && e.Service == service && e.Inode != 0 {
+			want[e.Inode] = e.AddrPort()
+		}
+	}
+	return want, nil
+}
+
+// isHome reports whether an address is one of the home's.
+func (r *reader) isHome(ip netip.Addr) bool {
+	ip = ip.Unmap()
+	return ip == r.ip4 || (r.ip6.IsValid() && ip == r.ip6)
+}
+
+func (r *reader) read() ([]loopback.Endpoint, error) {
+	services, err := r.groups.services()
+	if err != nil {
+		return nil, err
+	}
+	whose := attribution{groups: r.groups, services: services}
 	var out []loopback.Endpoint
 	seen := map[loopback.Endpoint]bool{}
 	for _, q := range []struct {
@@ -41,14 +74,14 @@ func (in *inside) readEndpoints() ([]loopback.Endpoint, error) {
 		{loopback.UDP, unix.AF_INET, 1 << diag.StateClose},
 		{loopback.UDP, unix.AF_INET6, 1 << diag.StateClose},
 	} {
-		list, err := in.conn.Dump(q.proto, q.family, q.states)
+		list, err := r.conn.Dump(q.proto, q.family, q.states)
 		if err != nil {
-			return nil, fmt.Errorf("list endpoints of home %s: %w", in.spec.IP4, err)
+			return nil, err
 		}
 		for _, s := range list {
-			e, ok, err := in.endpoint(q.proto, s, &whose)
+			e, ok, err := r.endpoint(q.proto, s, &whose)
 			if err != nil {
-				return nil, fmt.Errorf("list endpoints of home %s: %w", in.spec.IP4, err)
+				return nil, err
 			}
 			key := e
 			key.Inode, key.Owner = 0, loopback.Owner{} // several sockets with SO_REUSEPORT are one endpoint
@@ -61,10 +94,10 @@ func (in *inside) readEndpoints() ([]loopback.Endpoint, error) {
 	return out, nil
 }
 
-func (in *inside) endpoint(proto loopback.Protocol, s diag.Socket, whose *attribution) (loopback.Endpoint, bool, error) {
+func (r *reader) endpoint(proto loopback.Protocol, s diag.Socket, whose *attribution) (loopback.Endpoint, bool, error) {
 	e := loopback.Endpoint{Protocol: proto, IP: s.Src.Addr().Unmap(), Port: s.Src.Port(), Inode: s.Inode, Owner: loopback.OwnedBy(s.UID)}
 	isUnbound := proto == loopback.TCP && e.IP.IsUnspecified()
-	if !in.isHome(e.IP) && !isUnbound {
+	if !r.isHome(e.IP) && !isUnbound {
 		return loopback.Endpoint{}, false, nil
 	}
 	service, isInside, err := whose.of(&s)
@@ -74,56 +107,16 @@ func (in *inside) endpoint(proto loopback.Protocol, s diag.Socket, whose *attrib
 	case !isUnbound:
 	case isInside:
 		// On the device lo it is reached by the home's address as well.
-		e.IP = in.spec.IP4
+		e.IP = r.ip4
 		if s.V6Only {
-			e.IP = in.spec.IP6
+			e.IP = r.ip6
 		}
 	default:
 		return loopback.Endpoint{}, false, nil
 	}
 	e.Service = service
-	if in.holds(e.Inode) {
+	if r.ports.holds(e.Inode) {
 		return loopback.Endpoint{}, false, nil // kept open for the next process of a service
 	}
 	return e, true, nil
-}
-
-// services maps the id of every cgroup inside to its service.
-func (in *inside) services() (map[uint64]string, error) {
-	top, err := in.existing("")
-	if err != nil {
-		return nil, err
-	}
-	names, err := children(top)
-	if err != nil {
-		return nil, errors.Join(err, top.Close())
-	}
-	out := map[uint64]string{}
-	for _, name := range names {
-		service, ok := serviceName(name)
-		if !ok {
-			continue
-		}
-		dir, err := openDir(top, name)
-		if isGone(err) {
-			continue
-		}
-		if err != nil {
-			return nil, errors.Join(err, top.Close())
-		}
-		err = walk(dir, maxDepth, func(d *os.File) error {
-			id, err := bpf.CgroupID(d)
-			if err == nil {
-				out[id] = service
-			}
-			if isGone(err) {
-				err = nil
-			}
-			return err
-		})
-		if err = errors.Join(err, dir.Close()); err != nil {
-			return nil, errors.Join(err, top.Close())
-		}
-	}
-	return out, top.Close()
 }

@@ -64,18 +64,16 @@ func serviceName(name string) (service string, ok bool) {
 	return string(b), err == nil && again == name
 }
 
-// openGroup opens the cgroup of a service, and makes it if make says so.
-func openGroup(in *os.File, service string, makeIt bool) (*group, error) {
+// openGroup opens the cgroup of a service, which it makes where it is missing.
+func openGroup(in *os.File, service string) (*group, error) {
 	name, err := groupName(service)
 	if err != nil {
 		return nil, err
 	}
-	if makeIt {
-		if err := unix.Mkdirat(int(in.Fd()), name, 0o755); err != nil && !errors.Is(err, unix.EEXIST) {
-			return nil, fmt.Errorf("make cgroup of service %s: %w", service, err)
-		}
-		noPressure(in, name)
+	if err := unix.Mkdirat(int(in.Fd()), name, 0o755); err != nil && !errors.Is(err, unix.EEXIST) {
+		return nil, fmt.Errorf("make cgroup of service %s: %w", service, err)
 	}
+	noPressure(in, name)
 	dir, err := openDir(in, name)
 	if err != nil {
 		return nil, fmt.Errorf("open cgroup of service %s: %w", service, err)

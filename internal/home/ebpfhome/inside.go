@@ -9,10 +9,10 @@ package ebpfhome
 import (
 	"errors"
 	"fmt"
-	"net/netip"
-	"os"
-	"sync"
 	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
 
 	"lodge/internal/bpf"
 	"lodge/internal/home"
@@ -24,28 +24,17 @@ import (
 
 // inside implements home.Inside.
 type inside struct {
-	spec      home.Spec
-	files     Files
-	events    *bpf.Events
-	table     *bpf.Leases
-	changes   chan struct{}
-	conflicts chan home.Conflict
-	watching  sync.WaitGroup
-	conn      *diag.Conn
-	sockets   home.Shared[[]loopback.Endpoint]
+	spec   home.Spec
+	files  Files
+	conn   *diag.Conn
+	table  *bpf.Leases
+	groups *groups
+	ports  *ports
+	watch  *watch
+	reader *reader
 	// marker is for the daemon that finds what is left when this process and
-	// the helper are gone; here the cgroup says whose a process is.
+	// the helper are gone; here the cgroup tells the service of a process.
 	marker *mark.Marker
-
-	// mu guards what follows.
-	mu     sync.Mutex
-	groups map[string]*group
-	leases map[uint16]*lease
-	held   map[string][]*held
-	// names has the service of every cgroup that there was: the ring may tell
-	// of one that is gone.
-	names  map[uint64]string
-	closed bool
 }
 
 // Open opens a home of which f are the descriptors, which it takes over, also
@@ -65,94 +54,54 @@ func Open(spec home.Spec, f Files) (home.Inside, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open home %s: %w", spec.IP4, err), events.Close(), table.Close(), f.close())
 	}
-	in := &inside{
-		conn:   conn,
-		marker: mark.NewMarker(spec.Mark),
-		spec:   spec, files: f, events: events, table: table,
-		changes:   make(chan struct{}, 1),
-		conflicts: make(chan home.Conflict, 16),
-		groups:    map[string]*group{},
-		leases:    map[uint16]*lease{},
-		held:      map[string][]*held{},
-		names:     map[uint64]string{},
-	}
-	in.watch()
+	in := &inside{spec: spec, files: f, conn: conn, table: table, marker: mark.NewMarker(spec.Mark)}
+	in.ports = newPorts(spec.IP4, table, f.Migrate)
+	in.groups = newGroups(f.In, in.ports.name)
+	in.reader = &reader{ip4: spec.IP4, ip6: spec.IP6, conn: conn, groups: in.groups, ports: in.ports}
+	in.watch = startWatch(events, in.groups, in.ports)
 	return in, nil
 }
 
 func (in *inside) Engine() loopback.Engine { return loopback.EBPF }
 
-func (in *inside) Changes() <-chan struct{} { return in.changes }
-
 func (in *inside) Capabilities() home.Capabilities {
 	return home.Capabilities{Translates: true, ReportsClose: true}
 }
+
+func (in *inside) Changes() <-chan struct{} { return in.watch.changes }
+
+func (in *inside) Conflicts() <-chan home.Conflict { return in.watch.conflicts }
 
 // ProcessExited does nothing: the kernel reports the sockets that go with a
 // process.
 func (in *inside) ProcessExited() {}
 
-func (in *inside) Conflicts() <-chan home.Conflict { return in.conflicts }
-
-// group returns the cgroup of a service and makes it if need be.
-func (in *inside) group(service string) (*group, error) {
-	if in.closed {
-		return nil, os.ErrClosed
-	}
-	if g := in.groups[service]; g != nil {
-		return g, nil
-	}
-	g, err := openGroup(in.files.In, service, true)
-	if err != nil {
-		return nil, err
-	}
-	// A lease names a cgroup, and this one is new.
-	for port, l := range in.leases {
-		if l.service != service {
-			continue
-		}
-		if err := in.table.Put(port, g.id); err != nil {
-			return nil, errors.Join(err, g.dir.Close())
-		}
-	}
-	for _, k := range in.held[service] {
-		if err := in.table.Put(k.at.Port(), g.id); err != nil {
-			return nil, errors.Join(err, g.dir.Close())
-		}
-	}
-	in.groups[service] = g
-	in.names[g.id] = service
-	return g, nil
-}
+func (in *inside) Endpoints() ([]loopback.Endpoint, error) { return in.reader.endpoints() }
 
 // self is the program that runs, also after its file was replaced (proc(5)).
 const self = "/proc/self/exe"
 
 func (in *inside) Start(c home.Command) (pid int, err error) {
-	// The lock keeps Forget and Close from the cgroup meanwhile.
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	g, err := in.group(c.Service)
-	if err != nil {
-		return 0, fmt.Errorf("start %s: %w", c.Path, err)
-	}
-	files := make([]uintptr, len(c.Files))
-	for i, f := range c.Files {
-		files[i] = ^uintptr(0) // closed
-		if f != nil {
-			files[i] = f.Fd()
+	err = in.groups.with(c.Service, func(g *group) error {
+		files := make([]uintptr, len(c.Files))
+		for i, f := range c.Files {
+			files[i] = ^uintptr(0) // closed
+			if f != nil {
+				files[i] = f.Fd()
+			}
 		}
-	}
-	sys := &syscall.SysProcAttr{
-		Setsid:      true,
-		Setctty:     c.Terminal,
-		Ctty:        0,
-		UseCgroupFD: true,
-		CgroupFD:    int(g.dir.Fd()),
-	}
-	w := hostsview.Wrap(c, self, sys)
-	pid, err = in.marker.Start(c.Service, func() (int, error) {
-		return syscall.ForkExec(w.Path, w.Args, &syscall.ProcAttr{Dir: c.Dir, Env: c.Env, Files: files, Sys: sys})
+		sys := &syscall.SysProcAttr{
+			Setsid:      true,
+			Setctty:     c.Terminal,
+			Ctty:        0,
+			UseCgroupFD: true,
+			CgroupFD:    int(g.dir.Fd()),
+		}
+		w := hostsview.Wrap(c, self, sys)
+		pid, err = in.marker.Start(c.Service, func() (int, error) {
+			return syscall.ForkExec(w.Path, w.Args, &syscall.ProcAttr{Dir: c.Dir, Env: c.Env, Files: files, Sys: sys})
+		})
+		return err
 	})
 	if err != nil {
 		return 0, fmt.Errorf("start %s: %w", c.Path, err)
@@ -160,104 +109,82 @@ func (in *inside) Start(c home.Command) (pid int, err error) {
 	return pid, nil
 }
 
-// existing opens the cgroup of a service, or that of all with "". It gives
-// nil if there is none.
-func (in *inside) existing(service string) (*os.File, error) {
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	if in.closed {
-		return nil, os.ErrClosed
-	}
-	if service == "" {
-		return openDir(in.files.In, ".")
-	}
-	name, err := groupName(service)
-	if err != nil {
-		return nil, err
-	}
-	dir, err := openDir(in.files.In, name)
-	if isGone(err) {
-		return nil, nil
-	}
-	return dir, err
-}
-
 func (in *inside) Pids(service string) ([]int, error) {
-	dir, err := in.existing(service)
-	if err != nil || dir == nil {
-		return nil, err
-	}
-	var out []int
-	err = walk(dir, maxDepth, func(d *os.File) error {
-		p, err := pids(d)
-		out = append(out, p...)
-		return err
-	})
-	if err = errors.Join(err, dir.Close()); err != nil {
+	pids, err := in.groups.pids(service)
+	if err != nil {
 		return nil, fmt.Errorf("list processes of home %s: %w", in.spec.IP4, err)
 	}
-	return out, nil
+	return pids, nil
 }
 
 func (in *inside) Kill(service string) error {
-	dir, err := in.existing(service)
-	if err != nil || dir == nil {
-		return err
-	}
-	if err := errors.Join(kill(dir), dir.Close()); err != nil {
+	if err := in.groups.kill(service); err != nil {
 		return fmt.Errorf("kill processes of home %s: %w", in.spec.IP4, err)
 	}
 	return nil
 }
 
-func (in *inside) Forget(service string) error {
-	name, err := groupName(service)
+func (in *inside) Forget(service string) error { return in.groups.remove(service) }
+
+func (in *inside) Lease(service string, port uint16) error {
+	has, err := in.ports.leased(service, port)
+	if !has && err == nil {
+		err = in.groups.with(service, func(g *group) error { return in.ports.lease(g, port) })
+	}
 	if err != nil {
-		return err
-	}
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	if in.closed {
-		return os.ErrClosed
-	}
-	if g := in.groups[service]; g != nil {
-		delete(in.groups, service)
-		err = g.dir.Close()
-	}
-	if err = errors.Join(remove(in.files.In, name, maxDepth), err); err != nil {
-		return fmt.Errorf("forget service %s: %w", service, err)
+		return fmt.Errorf("lease port %d for %s: %w", port, service, err)
 	}
 	return nil
 }
 
-// Close ends the watch and lets go of every descriptor: with the last ones the
-// hooks are gone. The cgroups stay, for the helper to remove.
-func (in *inside) Close() error {
-	in.mu.Lock()
-	if in.closed {
-		in.mu.Unlock()
-		return nil
+func (in *inside) Release(port uint16) error { return in.ports.release(port) }
+
+// Hold keeps the service's listening TCP sockets in the home open until the
+// service's next process listens there, or Unhold. n is how many are held. A
+// program that calls shutdown(2) on its listening socket closes it for this
+// process too. It needs to be an ancestor of the service (pidfd_getfd(2)).
+func (in *inside) Hold(service string) (n int, err error) {
+	want, err := in.reader.listeners(service)
+	if err != nil {
+		return 0, fmt.Errorf("hold sockets of %s: %w", service, err)
 	}
-	in.closed = true
-	var errs []error
-	for port := range in.leases {
-		errs = append(errs, in.release(port))
+	pids, err := in.Pids(service)
+	if err != nil {
+		return 0, fmt.Errorf("hold sockets of %s: %w", service, err)
 	}
-	for service := range in.held {
-		in.letGo(service, func(*held) bool { return true })
+	var list []*held
+	for _, pid := range pids {
+		if len(want) == 0 {
+			break
+		}
+		list = append(list, duplicates(pid, service, want)...)
 	}
-	for name, g := range in.groups {
-		errs = append(errs, g.dir.Close())
-		delete(in.groups, name)
+	err = in.groups.ifOpen(service, func(g *group) { n = in.ports.keep(service, g, list) })
+	if err != nil {
+		for _, k := range list {
+			err = errors.Join(err, unix.Close(k.fd))
+		}
+		return 0, err
 	}
-	in.mu.Unlock()
-	errs = append(errs, in.events.Close())
-	in.watching.Wait()
-	return errors.Join(append(errs, in.table.Close(), in.conn.Close(), in.files.close())...)
+	return n, nil
 }
 
-// isHome reports whether an address is one of the home's.
-func (in *inside) isHome(ip netip.Addr) bool {
-	ip = ip.Unmap()
-	return ip == in.spec.IP4 || (in.spec.IP6.IsValid() && ip == in.spec.IP6)
+// holdLater is how long a port is held for a service that is ready again but
+// has not opened this port.
+const holdLater = 5 * time.Second
+
+// Unhold closes what Hold kept and no process took, after a while.
+func (in *inside) Unhold(service string) { in.ports.dropLater(service, holdLater) }
+
+// LetGo closes all that Hold kept, at once: the service has failed.
+func (in *inside) LetGo(service string) { in.ports.drop(service) }
+
+// Close ends the watch and closes every descriptor: with the last ones the
+// hooks are gone. The cgroups stay, for the helper to remove.
+func (in *inside) Close() error {
+	first, err := in.groups.close()
+	if !first {
+		return nil
+	}
+	return errors.Join(in.ports.close(), err, in.watch.close(), in.table.Close(), in.conn.Close(), in.files.close())
 }

@@ -1,6 +1,7 @@
 package ebpfhome
 
 import (
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -15,37 +16,60 @@ import (
 // may be used here.)
 var afterClose = [...]time.Duration{2 * time.Millisecond, 30 * time.Millisecond, 300 * time.Millisecond}
 
-// watch starts the goroutines that read the ring; Close waits for them.
-func (in *inside) watch() {
+// watch reads the ring of events and tells of them.
+type watch struct {
+	events    *bpf.Events
+	groups    *groups
+	ports     *ports
+	changes   chan struct{}
+	conflicts chan home.Conflict
+	running   sync.WaitGroup
+}
+
+// startWatch starts the goroutines that read the ring.
+func startWatch(events *bpf.Events, groups *groups, ports *ports) *watch {
+	w := &watch{
+		events: events, groups: groups, ports: ports,
+		changes:   make(chan struct{}, 1),
+		conflicts: make(chan home.Conflict, 16),
+	}
 	closes := make(chan struct{}, 1)
-	in.watching.Go(func() {
+	w.running.Go(func() {
 		defer close(closes)
-		in.read(closes)
+		w.read(closes)
 	})
-	in.watching.Go(func() { in.tellAgain(closes) })
+	w.running.Go(func() { w.tellAgain(closes) })
+	return w
+}
+
+// close closes the ring, and waits for the goroutines.
+func (w *watch) close() error {
+	err := w.events.Close()
+	w.running.Wait()
+	return err
 }
 
 // read drains the ring until it is closed.
-func (in *inside) read(closes chan<- struct{}) {
+func (w *watch) read(closes chan<- struct{}) {
 	for {
-		e, err := in.events.Next()
+		e, err := w.events.Next()
 		if err != nil {
 			return // os.ErrClosed: a ring has no other end
 		}
 		switch e.Type {
 		case bpf.EventConflict:
-			in.tellConflict(e)
+			w.tellConflict(e)
 			continue
 		case bpf.EventClose:
 			poke(closes)
 		case bpf.EventListen:
-			in.handOver(e.Addr.Port())
+			w.ports.handOver(e.Addr.Port())
 		}
-		poke(in.changes)
+		poke(w.changes)
 	}
 }
 
-func (in *inside) tellAgain(closes <-chan struct{}) {
+func (w *watch) tellAgain(closes <-chan struct{}) {
 	next := len(afterClose)
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
@@ -59,7 +83,7 @@ func (in *inside) tellAgain(closes <-chan struct{}) {
 		case <-timer.C:
 			if next < len(afterClose) {
 				next++
-				poke(in.changes)
+				poke(w.changes)
 			}
 		}
 		if next < len(afterClose) {
@@ -68,7 +92,7 @@ func (in *inside) tellAgain(closes <-chan struct{}) {
 	}
 }
 
-// poke leaves a value for whoever looks next.
+// poke leaves a value in a channel that has room for one.
 func poke(c chan<- struct{}) {
 	select {
 	case c <- struct{}{}:
@@ -76,16 +100,14 @@ func poke(c chan<- struct{}) {
 	}
 }
 
-func (in *inside) tellConflict(e bpf.Event) {
+func (w *watch) tellConflict(e bpf.Event) {
 	c := home.Conflict{Protocol: loopback.TCP, Port: e.Addr.Port()}
 	if e.Proto == unix.IPPROTO_UDP {
 		c.Protocol = loopback.UDP
 	}
-	in.mu.Lock()
-	c.Service = in.names[e.Service]
-	in.mu.Unlock()
+	c.Service = w.groups.name(e.Service)
 	select {
-	case in.conflicts <- c:
+	case w.conflicts <- c:
 	default:
 	}
 }

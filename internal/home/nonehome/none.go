@@ -26,10 +26,6 @@ import (
 	"lodge/internal/sockets/holders"
 )
 
-// pollEvery is how often the sockets of services are looked at: without a hook
-// in the kernel nothing tells when one starts to listen.
-const pollEvery = 100 * time.Millisecond
-
 type none struct {
 	spec    home.Spec
 	changes chan struct{}
@@ -45,7 +41,7 @@ type none struct {
 	// known are the processes that were seen, and services those that started.
 	known    map[int]process
 	services map[string]bool
-	last     []loopback.Endpoint
+	started  bool // a process was started since the last poll
 }
 
 // process is one that was seen. Its start time tells it from a later one with
@@ -65,36 +61,6 @@ func Open(spec home.Spec) (home.Inside, error) {
 		marker: mark.NewMarker(spec.Mark), known: make(map[int]process), services: make(map[string]bool)}
 	go n.poll()
 	return n, nil
-}
-
-func (n *none) poll() {
-	defer close(n.done)
-	t := time.NewTicker(pollEvery)
-	defer t.Stop()
-	for {
-		select {
-		case <-n.stop:
-			return
-		case <-t.C:
-		}
-		n.mu.Lock()
-		some, before := len(n.services) > 0, n.last
-		n.mu.Unlock()
-		if !some {
-			continue
-		}
-		eps, err := n.Endpoints()
-		if err != nil || slices.Equal(eps, before) {
-			continue
-		}
-		n.mu.Lock()
-		n.last = eps
-		n.mu.Unlock()
-		select {
-		case n.changes <- struct{}{}:
-		default:
-		}
-	}
 }
 
 func (n *none) Engine() loopback.Engine { return loopback.None }
@@ -119,7 +85,7 @@ func (n *none) Start(c home.Command) (int, error) {
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.services[c.Service] = true
+	n.services[c.Service], n.started = true, true
 	if s, err := procfs.ReadStat(pid); err == nil { // else it has ended and was reaped
 		n.known[pid] = process{c.Service, s.Start}
 	}
@@ -135,7 +101,7 @@ func (n *none) environ(c home.Command) []string {
 	return append(env, "LODGE_SERVICE="+c.Service, "LODGE_HOME_ID="+n.spec.ID)
 }
 
-// Pids looks again a few times before it says that there is nobody: a list of
+// Pids looks again a few times before it reports that there is no process: a list of
 // /proc is no snapshot, and a process that forks and ends while it is read can
 // be missing together with its child, or be seen without the environment that
 // names its service while it becomes another program.
@@ -145,7 +111,7 @@ func (n *none) Pids(service string) ([]int, error) {
 		if err != nil || len(pids) > 0 || look == looks {
 			return pids, err
 		}
-		time.Sleep(lookAgain) // for a system call of others to end, which tells nobody
+		time.Sleep(lookAgain) // for a system call of others to end, of which there is no event
 	}
 }
 
@@ -283,21 +249,13 @@ func (n *none) Endpoints() ([]loopback.Endpoint, error) {
 		}
 	}
 	var out []loopback.Endpoint
-	for _, proto := range []loopback.Protocol{loopback.TCP, loopback.UDP} {
-		states := uint32(1 << 10) // TCP_LISTEN
-		if proto == loopback.UDP {
-			states = 1 << 7 // TCP_CLOSE: bound, not connected
-		}
-		for _, family := range []int{unix.AF_INET, unix.AF_INET6} {
-			socks, err := n.conn.Dump(proto, family, states)
-			if err != nil {
-				return nil, err
-			}
-			for _, s := range socks {
-				if svc, ok := owner[s.Inode]; ok && s.Inode != 0 {
-					out = append(out, loopback.Endpoint{Protocol: proto, IP: s.Src.Addr(), Port: s.Src.Port(), Service: svc, Inode: s.Inode, Owner: loopback.OwnedBy(s.UID)})
-				}
-			}
+	bound, err := n.bound()
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range bound {
+		if svc, ok := owner[s.inode]; ok && s.inode != 0 {
+			out = append(out, loopback.Endpoint{Protocol: s.proto, IP: s.at.Addr(), Port: s.at.Port(), Service: svc, Inode: s.inode, Owner: loopback.OwnedBy(s.uid)})
 		}
 	}
 	slices.SortFunc(out, func(a, b loopback.Endpoint) int { return a.AddrPort().Compare(b.AddrPort()) })

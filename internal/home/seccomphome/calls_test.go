@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"lodge/internal/home/seccomphome/support"
 	"lodge/internal/loopback"
 )
 
@@ -166,9 +167,7 @@ print('stuck'); sys.stdin.readline()`)
 	}
 	p.wait()
 	waitFor(t, "the listener's end", func() bool {
-		h.mu.Lock()
-		defer h.mu.Unlock()
-		return len(h.listeners) == 0
+		return h.listeners.count() == 0
 	})
 }
 
@@ -207,7 +206,7 @@ func TestNoHomeInAHome(t *testing.T) {
 }
 
 func TestProbe(t *testing.T) {
-	ok, reason := Probe()
+	ok, reason := support.Check()
 	t.Log(ok, reason)
 	if ok != (reason == "") {
 		t.Error(ok, reason)

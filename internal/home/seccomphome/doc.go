@@ -13,7 +13,7 @@
 //
 // It needs Linux 5.10 or newer on amd64 or arm64. The process that opens a
 // home must stay an ancestor of what runs inside (PR_SET_CHILD_SUBREAPER),
-// for that is what Yama's ptrace_scope=1 asks of someone who reads another
+// for that is what Yama's ptrace_scope=1 asks of a process that reads another
 // process's memory; and it must live as long as they do, since without a
 // supervisor the filtered calls answer ENOSYS.
 //
@@ -33,7 +33,7 @@
 //     at the machine's 127.0.0.1: recvfrom is not looked at.
 //   - Before Linux 5.14 the kernel does not tell a socket's network namespace,
 //     and the calls of a program in another one are answered like all.
-//   - A datagram's sender (recvfrom) and the peer that accept gives show the
+//   - A datagram's sender (recvfrom) and the peer that accept returns show the
 //     real address: the home's, where the peer is bound to it.
 //   - io_uring_setup answers ENOSYS, so that programs fall back to epoll:
 //     requests in a ring would pass the filter by.
@@ -47,7 +47,7 @@
 //     clients get a port, stays there: at the home's address it could not send
 //     to other machines any more.
 //   - A process that is not dumpable (prctl(2), PR_SET_DUMPABLE) cannot be
-//     looked into by an ordinary user: see listener.undumpable for what its calls
+//     looked into by an ordinary user: see undumpable for what its calls
 //     answer. To root all processes are alike.
 //   - One filter with a listener is all that a process can have: no home
 //     inside a home (EBUSY).

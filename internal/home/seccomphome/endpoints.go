@@ -3,18 +3,17 @@ package seccomphome
 import (
 	"cmp"
 	"fmt"
-	"maps"
-	"net/netip"
 	"slices"
 
 	"golang.org/x/sys/unix"
 
+	"lodge/internal/home/seccomphome/table"
 	"lodge/internal/home/seccomphome/unotify"
 	"lodge/internal/loopback"
 	"lodge/internal/sockets/diag"
 )
 
-// Endpoints lists who listens in the home, as the kernel's socket table says.
+// Endpoints lists what listens in the home, as the kernel's socket table has it.
 // A socket belongs to the service that was seen to bind it or to make it
 // listen, and only that very socket does: another one at the same address is
 // listed without a service, unless it is another user's. An IPv6-only socket is
@@ -25,23 +24,21 @@ func (h *Home) Endpoints() ([]loopback.Endpoint, error) {
 	var out []loopback.Endpoint
 	here := make(map[uint64]bool) // by cookie
 	// Several sockets can share one address (SO_REUSEPORT).
-	places := make(map[endKey]int)
+	places := make(map[table.Address]int)
 	// What starts to listen while the kernel's list is read may not be in it.
-	h.mu.Lock()
-	before := maps.Clone(h.bound)
-	h.mu.Unlock()
+	before := h.owners.Snapshot()
 	for _, q := range []struct {
 		proto  loopback.Protocol
 		states uint32
 	}{{loopback.TCP, diag.Listening}, {loopback.UDP, 1 << diag.StateClose}} {
 		for _, family := range []int{unix.AF_INET, unix.AF_INET6} {
-			list, err := h.conn.Dump(q.proto, family, q.states)
+			list, err := h.kernel.Dump(q.proto, family, q.states)
 			if err != nil {
 				return nil, fmt.Errorf("list endpoints of home %s: %w", h.spec.ID, err)
 			}
 			for i := range list {
-				key := endKey{q.proto, list[i].Src}
-				if !h.isHere(q.proto, key.at) {
+				key := table.Address{Proto: q.proto, At: list[i].Src}
+				if !h.router.IsHere(q.proto, key.At) {
 					continue
 				}
 				here[list[i].Cookie] = true
@@ -67,61 +64,50 @@ func (h *Home) Endpoints() ([]loopback.Endpoint, error) {
 	return out, nil
 }
 
-func (h *Home) endpoint(key endKey, s *diag.Socket) (loopback.Endpoint, bool) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if key.proto == loopback.TCP && h.away[key.at] {
+// endpoint describes a socket at an address of the home. ok is false for one that
+// is not listed.
+func (h *Home) endpoint(key table.Address, s *diag.Socket) (e loopback.Endpoint, ok bool) {
+	if h.holds.IsAway(key) {
 		return loopback.Endpoint{}, false
 	}
-	service, ours := h.ownerOf(key, s.Cookie)
-	if !ours && (int(s.UID) != h.uid || pureSix(key.at.Addr())) {
+	service, ours := h.owners.Of(key, s.Cookie)
+	if !ours && (int(s.UID) != h.router.UID || table.IsIPv6(key.At.Addr())) {
 		return loopback.Endpoint{}, false
 	}
-	e := loopback.Endpoint{
-		Protocol: key.proto, IP: key.at.Addr().Unmap(), Port: key.at.Port(), Service: service,
+	e = loopback.Endpoint{
+		Protocol: key.Proto, IP: key.At.Addr().Unmap(), Port: key.At.Port(), Service: service,
 		Inode: s.Inode, Owner: loopback.OwnedBy(s.UID),
 	}
-	if asked := h.sixReal[portKey{key.proto, e.Port}]; pureSix(key.at.Addr()) && asked != 0 && asked != e.Port {
-		e.Port, e.RealPort = asked, e.Port
+	if table.IsIPv6(key.At.Addr()) {
+		if asked, _ := h.six.Asked(key.Proto, e.Port); asked != 0 && asked != e.Port {
+			e.Port, e.RealPort = asked, e.Port
+		}
 	}
 	return e, true
 }
 
-// forgetGone drops what the tables say of sockets that are not there any more.
-// An IPv6-only socket that has not listened yet is not in the kernel's list, nor
-// is one that is connected, for UDP, or was shut down, for TCP.
-func (h *Home) forgetGone(before map[endKey][]ownSocket, here map[uint64]bool) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
+// forgetGone drops what the tables have of sockets that are not there any more.
+// A UDP socket that is connected leaves the kernel's list and stays bound, so only
+// those of TCP are dropped.
+func (h *Home) forgetGone(before map[table.Address][]table.Owner, here map[uint64]bool) {
 	gone := make(map[uint64]bool)
 	for key, list := range before {
-		// A UDP socket that is connected leaves the list and stays bound.
 		for _, o := range list {
-			if key.proto == loopback.TCP && !here[o.cookie] {
-				gone[o.cookie] = true
+			if key.Proto == loopback.TCP && !here[o.Cookie] {
+				gone[o.Cookie] = true
 			}
 		}
 	}
 	if len(gone) > 0 {
-		h.disown(func(o ownSocket) bool { return gone[o.cookie] })
+		h.owners.Drop(func(o table.Owner) bool { return gone[o.Cookie] })
 	}
-	for key, at := range h.six {
-		real := endKey{key.proto, sixAddr(at.port)}
-		switch {
-		case slices.ContainsFunc(h.bound[real], func(o ownSocket) bool { return here[o.cookie] }):
-			at.listened = true
-			h.six[key] = at
-		case at.listened && !isBound(key.proto, real.at):
-			delete(h.six, key)
-			delete(h.sixReal, portKey{key.proto, at.port})
-		}
-	}
+	h.six.Prune(func(real table.Address) bool { return h.owners.Any(real, here) }, isBound)
 }
 
 // isBound reports whether some socket is bound to an address, in whatever state.
-func isBound(proto loopback.Protocol, at netip.AddrPort) bool {
+func isBound(key table.Address) bool {
 	typ := unix.SOCK_STREAM
-	if proto == loopback.UDP {
+	if key.Proto == loopback.UDP {
 		typ = unix.SOCK_DGRAM
 	}
 	fd, err := unix.Socket(unix.AF_INET6, typ|unix.SOCK_CLOEXEC, 0)
@@ -132,5 +118,5 @@ func isBound(proto loopback.Protocol, at netip.AddrPort) bool {
 	if err := unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, 1); err != nil {
 		return false
 	}
-	return unotify.NewAddress(unix.AF_INET6, at).Bind(fd) == unix.EADDRINUSE
+	return unotify.NewAddress(unix.AF_INET6, key.At).Bind(fd) == unix.EADDRINUSE
 }

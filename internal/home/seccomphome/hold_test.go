@@ -121,11 +121,9 @@ print('end')`
 	if list, err := h.Endpoints(); err != nil || len(list) != 2 {
 		t.Errorf("endpoints after: %v, %v", list, err)
 	}
-	h.mu.Lock()
-	if len(h.held) != 0 {
+	if h.holds.Has(at) {
 		t.Error("still held")
 	}
-	h.mu.Unlock()
 	// Once it is taken it is the program's alone: it ends with it.
 	fresh.say("")
 	fresh.wait()

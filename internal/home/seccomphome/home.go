@@ -3,67 +3,50 @@ package seccomphome
 import (
 	"errors"
 	"fmt"
-	"net/netip"
 	"os"
 	"sync"
 
 	"golang.org/x/sys/unix"
 
 	"lodge/internal/home"
+	"lodge/internal/home/seccomphome/hold"
+	"lodge/internal/home/seccomphome/processes"
+	"lodge/internal/home/seccomphome/route"
 	"lodge/internal/home/seccomphome/shim"
+	"lodge/internal/home/seccomphome/socket"
+	"lodge/internal/home/seccomphome/table"
 	"lodge/internal/loopback"
 	"lodge/internal/mark"
-	"lodge/internal/sockets/diag"
 )
 
 // Home is an open home; it implements home.Inside.
 type Home struct {
 	spec home.Spec
 	exe  string
-	conn kernel
-	// netns is this process's network namespace (SO_NETNS_COOKIE), zero where
-	// the kernel (before 5.14) does not tell.
+	// netns is this process's network namespace, zero where the kernel does not
+	// tell.
 	netns uint64
-	// uid is this process's user.
-	uid int
-	// filters is how many seccomp filters this process itself is under.
-	filters int
-	changes chan struct{}
-	clashes chan home.Conflict
-	waiter  *waiter
-	marker  *mark.Marker // nil where processes carry no mark
 	// stop is an eventfd that becomes readable, and stays so, on Close.
 	stop int
-	// running counts the goroutines of the listeners and of the waiter.
+	// running counts the goroutines of the listeners, the waiter and the watch.
 	running sync.WaitGroup
-	// dialing keeps two connects of one socket apart, by its cookie.
-	dialing [64]sync.Mutex
 
-	processes home.Shared[map[string][]int]
+	// What is known of sockets, and the rules that read it.
+	kernel *table.Kernel
+	memory *table.Memory
+	owners *table.Owners
+	six    table.SixPorts
+	router route.Router
+
+	processes *processes.Table
+	marker    *mark.Marker // nil where processes carry no mark
+	leases    leases
+	holds     *hold.Table
 	listens   home.Shared[map[uint32]bool]
-
-	// mu guards what follows. It is held for table look-ups only, never
-	// during a system call that can wait.
-	mu     sync.Mutex
-	closed bool
-	asked  recent
-	// mapped has the IPv6 sockets that were connected to an IPv4 address.
-	mapped  generations[struct{}]
-	six     map[portKey]sixPort
-	sixReal map[portKey]uint16
-	// bound has the sockets of the home that listen or are bound, and binder
-	// the service that bound a socket, which may not listen yet.
-	bound  map[endKey][]ownSocket
-	binder generations[string]
-	// inodes has the sockets that passed through this process: see kernel.
-	inodes generations[known]
-	leases map[uint16]lease
-	held   map[netip.AddrPort][]*holding
-	// away has the addresses that only we hold, where nobody accepts.
-	away      map[netip.AddrPort]bool
-	listeners map[*listener]struct{}
-	// known maps the processes that were seen inside to their service.
-	known map[int]process
+	waiter    *waiter
+	dialer    dialer
+	notices   notices
+	listeners listeners
 }
 
 // ShimName is argv[0] of the executable when it is to be the shim. The main
@@ -79,122 +62,112 @@ var _ home.Inside = (*Home)(nil)
 // /proc/self/exe, whose main function calls ShimMain when its argv[0] is
 // ShimName. The calling process should be the subreaper of what it starts.
 func Open(spec home.Spec, exe string) (*Home, error) {
-	if !spec.IP4.Is4() || !spec.IP4.IsLoopback() {
-		return nil, fmt.Errorf("open home %s: %v is not an IPv4 loopback address", spec.ID, spec.IP4)
-	}
-	if spec.Isolation != loopback.Overlay && spec.Isolation != loopback.Strict {
-		return nil, fmt.Errorf("open home %s: isolation %q: not one of overlay, strict", spec.ID, spec.Isolation)
-	}
-	conn, err := diag.Open()
+	h, err := open(spec, exe)
 	if err != nil {
 		return nil, fmt.Errorf("open home %s: %w", spec.ID, err)
 	}
+	return h, nil
+}
+
+func open(spec home.Spec, exe string) (*Home, error) {
+	if !spec.IP4.Is4() || !spec.IP4.IsLoopback() {
+		return nil, fmt.Errorf("%v is not an IPv4 loopback address", spec.IP4)
+	}
+	if spec.Isolation != loopback.Overlay && spec.Isolation != loopback.Strict {
+		return nil, fmt.Errorf("isolation %q: not one of overlay, strict", spec.Isolation)
+	}
+	kernel, err := table.OpenKernel()
+	if err != nil {
+		return nil, err
+	}
 	h := &Home{
 		spec: spec, exe: exe,
-		changes:   make(chan struct{}, 1),
-		clashes:   make(chan home.Conflict, 16),
-		six:       make(map[portKey]sixPort),
-		sixReal:   make(map[portKey]uint16),
-		bound:     make(map[endKey][]ownSocket),
-		leases:    make(map[uint16]lease),
-		held:      make(map[netip.AddrPort][]*holding),
-		away:      make(map[netip.AddrPort]bool),
-		listeners: make(map[*listener]struct{}),
-		known:     make(map[int]process),
-		netns:     ownNetns(),
-		uid:       os.Geteuid(),
-		marker:    mark.NewMarker(spec.Mark),
+		netns:   socket.Netns(),
+		kernel:  kernel,
+		memory:  table.NewMemory(kernel),
+		owners:  table.NewOwners(kernel),
+		marker:  mark.NewMarker(spec.Mark),
+		leases:  newLeases(spec.IP4),
+		holds:   hold.New(),
+		notices: newNotices(),
 	}
-	h.conn = kernel{conn, h}
-	if h.filters, err = ownFilters(); err != nil {
-		return nil, errors.Join(fmt.Errorf("open home %s: %w", spec.ID, err), conn.Close())
+	h.router = route.Router{
+		IP4: spec.IP4, Strict: spec.Isolation == loopback.Strict, UID: os.Geteuid(),
+		Kernel: kernel, Memory: h.memory, Owners: h.owners, Six: &h.six, Gone: h.notices.changed,
+	}
+	if h.processes, err = processes.New(spec.ID, h.marker); err != nil {
+		return nil, errors.Join(err, kernel.Close())
 	}
 	if h.stop, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK); err != nil {
-		return nil, errors.Join(fmt.Errorf("open home %s: %w", spec.ID, err), conn.Close())
+		return nil, errors.Join(err, kernel.Close())
 	}
 	if h.waiter, err = newWaiter(h.stop); err != nil {
-		return nil, errors.Join(fmt.Errorf("open home %s: %w", spec.ID, err), unix.Close(h.stop), conn.Close())
+		return nil, errors.Join(err, unix.Close(h.stop), kernel.Close())
 	}
+	watch := watch{kernel: kernel, owners: h.owners, changed: h.notices.changed}
 	h.running.Go(h.waiter.run)
-	h.running.Go(h.watch)
+	h.running.Go(func() { watch.run(h.stop) })
 	return h, nil
 }
 
 // Engine is loopback.Seccomp.
 func (h *Home) Engine() loopback.Engine { return loopback.Seccomp }
 
-// Changes tells of binds, listens, the end of a service, and of every
-// ProcessExited. A socket that a living process closes is told of when
-// somebody inside next looks for it in vain.
-func (h *Home) Changes() <-chan struct{} { return h.changes }
-
-// Conflicts is home.Inside's.
-// Capabilities: close(2) is not intercepted, so that it is not reported.
+// Capabilities reports that programs reach the home as localhost, and that a close
+// is not reported: close(2) is not intercepted.
 func (h *Home) Capabilities() home.Capabilities { return home.Capabilities{Translates: true} }
 
-func (h *Home) Conflicts() <-chan home.Conflict { return h.clashes }
+// Changes tells of binds, listens, the end of a service, and of every
+// ProcessExited. A socket that a living process closes is told of when
+// a program inside next looks for it in vain, and by the watch.
+func (h *Home) Changes() <-chan struct{} { return h.notices.changes }
 
-func (h *Home) changed() {
-	select {
-	case h.changes <- struct{}{}:
-	default:
-	}
-}
-
-func (h *Home) conflict(service string, proto loopback.Protocol, port uint16) {
-	select {
-	case h.clashes <- home.Conflict{Service: service, Protocol: proto, Port: port}:
-	default:
-	}
-}
+// Conflicts is home.Inside's.
+func (h *Home) Conflicts() <-chan home.Conflict { return h.notices.conflicts }
 
 // ProcessExited is called by the process that reaps, after one has ended:
 // its sockets may be gone.
-func (h *Home) ProcessExited() {
-	h.changed()
-}
+func (h *Home) ProcessExited() { h.notices.changed() }
 
 // Close ends the supervisors. A filtered call of a process that is still
 // inside answers ENOSYS from then on.
 func (h *Home) Close() error {
-	h.mu.Lock()
-	if h.closed {
-		h.mu.Unlock()
+	if !h.listeners.close() {
 		return nil
 	}
-	h.closed = true
-	h.mu.Unlock()
 	one := [8]byte{1}
 	_, err := unix.Write(h.stop, one[:])
 	h.running.Wait()
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	for _, l := range h.leases {
-		err = errors.Join(err, l.release())
-	}
-	for _, list := range h.held {
-		for _, held := range list {
-			held.release()
-		}
-	}
-	h.leases, h.held = nil, nil
-	err = errors.Join(err, h.waiter.close(), unix.Close(h.stop), h.conn.Close())
+	h.holds.Close()
+	err = errors.Join(err, h.leases.close(), h.waiter.close(), unix.Close(h.stop), h.kernel.Close())
 	if err != nil {
 		return fmt.Errorf("close home %s: %w", h.spec.ID, err)
 	}
 	return nil
 }
 
-// ownNetns returns the network namespace's cookie, or zero.
-func ownNetns() uint64 {
-	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return 0
+// notices are what a home tells its owner.
+type notices struct {
+	changes   chan struct{}
+	conflicts chan home.Conflict
+}
+
+func newNotices() notices {
+	return notices{changes: make(chan struct{}, 1), conflicts: make(chan home.Conflict, 16)}
+}
+
+// changed tells that an endpoint may have come or gone.
+func (n notices) changed() {
+	select {
+	case n.changes <- struct{}{}:
+	default:
 	}
-	defer func() { _ = unix.Close(fd) }() // nothing was written to it
-	cookie, err := unix.GetsockoptUint64(fd, unix.SOL_SOCKET, unix.SO_NETNS_COOKIE)
-	if err != nil {
-		return 0
+}
+
+// conflict tells of a bind that was refused.
+func (n notices) conflict(service string, proto loopback.Protocol, port uint16) {
+	select {
+	case n.conflicts <- home.Conflict{Service: service, Protocol: proto, Port: port}:
+	default:
 	}
-	return cookie
 }

@@ -6,12 +6,9 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"lodge/internal/home/seccomphome/socket"
 	"lodge/internal/home/seccomphome/unotify"
-	"lodge/internal/loopback"
 )
-
-// lostMax bounds how many unanswered results a listener remembers.
-const lostMax = 64
 
 // listener supervises what one Start started: one filter, one goroutine.
 type listener struct {
@@ -19,50 +16,38 @@ type listener struct {
 	service string
 	fd      int
 	handles unotify.Handles // of the goroutine only
-	// lost holds results that nobody took: before Linux 5.19 a signal takes
-	// the caller away while the call is being made, and the caller comes back
-	// and makes it again.
-	lost map[lostKey]unotify.Answer
-	// later counts the calls whose answer is given by somebody else, who uses
-	// fd too.
+	lost    lostAnswers     // likewise
+	// later counts the calls whose answer another goroutine gives, which uses fd
+	// too.
 	later sync.WaitGroup
-	// payload is where sendto's data is copied.
+	// payload is where the data of a send is copied.
 	payload []byte
+	// current is the call that is being answered. It is used again for each, so
+	// that a call costs no allocation.
+	current call
 }
 
-type lostKey struct {
-	tid    uint32
-	nr     int32
-	cookie uint64
-}
-
-// add begins to supervise. It owns fd.
-func (h *Home) add(service string, fd int) error {
-	l := &listener{h: h, service: service, fd: fd, lost: make(map[lostKey]unotify.Answer)}
+// supervise begins to supervise. It owns fd.
+func supervise(h *Home, service string, fd int) error {
+	l := &listener{h: h, service: service, fd: fd}
 	unotify.WakeSync(fd)
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.closed {
+	if !h.listeners.add(l, func() { h.running.Go(l.serve) }) {
 		return errors.Join(errors.New("home is closed"), unix.Close(fd))
 	}
-	h.listeners[l] = struct{}{}
-	h.running.Go(l.serve)
 	return nil
 }
 
-// serve answers until nobody is left inside, or the home is closed.
+// serve answers until no process is left inside, or the home is closed.
 func (l *listener) serve() {
 	defer func() {
 		l.later.Wait()
 		l.handles.Close()
 		_ = unix.Close(l.fd) // nothing is written to it
-		l.h.mu.Lock()
-		delete(l.h.listeners, l)
-		l.h.mu.Unlock()
-		l.h.changed()
+		l.h.listeners.remove(l)
+		l.h.notices.changed()
 	}()
 	fds := []unix.PollFd{{Fd: int32(l.fd), Events: unix.POLLIN}, {Fd: int32(l.h.stop), Events: unix.POLLIN}} //nolint:gosec // descriptors
-	var n unotify.Notification
+	l.current.l = l
 	for {
 		_, err := unix.Poll(fds, -1)
 		switch {
@@ -73,123 +58,107 @@ func (l *listener) serve() {
 		case fds[0].Revents&unix.POLLIN == 0:
 			return // POLLHUP: the last process inside is gone
 		}
-		if errno := unotify.Receive(l.fd, &n); errno != 0 {
+		if errno := unotify.Receive(l.fd, &l.current.n); errno != 0 {
 			continue // ENOENT: the caller was killed meanwhile
 		}
-		l.handle(&n)
+		l.handle(&l.current)
 	}
 }
 
 // handle makes one call and answers it.
-func (l *listener) handle(n *unotify.Notification) {
-	ok, errno := n.Translate()
+func (l *listener) handle(c *call) {
+	ok, errno := c.n.Translate()
 	switch {
 	case errno != 0:
-		l.respond(n.ID, unotify.Fail(errno))
+		l.respond(c.n.ID, unotify.Fail(errno))
 		return
 	case !ok:
-		l.respond(n.ID, unotify.LetThrough)
+		l.respond(c.n.ID, unotify.LetThrough)
 		return
-	case n.NR == unix.SYS_SOCKET:
-		l.respond(n.ID, n.Socket())
+	case c.n.NR == unix.SYS_SOCKET:
+		l.respond(c.n.ID, c.n.Socket())
 		return
 	}
-	fd, err := l.handles.Duplicate(n.TID, int(int32(n.Args[0]))) //nolint:gosec // a C int
+	fd, err := l.handles.Duplicate(c.n.TID, c.fd())
 	if err != nil {
 		a := unotify.Fail(unotify.Number(err))
 		if errors.Is(err, unix.EPERM) {
-			a = l.undumpable(n)
+			a = undumpable(&c.n, l.h.router.Strict)
 		}
-		l.respond(n.ID, a)
+		l.respond(c.n.ID, a)
 		return
 	}
-	s, ours, err := l.h.inspect(fd)
-	if err != nil || !ours {
-		s.close()
+	var ours bool
+	if c.s, ours, err = socket.Inspect(fd, l.h.netns); err != nil || !ours {
+		c.s.Close()
 		a := unotify.LetThrough
 		if err != nil {
-			a = unotify.Fail(unotify.Number(err))
-			if n.NR == unix.SYS_CONNECT && errors.Is(err, unix.ENOTSOCK) { // the kernel reads the address first
-				if _, bad := unotify.ReadAddress(n.TID, n.Args[1], int32(n.Args[2])); bad != nil { //nolint:gosec // a C int
-					a = unotify.Fail(unotify.Number(bad))
-				}
-			}
+			a = c.notSocket(err)
 		}
-		l.respond(n.ID, a)
+		l.respond(c.n.ID, a)
 		return
 	}
-	key := lostKey{n.TID, n.NR, s.cookie}
-	a, again := l.lost[key]
-	if again {
-		delete(l.lost, key)
-	} else {
-		a = l.call(n, &s)
+	key := lostKey{c.n.TID, c.n.NR, c.s.Cookie}
+	a, again := l.lost.take(key)
+	if !again {
+		a = c.answer()
 	}
 	if a.Later {
 		return // the duplicate has a new owner
 	}
 	// The duplicate is closed first: if the program closes its own right
 	// after the answer, the socket must really be closed.
-	s.close()
-	if l.respond(n.ID, a) == unix.ENOENT && len(l.lost) < lostMax {
-		l.lost[lostKey{n.TID, n.NR, s.cookie}] = a
+	c.s.Close()
+	if l.respond(c.n.ID, a) == unix.ENOENT {
+		l.lost.keep(lostKey{c.n.TID, c.n.NR, c.s.Cookie}, a)
 	}
 }
 
+// respond answers the call with an id. ENOENT says that the caller is gone.
 func (l *listener) respond(id uint64, a unotify.Answer) unix.Errno {
 	r := a.Response(id)
 	return unotify.Respond(l.fd, &r)
 }
 
-// call chooses the handler. A handler may change s to another socket.
-func (l *listener) call(n *unotify.Notification, s *socket) unotify.Answer {
-	switch n.NR {
-	case unix.SYS_BIND:
-		return l.bind(n, s)
-	case unix.SYS_CONNECT:
-		return l.connect(n, s)
-	case unix.SYS_LISTEN:
-		return l.listen(n, s)
-	case unix.SYS_SENDTO:
-		return l.sendto(n, s)
-	case unix.SYS_SENDMSG:
-		return l.sendmsg(n, s)
-	case unix.SYS_SENDMMSG:
-		return l.sendmmsg(n, s)
-	case unix.SYS_GETSOCKNAME, unix.SYS_GETPEERNAME:
-		return l.name(n, s)
-	}
-	return unotify.LetThrough
+// listeners are those of one home.
+type listeners struct {
+	mu     sync.Mutex // guards what follows
+	closed bool
+	all    map[*listener]struct{}
 }
 
-// undumpable answers for a process that we may not look into, because it made
-// itself not dumpable (ssh-agent, gpg-agent) or its executable cannot be read.
-// Neither its socket nor its address can be seen, only the numbers that it
-// passed. Asking for a name is let through. The others:
-//
-//	strict   nothing that could be an IPv4 or IPv6 address or socket, nor
-//	         sendmsg, of which nothing can be seen: EACCES
-//	overlay  bind with an address of exactly their two sizes: EACCES, so that
-//	         a server is not on the network by surprise; the rest is let
-//	         through, and reaches the machine's own localhost
-func (l *listener) undumpable(n *unotify.Notification) unotify.Answer {
-	strict := l.h.spec.Isolation == loopback.Strict
-	refuse := false
-	switch n.NR {
-	case unix.SYS_BIND:
-		size := int32(n.Args[2]) //nolint:gosec // a C int
-		refuse = size == unotify.Inet4Len || size == unotify.Inet6Len || strict && size >= unotify.Inet4Len
-	case unix.SYS_CONNECT:
-		refuse = strict && int32(n.Args[2]) >= unotify.Inet4Len //nolint:gosec // as above
-	case unix.SYS_SENDTO:
-		refuse = strict && int32(n.Args[5]) >= unotify.Inet4Len //nolint:gosec // as above
-	case unix.SYS_LISTEN:
-		refuse = strict
-	case unix.SYS_SENDMSG, unix.SYS_SENDMMSG:
-		refuse = strict
+// add adds a listener and starts it, unless the home is closed.
+func (t *listeners) add(l *listener, start func()) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.closed {
+		return false
 	}
-	if refuse {
-		return unotify.Fail(unix.EACCES)
+	if t.all == nil {
+		t.all = make(map[*listener]struct{})
 	}
-	return unotify.LetThrough
+	t.all[l] = struct{}{}
+	start()
+	return true
+}
+
+func (t *listeners) remove(l *listener) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.all, l)
+}
+
+func (t *listeners) count() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return len(t.all)
+}
+
+// close makes add refuse from now on. It reports whether this was the first call.
+func (t *listeners) close() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	first := !t.closed
+	t.closed = true
+	return first
 }

@@ -19,6 +19,7 @@ import (
 
 	"lodge/internal/home"
 	"lodge/internal/home/seccomphome/shim"
+	"lodge/internal/home/seccomphome/support"
 	"lodge/internal/loopback"
 )
 
@@ -51,7 +52,7 @@ var homeCount atomic.Uint32
 // newHome opens a home with an address that no other test uses.
 func newHome(t testing.TB, isolation loopback.Isolation, change ...func(*home.Spec)) *Home {
 	t.Helper()
-	if ok, reason := Probe(); !ok {
+	if ok, reason := support.Check(); !ok {
 		t.Skip("no seccomp engine here:", reason)
 	}
 	n := homeCount.Add(1)
@@ -88,11 +89,7 @@ func reapAll(t testing.TB, h *Home) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		h.mu.Lock()
-		for pid := range h.known {
-			pids = append(pids, pid)
-		}
-		h.mu.Unlock()
+		pids = append(pids, h.processes.Seen()...)
 		for _, pid := range pids {
 			// ECHILD: it is another's child still, or reaped already.
 			_, _ = unix.Wait4(pid, nil, unix.WNOHANG, nil)

@@ -4,56 +4,12 @@ import (
 	"reflect"
 	"testing"
 
-	"lodge/internal/home/seccomphome/unotify"
+	"lodge/internal/home/seccomphome/processes"
 )
 
-func FuzzProcText(f *testing.F) {
-	f.Add("1 (a) b) S 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23", "Tgid:\t12\nflags:\t02004002\n")
-	f.Fuzz(func(t *testing.T, line, status string) {
-		if s, ok := parseStat(line); ok && s.state == 0 {
-			t.Errorf("%q: %+v", line, s)
-		}
-		unotify.StatusField(status, "Tgid")
-		environ([]byte(status), envHome)
-	})
-}
-
-func TestRecent(t *testing.T) {
-	var r recent
-	keep := sixAddr(1)
-	r.put(0, keep)
-	for i := uint64(1); i < 10*recentMax; i++ {
-		r.put(i, sixAddr(2))
-		if i%1000 == 0 {
-			if a, ok := r.get(0); !ok || a != keep {
-				t.Fatal("what is asked for was forgotten")
-			}
-		}
-	}
-	if n := len(r.young) + len(r.old); n > 2*recentMax {
-		t.Errorf("%d entries", n)
-	}
-	if _, ok := r.get(1); ok {
-		t.Error("what nobody asked for is still there")
-	}
-}
-
 func TestWithEnv(t *testing.T) {
-	got := withEnv([]string{"A=1", envHome + "=x", "B=2"}, envHome, "y", envService, "z")
-	if want := []string{"A=1", "B=2", envHome + "=y", envService + "=z"}; !reflect.DeepEqual(got, want) {
+	got := withEnv([]string{"A=1", processes.EnvHome + "=x", "B=2"}, processes.EnvHome, "y", processes.EnvService, "z")
+	if want := []string{"A=1", "B=2", processes.EnvHome + "=y", processes.EnvService + "=z"}; !reflect.DeepEqual(got, want) {
 		t.Errorf("got %v, want %v", got, want)
-	}
-}
-
-func TestParseStat(t *testing.T) {
-	// Linux 6.18, a process whose name is "a) R 1 (b".
-	s, ok := parseStat("1234 (a) R 1 (b) S 77 1234 1234 0 -1 4194304 95 0 0 0 0 0 0 0 20 0 1 0 5678 2625536 220 18446744073709551615 1 1 0 0 0 0 0 0 0 0 0 0 17 1 0 0 0 0 0 0 0 0 0 0 0 0 0")
-	if !ok || s != (stat{'S', 77, 5678}) {
-		t.Errorf("%+v, %v", s, ok)
-	}
-	for _, bad := range []string{"", "1", "1 (a", "1 (a) S", "1 (a) S x 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23"} {
-		if s, ok := parseStat(bad); ok {
-			t.Errorf("%q: %+v", bad, s)
-		}
 	}
 }

@@ -7,8 +7,9 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"lodge/internal/home/seccomphome/route"
+	"lodge/internal/home/seccomphome/socket"
 	"lodge/internal/home/seccomphome/unotify"
-	"lodge/internal/loopback"
 )
 
 // payloadMax is more than any datagram holds. Of a longer TCP Fast Open this
@@ -17,14 +18,15 @@ const payloadMax = 64 << 10
 
 // sendto sends on the duplicate, with our own copy of address and data. Only
 // calls with an address come here.
-func (l *listener) sendto(n *unotify.Notification, s *socket) unotify.Answer {
+func sendto(c *call) unotify.Answer {
+	n := &c.n
 	flags := int(int32(n.Args[3])) //nolint:gosec // a C int
-	if s.connects() && flags&unix.MSG_FASTOPEN == 0 {
+	if c.s.Connects() && flags&unix.MSG_FASTOPEN == 0 {
 		return unotify.LetThrough // the kernel does not look at the address
 	}
 	size := n.Args[2]
 	if size > payloadMax {
-		if !s.connects() {
+		if !c.s.Connects() {
 			return unotify.Fail(unix.EMSGSIZE)
 		}
 		size = payloadMax
@@ -33,97 +35,80 @@ func (l *listener) sendto(n *unotify.Notification, s *socket) unotify.Answer {
 	if err != nil {
 		return unotify.Fail(unotify.Number(err))
 	}
-	data := l.room()[:size]
+	data := c.room()[:size]
 	if err := unotify.ReadMemory(n.TID, n.Args[1], data); err != nil {
 		return unotify.Fail(unotify.Number(err))
 	}
-	if !unotify.Valid(l.fd, n.ID) {
-		return unotify.Fail(unix.ESRCH) // nobody is there to read it
+	if !c.valid() {
+		return unotify.Fail(unix.ESRCH) // no process is there to read it
 	}
-	return l.deliver(n, s, unotify.Message{Data: data, To: a, Flags: flags})
+	return deliver(c, unotify.Message{Data: data, To: a, Flags: flags})
 }
 
 // room is where the data of one call is copied.
-func (l *listener) room() []byte {
-	if l.payload == nil {
-		l.payload = make([]byte, payloadMax)
+func (c *call) room() []byte {
+	if c.l.payload == nil {
+		c.l.payload = make([]byte, payloadMax)
 	}
-	return l.payload
+	return c.l.payload
 }
 
 // deliver sends a message that was copied, to where its address leads from
 // inside.
-func (l *listener) deliver(n *unotify.Notification, s *socket, m unotify.Message) unotify.Answer {
-	waits := m.Flags&unix.MSG_DONTWAIT == 0 && !s.nonblocking()
+func deliver(c *call, m unotify.Message) unotify.Answer {
+	waits := m.Flags&unix.MSG_DONTWAIT == 0 && !c.s.Nonblocking()
 	// Nothing completes a zero-copy send of our memory.
 	m.Flags = m.Flags&^unix.MSG_ZEROCOPY | unix.MSG_DONTWAIT | unix.MSG_NOSIGNAL
-	if s.connects() {
-		return l.fastOpen(n, s, &m, waits)
+	if c.s.Connects() {
+		return fastOpen(c, m, waits)
 	}
-	asked, ok := m.To.Inet(s.domain, true, true)
-	if ok && !m.Bare && s.datagrams() {
-		errno := unix.Errno(0)
-		switch {
-		case loopback.IsLocalhost(asked.Addr()):
-			errno = l.readdress(s, &m, asked)
-		case l.h.keptFrom(s.proto, asked):
-			errno = unix.ECONNREFUSED
-		}
-		if errno != 0 {
-			return m.Result(0, errno)
+	asked, ok := m.To.Inet(c.s.Domain, true, true)
+	if ok && !m.Bare && c.s.Datagrams() {
+		switch v := c.l.h.router.Datagram(&c.s, asked); v.Do {
+		case route.Refuse:
+			return m.Result(0, v.Errno)
+		case route.Lead:
+			readdress(c.l.h, &c.s, &m, v)
 		}
 	}
-	sent, errno := m.Send(s.fd)
+	sent, errno := m.Send(c.s.FD)
 	if errno != unix.EAGAIN || !waits {
 		return m.Result(sent, errno)
 	}
-	return l.sendLater(n, s, m, func(m *unotify.Message, fd int) (int64, unix.Errno) { return m.Send(fd) })
+	return sendLater(c, m, func(m *unotify.Message, fd int) (int64, unix.Errno) { return m.Send(fd) })
 }
 
-// readdress leads a datagram for localhost to where that is from inside.
-func (l *listener) readdress(s *socket, m *unotify.Message, asked netip.AddrPort) unix.Errno {
-	from, err := s.local()
-	if err != nil {
-		return unotify.Number(err)
+// readdress leads a datagram into the home.
+func readdress(h *Home, s *socket.Socket, m *unotify.Message, v route.Verdict) {
+	if v.From.Addr().IsUnspecified() && !h.memory.Has(s.Cookie) {
+		// Others inside may answer it: see route's clientSix.
+		h.memory.Remember(s, netip.AddrPortFrom(v.From.Addr(), 0))
 	}
-	to, ok, errno := l.h.destination(s, asked, from)
-	if errno != 0 || !ok {
-		return errno
-	}
-	if to.Addr().Is4() && from.Addr().IsUnspecified() {
+	if v.From.Addr().IsUnspecified() && v.To.Addr().Is4() {
 		// The socket stays free to speak to others, but speaks to this one
-		// from the home. Others inside may answer it.
-		m.Source = l.h.spec.IP4
-		if _, ok := l.h.remembered(s.cookie); !ok {
-			l.h.remember(s, netip.AddrPortFrom(from.Addr(), 0))
-		}
-		if s.domain == unix.AF_INET6 && s.v6only() && from.Port() == 0 {
-			// As in redirect.
-			_ = unix.SetsockoptInt(s.fd, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, 0)
+		// from the home.
+		m.Source = h.spec.IP4
+		if s.Domain == unix.AF_INET6 && s.V6Only() && v.From.Port() == 0 {
+			s.AllowIPv4()
 		}
 	}
-	if pureSix(to.Addr()) && from.Addr().IsUnspecified() {
-		if _, ok := l.h.remembered(s.cookie); !ok {
-			l.h.remember(s, netip.AddrPortFrom(from.Addr(), 0)) // see clientSix
-		}
-	}
-	m.To.Set(to)
-	return 0
+	m.To.Set(v.To)
 }
 
 // fastOpen is a connect that carries data (MSG_FASTOPEN, RFC 7413).
-func (l *listener) fastOpen(n *unotify.Notification, s *socket, m *unotify.Message, waits bool) unotify.Answer {
-	if asked, ok := m.To.Inet(s.domain, false, false); ok && !s.foreign && !m.Bare {
-		if errno := l.route(n, s, &m.To, asked); errno != 0 {
+func fastOpen(c *call, m unotify.Message, waits bool) unotify.Answer {
+	if asked, ok := m.To.Inet(c.s.Domain, false, false); ok && !c.s.Foreign && !m.Bare {
+		if errno := follow(c, &m.To, asked); errno != 0 {
 			return m.Result(0, errno)
 		}
 	}
-	sent, errno := m.Send(s.fd)
+	sent, errno := m.Send(c.s.FD)
 	if !waits || errno != unix.EINPROGRESS && errno != unix.EALREADY && errno != unix.EAGAIN {
 		return m.Result(sent, errno)
 	}
-	return l.sendLater(n, s, *m, func(m *unotify.Message, fd int) (int64, unix.Errno) {
-		errno, _ := l.h.connectShortly(&socket{fd: fd, cookie: s.cookie}, &m.To)
+	d, cookie := &c.l.h.dialer, c.s.Cookie
+	return sendLater(c, m, func(m *unotify.Message, fd int) (int64, unix.Errno) {
+		errno, _ := d.connect(&socket.Socket{FD: fd, Cookie: cookie}, &m.To)
 		switch errno {
 		case unix.EALREADY, unix.EINPROGRESS:
 			return 0, unix.EAGAIN
@@ -136,17 +121,16 @@ func (l *listener) fastOpen(n *unotify.Notification, s *socket, m *unotify.Messa
 }
 
 // sendLater sends when the socket can take it.
-func (l *listener) sendLater(n *unotify.Notification, s *socket, m unotify.Message, send func(*unotify.Message, int) (int64, unix.Errno)) unotify.Answer {
+func sendLater(c *call, m unotify.Message, send func(*unotify.Message, int) (int64, unix.Errno)) unotify.Answer {
 	m.Data = slices.Clone(m.Data)
-	w := &waiting{l: l, id: n.ID, tid: n.TID, s: *s, late: unix.EAGAIN}
-	limit, err := unix.GetsockoptTimeval(s.fd, unix.SOL_SOCKET, unix.SO_SNDTIMEO)
+	w := &waiting{late: unix.EAGAIN}
+	limit, err := unix.GetsockoptTimeval(c.s.FD, unix.SOL_SOCKET, unix.SO_SNDTIMEO)
 	if err == nil && limit.Nano() != 0 {
 		w.deadline = time.Now().Add(time.Duration(limit.Nano()))
 	}
 	w.again = func() (unotify.Answer, bool) {
-		sent, errno := send(&m, w.s.fd)
+		sent, errno := send(&m, w.s.FD)
 		return m.Result(sent, errno), errno != unix.EAGAIN
 	}
-	l.wait(w)
-	return unotify.Answer{Later: true}
+	return c.wait(w)
 }

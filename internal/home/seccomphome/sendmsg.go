@@ -5,6 +5,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"lodge/internal/home/seccomphome/socket"
 	"lodge/internal/home/seccomphome/unotify"
 )
 
@@ -13,43 +14,44 @@ const vectorMax = 1024
 
 // sendmsg sends on the duplicate, with our own copy of address, data and
 // control messages. In an overlay only TCP Fast Open comes here.
-func (l *listener) sendmsg(n *unotify.Notification, s *socket) unotify.Answer {
-	flags := int(int32(n.Args[2])) //nolint:gosec // a C int
-	if !l.copies(s, flags) {
+func sendmsg(c *call) unotify.Answer {
+	flags := int(int32(c.n.Args[2])) //nolint:gosec // a C int
+	if !copies(&c.s, flags) {
 		return unotify.LetThrough
 	}
-	m, errno := l.readMessage(n, s, n.Args[1], flags)
+	m, errno := readMessage(c, c.n.Args[1], flags)
 	if errno != 0 {
 		return unotify.Fail(errno)
 	}
-	return l.deliver(n, s, m)
+	return deliver(c, m)
 }
 
 // copies reports whether an address in a message means anything to the socket:
 // what is sent on a connection goes where that goes.
-func (l *listener) copies(s *socket, flags int) bool {
-	return !s.foreign && (s.datagrams() || s.proto != "" && flags&unix.MSG_FASTOPEN != 0)
+func copies(s *socket.Socket, flags int) bool {
+	return !s.Foreign && (s.Datagrams() || s.Proto != "" && flags&unix.MSG_FASTOPEN != 0)
 }
 
 // sendmmsg sends several messages. It ends at the first that would have to
 // wait, as the kernel may, or is not sent.
-func (l *listener) sendmmsg(n *unotify.Notification, s *socket) unotify.Answer {
+func sendmmsg(c *call) unotify.Answer {
+	n, fd := &c.n, c.l.fd
 	flags := int(int32(n.Args[3])) //nolint:gosec // a C int
-	if !l.copies(s, flags) {
+	if !copies(&c.s, flags) {
 		return unotify.LetThrough
 	}
 	y := n.Layout()
 	count := min(int(uint32(n.Args[2])), vectorMax) //nolint:gosec // a C unsigned int
 	for i := range count {
 		at := n.Args[1] + uint64(i*y.Stride) //nolint:gosec // small
-		m, errno := l.readMessage(n, s, at, flags)
+		m, errno := readMessage(c, at, flags)
 		if errno == 0 {
 			tid, id := n.TID, n.ID
 			m.Done = func(sent int64) unotify.Answer {
 				var b [4]byte
 				binary.NativeEndian.PutUint32(b[:], uint32(sent)) //nolint:gosec // at most payloadMax
-				if !unotify.Valid(l.fd, id) {
-					return unotify.Fail(unix.ESRCH) // the memory may be somebody else's
+				if !unotify.Valid(fd, id) {
+					return unotify.Fail(unix.ESRCH) // the memory may be another's
 				}
 				if err := unotify.WriteMemory(tid, at+uint64(y.Sent), b[:]); err != nil { //nolint:gosec // small
 					return unotify.Fail(unotify.Number(err))
@@ -59,8 +61,8 @@ func (l *listener) sendmmsg(n *unotify.Notification, s *socket) unotify.Answer {
 			if i > 0 {
 				m.Flags |= unix.MSG_DONTWAIT
 			}
-			got := l.deliver(n, s, m)
-			if got.Later || got.Errno == 0 && s.connects() {
+			got := deliver(c, m)
+			if got.Later || got.Errno == 0 && c.s.Connects() {
 				return got
 			}
 			errno = got.Errno
@@ -77,7 +79,8 @@ func (l *listener) sendmmsg(n *unotify.Notification, s *socket) unotify.Answer {
 
 // readMessage copies a message as the kernel would: a length that it would not
 // take is its own error.
-func (l *listener) readMessage(n *unotify.Notification, s *socket, at uint64, flags int) (unotify.Message, unix.Errno) {
+func readMessage(c *call, at uint64, flags int) (unotify.Message, unix.Errno) {
+	n := &c.n
 	y := n.Layout()
 	var b [64]byte
 	h := b[:y.Size]
@@ -99,36 +102,37 @@ func (l *listener) readMessage(n *unotify.Notification, s *socket, at uint64, fl
 		m.To = to
 	}
 	errno := unix.Errno(0)
-	if m.Data, errno = l.readParts(n, s, y.Get(h, y.Parts), y.Get(h, y.PartCount)); errno != 0 {
+	if m.Data, errno = readParts(c, y.Get(h, y.Parts), y.Get(h, y.PartCount)); errno != 0 {
 		return m, errno
 	}
 	if m.Control, errno = unotify.ReadControl(n, y.Get(h, y.Control), y.Get(h, y.Length)); errno != 0 {
 		return m, errno
 	}
-	if !unotify.Valid(l.fd, n.ID) {
-		return m, unix.ESRCH // nobody is there to read it
+	if !c.valid() {
+		return m, unix.ESRCH // no process is there to read it
 	}
 	return m, 0
 }
 
 // readParts copies the data of a message into one piece.
-func (l *listener) readParts(n *unotify.Notification, s *socket, at, count uint64) ([]byte, unix.Errno) {
+func readParts(c *call, at, count uint64) ([]byte, unix.Errno) {
 	if count > vectorMax {
 		return nil, unix.EMSGSIZE
 	}
+	n := &c.n
 	y := n.Layout()
 	vector := make([]byte, int(count)*2*y.Word)
 	if err := unotify.ReadMemory(n.TID, at, vector); err != nil {
 		return nil, unotify.Number(err)
 	}
-	room, size := l.room(), 0
+	room, size := c.room(), 0
 	for i := 0; i < len(vector); i += 2 * y.Word {
 		base, length := y.Get(vector, i), y.Get(vector, i+y.Word)
 		if int64(length) < 0 { //nolint:gosec // the kernel reads it so
 			return nil, unix.EINVAL
 		}
 		if length > uint64(payloadMax-size) {
-			if !s.connects() {
+			if !c.s.Connects() {
 				return nil, unix.EMSGSIZE
 			}
 			length = uint64(payloadMax - size)

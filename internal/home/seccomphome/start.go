@@ -10,34 +10,14 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"lodge/internal/fdpass"
 	"lodge/internal/home"
 	"lodge/internal/home/hostsview"
+	"lodge/internal/home/seccomphome/processes"
 	"lodge/internal/home/seccomphome/shim"
-	"lodge/internal/loopback"
 )
 
-// The environment by which a process that lost its parents is recognised.
-const (
-	envHome    = "LODGE_HOME_ID"
-	envService = "LODGE_SERVICE"
-)
-
-// startLimit is how long the shim may take from one word to the next, in
-// seconds: an executable can be on a slow network disk.
-const startLimit = 60
-
-// Start starts a process inside. What the shim cannot do, and an executable
-// that cannot be executed, is an error that holds the errno.
-func (h *Home) Start(c home.Command) (int, error) {
-	pid, err := h.start(c)
-	if err != nil {
-		return 0, fmt.Errorf("start %s: %w", c.Path, err)
-	}
-	return pid, nil
-}
-
-func (h *Home) start(c home.Command) (int, error) {
+// launch starts a shim, and returns when it has become the program.
+func launch(h *Home, c home.Command) (int, error) {
 	if c.Path == "" || len(c.Args) == 0 {
 		return 0, fmt.Errorf("no path or no arguments: %w", unix.EINVAL)
 	}
@@ -45,7 +25,7 @@ func (h *Home) start(c home.Command) (int, error) {
 	// The shim of this engine becomes the one that mounts: the right to do so
 	// survives both.
 	c = hostsview.Wrap(c, h.exe, attr.Sys)
-	o := shim.Order{Strict: h.spec.Isolation == loopback.Strict, Dir: c.Dir, Path: c.Path, Args: c.Args, Env: withEnv(c.Env, envHome, h.spec.ID, envService, c.Service)}
+	o := shim.Order{Strict: h.router.Strict, Dir: c.Dir, Path: c.Path, Args: c.Args, Env: withEnv(c.Env, processes.EnvHome, h.spec.ID, processes.EnvService, c.Service)}
 	for i, f := range c.Files {
 		if f == nil {
 			if i < 3 {
@@ -78,91 +58,15 @@ func (h *Home) start(c home.Command) (int, error) {
 	if err != nil {
 		return 0, fmt.Errorf("run shim %s: %w", h.exe, err)
 	}
-	if err := h.guide(pair[0], text, c.Service); err != nil {
+	if err := shim.Guide(pair[0], text, func(listener int) error { return supervise(h, c.Service, listener) }); err != nil {
 		bury(pid)
 		return 0, err
 	}
-	h.startedMain(pid, c.Service)
 	return pid, nil
 }
 
-// guide tells the shim what to do, takes the listener from it, and waits until
-// it has become the program.
-func (h *Home) guide(fd int, text []byte, service string) error {
-	limit := unix.Timeval{Sec: startLimit}
-	err := errors.Join(
-		unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &limit),
-		unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_SNDTIMEO, &limit))
-	if err != nil {
-		return fmt.Errorf("set time limit: %w", err)
-	}
-	if err := shim.WriteAll(fd, text); err != nil {
-		return fmt.Errorf("tell shim: %w", err)
-	}
-	first, listener, err := readReply(fd)
-	if err != nil {
-		return fmt.Errorf("hear shim: %w", err)
-	}
-	if first.Kind == shim.ReplyError {
-		return first.Err()
-	}
-	if listener < 0 {
-		return fmt.Errorf("hear shim: no descriptor came: %w", shim.ErrReply)
-	}
-	if err := h.add(service, listener); err != nil {
-		return err
-	}
-	last, extra, err := readReply(fd)
-	if extra >= 0 {
-		_ = unix.Close(extra) // not in the protocol
-	}
-	switch {
-	case errors.Is(err, shim.ErrEnd):
-		return nil // exec has closed it
-	case err != nil:
-		return fmt.Errorf("hear shim: %w", err)
-	case last.Kind != shim.ReplyError:
-		return fmt.Errorf("hear shim: %w", shim.ErrReply)
-	}
-	return last.Err()
-}
-
-// readReply reads one reply and the descriptor that comes with it, or -1.
-func readReply(fd int) (shim.Reply, int, error) {
-	b := make([]byte, shim.ReplySize)
-	control := make([]byte, unix.CmsgSpace(4))
-	var n, nc int
-	var err error
-	for {
-		n, nc, _, _, err = unix.Recvmsg(fd, b, control, unix.MSG_CMSG_CLOEXEC)
-		if !errors.Is(err, unix.EINTR) {
-			break
-		}
-	}
-	if err != nil {
-		return shim.Reply{}, -1, err
-	}
-	got := -1
-	if fds, err := fdpass.Decode(control[:nc]); err == nil {
-		for _, fd := range fds {
-			if got >= 0 {
-				_ = unix.Close(got) // there is room for two, by alignment
-			}
-			got = fd
-		}
-	}
-	if n == 0 {
-		return shim.Reply{}, got, shim.ErrEnd
-	}
-	if err := shim.ReadAll(fd, b[n:]); err != nil {
-		return shim.Reply{}, got, err
-	}
-	r, err := shim.DecodeReply(b)
-	return r, got, err
-}
-
-// bury ends and reaps a shim that did not become a program. Somebody else may
-// have reaped it.
+// bury ends and reaps a shim that did not become a program. It may have been
+// reaped already.
 func bury(pid int) {
 	_ = unix.Kill(pid, unix.SIGKILL) // it is our child and not reaped: no other process
 	for {

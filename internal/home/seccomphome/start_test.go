@@ -56,9 +56,7 @@ func TestStartErrors(t *testing.T) {
 		})
 	}
 	waitFor(t, "the listeners' end", func() bool {
-		h.mu.Lock()
-		defer h.mu.Unlock()
-		return len(h.listeners) == 0
+		return h.listeners.count() == 0
 	})
 	if after := descriptors(t); after > before {
 		t.Errorf("%d descriptors, before %d", after, before)

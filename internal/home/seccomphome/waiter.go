@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"lodge/internal/home/seccomphome/socket"
 	"lodge/internal/home/seccomphome/unotify"
 )
 
@@ -27,7 +28,7 @@ type waiting struct {
 	l   *listener
 	id  uint64
 	tid uint32
-	s   socket
+	s   socket.Socket
 	// again tries once more when the socket is writable; false is not yet.
 	again func() (unotify.Answer, bool)
 	// deadline is the socket's own send timeout, zero for none, after which
@@ -58,10 +59,8 @@ func newWaiter(stop int) (*waiter, error) {
 
 func (w *waiter) close() error { return unix.Close(w.wake) }
 
-// wait hands a call over. The listener stays open until it is answered.
-func (l *listener) wait(one *waiting) {
-	l.later.Add(1)
-	w := l.h.waiter
+// add hands a call over. Its listener stays open until it is answered.
+func (w *waiter) add(one *waiting) {
 	w.mu.Lock()
 	ended := w.ended
 	if !ended {
@@ -83,7 +82,7 @@ func (w *waiter) run() {
 	for {
 		fds = append(fds[:0], unix.PollFd{Fd: int32(w.stop), Events: unix.POLLIN}, unix.PollFd{Fd: int32(w.wake), Events: unix.POLLIN}) //nolint:gosec // descriptors
 		for _, one := range list {
-			fds = append(fds, unix.PollFd{Fd: int32(one.s.fd), Events: unix.POLLOUT}) //nolint:gosec // as above
+			fds = append(fds, unix.PollFd{Fd: int32(one.s.FD), Events: unix.POLLOUT}) //nolint:gosec // as above
 		}
 		timeout := -1
 		if len(list) > 0 {
@@ -107,7 +106,7 @@ func (w *waiter) run() {
 		}
 		list = append(list, w.take()...)
 	}
-	// The home is closed: whoever still waits gets an answer.
+	// The home is closed: each call that still waits gets an answer.
 	w.mu.Lock()
 	w.ended = true
 	w.mu.Unlock()
@@ -125,7 +124,7 @@ func (w *waiter) take() []*waiting {
 }
 
 func (one *waiting) finish(a unotify.Answer) {
-	one.s.close()
+	one.s.Close()
 	one.l.respond(one.id, a) // ENOENT: the caller is gone
 	one.l.later.Done()
 }

@@ -63,6 +63,24 @@ const (
 	pollMost   = 2 * time.Second
 )
 
+// readings is when the endpoints of a home were read.
+type readings struct {
+	read   time.Time // the last time
+	moved  time.Time // when they last differed from those before
+	failed time.Time // the last time that the kernel was asked in vain
+}
+
+// untilRead returns how long to wait, from now on, before they are read again although
+// nothing was told. What cannot be read is not asked for more often than what never
+// changes.
+func (r readings) untilRead(now time.Time) time.Duration {
+	wait, last := min(max(now.Sub(r.moved)/pollFactor, pollLeast), pollMost), r.read
+	if r.failed.After(r.read) {
+		wait, last = pollMost, r.failed
+	}
+	return max(last.Add(wait).Sub(now), pollLeast/5)
+}
+
 // nextPoll returns how long to wait before the endpoints are read again although
 // nothing was told, or 0 where that is not needed.
 func (s *endpointTable) nextPoll() time.Duration {
@@ -73,8 +91,7 @@ func (s *endpointTable) nextPoll() time.Duration {
 	defer s.mu.Unlock()
 	for _, r := range s.runners {
 		if r.lapses() {
-			wait := min(max(time.Since(s.moved)/pollFactor, pollLeast), pollMost)
-			return max(time.Until(s.read.Add(wait)), pollLeast/5)
+			return s.untilRead(time.Now())
 		}
 	}
 	return 0
@@ -130,6 +147,9 @@ func (s *endpointTable) refresh(tell bool) error {
 		at := time.Now()
 		eps, err := s.inside.Endpoints()
 		if err != nil {
+			s.mu.Lock()
+			s.failed = time.Now()
+			s.mu.Unlock()
 			return fmt.Errorf("list endpoints: %w", err)
 		}
 		if s.take(eps, at, tell, look > 1) {

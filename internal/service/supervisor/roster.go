@@ -36,8 +36,7 @@ type roster struct {
 	order     []string
 	runs      map[string]*Run
 	endpoints []loopback.Endpoint
-	read      time.Time                // when the kernel was asked for endpoints
-	moved     time.Time                // when they last differed from those before
+	readings                           // of endpoints
 	had       map[string][]uint16      // the ports of each service's last endpoints
 	conflicts map[string]home.Conflict // last refused bind of a service
 	changed   chan struct{}            // closed and replaced at every change

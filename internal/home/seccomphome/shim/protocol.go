@@ -27,9 +27,9 @@ const orderStrict = 8
 
 // Order is what the shim has to do.
 type Order struct {
-	// closed has bit n set where descriptor n (0 to 2) is to be closed.
+	// Closed has bit n set where descriptor n (0 to 2) is to be closed.
 	Closed uint8
-	// strict says which filter to set. It is bit 3 of the byte of closed.
+	// Strict selects the filter. It is bit 3 of the byte of Closed.
 	Strict bool
 	Dir    string
 	Path   string
@@ -131,7 +131,7 @@ const (
 	ReplyError = 'e'
 )
 
-// stage says what the shim was doing when it met an error.
+// stage is what the shim was doing when it met an error.
 type stage uint8
 
 const (

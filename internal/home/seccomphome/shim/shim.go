@@ -72,7 +72,7 @@ func become(fd int) (stage, error) {
 	// they are closed.
 	for i := range 3 {
 		if o.Closed&(1<<i) != 0 {
-			_ = unix.Close(i) // EBADF says that it is closed already
+			_ = unix.Close(i) // EBADF: it is closed already
 		}
 	}
 	code, err := unotify.Filter(o.Strict)

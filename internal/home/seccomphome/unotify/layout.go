@@ -10,7 +10,7 @@ import (
 // bound (net.core.optmem_max) is in this range.
 const controlMax = 64 << 10
 
-// layout says where struct msghdr (sendmsg(2)) has its fields, for programs of
+// layout has the places of the fields of struct msghdr (sendmsg(2)), for programs of
 // one word size.
 type layout struct {
 	Word                                             int

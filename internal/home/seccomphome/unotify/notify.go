@@ -45,8 +45,8 @@ func ioctl(fd int, request uintptr, arg unsafe.Pointer) unix.Errno {
 	}
 }
 
-// Receive takes the next notification. ENOENT says that whoever made the call
-// is gone.
+// Receive takes the next notification. ENOENT reports that the process that
+// made the call is gone.
 func Receive(fd int, n *Notification) unix.Errno {
 	*n = Notification{} // the kernel insists on zeroes
 	return ioctl(fd, unix.SECCOMP_IOCTL_NOTIF_RECV, unsafe.Pointer(n))
@@ -58,6 +58,7 @@ func Valid(fd int, id uint64) bool {
 	return ioctl(fd, unix.SECCOMP_IOCTL_NOTIF_ID_VALID, unsafe.Pointer(&id)) == 0
 }
 
+// Respond answers a notification. ENOENT reports that the thread waits no more.
 func Respond(fd int, r *Response) unix.Errno {
 	return ioctl(fd, unix.SECCOMP_IOCTL_NOTIF_SEND, unsafe.Pointer(r))
 }
@@ -72,8 +73,8 @@ func Substitute(fd int, id uint64, src, dst int, cloexec bool) unix.Errno {
 	return ioctl(fd, unix.SECCOMP_IOCTL_NOTIF_ADDFD, unsafe.Pointer(&a))
 }
 
-// WakeSync tells the kernel (6.6 and newer) that whoever asks and whoever
-// answers wait for each other, so that both run on one processor. Older
+// WakeSync tells the kernel (6.6 and newer) that the caller and the
+// supervisor wait for each other, so that both run on one processor. Older
 // kernels refuse, and are only slower.
 func WakeSync(fd int) {
 	// The argument is the flags themselves, not a pointer to them.
@@ -86,14 +87,17 @@ type Answer struct {
 	Errno unix.Errno
 	// through lets the kernel make the call as if nothing had been there.
 	through bool
-	// later says that somebody else answers.
+	// Later reports that another goroutine answers.
 	Later bool
 }
 
+// Fail is an answer with an error; 0 is success.
 func Fail(errno unix.Errno) Answer { return Answer{Errno: errno} }
 
+// LetThrough lets the kernel make the call.
 var LetThrough = Answer{through: true}
 
+// Response is the answer to the notification with an id.
 func (a Answer) Response(id uint64) Response {
 	r := Response{id: id}
 	switch {

@@ -29,8 +29,8 @@ func (a *Address) Family() uint16 { return binary.NativeEndian.Uint16(a.Bytes[:]
 // kernel would refuse it or would take it for something else: such an address
 // is given to the kernel unchanged.
 //
-// unspec says that AF_UNSPEC is read as AF_INET on an IPv4 socket, which bind
-// and sendto do and connect does not. mixed says that an IPv6 socket takes an
+// unspec reports that AF_UNSPEC is read as AF_INET on an IPv4 socket, which bind
+// and sendto do and connect does not. mixed reports that an IPv6 socket takes an
 // IPv4 address too, which UDP does.
 func (a *Address) Inet(domain int, unspec, mixed bool) (netip.AddrPort, bool) {
 	if a.Len < 2 || a.Len > AddressMax {

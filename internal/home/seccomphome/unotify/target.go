@@ -73,7 +73,7 @@ func (h *Handles) Duplicate(tid uint32, fd int) (int, error) {
 		if !errors.Is(err, unix.ESRCH) {
 			return got, err
 		}
-		// The handle is of somebody who had this id before.
+		// The handle is of a thread that had this id before.
 		h.drop(tid)
 	}
 	return -1, unix.ESRCH

@@ -1,4 +1,5 @@
-package seccomphome
+// Package support finds out whether homes of the engine seccomp can be made here.
+package support
 
 import (
 	"errors"
@@ -10,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"lodge/internal/home/seccomphome/processes"
 	"lodge/internal/home/seccomphome/unotify"
 	"lodge/internal/loopback"
 	"lodge/internal/sockets/diag"
@@ -18,11 +20,11 @@ import (
 // probeTimeout bounds each wait of the probe, in milliseconds.
 const probeTimeout = 5000
 
-// Probe reports whether this kernel, and the sandbox that this process may be in,
+// Check reports whether this kernel, and the sandbox that this process may be in,
 // allow a home, and if not, why. It tries it: a thread of this process that is
 // thrown away afterwards sets a filter on itself, makes a call, and is
 // answered in the way that a home answers.
-func Probe() (ok bool, reason string) {
+func Check() (ok bool, reason string) {
 	if err := probe(); err != nil {
 		return false, err.Error()
 	}
@@ -41,7 +43,7 @@ func probe() error {
 	if sizes[0] != uint16(unsafe.Sizeof(unotify.Notification{})) || sizes[1] != uint16(unsafe.Sizeof(unotify.Response{})) {
 		return fmt.Errorf("seccomp notification of %d and %d bytes: this kernel is too new", sizes[0], sizes[1])
 	}
-	if _, err := ownFilters(); err != nil {
+	if _, err := processes.Filters(); err != nil {
 		return err
 	}
 	conn, err := diag.Open()
@@ -78,7 +80,7 @@ func probeThread(fd int) error {
 	// Without a listener the call ends with ENOSYS, so this never waits.
 	err = errors.Join(err, unix.Close(c.listener))
 	if errno := <-c.result; err == nil && errno != unix.EADDRNOTAVAIL {
-		err = fmt.Errorf("answer seccomp notification: the call gave %w", errno)
+		err = fmt.Errorf("answer seccomp notification: the call returned %w", errno)
 	}
 	return err
 }

@@ -14,55 +14,20 @@ import (
 	"lodge/internal/sockets/diag"
 )
 
-// TooManyError says that a user has as many homes as one may have.
+// TooManyError reports that a user has as many homes as one may have.
 type TooManyError struct{ UID uint32 }
 
 func (e *TooManyError) Error() string {
 	return fmt.Sprintf("user %d has %d homes, the most that one user may have", e.UID, policy.UserHomes)
 }
 
-// TakenError says that the address of a home is in use, and by which user.
+// TakenError reports that the address of a home is in use, and by which user.
 type TakenError struct {
 	Reason string
 	Owner  uint32
 }
 
 func (e *TakenError) Error() string { return e.Reason }
-
-// free makes sure that no other user has the home ip4: what an earlier helper
-// left without a process is removed.
-func (h *Homes) free(ip4 netip.Addr, mount string) error {
-	if p, ok := h.own(ip4); ok {
-		used, err := isPopulated(p.Path())
-		if err != nil {
-			return err
-		}
-		if used {
-			return &TakenError{fmt.Sprintf("home %s: exists", ip4), h.uid}
-		}
-		// It was made, and no process came into it: the client starts again.
-		if err := h.remove(p); err != nil {
-			return err
-		}
-	}
-	all, err := helperapi.Places(mount)
-	if err != nil {
-		return err
-	}
-	for _, p := range all {
-		if p.IP4 != ip4 {
-			continue
-		}
-		removed, err := removeIfLeft(p)
-		if err != nil {
-			return err
-		}
-		if !removed {
-			return &TakenError{fmt.Sprintf("home %s: in use by user %d (%s)", ip4, p.UID, p.Path()), p.UID}
-		}
-	}
-	return unused(ip4, h.uid)
-}
 
 // count returns how many homes of a user there are.
 func count(mount string, uid uint32) (n int, err error) {
