@@ -27,16 +27,16 @@ type Found struct {
 }
 
 // Find reports what a host name leads to, or nil where no running daemon has it.
-func (l *View) Find(ctx context.Context, host string) *Found {
+func (v *View) Find(ctx context.Context, host string) *Found {
 	host = names.Normalize(host)
-	for _, d := range []*daemonAt{&l.own, &l.sudo} {
+	for _, d := range []*daemonAt{&v.own, &v.sudo} {
 		if f := FindIn(d.projects, host); f != nil {
 			f.daemon = d
 			return f
 		}
 	}
 	// Perhaps it is a project's that is not up.
-	for _, d := range []*daemonAt{&l.own, &l.sudo} {
+	for _, d := range []*daemonAt{&v.own, &v.sudo} {
 		if len(d.projects) == 0 {
 			continue // it has nothing up, and ends at once
 		}

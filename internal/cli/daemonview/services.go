@@ -25,14 +25,14 @@ func (n *Service) String() string { return n.Project.Shown() + "/" + n.Status.Na
 // SERVICE alone, which is first one of the project here and else the only one
 // of that name, unless other says that the word means something else already.
 // It returns nil for a word that means none.
-func (l *View) ServiceNamed(word, dir string, other bool) (*Service, error) {
+func (v *View) ServiceNamed(word, dir string, other bool) (*Service, error) {
 	if strings.ContainsAny(word, ".:[") {
 		return nil, nil
 	}
 	if project, svc, ok := strings.Cut(word, "/"); ok {
-		return l.inProject(project, svc)
+		return v.inProject(project, svc)
 	}
-	if p, ok := operation.Above(l.own.projects, dir); ok {
+	if p, ok := operation.Above(v.own.projects, dir); ok {
 		if n := inside(p, word); n != nil {
 			return n, nil
 		}
@@ -41,7 +41,7 @@ func (l *View) ServiceNamed(word, dir string, other bool) (*Service, error) {
 		return nil, nil
 	}
 	var all []*Service
-	for _, p := range l.Projects {
+	for _, p := range v.Projects {
 		if n := inside(p, word); n != nil {
 			all = append(all, n)
 		}
@@ -60,8 +60,8 @@ func (l *View) ServiceNamed(word, dir string, other bool) (*Service, error) {
 }
 
 // ProjectNamed returns the label of the project that a word names, or "".
-func (l *View) ProjectNamed(word string) string {
-	for _, p := range l.Projects {
+func (v *View) ProjectNamed(word string) string {
+	for _, p := range v.Projects {
 		if IsCalled(p, word) {
 			return p.Label
 		}
@@ -71,8 +71,8 @@ func (l *View) ProjectNamed(word string) string {
 
 // inProject finds a service of the project that has the name, or nil if there is no
 // such project.
-func (l *View) inProject(project, svc string) (*Service, error) {
-	for _, p := range l.Projects {
+func (v *View) inProject(project, svc string) (*Service, error) {
+	for _, p := range v.Projects {
 		if !IsCalled(p, project) {
 			continue
 		}

@@ -61,19 +61,19 @@ const Patience = 2 * time.Second
 
 // Open asks the daemon, if one runs; it never starts one. The caller closes the view.
 func Open(ctx context.Context, k *kit.Kit) *View {
-	l := &View{own: daemonAt{socket: localapi.Dirs{Runtime: k.RuntimeDir()}.Socket()}}
-	l.own.client = localapi.New(l.own.socket)
+	v := &View{own: daemonAt{socket: localapi.Dirs{Runtime: k.RuntimeDir()}.Socket()}}
+	v.own.client = localapi.New(v.own.socket)
 	if uid, err := strconv.Atoi(k.Getenv("SUDO_UID")); err == nil && uid > 0 && os.Geteuid() == 0 {
-		l.sudo.socket = localapi.Dirs{Runtime: kit.UsualRuntimeDir(uid)}.Socket()
-		l.sudo.client = localapi.NewUser(l.sudo.socket, uid)
+		v.sudo.socket = localapi.Dirs{Runtime: kit.UsualRuntimeDir(uid)}.Socket()
+		v.sudo.client = localapi.NewUser(v.sudo.socket, uid)
 	}
-	l.Refresh(ctx)
-	return l
+	v.Refresh(ctx)
+	return v
 }
 
 // Refresh asks again: projects come and go, and so does the daemon.
-func (l *View) Refresh(ctx context.Context) {
-	l.Projects, l.Homes, l.Live, l.Warnings = nil, nil, nil, nil
+func (v *View) Refresh(ctx context.Context) {
+	v.Projects, v.Homes, v.Live, v.Warnings = nil, nil, nil, nil
 	ask := func(d *daemonAt) bool {
 		d.projects = nil
 		if !d.runs() {
@@ -92,35 +92,35 @@ func (l *View) Refresh(ctx context.Context) {
 				if errors.As(err, &halted) {
 					text += " (hint: " + halted.Hint() + ")"
 				}
-				l.Warnings = append(l.Warnings, text)
+				v.Warnings = append(v.Warnings, text)
 			}
 			return false
 		}
 		d.projects = ps.Projects
-		l.Projects = append(l.Projects, ps.Projects...)
-		l.Warnings = append(l.Warnings, kit.HaltedNotes(ps.Projects)...)
+		v.Projects = append(v.Projects, ps.Projects...)
+		v.Warnings = append(v.Warnings, kit.HaltedNotes(ps.Projects)...)
 		return true
 	}
-	if live, ok := any(l.own.client).(holders.Live); ask(&l.own) && ok {
-		l.Live = live
+	if live, ok := any(v.own.client).(holders.Live); ask(&v.own) && ok {
+		v.Live = live
 	}
-	ask(&l.sudo)
-	l.Homes = localapi.Homes(l.Projects)
+	ask(&v.sudo)
+	v.Homes = localapi.Homes(v.Projects)
 }
 
 // Own returns the projects that this user's own daemon says are up.
-func (l *View) Own() []localapi.Project { return l.own.projects }
+func (v *View) Own() []localapi.Project { return v.own.projects }
 
 // Query puts what is known into a query.
-func (l *View) Query(q sockets.Query) sockets.Query {
-	q.Homes, q.Live, q.Diag = l.Homes, l.Live, &l.diag
+func (v *View) Query(q sockets.Query) sockets.Query {
+	q.Homes, q.Live, q.Diag = v.Homes, v.Live, &v.diag
 	return q
 }
 
 // Close drops the connections.
-func (l *View) Close() {
-	l.own.client.Close()
-	if l.sudo.client != nil {
-		l.sudo.client.Close()
+func (v *View) Close() {
+	v.own.client.Close()
+	if v.sudo.client != nil {
+		v.sudo.client.Close()
 	}
 }

@@ -37,7 +37,7 @@ type Kit struct {
 	// Err has everything else: Env.Stderr.
 	Err io.Writer
 
-	signals *interrupts // nil before Run
+	signals  *interrupts // nil before Run
 	remarked atomic.Bool // see Remark
 }
 

@@ -49,7 +49,7 @@ the oldest that is kept; a daemon that is killed meanwhile is started again, and
 			if err != nil {
 				return filter.Error(err)
 			}
-			q, err := eventsSince(since, time.Now())
+			q, err := readSince(since, time.Now())
 			if err != nil {
 				return &kit.UsageError{Err: err, Hint: "lodge events --since 0, --since 5m or --since 2006-01-02T15:04:05Z"}
 			}
@@ -66,8 +66,8 @@ the oldest that is kept; a daemon that is killed meanwhile is started again, and
 	return c
 }
 
-// eventsSince reads the value of --since.
-func eventsSince(s string, now time.Time) (q localapi.EventsQuery, err error) {
+// readSince reads the value of --since.
+func readSince(s string, now time.Time) (q localapi.EventsQuery, err error) {
 	if s == "" {
 		return q, nil
 	}
@@ -85,7 +85,7 @@ func eventsSince(s string, now time.Time) (q localapi.EventsQuery, err error) {
 func printEvents(ctx context.Context, k *kit.Kit, q localapi.EventsQuery, match *eventfilter.Filter, asJSON bool) error {
 	reading, stop := kit.UntilReaderGone(ctx, k.Env.Stdout)
 	defer stop()
-	p := &eventPrinter{out: k.Out, json: asJSON, color: k.WantsColor(k.Env.Stdout), today: time.Now()}
+	p := &printer{out: k.Out, json: asJSON, color: k.WantsColor(k.Env.Stdout), today: time.Now()}
 	err := session.FollowEvents(reading, k, q, nil, func(line []byte, e event.Event) error {
 		if !match.Match(&e) {
 			return nil

@@ -20,13 +20,13 @@ func TestEventsSince(t *testing.T) {
 		"2026-03-04T11:00:00Z": {Since: now.Add(-time.Hour)},
 		"11:30":                {Since: now.Add(-30 * time.Minute)},
 	} {
-		got, err := eventsSince(text, now)
+		got, err := readSince(text, now)
 		if err != nil || (got.After == nil) != (want.After == nil) || got.After != nil && *got.After != *want.After || !got.Since.Equal(want.Since) {
 			t.Errorf("%q: %+v, %v", text, got, err)
 		}
 	}
 	for _, bad := range []string{"-1", "yesterday", "1.5", "-5m"} {
-		if q, err := eventsSince(bad, now); err == nil {
+		if q, err := readSince(bad, now); err == nil {
 			t.Errorf("%q: %+v", bad, q)
 		}
 	}
@@ -78,7 +78,7 @@ func TestEventText(t *testing.T) {
 		{&event.Event{Time: at, Kind: event.KindStream, Begun: &event.Begun{Reason: "the machine was started anew"}}, "lodge  the stream of events begins anew: the machine was started anew"},
 	} {
 		var out bytes.Buffer
-		p := &eventPrinter{out: &out, today: at}
+		p := &printer{out: &out, today: at}
 		if err := p.print(nil, c.e); err != nil {
 			t.Fatal(err)
 		}
@@ -95,7 +95,7 @@ func TestEventLines(t *testing.T) {
 	e := &event.Event{Time: time.Now(), Kind: event.KindSocket, Socket: &event.Socket{Change: event.SocketOpen}}
 	var lines bytes.Buffer
 	const line = `{"number":1,"more":"of a newer daemon"}` + "\n"
-	if err := (&eventPrinter{out: &lines, json: true}).print([]byte(line), e); err != nil || lines.String() != line {
+	if err := (&printer{out: &lines, json: true}).print([]byte(line), e); err != nil || lines.String() != line {
 		t.Errorf("got %q, %v", lines.String(), err)
 	}
 }

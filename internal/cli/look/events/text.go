@@ -12,8 +12,8 @@ import (
 	"lodge/internal/show"
 )
 
-// eventPrinter prints events, one a line.
-type eventPrinter struct {
+// printer prints events, one a line.
+type printer struct {
 	out   io.Writer
 	json  bool
 	color bool
@@ -21,7 +21,7 @@ type eventPrinter struct {
 }
 
 // print prints an event: the line as it came, or a sentence for people.
-func (p *eventPrinter) print(line []byte, e *event.Event) error {
+func (p *printer) print(line []byte, e *event.Event) error {
 	if !p.json {
 		text := p.line(e)
 		if p.color {
@@ -36,7 +36,7 @@ func (p *eventPrinter) print(line []byte, e *event.Event) error {
 }
 
 // line is an event as people read it: the time, the service or project, what happened.
-func (p *eventPrinter) line(e *event.Event) string {
+func (p *printer) line(e *event.Event) string {
 	at := e.Time.Local()
 	layout := "15:04:05.000"
 	if y, m, d := at.Date(); y != p.today.Year() || m != p.today.Month() || d != p.today.Day() {

@@ -18,14 +18,14 @@ import (
 	"lodge/internal/target"
 )
 
-// explainFlags are the flags of explain.
-type explainFlags struct {
+// flags are the flags of explain.
+type flags struct {
 	json, kill, yes, connect, bind bool
 }
 
 // Command returns the command lodge explain.
 func Command(k *kit.Kit) *cobra.Command {
-	var fl explainFlags
+	var fl flags
 	c := &cobra.Command{
 		Use:   "explain WHAT...",
 		Short: "What is, or blocks, an address, a port, a name or an error message",
@@ -42,7 +42,7 @@ connection, and ends a process only where --kill asks it to.`,
   lodge explain --kill :3000`,
 		Args: kit.Args(cobra.MinimumNArgs(1)),
 		RunE: func(c *cobra.Command, what []string) error {
-			return runExplain(c.Context(), k, strings.Join(what, " "), fl)
+			return run(c.Context(), k, strings.Join(what, " "), fl)
 		},
 	}
 	c.Flags().BoolVar(&fl.json, "json", false, "as JSON")
@@ -54,9 +54,9 @@ connection, and ends a process only where --kill asks it to.`,
 	return c
 }
 
-const explainExample = "lodge explain 127.0.0.1:3000"
+const exampleLine = "lodge explain 127.0.0.1:3000"
 
-func runExplain(ctx context.Context, k *kit.Kit, what string, fl explainFlags) error {
+func run(ctx context.Context, k *kit.Kit, what string, fl flags) error {
 	if fl.yes && !fl.kill {
 		return &kit.UsageError{Err: errors.New("--yes goes with --kill"), Hint: "lodge explain --kill --yes :3000"}
 	}
@@ -89,7 +89,7 @@ func runExplain(ctx context.Context, k *kit.Kit, what string, fl explainFlags) e
 		return withoutAddress(what, err)
 	}
 	if err != nil {
-		return &kit.UsageError{Err: fmt.Errorf("explain: %w", err), Hint: "such as: " + explainExample}
+		return &kit.UsageError{Err: fmt.Errorf("explain: %w", err), Hint: "such as: " + exampleLine}
 	}
 	switch {
 	case fl.connect:
@@ -98,9 +98,9 @@ func runExplain(ctx context.Context, k *kit.Kit, what string, fl explainFlags) e
 		in.Operation = input.Bind
 	}
 	if fl.bind && !in.HasPort && in.Unix == "" {
-		return &kit.UsageError{Err: errors.New("--bind needs a port"), Hint: "such as: " + explainExample}
+		return &kit.UsageError{Err: errors.New("--bind needs a port"), Hint: "such as: " + exampleLine}
 	}
-	answer, err := explain.Explain(ctx, in, explainSource(ctx, k, look))
+	answer, err := explain.Explain(ctx, in, newSource(ctx, k, look))
 	if err != nil {
 		return fmt.Errorf("explain %s: %w", firstLine(what), err)
 	}

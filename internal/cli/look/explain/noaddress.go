@@ -12,7 +12,7 @@ import (
 // withoutAddress is the error of a message in which no address is: it quotes the
 // line that tells the error, or else the first.
 func withoutAddress(what string, err error) error {
-	hint := "add the port, such as: " + explainExample
+	hint := "add the port, such as: " + exampleLine
 	line := input.ErrorLine(what)
 	if untrusted := input.UntrustedLine(what); untrusted != "" {
 		line = untrusted

@@ -18,29 +18,29 @@ import (
 	"lodge/internal/service"
 )
 
-// explainSource returns what a running daemon knows.
-func explainSource(ctx context.Context, k *kit.Kit, l *daemonview.View) gather.Source {
-	src := gather.Source{Homes: l.Homes, Live: l.Live, Name: func(host string) *explainfacts.Name { return explainName(ctx, l, host) }}
+// newSource returns what a running daemon knows.
+func newSource(ctx context.Context, k *kit.Kit, l *daemonview.View) gather.Source {
+	src := gather.Source{Homes: l.Homes, Live: l.Live, Name: func(host string) *explainfacts.Name { return nameFact(ctx, l, host) }}
 	src.Inside, _ = netip.ParseAddr(k.Getenv("LODGE_HOME"))
 	src.Tail = func(path, service string) []string { return tail(l.Projects, path, service) }
 	src.Warnings = func() []string { return l.Warnings }
 	for _, p := range l.Projects {
-		src.Projects = append(src.Projects, explainProject(p))
+		src.Projects = append(src.Projects, projectFact(p))
 	}
 	return src
 }
 
-func explainProject(p localapi.Project) explainfacts.Project {
+func projectFact(p localapi.Project) explainfacts.Project {
 	q := explainfacts.Project{Name: p.Shown(), Path: p.Path, Engine: p.Engine, Isolation: p.Isolation, KeeperPID: p.KeeperPID}
 	q.Home4, _ = netip.ParseAddr(p.Home)
 	q.Home6, _ = netip.ParseAddr(p.Home6)
 	for _, s := range p.Services {
-		q.Services = append(q.Services, explainService(s))
+		q.Services = append(q.Services, serviceFact(s))
 	}
 	return q
 }
 
-func explainService(s service.Status) explainfacts.Service {
+func serviceFact(s service.Status) explainfacts.Service {
 	x := explainfacts.Service{
 		Name: s.Name, State: string(s.State), Exit: s.Exit, Reason: s.Reason, Failing: s.Failing != "",
 		Endpoints: loopback.Reachable(s.Endpoints), Ports: append([]uint16(nil), s.LastPorts...), URL: s.URL, PID: s.PID,
@@ -62,8 +62,8 @@ func explainService(s service.Status) explainfacts.Service {
 	return x
 }
 
-// explainName returns what a host name leads to as a fact, or nil if no running daemon has it.
-func explainName(ctx context.Context, l *daemonview.View, host string) *explainfacts.Name {
+// nameFact returns what a host name leads to as a fact, or nil if no running daemon has it.
+func nameFact(ctx context.Context, l *daemonview.View, host string) *explainfacts.Name {
 	f := l.Find(ctx, host)
 	if f == nil {
 		return nil
@@ -74,7 +74,7 @@ func explainName(ctx context.Context, l *daemonview.View, host string) *explainf
 	}
 	n.Home, _ = netip.ParseAddr(f.Project.Home)
 	if f.Service != nil {
-		s := explainService(*f.Service)
+		s := serviceFact(*f.Service)
 		n.Service, n.HostName = &s, f.Service.HostName
 		n.URL, n.HTTP = f.Service.URL, f.Service.URL != "" || f.Project.URL == "" && names.MaySpeakHTTP(f.Service)
 		n.WebPort, n.AskedPort = f.Service.WebPort, f.Port
@@ -100,8 +100,8 @@ func explainName(ctx context.Context, l *daemonview.View, host string) *explainf
 	return n
 }
 
-// explainTail is how many lines of a service's log explain reads.
-const explainTail = 10
+// tailLines is how many lines of a service's log explain reads.
+const tailLines = 10
 
 // tail returns the last lines that a service of the project at path said.
 func tail(ps []localapi.Project, path, service string) []string {
@@ -110,7 +110,7 @@ func tail(ps []localapi.Project, path, service string) []string {
 			continue
 		}
 		var out []string
-		_ = localapi.ReadLogs(p, keeperapi.LogQuery{Services: []string{service}, Tail: explainTail}, func(line logs.Line) error {
+		_ = localapi.ReadLogs(p, keeperapi.LogQuery{Services: []string{service}, Tail: tailLines}, func(line logs.Line) error {
 			if !line.Note {
 				out = append(out, line.Text)
 			}

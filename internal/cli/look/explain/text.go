@@ -67,7 +67,7 @@ func Text(ctx context.Context, k *kit.Kit, address string) (string, error) {
 	}
 	look := daemonview.Open(ctx, k)
 	defer look.Close()
-	answer, err := explain.Explain(ctx, in, explainSource(ctx, k, look))
+	answer, err := explain.Explain(ctx, in, newSource(ctx, k, look))
 	if err != nil {
 		return "", fmt.Errorf("explain %s: %w", address, err)
 	}

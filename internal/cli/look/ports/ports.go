@@ -4,8 +4,6 @@ package ports
 
 import (
 	"context"
-	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -15,16 +13,13 @@ import (
 	"lodge/internal/cli/daemonview"
 	"lodge/internal/cli/filter"
 	"lodge/internal/cli/kit"
-	"lodge/internal/localapi"
 	"lodge/internal/query"
 	"lodge/internal/query/socketquery"
-	"lodge/internal/service"
-	"lodge/internal/show"
 	"lodge/internal/sockets"
 )
 
-// portsFlags are the flags of `lodge ports` as they were written.
-type portsFlags struct {
+// flags are the flags of `lodge ports` as they were written.
+type flags struct {
 	ports, addresses, pids, processes, users, projects, services, states, scopes list
 
 	listen, connected    bool
@@ -45,7 +40,8 @@ type portsFlags struct {
 type list []string
 
 func (l *list) String() string { return strings.Join(*l, ",") }
-func (l *list) Type() string   { return "list" }
+
+func (l *list) Type() string { return "list" }
 
 // Set adds values.
 func (l *list) Set(s string) error {
@@ -55,7 +51,7 @@ func (l *list) Set(s string) error {
 
 // Command returns the command lodge ports.
 func Command(k *kit.Kit) *cobra.Command {
-	var f portsFlags
+	var f flags
 	c := &cobra.Command{
 		Use:   "ports [FILTER...]",
 		Short: "Every socket and its process, with both ends of connections",
@@ -79,14 +75,14 @@ received, retransmits, age, opened.`,
   lodge ports shop/web --watch
   lodge ports 'port=3000-3999 and not process=node'`,
 		RunE: func(c *cobra.Command, words []string) error {
-			r, err := newPortsRequest(f, words, c.Flags().Changed("interval"))
+			r, err := newRequest(f, words, c.Flags().Changed("interval"))
 			if err != nil {
 				return err
 			}
 			if f.watch {
-				return watchPorts(c.Context(), k, r)
+				return watch(c.Context(), k, r)
 			}
-			return showPorts(c.Context(), k, r)
+			return printTable(c.Context(), k, r)
 		},
 	}
 	fs := c.Flags()
@@ -111,7 +107,7 @@ received, retransmits, age, opened.`,
 	fs.BoolVar(&f.bothEnds, "both-ends", false, "a line for each end of a connection")
 	fs.BoolVarP(&f.traffic, "traffic", "i", false, "bytes sent and received, round-trip time")
 	fs.BoolVar(&f.traffic, "info", false, "the same as --traffic")
-	fs.StringVar(&f.sort, "sort", "", "by `ORDER`: "+strings.Join(portsSorts(), ", "))
+	fs.StringVar(&f.sort, "sort", "", "by `ORDER`: "+strings.Join(sortOrders(), ", "))
 	fs.BoolVarP(&f.reverse, "reverse", "r", false, "the other way round")
 	fs.BoolVar(&f.wide, "wide", false, "do not cut lines to the terminal's width")
 	fs.BoolVar(&f.noHeader, "no-header", false, "no line of titles")
@@ -123,12 +119,12 @@ received, retransmits, age, opened.`,
 }
 
 // resolved returns the filter with the meaning that names have now.
-func (r *portsRequest) resolved(ctx context.Context, l *daemonview.View) query.Expr {
+func (r *request) resolved(ctx context.Context, l *daemonview.View) query.Expr {
 	return filter.Resolve(r.schema, r.filter, l.Homes, func(host string) *daemonview.Found { return l.Find(ctx, host) })
 }
 
 // scan reads the table once.
-func (r *portsRequest) scan(ctx context.Context, l *daemonview.View) (*sockets.Snapshot, error) {
+func (r *request) scan(ctx context.Context, l *daemonview.View) (*sockets.Snapshot, error) {
 	q, rest := socketquery.Lower(r.resolved(ctx, l), l.Query(r.query))
 	t, err := sockets.Scan(ctx, q)
 	if err != nil {
@@ -140,7 +136,7 @@ func (r *portsRequest) scan(ctx context.Context, l *daemonview.View) (*sockets.S
 	return t, nil
 }
 
-func showPorts(ctx context.Context, k *kit.Kit, r *portsRequest) error {
+func printTable(ctx context.Context, k *kit.Kit, r *request) error {
 	l := daemonview.Open(ctx, k)
 	defer l.Close()
 	t, err := r.scan(ctx, l)
@@ -154,57 +150,21 @@ func showPorts(ctx context.Context, k *kit.Kit, r *portsRequest) error {
 		}
 		return r.mistaken(l, t)
 	}
-	v := newPortsView(t, r.viewOptions())
+	v := newView(t, r.viewOptions())
 	v.sort(r.flags.sort, r.flags.reverse)
-	if err := newPortsText(k, r).print(k.Out, v); err != nil {
+	if err := newTableText(k, r).print(k.Out, v); err != nil {
 		return kit.Printed(err)
 	}
-	portsRemarks(ctx, k, r, l, t, warnings)
+	printRemarks(ctx, k, r, l, t, warnings)
 	return r.mistaken(l, t)
 }
 
-// mistaken is no success where nothing matches and a word was taken for a name:
-// of a process, or of a project or service that there is not. Most likely it is
-// none. That no socket listens on a port, or that a service does not, is an answer.
-func (r *portsRequest) mistaken(l *daemonview.View, t *sockets.Snapshot) error {
-	if t.Len() == 0 && (len(r.names()) > 0 || r.unknownProject(l) != "") {
-		return &kit.ExitError{Code: kit.ExitNotDone}
-	}
-	return nil
-}
-
-// unknownProject returns the first word that means a project, or a service, that
-// there is not.
-func (r *portsRequest) unknownProject(l *daemonview.View) string {
-	has := func(want filter.ProjectService) bool {
-		return slices.ContainsFunc(l.Projects, func(p localapi.Project) bool {
-			return p.Shown() == want.Project && (want.Service == "" || daemonview.IndexOf(p, want.Service) >= 0)
-		})
-	}
-	var services, hosts []string
-	query.Walk(r.filter, func(t *query.Term, _ bool) {
-		v := t.Values[0]
-		switch {
-		case t.Bare && t.Field.ID == socketquery.Service && !has(filter.ProjectService{Project: v.Text, Service: v.Name}):
-			services = append(services, t.Text)
-		case t.Field.ID == socketquery.Host:
-			if want, _ := filter.ReadHost(v.Text); !has(want) && l.Find(context.Background(), v.Text) == nil {
-				hosts = append(hosts, v.Text)
-			}
-		}
-	})
-	for _, name := range append(services, hosts...) {
-		return name
-	}
-	return ""
-}
-
-func (r *portsRequest) viewOptions() viewOptions {
+func (r *request) viewOptions() viewOptions {
 	return viewOptions{bothEnds: r.flags.bothEnds, timeWait: r.flags.bothEnds || socketquery.Shows(r.filter, "time_wait") && !r.flags.connected}
 }
 
-func newPortsText(k *kit.Kit, r *portsRequest) *portsText {
-	p := &portsText{
+func newTableText(k *kit.Kit, r *request) *tableText {
+	p := &tableText{
 		header: !r.flags.noHeader, traffic: r.query.TCPInfo, age: true, now: time.Now(), view: r.viewOptions(),
 	}
 	p.color = k.WantsColor(k.Env.Stdout)
@@ -212,76 +172,4 @@ func newPortsText(k *kit.Kit, r *portsRequest) *portsText {
 		p.width = kit.TerminalWidth(k.Env.Stdout)
 	}
 	return p
-}
-
-// portsRemarks prints on standard error what the table does not.
-func portsRemarks(ctx context.Context, k *kit.Kit, r *portsRequest, l *daemonview.View, t *sockets.Snapshot, warnings []string) {
-	for _, w := range warnings {
-		fmt.Fprintln(k.Err, "lodge: "+w)
-	}
-	if t.Len() == 0 {
-		fmt.Fprintln(k.Err, "no socket matches"+r.meant(ctx, l))
-	}
-	unknownOwners(k, t.UnknownOwners())
-}
-
-// unknownOwners prints how many owners are not shown, and how they would be.
-func unknownOwners(k *kit.Kit, n int) {
-	if n == 0 {
-		return
-	}
-	verb := "belong"
-	if n == 1 {
-		verb = "belongs"
-	}
-	whose := "processes of other users: sudo lodge ports, or lodge setup"
-	if os.Geteuid() == 0 {
-		whose = "processes that cannot be seen from here, such as those of another pid namespace"
-	}
-	fmt.Fprintf(k.Err, "%s %s to %s\n", show.Count(n, "socket", "sockets"), verb, whose)
-}
-
-// meant returns a hint where a word that was taken for a name is a word of a
-// flag, and says of a service that it does not listen.
-func (r *portsRequest) meant(ctx context.Context, l *daemonview.View) string {
-	var services []filter.ProjectService
-	query.Walk(r.resolved(ctx, l), func(t *query.Term, _ bool) {
-		for _, v := range t.Values {
-			if t.Field.ID == socketquery.Service && v.Text != "" {
-				services = append(services, filter.ProjectService{Project: v.Text, Service: v.Name})
-			}
-		}
-	})
-	for _, want := range services {
-		for _, p := range l.Projects {
-			if i := daemonview.IndexOf(p, want.Service); i >= 0 && p.Shown() == want.Project && len(p.Services[i].Endpoints) == 0 {
-				why := string(p.Services[i].State)
-				if reason := p.Services[i].Reason; reason != "" {
-					why += ", " + reason
-				}
-				return fmt.Sprintf(": %s/%s listens on nothing (%s)", p.Shown(), want.Service, why)
-			}
-		}
-	}
-	if name := r.unknownProject(l); name != "" {
-		return fmt.Sprintf(": nothing that is up is called %s (hint: lodge ls)", name)
-	}
-	for _, n := range r.names() {
-		for _, p := range l.Projects {
-			if slices.ContainsFunc(p.Services, func(s service.Status) bool { return s.Name == n }) {
-				return fmt.Sprintf(" a process or project %q (hint: lodge ports %s/%s)", n, p.Shown(), n)
-			}
-		}
-		if s, err := filter.ParseState(n); err == nil {
-			return fmt.Sprintf(" a process or project %q (hint: lodge ports --state %s)", n, s)
-		}
-		if s, err := filter.ParseScope(n); err == nil {
-			return fmt.Sprintf(" a process or project %q (hint: lodge ports --scope %s)", n, s)
-		}
-		switch n {
-		case "tcp", "udp", "unix":
-			return fmt.Sprintf(" a process or project %q (hint: lodge ports --%s)", n, n)
-		}
-	}
-	return ""
 }

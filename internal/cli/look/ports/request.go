@@ -14,9 +14,9 @@ import (
 	"lodge/internal/sockets"
 )
 
-// portsRequest is a command line of `lodge ports` that was understood.
-type portsRequest struct {
-	flags  portsFlags
+// request is a command line of `lodge ports` that was understood.
+type request struct {
+	flags  flags
 	words  []string // as they were written
 	schema *socketquery.Schema
 	// filter is what words and flags select, with names as they were written;
@@ -25,10 +25,10 @@ type portsRequest struct {
 	query  sockets.Query // what is asked for beside the filter
 }
 
-// newPortsRequest understands a command line. What is wrong with it is wrong
+// newRequest understands a command line. What is wrong with it is wrong
 // usage.
-func newPortsRequest(f portsFlags, words []string, interval bool) (*portsRequest, error) {
-	r := &portsRequest{flags: f, words: words, schema: filter.Sockets(f.unix)}
+func newRequest(f flags, words []string, interval bool) (*request, error) {
+	r := &request{flags: f, words: words, schema: filter.Sockets(f.unix)}
 	var err error
 	if r.filter, err = query.Parse(words, &r.schema.Schema); err != nil {
 		return nil, filter.Error(err)
@@ -45,7 +45,7 @@ func newPortsRequest(f portsFlags, words []string, interval bool) (*portsRequest
 		r.filter = query.And{r.filter, query.Or{r.schema.Texts(socketquery.State, "listen"), notTCP}}
 	}
 	if f.sort != "" {
-		if r.flags.sort, err = filter.Choose("order", f.sort, portsSorts(), nil); err != nil {
+		if r.flags.sort, err = filter.Choose("order", f.sort, sortOrders(), nil); err != nil {
 			return nil, err
 		}
 	}
@@ -59,7 +59,7 @@ func newPortsRequest(f portsFlags, words []string, interval bool) (*portsRequest
 }
 
 // flagTerms returns what the flags select. They stand beside the words.
-func (r *portsRequest) flagTerms() ([]*query.Term, error) {
+func (r *request) flagTerms() ([]*query.Term, error) {
 	f, s := &r.flags, r.schema
 	var out []*query.Term
 	var err error
@@ -114,7 +114,7 @@ func (r *portsRequest) flagTerms() ([]*query.Term, error) {
 }
 
 // switches returns what the flags without a value select.
-func (r *portsRequest) switches() []*query.Term {
+func (r *request) switches() []*query.Term {
 	f := &r.flags
 	var out []*query.Term
 	add := func(id int, on bool, texts ...string) {
@@ -133,7 +133,7 @@ func (r *portsRequest) switches() []*query.Term {
 }
 
 // check looks at the flags together.
-func (r *portsRequest) check(interval bool) error {
+func (r *request) check(interval bool) error {
 	f := &r.flags
 	switch {
 	case f.listen && f.connected:
@@ -167,7 +167,7 @@ func collect[T any](to *[]T, words []string, parse func(string) (T, error), err 
 }
 
 // names returns the words that were taken for a name of a project or a process.
-func (r *portsRequest) names() []string {
+func (r *request) names() []string {
 	var out []string
 	query.Walk(r.filter, func(t *query.Term, _ bool) {
 		if t.Field.ID == socketquery.Word {

@@ -62,8 +62,8 @@ func TestKeep(t *testing.T) {
 		{families: []string{"ipv6"}, want: "2"},
 		{want: "0 1 2 3 4 5 6 7 8 9"},
 	} {
-		f := portsFlags{listen: c.listening, only4: slices.Contains(c.families, "ipv4"), only6: slices.Contains(c.families, "ipv6")}
-		r, err := newPortsRequest(f, c.words, false)
+		f := flags{listen: c.listening, only4: slices.Contains(c.families, "ipv4"), only6: slices.Contains(c.families, "ipv6")}
+		r, err := newRequest(f, c.words, false)
 		if err != nil {
 			t.Fatal(err)
 		}

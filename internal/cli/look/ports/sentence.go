@@ -10,7 +10,7 @@ import (
 //
 //	node[412] shop/web 127.0.0.1:51514 → 127.0.0.1:5432 postgres[398] shop/db established
 //	tcp 127.0.0.1:5432 listen postgres[398] shop/db
-func (p *portsText) appendSentence(b []byte, e *line) []byte {
+func (p *tableText) appendSentence(b []byte, e *line) []byte {
 	r := e.row
 	switch {
 	case r.Protocol == protocolUnix:
@@ -48,7 +48,7 @@ func (p *portsText) appendSentence(b []byte, e *line) []byte {
 }
 
 // appendWas appends what of a socket was different before.
-func (p *portsText) appendWas(b []byte, before, after *sockets.Row) []byte {
+func (p *tableText) appendWas(b []byte, before, after *sockets.Row) []byte {
 	if before.State != after.State {
 		b = append(append(b, ", was "...), before.State...)
 	}

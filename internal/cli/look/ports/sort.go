@@ -9,8 +9,8 @@ import (
 	"lodge/internal/sockets"
 )
 
-// portsSorts are what --sort knows.
-func portsSorts() []string {
+// sortOrders are what --sort knows.
+func sortOrders() []string {
 	return []string{"port", "process", "pid", "state", "traffic", "rtt", "queue", "age", "address"}
 }
 

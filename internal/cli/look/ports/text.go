@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"strconv"
-	"strings"
 	"time"
 
 	"lodge/internal/loopback"
@@ -20,8 +19,8 @@ type line struct {
 	flip  bool
 }
 
-// portsText prints a table of sockets for people.
-type portsText struct {
+// tableText prints a table of sockets for people.
+type tableText struct {
 	width   int // of the terminal; 0 is none, and nothing is shortened
 	color   bool
 	header  bool
@@ -32,11 +31,11 @@ type portsText struct {
 }
 
 // print writes what listens, then the connections, then Unix sockets.
-func (p *portsText) print(w io.Writer, v *portsView) error {
+func (p *tableText) print(w io.Writer, v *view) error {
 	written := false
 	sections := []struct {
 		entries []entry
-		columns func(*portsView, []entry) []table.Column[line]
+		columns func(*view, []entry) []table.Column[line]
 	}{{v.listeners, p.listenerColumns}, {v.connections, p.connectionColumns}, {v.unix, p.unixColumns}}
 	for _, s := range sections {
 		if len(s.entries) == 0 {
@@ -68,7 +67,7 @@ func (p *portsText) print(w io.Writer, v *portsView) error {
 
 // maker returns the function that makes the lines of entries, each valid until
 // the next.
-func (v *portsView) maker(es []entry) func(int) *line {
+func (v *view) maker(es []entry) func(int) *line {
 	var own, other sockets.RowMaker
 	var l line
 	return func(i int) *line {
@@ -83,7 +82,7 @@ func (v *portsView) maker(es []entry) func(int) *line {
 
 // sample reports whether one of the first entries has something, and so whether
 // it is worth a column.
-func (v *portsView) sample(es []entry, has func(*line) bool) bool {
+func (v *view) sample(es []entry, has func(*line) bool) bool {
 	make := v.maker(es)
 	for i := range min(len(es), table.Sample) {
 		if has(make(i)) {
@@ -93,7 +92,7 @@ func (v *portsView) sample(es []entry, has func(*line) bool) bool {
 	return false
 }
 
-func (p *portsText) listenerColumns(v *portsView, es []entry) []table.Column[line] {
+func (p *tableText) listenerColumns(v *view, es []entry) []table.Column[line] {
 	cs := []table.Column[line]{
 		{Title: "PROTO", Cell: func(b []byte, e *line) []byte { return append(b, e.row.Protocol...) }},
 		{Title: "LISTENS ON", Cell: func(b []byte, e *line) []byte { return appendAddrPort(b, e.row.Local) }, Least: 21},
@@ -120,22 +119,7 @@ func (p *portsText) listenerColumns(v *portsView, es []entry) []table.Column[lin
 	return append(cs, table.Column[line]{Title: "COMMAND", Cell: p.appendCommand, Least: 12, Drop: 3})
 }
 
-// appendCommand appends the command line. On a terminal, where there is little
-// room, the program goes without its directory.
-func (p *portsText) appendCommand(b []byte, e *line) []byte {
-	text := firstProcess(e.row).Command
-	if p.width > 0 && strings.HasPrefix(text, "/") {
-		program, _, _ := strings.Cut(text, " ")
-		text = text[strings.LastIndexByte(program, '/')+1:]
-	}
-	return show.AppendEscaped(b, text)
-}
-
-// listens reports whether a socket without a peer takes what comes: a TCP socket
-// may have a port and not listen.
-func listens(r *sockets.Row) bool { return r.State == "listen" || r.Protocol == loopback.UDP }
-
-func (p *portsText) connectionColumns(v *portsView, es []entry) []table.Column[line] {
+func (p *tableText) connectionColumns(v *view, es []entry) []table.Column[line] {
 	cs := []table.Column[line]{
 		{Title: "CLIENT", Cell: func(b []byte, e *line) []byte { return p.appendEnd(b, e, e.flip) }, Least: 12},
 		{Title: "FROM", Cell: func(b []byte, e *line) []byte {
@@ -181,7 +165,7 @@ func (p *portsText) connectionColumns(v *portsView, es []entry) []table.Column[l
 	return append(cs, p.usualColumns(v, es, v.connectFacts)...)
 }
 
-func (p *portsText) unixColumns(v *portsView, es []entry) []table.Column[line] {
+func (p *tableText) unixColumns(v *view, es []entry) []table.Column[line] {
 	cs := []table.Column[line]{
 		{Title: "UNIX", Cell: func(b []byte, e *line) []byte { return append(b, e.row.Type...) }},
 		{Title: "STATE", Cell: func(b []byte, e *line) []byte { return append(b, e.row.State...) }},
@@ -224,10 +208,8 @@ func scopeColumn(f facts) []table.Column[line] {
 	}}}
 }
 
-func wide(s loopback.Scope) bool { return s != loopback.ScopeLoopback && s != "" }
-
 // usualColumns are those that most tables can do without.
-func (p *portsText) usualColumns(v *portsView, es []entry, f facts) []table.Column[line] {
+func (p *tableText) usualColumns(v *view, es []entry, f facts) []table.Column[line] {
 	var cs []table.Column[line]
 	if f.queued {
 		cs = append(cs, table.Column[line]{Title: "QUEUED", Cell: appendQueue, Drop: 2})
@@ -244,178 +226,4 @@ func (p *portsText) usualColumns(v *portsView, es []entry, f facts) []table.Colu
 		cs = append(cs, table.Column[line]{Title: "NAMESPACE", Cell: appendNamespace, Least: 8})
 	}
 	return cs
-}
-
-func appendNamespace(b []byte, e *line) []byte {
-	switch {
-	case e.row.Namespace == 0:
-		return b
-	case e.row.NamespaceName != "":
-		return show.AppendEscaped(b, e.row.NamespaceName)
-	}
-	return strconv.AppendUint(b, uint64(e.row.Namespace), 10)
-}
-
-func appendUser(b []byte, e *line) []byte {
-	switch {
-	case e.row.User != "":
-		return show.AppendEscaped(b, e.row.User)
-	case e.row.UID != nil:
-		return strconv.AppendUint(b, uint64(*e.row.UID), 10)
-	}
-	return append(b, '-')
-}
-
-// appendEnd appends the processes at one end of a connection: the other one than the
-// row's own, if asked for.
-func (p *portsText) appendEnd(b []byte, e *line, other bool) []byte {
-	if !other {
-		b = p.appendOwner(b, e.row)
-		if e.row.Project == "" {
-			return b
-		}
-		return appendService(append(b, ' '), e.row.Project, e.row.Service)
-	}
-	q := e.row.Peer
-	switch {
-	case e.other != nil:
-		b = p.appendOwner(b, e.other)
-	case q == nil:
-		return append(b, '-') // it is on another machine
-	default:
-		b = p.appendHolders(b, q.Processes, q.Unknown)
-	}
-	if q == nil || q.Project == "" {
-		return b
-	}
-	return appendService(append(b, ' '), q.Project, q.Service)
-}
-
-func appendService(b []byte, project, service string) []byte {
-	b = show.AppendEscaped(b, project)
-	if service != "" {
-		b = show.AppendEscaped(append(b, '/'), service)
-	}
-	return b
-}
-
-// appendOwner appends the processes that hold a socket, or held it.
-func (p *portsText) appendOwner(b []byte, r *sockets.Row) []byte {
-	if len(r.Processes) == 0 && !r.Unknown && r.Closed != nil {
-		b = show.AppendEscaped(append(b, "was "...), r.Closed.Name)
-		b = append(b, '[')
-		b = strconv.AppendInt(b, int64(r.Closed.PID), 10)
-		return append(b, ']')
-	}
-	return p.appendHolders(b, r.Processes, r.Unknown)
-}
-
-// appendHolders appends processes: node[412], and where several hold one
-// socket nginx[100,101], or nginx[100 +1] where there is little room.
-func (p *portsText) appendHolders(b []byte, ps []*sockets.Process, unknown bool) []byte {
-	if len(ps) == 0 {
-		if unknown {
-			return append(b, '?')
-		}
-		return append(b, '-')
-	}
-	name := ""
-	for i, q := range ps {
-		switch {
-		case i > 0 && p.width > 0:
-			b = append(b[:len(b)-1], " +"...)
-			b = strconv.AppendInt(b, int64(len(ps)-1), 10)
-		case i > 0 && q.Name == name:
-			b = append(b[:len(b)-1], ',')
-			b = strconv.AppendInt(b, int64(q.PID), 10)
-		default:
-			if i > 0 {
-				b = append(b, ',')
-			}
-			name = q.Name
-			b = show.AppendEscaped(b, name)
-			b = append(b, '[')
-			b = strconv.AppendInt(b, int64(q.PID), 10)
-		}
-		b = append(b, ']')
-		if i > 0 && p.width > 0 {
-			break
-		}
-	}
-	if unknown {
-		b = append(b, ",?"...)
-	}
-	return b
-}
-
-func appendConnectionState(b []byte, e *line) []byte {
-	if e.row.Protocol == loopback.UDP {
-		return append(b, "udp"...)
-	}
-	b = append(b, e.row.State...)
-	if e.other != nil && e.other.State != e.row.State {
-		b = append(b, " / "...)
-		b = append(b, e.other.State...)
-	}
-	return b
-}
-
-// appendQueue appends what waits: connections for accept, bytes on their way
-// to the server and back, or datagrams' bytes that were not read.
-func appendQueue(b []byte, e *line) []byte {
-	r := e.row
-	if r.Backlog != nil {
-		if *r.Backlog == 0 {
-			return b
-		}
-		b = strconv.AppendUint(b, uint64(*r.Backlog), 10)
-		if r.BacklogLimit != nil {
-			b = append(b, '/')
-			b = strconv.AppendUint(b, uint64(*r.BacklogLimit), 10)
-		} else {
-			b = append(b, "/?"...)
-		}
-		return b
-	}
-	to, from := known(r.SendQueue), known(r.RecvQueue)
-	if e.other != nil {
-		to, from = to+known(e.other.RecvQueue), from+known(e.other.SendQueue)
-	}
-	if e.flip {
-		to, from = from, to
-	}
-	if r.Remote == nil && r.Peer == nil {
-		if to+from == 0 {
-			return b
-		}
-		return show.AppendBytes(b, float64(to+from))
-	}
-	if to > 0 {
-		b = show.AppendBytes(append(b, "→ "...), float64(to))
-		if from > 0 {
-			b = append(b, ' ')
-		}
-	}
-	if from > 0 {
-		b = show.AppendBytes(append(b, "← "...), float64(from))
-	}
-	return b
-}
-
-func appendAddrPort(b []byte, a *sockets.Address) []byte {
-	switch {
-	case a == nil:
-		return append(b, '-')
-	case a.IP.Is4():
-		b = a.IP.AppendTo(b)
-	default:
-		b = append(b, '[')
-		if a.IP.Zone() == "" {
-			b = a.IP.AppendTo(b)
-		} else {
-			b = show.AppendEscaped(b, a.IP.String())
-		}
-		b = append(b, ']')
-	}
-	return strconv.AppendUint(append(b, ':'), uint64(a.Port), 10)
 }

@@ -69,18 +69,18 @@ func TestPortsText(t *testing.T) {
 	now := time.Date(2026, 3, 4, 7, 6, 7, 0, time.UTC)
 	for _, c := range []struct {
 		name string
-		text portsText
+		text tableText
 		sort string
 	}{
-		{"ports.pipe", portsText{header: true}, ""},
-		{"ports.80", portsText{header: true, width: 80}, ""},
-		{"ports.120", portsText{header: true, width: 120, traffic: true, age: true, now: now}, ""},
-		{"ports.40", portsText{header: true, width: 40}, ""},
-		{"ports.colour", portsText{header: true, width: 100, color: true}, "process"},
-		{"ports.ends", portsText{traffic: true, view: viewOptions{bothEnds: true, timeWait: true}}, "traffic"},
+		{"ports.pipe", tableText{header: true}, ""},
+		{"ports.80", tableText{header: true, width: 80}, ""},
+		{"ports.120", tableText{header: true, width: 120, traffic: true, age: true, now: now}, ""},
+		{"ports.40", tableText{header: true, width: 40}, ""},
+		{"ports.colour", tableText{header: true, width: 100, color: true}, "process"},
+		{"ports.ends", tableText{traffic: true, view: viewOptions{bothEnds: true, timeWait: true}}, "traffic"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			v := newPortsView(newTableSource(madeUp().Rows), c.text.view)
+			v := newView(newTableSource(madeUp().Rows), c.text.view)
 			v.sort(c.sort, false)
 			var out bytes.Buffer
 			if err := c.text.print(&out, v); err != nil {

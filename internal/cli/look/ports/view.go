@@ -28,8 +28,8 @@ type entry struct {
 	flip bool
 }
 
-// portsView is a table of sockets sorted into what people are shown.
-type portsView struct {
+// view is a table of sockets sorted into what people are shown.
+type view struct {
 	source      rowSource
 	listeners   []entry
 	connections []entry
@@ -61,8 +61,8 @@ type viewOptions struct {
 	timeWait bool // each of them a line
 }
 
-// newPortsView sorts a table. The table must stay as it is while the view is used.
-func newPortsView(s rowSource, o viewOptions) *portsView {
+// newView sorts a table. The table must stay as it is while the view is used.
+func newView(s rowSource, o viewOptions) *view {
 	return viewRows(s, listensOn(s), o)
 }
 
@@ -78,8 +78,8 @@ func listensOn(s rowSource) *portSet {
 }
 
 // viewRows sorts rows; listens are the ports of servers.
-func viewRows(s rowSource, listens *portSet, o viewOptions) *portsView {
-	v := &portsView{source: s}
+func viewRows(s rowSource, listens *portSet, o viewOptions) *view {
+	v := &view{source: s}
 	for i := range s.Len() {
 		b := s.Brief(i)
 		e := entry{index: int32(i), other: -1}
@@ -121,7 +121,7 @@ const protocolUnix loopback.Protocol = "unix"
 
 // unixFirst reports which end of a connection over a Unix socket is shown on the
 // left: the one without the name that was connected to.
-func (v *portsView) unixFirst(i, peer int) bool {
+func (v *view) unixFirst(i, peer int) bool {
 	var m, n sockets.RowMaker
 	a, b := v.source.Row(i, &m), v.source.Row(peer, &n)
 	if named, other := a.Path != "", b.Path != ""; named != other {
@@ -180,7 +180,7 @@ func (s *portSet) add(p uint16)      { s[p/64] |= 1 << (p % 64) }
 func (s *portSet) has(p uint16) bool { return s[p/64]&(1<<(p%64)) != 0 }
 
 // sort orders the entries by what is asked for, "" being the usual order.
-func (v *portsView) sort(by string, reverse bool) {
+func (v *view) sort(by string, reverse bool) {
 	for _, es := range [][]entry{v.listeners, v.connections, v.unix} {
 		slices.SortFunc(es, func(a, b entry) int { return cmp.Compare(a.key, b.key) })
 		if by != "" {

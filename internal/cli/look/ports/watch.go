@@ -14,16 +14,16 @@ import (
 	"lodge/internal/sockets/track"
 )
 
-// watchPorts prints what is there and then each change, until it is interrupted or
+// watch prints what is there and then each change, until it is interrupted or
 // the reader of the output is gone.
-func watchPorts(ctx context.Context, k *kit.Kit, r *portsRequest) error {
+func watch(ctx context.Context, k *kit.Kit, r *request) error {
 	ctx, stop := kit.UntilReaderGone(ctx, k.Env.Stdout)
 	defer stop()
 	l := daemonview.Open(ctx, k)
 	defer l.Close()
 	said := make(map[string]bool) // warnings
-	p := &changePrinter{out: k.Out, json: r.flags.json, rows: newRowJSON(), text: newPortsText(k, r)}
-	t := track.New(track.Options[[]string]{Interval: r.flags.interval, Demand: true, Read: r.watchRead(l, !r.flags.json && !p.text.view.timeWait)})
+	p := &changePrinter{out: k.Out, json: r.flags.json, rows: newRowJSON(), text: newTableText(k, r)}
+	t := track.New(track.Options[[]string]{Interval: r.flags.interval, Demand: true, Read: watchRead(r, l, !r.flags.json && !p.text.view.timeWait)})
 	s := t.Subscribe(track.SubscribeOptions{Changes: true})
 	defer s.Close()
 	var before *sockets.Table
@@ -56,10 +56,10 @@ func watchPorts(ctx context.Context, k *kit.Kit, r *portsRequest) error {
 	}
 }
 
-// watchRead returns the function that reads the table for watchPorts, and what the
+// watchRead returns the function that reads the table for watch, and what the
 // daemon warns of. withoutTimeWait leaves out connections in TIME_WAIT: for people
 // they are closed.
-func (r *portsRequest) watchRead(l *daemonview.View, withoutTimeWait bool) func(context.Context) (*sockets.Table, []string, error) {
+func watchRead(r *request, l *daemonview.View, withoutTimeWait bool) func(context.Context) (*sockets.Table, []string, error) {
 	fresh := true
 	return func(ctx context.Context) (*sockets.Table, []string, error) {
 		if !fresh {
@@ -82,7 +82,7 @@ type changePrinter struct {
 	out  io.Writer
 	json bool
 	rows *rowJSON
-	text *portsText
+	text *tableText
 	b    []byte
 }
 
@@ -90,7 +90,7 @@ type changePrinter struct {
 // line for each socket, whose change is "present".
 func (p *changePrinter) first(t *sockets.Table) error {
 	if !p.json {
-		v := newPortsView(newTableSource(t.Rows), p.text.view)
+		v := newView(newTableSource(t.Rows), p.text.view)
 		v.sort("", false)
 		return p.text.print(p.out, v)
 	}

@@ -18,12 +18,12 @@ import (
 	"lodge/internal/show/table"
 )
 
-// probeMany measures, and prints what was measured also when it is interrupted:
+// measure measures, and prints what was measured also when it is interrupted:
 // the exit status is that of the signal then.
-func probeMany(ctx context.Context, k *kit.Kit, t probe.Target, opts probe.LoadOptions, f probing) error {
+func measure(ctx context.Context, k *kit.Kit, t probe.Target, opts probe.LoadOptions, f flags) error {
 	l, err := probe.NewLoad(ctx, t, opts)
 	if err != nil {
-		return probeError(t, err)
+		return withHint(t, err)
 	}
 	ended := showProgress(k, l)
 	s := l.Do(ctx)

@@ -18,8 +18,8 @@ import (
 	"lodge/internal/probe"
 )
 
-// probing has the flags of lodge probe.
-type probing struct {
+// flags has the flags of lodge probe.
+type flags struct {
 	asJSON, udp, remote, connect, fresh bool
 	timeout, duration                   time.Duration
 	count, concurrency, maxErrors       int
@@ -30,7 +30,7 @@ type probing struct {
 
 // Command returns the command lodge probe.
 func Command(k *kit.Kit) *cobra.Command {
-	var f probing
+	var f flags
 	c := &cobra.Command{
 		Use:   "probe [flags] ADDRESS",
 		Short: "Make connections to an address: say what answers, or measure it",
@@ -45,7 +45,7 @@ func Command(k *kit.Kit) *cobra.Command {
 			"  lodge probe --rate 500 --duration 10s --http=/health :8080\n" +
 			"  lodge exec -- lodge probe 5432        # from inside the project's home",
 		Args: kit.Args(cobra.MinimumNArgs(1)),
-		RunE: func(c *cobra.Command, argv []string) error { return runProbe(k, c, argv, f) },
+		RunE: func(c *cobra.Command, argv []string) error { return run(k, c, argv, f) },
 	}
 	fl := c.Flags()
 	fl.SortFlags = false
@@ -73,7 +73,7 @@ func Command(k *kit.Kit) *cobra.Command {
 // pathOfAddress is --http without a path.
 const pathOfAddress = "ADDRESS's"
 
-func runProbe(k *kit.Kit, c *cobra.Command, argv []string, f probing) error {
+func run(k *kit.Kit, c *cobra.Command, argv []string, f flags) error {
 	if !c.Flags().Changed("max-errors") {
 		f.maxErrors = -1 // any number, but not all
 	}
@@ -87,11 +87,11 @@ func runProbe(k *kit.Kit, c *cobra.Command, argv []string, f probing) error {
 	if len(argv) != 1 {
 		return &kit.UsageError{Err: fmt.Errorf("read arguments of lodge probe: one address, not %d", len(argv)), Hint: "usage: " + c.UseLine()}
 	}
-	t, lookup, err := probeTarget(c.Context(), k, argv[0], f.udp)
+	t, lookup, err := findTarget(c.Context(), k, argv[0], f.udp)
 	if err != nil {
 		return err
 	}
-	opts, many, err := probeOptions(k, c, t, f)
+	opts, many, err := readFlags(k, c, t, f)
 	if err != nil {
 		return err
 	}
@@ -101,13 +101,13 @@ func runProbe(k *kit.Kit, c *cobra.Command, argv []string, f probing) error {
 	}
 	ctx := c.Context()
 	if many {
-		return probeMany(ctx, k, t, opts, f)
+		return measure(ctx, k, t, opts, f)
 	}
-	return probeOne(ctx, k, t, opts.Options, f)
+	return askOnce(ctx, k, t, opts.Options, f)
 }
 
-// probeOptions reads the flags. many says that something is to be measured.
-func probeOptions(k *kit.Kit, c *cobra.Command, t probe.Target, f probing) (o probe.LoadOptions, many bool, err error) {
+// readFlags reads the flags. many says that something is to be measured.
+func readFlags(k *kit.Kit, c *cobra.Command, t probe.Target, f flags) (o probe.LoadOptions, many bool, err error) {
 	bad := func(hint, format string, args ...any) (probe.LoadOptions, bool, error) {
 		return o, false, &kit.UsageError{Err: fmt.Errorf("probe "+t.Text+": "+format, args...), Hint: hint}
 	}
@@ -221,10 +221,10 @@ func readSize(s string) (int, error) {
 	return int(n), nil
 }
 
-func probeOne(ctx context.Context, k *kit.Kit, t probe.Target, opts probe.Options, f probing) error {
+func askOnce(ctx context.Context, k *kit.Kit, t probe.Target, opts probe.Options, f flags) error {
 	r, err := probe.One(ctx, t, opts)
 	if err != nil {
-		return probeError(t, err)
+		return withHint(t, err)
 	}
 	if f.asJSON {
 		if err := k.PrintJSON(r); err != nil {
@@ -236,8 +236,8 @@ func probeOne(ctx context.Context, k *kit.Kit, t probe.Target, opts probe.Option
 	return unanswered(t, r)
 }
 
-// probeError returns the error of a probe with its hint.
-func probeError(t probe.Target, err error) error {
+// withHint returns the error of a probe with its hint.
+func withHint(t probe.Target, err error) error {
 	var remote *probe.Remote
 	var option *probe.OptionError
 	err = fmt.Errorf("probe %s: %w", t.Text, err)

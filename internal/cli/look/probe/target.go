@@ -105,10 +105,10 @@ func keepPort(port uint16, eps *[]loopback.Endpoint) {
 	}
 }
 
-// probeTarget reads what is to be probed: an address, or a service that is up.
+// findTarget reads what is to be probed: an address, or a service that is up.
 // The lookup, if not nil, finds addresses of names that this
 // machine's resolver may not know.
-func probeTarget(ctx context.Context, k *kit.Kit, text string, udp bool) (probe.Target, lookup, error) {
+func findTarget(ctx context.Context, k *kit.Kit, text string, udp bool) (probe.Target, lookup, error) {
 	t, err := probe.ParseTarget(text)
 	bad := func(err error) error {
 		return &kit.UsageError{Err: err, Hint: "such as 8080, localhost:5432, [::1]:80, https://localhost:8443/, or the name of a service that is up"}

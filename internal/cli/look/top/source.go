@@ -22,16 +22,16 @@ import (
 	"lodge/internal/tui"
 )
 
-// topSource is where top's facts come from: the kernel's sockets, and what a running
+// source is where top's facts come from: the kernel's sockets, and what a running
 // daemon knows of projects.
-type topSource struct {
+type source struct {
 	look    *daemonview.View
 	holders *track.HolderCache
 	text    func(ctx context.Context, address string) (string, error)
 }
 
 // Frame is part of tui.Source. It is called by one goroutine at a time.
-func (s *topSource) Frame(ctx context.Context) (*tui.Frame, error) {
+func (s *source) Frame(ctx context.Context) (*tui.Frame, error) {
 	s.look.Refresh(ctx)
 	now := time.Now()
 	t, err := s.holders.List(ctx, s.look.Query(sockets.Query{TCPInfo: true, Details: true}), now)
@@ -62,7 +62,7 @@ func ownLast(rows []sockets.Row) {
 }
 
 // Explain is part of tui.Source.
-func (s *topSource) Explain(ctx context.Context, address string) (string, error) {
+func (s *source) Explain(ctx context.Context, address string) (string, error) {
 	return s.text(ctx, address)
 }
 
@@ -71,7 +71,7 @@ const logTail = 500
 
 // Logs is part of tui.Source. The keeper itself is asked, so that lines come
 // also while no daemon runs.
-func (s *topSource) Logs(ctx context.Context, p localapi.Project, service string, each func(logs.Line) error) error {
+func (s *source) Logs(ctx context.Context, p localapi.Project, service string, each func(logs.Line) error) error {
 	q := keeperapi.LogQuery{Tail: logTail}
 	if service != "" {
 		q.Services = []string{service}
@@ -87,7 +87,7 @@ func (s *topSource) Logs(ctx context.Context, p localapi.Project, service string
 const endGrace = 3 * time.Second
 
 // End is part of tui.Source.
-func (s *topSource) End(ctx context.Context, p *sockets.Process, hard bool) (bool, error) {
+func (s *source) End(ctx context.Context, p *sockets.Process, hard bool) (bool, error) {
 	if role := gather.Own(p); role != "" {
 		return false, &kit.Hinted{Err: fmt.Errorf("end process %d: it is lodge's own (%s)", p.PID, role), Hint: "lodge down ends a project"}
 	}

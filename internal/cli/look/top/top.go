@@ -27,8 +27,8 @@ import (
 	"lodge/internal/tui"
 )
 
-// topChoices are the flags of top.
-type topChoices struct {
+// flags are the flags of top.
+type flags struct {
 	view     string
 	interval time.Duration
 	once     bool
@@ -38,7 +38,7 @@ type topChoices struct {
 
 // Command returns the command lodge top.
 func Command(k *kit.Kit) *cobra.Command {
-	var ch topChoices
+	var ch flags
 	c := &cobra.Command{
 		Use:   "top [FILTER...]",
 		Short: "Projects, listeners and connections, live, with their rates",
@@ -56,7 +56,7 @@ reads twice, --interval apart (then one second, unless it is given).`,
 			if !c.Flags().Changed("interval") && (ch.once || ch.asJSON) {
 				ch.interval = time.Second
 			}
-			return showTop(c.Context(), k, ch, strings.Join(words, " "))
+			return run(c.Context(), k, ch, strings.Join(words, " "))
 		},
 	}
 	c.Flags().StringVar(&ch.view, "view", "", strings.Join(tui.ViewNames(), ", ")+" (default: projects if one is up, else listeners)")
@@ -75,7 +75,7 @@ const (
 	mostInterval  = time.Hour
 )
 
-func showTop(ctx context.Context, k *kit.Kit, ch topChoices, words string) error {
+func run(ctx context.Context, k *kit.Kit, ch flags, words string) error {
 	if ch.interval < leastInterval || ch.interval > mostInterval {
 		return &kit.UsageError{Err: fmt.Errorf("show top: --interval %v is not between %v and %v", ch.interval, leastInterval, mostInterval), Hint: "--interval 2s"}
 	}
@@ -91,18 +91,18 @@ func showTop(ctx context.Context, k *kit.Kit, ch topChoices, words string) error
 		Own:   gather.Own,
 		ASCII: ch.ascii || !utf8(k), Privileged: os.Geteuid() == 0,
 	}
-	src := &topSource{holders: track.NewHolderCache(), text: func(ctx context.Context, address string) (string, error) { return explain.Text(ctx, k, address) }}
+	src := &source{holders: track.NewHolderCache(), text: func(ctx context.Context, address string) (string, error) { return explain.Text(ctx, k, address) }}
 	if !ch.once && !ch.asJSON {
-		if err := canShowTop(k); err != nil {
+		if err := canDraw(k); err != nil {
 			return err
 		}
 	}
 	src.look = daemonview.Open(ctx, k)
 	defer src.look.Close()
 	if ch.once || ch.asJSON {
-		return topOnce(ctx, k, src, opt, ch.asJSON)
+		return printOnce(ctx, k, src, opt, ch.asJSON)
 	}
-	return topLive(ctx, k, src, opt)
+	return drawLive(ctx, k, src, opt)
 }
 
 // parseFilter reads what is typed as a filter of top.
@@ -118,8 +118,8 @@ func parseFilter(text string) (tui.Match, error) {
 	return socketquery.Keep(filter.ResolveAny(s, e), time.Now), nil
 }
 
-// canShowTop reports why this is no terminal to draw on.
-func canShowTop(k *kit.Kit) error {
+// canDraw reports why this is no terminal to draw on.
+func canDraw(k *kit.Kit) error {
 	if !kit.IsTerminal(k.Env.Stdout) || !kit.IsTerminal(k.Env.Stdin) {
 		return &kit.Hinted{Err: errors.New("show top: standard input and output are no terminal"), Hint: "lodge top --once, or --json, prints one view and ends"}
 	}
@@ -129,7 +129,7 @@ func canShowTop(k *kit.Kit) error {
 	return nil
 }
 
-func topOnce(ctx context.Context, k *kit.Kit, src *topSource, opt tui.Options, asJSON bool) error {
+func printOnce(ctx context.Context, k *kit.Kit, src *source, opt tui.Options, asJSON bool) error {
 	s, err := tui.Once(ctx, src, opt)
 	if err != nil {
 		return err
@@ -143,8 +143,8 @@ func topOnce(ctx context.Context, k *kit.Kit, src *topSource, opt tui.Options, a
 	return nil
 }
 
-// topLive draws on the terminal until the person or a signal ends it.
-func topLive(ctx context.Context, k *kit.Kit, src *topSource, opt tui.Options) error {
+// drawLive draws on the terminal until the person or a signal ends it.
+func drawLive(ctx context.Context, k *kit.Kit, src *source, opt tui.Options) error {
 	sig := make(chan os.Signal, 8)
 	defer k.TakeSignals(sig)()
 	signal.Notify(sig, unix.SIGTSTP)
