@@ -18,7 +18,7 @@ func TestTreeTouchesNoDisk(t *testing.T) {
 	absent := filepath.Join(t.TempDir(), "absent")
 	env := Env{Environ: []string{
 		"HOME=" + absent, "XDG_RUNTIME_DIR=" + filepath.Join(absent, "run"), "XDG_STATE_HOME=" + filepath.Join(absent, "state"),
-	}, Dir: "/"}
+	}, Dir: "/", Version: testVersion}
 	var err error
 	if env.Stdout, err = os.OpenFile(os.DevNull, os.O_WRONLY, 0); err != nil {
 		t.Fatal(err)
