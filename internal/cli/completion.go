@@ -4,9 +4,9 @@ import (
 	"fmt"
 	"strings"
 
-	"lodge/internal/cli/kit"
-
 	"github.com/spf13/cobra"
+
+	"lodge/internal/cli/kit"
 )
 
 // strictCompletion makes an unknown shell wrong usage: cobra's own command

@@ -12,10 +12,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/spf13/cobra"
+
 	"lodge/internal/cli/clitest"
 	"lodge/internal/cli/kit"
-
-	"github.com/spf13/cobra"
 )
 
 const docsRoot = "../.."

@@ -10,9 +10,9 @@ import (
 	"strings"
 	"testing"
 
-	"lodge/internal/cli/kit"
-
 	"github.com/creack/pty"
+
+	"lodge/internal/cli/kit"
 )
 
 // onTerminal runs a command line whose input is a terminal with somebody who

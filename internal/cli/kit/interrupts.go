@@ -7,9 +7,9 @@ import (
 	"sync"
 	"time"
 
-	"lodge/internal/ending"
-
 	"golang.org/x/sys/unix"
+
+	"lodge/internal/ending"
 )
 
 // InterruptPatience is how long a command has to end after a signal.

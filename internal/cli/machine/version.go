@@ -4,9 +4,9 @@ import (
 	"fmt"
 	"runtime"
 
-	"lodge/internal/cli/kit"
-
 	"github.com/spf13/cobra"
+
+	"lodge/internal/cli/kit"
 )
 
 // Version returns the command lodge version.

@@ -7,7 +7,6 @@ import (
 
 	"lodge/internal/cli/daemonview"
 	"lodge/internal/cli/kit"
-
 	explainfacts "lodge/internal/explain/facts"
 	"lodge/internal/explain/gather"
 	"lodge/internal/keeperapi"
