@@ -70,7 +70,7 @@ func openName(ctx context.Context, sel *session.Selection, names []string, only,
 	if len(names) > 0 {
 		name = names[0]
 	}
-	o, err := leads(ctx, sel.Kit, c, p, name)
+	o, err := leads(ctx, c, p, name)
 	if err != nil {
 		return err
 	}

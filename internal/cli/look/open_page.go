@@ -17,7 +17,7 @@ import (
 // service, a port that the file names, or a port by its number, such as 4000 or
 // 4000.web. Services are asked what they speak, so that no address is returned
 // that answers nothing.
-func leads(ctx context.Context, k *kit.Kit, c *localapi.Client, p localapi.Project, name string) (opened, error) {
+func leads(ctx context.Context, c *localapi.Client, p localapi.Project, name string) (opened, error) {
 	o := opened{URL: p.URL, Project: p.Name, Home: p.Home}
 	var s service.Status
 	if name != "" {

@@ -38,7 +38,7 @@ func Daemon(k *kit.Kit) *cobra.Command {
 			if live {
 				args = append(args, "--live")
 			}
-			return session.Missing(k, k.Env.Lodged, syscall.Exec(k.Env.Lodged, args, k.Env.Environ))
+			return session.Missing(k.Env.Lodged, syscall.Exec(k.Env.Lodged, args, k.Env.Environ))
 		},
 	}
 	c.Flags().StringVar(&d.Runtime, "runtime-dir", "", "where its socket is")

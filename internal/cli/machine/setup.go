@@ -111,7 +111,7 @@ func setup(ctx context.Context, k *kit.Kit, root, webUser string) error {
 	}
 	bin, err := os.ReadFile(k.Env.Helper)
 	if err != nil {
-		return session.Missing(k, k.Env.Helper, err)
+		return session.Missing(k.Env.Helper, err)
 	}
 	for _, f := range []struct {
 		path string
@@ -132,7 +132,7 @@ func setup(ctx context.Context, k *kit.Kit, root, webUser string) error {
 		return nil
 	}
 	for _, args := range [][]string{{"daemon-reload"}, {"stop", "lodge-helper.service"}, {"enable", "--now", "lodge-helper.socket"}} {
-		if err := systemctl(ctx, k, args...); err != nil {
+		if err := systemctl(ctx, args...); err != nil {
 			return err
 		}
 	}
@@ -209,11 +209,11 @@ func unsetup(ctx context.Context, k *kit.Kit, root string) error {
 	_, unitErr := os.Stat(filepath.Join(root, setupSocket))
 	systemd := filepath.Clean(root) == "/" && unitErr == nil
 	if systemd {
-		errs = append(errs, systemctl(ctx, k, "disable", "--now", "lodge-helper.socket", "lodge-helper.service"))
+		errs = append(errs, systemctl(ctx, "disable", "--now", "lodge-helper.socket", "lodge-helper.service"))
 		// A helper that was killed would stay in systemd's list as failed. A pattern,
 		// since systemctl refuses the name of a unit that is not loaded; a line in a
 		// list is all that is left where it fails.
-		_ = systemctl(ctx, k, "reset-failed", "lodge-helper.*")
+		_ = systemctl(ctx, "reset-failed", "lodge-helper.*")
 	}
 	for _, f := range []string{setupSocket, setupService, setupBinary, setupBefore} {
 		p := filepath.Join(root, f)
@@ -231,12 +231,12 @@ func unsetup(ctx context.Context, k *kit.Kit, root string) error {
 	}
 	errs = append(errs, hosts.RemoveAll(filepath.Join(root, setupHosts)))
 	if systemd {
-		errs = append(errs, systemctl(ctx, k, "daemon-reload"))
+		errs = append(errs, systemctl(ctx, "daemon-reload"))
 	}
 	return errors.Join(errs...)
 }
 
-func systemctl(ctx context.Context, k *kit.Kit, args ...string) error {
+func systemctl(ctx context.Context, args ...string) error {
 	out, err := exec.CommandContext(ctx, "systemctl", args...).CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("systemctl %s: %w: %s", strings.Join(args, " "), err, strings.TrimSpace(string(out)))

@@ -38,7 +38,7 @@ func Connect(ctx context.Context, k *kit.Kit) (*localapi.Client, error) {
 			return nil, startError(err)
 		}
 		if h, ok := d.Holder(); ok {
-			if err = wake(ctx, k, c, d, h); err != nil {
+			if err = wake(ctx, c, d, h); err != nil {
 				return nil, err
 			}
 			continue
@@ -71,7 +71,7 @@ const (
 
 // wake has a daemon that runs make its socket again, and returns when it answers
 // or has ended.
-func wake(ctx context.Context, k *kit.Kit, c *localapi.Client, d localapi.Dirs, h localapi.Holder) error {
+func wake(ctx context.Context, c *localapi.Client, d localapi.Dirs, h localapi.Holder) error {
 	for from := time.Now(); ; {
 		// Asked more than once: a signal to a process that just begins is lost.
 		_ = pidfd.Wake(h.PID, h.Start)

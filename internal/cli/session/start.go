@@ -49,7 +49,7 @@ func startDaemon(ctx context.Context, k *kit.Kit, d localapi.Dirs) error {
 	err = cmd.Start()
 	_ = w.Close()
 	if err != nil {
-		return startError(Missing(k, k.Env.Lodged, err))
+		return startError(Missing(k.Env.Lodged, err))
 	}
 	go func() { _ = cmd.Wait() }()
 	// It takes milliseconds, unless the machine has much else to do.
@@ -75,8 +75,8 @@ func startDaemon(ctx context.Context, k *kit.Kit, d localapi.Dirs) error {
 }
 
 // Missing returns the error of a program of lodge's that could not be started: it is
-// looked for beside this one, and nowhere else. A nil err stays one.
-func Missing(k *kit.Kit, program string, err error) error {
+// looked for beside this one, and nowhere else.
+func Missing(program string, err error) error {
 	err = fmt.Errorf("start %s: %w", program, err)
 	if errors.Is(err, os.ErrNotExist) {
 		return &kit.Hinted{Err: err, Hint: "lodge, lodged and lodge-helper belong into one directory: go build -o " + filepath.Dir(program) + " ./cmd/..."}
