@@ -19,44 +19,14 @@ const (
 	maxMethodFiles = 3  // files with methods of one receiver
 )
 
-// receiverSize is the number of methods that a receiver has, and of files that they stand in.
-type receiverSize struct{ methods, files int }
-
-// notYet has the packages and receivers that are still over a limit, with their present sizes:
-// they may shrink, and leave the list when they are within the limit. Nothing is added to it.
-var notYet = struct {
-	files     map[string]int
-	receivers map[string]receiverSize
-}{
-	files: map[string]int{
-		"cli": 71,
-	},
-	receivers: map[string]receiverSize{
-		"cli.app":  {146, 46},
-		"cli.look": {9, 4},
-	},
-}
-
 func TestPackagesHaveFewFiles(t *testing.T) {
 	files := map[string]int{}
 	sources(t, func(path string, _ *ast.File, _ *token.FileSet) {
 		files[houseName(path)]++
 	})
 	for _, name := range slices.Sorted(maps.Keys(files)) {
-		n, limit := files[name], maxFiles
-		if bound, listed := notYet.files[name]; listed {
-			if n <= maxFiles {
-				t.Errorf("%s has %d files, which is within the limit: remove it from notYet", name, n)
-			}
-			limit = bound
-		}
-		if n > limit {
-			t.Errorf("%s has %d files: at most %d, split it by subject", name, n, limit)
-		}
-	}
-	for name := range notYet.files {
-		if files[name] == 0 {
-			t.Errorf("notYet has the package %s, which is not in the tree", name)
+		if n := files[name]; n > maxFiles {
+			t.Errorf("%s has %d files: at most %d, split it by subject", name, n, maxFiles)
 		}
 	}
 }
@@ -79,21 +49,8 @@ func TestReceiversHaveFewMethods(t *testing.T) {
 		}
 	})
 	for _, name := range slices.Sorted(maps.Keys(methods)) {
-		has := receiverSize{methods[name], len(files[name])}
-		limit := receiverSize{maxMethods, maxMethodFiles}
-		if bound, listed := notYet.receivers[name]; listed {
-			if has.methods <= maxMethods && has.files <= maxMethodFiles {
-				t.Errorf("%s has %d methods in %d files, which is within the limits: remove it from notYet", name, has.methods, has.files)
-			}
-			limit = bound
-		}
-		if has.methods > limit.methods || has.files > limit.files {
-			t.Errorf("%s has %d methods in %d files: at most %d in %d", name, has.methods, has.files, limit.methods, limit.files)
-		}
-	}
-	for name := range notYet.receivers {
-		if methods[name] == 0 {
-			t.Errorf("notYet has the receiver %s, which is not in the tree", name)
+		if n, f := methods[name], len(files[name]); n > maxMethods || f > maxMethodFiles {
+			t.Errorf("%s has %d methods in %d files: at most %d in %d", name, n, f, maxMethods, maxMethodFiles)
 		}
 	}
 }

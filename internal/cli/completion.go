@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"lodge/internal/cli/kit"
 )
 
 // strictCompletion makes an unknown shell wrong usage: cobra's own command
@@ -18,7 +20,7 @@ func strictCompletion(root *cobra.Command) {
 		var shells []string
 		for _, sh := range c.Commands() {
 			shells = append(shells, sh.Name())
-			sh.Args = args(cobra.NoArgs)
+			sh.Args = kit.Args(cobra.NoArgs)
 		}
 		c.Args = nil
 		c.Example = "  source <(lodge completion bash)\n  lodge completion fish >~/.config/fish/completions/lodge.fish"
@@ -26,7 +28,7 @@ func strictCompletion(root *cobra.Command) {
 			if len(got) == 0 {
 				return c.Help()
 			}
-			return &usageError{err: fmt.Errorf("complete for shell %q: there is no completion for it", got[0]), hint: "there is for " + strings.Join(shells, ", ")}
+			return &kit.UsageError{Err: fmt.Errorf("complete for shell %q: there is no completion for it", got[0]), Hint: "there is for " + strings.Join(shells, ", ")}
 		}
 	}
 }

@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -12,6 +13,9 @@ import (
 	"testing"
 
 	"github.com/spf13/cobra"
+
+	"lodge/internal/cli/clitest"
+	"lodge/internal/cli/kit"
 )
 
 const docsRoot = "../.."
@@ -19,8 +23,8 @@ const docsRoot = "../.."
 // documentedTree returns the command tree, with the directories of an ordinary
 // user, so that defaults that help shows are the same everywhere.
 func documentedTree() *cobra.Command {
-	a := &app{env: Env{Environ: []string{"HOME=/home/me", "XDG_RUNTIME_DIR=/run/user/1000", "XDG_STATE_HOME=/home/me/.local/state"}}}
-	root := a.root()
+	env := Env{Environ: []string{"HOME=/home/me", "XDG_RUNTIME_DIR=/run/user/1000", "XDG_STATE_HOME=/home/me/.local/state"}}
+	root := tree(kit.New(env, io.Discard))
 	strictCompletion(root)
 	return root
 }
@@ -44,7 +48,7 @@ func TestCommandsDocument(t *testing.T) {
 		}
 	}
 	path := filepath.Join(docsRoot, "docs/reference/commands.md")
-	if *update {
+	if clitest.Update() {
 		if err := os.WriteFile(path, []byte(b.String()), 0o644); err != nil {
 			t.Fatal(err)
 		}

@@ -3,84 +3,53 @@ package cli
 import (
 	"encoding/json"
 	"net"
-	"net/netip"
 	"os"
 	"os/exec"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/creack/pty"
 
-	"lodge/internal/explain"
-	explainfacts "lodge/internal/explain/facts"
-	"lodge/internal/explain/input"
-	"lodge/internal/loopback"
-	"lodge/internal/sockets"
+	"lodge/internal/cli/kit"
 )
 
-// situations are the facts of what people ask about most.
-func situations() map[string]explainfacts.Facts {
-	now := time.Date(2026, 3, 4, 15, 4, 5, 0, time.Local)
-	at := func(d time.Duration) *time.Time { t := now.Add(-d); return &t }
-	n := func(v uint32) *uint32 { return &v }
-	address := func(s string) *sockets.Address {
-		a := netip.MustParseAddrPort(s)
-		return &sockets.Address{IP: a.Addr(), Port: a.Port()}
+// onTerminal runs a command line whose input is a terminal with somebody who
+// answers.
+func (sh *shell) onTerminal(t *testing.T, answer string, args ...string) (int, string) {
+	t.Helper()
+	p, tty, err := pty.Open()
+	if err != nil {
+		t.Fatal(err)
 	}
-	flask := &sockets.Process{PID: 4242, Name: "flask", Command: "/usr/bin/python3 /usr/bin/flask run --port 49342", Directory: "/home/ann/shop", User: "ann", UID: 1000, StartedAt: at(3 * time.Minute), Cgroup: "/user.slice/user-1000.slice/session-2.scope", Unit: "session-2.scope"}
-	psql := &sockets.Process{PID: 5151, Name: "psql", Command: "psql -h localhost shop", Directory: "/home/ann", User: "ann", UID: 1000, StartedAt: at(40 * time.Second)}
-	postgres := &sockets.Process{PID: 900, Name: "postgres", Command: "postgres: ann shop 127.0.0.1(49342) idle", User: "postgres", UID: 110, StartedAt: at(40 * time.Second)}
-	web := &sockets.Process{PID: 7001, Name: "node", Command: "node server.js", Directory: "/home/ann/fix", User: "ann", UID: 1000, StartedAt: at(26 * time.Hour), Project: "fix", Service: "web"}
-	parse := func(s string) input.Question {
-		in, err := input.Parse(s)
-		if err != nil {
-			panic(err)
-		}
-		return in
+	defer p.Close()
+	out, err := os.CreateTemp(sh.base, "out")
+	if err != nil {
+		t.Fatal(err)
 	}
-	base := func(s string) explainfacts.Facts {
-		in := parse(s)
-		return explainfacts.Facts{
-			Question: in, Now: now, Targets: in.IPs, Local: map[netip.Addr]string{netip.MustParseAddr("127.0.0.1"): "lo", netip.MustParseAddr("::1"): "lo", netip.MustParseAddr("192.168.1.5"): "eth0"},
-			Kernel: explainfacts.Kernel{EphemeralFirst: 32768, EphemeralLast: 60999, UnprivilegedStart: 1024}, LowPorts: true,
-		}
+	defer out.Close()
+	if _, err := p.WriteString(answer); err != nil {
+		t.Fatal(err)
 	}
-	shell := []explainfacts.Ancestor{{PID: 4100, Name: "bash"}, {PID: 4000, Name: "tmux: server"}, {PID: 1, Name: "systemd"}}
-
-	free := base("127.0.0.1:49342")
-	server := base("127.0.0.1:49342")
-	listening := sockets.Row{Protocol: loopback.TCP, Family: "ipv4", State: "listen", Local: address("127.0.0.1:49342"), Scope: loopback.ScopeLoopback, Processes: []*sockets.Process{flask}, Backlog: n(0), BacklogLimit: n(128)}
-	server.Rows = []sockets.Row{listening}
-	server.Processes = map[int]explainfacts.Process{4242: {State: 'S', Ancestors: shell}}
-	client := base("127.0.0.1:49342")
-	client.Rows = []sockets.Row{{Protocol: loopback.TCP, Family: "ipv4", State: "established", Local: address("127.0.0.1:49342"), Remote: address("127.0.0.1:5432"), Processes: []*sockets.Process{psql}, Peer: &sockets.Peer{Inode: 7, Processes: []*sockets.Process{postgres}}, Inode: 8}}
-	client.Listened = map[netip.AddrPort]bool{netip.MustParseAddrPort("127.0.0.1:5432"): true}
-	client.Processes = map[int]explainfacts.Process{5151: {State: 'S', Ancestors: shell}}
-	waits := base("127.0.0.1:49342")
-	waits.Rows = []sockets.Row{{Protocol: loopback.TCP, Family: "ipv4", State: "time_wait", Local: address("127.0.0.1:49342"), Remote: address("127.0.0.1:5432"), Processes: []*sockets.Process{}}}
-	home := base("127.0.0.1:3000")
-	home.Projects = []explainfacts.Project{{Name: "fix", Path: "/home/ann/fix", Home4: netip.MustParseAddr("127.85.120.159"), Engine: loopback.EBPF}}
-	home.Rows = []sockets.Row{{Protocol: loopback.TCP, Family: "ipv6", State: "listen", Local: address("127.85.120.159:3000"), Scope: loopback.ScopeHome, Processes: []*sockets.Process{web}, Project: "fix", Service: "web", Backlog: n(0), BacklogLimit: n(511)}}
-	inUse := base("Error: listen EADDRINUSE: address already in use 127.0.0.1:49342")
-	inUse.Rows, inUse.Processes = server.Rows, server.Processes
-	localhost := base("127.0.0.1:49342")
-	localhost.Question = parse("localhost:49342")
-	localhost.Targets = []netip.Addr{netip.MustParseAddr("::1"), netip.MustParseAddr("127.0.0.1")}
-	localhost.Resolution = &explainfacts.Resolution{Addresses: localhost.Targets, Source: "hosts file", Lines: []string{"127.0.0.1 localhost", "::1 localhost"}}
-	localhost.Rows = []sockets.Row{listening}
-	return map[string]explainfacts.Facts{"free": free, "server": server, "client": client, "time_wait": waits, "home": home, "in_use": inUse, "family": localhost}
+	code := Run(t.Context(), sh.environ(tty, out, out, args))
+	_ = tty.Close()
+	b, err := os.ReadFile(out.Name())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return code, string(b)
 }
 
-func TestExplainGolden(t *testing.T) {
-	for name, f := range situations() {
-		var out strings.Builder
-		a := &app{out: &out}
-		a.printReport(explain.Report(&f), false)
-		golden(t, "explain_"+name+".golden", []byte(out.String()))
+// TestExplainProject: the bare name of a project that is up is the project's.
+func TestExplainProject(t *testing.T) {
+	sh := newShell(t)
+	sh.upSleeping()
+	sh.dir = sh.base
+	if got := sh.ok("explain", "shop"); !strings.HasPrefix(got, "shop.localhost is the name of") {
+		t.Error(got)
 	}
+	sh.ok("down", "--project", "shop")
 }
 
 func TestExplainCommand(t *testing.T) {
@@ -118,7 +87,7 @@ func TestExplainCommand(t *testing.T) {
 	}
 	// What programs print comes by standard input, too.
 	code, out, stderr := sh.runInput("npm start\nError: listen EADDRINUSE: address already in use 127.0.0.1:"+port+"\n    at Server.setupListenHandle [as _listen2] (node:net:1463:16)\n", "explain", "-")
-	if code != exitDone || !strings.Contains(out, "already listens on 127.0.0.1:"+port) {
+	if code != kit.ExitDone || !strings.Contains(out, "already listens on 127.0.0.1:"+port) {
 		t.Errorf("%d, %s%s", code, out, stderr)
 	}
 	if _, err := os.Lstat(sh.socket()); err == nil {
@@ -141,7 +110,7 @@ func TestExplainCommand(t *testing.T) {
 		{[]string{"explain", "--bind", "127.0.0.1"}, "--bind needs a port", "lodge explain"},
 	} {
 		code, stdout, stderr := sh.run(c.args...)
-		if code != exitUsage || stdout != "" {
+		if code != kit.ExitUsage || stdout != "" {
 			t.Errorf("%v: %d, %q", c.args, code, stdout)
 		}
 		one(t, stderr, c.want, c.hint)
@@ -176,7 +145,7 @@ func TestExplainKill(t *testing.T) {
 	cmd, port := sleeper(t)
 	// Nobody can answer where there is no terminal.
 	code, _, stderr := sh.run("explain", "--kill", ":"+port)
-	if code != exitUsage || !hasEnded(t, cmd, false) {
+	if code != kit.ExitUsage || !hasEnded(t, cmd, false) {
 		t.Errorf("%d, %s", code, stderr)
 	}
 	one(t, stderr, "standard input is no terminal", "--kill --yes")
@@ -185,7 +154,7 @@ func TestExplainKill(t *testing.T) {
 		ends   bool
 	}{{"\n", false}, {"n\n", false}, {"y\n", true}} {
 		code, out := sh.onTerminal(t, c.answer, "explain", "--kill", ":"+port)
-		if want := map[bool]int{true: exitDone, false: exitNotDone}[c.ends]; code != want || !strings.Contains(out, "end pid "+strconv.Itoa(cmd.Process.Pid)+", sleep 600") {
+		if want := map[bool]int{true: kit.ExitDone, false: kit.ExitNotDone}[c.ends]; code != want || !strings.Contains(out, "end pid "+strconv.Itoa(cmd.Process.Pid)+", sleep 600") {
 			t.Errorf("answer %q: %d, %s", c.answer, code, out)
 		}
 		if !hasEnded(t, cmd, c.ends) {
@@ -200,7 +169,7 @@ func TestExplainKill(t *testing.T) {
 		t.Error("it goes on")
 	}
 	code, _, stderr = sh.run("explain", "--kill", "--yes", "127.0.0.1:"+port)
-	if code != exitNotDone {
+	if code != kit.ExitNotDone {
 		t.Errorf("%d, %s", code, stderr)
 	}
 	one(t, stderr, "no process that can be seen holds it", "")
@@ -212,41 +181,4 @@ func hasEnded(t *testing.T, cmd *exec.Cmd, want bool) bool {
 	b, err := os.ReadFile("/proc/" + strconv.Itoa(cmd.Process.Pid) + "/stat")
 	ended := err != nil || strings.Contains(string(b), ") Z ")
 	return ended == want
-}
-
-// onTerminal runs a command line whose input is a terminal with somebody who
-// answers.
-func (sh *shell) onTerminal(t *testing.T, answer string, args ...string) (int, string) {
-	t.Helper()
-	p, tty, err := pty.Open()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer p.Close()
-	out, err := os.CreateTemp(sh.base, "out")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer out.Close()
-	if _, err := p.WriteString(answer); err != nil {
-		t.Fatal(err)
-	}
-	code := Run(t.Context(), sh.environ(tty, out, out, args))
-	_ = tty.Close()
-	b, err := os.ReadFile(out.Name())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return code, string(b)
-}
-
-// TestExplainProject: the bare name of a project that is up is the project's.
-func TestExplainProject(t *testing.T) {
-	sh := newShell(t)
-	sh.upSleeping()
-	sh.dir = sh.base
-	if got := sh.ok("explain", "shop"); !strings.HasPrefix(got, "shop.localhost is the name of") {
-		t.Error(got)
-	}
-	sh.ok("down", "--project", "shop")
 }

@@ -1,9 +1,6 @@
 package cli
 
 import (
-	"bytes"
-	"context"
-	"errors"
 	"os"
 	"os/signal"
 	"testing"
@@ -11,78 +8,6 @@ import (
 
 	"golang.org/x/sys/unix"
 )
-
-// raise sends a signal to this process, which catches it.
-func raise(t *testing.T, sig unix.Signal) {
-	t.Helper()
-	if err := unix.Kill(os.Getpid(), sig); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func TestASignalEndsACommand(t *testing.T) {
-	for sig, want := range map[unix.Signal]int{unix.SIGINT: 130, unix.SIGQUIT: 131, unix.SIGTERM: 143, unix.SIGHUP: 129} {
-		for name, end := range map[string]func(context.Context) error{
-			"with the context's error": func(ctx context.Context) error { return ctx.Err() },
-			"as if all was well":       func(context.Context) error { return nil },
-			"with an error of its own": func(context.Context) error { return errors.New("read: connection closed") },
-		} {
-			var stderr bytes.Buffer
-			a := &app{err: &stderr}
-			got := a.untilInterrupted(context.Background(), func(ctx context.Context) error {
-				raise(t, sig)
-				<-ctx.Done()
-				return end(ctx)
-			})
-			if got != want || stderr.Len() > 0 {
-				t.Errorf("%v, %s: %d, %q", sig, name, got, stderr.String())
-			}
-		}
-	}
-}
-
-func TestACommandThatDoesNotEndIsLeft(t *testing.T) {
-	release := make(chan struct{})
-	defer close(release)
-	a := &app{err: os.Stderr}
-	got := a.untilInterrupted(context.Background(), func(ctx context.Context) error {
-		raise(t, unix.SIGINT)
-		<-ctx.Done()
-		raise(t, unix.SIGTERM)
-		<-release
-		return nil
-	})
-	// The second signal is its end, or, on a slow machine, the wait is over first.
-	if got != 143 && got != 130 {
-		t.Errorf("got %d", got)
-	}
-}
-
-func TestSignalsThatACommandTakes(t *testing.T) {
-	a := &app{err: os.Stderr}
-	got := a.untilInterrupted(context.Background(), func(ctx context.Context) error {
-		ch := make(chan os.Signal, 1)
-		release := a.signals.take(ch)
-		raise(t, unix.SIGQUIT)
-		select {
-		case <-ch:
-		case <-time.After(patience):
-			t.Error("it does not come")
-		}
-		if ctx.Err() != nil {
-			t.Error("it ends the command too")
-		}
-		release()
-		serving, stop := a.serving(ctx)
-		defer stop()
-		raise(t, unix.SIGTERM)
-		<-serving.Done()
-		return nil
-	})
-	if got != 0 {
-		t.Errorf("got %d", got)
-	}
-}
 
 // What `lodge up` does is tried in package test.
 func TestAnInterruptedCommandLine(t *testing.T) {
@@ -110,7 +35,9 @@ func TestAnInterruptedCommandLine(t *testing.T) {
 			}
 			return
 		case <-tick.C:
-			raise(t, unix.SIGINT)
+			if err := unix.Kill(os.Getpid(), unix.SIGINT); err != nil {
+				t.Fatal(err)
+			}
 		}
 	}
 }

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"lodge/internal/cli/kit"
 	"lodge/internal/localapi"
 	"lodge/internal/procfs"
 )
@@ -163,13 +164,13 @@ func TestWhatRunsIsFoundWithoutADaemon(t *testing.T) {
 			if got := sh.pid(); got != pid {
 				t.Errorf("ls: the service is process %d, and was %d", got, pid)
 			}
-			if code, _, stderr := sh.run("up", "-d"); code != exitNotDone || !strings.Contains(stderr, "start daemon") {
+			if code, _, stderr := sh.run("up", "-d"); code != kit.ExitNotDone || !strings.Contains(stderr, "start daemon") {
 				t.Errorf("up: %d, %s", code, stderr)
 			}
 			if code, _, stderr := sh.run("down"); code != 0 || !strings.HasSuffix(stderr, "shop is down\n") || !gone(pid) {
 				t.Errorf("down: %d, %s", code, stderr)
 			}
-			if code, _, stderr := sh.run("ls"); code != exitNotDone || !strings.Contains(stderr, "start daemon") {
+			if code, _, stderr := sh.run("ls"); code != kit.ExitNotDone || !strings.Contains(stderr, "start daemon") {
 				t.Errorf("ls, with nothing up: %d, %s", code, stderr)
 			}
 			if err := os.Remove(filepath.Join(sh.base, "state")); err != nil {
@@ -306,7 +307,7 @@ func TestAProjectWhoseDirectoryMoves(t *testing.T) {
 		} {
 			sh.write("lodge.toml", other)
 			code, _, stderr := sh.run("up", "-d")
-			if code != exitNotDone || sh.pid() != pid {
+			if code != kit.ExitNotDone || sh.pid() != pid {
 				t.Errorf("up: %d, %s", code, stderr)
 			}
 			for _, want := range []string{"runs web in " + elsewhere, "lodge restart", "lodge down --project shop-"} {
@@ -333,7 +334,7 @@ func TestAProjectWhoseDirectoryMoves(t *testing.T) {
 			t.Fatal(err)
 		}
 		code, _, stderr := sh.run("down")
-		if code != exitNotDone {
+		if code != kit.ExitNotDone {
 			t.Errorf("down: %d", code)
 		}
 		one(t, stderr, "shop is up, and its directory "+old+" was removed", "lodge down --project shop-")
@@ -361,11 +362,11 @@ func TestCommandsForAProjectByName(t *testing.T) {
 		t.Error("restart did nothing")
 	}
 	code, _, stderr := sh.run("down", "--project", "none")
-	if code != exitNotDone {
+	if code != kit.ExitNotDone {
 		t.Errorf("down of none: %d", code)
 	}
 	one(t, stderr, "find project none: none that is known has that name", "lodge ls --all")
-	if code, _, _ := sh.run("down", "--all", "--project", "shop"); code != exitUsage {
+	if code, _, _ := sh.run("down", "--all", "--project", "shop"); code != kit.ExitUsage {
 		t.Errorf("one and all: %d", code)
 	}
 	sh.ok("down", "--project", "shop")
@@ -412,7 +413,7 @@ func TestAProjectWithoutItsFile(t *testing.T) {
 	}
 	// Without anything that is up, a broken file is an error.
 	sh.write("lodge.toml", "x = [")
-	if code, _, stderr := sh.run("exec", "--", "true"); code != exitUsage || strings.Count(stderr, "\n") != 1 {
+	if code, _, stderr := sh.run("exec", "--", "true"); code != kit.ExitUsage || strings.Count(stderr, "\n") != 1 {
 		t.Errorf("exec with nothing up: %d, %s", code, stderr)
 	}
 }
@@ -587,7 +588,7 @@ func TestARuntimeDirectoryWithoutFiles(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = unix.Unmount(run, unix.MNT_DETACH) })
 	code, _, stderr := sh.run("exec", "--engine", "none", "--", "true")
-	if code != exitNotDone {
+	if code != kit.ExitNotDone {
 		t.Errorf("exec: %d", code)
 	}
 	one(t, stderr, "no space left on device", "make room there")

@@ -18,6 +18,7 @@ import (
 
 	"github.com/creack/pty"
 
+	"lodge/internal/cli/kit"
 	"lodge/internal/show/table"
 	"lodge/internal/sockets"
 )
@@ -188,9 +189,9 @@ func TestPortsNothingMatches(t *testing.T) {
 		"nosuch.test:1":         "no socket matches: nothing that is up is called nosuch.test (hint: lodge ls)\n",
 	} {
 		code, stdout, stderr := sh.run(append([]string{"ports"}, strings.Fields(args)...)...)
-		wantCode := exitNotDone // a word that is no name is a mistake
+		wantCode := kit.ExitNotDone // a word that is no name is a mistake
 		if strings.HasPrefix(args, "--") || strings.HasPrefix(args, "1 ") {
-			wantCode = exitDone
+			wantCode = kit.ExitDone
 		}
 		if code != wantCode || stdout != "" || !strings.HasPrefix(stderr, want) {
 			t.Errorf("%s: %d, %q, %q", args, code, stdout, stderr)
@@ -221,7 +222,7 @@ func TestPortsWrongUsage(t *testing.T) {
 	} {
 		t.Run(c.line, func(t *testing.T) {
 			code, stdout, stderr := sh.run(append([]string{"ports"}, strings.Fields(c.line)...)...)
-			if code != exitUsage || stdout != "" {
+			if code != kit.ExitUsage || stdout != "" {
 				t.Errorf("%d, %q", code, stdout)
 			}
 			one(t, stderr, c.want, c.hint)
@@ -426,7 +427,7 @@ func TestPortsToFullDisk(t *testing.T) {
 		code := Run(t.Context(), sh.environ(nil, full, errs, args))
 		_ = errs.Close()
 		b, _ := os.ReadFile(errs.Name())
-		if code != exitNotDone {
+		if code != kit.ExitNotDone {
 			t.Errorf("%v: exit status %d", args, code)
 		}
 		one(t, string(b), "print: ", "")
@@ -471,23 +472,5 @@ func TestPortsOnTerminal(t *testing.T) {
 				t.Errorf("%d columns: %q", w, l)
 			}
 		}
-	}
-}
-
-func TestUnknownOwners(t *testing.T) {
-	var errs bytes.Buffer
-	a := &app{err: &errs}
-	a.unknownOwners(0)
-	if errs.Len() > 0 {
-		t.Errorf("got %q", errs.String())
-	}
-	a.unknownOwners(1)
-	a.unknownOwners(3)
-	whose := "processes of other users: sudo lodge ports, or lodge setup\n"
-	if os.Geteuid() == 0 {
-		whose = "processes that cannot be seen from here, such as those of another pid namespace\n"
-	}
-	if want := "1 socket belongs to " + whose + "3 sockets belong to " + whose; errs.String() != want {
-		t.Errorf("got %q", errs.String())
 	}
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/creack/pty"
 	"golang.org/x/sys/unix"
 
+	"lodge/internal/cli/kit"
 	"lodge/internal/probe"
 )
 
@@ -63,17 +64,17 @@ func TestProbeOne(t *testing.T) {
 
 	free := freePort(t)
 	code, stdout, stderr := sh.run("probe", free)
-	if code != exitNotDone || stdout != "" {
+	if code != kit.ExitNotDone || stdout != "" {
 		t.Errorf("%d, %q", code, stdout)
 	}
 	one(t, stderr, "nobody listens on "+free+": connection refused", "lodge explain "+free)
 	code, stdout, stderr = sh.run("probe", "--json", free)
-	if err := json.Unmarshal([]byte(stdout), &r); code != exitNotDone || err != nil || r.Result != "refused" {
+	if err := json.Unmarshal([]byte(stdout), &r); code != kit.ExitNotDone || err != nil || r.Result != "refused" {
 		t.Errorf("%d, %v, %q", code, err, stdout)
 	}
 	one(t, stderr, "nobody listens", "")
 	code, _, stderr = sh.run("probe", "--udp", free)
-	if code != exitNotDone {
+	if code != kit.ExitNotDone {
 		t.Error(code)
 	}
 	one(t, stderr, "nobody has "+free, "lodge explain")
@@ -84,7 +85,7 @@ func TestProbeOne(t *testing.T) {
 			if len(flags) == 1 && strings.HasPrefix(remote, "http") {
 				continue
 			}
-			if code != exitNotDone || stdout != "" {
+			if code != kit.ExitNotDone || stdout != "" {
 				t.Errorf("%v: %d, %q", flags, code, stdout)
 			}
 			one(t, stderr, "is not this machine", "--remote")
@@ -110,7 +111,7 @@ func TestProbeUnanswered(t *testing.T) {
 		}
 	}()
 	code, _, stderr := sh.run("probe", l.Addr().String())
-	if code != exitNotDone {
+	if code != kit.ExitNotDone {
 		t.Error(code)
 	}
 	one(t, stderr, "takes connections, and closes each without a word", "lodge explain "+l.Addr().String())
@@ -122,7 +123,7 @@ func TestProbeUnanswered(t *testing.T) {
 	}
 	defer l.Close()
 	code, _, stderr = sh.run("probe", "--timeout", "2s", l.Addr().String())
-	if code != exitNotDone {
+	if code != kit.ExitNotDone {
 		t.Error(code)
 	}
 	one(t, stderr, "takes connections, and says nothing to any question", "lodge probe --connect "+l.Addr().String())
@@ -176,12 +177,12 @@ func TestProbeMany(t *testing.T) {
 	}
 	free := freePort(t)
 	code, stdout, stderr := sh.run("probe", "-n", "5", free)
-	if code != exitNotDone || !strings.Contains(stdout, "refused  5: connection refused") {
+	if code != kit.ExitNotDone || !strings.Contains(stdout, "refused  5: connection refused") {
 		t.Errorf("%d, %q", code, stdout)
 	}
 	one(t, stderr, "nothing succeeded: connection refused", "lodge explain "+free)
 	code, _, stderr = sh.run("probe", "-n", "5", "--max-errors", "0", free)
-	if code != exitNotDone {
+	if code != kit.ExitNotDone {
 		t.Error(code)
 	}
 	one(t, stderr, "5 failed, which is more than 0", "")
@@ -216,13 +217,13 @@ func TestProbeUsage(t *testing.T) {
 		"probe --count many 80":        "invalid argument",
 	} {
 		code, stdout, stderr := sh.run(strings.Fields(line)...)
-		if code != exitUsage || stdout != "" {
+		if code != kit.ExitUsage || stdout != "" {
 			t.Errorf("%s: %d, %q", line, code, stdout)
 		}
 		one(t, stderr, want, "")
 	}
 	code, stdout, stderr := sh.run("probe", "--http", "--body", "@/nowhere", "80")
-	if code != exitNotDone || stdout != "" {
+	if code != kit.ExitNotDone || stdout != "" {
 		t.Errorf("%d, %q", code, stdout)
 	}
 	one(t, stderr, "read body: open /nowhere", "")

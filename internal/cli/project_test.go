@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"lodge/internal/cli/kit"
 	"lodge/internal/localapi"
 	"lodge/internal/logs"
 	"lodge/internal/service"
@@ -76,7 +77,7 @@ func TestAProjectsLife(t *testing.T) {
 		}
 	}
 	code, _, stderr := sh.run("restart", "none")
-	if code != exitNotDone {
+	if code != kit.ExitNotDone {
 		t.Error(code)
 	}
 	one(t, stderr, "find service none: shop has no such service", "there are: db, web")
@@ -139,7 +140,7 @@ restart = "never"
 		t.Skip("needs python3, to listen somewhere: " + err.Error())
 	}
 	code, _, stderr := sh.run("up", "-d", "--engine", "none")
-	if code != exitNotDone || !strings.Contains(stderr, "lodge: start service bad: ended with status 3") {
+	if code != kit.ExitNotDone || !strings.Contains(stderr, "lodge: start service bad: ended with status 3") {
 		t.Fatalf("up: %d, %s", code, stderr)
 	}
 	var v any
@@ -167,7 +168,7 @@ func TestUpThatFails(t *testing.T) {
 	sh.write("lodge.toml", "version = 1\n[services.web]\ncommand = \"sh -c 'echo first; echo last; exit 3'\"\nrestart = \"never\"\n")
 	for _, args := range [][]string{{"up", "-d"}, {"up"}} {
 		code, _, stderr := sh.run(append(args, "--engine", "none")...)
-		if code != exitNotDone || !strings.HasSuffix(stderr, "\n") || !strings.Contains(stderr, "lodge: start service web: ended with status 3") {
+		if code != kit.ExitNotDone || !strings.HasSuffix(stderr, "\n") || !strings.Contains(stderr, "lodge: start service web: ended with status 3") {
 			t.Errorf("%v: %d, %q", args, code, stderr)
 		}
 	}
@@ -175,7 +176,7 @@ func TestUpThatFails(t *testing.T) {
 	if line, rest, ok := strings.Cut(stderr, "\n"); ok && strings.HasPrefix(line, "waiting for ") {
 		stderr = rest // the machine was slow
 	}
-	if want := "web | first\nweb | last\nlodge: start service web: ended with status 3 (hint: lodge logs web)\n"; code != exitNotDone || stderr != want {
+	if want := "web | first\nweb | last\nlodge: start service web: ended with status 3 (hint: lodge logs web)\n"; code != kit.ExitNotDone || stderr != want {
 		t.Errorf("got %d, %q, want %q", code, stderr, want)
 	}
 }
@@ -239,7 +240,7 @@ func TestOtherWishesForAProjectThatIsUp(t *testing.T) {
 		"exec --isolation strict -- true": "use isolation strict: project shop runs with overlay",
 	} {
 		code, _, stderr := sh.run(strings.Fields(line)...)
-		if code != exitNotDone {
+		if code != kit.ExitNotDone {
 			t.Error(code)
 		}
 		one(t, stderr, want, "lodge down")
@@ -264,14 +265,6 @@ func TestDoctor(t *testing.T) {
 	for _, c := range d.Capabilities {
 		if c.Reason == "" || !strings.Contains(text, c.Name) {
 			t.Errorf("%+v", c)
-		}
-	}
-}
-
-func TestNoColour(t *testing.T) {
-	for _, env := range [][]string{nil, {"NO_COLOR=1"}, {"TERM=dumb"}} {
-		if (&app{env: Env{Environ: env}}).linePrinter().color {
-			t.Errorf("%v: colour although it is no terminal", env)
 		}
 	}
 }

@@ -37,11 +37,11 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, seccomphome.ShimMain(os.Args))
 		os.Exit(127)
 	}
-	os.Exit(run(m))
+	os.Exit(runRole(m))
 }
 
-// run is the part of the program that another one was started for, or the tests.
-func run(m *testing.M) int {
+// runRole is the part of the program that another one was started for, or the tests.
+func runRole(m *testing.M) int {
 	ctx, stop := context.Background(), func() {}
 	role := ""
 	switch {

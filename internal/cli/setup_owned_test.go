@@ -41,7 +41,7 @@ func TestSetupRefusesDirectoriesOfUsers(t *testing.T) {
 			if code != 1 || !strings.Contains(stderr, "can be changed by others than root") {
 				t.Errorf("%d, %s", code, stderr)
 			}
-			for _, f := range []string{setupBinary, setupSocket, setupService, "theirs/lodge-helper"} {
+			for _, f := range []string{"usr/local/libexec/lodge-helper", "etc/systemd/system/lodge-helper.socket", "etc/systemd/system/lodge-helper.service", "theirs/lodge-helper"} {
 				if _, err := os.Stat(filepath.Join(root, f)); err == nil {
 					t.Errorf("%s was written", f)
 				}
@@ -60,7 +60,7 @@ func TestSetupInstallsACopy(t *testing.T) {
 	if code, _, stderr := sh.run("setup", "--root", root); code != 0 {
 		t.Fatalf("%d, %s", code, stderr)
 	}
-	fi, err := os.Lstat(filepath.Join(root, setupBinary))
+	fi, err := os.Lstat(filepath.Join(root, "usr/local/libexec/lodge-helper"))
 	if err != nil || !fi.Mode().IsRegular() || fi.Mode().Perm() != 0o755 {
 		t.Fatalf("%v, %v", fi, err)
 	}

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 
+	"lodge/internal/cli/clitest"
+	"lodge/internal/cli/kit"
 	"lodge/internal/trust"
 )
 
@@ -104,7 +106,7 @@ func TestTrust(t *testing.T) {
 	do("--uninstall", "--only", "nss")
 	do("--uninstall")
 	do("--uninstall")
-	golden(t, "trust.golden", []byte(normal(said.String(), sh.base)))
+	clitest.Golden(t, "trust.golden", []byte(normal(said.String(), sh.base)))
 	for _, p := range paths(t, sh.base) {
 		// The shell's own input, and the state directory, stay.
 		if !slices.Contains(before, p) && !strings.HasPrefix(filepath.Base(p), "in") && p != filepath.Join(sh.base, "state") && p != filepath.Join(sh.base, "state/lodge") {
@@ -160,7 +162,7 @@ func TestTrustCheck(t *testing.T) {
 	var report struct {
 		Clients []struct{ Client, State, Reason, Hint string }
 	}
-	if err := json.Unmarshal([]byte(stdout), &report); err != nil || code != exitNotDone {
+	if err := json.Unmarshal([]byte(stdout), &report); err != nil || code != kit.ExitNotDone {
 		t.Fatalf("%d, %v: %s%s", code, err, stdout, stderr)
 	}
 	one(t, stderr, "check trust: ", "run the commands above")
@@ -191,7 +193,7 @@ func TestTrustOfAnotherUser(t *testing.T) {
 		t.Fatal(err)
 	}
 	code, stdout, stderr := sh.run("trust", "--pem")
-	if code != exitNotDone || stdout != "" {
+	if code != kit.ExitNotDone || stdout != "" {
 		t.Errorf("%d, %q", code, stdout)
 	}
 	one(t, stderr, "belongs to another user (65534)", "set XDG_STATE_HOME")

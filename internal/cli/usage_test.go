@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"lodge/internal/cli/kit"
 )
 
 func TestWrongUsage(t *testing.T) {
@@ -46,7 +48,7 @@ func TestWrongUsage(t *testing.T) {
 	} {
 		t.Run(c.line, func(t *testing.T) {
 			code, stdout, stderr := sh.run(strings.Fields(c.line)...)
-			if code != exitUsage || stdout != "" {
+			if code != kit.ExitUsage || stdout != "" {
 				t.Errorf("%d, %q", code, stdout)
 			}
 			one(t, stderr, c.want, c.hint)
@@ -67,7 +69,7 @@ func TestBadConfiguration(t *testing.T) {
 			sh.write("lodge.toml", c.text)
 			for _, line := range []string{"up -d", "run -- true", "exec -- true", "logs", "down"} {
 				code, stdout, stderr := sh.run(strings.Fields(line)...)
-				if code != exitUsage || stdout != "" {
+				if code != kit.ExitUsage || stdout != "" {
 					t.Errorf("%s: %d, %q", line, code, stdout)
 				}
 				one(t, stderr, c.want, "")
@@ -157,7 +159,7 @@ func TestCompletion(t *testing.T) {
 			t.Errorf("%s: %v\n%s", name, err, out)
 		}
 	}
-	if code, stdout, stderr := sh.run("completion", "tcsh"); code != exitUsage || stdout != "" || !strings.Contains(stderr, "bash, fish, powershell, zsh") {
+	if code, stdout, stderr := sh.run("completion", "tcsh"); code != kit.ExitUsage || stdout != "" || !strings.Contains(stderr, "bash, fish, powershell, zsh") {
 		t.Errorf("for a shell that it does not know: %d, %q, %q", code, stdout, stderr)
 	}
 	if got := sh.ok("__complete", "lo"); !strings.Contains(got, "logs") {
@@ -182,7 +184,7 @@ func TestOutputThatNobodyReads(t *testing.T) {
 		b := make([]byte, 4096)
 		n, _ := er.Read(b)
 		_ = er.Close()
-		if code != exitNotDone {
+		if code != kit.ExitNotDone {
 			t.Errorf("%v: %d", args, code)
 		}
 		one(t, string(b[:n]), "print: ", "")
@@ -195,7 +197,7 @@ func TestDirectoriesThatCannotBeUsed(t *testing.T) {
 		other := *sh
 		other.env = append(append([]string(nil), sh.env...), variable+"=/dev/null")
 		code, stdout, stderr := other.run("ls")
-		if code != exitNotDone || stdout != "" {
+		if code != kit.ExitNotDone || stdout != "" {
 			t.Errorf("%d, %q", code, stdout)
 		}
 		one(t, stderr, "/dev/null", "set XDG_RUNTIME_DIR and XDG_STATE_HOME")
@@ -211,7 +213,7 @@ func TestDirectoriesThatCannotBeUsed(t *testing.T) {
 		other := *sh
 		other.env = append(append([]string(nil), sh.env...), "XDG_STATE_HOME="+theirs)
 		code, _, stderr := other.run("ls")
-		if code != exitNotDone {
+		if code != kit.ExitNotDone {
 			t.Error(code)
 		}
 		one(t, stderr, "it belongs to user 65534", "set XDG_RUNTIME_DIR and XDG_STATE_HOME")
@@ -223,8 +225,7 @@ func TestDirectoriesThatCannotBeUsed(t *testing.T) {
 
 // Every command says how it is used, by an example.
 func TestHelpHasExamples(t *testing.T) {
-	a := &app{}
-	for _, c := range a.root().Commands() {
+	for _, c := range documentedTree().Commands() {
 		if c.Hidden {
 			continue
 		}

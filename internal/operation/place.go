@@ -103,16 +103,6 @@ func (w Place) workDir() (path, id string) {
 	return path, selection.DirectoryID(at)
 }
 
-// Above returns the project whose directory is dir, or the nearest above it.
-func Above(ps []localapi.Project, dir string) (localapi.Project, bool) {
-	return selection.Above(ps, dir)
-}
-
-// ServiceOf finds a service of a project that is up.
-func ServiceOf(p localapi.Project, name string) (service.Status, error) {
-	return selection.Service(p, name)
-}
-
 // Find returns the project that is meant, among those that the daemon knows. Its
 // error is a *NotUpError where that is not up.
 func (w Place) Find(ps []localapi.Project) (localapi.Project, error) {

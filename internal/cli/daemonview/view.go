@@ -1,0 +1,126 @@
+// Package daemonview is what a running daemon adds to the kernel's table of sockets:
+// projects and their homes, names, and which process holds which socket. The commands that look
+// ask it, and do without it if no daemon runs: it starts none, and writes nothing.
+package daemonview
+
+import (
+	"context"
+	"errors"
+	"os"
+	"strconv"
+	"time"
+
+	"lodge/internal/cli/kit"
+	"lodge/internal/localapi"
+	"lodge/internal/sockets"
+	"lodge/internal/sockets/diag"
+	"lodge/internal/sockets/holders"
+	"lodge/internal/stall"
+)
+
+// View is what a running daemon adds to the kernel's table of sockets: whose
+// homes there are, and which process holds which socket. Commands that look use it, and
+// do without it if no daemon runs.
+type View struct {
+	Projects []localapi.Project
+	Homes    []sockets.Home
+	// Live is nil if no daemon runs.
+	Live holders.Live
+	// Warnings say what could not be learned, one line each.
+	Warnings []string
+
+	diag diag.Support
+
+	own daemonAt
+	// sudo is the daemon of the user who ran sudo(8), if this is root in sudo. It only
+	// names projects.
+	sudo daemonAt
+}
+
+// daemonAt is a daemon that may run.
+type daemonAt struct {
+	socket string
+	client *localapi.Client // nil for none
+	// projects are those that are up, by its last answer.
+	projects []localapi.Project
+}
+
+// runs reports whether the daemon may listen. Mostly there is no socket, and an HTTP
+// client's attempt would take longer than the rest of the command.
+func (d daemonAt) runs() bool {
+	if d.client == nil {
+		return false
+	}
+	_, err := os.Lstat(d.socket)
+	return err == nil
+}
+
+// Patience is how long a daemon may take to answer. The command goes on without a
+// daemon that hangs.
+const Patience = 2 * time.Second
+
+// Open asks the daemon, if one runs; it never starts one. The caller closes the view.
+func Open(ctx context.Context, k *kit.Kit) *View {
+	v := &View{own: daemonAt{socket: localapi.Dirs{Runtime: k.RuntimeDir()}.Socket()}}
+	v.own.client = localapi.New(v.own.socket)
+	if uid, err := strconv.Atoi(k.Getenv("SUDO_UID")); err == nil && uid > 0 && os.Geteuid() == 0 {
+		v.sudo.socket = localapi.Dirs{Runtime: kit.UsualRuntimeDir(uid)}.Socket()
+		v.sudo.client = localapi.NewUser(v.sudo.socket, uid)
+	}
+	v.Refresh(ctx)
+	return v
+}
+
+// Refresh asks again: projects come and go, and so does the daemon.
+func (v *View) Refresh(ctx context.Context) {
+	v.Projects, v.Homes, v.Live, v.Warnings = nil, nil, nil, nil
+	ask := func(d *daemonAt) bool {
+		d.projects = nil
+		if !d.runs() {
+			return false
+		}
+		short, cancel := context.WithTimeout(ctx, Patience)
+		defer cancel()
+		ps, err := d.client.Projects(short, false)
+		if err != nil {
+			if ctx.Err() == nil && !localapi.NotRunning(err) {
+				if errors.Is(err, context.DeadlineExceeded) {
+					err = errors.New("the daemon does not answer")
+				}
+				var halted *stall.Error
+				text := "projects are not named: " + err.Error()
+				if errors.As(err, &halted) {
+					text += " (hint: " + halted.Hint() + ")"
+				}
+				v.Warnings = append(v.Warnings, text)
+			}
+			return false
+		}
+		d.projects = ps.Projects
+		v.Projects = append(v.Projects, ps.Projects...)
+		v.Warnings = append(v.Warnings, kit.HaltedNotes(ps.Projects)...)
+		return true
+	}
+	if live, ok := any(v.own.client).(holders.Live); ask(&v.own) && ok {
+		v.Live = live
+	}
+	ask(&v.sudo)
+	v.Homes = localapi.Homes(v.Projects)
+}
+
+// Own returns the projects that this user's own daemon says are up.
+func (v *View) Own() []localapi.Project { return v.own.projects }
+
+// Query puts what is known into a query.
+func (v *View) Query(q sockets.Query) sockets.Query {
+	q.Homes, q.Live, q.Diag = v.Homes, v.Live, &v.diag
+	return q
+}
+
+// Close drops the connections.
+func (v *View) Close() {
+	v.own.client.Close()
+	if v.sudo.client != nil {
+		v.sudo.client.Close()
+	}
+}
