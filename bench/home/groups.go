@@ -12,7 +12,7 @@ import (
 // inGroups makes a place for plain programs in cgroups like those of a home,
 // just as deep, with nothing attached to them. The kernel keeps accounts of
 // every cgroup and of all above it at each change of process (cgroup-v2.rst,
-// "CPU" and "PSI"), whoever made it; a session of systemd has as many. What a
+// "CPU" and "PSI"), by whatever program; a session of systemd has as many. What a
 // home costs more than this is lodge's.
 func (b *bench) inGroups(ctx context.Context, l *lodge, dir string, p *place) error {
 	mount := cgroupMount()

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// freePorts returns n ports in a row on which nobody listens, below those that
+// freePorts returns n ports in a row on which no process listens, below those that
 // the kernel hands out by itself.
 func freePorts(ctx context.Context, n int) ([]int, error) {
 	for base := 21000; base+n < 32000; base += n {
@@ -31,12 +31,12 @@ func freePorts(ctx context.Context, n int) ([]int, error) {
 
 // untilListening returns when someone listens on each port at ip. It asks by
 // connecting, one port after the other: a port that listens is not asked again,
-// so that the asking costs the same whoever starts the services.
+// so that asking costs the same for every program that starts the services.
 func untilListening(ctx context.Context, ip string, ports []int, limit time.Duration) error {
 	return eachPort(ctx, ip, ports, limit, true)
 }
 
-// untilSilent returns when nobody listens on any.
+// untilSilent returns when no process listens on any.
 func untilSilent(ctx context.Context, ip string, ports []int, limit time.Duration) error {
 	return eachPort(ctx, ip, ports, limit, false)
 }

@@ -139,7 +139,7 @@ func (b *bench) launch(ctx context.Context, c *contender, n int, ports []int) (l
 	var said strings.Builder
 	cmd.Stderr, cmd.Stdout = &said, nil
 	if !c.returns {
-		cmd.Stderr = nil // a peer's own output goes where nobody reads it
+		cmd.Stderr = nil // a peer's own output is not read
 	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.WaitDelay = time.Second

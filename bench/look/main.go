@@ -143,7 +143,7 @@ func (b *bench) build(ctx context.Context) error {
 
 // measure does all parts.
 func (b *bench) measure(ctx context.Context) error {
-	// First, since TIME_WAIT of 200,000 sockets is in the way of everybody who
+	// First, since TIME_WAIT of 200,000 sockets is in the way of all that
 	// reads the kernel's table, in whatever namespace they are.
 	if b.opt.does("top") {
 		if err := b.top(ctx); err != nil {

@@ -15,7 +15,7 @@ import (
 	"lodge/bench/internal/scratch"
 )
 
-// hostName is the one name that everybody serves.
+// hostName is the one name that all servers serve.
 const hostName = "app.localhost"
 
 // again runs this program once more, in a network namespace where all ports

@@ -146,7 +146,7 @@ func (s *site) launch(c *contender, env []string, argv ...string) error {
 		return &scratch.NeedError{What: notHere}
 	}
 	env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + s.b.w.Dir}, env...)
-	// What it prints is nobody's to read, and must not fill a pipe.
+	// What it prints is not read, and must not fill a pipe.
 	child, err := scratch.Start(env, s.b.w.Dir, append([]string{"/bin/sh", "-c", `exec "$@" >/dev/null 2>&1`, "sh"}, argv...)...)
 	if err != nil {
 		return err
@@ -180,7 +180,7 @@ func (c *contender) url(path string) string {
 	return fmt.Sprintf("%s://%s:%d%s", c.scheme, hostName, c.port, path)
 }
 
-// transport makes a client's connections, which are nobody else's.
+// transport makes a client's connections, which are not shared.
 func (c *contender) transport(conns int, h2 bool) *http.Transport {
 	t := &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {

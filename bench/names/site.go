@@ -98,7 +98,7 @@ func (b *bench) newSite(_ context.Context) (*site, error) {
 	return s, nil
 }
 
-// certificate makes a certificate that signs itself: nobody checks it.
+// certificate makes a certificate that signs itself: it is not checked.
 func (s *site) certificate() error {
 	k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 )
 
 // serve listens, and does what its one client orders until either that or
-// whoever started it is gone.
+// the process that started it is gone.
 func serve(sa *unix.SockaddrInet4) error {
 	ln, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -30,7 +30,7 @@ func serve(sa *unix.SockaddrInet4) error {
 	if _, err := fmt.Println("ready"); err != nil {
 		return err
 	}
-	// What started this program closes its input when nobody will come.
+	// What started this program closes its input when no client will come.
 	fds := []unix.PollFd{{Fd: int32(ln), Events: unix.POLLIN}, {Fd: 0, Events: unix.POLLIN}}
 	for fds[0].Revents == 0 {
 		if _, err := unix.Poll(fds, -1); err != nil && !errors.Is(err, unix.EINTR) {

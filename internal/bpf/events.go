@@ -29,7 +29,7 @@ const (
 )
 
 // Event is one change of who listens in a home. That an event is missing
-// says nothing: the ring drops when nobody reads.
+// says nothing: the ring drops when there is no reader.
 type Event struct {
 	Type EventType
 	// Proto is IPPROTO_TCP or IPPROTO_UDP; Family AF_INET or AF_INET6.

@@ -34,7 +34,7 @@ type Home struct {
 	// (SO_NETNS_COOKIE). Sockets of another one are left alone; 0 is every one.
 	Netns uint64
 	// UID is the user who made the home. Another user's server at its address
-	// is nobody's: programs inside are not led there.
+	// has no listener: programs inside are not led there.
 	UID uint32
 }
 

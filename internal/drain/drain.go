@@ -52,7 +52,7 @@ func New(file *os.File, to io.Writer) (*Source, error) {
 	return &Source{file: file, conn: conn, to: to, copied: make(chan struct{}), buf: make([]byte, 32<<10)}, nil
 }
 
-// Copy returns nil when nobody can write any more or Finish has waited long
+// Copy returns nil when no process can write any more or Finish has waited long
 // enough, and the error of the writer when that has failed.
 func (s *Source) Copy() error {
 	defer close(s.copied)
@@ -89,7 +89,7 @@ func (s *Source) once(fd int) (n int, err error) {
 			return 0, unix.EAGAIN
 		}
 		if err == nil {
-			n, err = unix.Read(fd, s.buf) // nobody else reads: it does not block
+			n, err = unix.Read(fd, s.buf) // there is no other reader: it does not block
 		}
 		if err != unix.EINTR {
 			break
@@ -125,7 +125,7 @@ func (s *Source) Drain() {
 
 // Finish copies what is left and closes the file. A process that holds the other
 // end still is listened to for LateWords; what it writes later, it is told
-// (EPIPE), is read by nobody.
+// (EPIPE), has no reader.
 func (s *Source) Finish() {
 	t := time.NewTimer(LateWords)
 	defer t.Stop()

@@ -15,7 +15,7 @@ import (
 // Options is what a helper may do beside homes.
 type Options struct {
 	// HostsFile is the hosts file in which it keeps names, or "" for none:
-	// changing the machine's is asked for by whoever installs the helper.
+	// changing the machine's is asked for by the user who installs the helper.
 	HostsFile string
 	// WebUser is the only user who gets ports 80 and 443, or 0: the first who
 	// asks.

@@ -74,12 +74,12 @@ type Inside interface {
 	// Values coalesce.
 	Changes() <-chan struct{}
 	// Conflicts delivers binds that were refused because the port is taken
-	// inside the home. Values are dropped when nobody reads.
+	// inside the home. Values are dropped when there is no reader.
 	Conflicts() <-chan Conflict
 	// ProcessExited tells the engine that a process inside was reaped, with which
 	// sockets may have gone.
 	ProcessExited()
-	// Lease keeps a port of the home for one service: nobody else inside can
+	// Lease keeps a port of the home for one service: no other process inside can
 	// bind it until Release. It may be unsupported.
 	Lease(service string, port uint16) error
 	Release(port uint16) error

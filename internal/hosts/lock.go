@@ -22,7 +22,7 @@ const lockPoll = 10 * time.Millisecond
 // lock takes the lock for changes of the hosts file at path, and returns what
 // gives it up. The lock (flock(2)) is on a file of its own beside it, which
 // exists for as long as the lock is held or waited for and which only its owner
-// can open: whoever can open a file may lock it, and so every user can lock the
+// can open: a process that can open a file may lock it, and so every user can lock the
 // hosts file itself, and its directory.
 func lock(ctx context.Context, path string) (unlock func(), err error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, lockPatience, fmt.Errorf("another process has held the lock for %v", lockPatience))

@@ -181,7 +181,7 @@ func writeRecord(path string, rec keeperapi.Record) (os.FileInfo, error) {
 }
 
 // tend looks after the files until quit is closed: now and then, and at once
-// when somebody asks for it (SIGUSR1; see [Client]).
+// on request (SIGUSR1; see [Client]).
 func (p *presence) tend(quit <-chan struct{}) {
 	asked := make(chan os.Signal, 1)
 	signal.Notify(asked, unix.SIGUSR1)

@@ -54,7 +54,7 @@ type Project struct {
 	// what makes it answer.
 	Unresponsive     string `json:"unresponsive,omitempty"`
 	UnresponsiveHint string `json:"unresponsive_hint,omitempty"`
-	// Notice is what whoever opened the project should be told, such as that it
+	// Notice is what the client that opened the project should be told, such as that it
 	// has another engine than it could have; it is in no list.
 	Notice string `json:"notice,omitempty"`
 	// Socket is where the project's keeper listens.

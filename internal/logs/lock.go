@@ -6,7 +6,7 @@ import "syscall"
 // so that who may only read can take it): shared to open a service's files,
 // exclusive to rename them. It is held for no longer than that takes.
 //
-// busy says that somebody else has it (with LOCK_NB). Where the file system
+// busy says that another process has it (with LOCK_NB). Where the file system
 // knows no locks it is done without. unlock can always be called.
 func lockDir(dir string, how int) (unlock func(), busy bool) {
 	fd, err := syscall.Open(dir, syscall.O_RDONLY|syscall.O_DIRECTORY|syscall.O_CLOEXEC, 0)

@@ -162,7 +162,7 @@ func (st *Store) failed(s *stream, err error) {
 	}
 	select {
 	case st.errs <- fmt.Errorf("write log of %s: %w", s.service, err):
-	default: // nobody reads them
+	default: // no reader
 	}
 }
 

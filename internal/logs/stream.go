@@ -119,7 +119,7 @@ func (s *stream) save(records []byte, n int, now time.Time) {
 	}
 	if s.file != nil && due(s.checked, now) {
 		if !s.isThere() {
-			_ = s.closeFile() // it is nobody's any more
+			_ = s.closeFile() // it has no owner any more
 			s.unsaved = s.unsure + n
 			s.retry(now)
 			return
@@ -301,7 +301,7 @@ func (s *stream) rotate(now time.Time) error {
 }
 
 // isThere reports whether the file that is written still has its name. It also
-// takes notice if somebody emptied it.
+// takes notice if it was emptied.
 func (s *stream) isThere() bool {
 	mine, err := s.file.Stat()
 	if err != nil {

@@ -34,7 +34,7 @@ func ParseEngine(s string) (Engine, error) {
 	return "", fmt.Errorf("engine %q: not one of ebpf, seccomp, none", s)
 }
 
-// Isolation says what a connection to localhost reaches when nobody inside
+// Isolation says what a connection to localhost reaches when no process inside
 // the home listens on the port.
 type Isolation string
 

@@ -5,7 +5,7 @@ import (
 	"strconv"
 )
 
-// Owner is the user id of whoever made a socket. The zero Owner is not known.
+// Owner is the user id of the process that made a socket. The zero Owner is not known.
 type Owner struct {
 	uid   uint32
 	known bool

@@ -1,7 +1,7 @@
 // Package mark marks the processes of a home with something that they do not
 // wipe by accident: RLIMIT_RTTIME (getrlimit(2)). The limit matters only to
 // real-time processes, it is unlimited by default, fork and exec inherit it,
-// and everybody may read it in /proc/PID/limits. A program that clears its
+// and every user may read it in /proc/PID/limits. A program that clears its
 // environment, writes a title over it, or daemonizes keeps its limits.
 //
 // The hard limit names the home, and an ordinary user can only lower it; the

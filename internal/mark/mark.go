@@ -70,7 +70,7 @@ func (h Home) hard(level uint64) uint64 {
 	return v | check(v)
 }
 
-// check tells a mark from a number that somebody chose.
+// check tells a mark from a number that was set on purpose.
 func check(v uint64) uint64 {
 	var b [8]byte
 	binary.LittleEndian.PutUint64(b[:], v)
@@ -146,7 +146,7 @@ func Find() (map[int]Mark, error) {
 	return out, nil
 }
 
-// ErrLimited says that this process has a limit that somebody chose.
+// ErrLimited says that this process has a limit that was set on purpose.
 var ErrLimited = errors.New("RLIMIT_RTTIME is set already")
 
 // Set marks this process, and so all that it starts, as the home's.

@@ -45,7 +45,7 @@ func (m *Marker) Start(service string, start func() (int, error)) (int, error) {
 	defer m.starting.Unlock()
 	var own unix.Rlimit
 	if err := unix.Prlimit(0, unix.RLIMIT_RTTIME, nil, &own); err != nil || own.Max < soft {
-		return start() // somebody took the mark away
+		return start() // the mark was removed
 	}
 	// The soft limit may be any number below the hard one.
 	_ = unix.Prlimit(0, unix.RLIMIT_RTTIME, &unix.Rlimit{Cur: soft, Max: own.Max}, nil)

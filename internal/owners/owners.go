@@ -1,5 +1,5 @@
 // Package owners is the table of who holds which socket, as the helper makes
-// it and whoever asks reads it: its words, and its bytes on the way. It asks
+// it and its clients read it: its words, and its bytes on the way. It asks
 // no kernel, does no I/O and decides nothing.
 package owners
 

@@ -78,7 +78,7 @@ type Service struct {
 	Env      map[string]string
 	EnvNames []string
 	// Watch holds patterns of files as .gitignore writes them (gitignore(5)),
-	// relative to Dir. They are valid; whoever watches gives them their meaning.
+	// relative to Dir. They are valid; the package that watches gives them their meaning.
 	Watch []string
 	// HTTP is the port that the service's name leads to; 0 is not set.
 	HTTP uint16
@@ -254,7 +254,7 @@ func environ(env map[string]string, names []string) []string {
 // Signal returns the number of StopSignal on Linux (signal(7)).
 func (s Service) Signal() os.Signal { return stopSignals[s.StopSignal] }
 
-// stopSignals are the signals that somebody has a reason to stop a service
+// stopSignals are the signals with which there is a reason to stop a service
 // with. Nobody writes to the map.
 var stopSignals = map[string]syscall.Signal{
 	"SIGABRT":  syscall.SIGABRT,

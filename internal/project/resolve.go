@@ -162,7 +162,7 @@ func (r *resolver) base() (*scope, error) {
 }
 
 // brokenLink is the error of an env file that is missing only because it is a
-// symbolic link that leads nowhere, where nobody said that it may be missing.
+// symbolic link that leads nowhere, unless it may be missing.
 func brokenLink(f envFile) error {
 	if target, err := os.Readlink(f.path); err == nil && f.key == "" {
 		return fmt.Errorf("read %s: it is a symbolic link to %s, which is not there", f.path, syntax.Ellipsis(target))

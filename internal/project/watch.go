@@ -10,7 +10,7 @@ import (
 
 // watchProblem reports why a pattern cannot be watched, and what to write
 // instead; both are "" where it can. Patterns are those of gitignore(5), less
-// what nobody writes on purpose: a pattern that matches nothing is only found
+// what is not written on purpose: a pattern that matches nothing is only found
 // out by waiting for a restart that does not come.
 func watchProblem(pattern string) (problem, hint string) {
 	bare := strings.TrimPrefix(pattern, "!")

@@ -31,7 +31,7 @@ type Query struct {
 	// Quick ends the search for processes once each socket has a holder, and
 	// looks through the relatives of those: one that was handed the socket
 	// otherwise may be left out. A search that does not end early takes time
-	// that grows with everybody's descriptors.
+	// that grows with the descriptors of all processes.
 	Quick bool
 	// Hints make the next of several queries quicker; nil is none.
 	Hints *Hints

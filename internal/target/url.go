@@ -161,7 +161,7 @@ func SchemePort(scheme string) (uint16, bool) {
 }
 
 // ServicePort returns the port of a service by its name: IANA's (RFC 6335), or
-// one that everybody says instead. localhost is no service.
+// one that is usual instead. localhost is no service.
 func ServicePort(name string) (uint16, bool) {
 	switch name = strings.ToLower(name); name {
 	case "localhost":

@@ -32,7 +32,7 @@ func systemBundles() []string {
 // written into the authority's directory and again where the system's have
 // changed, and it is the system's own file where that has the root. They are
 // left out where the system's file is not found, and where another user could
-// not read it, since a program that then changes its user would trust nobody.
+// not read it, since a program that then changes its user would trust no certificate.
 func (a *Authority) Env(have []string) ([]string, error) {
 	return a.env(have, systemBundles())
 }

@@ -52,7 +52,7 @@ func (m *material) encode() ([]byte, error) {
 
 // decode reads an authority's file: PEM (RFC 7468) with the key, the signer and
 // the root, in this order, and nothing else. It refuses an authority that may
-// sign for more than lodge's may, whoever put it there.
+// sign for more than lodge's may, wherever it comes from.
 func decode(b []byte) (*material, error) {
 	var blocks []*pem.Block
 	for rest := b; ; {
@@ -249,7 +249,7 @@ func writeWhole(path string, b []byte, mode fs.FileMode) error {
 }
 
 // openDir makes the directory, or takes it where it is this user's, and lets
-// nobody else list or change it. Root's may be walked through: services that
+// no other user list or change it. Root's may be walked through: services that
 // change their user read the certificates there.
 func openDir(dir string) error {
 	mode := fs.FileMode(0o700)

@@ -99,7 +99,7 @@ func Forget(dir string) error {
 	if err := os.Remove(filepath.Join(dir, lockFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		errs = append(errs, plain("remove", filepath.Join(dir, lockFile), err))
 	}
-	_ = os.Remove(dir) // not where somebody has put something else there
+	_ = os.Remove(dir) // not if something else is there
 	return errors.Join(errs...)
 }
 

@@ -7,7 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Nobody reports whether a connection failed because nobody listens at its path.
+// Nobody reports whether a connection failed because no process listens at its path.
 func Nobody(err error) bool { return errors.Is(err, unix.ECONNREFUSED) || NoPath(err) }
 
 // NoPath reports whether an error says that a path leads nowhere: a part of it is

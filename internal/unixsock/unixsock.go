@@ -64,11 +64,11 @@ func DialUser(ctx context.Context, path string, uid int) (*net.UnixConn, error) 
 	return conn, nil
 }
 
-// ErrInUse says that somebody answers on the socket already.
+// ErrInUse says that a process answers on the socket already.
 var ErrInUse = errors.New("somebody listens there already")
 
 // Listen opens a stream socket for this user only, in the place of a stale one
-// that nobody answers on. It removes nothing that is not a socket. The caller
+// that no process answers on. It removes nothing that is not a socket. The caller
 // removes the file when it ends.
 func Listen(path string) (*net.UnixListener, error) {
 	if fi, err := os.Lstat(path); err == nil {

@@ -16,7 +16,7 @@ import (
 
 // Work is the directory of one run, and what must be undone at its end.
 type Work struct {
-	// Dir is the directory, which nobody else uses.
+	// Dir is the directory, which no other process uses.
 	Dir string
 
 	mu   sync.Mutex // guards undo
@@ -79,7 +79,7 @@ func (w *Work) Close(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// ProcessesOf lists the processes whose program lies in dir: nobody else's
+// ProcessesOf lists the processes whose program lies in dir: no others
 // can, since the directory is this run's.
 func ProcessesOf(dir string) []int {
 	ents, err := os.ReadDir("/proc")

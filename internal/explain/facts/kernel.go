@@ -9,7 +9,7 @@ type Kernel struct {
 	EphemeralFirst, EphemeralLast uint16
 	// Reserved are left out of that range (ip_local_reserved_ports).
 	Reserved []Range
-	// UnprivilegedStart is the first port that everybody may bind.
+	// UnprivilegedStart is the first port that every user may bind.
 	UnprivilegedStart uint16
 	// Overflows and Drops count, since boot, connections that found a
 	// listener's queue full (TcpExt ListenOverflows, ListenDrops).

@@ -81,7 +81,7 @@ func (e *eval) rule(r *Rule) (match, *end) {
 		if v == nil {
 			v = reg.end
 			if v == nil && reg.endUnknown {
-				// One of the map's verdicts, nobody knows which.
+				// One of the map's verdicts, and it is not known which.
 				v, m = &end{outcome: Drop}, maybe
 			}
 		}

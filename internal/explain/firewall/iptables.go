@@ -234,7 +234,7 @@ func targetOutcome(target string) (*decision, Outcome) {
 	case v.outcome == "":
 		return &a, ""
 	case m == maybe:
-		return nil, "" // a target that nobody here knows: it is seldom one that drops
+		return nil, "" // an unknown target: it is seldom one that drops
 	}
 	return nil, v.outcome
 }

@@ -124,7 +124,7 @@ func statesToRead(f *facts.Facts) []string {
 	case f.Question.Operation == input.Bind && slices.ContainsFunc(f.BindTo(), func(ip netip.Addr) bool {
 		return len(f.At(func(r *sockets.Row) bool { return facts.Overlaps(r, ip) })) > 0
 	}):
-		return nil // who listens is in the way, whoever else is there
+		return nil // the listener is in the way, whatever else is there
 	case f.Question.Operation == input.Connect && len(f.Rows) > 0 && f.Question.Errno != "EADDRNOTAVAIL":
 		return nil
 	case plain && len(f.Rows) > 0 || f.Question.Errno == "EADDRNOTAVAIL":

@@ -37,7 +37,7 @@ type Port struct {
 	CommonUse   string            `json:"common_use,omitempty"`
 	// Ephemeral says that the kernel may take it for an outgoing connection,
 	// Reserved that it is kept out of that by ip_local_reserved_ports, and
-	// Privileged that not everybody may bind it.
+	// Privileged that not every user may bind it.
 	Ephemeral      bool   `json:"ephemeral"`
 	Reserved       bool   `json:"reserved"`
 	Privileged     bool   `json:"privileged"`

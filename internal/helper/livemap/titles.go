@@ -27,7 +27,7 @@ type titles struct {
 // kernel lets it go.
 type titleReader struct {
 	paths chan string
-	texts chan []byte // holds one, so that a late one waits for nobody
+	texts chan []byte // holds one, so that a late one does not wait
 }
 
 func newTitles() *titles { return &titles{read: os.ReadFile, waiting: titlePatience} }

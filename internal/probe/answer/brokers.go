@@ -131,7 +131,7 @@ func readKafka(r Reply) (*Answer, bool) {
 }
 
 // DNSHello is a query for version.bind, TXT in class CHAOS, without recursion:
-// a server answers or refuses it by itself and asks nobody else (RFC 4892).
+// a server answers or refuses it by itself and asks no other server (RFC 4892).
 const DNSHello = "lo\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x07version\x04bind\x00\x00\x10\x00\x03"
 
 // DNSOverTCP is the same with the length in front (RFC 1035, section 4.2.2).

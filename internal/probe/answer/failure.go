@@ -5,7 +5,7 @@ type Failure string
 
 // The kinds of failures, as --json shows them.
 const (
-	Refused      Failure = "refused"        // nobody listens (ECONNREFUSED)
+	Refused      Failure = "refused"        // no process listens (ECONNREFUSED)
 	Reset        Failure = "reset"          // the other side reset the connection
 	Timeout      Failure = "timeout"        // no answer in time
 	NoLocalPort  Failure = "no_local_port"  // this machine's dynamic ports are used up (EADDRNOTAVAIL)

@@ -61,7 +61,7 @@ func (s Source) Line(offset int) int {
 }
 
 // clamp keeps an offset within the text, so that the end of a text that ends
-// with a newline is its last line and not one that nobody can see.
+// with a newline is its last line and not one that cannot be seen.
 func (s Source) clamp(offset int) int {
 	return max(0, min(offset, len(s.Data)-1))
 }

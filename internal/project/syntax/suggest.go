@@ -31,7 +31,7 @@ func DidYouMean(suggestion string) string {
 
 // distance counts the insertions, deletions, replacements and exchanges of
 // neighbours that make b of a (optimal string alignment). It compares bytes
-// and gives up on words that nobody would have typed by mistake.
+// and gives up on words that are no likely typing mistake.
 func distance(a, b string) int {
 	const longest = 64
 	if len(a) > longest || len(b) > longest {

@@ -8,7 +8,7 @@ import (
 	"sync"
 )
 
-// explainSyntax turns a message of the TOML parser into words for somebody who
+// explainSyntax turns a message of the TOML parser into words for a person who
 // writes lodge.toml twice a year. A message that it does not know passes
 // through: it is right, only terse. offset is that of the error.
 func explainSyntax(message string, data []byte, offset int) (text, hint string) {

@@ -96,7 +96,7 @@ func (s *Supervisor) drop(ctx context.Context, drop []*runner) error {
 }
 
 // check refuses definitions that cannot be carried out. What is needed but not
-// there is told when somebody starts the service that needs it.
+// there is told when the service is started that needs it.
 func check(specs []service.Spec) error {
 	needs := make(map[string][]string)
 	for _, sp := range specs {

@@ -185,7 +185,7 @@ func (o *HolderCache) fill(t *sockets.Table) bool {
 		k, ok := o.known[ownedOf(r)]
 		switch {
 		case !ok && r.Inode == 0:
-			continue // nobody holds it: TIME_WAIT and the like
+			continue // no process holds it: TIME_WAIT and the like
 		case !ok || (k.peer == nil) != (r.Peer == nil) || k.peer != nil && k.peer.Inode != r.Peer.Inode:
 			return false
 		}
