@@ -116,6 +116,7 @@ var withoutIO = []string{
 	"query/socketquery",
 	"rawjson",
 	"refs",
+	"service/backoff",
 	"service/settle",
 	"show",
 	"show/table",

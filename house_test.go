@@ -17,7 +17,8 @@ import (
 // docs/design/architecture.md draws it: imports point one way.
 var allowed = map[string][]string{
 	"selection":                  {"keeperapi", "localapi", "service"},
-	"service/supervisor":         {"drain", "event", "home", "limits", "logs", "loopback", "procfs", "refs", "service", "service/launch", "service/lease", "service/portholder", "service/reaper", "service/settle", "watch"},
+	"service/supervisor":         {"drain", "event", "home", "limits", "logs", "loopback", "procfs", "refs", "service", "service/backoff", "service/launch", "service/lease", "service/portholder", "service/reaper", "service/settle", "watch"},
+	"service/backoff":            {},
 	"service/settle":             {"loopback", "procfs", "service"},
 	"service/reaper":             {"service"},
 	"service/portholder":         {"loopback", "sockets"},
@@ -141,16 +142,16 @@ var allowed = map[string][]string{
 	"cli/daemonview":             {"cli/kit", "localapi", "names", "selection", "service", "sockets", "sockets/diag", "sockets/holders", "stall"},
 	"cli/filter":                 {"cli/daemonview", "cli/kit", "names", "project", "query", "query/socketquery", "sockets"},
 	"cli/kit":                    {"ending", "keeperapi", "localapi", "operation", "project", "show", "stall"},
-	"cli/listing":                {"cli/kit", "localapi", "loopback", "names", "operation", "service", "show", "show/table"},
+	"cli/projecttable":           {"cli/kit", "localapi", "loopback", "names", "operation", "service", "show", "show/table"},
 	"cli/logline":                {"cli/kit", "logs", "show"},
-	"cli/look":                   {"cli/daemonview", "cli/kit", "cli/listing", "cli/logline", "cli/session", "event", "keeperapi", "localapi", "logs", "names", "selection", "service", "show", "stall"},
+	"cli/look":                   {"cli/daemonview", "cli/kit", "cli/projecttable", "cli/logline", "cli/session", "event", "keeperapi", "localapi", "logs", "names", "selection", "service", "show", "stall"},
 	"cli/look/events":            {"cli/filter", "cli/kit", "cli/session", "event", "eventfilter", "localapi", "project", "service", "show"},
 	"cli/look/explain":           {"cli/daemonview", "cli/kit", "explain", "explain/facts", "explain/gather", "explain/input", "explain/render", "keeperapi", "localapi", "logs", "loopback", "names", "pidfd", "service", "show", "show/table", "target"},
 	"cli/look/ports":             {"cli/daemonview", "cli/filter", "cli/kit", "localapi", "loopback", "query", "query/socketquery", "service", "show", "show/table", "sockets", "sockets/track"},
 	"cli/look/probe":             {"cli/daemonview", "cli/kit", "explain/words", "loopback", "names", "probe", "probe/answer", "procfs", "selection", "service", "show", "show/table", "sockets"},
 	"cli/look/top":               {"cli/daemonview", "cli/filter", "cli/kit", "cli/look/explain", "explain/gather", "keeperapi", "localapi", "logs", "pidfd", "procfs", "query", "query/socketquery", "sockets", "sockets/track", "tui"},
 	"cli/machine":                {"cli/kit", "cli/session", "helperapi", "hosts", "keeper", "localapi", "rootowned", "show", "show/table", "trust", "trust/proof", "trust/stores"},
-	"cli/run":                    {"cli/kit", "cli/listing", "cli/logline", "cli/session", "drain", "keeperapi", "localapi", "loopback", "operation", "service", "statefile", "trust"},
+	"cli/run":                    {"cli/kit", "cli/projecttable", "cli/logline", "cli/session", "drain", "keeperapi", "localapi", "loopback", "operation", "service", "statefile", "trust"},
 	"cli/session":                {"cli/daemonview", "cli/kit", "event", "keeperapi", "localapi", "operation", "pidfd", "project", "selection", "service", "stall", "statefile"},
 }
 

@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"lodge/internal/cli/kit"
-	"lodge/internal/cli/listing"
+	"lodge/internal/cli/projecttable"
 	"lodge/internal/cli/session"
 )
 
@@ -55,6 +55,6 @@ func ls(ctx context.Context, k *kit.Kit, asJSON, all bool) error {
 		fmt.Fprintln(k.Err, "nothing is up; start a project with `lodge up`, or one command with `lodge run -- CMD`")
 		return nil
 	}
-	listing.Results(k).Print(ps.Projects)
+	projecttable.Results(k).Print(ps.Projects)
 	return nil
 }

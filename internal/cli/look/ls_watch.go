@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"lodge/internal/cli/kit"
-	"lodge/internal/cli/listing"
+	"lodge/internal/cli/projecttable"
 	"lodge/internal/cli/session"
 	"lodge/internal/event"
 	"lodge/internal/localapi"
@@ -89,7 +89,7 @@ func listOnce(ctx context.Context, k *kit.Kit, asJSON, all bool) error {
 	if len(ps.Projects) == 0 {
 		fmt.Fprintln(k.Out, "nothing is up")
 	} else {
-		listing.Results(k).Print(ps.Projects)
+		projecttable.Results(k).Print(ps.Projects)
 	}
 	if !kit.IsTerminal(k.Env.Stdout) {
 		fmt.Fprintln(k.Out)

@@ -10,8 +10,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"lodge/internal/cli/kit"
-	"lodge/internal/cli/listing"
 	"lodge/internal/cli/logline"
+	"lodge/internal/cli/projecttable"
 	"lodge/internal/cli/session"
 	"lodge/internal/keeperapi"
 	"lodge/internal/operation"
@@ -68,7 +68,7 @@ func up(ctx context.Context, sel *session.Selection, names []string, detach, asJ
 		}
 		fmt.Fprintf(sel.Err, "%s was up already\n", name)
 	}
-	listing.Results(sel.Kit).Print(got.Projects)
+	projecttable.Results(sel.Kit).Print(got.Projects)
 	noteEngine(sel.Kit, got.Projects)
 	return nil
 }
@@ -114,7 +114,7 @@ func upAttached(ctx context.Context, k *kit.Kit, ops *operation.Runner, d operat
 				return giveUp(ctx, ops, d, err, quiet)
 			}
 			if ps, err := operation.Current(ctx, d.Daemon, s.Project.ID); err == nil {
-				listing.Progress(k).Print(ps)
+				projecttable.Progress(k).Print(ps)
 				noteEngine(k, ps)
 			}
 			go func() { ended <- ops.Patient(s, true).Watch(ctx, untilEnded(names)) }()

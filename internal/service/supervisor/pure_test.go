@@ -7,25 +7,6 @@ import (
 	"lodge/internal/service"
 )
 
-func TestBackoffGrowsAndIsBounded(t *testing.T) {
-	for range 50 {
-		var b backoff
-		full := backoffFirst
-		for range 40 {
-			if d := b.next(); d > full || d < full-full/4 {
-				t.Fatalf("got %v, want at most %v less a quarter", d, full)
-			}
-			if full *= 2; full > backoffMost || full == 128*backoffFirst {
-				full = backoffMost
-			}
-		}
-		b.reset()
-		if d := b.next(); d > backoffFirst {
-			t.Fatalf("after reset: %v", d)
-		}
-	}
-}
-
 func TestCheckOfDefinitions(t *testing.T) {
 	sp := func(name string, needs ...string) service.Spec {
 		return service.Spec{Name: name, Argv: []string{"true"}, Needs: needs}

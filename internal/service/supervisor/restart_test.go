@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"lodge/internal/service"
+	"lodge/internal/service/backoff"
 )
 
 func TestRestartPolicies(t *testing.T) {
@@ -83,7 +84,7 @@ func TestItIsGivenUpThatNeverWasReady(t *testing.T) {
 	r := newRig(t)
 	r.define(r.spec("web", "echo oops; exit 3", listens))
 	e := fails(t, r.Up(r.ctx, nil), "web", "ended with status 3 before it was ready, 5 times")
-	if n := r.fake.started("web"); n != earlyTries || lines(e.LastLines) != "oops|oops|oops|oops|oops" {
+	if n := r.fake.started("web"); n != backoff.EarlyTries || lines(e.LastLines) != "oops|oops|oops|oops|oops" {
 		t.Errorf("%d starts, %q", n, e.LastLines)
 	}
 	if st := r.get("web"); st.State != service.Failed {

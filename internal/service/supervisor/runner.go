@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"lodge/internal/service"
+	"lodge/internal/service/backoff"
 )
 
 const hintNeeds = "see the service that it needs"
@@ -172,7 +173,7 @@ type verdict struct {
 // reply channel of the stop that ended it, if one did.
 func (r *runner) session() chan error {
 	defer r.endSession()
-	var back backoff
+	var back backoff.Backoff
 	everReady := false
 	for tries := 1; ; tries++ {
 		if v := r.awaitNeeds(); v.stop != nil {
@@ -206,7 +207,7 @@ func (r *runner) session() chan error {
 			// A restart waits for nothing and counts for nothing. After one that a
 			// person asked for, somebody wants to hear that it is not ready.
 			r.exchange(p, v.why)
-			back.reset()
+			back.Reset()
 			tries, everReady = 0, everReady && !v.asked
 			continue
 		}
@@ -226,14 +227,14 @@ func (r *runner) session() chan error {
 			r.ended(*v.exit, how, p)
 			return nil
 		}
-		if ran >= ranWell {
-			back.reset()
+		if ran >= backoff.RanWell {
+			back.Reset()
 		}
-		if !everReady && tries >= earlyTries {
+		if !everReady && tries >= backoff.EarlyTries {
 			r.fail(r.failure(fmt.Sprintf("ended with %s before it was ready, %d times", how, tries), p))
 			return nil
 		}
-		wait := back.next()
+		wait := back.Next()
 		next := time.Now().Add(wait)
 		cause := "ended with " + how
 		if code != 0 {
@@ -250,7 +251,7 @@ func (r *runner) session() chan error {
 			r.taken()
 			return v.stop
 		} else if v.restart {
-			back.reset()
+			back.Reset()
 			tries, everReady = 0, everReady && !v.asked
 		}
 	}

@@ -1,6 +1,6 @@
-// Package listing prints the table of projects and services that `lodge ls` and
+// Package projecttable prints the table of projects and services that `lodge ls` and
 // `lodge up` show.
-package listing
+package projecttable
 
 import (
 	"fmt"

@@ -1,15 +1,8 @@
-// Package localapi is how lodge's faces talk to its daemon: the wire types of
-// the API, which are also what `--json` prints, and the client. It is HTTP and
-// JSON over a Unix socket.
-//
-// It formats nothing for people, and it starts no daemon.
 package localapi
 
 import (
 	"strings"
-	"time"
 
-	"lodge/internal/keeperapi"
 	"lodge/internal/loopback"
 	"lodge/internal/mark"
 	"lodge/internal/service"
@@ -87,46 +80,6 @@ type Projects struct {
 	Warnings []string  `json:"warnings,omitempty"`
 }
 
-// HostNames is the answer to "which names are there below .test".
-type HostNames struct {
-	// Resolved says that the machine resolves them; if not, Reason says why.
-	Resolved bool   `json:"resolved"`
-	Reason   string `json:"reason,omitempty"`
-	// Lines are the names as a hosts file has them (hosts(5)).
-	Lines string `json:"lines"`
-}
-
-// Lead is where a name of a project leads.
-type Lead struct {
-	URL      string `json:"url,omitempty"`
-	Service  string `json:"service,omitempty"`
-	HostName string `json:"host_name,omitempty"`
-	// Port is the one that answers, or that is to be connected to where that is
-	// not HTTP; Address is the home with it.
-	Port    uint16 `json:"port,omitempty"`
-	Address string `json:"address,omitempty"`
-	// HTTP is false for what is known to speak something else, Listens for what
-	// listens nowhere while it runs.
-	HTTP    bool `json:"http"`
-	Listens bool `json:"listens"`
-	// Ports are the TCP ports on which the service listens.
-	Ports []uint16 `json:"ports,omitempty"`
-	// Could are the services that a project's own name could mean.
-	Could []string `json:"could,omitempty"`
-}
-
-// Share is a service that the network may reach.
-type Share struct {
-	// URL has the address in the network, NameURL a name that is announced there
-	// by multicast DNS; where that cannot be, NameReason says why.
-	URL        string `json:"url"`
-	NameURL    string `json:"name_url,omitempty"`
-	NameReason string `json:"name_reason,omitempty"`
-	IP         string `json:"ip"`
-	Port       uint16 `json:"port"`
-	Interface  string `json:"interface"`
-}
-
 // OpenRequest asks for a project's home and keeper.
 type OpenRequest struct {
 	Path      string             `json:"path"`
@@ -135,30 +88,3 @@ type OpenRequest struct {
 	// Engine is the one that must be used, or "" for the best there is.
 	Engine loopback.Engine `json:"engine,omitempty"`
 }
-
-// Capability is one thing that works here, or does not.
-type Capability struct {
-	Name   string `json:"name"`
-	Status string `json:"status"` // yes, no, unknown
-	Reason string `json:"reason"`
-	Hint   string `json:"hint,omitempty"`
-}
-
-// Doctor is what works here and why.
-type Doctor struct {
-	Version      string          `json:"version"`
-	Engine       loopback.Engine `json:"engine"`
-	EngineReason string          `json:"engine_reason"`
-	Capabilities []Capability    `json:"capabilities"`
-	Warnings     []string        `json:"warnings,omitempty"`
-}
-
-// Info is what the daemon says of itself.
-type Info struct {
-	Version   string    `json:"version"`
-	PID       int       `json:"pid"`
-	StartedAt time.Time `json:"started_at"`
-}
-
-// Error travels as the body of an answer that is no 2xx.
-type Error = keeperapi.Error
