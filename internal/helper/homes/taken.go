@@ -4,12 +4,9 @@ import (
 	"fmt"
 	"net/netip"
 
-	"golang.org/x/sys/unix"
-
 	"lodge/internal/helper/claims"
 	"lodge/internal/helper/policy"
 	"lodge/internal/helperapi"
-	"lodge/internal/loopback"
 	"lodge/internal/procfs"
 	"lodge/internal/sockets/diag"
 )
@@ -70,17 +67,8 @@ func unused(ip4 netip.Addr, uid uint32) error {
 		return nil // a machine that does not tell
 	}
 	defer func() { _ = conn.Close() }() // only read from
-	for _, q := range []struct {
-		protocol loopback.Protocol
-		family   int
-		states   uint32
-	}{
-		{loopback.TCP, unix.AF_INET, diag.Listening},
-		{loopback.TCP, unix.AF_INET6, diag.Listening},
-		{loopback.UDP, unix.AF_INET, 1 << diag.StateClose},
-		{loopback.UDP, unix.AF_INET6, 1 << diag.StateClose},
-	} {
-		list, err := conn.Dump(q.protocol, q.family, q.states)
+	for _, q := range diag.Servers() {
+		list, err := conn.Dump(q.Protocol, q.Family, q.States)
 		if err != nil {
 			continue // a kernel that does not tell, or a table that changes too fast
 		}

@@ -5,8 +5,6 @@ import (
 	"net/netip"
 	"slices"
 
-	"golang.org/x/sys/unix"
-
 	"lodge/internal/home"
 	"lodge/internal/loopback"
 	"lodge/internal/sockets/diag"
@@ -64,22 +62,13 @@ func (r *reader) read() ([]loopback.Endpoint, error) {
 	whose := attribution{groups: r.groups, services: services}
 	var out []loopback.Endpoint
 	seen := map[loopback.Endpoint]bool{}
-	for _, q := range []struct {
-		proto  loopback.Protocol
-		family int
-		states uint32
-	}{
-		{loopback.TCP, unix.AF_INET, diag.Listening},
-		{loopback.TCP, unix.AF_INET6, diag.Listening},
-		{loopback.UDP, unix.AF_INET, 1 << diag.StateClose},
-		{loopback.UDP, unix.AF_INET6, 1 << diag.StateClose},
-	} {
-		list, err := r.conn.Dump(q.proto, q.family, q.states)
+	for _, q := range diag.Servers() {
+		list, err := r.conn.Dump(q.Protocol, q.Family, q.States)
 		if err != nil {
 			return nil, err
 		}
 		for _, s := range list {
-			e, ok, err := r.endpoint(q.proto, s, &whose)
+			e, ok, err := r.endpoint(q.Protocol, s, &whose)
 			if err != nil {
 				return nil, err
 			}

@@ -5,8 +5,6 @@ import (
 	"slices"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"lodge/internal/loopback"
 	"lodge/internal/sockets/diag"
 )
@@ -31,18 +29,13 @@ type socket struct {
 // connected (UDP).
 func (n *none) bound() ([]socket, error) {
 	var out []socket
-	for _, q := range []struct {
-		proto  loopback.Protocol
-		states uint32
-	}{{loopback.TCP, diag.Listening}, {loopback.UDP, 1 << diag.StateClose}} {
-		for _, family := range []int{unix.AF_INET, unix.AF_INET6} {
-			list, err := n.conn.Dump(q.proto, family, q.states)
-			if err != nil {
-				return nil, err
-			}
-			for i := range list {
-				out = append(out, socket{q.proto, list[i].Src, list[i].Inode, list[i].UID})
-			}
+	for _, q := range diag.Servers() {
+		list, err := n.conn.Dump(q.Protocol, q.Family, q.States)
+		if err != nil {
+			return nil, err
+		}
+		for i := range list {
+			out = append(out, socket{q.Protocol, list[i].Src, list[i].Inode, list[i].UID})
 		}
 	}
 	return out, nil

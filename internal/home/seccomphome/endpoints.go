@@ -27,33 +27,28 @@ func (h *Home) Endpoints() ([]loopback.Endpoint, error) {
 	places := make(map[table.Address]int)
 	// What starts to listen while the kernel's list is read may not be in it.
 	before := h.owners.Snapshot()
-	for _, q := range []struct {
-		proto  loopback.Protocol
-		states uint32
-	}{{loopback.TCP, diag.Listening}, {loopback.UDP, 1 << diag.StateClose}} {
-		for _, family := range []int{unix.AF_INET, unix.AF_INET6} {
-			list, err := h.kernel.Dump(q.proto, family, q.states)
-			if err != nil {
-				return nil, fmt.Errorf("list endpoints of home %s: %w", h.spec.ID, err)
+	for _, q := range diag.Servers() {
+		list, err := h.kernel.Dump(q.Protocol, q.Family, q.States)
+		if err != nil {
+			return nil, fmt.Errorf("list endpoints of home %s: %w", h.spec.ID, err)
+		}
+		for i := range list {
+			key := table.Address{Proto: q.Protocol, At: list[i].Src}
+			if !h.router.IsHere(q.Protocol, key.At) {
+				continue
 			}
-			for i := range list {
-				key := table.Address{Proto: q.proto, At: list[i].Src}
-				if !h.router.IsHere(q.proto, key.At) {
-					continue
-				}
-				here[list[i].Cookie] = true
-				e, ok := h.endpoint(key, &list[i])
-				if !ok {
-					continue
-				}
-				at, again := places[key]
-				switch {
-				case !again:
-					places[key] = len(out)
-					out = append(out, e)
-				case out[at].Service == "" && e.Service != "":
-					out[at] = e
-				}
+			here[list[i].Cookie] = true
+			e, ok := h.endpoint(key, &list[i])
+			if !ok {
+				continue
+			}
+			at, again := places[key]
+			switch {
+			case !again:
+				places[key] = len(out)
+				out = append(out, e)
+			case out[at].Service == "" && e.Service != "":
+				out[at] = e
 			}
 		}
 	}

@@ -1,6 +1,12 @@
 package diag
 
-import "net/netip"
+import (
+	"net/netip"
+
+	"golang.org/x/sys/unix"
+
+	"lodge/internal/loopback"
+)
 
 // The states of a socket that this package's callers ask for (the kernel's
 // include/net/tcp_states.h). An unconnected UDP socket that is bound is in
@@ -29,6 +35,24 @@ const (
 	UDPBound  = 1<<StateClose | 1<<StateEstablished
 	AllStates = 0xfff
 )
+
+// List is what Dump is asked for.
+type List struct {
+	Protocol loopback.Protocol
+	Family   int    // AF_INET or AF_INET6
+	States   uint32 // a mask
+}
+
+// Servers returns the lists in which servers are: TCP sockets that listen, and UDP
+// sockets that are bound and not connected, of both families.
+func Servers() []List {
+	return []List{
+		{loopback.TCP, unix.AF_INET, Listening},
+		{loopback.TCP, unix.AF_INET6, Listening},
+		{loopback.UDP, unix.AF_INET, 1 << StateClose},
+		{loopback.UDP, unix.AF_INET6, 1 << StateClose},
+	}
+}
 
 // Socket is one TCP or UDP socket as the kernel shows it.
 type Socket struct {
