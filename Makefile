@@ -12,7 +12,7 @@ VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-build: ## build bin/lodge, bin/lodged and bin/lodge-helper
+build: ## build bin/lodge, bin/lodged, bin/lodge-keeper and bin/lodge-helper
 	CGO_ENABLED=0 $(GO) build -buildvcs=false -trimpath -ldflags "$(LDFLAGS) -X main.version=$(VERSION)" -o $(OUT)/ ./cmd/...
 
 demo: build ## bring up examples/shop twice, side by side on the same ports
@@ -57,11 +57,11 @@ install: build ## install programs, completions and man pages below PREFIX (/usr
 	rm -rf $(OUT)/share
 	GOARCH= $(GO) run ./tools/share -o $(OUT)/share -version "$(VERSION)"
 	install -d "$(DESTDIR)$(PREFIX)/bin"
-	install -m 0755 $(OUT)/lodge $(OUT)/lodged $(OUT)/lodge-helper "$(DESTDIR)$(PREFIX)/bin"
+	install -m 0755 $(OUT)/lodge $(OUT)/lodged $(OUT)/lodge-keeper $(OUT)/lodge-helper "$(DESTDIR)$(PREFIX)/bin"
 	cd $(OUT)/share && find . -type f | while read -r f; do install -D -m 0644 "$$f" "$(DESTDIR)$(PREFIX)/share/$$f" || exit 1; done
 
 uninstall: ## remove what install wrote; what `lodge setup` installed is removed by: lodge setup --uninstall
-	rm -f $(addprefix "$(DESTDIR)$(PREFIX)/bin"/,lodge lodged lodge-helper)
+	rm -f $(addprefix "$(DESTDIR)$(PREFIX)/bin"/,lodge lodged lodge-keeper lodge-helper)
 	rm -f "$(DESTDIR)$(PREFIX)/share/man/man1/lodge.1" "$(DESTDIR)$(PREFIX)"/share/man/man1/lodge-*.1 "$(DESTDIR)$(PREFIX)/share/man/man5/lodge.toml.5"
 	rm -f "$(DESTDIR)$(PREFIX)/share/bash-completion/completions/lodge" "$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_lodge" "$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/lodge.fish"
 

@@ -106,7 +106,7 @@ func newEnv(t *testing.T, engine string, opts ...option) *env {
 		e.mkdir(d)
 	}
 	e.bin = filepath.Join(base, "lodge")
-	for _, program := range []string{"lodge", "lodged", "lodge-helper"} {
+	for _, program := range []string{"lodge", "lodged", "lodge-keeper", "lodge-helper"} {
 		if err := os.Link(filepath.Join(filepath.Dir(lodgeBin), program), filepath.Join(base, program)); err != nil {
 			t.Fatal(err)
 		}

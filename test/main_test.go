@@ -49,7 +49,7 @@ func buildAndRun(m *testing.M) (int, error) {
 		return 1, err
 	}
 	lodgeBin, peerBin, nodiagBin = filepath.Join(dir, "lodge"), filepath.Join(dir, "peer"), filepath.Join(dir, "nodiag")
-	for _, b := range [][2]string{{lodgeBin, "../cmd/lodge"}, {filepath.Join(dir, "lodged"), "../cmd/lodged"}, {filepath.Join(dir, "lodge-helper"), "../cmd/lodge-helper"}, {peerBin, "./testdata/peer"}, {nodiagBin, "./nodiag/run"}} {
+	for _, b := range [][2]string{{lodgeBin, "../cmd/lodge"}, {filepath.Join(dir, "lodged"), "../cmd/lodged"}, {filepath.Join(dir, "lodge-keeper"), "../cmd/lodge-keeper"}, {filepath.Join(dir, "lodge-helper"), "../cmd/lodge-helper"}, {peerBin, "./testdata/peer"}, {nodiagBin, "./nodiag/run"}} {
 		cmd := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-o", b[0], b[1])
 		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 		if out, err := cmd.CombinedOutput(); err != nil {

@@ -121,8 +121,10 @@ func roleOf(bin string, p proc) string {
 		return "helper"
 	case program == "lodge" && len(p.cmdline) > 1 && p.cmdline[0] == bin:
 		return p.cmdline[1]
-	case program == "lodge" && len(p.cmdline) > 0 && (p.cmdline[0] == "lodge-shim" || p.cmdline[0] == "lodge-hosts"):
+	case program == "lodge-keeper" && len(p.cmdline) > 0 && (p.cmdline[0] == "lodge-shim" || p.cmdline[0] == "lodge-hosts"):
 		return "shim"
+	case program == "lodge-keeper":
+		return "keeper"
 	}
 	return ""
 }

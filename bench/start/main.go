@@ -137,7 +137,7 @@ func measure(ctx context.Context, o options, out, progress io.Writer) (err error
 }
 
 // programs are lodge's, in the order in which they are told.
-var programs = [...]string{"lodge", "lodged", "lodge-helper"}
+var programs = [...]string{"lodge", "lodged", "lodge-keeper", "lodge-helper"}
 
 func (b *bench) build(ctx context.Context) error {
 	b.say("building lodge, the small program and what makes the sockets")

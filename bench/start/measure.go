@@ -126,11 +126,8 @@ func (b *bench) memory() error {
 		if err != nil {
 			continue // ended
 		}
-		args := strings.Split(string(cmdline), "\x00")
-		name := filepath.Base(args[0])
-		if name == "lodge" && len(args) > 1 && args[1] == "keeper" {
-			name = "keeper"
-		}
+		program, _, _ := strings.Cut(string(cmdline), "\x00")
+		name := filepath.Base(program)
 		status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 		if err != nil {
 			continue
@@ -145,7 +142,7 @@ func (b *bench) memory() error {
 			}
 		}
 	}
-	for _, name := range []string{"keeper", "lodged", "lodge-helper"} {
+	for _, name := range []string{"lodged", "lodge-keeper", "lodge-helper"} {
 		b.out.Memory = append(b.out.Memory, program{name, found[name]})
 	}
 	return nil

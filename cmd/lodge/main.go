@@ -8,28 +8,12 @@ import (
 	"path/filepath"
 
 	"lodge/internal/cli"
-	"lodge/internal/home/hostsview"
-	"lodge/internal/home/seccomphome"
-	"lodge/internal/service"
 )
 
 // version is set when a release is built (-ldflags "-X main.version=...").
 var version = "dev"
 
 func main() {
-	if len(os.Args) > 0 && os.Args[0] == seccomphome.ShimName {
-		// Between fork and exec of a program inside: nothing else is set up.
-		err := seccomphome.ShimMain(os.Args)
-		if err != nil {
-			fmt.Fprintln(os.Stderr, "lodge:", err)
-		}
-		os.Exit(service.ExecStatus(err))
-	}
-	if len(os.Args) > 0 && os.Args[0] == hostsview.ShimName {
-		err := hostsview.ShimMain(os.Args, os.Environ())
-		fmt.Fprintln(os.Stderr, "lodge:", err)
-		os.Exit(service.ExecStatus(err))
-	}
 	dir, dirErr := os.Getwd()
 	if dirErr != nil {
 		dir = "/" // most commands have no use for it

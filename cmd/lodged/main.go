@@ -32,7 +32,7 @@ func run() int {
 	defer stop()
 	err = daemon.Main(ctx, daemon.Program{
 		Args: os.Args[1:], Version: version, Stderr: os.Stderr, Processors: os.Getenv("GOMAXPROCS"), Path: os.Getenv("PATH"),
-		Lodge: filepath.Join(filepath.Dir(exe), "lodge"), Helper: filepath.Join(filepath.Dir(exe), "lodge-helper"),
+		Keeper: filepath.Join(filepath.Dir(exe), "lodge-keeper"), Helper: filepath.Join(filepath.Dir(exe), "lodge-helper"),
 	})
 	if err == nil {
 		return 0

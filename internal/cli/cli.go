@@ -21,11 +21,8 @@ type Env = kit.Env
 func Run(ctx context.Context, env Env) int {
 	out := &kit.Results{W: env.Stdout}
 	k := kit.New(env, out)
-	root := tree(k)
+	root := treeFor(k, env.Args)
 	root.SetArgs(append([]string{}, env.Args...)) // with nil, cobra reads os.Args
-	root.SetOut(out)
-	root.SetErr(env.Stderr)
-	strictCompletion(root) // cobra notes where its scripts go
 	return k.Run(ctx, func(ctx context.Context) error {
 		err := root.ExecuteContext(ctx)
 		if err == nil {

@@ -26,7 +26,7 @@ func TestTreeTouchesNoDisk(t *testing.T) {
 	defer env.Stdout.Close()
 	env.Stderr = env.Stdout
 	lines := [][]string{{"--help"}, {"help"}, {"--version"}, {"completion", "bash"}, {"__complete", "l"}}
-	for _, c := range tree(kit.New(env, io.Discard)).Commands() {
+	for _, c := range fullTree(kit.New(env, io.Discard)).Commands() {
 		c.LocalFlags() // cobra adds those of the parents
 		for _, name := range []string{"runtime-dir", "state-dir"} {
 			if f := c.Flags().Lookup(name); f != nil && f.DefValue != "" {

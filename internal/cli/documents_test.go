@@ -24,8 +24,7 @@ const docsRoot = "../.."
 // user, so that defaults that help shows are the same everywhere.
 func documentedTree() *cobra.Command {
 	env := Env{Environ: []string{"HOME=/home/me", "XDG_RUNTIME_DIR=/run/user/1000", "XDG_STATE_HOME=/home/me/.local/state"}}
-	root := tree(kit.New(env, io.Discard))
-	strictCompletion(root)
+	root := fullTree(kit.New(env, io.Discard))
 	return root
 }
 

@@ -64,7 +64,7 @@ func runRole(m *testing.M) int {
 	case "helper":
 		err = helper.Main(ctx, os.Args[1:], os.Stderr)
 	case "daemon":
-		err = daemon.Main(ctx, daemon.Program{Args: os.Args[1:], Version: testVersion, Lodge: exe, Helper: filepath.Join(filepath.Dir(os.Args[0]), helperapi.ProgramName), Stderr: os.Stderr})
+		err = daemon.Main(ctx, daemon.Program{Args: os.Args[1:], Version: testVersion, Keeper: exe, Helper: filepath.Join(filepath.Dir(os.Args[0]), helperapi.ProgramName), Stderr: os.Stderr})
 	default:
 		return Run(ctx, Env{
 			Args: os.Args[1:], Environ: os.Environ(), Dir: "/", Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Lodged: exe, Helper: exe, Version: testVersion,

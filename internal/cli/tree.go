@@ -3,7 +3,6 @@ package cli
 import (
 	"fmt"
 	"io"
-	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -25,10 +24,7 @@ func Commands(version string, out io.Writer) *cobra.Command {
 	results := &kit.Results{W: out}
 	k := kit.New(kit.Env{Version: version}, results)
 	k.Err = io.Discard
-	root := tree(k)
-	root.SetOut(results)
-	strictCompletion(root) // cobra notes where its scripts go
-	return root
+	return fullTree(k)
 }
 
 // The groups in which help lists commands.
@@ -38,8 +34,9 @@ const (
 	groupMachine = "machine"
 )
 
-// tree returns the root of all commands. Making it reads nothing from the disk.
-func tree(k *kit.Kit) *cobra.Command {
+// newRoot returns the root of the commands, without any. Making it, and them, reads
+// nothing from the disk.
+func newRoot(k *kit.Kit) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "lodge",
 		Short: "Give every project on this machine its own localhost",
@@ -61,28 +58,75 @@ func tree(k *kit.Kit) *cobra.Command {
 		},
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
+	root.SetOut(k.Out) // before completion is made: cobra notes where its scripts go
+	root.SetErr(k.Err)
 	root.SetVersionTemplate("lodge {{.Version}}\n")
 	root.CompletionOptions.DisableDescriptions = true
 	root.SuggestionsMinimumDistance = 2
 	root.SetFlagErrorFunc(kit.FlagError)
 	root.AddGroup(&cobra.Group{ID: groupRun, Title: "Run:"}, &cobra.Group{ID: groupLook, Title: "Look:"}, &cobra.Group{ID: groupMachine, Title: "Set up this machine:"})
-	root.AddCommand(commands(k)...)
 	return root
 }
 
-// commands lists every command.
-func commands(k *kit.Kit) []*cobra.Command {
-	return slices.Concat(
-		inGroup(groupRun, run.Up(k), run.Down(k), run.Restart(k), run.Run(k), run.Exec(k), run.Wait(k)),
-		inGroup(groupLook, look.Ls(k), look.Logs(k), look.Open(k), ports.Command(k), explain.Command(k), probe.Command(k), top.Command(k), events.Command(k)),
-		inGroup(groupMachine, machine.Trust(k), machine.Setup(k), machine.Doctor(k)),
-		[]*cobra.Command{machine.Version(k), machine.Daemon(k), machine.Keeper(k)},
-	)
+// An entry is one command: its name, the group in which help lists it, and what makes it.
+type entry struct {
+	group, name string
+	command     func(*kit.Kit) *cobra.Command
 }
 
-func inGroup(id string, commands ...*cobra.Command) []*cobra.Command {
-	for _, c := range commands {
-		c.GroupID = id
+// entries lists every command, in the order in which help lists them.
+var entries = [...]entry{
+	{groupRun, "up", run.Up},
+	{groupRun, "down", run.Down},
+	{groupRun, "restart", run.Restart},
+	{groupRun, "run", run.Run},
+	{groupRun, "exec", run.Exec},
+	{groupRun, "wait", run.Wait},
+	{groupLook, "ls", look.Ls},
+	{groupLook, "logs", look.Logs},
+	{groupLook, "open", look.Open},
+	{groupLook, "ports", ports.Command},
+	{groupLook, "explain", explain.Command},
+	{groupLook, "probe", probe.Command},
+	{groupLook, "top", top.Command},
+	{groupLook, "events", events.Command},
+	{groupMachine, "trust", machine.Trust},
+	{groupMachine, "setup", machine.Setup},
+	{groupMachine, "doctor", machine.Doctor},
+	{"", "version", machine.Version},
+	{"", "daemon", machine.Daemon},
+}
+
+// add adds a command to root.
+func (e *entry) add(root *cobra.Command, k *kit.Kit) {
+	c := e.command(k)
+	c.GroupID = e.group
+	root.AddCommand(c)
+}
+
+// fullTree returns the root of all commands.
+func fullTree(k *kit.Kit) *cobra.Command {
+	root := newRoot(k)
+	for i := range entries {
+		entries[i].add(root, k)
 	}
-	return commands
+	strictCompletion(root)
+	return root
+}
+
+// treeFor returns the root of what a command line needs: of the one command that it
+// begins with, since making all of them takes as long as the rest of a short command, or
+// of all.
+func treeFor(k *kit.Kit, args []string) *cobra.Command {
+	if len(args) > 0 {
+		for i := range entries {
+			if entries[i].name == args[0] {
+				root := newRoot(k)
+				root.CompletionOptions.DisableDefaultCmd = true
+				entries[i].add(root, k)
+				return root
+			}
+		}
+	}
+	return fullTree(k)
 }

@@ -111,7 +111,7 @@ func (d *Daemon) operations(ctx context.Context) *api.Operations {
 func (d *Daemon) doctor(ctx context.Context) localapi.Doctor {
 	_, warnings := d.store.List()
 	return doctor.Examine(ctx, doctor.Options{
-		Version: d.cfg.Version, StateDir: d.cfg.Dirs.State, Lodge: d.cfg.Lodge, HostsFile: d.cfg.HostsFile,
+		Version: d.cfg.Version, StateDir: d.cfg.Dirs.State, Keeper: d.cfg.Keeper, HostsFile: d.cfg.HostsFile,
 		Helper: d.helper, Engines: d.engines, Names: d.names, Web: d.serving.Web(), Warnings: warnings,
 	})
 }

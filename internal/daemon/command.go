@@ -18,10 +18,10 @@ import (
 type Program struct {
 	Args    []string // "daemon" and its flags
 	Version string
-	// Lodge is the program that keepers run, Helper the privileged one; both are
+	// Keeper is the program that keepers run, Helper the privileged one; both are
 	// paths.
-	Lodge, Helper string
-	Stderr        *os.File
+	Keeper, Helper string
+	Stderr         *os.File
 	// Processors is GOMAXPROCS of the environment, or "".
 	Processors string
 	// Path is PATH of the environment, or "".
@@ -39,7 +39,7 @@ const readyFD = 3
 // [*UsageError].
 func Main(ctx context.Context, p Program) error {
 	cfg := Config{
-		Lodge: p.Lodge, Helper: p.Helper, Version: p.Version, Path: p.Path, Output: p.Stderr,
+		Keeper: p.Keeper, Helper: p.Helper, Version: p.Version, Path: p.Path, Output: p.Stderr,
 		Log: slog.New(slog.NewTextHandler(p.Stderr, nil)),
 	}
 	var background bool

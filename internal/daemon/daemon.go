@@ -35,10 +35,10 @@ import (
 // Config is all that a daemon is told.
 type Config struct {
 	Dirs localapi.Dirs
-	// Lodge is the program that keepers run, Helper the privileged one that a
+	// Keeper is the program that keepers run, Helper the privileged one that a
 	// daemon of root starts; both are paths.
-	Lodge, Helper string
-	Version       string
+	Keeper, Helper string
+	Version        string
 	// Linger ends the daemon when no project has been up for so long; zero or
 	// less: never.
 	Linger time.Duration
@@ -142,7 +142,7 @@ func (d *Daemon) build() {
 		SetHosts: d.helper.SetHosts,
 	})
 	d.projects = projects.New(projects.Options{
-		Dirs: cfg.Dirs, Lodge: cfg.Lodge, Version: cfg.Version, Log: cfg.Log, Output: cfg.Output,
+		Dirs: cfg.Dirs, Keeper: cfg.Keeper, Version: cfg.Version, Log: cfg.Log, Output: cfg.Output,
 		Store: d.store, Engines: d.engines, Events: d.events, Names: d.names, Changed: d.activity.touch,
 	})
 	d.serving = serving.New(serving.Options{

@@ -93,8 +93,8 @@ func newRig(t *testing.T) *rig {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	r := &rig{t: t, dir: dir, ctx: ctx, cfg: Config{
-		Dirs:  localapi.Dirs{Runtime: filepath.Join(dir, "run"), State: filepath.Join(dir, "state")},
-		Lodge: exe, Helper: helper, Version: "test", Log: slog.New(slog.NewTextHandler(logfile, nil)), Output: logfile,
+		Dirs:   localapi.Dirs{Runtime: filepath.Join(dir, "run"), State: filepath.Join(dir, "state")},
+		Keeper: exe, Helper: helper, Version: "test", Log: slog.New(slog.NewTextHandler(logfile, nil)), Output: logfile,
 	}}
 	r.api = localapi.New(r.cfg.Dirs.Socket())
 	t.Cleanup(func() {
@@ -545,7 +545,7 @@ func TestAKeeperThatIsStoppedDoesNotHoldUpTheList(t *testing.T) {
 
 func TestAKeeperThatCannotStart(t *testing.T) {
 	r := newRig(t)
-	r.cfg.Lodge = "/nowhere/lodge"
+	r.cfg.Keeper = "/nowhere/lodge"
 	r.start()
 	_, err := r.api.Open(r.ctx, localapi.OpenRequest{Path: r.dir, Name: "shop", Engine: loopback.None})
 	if err == nil || !strings.Contains(err.Error(), "start keeper: ") || strings.Contains(err.Error(), "\n") {
@@ -562,7 +562,7 @@ func TestAKeeperThatCannotStart(t *testing.T) {
 		if err := r.stop(); err != nil {
 			t.Fatal(err)
 		}
-		r.cfg.Lodge = c.exe
+		r.cfg.Keeper = c.exe
 		r.start()
 		if _, err := r.api.Open(r.ctx, localapi.OpenRequest{Path: r.dir, Name: "shop", Engine: loopback.None}); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("got %v, want %q", err, c.want)

@@ -118,7 +118,7 @@ func testDeb(t *testing.T, file string) {
 
 func testRPM(t *testing.T, file string) {
 	list := strings.Fields(run(t, nil, "", "rpm", "-qlp", file))
-	for _, want := range []string{"/usr/bin/lodge", "/usr/bin/lodged", "/usr/bin/lodge-helper", "/usr/share/man/man1/lodge-up.1.gz", "/usr/share/zsh/site-functions/_lodge", "/usr/share/doc/lodge/copyright"} {
+	for _, want := range []string{"/usr/bin/lodge", "/usr/bin/lodged", "/usr/bin/lodge-keeper", "/usr/bin/lodge-helper", "/usr/share/man/man1/lodge-up.1.gz", "/usr/share/zsh/site-functions/_lodge", "/usr/share/doc/lodge/copyright"} {
 		if !slices.Contains(list, want) {
 			t.Errorf("no %s in %q", want, list)
 		}

@@ -35,11 +35,11 @@ func InstallPeers(ctx context.Context, dir string) error {
 	return nil
 }
 
-// AddLodge adds lodge's three programs to a list for Build: lodge at the path,
+// AddLodge adds lodge's programs to a list for Build: lodge at the path,
 // the others beside it.
 func AddLodge(programs map[string]string, path string) {
 	programs[path] = "lodge/cmd/lodge"
-	for _, name := range []string{"lodged", "lodge-helper"} {
+	for _, name := range []string{"lodged", "lodge-keeper", "lodge-helper"} {
 		programs[filepath.Join(filepath.Dir(path), name)] = "lodge/cmd/" + name
 	}
 }

@@ -7,7 +7,6 @@ import (
 
 	"lodge/internal/cli/kit"
 	"lodge/internal/cli/session"
-	"lodge/internal/keeper"
 	"lodge/internal/localapi"
 )
 
@@ -54,19 +53,4 @@ func Daemon(k *kit.Kit) *cobra.Command {
 		return c.Parent().UsageFunc()(c)
 	})
 	return c
-}
-
-// Keeper returns the hidden command lodge keeper, which the daemon starts for each
-// project.
-func Keeper(k *kit.Kit) *cobra.Command {
-	return &cobra.Command{
-		Use:    "keeper [ID]",
-		Hidden: true,
-		Args:   kit.Args(cobra.MaximumNArgs(1)),
-		RunE: func(c *cobra.Command, _ []string) error {
-			ctx, stop := k.Serving(c.Context())
-			defer stop()
-			return keeper.Run(ctx)
-		},
-	}
 }

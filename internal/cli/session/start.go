@@ -79,7 +79,7 @@ func startDaemon(ctx context.Context, k *kit.Kit, d localapi.Dirs) error {
 func Missing(program string, err error) error {
 	err = fmt.Errorf("start %s: %w", program, err)
 	if errors.Is(err, os.ErrNotExist) {
-		return &kit.Hinted{Err: err, Hint: "lodge, lodged and lodge-helper belong into one directory: go build -o " + filepath.Dir(program) + " ./cmd/..."}
+		return &kit.Hinted{Err: err, Hint: "lodge, lodged, lodge-keeper and lodge-helper belong into one directory: go build -o " + filepath.Dir(program) + " ./cmd/..."}
 	}
 	return err
 }

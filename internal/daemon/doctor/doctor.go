@@ -24,8 +24,8 @@ type Options struct {
 	Version string
 	// StateDir is the daemon's state directory, from which homes follow.
 	StateDir string
-	// Lodge is the path of the program that keepers run.
-	Lodge string
+	// Keeper is the path of the program that keepers run.
+	Keeper string
 	// HostsFile is the hosts file that a helper of root's daemon keeps, or "".
 	HostsFile string
 	Helper    *helperconn.Conn

@@ -58,7 +58,7 @@ func (o *Options) execCapability() localapi.Capability {
 		c.Reason = "in the machine's hosts file"
 		return c
 	}
-	if err := hostsview.Probe(o.Lodge); err != nil {
+	if err := hostsview.Probe(o.Keeper); err != nil {
 		c.Status, c.Reason = "no", err.Error()
 		c.Hint = "user namespaces may be forbidden here: sysctl kernel.unprivileged_userns_clone kernel.apparmor_restrict_unprivileged_userns"
 	}

@@ -46,7 +46,7 @@ func (o *Options) spawn(ctx context.Context, cfg keeperapi.Config, files []*os.F
 		return fail(err)
 	}
 	defer readyR.Close()
-	cmd := exec.Command(o.Lodge, "keeper", cfg.ID) // its name is for people, who see it in ps
+	cmd := exec.Command(o.Keeper, "keeper", cfg.ID) // its name is for people, who see it in ps
 	cmd.Dir = "/"
 	cmd.Env = []string{"GOMAXPROCS=2", "GOGC=50", variable} // small: it mostly waits
 	cmd.Stdout, cmd.Stderr = o.Output, o.Output

@@ -21,8 +21,8 @@ import (
 // Options is what projects need.
 type Options struct {
 	Dirs localapi.Dirs
-	// Lodge is the path of the program that keepers run.
-	Lodge   string
+	// Keeper is the path of the program that keepers run.
+	Keeper  string
 	Version string
 	Log     *slog.Logger
 	// Output takes what keepers write to their standard error.

@@ -108,7 +108,7 @@ func (s *starter) configure(r localapi.OpenRequest, taken map[netip.Addr]error) 
 		Socket: s.options.socketPath(p.ID), Record: s.options.recordPath(p.ID), SpareRecord: filepath.Join(s.options.Dirs.Spare(), p.ID+".json"),
 		LogDir: s.options.logDir(p.ID),
 		Home:   home.Spec{ID: p.ID, IP4: p.Home, Isolation: iso, Mark: s.options.mark(p.ID)},
-		Exe:    s.options.Lodge, Version: s.options.Version,
+		Exe:    s.options.Keeper, Version: s.options.Version,
 	}
 	if fi, err := os.Stat(r.Path); err == nil {
 		cfg.DirID = keeperapi.DirID(fi)

@@ -55,6 +55,8 @@ func ownRole(args []string) string {
 		return "shim"
 	case "lodge-helper":
 		return "helper"
+	case "lodge-keeper":
+		return "keeper"
 	case "lodged":
 		return "daemon"
 	}
