@@ -16,6 +16,7 @@ import (
 // allowed says which of lodge's own packages each may import, as
 // docs/design/architecture.md draws it: imports point one way.
 var allowed = map[string][]string{
+	"unixhttp":                   {},
 	"selection":                  {"keeperapi", "localapi", "service"},
 	"service/supervisor":         {"drain", "event", "home", "limits", "logs", "loopback", "procfs", "refs", "service", "service/backoff", "service/launch", "service/lease", "service/portholder", "service/reaper", "service/settle", "watch"},
 	"service/backoff":            {},
@@ -70,7 +71,7 @@ var allowed = map[string][]string{
 	"service":                    {"loopback"},
 	"keeperapi":                  {"event", "fdpass", "home", "logs", "loopback", "pidfd", "procfs", "rawjson", "service", "stall", "statefile", "unixsock"},
 	"keeper":                     {"drain", "event", "home", "home/ebpfhome", "home/hostsview", "home/nonehome", "home/seccomphome", "keeperapi", "logs", "loopback", "mark", "procfs", "rawjson", "service", "service/reaper", "service/supervisor", "statefile", "unixsock"},
-	"localapi":                   {"event", "keeperapi", "logs", "loopback", "mark", "owners", "procfs", "rawjson", "service", "sockets/holders", "stall", "statefile", "unixsock"},
+	"localapi":                   {"event", "keeperapi", "logs", "loopback", "mark", "owners", "procfs", "rawjson", "service", "sockets/holders", "stall", "statefile", "unixhttp", "unixsock"},
 	"trust":                      {},
 	"trust/stores":               {"trust"},
 	"trust/proof":                {"trust"},
@@ -80,7 +81,7 @@ var allowed = map[string][]string{
 	"explain/message":            {"loopback", "model", "target"},
 	"explain/firewall":           {},
 	"tui":                        {"localapi", "logs", "show", "show/table", "sockets", "sockets/track", "tui/screen", "tui/view"},
-	"daemon":                     {"daemon/api", "daemon/doctor", "daemon/engines", "daemon/events", "daemon/helperconn", "daemon/live", "daemon/naming", "daemon/projects", "daemon/serving", "daemon/store", "daemon/strays", "keeperapi", "localapi", "mark", "pace", "procfs", "service", "socketevents", "sockets/holders", "statefile", "unixsock"},
+	"daemon":                     {"daemon/api", "daemon/doctor", "daemon/engines", "daemon/events", "daemon/helperconn", "daemon/live", "daemon/naming", "daemon/projects", "daemon/serving", "daemon/store", "daemon/strays", "keeperapi", "localapi", "mark", "pace", "procfs", "service", "socketevents", "sockets/holders", "statefile", "trust", "unixsock"},
 	"cli":                        {"cli/kit", "cli/look", "cli/look/events", "cli/look/explain", "cli/look/ports", "cli/look/probe", "cli/look/top", "cli/machine", "cli/run", "project"},
 	"query":                      {},
 	"query/eventquery":           {"query"},
@@ -121,7 +122,7 @@ var allowed = map[string][]string{
 	"proxy/upstream":             {"proxy/buffers", "proxy/http1", "proxy/policy", "proxy/socket", "proxy/tunnel"},
 	"show":                       {},
 	"show/table":                 {"show"},
-	"operation":                  {"keeperapi", "localapi", "loopback", "pidfd", "procfs", "project", "refs", "selection", "service", "stall", "trust"},
+	"operation":                  {"keeperapi", "localapi", "loopback", "pidfd", "procfs", "project", "refs", "selection", "service", "stall"},
 	"daemon/api":                 {"keeperapi", "localapi", "operation", "rawjson"},
 	"project/dotenv":             {"project/syntax", "refs"},
 	"project/syntax":             {},
@@ -150,8 +151,8 @@ var allowed = map[string][]string{
 	"cli/look/ports":             {"cli/daemonview", "cli/filter", "cli/kit", "localapi", "loopback", "query", "query/socketquery", "service", "show", "show/table", "sockets", "sockets/track"},
 	"cli/look/probe":             {"cli/daemonview", "cli/kit", "explain/words", "loopback", "names", "probe", "probe/answer", "procfs", "selection", "service", "show", "show/table", "sockets"},
 	"cli/look/top":               {"cli/daemonview", "cli/filter", "cli/kit", "cli/look/explain", "explain/gather", "keeperapi", "localapi", "logs", "pidfd", "procfs", "query", "query/socketquery", "sockets", "sockets/track", "tui"},
-	"cli/machine":                {"cli/kit", "cli/session", "helperapi", "hosts", "keeper", "localapi", "rootowned", "show", "show/table", "trust", "trust/proof", "trust/stores"},
-	"cli/run":                    {"cli/kit", "cli/projecttable", "cli/logline", "cli/session", "drain", "keeperapi", "localapi", "loopback", "operation", "service", "statefile", "trust"},
+	"cli/machine":                {"cli/kit", "cli/session", "helperapi", "hosts", "localapi", "rootowned", "show", "show/table", "trust", "trust/proof", "trust/stores"},
+	"cli/run":                    {"cli/kit", "cli/logline", "cli/projecttable", "cli/session", "drain", "keeperapi", "localapi", "loopback", "operation", "service", "statefile"},
 	"cli/session":                {"cli/daemonview", "cli/kit", "event", "keeperapi", "localapi", "operation", "pidfd", "project", "selection", "service", "stall", "statefile"},
 }
 

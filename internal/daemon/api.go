@@ -36,6 +36,7 @@ func (d *Daemon) handler(ctx context.Context) http.Handler {
 		api.Answer(w, l, err)
 	})
 	mux.Handle("POST /v1/projects/{id}/services/{service}/share", d.serving.Shares())
+	mux.HandleFunc("POST /v1/trust/environ", d.trustEnviron)
 	d.operations(ctx).Register(mux)
 	mux.Handle("GET /v1/owners", d.live)
 	mux.Handle("GET /v1/events", d.events)
@@ -103,7 +104,7 @@ func (d *Daemon) list(ctx context.Context, all bool) localapi.Projects {
 // command would, and run until ctx ends.
 func (d *Daemon) operations(ctx context.Context) *api.Operations {
 	return &api.Operations{
-		Daemon: self{d}, Account: accountEnviron(d.cfg.Path), TrustDir: d.cfg.Dirs.Trust(), Version: d.cfg.Version, Context: ctx,
+		Daemon: self{d}, Account: accountEnviron(d.cfg.Path), Version: d.cfg.Version, Context: ctx,
 	}
 }
 

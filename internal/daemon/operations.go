@@ -24,7 +24,10 @@ func (s self) HostNames(ctx context.Context) (localapi.HostNames, error) {
 
 func (s self) Down(ctx context.Context, id string) error { return s.d.projects.Down(ctx, id, false) }
 func (s self) Kill(ctx context.Context, id string) error { return s.d.projects.Down(ctx, id, true) }
-func (self) Close()                                      {}
+func (s self) TrustEnviron(_ context.Context, set []string) (localapi.TrustEnviron, error) {
+	return s.d.trusted(set), nil
+}
+func (self) Close() {}
 
 // accountEnviron is the environment of a fresh login of the daemon's user, with
 // this PATH.

@@ -1,14 +1,11 @@
 package localapi
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net"
-	"net/http"
 	"net/url"
 	"os"
 	"strconv"
@@ -25,6 +22,7 @@ import (
 	"lodge/internal/service"
 	"lodge/internal/sockets/holders"
 	"lodge/internal/stall"
+	"lodge/internal/unixhttp"
 	"lodge/internal/unixsock"
 )
 
@@ -32,7 +30,7 @@ import (
 // not run, such as one that is stopped, ends with a *stall.Error; one that is
 // only slow is waited for.
 type Client struct {
-	http *http.Client
+	http unixhttp.Client
 	pid  atomic.Int64 // the daemon's process, 0 before it was reached
 }
 
@@ -44,18 +42,16 @@ func New(socket string) *Client { return NewUser(socket, os.Geteuid()) }
 // that user's word.
 func NewUser(socket string, uid int) *Client {
 	c := &Client{}
-	c.http = &http.Client{Transport: &http.Transport{
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			conn, err := unixsock.DialUser(ctx, socket, uid)
-			if err != nil {
-				return nil, err
-			}
-			if cred, err := unixsock.Peer(conn); err == nil {
-				c.pid.Store(int64(cred.Pid))
-			}
-			return conn, nil
-		},
-	}}
+	c.http.Dial = func(ctx context.Context) (net.Conn, error) {
+		conn, err := unixsock.DialUser(ctx, socket, uid)
+		if err != nil {
+			return nil, err
+		}
+		if cred, err := unixsock.Peer(conn); err == nil {
+			c.pid.Store(int64(cred.Pid))
+		}
+		return conn, nil
+	}
 	return c
 }
 
@@ -64,33 +60,35 @@ func (c *Client) guard(ctx context.Context) (guarded context.Context, done func(
 	return stall.Guard(ctx, daemonPeer(func() int { return int(c.pid.Load()) }))
 }
 
-// Close drops idle connections.
-func (c *Client) Close() { c.http.CloseIdleConnections() }
+// Close drops the connection that is idle.
+func (c *Client) Close() { c.http.Close() }
 
 // NotRunning reports whether the error means that no daemon listens.
 func NotRunning(err error) bool {
 	return unixsock.Nobody(err)
 }
 
+// writtenKey is the key of NotifyWritten's function in a context.
+type writtenKey struct{}
+
+// NotifyWritten returns a context whose requests call f when they have been written: the
+// daemon carries them out from then on, also where nobody waits for the answer.
+func NotifyWritten(ctx context.Context, f func()) context.Context {
+	return context.WithValue(ctx, writtenKey{}, f)
+}
+
 // do sends a request. The caller closes the body.
-func (c *Client) do(ctx context.Context, method, path string, body io.Reader) (*http.Response, error) {
-	req, err := http.NewRequestWithContext(ctx, method, "http://lodge"+path, body)
+func (c *Client) do(ctx context.Context, method, target string, body []byte) (*unixhttp.Response, error) {
+	wrote, _ := ctx.Value(writtenKey{}).(func())
+	resp, err := c.http.Do(ctx, unixhttp.Request{Method: method, Target: target, Body: body, Wrote: wrote})
 	if err != nil {
-		return nil, err
-	}
-	resp, err := c.http.Do(req)
-	if err != nil {
-		var ue *url.Error
-		if errors.As(err, &ue) {
-			err = ue.Err
-		}
 		return nil, stall.Cause(ctx, fmt.Errorf("ask daemon: %w", err))
 	}
 	return resp, nil
 }
 
 // refusal returns the error that an answer is.
-func refusal(resp *http.Response) error {
+func refusal(resp *unixhttp.Response) error {
 	var e Error
 	if err := json.NewDecoder(io.LimitReader(resp.Body, 1<<20)).Decode(&e); err != nil || e.Message == "" {
 		return fmt.Errorf("ask daemon: %s", resp.Status)
@@ -99,13 +97,12 @@ func refusal(resp *http.Response) error {
 }
 
 func (c *Client) call(ctx context.Context, method, path string, in, out any) error {
-	var body io.Reader
+	var body []byte
 	if in != nil {
-		b, err := rawjson.Marshal(in)
-		if err != nil {
+		var err error
+		if body, err = rawjson.Marshal(in); err != nil {
 			return err
 		}
-		body = bytes.NewReader(b)
 	}
 	ctx, done := c.guard(ctx)
 	defer done()
@@ -124,42 +121,44 @@ func (c *Client) call(ctx context.Context, method, path string, in, out any) err
 		return stall.Cause(ctx, fmt.Errorf("read the daemon's answer: %w", err))
 	}
 	rawjson.Restore(out)
+	// The end of the body follows: the connection can be used again after it.
+	_, _ = io.CopyN(io.Discard, resp.Body, 4<<10)
 	return nil
 }
 
 // Info asks who the daemon is.
 func (c *Client) Info(ctx context.Context) (Info, error) {
 	var i Info
-	return i, c.call(ctx, http.MethodGet, "/v1/info", nil, &i)
+	return i, c.call(ctx, unixhttp.Get, "/v1/info", nil, &i)
 }
 
 // Projects lists the projects that have a home now; with all, also those that
 // are only remembered.
 func (c *Client) Projects(ctx context.Context, all bool) (Projects, error) {
 	var p Projects
-	return p, c.call(ctx, http.MethodGet, "/v1/projects?all="+strconv.FormatBool(all), nil, &p)
+	return p, c.call(ctx, unixhttp.Get, "/v1/projects?all="+strconv.FormatBool(all), nil, &p)
 }
 
 // HostNames asks for the names below .test.
 func (c *Client) HostNames(ctx context.Context) (HostNames, error) {
 	var h HostNames
-	return h, c.call(ctx, http.MethodGet, "/v1/hosts", nil, &h)
+	return h, c.call(ctx, unixhttp.Get, "/v1/hosts", nil, &h)
 }
 
 // Open returns the project's home and keeper, made now if need be.
 func (c *Client) Open(ctx context.Context, r OpenRequest) (Project, error) {
 	var p Project
-	return p, c.call(ctx, http.MethodPost, "/v1/projects", r, &p)
+	return p, c.call(ctx, unixhttp.Post, "/v1/projects", r, &p)
 }
 
 // Down ends a project: every process inside, its home and its keeper.
 func (c *Client) Down(ctx context.Context, id string) error {
-	return c.call(ctx, http.MethodPost, "/v1/projects/"+url.PathEscape(id)+"/down", struct{}{}, nil)
+	return c.call(ctx, unixhttp.Post, "/v1/projects/"+url.PathEscape(id)+"/down", struct{}{}, nil)
 }
 
 // Kill is Down without time for anything to end by itself.
 func (c *Client) Kill(ctx context.Context, id string) error {
-	return c.call(ctx, http.MethodPost, "/v1/projects/"+url.PathEscape(id)+"/down?kill=true", struct{}{}, nil)
+	return c.call(ctx, unixhttp.Post, "/v1/projects/"+url.PathEscape(id)+"/down?kill=true", struct{}{}, nil)
 }
 
 // Lead asks where a name of a project leads: its own, "", or one that stands in
@@ -167,7 +166,7 @@ func (c *Client) Kill(ctx context.Context, id string) error {
 // what they speak.
 func (c *Client) Lead(ctx context.Context, id, name string) (Lead, error) {
 	var l Lead
-	return l, c.call(ctx, http.MethodPost, "/v1/projects/"+url.PathEscape(id)+"/lead?name="+url.QueryEscape(name), struct{}{}, &l)
+	return l, c.call(ctx, unixhttp.Post, "/v1/projects/"+url.PathEscape(id)+"/lead?name="+url.QueryEscape(name), struct{}{}, &l)
 }
 
 // Share lets the network reach a service, or with "" the project's default
@@ -181,7 +180,7 @@ func (c *Client) Share(ctx context.Context, id, service, ip string, started func
 	asked := ctx
 	ctx, done := c.guard(ctx)
 	defer done()
-	resp, err := c.do(ctx, http.MethodPost, path+"?ip="+url.QueryEscape(ip), nil)
+	resp, err := c.do(ctx, unixhttp.Post, path+"?ip="+url.QueryEscape(ip), nil)
 	if err != nil {
 		return err
 	}
@@ -201,10 +200,18 @@ func (c *Client) Share(ctx context.Context, id, service, ip string, started func
 	return stall.Cause(ctx, err)
 }
 
+// TrustEnviron asks for the variables that make a program trust the HTTPS names of the
+// user's services. set are the names of those that the program has: what is set is
+// never set again.
+func (c *Client) TrustEnviron(ctx context.Context, set []string) (TrustEnviron, error) {
+	var t TrustEnviron
+	return t, c.call(ctx, unixhttp.Post, "/v1/trust/environ", TrustRequest{Set: set}, &t)
+}
+
 // Doctor asks what works here.
 func (c *Client) Doctor(ctx context.Context) (Doctor, error) {
 	var d Doctor
-	return d, c.call(ctx, http.MethodGet, "/v1/doctor", nil, &d)
+	return d, c.call(ctx, unixhttp.Get, "/v1/doctor", nil, &d)
 }
 
 // Session is a project that is open: its services and commands. It talks to
@@ -257,7 +264,7 @@ func NotUTF8(path string) []byte {
 func (c *Client) Owners(ctx context.Context) (*holders.Owners, error) {
 	ctx, done := c.guard(ctx)
 	defer done()
-	resp, err := c.do(ctx, http.MethodGet, "/v1/owners", nil)
+	resp, err := c.do(ctx, unixhttp.Get, "/v1/owners", nil)
 	if NotRunning(err) {
 		return nil, fmt.Errorf("%w: %w", holders.ErrNoLive, err)
 	}
@@ -265,10 +272,10 @@ func (c *Client) Owners(ctx context.Context) (*holders.Owners, error) {
 		return nil, err
 	}
 	defer resp.Body.Close()
-	if resp.StatusCode == http.StatusNotImplemented {
+	if resp.StatusCode == unixhttp.StatusNotImplemented {
 		return nil, fmt.Errorf("%w: %w", holders.ErrNoLive, refusal(resp))
 	}
-	if resp.StatusCode != http.StatusOK {
+	if resp.StatusCode != unixhttp.StatusOK {
 		return nil, refusal(resp)
 	}
 	b, err := readAll(resp)

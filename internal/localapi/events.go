@@ -7,13 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"net/url"
 	"strconv"
 	"time"
 
 	"lodge/internal/event"
 	"lodge/internal/stall"
+	"lodge/internal/unixhttp"
 )
 
 // EventsQuery says which events are wanted. The zero value: those that happen from
@@ -80,7 +80,7 @@ func (c *Client) Events(ctx context.Context, q EventsQuery, begun func(event.Pos
 	ask, cancel := context.WithCancel(ctx)
 	defer cancel()
 	stop := context.AfterFunc(first, cancel)
-	resp, err := c.do(ask, http.MethodGet, "/v1/events?"+q.encode(), nil)
+	resp, err := c.do(ask, unixhttp.Get, "/v1/events?"+q.encode(), nil)
 	stop()
 	err = stall.Cause(first, err)
 	done()

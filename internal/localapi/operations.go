@@ -1,19 +1,18 @@
 package localapi
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 
 	"lodge/internal/keeperapi"
 	"lodge/internal/loopback"
 	"lodge/internal/rawjson"
 	"lodge/internal/service"
 	"lodge/internal/stall"
+	"lodge/internal/unixhttp"
 )
 
 // Caller says for whom an operation is done: its project is found, and its file
@@ -157,7 +156,7 @@ func (c *Client) operate(ctx context.Context, path string, in any, each func(Pro
 	}
 	ctx, done := c.guard(ctx)
 	defer done()
-	resp, err := c.do(ctx, http.MethodPost, path, bytes.NewReader(b))
+	resp, err := c.do(ctx, unixhttp.Post, path, b)
 	if err != nil {
 		return err
 	}

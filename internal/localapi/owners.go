@@ -4,13 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"time"
 
 	"lodge/internal/loopback"
 	"lodge/internal/owners"
 	"lodge/internal/procfs"
 	"lodge/internal/sockets/holders"
+	"lodge/internal/unixhttp"
 )
 
 // maxOwners bounds the table of owners, in bytes: ten million sockets fill a
@@ -20,7 +20,7 @@ const maxOwners = 512 << 20
 // ticks is USER_HZ, the clock ticks of /proc a second.
 const ticks = 100
 
-func readAll(resp *http.Response) ([]byte, error) {
+func readAll(resp *unixhttp.Response) ([]byte, error) {
 	if resp.ContentLength > maxOwners {
 		return nil, fmt.Errorf("%d bytes are too many", resp.ContentLength)
 	}

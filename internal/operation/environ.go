@@ -2,11 +2,13 @@ package operation
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"slices"
+	"strings"
 
 	"lodge/internal/localapi"
 	"lodge/internal/selection"
-	"lodge/internal/trust"
 )
 
 // environOf returns the environment with which the operation's project is read and
@@ -36,15 +38,28 @@ func environOf(ctx context.Context, r *Runner, dir string) ([]string, error) {
 // trusting returns an environment with what makes programs trust the HTTPS names
 // of services. Where there can be no authority, programs do without, and a notice
 // says why.
-func trusting(r *Runner, environ []string) []string {
-	authority, err := trust.Open(trust.Options{Dir: r.TrustDir})
+func trusting(ctx context.Context, r *Runner, d Daemon, environ []string) []string {
+	out, err := Trusting(ctx, d, environ)
 	if err != nil {
-		note(r, NoticeTrust, "services do not trust HTTPS names: "+err.Error())
-		return environ
+		note(r, NoticeTrust, err.Error())
 	}
-	more, err := authority.Env(environ)
+	return out
+}
+
+// Trusting returns an environment with what makes programs trust the HTTPS names of
+// services. The environment is valid also with an error, which says that programs do
+// not trust them, or not all programs, and why.
+func Trusting(ctx context.Context, d Daemon, environ []string) ([]string, error) {
+	set := make([]string, len(environ))
+	for i, kv := range environ {
+		set[i], _, _ = strings.Cut(kv, "=") // the daemon needs no values
+	}
+	t, err := d.TrustEnviron(ctx, set)
+	if err == nil && t.Problem != "" {
+		err = errors.New(t.Problem)
+	}
 	if err != nil {
-		note(r, NoticeTrust, "services do not trust HTTPS names: "+err.Error())
+		err = fmt.Errorf("services do not trust HTTPS names: %w", err)
 	}
-	return append(slices.Clone(environ), more...)
+	return append(slices.Clone(environ), t.Environ...), err
 }

@@ -27,6 +27,7 @@ type Daemon interface {
 	HostNames(ctx context.Context) (localapi.HostNames, error)
 	Down(ctx context.Context, id string) error
 	Kill(ctx context.Context, id string) error
+	TrustEnviron(ctx context.Context, set []string) (localapi.TrustEnviron, error)
 	Close()
 }
 
@@ -38,8 +39,6 @@ type Runner struct {
 	Environ []string
 	// Account is the environment of a fresh login of the user.
 	Account []string
-	// TrustDir is the directory of the user's certificate authority.
-	TrustDir string
 	// Version is compared with those of keepers.
 	Version string
 	// Connect returns the daemon, started if need be. The caller closes it.

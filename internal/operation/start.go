@@ -97,7 +97,7 @@ func (r *Runner) Define(ctx context.Context, u Ups, do func(Defined) error) erro
 		}
 	}
 	return withSession(ctx, r, p, u.Choice, func(d Daemon, s *localapi.Session) error {
-		running, err := defineServices(ctx, r, p, s, u, environ)
+		running, err := defineServices(ctx, r, d, p, s, u, environ)
 		if err != nil {
 			return err
 		}
@@ -107,7 +107,7 @@ func (r *Runner) Define(ctx context.Context, u Ups, do func(Defined) error) erro
 
 // defineServices gives the keeper the services of the project's file, and reports whether
 // those that are asked for run already.
-func defineServices(ctx context.Context, r *Runner, p *project.Project, s *localapi.Session, u Ups, environ []string) (running bool, err error) {
+func defineServices(ctx context.Context, r *Runner, d Daemon, p *project.Project, s *localapi.Session, u Ups, environ []string) (running bool, err error) {
 	if u.Choice.Engine == "" && s.Project.Engine == "none" {
 		note(r, NoticeNoEngine, fmt.Sprintf("no engine works here (%s): services get the address %s in LODGE_HOME, and no localhost of their own", s.Project.EngineReason, s.Project.Home))
 	}
@@ -122,7 +122,7 @@ func defineServices(ctx context.Context, r *Runner, p *project.Project, s *local
 	if err := keepElsewhere(s.Project, before, defined, p.Dir); err != nil {
 		return false, err
 	}
-	return runs(before, u.Services), s.DefineFrom(ctx, p.Dir, defined, trusting(r, environ))
+	return runs(before, u.Services), s.DefineFrom(ctx, p.Dir, defined, trusting(ctx, r, d, environ))
 }
 
 // runs reports whether all of the services run.
@@ -191,7 +191,7 @@ func (r *Runner) Restart(ctx context.Context, x Restarts) (Result, error) {
 	}
 	noteSettings(r, p, st)
 	s := localapi.NewSession(st)
-	if err := s.DefineFrom(ctx, p.Dir, specs(p, st), trusting(r, environ)); err != nil {
+	if err := s.DefineFrom(ctx, p.Dir, specs(p, st), trusting(ctx, r, d, environ)); err != nil {
 		return out, err
 	}
 	told := func(err error) error { return err }

@@ -24,8 +24,9 @@ func systemBundles() []string {
 }
 
 // Env returns the variables, as KEY=value, that make a child process trust the
-// authority; have is the environment that the child has otherwise, and what is
-// set there, if only to nothing, is never set again. docs/design/trust.md says why these and no others.
+// authority; have is the environment that the child has otherwise, or only the names in
+// it, and what is set there, if only to nothing, is never set again.
+// docs/design/trust.md says why these and no others.
 //
 // Variables that add to what a program trusts are always given. Those that
 // replace it get a file with the system's certificates and the root: it is

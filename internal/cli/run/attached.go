@@ -3,7 +3,6 @@ package run
 import (
 	"context"
 	"fmt"
-	"net/http/httptrace"
 	"os"
 	"os/signal"
 	"sync"
@@ -12,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"lodge/internal/cli/kit"
+	"lodge/internal/localapi"
 	"lodge/internal/operation"
 )
 
@@ -45,11 +45,7 @@ func endings(ctx context.Context, k *kit.Kit) (sig <-chan os.Signal, stop func()
 func stopAttached(ctx context.Context, k *kit.Kit, ops *operation.Runner, d operation.Defined, first os.Signal, more <-chan os.Signal) (left bool, err error) {
 	asked := make(chan struct{}) // closed when the daemon has been asked: the rest is its own
 	once := sync.OnceFunc(func() { close(asked) })
-	ctx = httptrace.WithClientTrace(context.WithoutCancel(ctx), &httptrace.ClientTrace{WroteRequest: func(info httptrace.WroteRequestInfo) {
-		if info.Err == nil {
-			once()
-		}
-	}})
+	ctx = localapi.NotifyWritten(context.WithoutCancel(ctx), once)
 	kill := first == unix.SIGQUIT
 	down := make(chan error, 2)
 	end := func(kill bool) { down <- ops.EndSession(ctx, d.Daemon, d.Session, kill) }

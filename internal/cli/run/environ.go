@@ -1,25 +1,22 @@
 package run
 
 import (
-	"fmt"
-	"slices"
+	"context"
 
 	"lodge/internal/cli/kit"
-	"lodge/internal/trust"
+	"lodge/internal/localapi"
+	"lodge/internal/operation"
 )
 
 // childEnviron is the environment of this command line for what runs inside,
 // with what makes it trust the HTTPS names of other services. Where there can
-// be no authority, programs do without, and the person hears why.
-func childEnviron(k *kit.Kit) []string {
-	authority, err := trust.Open(trust.Options{Dir: k.Dirs().Trust()})
+// be no authority, programs do without, and a warning says why.
+func childEnviron(ctx context.Context, k *kit.Kit) []string {
+	d := localapi.New(k.Dirs().Socket())
+	defer d.Close()
+	environ, err := operation.Trusting(ctx, d, k.Env.Environ)
 	if err != nil {
-		fmt.Fprintln(k.Err, "lodge: services do not trust HTTPS names: "+err.Error())
-		return k.Env.Environ
+		k.Warn(err.Error())
 	}
-	more, err := authority.Env(k.Env.Environ)
-	if err != nil {
-		fmt.Fprintln(k.Err, "lodge: services do not trust HTTPS names: "+err.Error())
-	}
-	return append(slices.Clone(k.Env.Environ), more...)
+	return environ
 }

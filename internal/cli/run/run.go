@@ -48,7 +48,7 @@ func attach(ctx context.Context, k *kit.Kit, s *localapi.Session, x keeperapi.Ex
 	if kit.IsTerminal(k.Env.Stdin) && kit.IsTerminal(k.Env.Stdout) {
 		return attachTerminal(ctx, k, s, x)
 	}
-	env := childEnviron(k)
+	env := childEnviron(ctx, k)
 	if x.Listed {
 		// Its output goes through a pipe, where Python keeps it back.
 		env = service.MergeEnv([]string{"PYTHONUNBUFFERED=1"}, env...)

@@ -70,7 +70,7 @@ func attachTerminal(ctx context.Context, k *kit.Kit, s *localapi.Session, x keep
 	}
 	defer func() { _ = term.Restore(int(in.Fd()), old) }()
 	s.Halted = k.NoteHalted
-	p, err := s.Exec(ctx, x, childEnviron(k), files...)
+	p, err := s.Exec(ctx, x, childEnviron(ctx, k), files...)
 	if err != nil {
 		return 0, endedBefore(sig, x, err)
 	}

@@ -40,7 +40,7 @@ func (sel *Selection) Operations() *operation.Runner {
 		environ = []string{}
 	}
 	return &operation.Runner{
-		Place: sel.Place(), Environ: environ, TrustDir: sel.Dirs().Trust(), Version: sel.Env.Version,
+		Place: sel.Place(), Environ: environ, Version: sel.Env.Version,
 		Connect: func(ctx context.Context) (operation.Daemon, error) {
 			c, err := Connect(ctx, sel.Kit)
 			if err != nil {

@@ -20,9 +20,8 @@ type Operations struct {
 	// Daemon is what they ask. Its Close does nothing: each operation calls it.
 	Daemon operation.Daemon
 	// Account is the environment of a fresh login of the daemon's user.
-	Account  []string
-	TrustDir string
-	Version  string
+	Account []string
+	Version string
 	// Context ends operations when the daemon ends.
 	Context context.Context
 }
@@ -130,7 +129,7 @@ func (o *Operations) serve(w http.ResponseWriter, r *http.Request, c localapi.Ca
 	w.Header().Set("Content-Type", "application/x-ndjson")
 	last, err := do(ctx, &operation.Runner{
 		Place:   operation.Place{Dir: filepath.Clean(c.Path), Home: home, Project: c.Project},
-		Environ: c.Environ, Account: o.Account, TrustDir: o.TrustDir, Version: o.Version,
+		Environ: c.Environ, Account: o.Account, Version: o.Version,
 		Connect: func(context.Context) (operation.Daemon, error) { return o.Daemon, nil },
 		Tell:    out.tell,
 	})
