@@ -18,6 +18,7 @@ import (
 	"lodge/internal/helperapi"
 	"lodge/internal/home/hostsview"
 	"lodge/internal/home/seccomphome"
+	"lodge/internal/keeper"
 	"lodge/internal/procfs"
 )
 
@@ -42,7 +43,6 @@ func TestMain(m *testing.M) {
 
 // runRole is the part of the program that another one was started for, or the tests.
 func runRole(m *testing.M) int {
-	ctx, stop := context.Background(), func() {}
 	role := ""
 	switch {
 	case filepath.Base(os.Args[0]) == helperapi.ProgramName:
@@ -56,9 +56,7 @@ func runRole(m *testing.M) int {
 	if err != nil {
 		panic(err)
 	}
-	if role != "keeper" {
-		ctx, stop = ending.Context(ctx)
-	}
+	ctx, stop := ending.Context(context.Background())
 	defer stop()
 	switch role {
 	case "helper":
@@ -66,9 +64,7 @@ func runRole(m *testing.M) int {
 	case "daemon":
 		err = daemon.Main(ctx, daemon.Program{Args: os.Args[1:], Version: testVersion, Keeper: exe, Helper: filepath.Join(filepath.Dir(os.Args[0]), helperapi.ProgramName), Stderr: os.Stderr})
 	default:
-		return Run(ctx, Env{
-			Args: os.Args[1:], Environ: os.Environ(), Dir: "/", Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Lodged: exe, Helper: exe, Version: testVersion,
-		})
+		err = keeper.Run(ctx)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "lodge:", err)
