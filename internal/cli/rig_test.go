@@ -12,12 +12,16 @@ import (
 	"testing"
 	"time"
 
+	"lodge/internal/cli/kit"
+	"lodge/internal/cli/offload"
+	"lodge/internal/cli/session"
 	"lodge/internal/daemon"
 	"lodge/internal/ending"
 	"lodge/internal/helper"
 	"lodge/internal/helperapi"
 	"lodge/internal/home/hostsview"
 	"lodge/internal/home/seccomphome"
+	"lodge/internal/keeper"
 	"lodge/internal/procfs"
 )
 
@@ -26,8 +30,7 @@ const patience = 60 * time.Second
 // testVersion is that of the commands, and of the daemon that they start.
 const testVersion = "v1.2.3"
 
-// TestMain also is lodge, for the daemon, the keepers and the helper that the
-// command lines under test start.
+// TestMain also is lodged, lodge-keeper and lodge-helper, for the command lines under test.
 func TestMain(m *testing.M) {
 	if os.Args[0] == hostsview.ShimName {
 		fmt.Fprintln(os.Stderr, "lodge:", hostsview.ShimMain(os.Args, os.Environ()))
@@ -42,7 +45,6 @@ func TestMain(m *testing.M) {
 
 // runRole is the part of the program that another one was started for, or the tests.
 func runRole(m *testing.M) int {
-	ctx, stop := context.Background(), func() {}
 	role := ""
 	switch {
 	case filepath.Base(os.Args[0]) == helperapi.ProgramName:
@@ -56,19 +58,15 @@ func runRole(m *testing.M) int {
 	if err != nil {
 		panic(err)
 	}
-	if role != "keeper" {
-		ctx, stop = ending.Context(ctx)
-	}
+	ctx, stop := ending.Context(context.Background())
 	defer stop()
 	switch role {
 	case "helper":
 		err = helper.Main(ctx, os.Args[1:], os.Stderr)
 	case "daemon":
 		err = daemon.Main(ctx, daemon.Program{Args: os.Args[1:], Version: testVersion, Keeper: exe, Helper: filepath.Join(filepath.Dir(os.Args[0]), helperapi.ProgramName), Stderr: os.Stderr})
-	default:
-		return Run(ctx, Env{
-			Args: os.Args[1:], Environ: os.Environ(), Dir: "/", Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Lodged: exe, Helper: exe, Version: testVersion,
-		})
+	case "keeper":
+		err = keeper.Run(ctx)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "lodge:", err)
@@ -148,7 +146,16 @@ func (sh *shell) environ(stdin, stdout, stderr *os.File, args []string) Env {
 	if sh.version != "" {
 		version = sh.version
 	}
-	return Env{Args: append([]string{}, args...), Environ: sh.env, Dir: sh.dir, Stdin: stdin, Stdout: stdout, Stderr: stderr, Lodged: filepath.Join(sh.base, "lodged"), Helper: filepath.Join(sh.base, helperapi.ProgramName), Version: version}
+	env := Env{Args: append([]string{}, args...), Environ: sh.env, Dir: sh.dir, Stdin: stdin, Stdout: stdout, Stderr: stderr, Lodged: filepath.Join(sh.base, "lodged"), Helper: filepath.Join(sh.base, helperapi.ProgramName), Version: version}
+	env.Exec = func(path string, argv, environ []string) error {
+		if path != env.Lodged || len(argv) < 2 || argv[1] != session.OffloadCommand {
+			return fmt.Errorf("execute %s %q: these tests are lodged for the commands that it carries out", path, argv)
+		}
+		lodged := env
+		lodged.Args, lodged.Environ, lodged.Exec = argv[2:], environ, nil
+		return &kit.ExitError{Code: offload.Run(sh.t.Context(), lodged)}
+	}
+	return env
 }
 
 // run returns the exit status and what was printed.
