@@ -65,7 +65,7 @@ func runRole(m *testing.M) int {
 		err = helper.Main(ctx, os.Args[1:], os.Stderr)
 	case "daemon":
 		err = daemon.Main(ctx, daemon.Program{Args: os.Args[1:], Version: testVersion, Keeper: exe, Helper: filepath.Join(filepath.Dir(os.Args[0]), helperapi.ProgramName), Stderr: os.Stderr})
-	case "keeper":
+	default:
 		err = keeper.Run(ctx)
 	}
 	if err != nil {
