@@ -115,6 +115,8 @@ func roleOf(bin string, p proc) string {
 	dir, program := filepath.Split(strings.TrimSuffix(exe, " (deleted)"))
 	switch {
 	case dir != filepath.Dir(bin)+"/":
+	case program == "lodged" && len(p.cmdline) > 2 && p.cmdline[1] == "command":
+		return p.cmdline[2] // a command of lodge that lodged carries out
 	case program == "lodged":
 		return "daemon"
 	case program == "lodge-helper":

@@ -1,5 +1,6 @@
 // Command lodged is lodge's daemon: it knows a user's projects, starts their
-// keepers, and serves their names. Commands of lodge start it when they need it.
+// keepers, and serves their names. Commands of lodge start it when they need it. It also
+// carries out the commands that need TLS, in the place of lodge, which executes it.
 package main
 
 import (
@@ -9,6 +10,9 @@ import (
 	"os"
 	"path/filepath"
 
+	"lodge/internal/cli/kit"
+	"lodge/internal/cli/offload"
+	"lodge/internal/cli/session"
 	"lodge/internal/daemon"
 	"lodge/internal/ending"
 )
@@ -28,11 +32,23 @@ func run() int {
 		fmt.Fprintln(os.Stderr, "lodged: find own program:", err)
 		return 1
 	}
+	lodged, keeper, helper := filepath.Join(filepath.Dir(exe), "lodged"), filepath.Join(filepath.Dir(exe), "lodge-keeper"), filepath.Join(filepath.Dir(exe), "lodge-helper")
+	if len(os.Args) > 1 && os.Args[1] == session.OffloadCommand {
+		dir, dirErr := os.Getwd()
+		if dirErr != nil {
+			dir = "/" // most commands have no use for it
+		}
+		return offload.Run(context.Background(), kit.Env{
+			Args: os.Args[2:], Environ: os.Environ(), Dir: dir, DirErr: dirErr,
+			Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
+			Lodged: lodged, Helper: helper, Version: version,
+		})
+	}
 	ctx, stop := ending.Context(context.Background())
 	defer stop()
 	err = daemon.Main(ctx, daemon.Program{
 		Args: os.Args[1:], Version: version, Stderr: os.Stderr, Processors: os.Getenv("GOMAXPROCS"), Path: os.Getenv("PATH"),
-		Keeper: filepath.Join(filepath.Dir(exe), "lodge-keeper"), Helper: filepath.Join(filepath.Dir(exe), "lodge-helper"),
+		Keeper: keeper, Helper: helper,
 	})
 	if err == nil {
 		return 0

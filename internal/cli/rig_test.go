@@ -12,6 +12,9 @@ import (
 	"testing"
 	"time"
 
+	"lodge/internal/cli/kit"
+	"lodge/internal/cli/offload"
+	"lodge/internal/cli/session"
 	"lodge/internal/daemon"
 	"lodge/internal/ending"
 	"lodge/internal/helper"
@@ -27,8 +30,7 @@ const patience = 60 * time.Second
 // testVersion is that of the commands, and of the daemon that they start.
 const testVersion = "v1.2.3"
 
-// TestMain also is lodge, for the daemon, the keepers and the helper that the
-// command lines under test start.
+// TestMain also is lodged, lodge-keeper and lodge-helper, for the command lines under test.
 func TestMain(m *testing.M) {
 	if os.Args[0] == hostsview.ShimName {
 		fmt.Fprintln(os.Stderr, "lodge:", hostsview.ShimMain(os.Args, os.Environ()))
@@ -144,7 +146,16 @@ func (sh *shell) environ(stdin, stdout, stderr *os.File, args []string) Env {
 	if sh.version != "" {
 		version = sh.version
 	}
-	return Env{Args: append([]string{}, args...), Environ: sh.env, Dir: sh.dir, Stdin: stdin, Stdout: stdout, Stderr: stderr, Lodged: filepath.Join(sh.base, "lodged"), Helper: filepath.Join(sh.base, helperapi.ProgramName), Version: version}
+	env := Env{Args: append([]string{}, args...), Environ: sh.env, Dir: sh.dir, Stdin: stdin, Stdout: stdout, Stderr: stderr, Lodged: filepath.Join(sh.base, "lodged"), Helper: filepath.Join(sh.base, helperapi.ProgramName), Version: version}
+	env.Exec = func(path string, argv, environ []string) error {
+		if path != env.Lodged || len(argv) < 2 || argv[1] != session.OffloadCommand {
+			return fmt.Errorf("execute %s %q: these tests are lodged for the commands that it carries out", path, argv)
+		}
+		lodged := env
+		lodged.Args, lodged.Environ, lodged.Exec = argv[2:], environ, nil
+		return &kit.ExitError{Code: offload.Run(sh.t.Context(), lodged)}
+	}
+	return env
 }
 
 // run returns the exit status and what was printed.

@@ -11,9 +11,11 @@ import (
 	"lodge/internal/cli/look/events"
 	"lodge/internal/cli/look/explain"
 	"lodge/internal/cli/look/ports"
-	"lodge/internal/cli/look/probe"
+	"lodge/internal/cli/look/probe/probecmd"
 	"lodge/internal/cli/look/top"
 	"lodge/internal/cli/machine"
+	"lodge/internal/cli/machine/doctor"
+	"lodge/internal/cli/machine/trust/trustcmd"
 	"lodge/internal/cli/run"
 )
 
@@ -74,7 +76,8 @@ type entry struct {
 	command     func(*kit.Kit) *cobra.Command
 }
 
-// entries lists every command, in the order in which help lists them.
+// entries lists every command, in the order in which help lists them. What probe, trust
+// and doctor --trust need is not linked here: lodged carries them out (package offload).
 var entries = [...]entry{
 	{groupRun, "up", run.Up},
 	{groupRun, "down", run.Down},
@@ -87,12 +90,12 @@ var entries = [...]entry{
 	{groupLook, "open", look.Open},
 	{groupLook, "ports", ports.Command},
 	{groupLook, "explain", explain.Command},
-	{groupLook, "probe", probe.Command},
+	{groupLook, "probe", func(k *kit.Kit) *cobra.Command { return probecmd.Command(k, nil) }},
 	{groupLook, "top", top.Command},
 	{groupLook, "events", events.Command},
-	{groupMachine, "trust", machine.Trust},
+	{groupMachine, "trust", func(k *kit.Kit) *cobra.Command { return trustcmd.Command(k, nil) }},
 	{groupMachine, "setup", machine.Setup},
-	{groupMachine, "doctor", machine.Doctor},
+	{groupMachine, "doctor", func(k *kit.Kit) *cobra.Command { return doctor.Command(k, nil) }},
 	{"", "version", machine.Version},
 	{"", "daemon", machine.Daemon},
 }

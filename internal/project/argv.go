@@ -113,14 +113,16 @@ func hasControl(s string) bool {
 }
 
 // shellWord reports whether a shell would not look for a program of this name.
-func shellWord(s string) bool { return slices.Contains(shellWords, s) }
+func shellWord(s string) bool { return slices.Contains(shellWords(), s) }
 
-// shellWords are the reserved words and the built-in utilities of dash(1) and
-// bash(1). Nobody writes to the list.
-var shellWords = strings.Fields(`! { } [[ ]] case coproc do done elif else esac fi for function if in select then time until while
+// shellWords returns the reserved words and the built-in utilities of dash(1) and
+// bash(1).
+func shellWords() []string {
+	return strings.Fields(`! { } [[ ]] case coproc do done elif else esac fi for function if in select then time until while
 	. : [ alias bg bind break builtin caller cd chdir command compgen complete compopt continue declare dirs disown echo enable
 	eval exec exit export false fc fg getopts hash help history jobs kill let local logout mapfile popd printf pushd pwd read
 	readarray readonly return set shift shopt source suspend test times trap true type typeset ulimit umask unalias unset wait`)
+}
 
 // commandProblem reports why no shell could run a command line, or "".
 func commandProblem(line string) string {

@@ -30,12 +30,12 @@ func readSignal(t *syntax.Tree, it *syntax.Item, key string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if _, ok := stopSignals[s]; !ok {
-		names := slices.Sorted(maps.Keys(stopSignals))
+	if _, ok := stopSignals()[s]; !ok {
+		names := slices.Sorted(maps.Keys(stopSignals()))
 		upper := strings.ToUpper(s)
 		hint := "one of " + strings.Join(names, ", ")
 		for _, try := range []string{upper, "SIG" + upper} {
-			if _, ok := stopSignals[try]; ok {
+			if _, ok := stopSignals()[try]; ok {
 				hint = syntax.DidYouMean(try)
 			}
 		}

@@ -24,7 +24,7 @@ func TestNearest(t *testing.T) {
 }
 
 func TestSynonymsAreKeys(t *testing.T) {
-	for word, meant := range synonyms {
+	for word, meant := range synonyms() {
 		known := false
 		for _, key := range serviceKeys {
 			known = known || key == meant

@@ -252,23 +252,24 @@ func environ(env map[string]string, names []string) []string {
 }
 
 // Signal returns the number of StopSignal on Linux (signal(7)).
-func (s Service) Signal() os.Signal { return stopSignals[s.StopSignal] }
+func (s Service) Signal() os.Signal { return stopSignals()[s.StopSignal] }
 
-// stopSignals are the signals with which there is a reason to stop a service
-// with. Nobody writes to the map.
-var stopSignals = map[string]syscall.Signal{
-	"SIGABRT":  syscall.SIGABRT,
-	"SIGALRM":  syscall.SIGALRM,
-	"SIGCONT":  syscall.SIGCONT,
-	"SIGHUP":   syscall.SIGHUP,
-	"SIGINT":   syscall.SIGINT,
-	"SIGKILL":  syscall.SIGKILL,
-	"SIGPWR":   syscall.SIGPWR,
-	"SIGQUIT":  syscall.SIGQUIT,
-	"SIGTERM":  syscall.SIGTERM,
-	"SIGUSR1":  syscall.SIGUSR1,
-	"SIGUSR2":  syscall.SIGUSR2,
-	"SIGWINCH": syscall.SIGWINCH,
+// stopSignals returns the signals by which a service may be stopped.
+func stopSignals() map[string]syscall.Signal {
+	return map[string]syscall.Signal{
+		"SIGABRT":  syscall.SIGABRT,
+		"SIGALRM":  syscall.SIGALRM,
+		"SIGCONT":  syscall.SIGCONT,
+		"SIGHUP":   syscall.SIGHUP,
+		"SIGINT":   syscall.SIGINT,
+		"SIGKILL":  syscall.SIGKILL,
+		"SIGPWR":   syscall.SIGPWR,
+		"SIGQUIT":  syscall.SIGQUIT,
+		"SIGTERM":  syscall.SIGTERM,
+		"SIGUSR1":  syscall.SIGUSR1,
+		"SIGUSR2":  syscall.SIGUSR2,
+		"SIGWINCH": syscall.SIGWINCH,
+	}
 }
 
 // newService returns a service in which only the defaults are set.

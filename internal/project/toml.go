@@ -30,16 +30,18 @@ var (
 	readyKeys = []string{"http", "command", "log", "tcp"}
 )
 
-// synonyms are the words that other tools use for a key of a service.
-var synonyms = map[string]string{
-	"cmd": "command", "run": "command", "exec": "command", "script": "command", "args": "command", "entrypoint": "command",
-	"cwd": "dir", "directory": "dir", "working_dir": "dir", "workdir": "dir", "path": "dir", "root": "dir",
-	"depends_on": "needs", "depends": "needs", "after": "needs", "requires": "needs", "dependencies": "needs",
-	"environment": "env", "vars": "env", "env_files": "env_file", "envfile": "env_file", "dotenv": "env_file", "reload": "watch", "watches": "watch", "poll": "watch_fallback", "polling": "watch_fallback",
-	"health": "ready", "healthcheck": "ready", "health_check": "ready", "wait_for": "ready", "readiness": "ready",
-	"ports": "port", "aliases": "names", "hostnames": "names", "socket": "listen", "http_port": "http", "signal": "stop_signal", "host_header": "host", "terminal": "tty", "pty": "tty", "kill_signal": "stop_signal",
-	"cors": "cross_site", "origins": "cross_site", "https": "plain_http", "redirect": "plain_http", "idle_timeout": "idle", "lazy": "start", "on_request": "start",
-	"grace": "stop_grace", "stop_timeout": "stop_grace", "stop_grace_period": "stop_grace", "timeout": "ready_timeout", "start_timeout": "ready_timeout",
+// synonyms returns the words that other tools use for a key of a service.
+func synonyms() map[string]string {
+	return map[string]string{
+		"cmd": "command", "run": "command", "exec": "command", "script": "command", "args": "command", "entrypoint": "command",
+		"cwd": "dir", "directory": "dir", "working_dir": "dir", "workdir": "dir", "path": "dir", "root": "dir",
+		"depends_on": "needs", "depends": "needs", "after": "needs", "requires": "needs", "dependencies": "needs",
+		"environment": "env", "vars": "env", "env_files": "env_file", "envfile": "env_file", "dotenv": "env_file", "reload": "watch", "watches": "watch", "poll": "watch_fallback", "polling": "watch_fallback",
+		"health": "ready", "healthcheck": "ready", "health_check": "ready", "wait_for": "ready", "readiness": "ready",
+		"ports": "port", "aliases": "names", "hostnames": "names", "socket": "listen", "http_port": "http", "signal": "stop_signal", "host_header": "host", "terminal": "tty", "pty": "tty", "kill_signal": "stop_signal",
+		"cors": "cross_site", "origins": "cross_site", "https": "plain_http", "redirect": "plain_http", "idle_timeout": "idle", "lazy": "start", "on_request": "start",
+		"grace": "stop_grace", "stop_timeout": "stop_grace", "stop_grace_period": "stop_grace", "timeout": "ready_timeout", "start_timeout": "ready_timeout",
+	}
 }
 
 // parseTOML reads the text of a lodge.toml. The path gives the project's
@@ -276,7 +278,7 @@ func (r *reader) serviceKey(s *Service, it *syntax.Item, key, parent string) (er
 		s.ReadyTimeout, err = r.Duration(it, key, 1)
 	default:
 		hint := syntax.DidYouMean(syntax.Nearest(it.Key, serviceKeys))
-		if meant, ok := synonyms[strings.ToLower(strings.ReplaceAll(it.Key, "-", "_"))]; ok {
+		if meant, ok := synonyms()[strings.ToLower(strings.ReplaceAll(it.Key, "-", "_"))]; ok {
 			hint = syntax.DidYouMean(meant)
 		}
 		switch {

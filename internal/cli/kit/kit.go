@@ -27,6 +27,10 @@ type Env struct {
 	// Lodged is the daemon's program, Helper the privileged one; both are paths.
 	Lodged, Helper string
 	Version        string
+	// Exec executes a program in the place of this one, like [syscall.Exec], which is
+	// called where it is nil. Tests run the program's code instead, and return its exit
+	// status as an [*ExitError].
+	Exec func(path string, argv, environ []string) error
 }
 
 // Kit is one run of the command line. Commands are functions of it.

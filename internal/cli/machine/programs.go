@@ -1,8 +1,6 @@
 package machine
 
 import (
-	"syscall"
-
 	"github.com/spf13/cobra"
 
 	"lodge/internal/cli/kit"
@@ -30,14 +28,14 @@ func Daemon(k *kit.Kit) *cobra.Command {
 			if !c.Flags().Changed("state-dir") {
 				d.State = usual.State
 			}
-			args := []string{k.Env.Lodged, "daemon", "--runtime-dir", d.Runtime, "--state-dir", d.State}
+			args := []string{"daemon", "--runtime-dir", d.Runtime, "--state-dir", d.State}
 			if hostsFile != "" {
 				args = append(args, "--hosts", hostsFile)
 			}
 			if live {
 				args = append(args, "--live")
 			}
-			return session.Missing(k.Env.Lodged, syscall.Exec(k.Env.Lodged, args, k.Env.Environ))
+			return session.BecomeLodged(k, args...)
 		},
 	}
 	c.Flags().StringVar(&d.Runtime, "runtime-dir", "", "where its socket is")

@@ -1,5 +1,5 @@
-// Package machine has the commands that are about this machine and lodge's own programs:
-// trust, setup, doctor, version, and the starts of daemon and keeper.
+// Package machine has commands that are about this machine and lodge's own programs: setup,
+// version and daemon. Packages below it have trust and doctor.
 package machine
 
 import (

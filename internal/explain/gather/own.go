@@ -2,7 +2,7 @@ package gather
 
 import (
 	"bytes"
-	"debug/elf"
+	"io"
 	"os"
 	"path/filepath"
 	"runtime/debug"
@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"lodge/internal/elfsection"
 	"lodge/internal/explain/facts"
 	"lodge/internal/sockets"
 )
@@ -58,7 +59,10 @@ func ownRole(args []string) string {
 	case "lodge-keeper":
 		return "keeper"
 	case "lodged":
-		return "daemon"
+		if len(args) < 2 || args[1] != "command" {
+			return "daemon"
+		}
+		args = args[1:] // it carries out a command of lodge: what follows is lodge's command line
 	}
 	for _, a := range args[1:] {
 		if strings.HasPrefix(a, "-") {
@@ -99,17 +103,15 @@ func isAnothers(pid int) bool {
 		return false
 	}
 	defer f.Close()
-	e, err := elf.NewFile(f)
-	if err != nil {
-		return true
-	}
-	section := e.Section(".go.buildinfo")
-	if section == nil || section.Size > 1<<20 {
-		return true
-	}
+	return !builtFrom(f, own.Main.Path)
+}
+
+// builtFrom reports whether a file is a Go program whose main package is of the module.
+// The linker's -s and -w, and strip(1), leave what says so.
+func builtFrom(f io.ReaderAt, module string) bool {
 	// The lines of debug.BuildInfo stand in it as text (debug/buildinfo).
-	b, err := section.Data()
-	return err != nil || !bytes.Contains(b, []byte("\nmod\t"+own.Main.Path+"\t"))
+	b, err := elfsection.Read(f, ".go.buildinfo", 1<<20)
+	return err == nil && bytes.Contains(b, []byte("\nmod\t"+module+"\t"))
 }
 
 // role is Own, also for a keeper that the daemon tells of.

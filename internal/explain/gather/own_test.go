@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime/debug"
 	"testing"
 
 	"lodge/internal/explain/facts"
@@ -18,7 +19,18 @@ func TestOwn(t *testing.T) {
 		{"/usr/bin/lodge (deleted)", "lodge", "/usr/bin/lodge keeper", "keeper"},
 		{"/opt/lodge-1.2/lodge-1.2", "lodge-1.2", "lodge-1.2 daemon --background", "daemon"},
 		{"/usr/bin/lodge", "exe", "/proc/self/exe helper --listen /run/lodge-helper.sock", "helper"},
-		{"/usr/bin/lodge", "lodge", "lodge-shim 5", "shim"},
+		{"/usr/bin/lodge-keeper", "lodge-keeper", "/usr/bin/lodge-keeper keeper", "keeper"},
+		{"/usr/bin/lodge-keeper (deleted)", "lodge-keeper", "/usr/bin/lodge-keeper keeper", "keeper"},
+		{"/usr/bin/lodge-keeper", "lodge-keeper", "lodge-shim 5", "shim"},
+		{"/usr/bin/lodge-keeper", "lodge-keeper", "lodge-hosts 5", "shim"},
+		{"/usr/bin/lodge", "lodge", "lodge-shim 5", "shim"}, // of earlier versions
+		{"/usr/bin/lodged", "lodged", "/usr/bin/lodged daemon --background", "daemon"},
+		{"/usr/bin/lodged", "lodged", "/usr/bin/lodged command probe -n 1000000 8080", "probe"},
+		{"/usr/bin/lodged", "lodged", "/usr/bin/lodged command trust --check", "trust"},
+		{"/usr/bin/lodged", "lodged", "/usr/bin/lodged command --help=false probe daemon", "probe"},
+		{"/usr/bin/lodged", "lodged", "/usr/bin/lodged command doctor --trust", "doctor"},
+		{"", "lodged", "/usr/bin/lodged command probe 80", "probe"}, // another user's
+		{"/usr/bin/lodged", "lodged", "/usr/bin/lodged command", ""},
 		{"/usr/bin/lodge", "lodge", "lodge exec -- psql", "exec"},
 		{"/usr/bin/lodge", "lodge", "", "process"},
 		{"/usr/lib/lodge-helper", "lodge-helper", "lodge-helper --listen x", "helper"},
@@ -71,6 +83,41 @@ func TestOtherProgramCalledLodge(t *testing.T) {
 	p := &sockets.Process{PID: os.Getpid(), Executable: "/usr/bin/lodge", Name: "lodge", Command: "lodge keeper"}
 	if got := Own(p); got != "keeper" {
 		t.Errorf("this program: %q", got)
+	}
+}
+
+// A program is known by the module of its main package, and not by its name.
+func TestBuiltFrom(t *testing.T) {
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	info, ok := debug.ReadBuildInfo()
+	if !ok || info.Main.Path == "" {
+		t.Fatal("this test has no build information")
+	}
+	sleep, err := exec.LookPath("sleep")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		path, module string
+		want         bool
+	}{
+		{exe, info.Main.Path, true},
+		{exe, info.Main.Path + "/v2", false},
+		{exe, info.Main.Path[1:], false},
+		{sleep, info.Main.Path, false},
+		{os.DevNull, info.Main.Path, false},
+	} {
+		f, err := os.Open(c.path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := builtFrom(f, c.module); got != c.want {
+			t.Errorf("%s of %s: %v", c.path, c.module, got)
+		}
+		_ = f.Close()
 	}
 }
 

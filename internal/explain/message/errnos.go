@@ -92,10 +92,21 @@ type mark struct {
 	operation Operation
 }
 
-// compiled returns a pattern that is compiled when it is first used: most
+// pattern is a regular expression that is compiled when it is first used: most
 // commands use none.
-func compiled(pattern string) func() *regexp.Regexp {
-	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(pattern) })
+type pattern struct {
+	text     string
+	once     sync.Once
+	compiled *regexp.Regexp
+}
+
+// compiled returns a pattern. The compiler makes those of package variables, so that they
+// cost nothing at the start.
+func compiled(text string) *pattern { return &pattern{text: text} }
+
+func (p *pattern) get() *regexp.Regexp {
+	p.once.Do(func() { p.compiled = regexp.MustCompile(p.text) })
+	return p.compiled
 }
 
 var (
@@ -142,7 +153,7 @@ func marks(text string) []mark {
 		errno := errnoOf[strings.ToLower(text[m[0]:m[1]])]
 		out = append(out, mark{start: m[0], end: m[1], errno: errno, said: true})
 	}
-	for _, m := range reNumber().FindAllStringSubmatchIndex(text, -1) {
+	for _, m := range reNumber.get().FindAllStringSubmatchIndex(text, -1) {
 		n, named := "", false
 		for g := 1; g <= 3; g++ {
 			if m[2*g] >= 0 {
@@ -165,17 +176,17 @@ func marks(text string) []mark {
 		}
 		out = append(out, mark{start: m[0], end: m[1], errno: errno})
 	}
-	for _, m := range reTaken().FindAllStringIndex(text, -1) {
-		if line := strings.ToLower(lineAround(text, m[0])); strings.Contains(line, "port") || strings.Contains(line, "address") || strings.Contains(line, "://") || strings.Contains(line, "localhost") || reFourAnywhere().MatchString(line) {
+	for _, m := range reTaken.get().FindAllStringIndex(text, -1) {
+		if line := strings.ToLower(lineAround(text, m[0])); strings.Contains(line, "port") || strings.Contains(line, "address") || strings.Contains(line, "://") || strings.Contains(line, "localhost") || reFourAnywhere.get().MatchString(line) {
 			out = append(out, mark{start: m[0], end: m[1], errno: "EADDRINUSE"})
 		}
 	}
-	for _, m := range reExists().FindAllStringIndex(text, -1) {
+	for _, m := range reExists.get().FindAllStringIndex(text, -1) {
 		if strings.Contains(text[m[0]:m[1]], "sock") {
 			out = append(out, mark{start: m[1], end: m[1], errno: "EADDRINUSE"})
 		}
 	}
-	for _, m := range reRefused().FindAllStringIndex(text, -1) {
+	for _, m := range reRefused.get().FindAllStringIndex(text, -1) {
 		if strings.Contains(strings.ToLower(lineAround(text, m[0])), "connect") {
 			out = append(out, mark{start: m[0], end: m[1], errno: "ECONNREFUSED"})
 		}
@@ -188,10 +199,10 @@ var reFourAnywhere = compiled(`\d+\.\d+\.\d+\.\d+`)
 // failures finds the words of failures that tell no error.
 func failures(text string) []mark {
 	var out []mark
-	for _, m := range reCannotBind().FindAllStringIndex(text, -1) {
+	for _, m := range reCannotBind.get().FindAllStringIndex(text, -1) {
 		out = append(out, mark{start: m[0], end: m[1], operation: Bind})
 	}
-	for _, m := range reCannotConnect().FindAllStringIndex(text, -1) {
+	for _, m := range reCannotConnect.get().FindAllStringIndex(text, -1) {
 		out = append(out, mark{start: m[0], end: m[1], operation: Connect})
 	}
 	return out

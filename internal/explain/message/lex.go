@@ -2,7 +2,6 @@ package message
 
 import (
 	"net/netip"
-	"regexp"
 	"strings"
 
 	"lodge/internal/loopback"
@@ -116,24 +115,24 @@ func (l *lexer) next() {
 }
 
 func (l *lexer) letters(rest string) {
-	if m := reOracle().FindStringSubmatch(rest); m != nil && l.takeHost(len(m[0]), m[1], m[2], "") {
+	if m := reOracle.get().FindStringSubmatch(rest); m != nil && l.takeHost(len(m[0]), m[1], m[2], "") {
 		return
 	}
 	if l.paths.url(rest) {
 		return
 	}
-	if m := rePrefix().FindStringSubmatch(rest); m != nil && l.prefixed(rest, m) {
+	if m := rePrefix.get().FindStringSubmatch(rest); m != nil && l.prefixed(rest, m) {
 		return
 	}
-	if m := reHtons().FindStringSubmatch(rest); m != nil {
+	if m := reHtons.get().FindStringSubmatch(rest); m != nil {
 		l.takePort(len(m[0]), m[1], "")
 		return
 	}
-	if m := rePort().FindStringSubmatch(rest); m != nil && !unit(rest[len(m[0]):]) {
+	if m := rePort.get().FindStringSubmatch(rest); m != nil && !unit(rest[len(m[0]):]) {
 		l.takePort(len(m[0]), m[1], m[2])
 		return
 	}
-	if m := reConn().FindStringSubmatch(rest); m != nil && l.takeHost(len(m[0]), m[1], m[2], "") {
+	if m := reConn.get().FindStringSubmatch(rest); m != nil && l.takeHost(len(m[0]), m[1], m[2], "") {
 		return
 	}
 	if strings.HasPrefix(rest, "unix:") && len(rest) > 6 && !isBlank(rest[5]) {
@@ -144,7 +143,7 @@ func (l *lexer) letters(rest string) {
 	if l.addresses.colons(rest) {
 		return
 	}
-	if m := reJava().FindStringSubmatch(rest); m != nil && m[1] != "" && l.addresses.java(m) {
+	if m := reJava.get().FindStringSubmatch(rest); m != nil && m[1] != "" && l.addresses.java(m) {
 		return
 	}
 	l.word(rest)
@@ -156,14 +155,14 @@ func (l *lexer) prefixed(rest string, m []string) bool {
 	tail := rest[len(m[0]):]
 	if proto == "ipv" {
 		proto = ""
-		if p := rePercent().FindStringSubmatch(tail); p != nil {
+		if p := rePercent.get().FindStringSubmatch(tail); p != nil {
 			return l.takeHost(len(m[0])+len(p[0]), p[1], p[2], "")
 		}
 	}
 	if tail == "" || isBlank(tail[0]) {
 		return false
 	}
-	if d := reHostWd().FindStringSubmatch(tail); d != nil && !strings.HasPrefix(tail[len(d[0]):], ".") && !strings.HasPrefix(tail[len(d[0]):], ":") {
+	if d := reHostWd.get().FindStringSubmatch(tail); d != nil && !strings.HasPrefix(tail[len(d[0]):], ".") && !strings.HasPrefix(tail[len(d[0]):], ":") {
 		return l.takeHost(len(m[0])+len(d[0]), "", d[1], proto)
 	}
 	before := len(l.tokens)
@@ -182,7 +181,7 @@ func unit(rest string) bool {
 
 // word takes a word, and the port that may be at its end.
 func (l *lexer) word(rest string) {
-	n := len(reWord().FindString(rest))
+	n := len(reWord.get().FindString(rest))
 	if n == 0 {
 		l.take(punct, 1)
 		for l.at < len(l.text) && l.text[l.at]&0xc0 == 0x80 {
@@ -192,7 +191,7 @@ func (l *lexer) word(rest string) {
 	}
 	text, tail := rest[:n], rest[n:]
 	if len(tail) > 1 && tail[0] == ':' && isDigit(tail[1]) {
-		m := reHostWd().FindStringSubmatch(tail[1:])
+		m := reHostWd.get().FindStringSubmatch(tail[1:])
 		after := tail[1+len(m[0]):]
 		end := n + 1 + len(m[0])
 		switch {
@@ -210,8 +209,8 @@ func (l *lexer) word(rest string) {
 	}
 	if slash := strings.HasPrefix(tail, "/"); slash && l.at+n < len(l.text) {
 		// A path without a slash at its beginning: src/main.rs:12:53.
-		path := text + rePath().FindString(tail)
-		if at := rePlace().FindStringIndex(path); at != nil {
+		path := text + rePath.get().FindString(tail)
+		if at := rePlace.get().FindStringIndex(path); at != nil {
 			l.take(noise, len(path))
 			return
 		}
@@ -239,23 +238,23 @@ func notHost(s string) bool {
 }
 
 func (l *lexer) digits(rest string) {
-	if m := reArrow().FindStringSubmatch(rest); m != nil && l.addresses.arrow(m) {
+	if m := reArrow.get().FindStringSubmatch(rest); m != nil && l.addresses.arrow(m) {
 		return
 	}
 	if l.addresses.colons(rest) {
 		return
 	}
-	if m := reTime().FindString(rest); m != "" && !(len(m) < len(rest) && (isDigit(rest[len(m)]) || rest[len(m)] == ':' || rest[len(m)] == '.' && strings.Count(m, ".") > 0)) {
+	if m := reTime.get().FindString(rest); m != "" && !(len(m) < len(rest) && (isDigit(rest[len(m)]) || rest[len(m)] == ':' || rest[len(m)] == '.' && strings.Count(m, ".") > 0)) {
 		l.take(noise, len(m))
 		return
 	}
-	if m := reMapping().FindStringSubmatch(rest); m != nil && l.takeHost(len(m[0]), m[1], m[2], m[3]) {
+	if m := reMapping.get().FindStringSubmatch(rest); m != nil && l.takeHost(len(m[0]), m[1], m[2], m[3]) {
 		return
 	}
-	if m := reJava().FindStringSubmatch(rest); m != nil && m[1] != "" && l.addresses.java(m) {
+	if m := reJava.get().FindStringSubmatch(rest); m != nil && m[1] != "" && l.addresses.java(m) {
 		return
 	}
-	if m := reFour().FindStringSubmatch(rest); m != nil {
+	if m := reFour.get().FindStringSubmatch(rest); m != nil {
 		if _, err := netip.ParseAddr(m[1]); err == nil {
 			port := m[2]
 			if m[3] != "" {
@@ -278,7 +277,7 @@ func (l *lexer) digits(rest string) {
 }
 
 func (l *lexer) sign(rest string) {
-	match := func(re func() *regexp.Regexp) []string { return re().FindStringSubmatch(rest) }
+	match := func(p *pattern) []string { return p.get().FindStringSubmatch(rest) }
 	switch rest[0] {
 	case '[':
 		if m := match(reArrow); m != nil && l.addresses.arrow(m) {

@@ -36,7 +36,7 @@ func (f addressForms) arrow(m []string) bool {
 
 // colons takes an IPv6 address without brackets, with or without a port.
 func (f addressForms) colons(rest string) bool {
-	m := reColons().FindString(rest)
+	m := reColons.get().FindString(rest)
 	if strings.Count(m, ":") < 2 || !strings.ContainsAny(m, "0123456789") && strings.Trim(m, ":") != "" {
 		return false
 	}
@@ -105,10 +105,10 @@ func (f addressForms) java(m []string) bool {
 
 // erlang takes an address that is a tuple of numbers.
 func (f addressForms) erlang(rest string) bool {
-	if m := reErlang4().FindStringSubmatch(rest); m != nil {
+	if m := reErlang4.get().FindStringSubmatch(rest); m != nil {
 		return f.takeHost(len(m[0]), strings.Join(m[1:5], "."), m[5], "")
 	}
-	m := reErlang6().FindStringSubmatch(rest)
+	m := reErlang6.get().FindStringSubmatch(rest)
 	if m == nil {
 		return false
 	}

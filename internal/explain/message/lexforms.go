@@ -28,22 +28,22 @@ var (
 
 // form takes an address in a form that only one program writes.
 func (f addressForms) form(rest string) bool {
-	if m := reAt().FindStringSubmatch(rest); m != nil && f.before(" \t\n\"'`(=[<") && f.takeHost(len(m[0]), m[1], m[2], "") {
+	if m := reAt.get().FindStringSubmatch(rest); m != nil && f.before(" \t\n\"'`(=[<") && f.takeHost(len(m[0]), m[1], m[2], "") {
 		return true
 	}
 	switch c := rest[0]; {
 	case isLetter(c) && (f.at == 0 || !isLetter(f.text[f.at-1])):
-		if m := reHostFwd().FindStringSubmatch(rest); m != nil {
+		if m := reHostFwd.get().FindStringSubmatch(rest); m != nil {
 			return f.takeHost(len(m[0]), m[2], m[3], m[1])
 		}
-		if m := reDotNet().FindStringSubmatch(rest); m != nil {
+		if m := reDotNet.get().FindStringSubmatch(rest); m != nil {
 			return f.takeHost(len(m[0]), strings.Trim(m[1], "[]"), m[2], "")
 		}
-		if m := rePortWord().FindStringSubmatch(rest); m != nil && !reTimes().MatchString(rest[len(m[0]):]) {
+		if m := rePortWord.get().FindStringSubmatch(rest); m != nil && !reTimes.get().MatchString(rest[len(m[0]):]) {
 			f.takePort(len(m[0]), m[1]+m[2], "")
 			return true
 		}
-		if m := reRemote().FindStringSubmatch(rest); m != nil && strings.Contains(f.text[max(0, f.at-200):f.at], "localPort: ") {
+		if m := reRemote.get().FindStringSubmatch(rest); m != nil && strings.Contains(f.text[max(0, f.at-200):f.at], "localPort: ") {
 			f.takePort(len(m[0]), m[1], "")
 			return true
 		}
@@ -52,10 +52,10 @@ func (f addressForms) form(rest string) bool {
 			return true
 		}
 	case c == '[':
-		if m := reMapping6().FindStringSubmatch(rest); m != nil {
+		if m := reMapping6.get().FindStringSubmatch(rest); m != nil {
 			return f.takeHost(len(m[0]), m[1], m[2], m[3])
 		}
-		m := reFamily().FindStringSubmatch(rest)
+		m := reFamily.get().FindStringSubmatch(rest)
 		if m == nil {
 			return false
 		}
@@ -99,7 +99,7 @@ func (f addressForms) service(rest string) bool {
 	if !f.before(" \t\n\"'`(=<,>/@") {
 		return false
 	}
-	m := reService().FindStringSubmatch(rest)
+	m := reService.get().FindStringSubmatch(rest)
 	if m == nil {
 		return false
 	}

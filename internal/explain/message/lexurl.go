@@ -11,7 +11,7 @@ type pathForms struct{ *scanner }
 
 // url takes a URL, and reports whether there is one.
 func (f pathForms) url(rest string) bool {
-	s := reURL().FindString(rest)
+	s := reURL.get().FindString(rest)
 	if s == "" {
 		return false
 	}
@@ -26,7 +26,7 @@ func (f pathForms) url(rest string) bool {
 	s = strings.TrimRight(s, ".,:;]}*!?")
 	t, err := target.Parse(s)
 	// gRPC: a resolver of its own, and behind it what it resolves.
-	if m := reGRPC().FindStringSubmatch(s); m != nil && !strings.HasPrefix(m[1], "unix") {
+	if m := reGRPC.get().FindStringSubmatch(s); m != nil && !strings.HasPrefix(m[1], "unix") {
 		if _, known := target.SchemePort(m[1]); (!known || m[1] == "dns") && f.takeHost(len(s), strings.Trim(m[2], "[]"), m[3], "") {
 			return true
 		}
@@ -58,7 +58,7 @@ func (f pathForms) url(rest string) bool {
 
 // file takes a path, or else one character.
 func (f pathForms) file(rest string) {
-	s := rePath().FindString(rest)
+	s := rePath.get().FindString(rest)
 	if s == "" {
 		if strings.HasPrefix(rest, "@") {
 			s = strings.TrimRight(strings.FieldsFunc(rest, func(r rune) bool { return isBlank(byte(min(r, 127))) || r == '"' || r == '\'' })[0], ":.,")
@@ -68,7 +68,7 @@ func (f pathForms) file(rest string) {
 		}
 	}
 	s = strings.TrimRight(s, ":.`]}")
-	if len(s) < 2 || rePlace().MatchString(s) {
+	if len(s) < 2 || rePlace.get().MatchString(s) {
 		f.take(noise, max(len(s), 1))
 		return
 	}

@@ -116,7 +116,7 @@ func (g *grammar) word(i int) int {
 		g.add(i, n, h, g.role(i))
 		return n
 	}
-	if !target.ValidName(name) || g.stopWord(i) || isSource(name) || reUUID().MatchString(name) {
+	if !target.ValidName(name) || g.stopWord(i) || isSource(name) || reUUID.get().MatchString(name) {
 		return 1
 	}
 	cue, strong := g.hostCue(i)
@@ -319,7 +319,7 @@ func (g *grammar) isPlainPort(i, j int) bool {
 // isSocket reports whether a path is that of a Unix socket.
 func (g *grammar) isSocket(i int) bool {
 	path := g.tokens[i].host.unix
-	if reSourcePath().MatchString(path) {
+	if reSourcePath.get().MatchString(path) {
 		return false // ../crypto/bio/bio_sock2.c:171:calling
 	}
 	low := strings.ToLower(path)

@@ -20,11 +20,11 @@ var (
 func NoPort(text string) (number string, ok bool) {
 	text = clean(text)
 	for line := range strings.Lines(text) {
-		if m := reFarPort().FindStringSubmatch(line); m != nil && !isSource(m[1]) && isFar(m[2]) {
+		if m := reFarPort.get().FindStringSubmatch(line); m != nil && !isSource(m[1]) && isFar(m[2]) {
 			return m[2], true
 		}
-		if reNoPort().MatchString(line) {
-			for _, n := range reLong().FindAllString(line, -1) {
+		if reNoPort.get().MatchString(line) {
+			for _, n := range reLong.get().FindAllString(line, -1) {
 				if isFar(n) && n != "65536" { // "should be below 65536"
 					number = n
 				}

@@ -66,8 +66,8 @@ func (r *reader) protocol(m *mention, line int) loopback.Protocol {
 		return m.protocol
 	}
 	for _, text := range []string{r.text[r.lines[m.line].start:m.start], r.lineText(m.line), r.lineText(line), r.nearby(line)} {
-		text = reEither().ReplaceAllString(text, "")
-		if x := reProtocol().FindAllStringSubmatch(text, -1); x != nil {
+		text = reEither.get().ReplaceAllString(text, "")
+		if x := reProtocol.get().FindAllStringSubmatch(text, -1); x != nil {
 			return loopback.Protocol(strings.ToLower(x[len(x)-1][1]))
 		}
 	}
@@ -113,7 +113,7 @@ func (r *reader) nameBefore(k *mark, line int) string {
 func (r *reader) numberBehind(k *mark) (uint16, bool) {
 	rest := r.lineText(r.line(k.end))
 	rest = rest[min(k.end-r.lines[r.line(k.end)].start, len(rest)):]
-	m := reBehind().FindStringSubmatch(rest)
+	m := reBehind.get().FindStringSubmatch(rest)
 	if m == nil {
 		return 0, false
 	}

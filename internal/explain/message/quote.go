@@ -20,7 +20,7 @@ func ErrorLine(text string) string {
 // GnuTLS, rustls, Firefox and Chromium.
 func UntrustedLine(text string) string {
 	text = clean(text)
-	if all := reUntrusted().FindAllStringIndex(text, -1); len(all) > 0 {
+	if all := reUntrusted.get().FindAllStringIndex(text, -1); len(all) > 0 {
 		line := strings.TrimSpace(lineAround(text, all[len(all)-1][0]))
 		if low := strings.ToLower(line); strings.Contains(low, "expired") || strings.Contains(low, "mismatch") || strings.Contains(low, "not yet valid") {
 			return "" // it is another matter than the issuer's

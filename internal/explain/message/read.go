@@ -189,7 +189,7 @@ func (r *reader) of(k *mark) (Reading, bool) {
 	if op == "" {
 		op = r.operation(k, line)
 	}
-	if k.operation == Connect && reGunicorn().MatchString(r.lineText(line)) {
+	if k.operation == Connect && reGunicorn.get().MatchString(r.lineText(line)) {
 		op = Bind
 	}
 	var best *mention

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"lodge/internal/cli/kit"
+	"lodge/internal/cli/look/probe/probecmd"
 	"lodge/internal/probe"
 	"lodge/internal/probe/answer"
 	"lodge/internal/show"
@@ -20,7 +21,7 @@ import (
 
 // measure measures, and prints what was measured also when it is interrupted:
 // the exit status is that of the signal then.
-func measure(ctx context.Context, k *kit.Kit, t probe.Target, opts probe.LoadOptions, f flags) error {
+func measure(ctx context.Context, k *kit.Kit, t probe.Target, opts probe.LoadOptions, f probecmd.Flags) error {
 	l, err := probe.NewLoad(ctx, t, opts)
 	if err != nil {
 		return withHint(t, err)
@@ -28,7 +29,7 @@ func measure(ctx context.Context, k *kit.Kit, t probe.Target, opts probe.LoadOpt
 	ended := showProgress(k, l)
 	s := l.Do(ctx)
 	ended()
-	if f.asJSON {
+	if f.JSON {
 		err = k.PrintJSON(s)
 	} else {
 		printSummary(k.Out, s)
@@ -38,8 +39,8 @@ func measure(ctx context.Context, k *kit.Kit, t probe.Target, opts probe.LoadOpt
 		return err
 	case s.Stopped == "interrupted":
 		return ctx.Err()
-	case f.maxErrors >= 0 && s.Failed > int64(f.maxErrors):
-		return fmt.Errorf("probe %s: %d failed, which is more than %d", t.Text, s.Failed, f.maxErrors)
+	case f.MaxErrors >= 0 && s.Failed > int64(f.MaxErrors):
+		return fmt.Errorf("probe %s: %d failed, which is more than %d", t.Text, s.Failed, f.MaxErrors)
 	case s.Succeeded == 0:
 		return loadFailed(t, s)
 	}

@@ -1,5 +1,6 @@
-// Package probe is `lodge probe`: it finds the address that is meant, has package
-// lodge/internal/probe make connections to it, and prints what answers or was measured.
+// Package probe carries out `lodge probe`, in lodged: it finds the address that is meant,
+// has package lodge/internal/probe make connections to it, and prints what answers or was
+// measured. Package probecmd has the command's flags and help, without what this needs.
 package probe
 
 import (
@@ -10,84 +11,30 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"lodge/internal/cli/kit"
+	"lodge/internal/cli/look/probe/probecmd"
 	"lodge/internal/probe"
 )
 
-// flags has the flags of lodge probe.
-type flags struct {
-	asJSON, udp, remote, connect, fresh bool
-	timeout, duration                   time.Duration
-	count, concurrency, maxErrors       int
-	rate                                float64
-	echo, http, method, body, expect    string
-	header                              []string
-}
-
-// Command returns the command lodge probe.
-func Command(k *kit.Kit) *cobra.Command {
-	var f flags
-	c := &cobra.Command{
-		Use:   "probe [flags] ADDRESS",
-		Short: "Make connections to an address: say what answers, or measure it",
-		Long: "Say what answers at ADDRESS, and how long each step took; or, with -n, -c, --rate or --duration, make many connections and measure them.\n" +
-			"ADDRESS is a PORT, :PORT, HOST:PORT, [IPV6]:PORT, a URL, a name, or a SERVICE or PROJECT/SERVICE that is up.\n" +
-			"It must be this machine's, unless --remote is given.\n" +
-			"What answers is found by asking, with questions that change nothing. Exit status 1 says that nothing answered.",
-		Example: "  lodge probe 5432\n" +
-			"  lodge probe shop/web                  # where that service listens\n" +
-			"  lodge probe https://localhost:8443/health\n" +
-			"  lodge probe -n 10000 -c 50 http://localhost:3000/\n" +
-			"  lodge probe --rate 500 --duration 10s --http=/health :8080\n" +
-			"  lodge exec -- lodge probe 5432        # from inside the project's home",
-		Args: kit.Args(cobra.MinimumNArgs(1)),
-		RunE: func(c *cobra.Command, argv []string) error { return run(k, c, argv, f) },
-	}
-	fl := c.Flags()
-	fl.SortFlags = false
-	fl.BoolVar(&f.asJSON, "json", false, "as JSON")
-	fl.BoolVar(&f.remote, "remote", false, "also where ADDRESS is not this machine")
-	fl.BoolVar(&f.udp, "udp", false, "by UDP")
-	fl.DurationVar(&f.timeout, "timeout", probe.DefaultTimeout, "how long (`TIME`) one connection, or one answer, is waited for")
-	fl.IntVarP(&f.count, "count", "n", 0, "make `N` (default: 1; 1000 with -c or --rate)")
-	fl.IntVarP(&f.concurrency, "concurrency", "c", 0, "`N` at a time (default 10)")
-	fl.Float64Var(&f.rate, "rate", 0, "begin `N` in a second; latency counts from when each should have begun")
-	fl.DurationVar(&f.duration, "duration", 0, "begin no more after this `TIME` (default 1m)")
-	fl.BoolVar(&f.connect, "connect", false, "only connect, and close")
-	fl.StringVar(&f.echo, "echo", "", "send `SIZE` bytes (64, 4k, 1m) and expect the same bytes back")
-	fl.StringVar(&f.http, "http", "", "fetch `PATH` by HTTP/1.1 (default: ADDRESS's, or /)")
-	fl.Lookup("http").NoOptDefVal = pathOfAddress
-	fl.BoolVar(&f.fresh, "new-connections", false, "a new connection for each echo or request")
-	fl.StringVarP(&f.method, "method", "X", "", "HTTP: the `METHOD` (default GET)")
-	fl.StringArrayVarP(&f.header, "header", "H", nil, "HTTP: a `HEADER`, \"Name: value\"")
-	fl.StringVar(&f.body, "body", "", "HTTP: the `BODY`, or @FILE")
-	fl.StringVar(&f.expect, "expect", "", "HTTP: the `STATUSES` that count as success, such as 200,3xx (default: 2xx and 3xx)")
-	fl.IntVar(&f.maxErrors, "max-errors", 0, "exit with 1 where more than `N` failed (default: only where all did)")
-	return c
-}
-
-// pathOfAddress is --http without a path.
-const pathOfAddress = "ADDRESS's"
-
-func run(k *kit.Kit, c *cobra.Command, argv []string, f flags) error {
+// Run carries out the command c with its flags f and arguments argv.
+func Run(k *kit.Kit, c *cobra.Command, f probecmd.Flags, argv []string) error {
 	if !c.Flags().Changed("max-errors") {
-		f.maxErrors = -1 // any number, but not all
+		f.MaxErrors = -1 // any number, but not all
 	}
-	if f.http == pathOfAddress {
-		f.http = ""
+	if f.HTTP == probecmd.PathOfAddress {
+		f.HTTP = ""
 	}
 	// "--http /path ADDRESS" is what people write, although the path is optional.
-	if len(argv) == 2 && f.http == "" && c.Flags().Changed("http") && strings.HasPrefix(argv[0], "/") {
-		f.http, argv = argv[0], argv[1:]
+	if len(argv) == 2 && f.HTTP == "" && c.Flags().Changed("http") && strings.HasPrefix(argv[0], "/") {
+		f.HTTP, argv = argv[0], argv[1:]
 	}
 	if len(argv) != 1 {
 		return &kit.UsageError{Err: fmt.Errorf("read arguments of lodge probe: one address, not %d", len(argv)), Hint: "usage: " + c.UseLine()}
 	}
-	t, lookup, err := findTarget(c.Context(), k, argv[0], f.udp)
+	t, lookup, err := findTarget(c.Context(), k, argv[0], f.UDP)
 	if err != nil {
 		return err
 	}
@@ -96,7 +43,7 @@ func run(k *kit.Kit, c *cobra.Command, argv []string, f flags) error {
 		return err
 	}
 	opts.Options.Network.Lookup = lookup
-	if !f.remote {
+	if !f.Remote {
 		opts.Options.Queue = kernelQueues{}
 	}
 	ctx := c.Context()
@@ -107,25 +54,25 @@ func run(k *kit.Kit, c *cobra.Command, argv []string, f flags) error {
 }
 
 // readFlags reads the flags. many says that something is to be measured.
-func readFlags(k *kit.Kit, c *cobra.Command, t probe.Target, f flags) (o probe.LoadOptions, many bool, err error) {
+func readFlags(k *kit.Kit, c *cobra.Command, t probe.Target, f probecmd.Flags) (o probe.LoadOptions, many bool, err error) {
 	bad := func(hint, format string, args ...any) (probe.LoadOptions, bool, error) {
 		return o, false, &kit.UsageError{Err: fmt.Errorf("probe "+t.Text+": "+format, args...), Hint: hint}
 	}
 	set := c.Flags().Changed
-	o.Options = probe.Options{Remote: f.remote, UDP: f.udp, Timeout: f.timeout, User: userName(k)}
-	o.Count, o.Concurrency, o.Rate, o.Duration, o.New = f.count, f.concurrency, f.rate, f.duration, f.fresh
+	o.Options = probe.Options{Remote: f.Remote, UDP: f.UDP, Timeout: f.Timeout, User: userName(k)}
+	o.Count, o.Concurrency, o.Rate, o.Duration, o.New = f.Count, f.Concurrency, f.Rate, f.Duration, f.NewConnections
 	for name, n := range map[string]float64{
-		"count": float64(f.count), "concurrency": float64(f.concurrency), "rate": f.rate, "duration": f.duration.Seconds(), "timeout": f.timeout.Seconds(),
+		"count": float64(f.Count), "concurrency": float64(f.Concurrency), "rate": f.Rate, "duration": f.Duration.Seconds(), "timeout": f.Timeout.Seconds(),
 	} {
 		if set(name) && !(n > 0) {
 			return bad("", "--%s is not more than nothing", name)
 		}
 	}
-	if f.rate > 1e6 {
+	if f.Rate > 1e6 {
 		return bad("", "--rate is more than a million a second")
 	}
 	modes := 0
-	for _, on := range []bool{f.connect, f.echo != "", set("http")} {
+	for _, on := range []bool{f.Connect, f.Echo != "", set("http")} {
 		if on {
 			modes++
 		}
@@ -134,12 +81,12 @@ func readFlags(k *kit.Kit, c *cobra.Command, t probe.Target, f flags) (o probe.L
 		return bad("", "--connect, --echo and --http are one or the other")
 	}
 	load := set("count") || set("concurrency") || set("rate") || set("duration")
-	request := f.method != "" || len(f.header) > 0 || f.body != "" || f.expect != ""
+	request := f.Method != "" || len(f.Header) > 0 || f.Body != "" || f.Expect != ""
 	switch {
-	case f.connect:
+	case f.Connect:
 		o.Mode, many = probe.ModeConnect, true
-	case f.echo != "":
-		if o.Size, err = readSize(f.echo); err != nil {
+	case f.Echo != "":
+		if o.Size, err = readSize(f.Echo); err != nil {
 			return bad("--echo 64", "%w", err)
 		}
 		o.Mode, many = probe.ModeEcho, true
@@ -154,13 +101,13 @@ func readFlags(k *kit.Kit, c *cobra.Command, t probe.Target, f flags) (o probe.L
 	if many && !load {
 		o.Count = 1
 	}
-	o.HTTP = probe.Request{Method: f.method, Path: f.http, Header: f.header}
-	if f.expect != "" {
-		if o.HTTP.Expect, err = probe.ParseExpect(f.expect); err != nil {
+	o.HTTP = probe.Request{Method: f.Method, Path: f.HTTP, Header: f.Header}
+	if f.Expect != "" {
+		if o.HTTP.Expect, err = probe.ParseExpect(f.Expect); err != nil {
 			return bad("--expect 200,3xx", "%w", err)
 		}
 	}
-	if o.HTTP.Body, err = readBody(k, f.body); err != nil {
+	if o.HTTP.Body, err = readBody(k, f.Body); err != nil {
 		return o, false, fmt.Errorf("probe %s: read body: %w", t.Text, err)
 	}
 	if len(o.HTTP.Body) > 0 && o.HTTP.Method == "" {
@@ -221,12 +168,12 @@ func readSize(s string) (int, error) {
 	return int(n), nil
 }
 
-func askOnce(ctx context.Context, k *kit.Kit, t probe.Target, opts probe.Options, f flags) error {
+func askOnce(ctx context.Context, k *kit.Kit, t probe.Target, opts probe.Options, f probecmd.Flags) error {
 	r, err := probe.One(ctx, t, opts)
 	if err != nil {
 		return withHint(t, err)
 	}
-	if f.asJSON {
+	if f.JSON {
 		if err := k.PrintJSON(r); err != nil {
 			return err
 		}

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"lodge/internal/cli/kit"
+	"lodge/internal/cli/look/probe/probecmd"
 	"lodge/internal/probe"
 )
 
@@ -25,7 +26,7 @@ func probeLine(t *testing.T, args ...string) (code int, stdout, stderr string) {
 	var out, errs bytes.Buffer
 	k := kit.New(kit.Env{Environ: []string{"XDG_RUNTIME_DIR=" + dir, "XDG_STATE_HOME=" + dir, "HOME=" + dir}, Dir: dir}, &out)
 	k.Err = &errs
-	c := Command(k)
+	c := probecmd.Command(k, Run)
 	c.SilenceErrors, c.SilenceUsage = true, true
 	c.SetArgs(args)
 	code = k.Run(t.Context(), c.ExecuteContext)

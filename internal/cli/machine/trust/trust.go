@@ -1,4 +1,7 @@
-package machine
+// Package trust carries out `lodge trust`, in lodged: it makes the user's authority, puts it
+// into the stores of this machine, and asks programs whether they trust it. Package trustcmd
+// has the command's flags and help, without what this needs.
+package trust
 
 import (
 	"context"
@@ -9,9 +12,8 @@ import (
 	"slices"
 	"time"
 
-	"github.com/spf13/cobra"
-
 	"lodge/internal/cli/kit"
+	"lodge/internal/cli/machine/trust/trustcmd"
 	"lodge/internal/show"
 	"lodge/internal/trust"
 	"lodge/internal/trust/proof"
@@ -21,57 +23,27 @@ import (
 // renewEarly is how long before its end `lodge trust` replaces an authority.
 const renewEarly = 30 * 24 * time.Hour
 
-type trustFlags struct {
-	uninstall, status, check, pem, renew, json bool
-	only                                       []string
-	root                                       string
-}
-
-// Trust returns the command lodge trust.
-func Trust(k *kit.Kit) *cobra.Command {
-	var f trustFlags
-	c := &cobra.Command{
-		Use:   "trust",
-		Short: "Make programs on this machine trust lodge's HTTPS names",
-		Long: "Install the certificate of your own local authority into the system's store, the databases of Chromium and Firefox, and Java's key stores.\n" +
-			"The authority can sign for localhost, test and the names below them, and for nothing else. What needs root is printed as a command.",
-		Example: `  lodge trust              install it, and say what is left to do as root
-  lodge trust --check      which programs believe it, by asking them
-  lodge trust --uninstall`,
-		Args: kit.Args(cobra.NoArgs),
-		RunE: func(c *cobra.Command, _ []string) error { return runTrust(c.Context(), k, f) },
-	}
-	c.Flags().BoolVar(&f.uninstall, "uninstall", false, "take it out of all stores, and remove the authority")
-	c.Flags().BoolVar(&f.status, "status", false, "say in which stores it is")
-	c.Flags().BoolVar(&f.check, "check", false, "let each installed program make an HTTPS request, and say which trust it")
-	c.Flags().BoolVar(&f.pem, "pem", false, "print the authority's certificate")
-	c.Flags().BoolVar(&f.renew, "renew", false, "make a new authority, install it, and take the old one out")
-	c.Flags().StringSliceVar(&f.only, "only", nil, "only these `STORES`: system, nss, java")
-	c.Flags().StringVar(&f.root, "root", "/", "look for system paths below this `DIRECTORY`")
-	c.Flags().BoolVar(&f.json, "json", false, "as JSON")
-	return c
-}
-
-func runTrust(ctx context.Context, k *kit.Kit, f trustFlags) error {
+// Run carries out the command with its flags.
+func Run(ctx context.Context, k *kit.Kit, f trustcmd.Flags) error {
 	kinds, err := trustKinds(f)
 	if err != nil {
 		return err
 	}
 	dir := k.Dirs().Trust()
-	if os.Geteuid() == 0 && k.Getenv("SUDO_UID") != "" && k.Getenv("SUDO_UID") != "0" && !f.status && !f.check {
+	if os.Geteuid() == 0 && k.Getenv("SUDO_UID") != "" && k.Getenv("SUDO_UID") != "0" && !f.Status && !f.Check {
 		fmt.Fprintln(k.Err, "lodge: this is root's authority, not yours: run lodge trust without sudo, and it prints what needs root")
 	}
 	switch {
-	case f.uninstall:
+	case f.Uninstall:
 		return distrust(ctx, k, f, dir, kinds)
-	case f.status:
+	case f.Status:
 		return trustStatus(ctx, k, f, dir, kinds)
 	}
 	authority, err := trust.Open(trust.Options{Dir: dir})
 	if err != nil {
 		return trustError(err)
 	}
-	if f.renew || time.Until(authority.Root().NotAfter) < renewEarly {
+	if f.Renew || time.Until(authority.Root().NotAfter) < renewEarly {
 		if err := authority.Renew(); err != nil {
 			return trustError(err)
 		}
@@ -80,17 +52,17 @@ func runTrust(ctx context.Context, k *kit.Kit, f trustFlags) error {
 		fmt.Fprintln(k.Err, "lodge: "+w)
 	}
 	switch {
-	case f.pem:
+	case f.PEM:
 		_, err := k.Out.Write(authority.PEM())
 		if err != nil {
 			return fmt.Errorf("print: %w", err)
 		}
 		return nil
-	case f.check:
+	case f.Check:
 		return proveTrust(ctx, k, f, authority)
 	}
-	results := stores.Install(ctx, machine(k, f.root), anchorOf(authority), kinds)
-	if err := printStores(k, f.json, authority, results); err != nil {
+	results := stores.Install(ctx, machine(k, f.Root), anchorOf(authority), kinds)
+	if err := printStores(k, f.JSON, authority, results); err != nil {
 		return err
 	}
 	if slices.ContainsFunc(results, func(r stores.Result) bool { return r.Kind == stores.NSS && r.State == stores.Done }) {
@@ -100,9 +72,9 @@ func runTrust(ctx context.Context, k *kit.Kit, f trustFlags) error {
 }
 
 // trustKinds checks the flags and returns the kinds of stores that are meant.
-func trustKinds(f trustFlags) ([]stores.Kind, error) {
+func trustKinds(f trustcmd.Flags) ([]stores.Kind, error) {
 	verbs := 0
-	for _, set := range []bool{f.uninstall, f.status, f.check, f.pem, f.renew} {
+	for _, set := range []bool{f.Uninstall, f.Status, f.Check, f.PEM, f.Renew} {
 		if set {
 			verbs++
 		}
@@ -110,18 +82,18 @@ func trustKinds(f trustFlags) ([]stores.Kind, error) {
 	switch {
 	case verbs > 1:
 		return nil, &kit.UsageError{Err: errors.New("trust: --uninstall, --status, --check, --pem and --renew exclude each other"), Hint: "lodge trust --help"}
-	case f.pem && f.json:
+	case f.PEM && f.JSON:
 		return nil, &kit.UsageError{Err: errors.New("trust: --pem prints PEM, not JSON"), Hint: "lodge trust --status --json"}
-	case len(f.only) > 0 && (f.pem || f.check):
+	case len(f.Only) > 0 && (f.PEM || f.Check):
 		return nil, &kit.UsageError{Err: errors.New("trust: --only is about stores"), Hint: "lodge trust --only system"}
-	case !filepath.IsAbs(f.root):
-		return nil, &kit.UsageError{Err: fmt.Errorf("trust: --root %q is not an absolute path", f.root), Hint: "--root /"}
+	case !filepath.IsAbs(f.Root):
+		return nil, &kit.UsageError{Err: fmt.Errorf("trust: --root %q is not an absolute path", f.Root), Hint: "--root /"}
 	}
-	if len(f.only) == 0 {
+	if len(f.Only) == 0 {
 		return stores.Kinds(), nil
 	}
 	var kinds []stores.Kind
-	for _, o := range f.only {
+	for _, o := range f.Only {
 		if !slices.Contains(stores.Kinds(), stores.Kind(o)) {
 			return nil, &kit.UsageError{Err: fmt.Errorf("trust: store %q: not one of system, nss, java", o), Hint: "lodge trust --only system"}
 		}
@@ -149,10 +121,10 @@ func anchorOf(authority *trust.Authority) stores.Anchor {
 	return stores.Anchor{Root: authority.Root(), File: authority.RootPath(), Record: trust.ReadRecord(authority.Dir()), Dir: authority.Dir()}
 }
 
-func trustStatus(ctx context.Context, k *kit.Kit, f trustFlags, dir string, kinds []stores.Kind) error {
+func trustStatus(ctx context.Context, k *kit.Kit, f trustcmd.Flags, dir string, kinds []stores.Kind) error {
 	authority, err := trust.Look(trust.Options{Dir: dir})
 	if errors.Is(err, trust.ErrNone) {
-		if f.json {
+		if f.JSON {
 			if err := printStores(k, true, nil, nil); err != nil {
 				return err
 			}
@@ -162,8 +134,8 @@ func trustStatus(ctx context.Context, k *kit.Kit, f trustFlags, dir string, kind
 	if err != nil {
 		return trustError(err)
 	}
-	results := stores.Status(ctx, machine(k, f.root), anchorOf(authority), kinds)
-	if err := printStores(k, f.json, authority, results); err != nil {
+	results := stores.Status(ctx, machine(k, f.Root), anchorOf(authority), kinds)
+	if err := printStores(k, f.JSON, authority, results); err != nil {
 		return err
 	}
 	missing := 0
@@ -180,7 +152,7 @@ func trustStatus(ctx context.Context, k *kit.Kit, f trustFlags, dir string, kind
 
 // distrust takes the authority out of the stores, and removes it when it is in
 // none any more.
-func distrust(ctx context.Context, k *kit.Kit, f trustFlags, dir string, kinds []stores.Kind) error {
+func distrust(ctx context.Context, k *kit.Kit, f trustcmd.Flags, dir string, kinds []stores.Kind) error {
 	anchor := stores.Anchor{Record: trust.ReadRecord(dir), Dir: dir}
 	authority, err := trust.Look(trust.Options{Dir: dir})
 	if errors.Is(err, trust.ErrForeign) {
@@ -189,14 +161,14 @@ func distrust(ctx context.Context, k *kit.Kit, f trustFlags, dir string, kinds [
 	if err == nil { // what cannot be read is still known by the record
 		anchor.Root, anchor.File = authority.Root(), authority.RootPath()
 	}
-	results := stores.Uninstall(ctx, machine(k, f.root), anchor, kinds)
-	if err := printStores(k, f.json, nil, results); err != nil {
+	results := stores.Uninstall(ctx, machine(k, f.Root), anchor, kinds)
+	if err := printStores(k, f.JSON, nil, results); err != nil {
 		return err
 	}
 	if err := undone("take the authority out", results); err != nil {
 		return err
 	}
-	if len(f.only) > 0 {
+	if len(f.Only) > 0 {
 		return nil
 	}
 	return trust.Forget(dir)
@@ -232,12 +204,12 @@ func handshakes(ctx context.Context, k *kit.Kit, authority *trust.Authority) ([]
 }
 
 // proveTrust lets the installed programs ask a server with a leaf.
-func proveTrust(ctx context.Context, k *kit.Kit, f trustFlags, authority *trust.Authority) error {
+func proveTrust(ctx context.Context, k *kit.Kit, f trustcmd.Flags, authority *trust.Authority) error {
 	results, err := handshakes(ctx, k, authority)
 	if err != nil {
 		return err
 	}
-	if err := printProof(k, f.json, results); err != nil {
+	if err := printProof(k, f.JSON, results); err != nil {
 		return err
 	}
 	bad := 0

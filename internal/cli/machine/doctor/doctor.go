@@ -1,4 +1,6 @@
-package machine
+// Package doctor is `lodge doctor`: what works here, as the daemon and, with --trust, the
+// installed programs say.
+package doctor
 
 import (
 	"context"
@@ -10,12 +12,14 @@ import (
 	"lodge/internal/cli/session"
 	"lodge/internal/localapi"
 	"lodge/internal/show/table"
-	"lodge/internal/trust"
-	"lodge/internal/trust/proof"
 )
 
-// Doctor returns the command lodge doctor.
-func Doctor(k *kit.Kit) *cobra.Command {
+// Trust returns which of the installed programs trust lodge's names.
+type Trust = func(ctx context.Context, k *kit.Kit) ([]localapi.Capability, error)
+
+// Command returns the command lodge doctor. Without trust, lodged carries it out where
+// --trust is given.
+func Command(k *kit.Kit, trust Trust) *cobra.Command {
 	var asJSON, withTrust bool
 	c := &cobra.Command{
 		Use:   "doctor",
@@ -24,14 +28,23 @@ func Doctor(k *kit.Kit) *cobra.Command {
 		Example: `  lodge doctor
   lodge doctor --trust     and which programs believe lodge's certificates`,
 		Args: kit.Args(cobra.NoArgs),
-		RunE: func(c *cobra.Command, _ []string) error { return doctor(c.Context(), k, asJSON, withTrust) },
+		RunE: func(c *cobra.Command, _ []string) error {
+			if !withTrust {
+				return run(c.Context(), k, asJSON, nil)
+			}
+			if trust == nil {
+				return session.Offload(k)
+			}
+			return run(c.Context(), k, asJSON, trust)
+		},
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "as JSON")
 	c.Flags().BoolVar(&withTrust, "trust", false, "also let each installed program (curl, python3, node, java, browsers) make an HTTPS request, which takes some seconds")
 	return c
 }
 
-func doctor(ctx context.Context, k *kit.Kit, asJSON, withTrust bool) error {
+// run prints what the daemon says works here and, if trust is not nil, what it returns.
+func run(ctx context.Context, k *kit.Kit, asJSON bool, trust Trust) error {
 	c, err := session.Connect(ctx, k)
 	if err != nil {
 		return err
@@ -41,8 +54,8 @@ func doctor(ctx context.Context, k *kit.Kit, asJSON, withTrust bool) error {
 	if err != nil {
 		return err
 	}
-	if withTrust {
-		more, err := trustCapabilities(ctx, k)
+	if trust != nil {
+		more, err := trust(ctx, k)
 		if err != nil {
 			return err
 		}
@@ -66,34 +79,4 @@ func doctor(ctx context.Context, k *kit.Kit, asJSON, withTrust bool) error {
 		fmt.Fprintln(k.Err, "lodge: "+warn)
 	}
 	return nil
-}
-
-// trustCapabilities reports which programs trust the names, as real handshakes of
-// theirs show.
-func trustCapabilities(ctx context.Context, k *kit.Kit) ([]localapi.Capability, error) {
-	authority, err := trust.Open(trust.Options{Dir: k.Dirs().Trust()})
-	if err != nil {
-		return nil, trustError(err)
-	}
-	results, err := handshakes(ctx, k, authority)
-	if err != nil {
-		return nil, err
-	}
-	var out []localapi.Capability
-	for _, r := range results {
-		c := localapi.Capability{Name: "https names in " + r.Client, Status: "unknown", Reason: r.Reason, Hint: r.Hint}
-		switch r.State {
-		case proof.Trusted:
-			c.Status, c.Reason = "yes", "its request was made"
-		case proof.NotTrusted:
-			c.Status = "no"
-			if r.Inside == proof.Trusted {
-				c.Reason = "inside projects it does; outside: " + r.Reason
-			}
-		case proof.NotInstalled:
-			continue
-		}
-		out = append(out, c)
-	}
-	return out, nil
 }
