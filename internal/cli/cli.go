@@ -10,6 +10,7 @@ package cli
 
 import (
 	"context"
+	"os"
 
 	"lodge/internal/cli/kit"
 )
@@ -21,13 +22,17 @@ type Env = kit.Env
 func Run(ctx context.Context, env Env) int {
 	out := &kit.Results{W: env.Stdout}
 	k := kit.New(env, out)
-	root := treeFor(k, env.Args)
+	root, brief := treeFor(k, env.Args)
 	root.SetArgs(append([]string{}, env.Args...)) // with nil, cobra reads os.Args
-	return k.Run(ctx, func(ctx context.Context) error {
+	execute := func(ctx context.Context) error {
 		err := root.ExecuteContext(ctx)
 		if err == nil {
 			err = out.Failed()
 		}
 		return err
-	})
+	}
+	if brief {
+		return k.RunBrief(ctx, os.Exit, execute)
+	}
+	return k.Run(ctx, execute)
 }

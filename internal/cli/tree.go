@@ -74,30 +74,32 @@ func newRoot(k *kit.Kit) *cobra.Command {
 type entry struct {
 	group, name string
 	command     func(*kit.Kit) *cobra.Command
+	// brief: see kit.RunBrief.
+	brief bool
 }
 
 // entries lists every command, in the order in which help lists them. What probe, trust
 // and doctor --trust need is not linked here: lodged carries them out (package offload).
 var entries = [...]entry{
-	{groupRun, "up", run.Up},
-	{groupRun, "down", run.Down},
-	{groupRun, "restart", run.Restart},
-	{groupRun, "run", run.Run},
-	{groupRun, "exec", run.Exec},
-	{groupRun, "wait", run.Wait},
-	{groupLook, "ls", look.Ls},
-	{groupLook, "logs", look.Logs},
-	{groupLook, "open", look.Open},
-	{groupLook, "ports", ports.Command},
-	{groupLook, "explain", explain.Command},
-	{groupLook, "probe", func(k *kit.Kit) *cobra.Command { return probecmd.Command(k, nil) }},
-	{groupLook, "top", top.Command},
-	{groupLook, "events", events.Command},
-	{groupMachine, "trust", func(k *kit.Kit) *cobra.Command { return trustcmd.Command(k, nil) }},
-	{groupMachine, "setup", machine.Setup},
-	{groupMachine, "doctor", func(k *kit.Kit) *cobra.Command { return doctor.Command(k, nil) }},
-	{"", "version", machine.Version},
-	{"", "daemon", machine.Daemon},
+	{group: groupRun, name: "up", command: run.Up},
+	{group: groupRun, name: "down", command: run.Down},
+	{group: groupRun, name: "restart", command: run.Restart},
+	{group: groupRun, name: "run", command: run.Run},
+	{group: groupRun, name: "exec", command: run.Exec},
+	{group: groupRun, name: "wait", command: run.Wait},
+	{group: groupLook, name: "ls", command: look.Ls, brief: true},
+	{group: groupLook, name: "logs", command: look.Logs},
+	{group: groupLook, name: "open", command: look.Open},
+	{group: groupLook, name: "ports", command: ports.Command, brief: true},
+	{group: groupLook, name: "explain", command: explain.Command},
+	{group: groupLook, name: "probe", command: func(k *kit.Kit) *cobra.Command { return probecmd.Command(k, nil) }},
+	{group: groupLook, name: "top", command: top.Command},
+	{group: groupLook, name: "events", command: events.Command},
+	{group: groupMachine, name: "trust", command: func(k *kit.Kit) *cobra.Command { return trustcmd.Command(k, nil) }},
+	{group: groupMachine, name: "setup", command: machine.Setup},
+	{group: groupMachine, name: "doctor", command: func(k *kit.Kit) *cobra.Command { return doctor.Command(k, nil) }},
+	{group: "", name: "version", command: machine.Version, brief: true},
+	{group: "", name: "daemon", command: machine.Daemon},
 }
 
 // add adds a command to root.
@@ -119,17 +121,17 @@ func fullTree(k *kit.Kit) *cobra.Command {
 
 // treeFor returns the root of what a command line needs: of the one command that it
 // begins with, since making all of them takes as long as the rest of a short command, or
-// of all.
-func treeFor(k *kit.Kit, args []string) *cobra.Command {
+// of all. It reports whether that command is brief.
+func treeFor(k *kit.Kit, args []string) (root *cobra.Command, brief bool) {
 	if len(args) > 0 {
 		for i := range entries {
 			if entries[i].name == args[0] {
-				root := newRoot(k)
+				root = newRoot(k)
 				root.CompletionOptions.DisableDefaultCmd = true
 				entries[i].add(root, k)
-				return root
+				return root, entries[i].brief
 			}
 		}
 	}
-	return fullTree(k)
+	return fullTree(k), false
 }

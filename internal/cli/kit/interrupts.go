@@ -25,22 +25,31 @@ type interrupts struct {
 	ended  sync.WaitGroup
 	// leave gets the signal at which the command is waited for no more.
 	leave chan *Interrupted
+	// exit, if it is not nil, is called then instead.
+	exit func(status int)
+	once sync.Once
 
 	mu sync.Mutex       // guards to
 	to chan<- os.Signal // nil: signals end the command
 }
 
-// catchInterrupts returns a context that ends at a signal. The caller calls stop.
-func catchInterrupts(ctx context.Context) (context.Context, *interrupts) {
+// newInterrupts returns a context that ends at a signal, once begin was called. The
+// caller calls stop.
+func newInterrupts(ctx context.Context) (context.Context, *interrupts) {
 	ctx, cancel := context.WithCancelCause(ctx)
-	in := &interrupts{cancel: cancel, done: make(chan struct{}), leave: make(chan *Interrupted, 1)}
-	ch := make(chan os.Signal, 8)
-	signal.Notify(ch, ending.Signals()...)
-	in.ended.Go(func() {
-		defer signal.Stop(ch)
-		in.run(ch)
+	return ctx, &interrupts{cancel: cancel, done: make(chan struct{}), leave: make(chan *Interrupted, 1)}
+}
+
+// begin catches signals from here on.
+func (in *interrupts) begin() {
+	in.once.Do(func() {
+		ch := make(chan os.Signal, 8)
+		signal.Notify(ch, ending.Signals()...)
+		in.ended.Go(func() {
+			defer signal.Stop(ch)
+			in.run(ch)
+		})
 	})
-	return ctx, in
 }
 
 func (in *interrupts) run(ch <-chan os.Signal) {
@@ -65,11 +74,11 @@ func (in *interrupts) run(ch <-chan os.Signal) {
 				in.cancel(first)
 				patience = time.After(InterruptPatience)
 			default:
-				in.leave <- &Interrupted{n}
+				in.left(&Interrupted{n})
 				return
 			}
 		case <-patience:
-			in.leave <- first
+			in.left(first)
 			return
 		case <-in.done:
 			return
@@ -77,23 +86,13 @@ func (in *interrupts) run(ch <-chan os.Signal) {
 	}
 }
 
-// Serving returns a context for a process that serves others: signals end it,
-// and it has all the time that it needs for that.
-func (k *Kit) Serving(ctx context.Context) (serving context.Context, stop func()) {
-	ch := make(chan os.Signal, 1)
-	release := k.TakeSignals(ch)
-	ctx, cancel := context.WithCancel(ctx)
-	go func() {
-		select {
-		case <-ch:
-			cancel()
-		case <-ctx.Done():
-		}
-	}()
-	return ctx, func() {
-		cancel()
-		release()
+// left says that the command is not waited for any more.
+func (in *interrupts) left(by *Interrupted) {
+	if in.exit != nil {
+		in.exit(by.Status())
+		return
 	}
+	in.leave <- by
 }
 
 // TakeSignals makes the signals that end a command go to ch instead, until release is called.
@@ -101,6 +100,7 @@ func (k *Kit) TakeSignals(ch chan<- os.Signal) (release func()) { return k.signa
 
 // take makes signals go to ch, and not end the command, until release is called.
 func (in *interrupts) take(ch chan<- os.Signal) (release func()) {
+	in.begin()
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	in.to = ch
@@ -112,16 +112,21 @@ func (in *interrupts) take(ch chan<- os.Signal) (release func()) {
 }
 
 func (in *interrupts) stop() {
+	in.once.Do(func() {}) // nothing is caught any more where nothing was
 	close(in.done)
 	in.ended.Wait()
 	in.cancel(nil)
 }
 
+// brevity is how long a brief command leaves signals alone.
+const brevity = 200 * time.Millisecond
+
 // Run runs a command line until it ends, or a signal says that
 // it is not waited for, and returns the exit status.
 func (k *Kit) Run(ctx context.Context, execute func(context.Context) error) int {
-	ctx, k.signals = catchInterrupts(ctx)
+	ctx, k.signals = newInterrupts(ctx)
 	defer k.signals.stop()
+	k.signals.begin()
 	code := make(chan int, 1)
 	go func() { code <- finish(ctx, k.Err, execute(ctx)) }()
 	select {
@@ -131,3 +136,18 @@ func (k *Kit) Run(ctx context.Context, execute func(context.Context) error) int 
 		return by.Status()
 	}
 }
+
+// RunBrief is [Kit.Run] for a command that is mostly over within some milliseconds, of
+// which catching signals and a second stack would be a fifth. For a moment signals end
+// the process, as they do any program that has nothing to end; then they are caught,
+// and exit ends the process where the command is not waited for.
+func (k *Kit) RunBrief(ctx context.Context, exit func(status int), execute func(context.Context) error) int {
+	ctx, k.signals = newInterrupts(ctx)
+	defer k.signals.stop()
+	k.signals.exit = exit
+	defer time.AfterFunc(brevity, k.signals.begin).Stop()
+	return finish(ctx, k.Err, execute(ctx))
+}
+
+// CatchSignals makes a command that was thought to be brief catch signals from here on.
+func (k *Kit) CatchSignals() { k.signals.begin() }

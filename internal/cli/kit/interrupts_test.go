@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"os/signal"
 	"testing"
 	"time"
 
@@ -72,13 +73,56 @@ func TestSignalsThatACommandTakes(t *testing.T) {
 			t.Error("it ends the command too")
 		}
 		release()
-		serving, stop := a.Serving(ctx)
-		defer stop()
 		raise(t, unix.SIGTERM)
-		<-serving.Done()
+		<-ctx.Done()
 		return nil
 	})
-	if got != 0 {
+	if got != 143 {
 		t.Errorf("got %d", got)
 	}
+}
+
+// A brief command catches signals when it says so, or after a moment.
+func TestBriefCommandThatIsNot(t *testing.T) {
+	// Until then they would end the tests.
+	signal.Notify(make(chan os.Signal, 1), unix.SIGTERM)
+	for _, says := range []bool{true, false} {
+		a := &Kit{Err: os.Stderr}
+		got := a.RunBrief(context.Background(), func(int) {}, func(ctx context.Context) error {
+			if says {
+				a.CatchSignals()
+			}
+			again := time.NewTicker(10 * time.Millisecond)
+			defer again.Stop()
+			for raise(t, unix.SIGTERM); ; {
+				select {
+				case <-ctx.Done():
+					return context.Cause(ctx)
+				case <-again.C:
+					if !says { // one that was raised before it is caught is gone
+						raise(t, unix.SIGTERM)
+					}
+				}
+			}
+		})
+		if got != 143 {
+			t.Errorf("got %d", got)
+		}
+	}
+}
+
+// A brief command that does not end at a second signal is left, and not waited for.
+func TestBriefCommandThatDoesNotEnd(t *testing.T) {
+	a := &Kit{Err: os.Stderr}
+	left := make(chan int, 1)
+	a.RunBrief(context.Background(), func(status int) { left <- status }, func(ctx context.Context) error {
+		a.CatchSignals()
+		raise(t, unix.SIGINT)
+		<-ctx.Done()
+		raise(t, unix.SIGTERM)
+		if got := <-left; got != 143 && got != 130 {
+			t.Errorf("got %d", got)
+		}
+		return nil
+	})
 }

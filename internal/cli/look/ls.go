@@ -27,6 +27,7 @@ func Ls(k *kit.Kit) *cobra.Command {
 		Args: kit.Args(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error {
 			if watch {
+				k.CatchSignals()
 				return watchLs(c.Context(), k, asJSON, all)
 			}
 			return ls(c.Context(), k, asJSON, all)

@@ -80,6 +80,7 @@ received, retransmits, age, opened.`,
 				return err
 			}
 			if f.watch {
+				k.CatchSignals()
 				return watch(c.Context(), k, r)
 			}
 			return printTable(c.Context(), k, r)
