@@ -54,10 +54,7 @@ func (w *searcher) describe(dir, pid int, inside bool) *Process {
 		p.StartedAt = &at
 	}
 	if b, err := w.read(dir, "cmdline"); err == nil {
-		p.Command = procfs.CommandLine(b[:min(len(b), commandLimit)])
-		if len(b) > commandLimit {
-			p.Command += " …"
-		}
+		p.Command = commandLine(b)
 	}
 	if w.Details&ReadExecutable != 0 {
 		p.Executable = w.readlink(dir, "exe")
@@ -75,6 +72,15 @@ func (w *searcher) describe(dir, pid int, inside bool) *Process {
 		readHome(w, dir, p)
 	}
 	return p
+}
+
+// commandLine returns the command line of what was read of /proc/PID/cmdline.
+func commandLine(b []byte) string {
+	text := procfs.CommandLine(b[:min(len(b), commandLimit)])
+	if len(b) > commandLimit {
+		text += " …"
+	}
+	return text
 }
 
 // commandLimit bounds the command line, in bytes: a Java class path can fill
