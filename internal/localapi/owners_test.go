@@ -51,8 +51,8 @@ func TestOwnersOfTable(t *testing.T) {
 		t.Errorf("%+v", p)
 	}
 	ends := holders.Ends{Protocol: loopback.TCP, Namespace: 3, Local: netip.MustParseAddrPort("127.0.0.1:49342"), Remote: netip.MustParseAddrPort("127.0.0.1:80")}
-	if c := o.Closed[ends]; len(o.Closed) != 1 || c.Process != p || !c.At.Equal(boot.Add(time.Minute)) {
-		t.Errorf("closed %+v", o.Closed)
+	if c := o.LastOwner(ends); c.Process != p || !c.At.Equal(boot.Add(time.Minute)) {
+		t.Errorf("closed %+v", c)
 	}
 	if o.Unreadable != 2 || len(o.Warnings) != 1 {
 		t.Errorf("%d unreadable, warnings %q", o.Unreadable, o.Warnings)

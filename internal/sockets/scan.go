@@ -39,7 +39,7 @@ func (s *Snapshot) read(ctx context.Context, q *Query) error {
 	if err := s.openSpaces(q); err != nil {
 		return err
 	}
-	if !q.NoProcesses && !q.Quick && q.Live == nil {
+	if !q.NoProcesses && !q.Quick && q.Live == nil && q.Asked == nil {
 		s.ahead = holders.StartPrefetch()
 		defer s.ahead.Close()
 	}
@@ -47,6 +47,7 @@ func (s *Snapshot) read(ctx context.Context, q *Query) error {
 		return err
 	}
 	s.spaces[0].learn(q.Diag)
+	q.wait(ctx, s)
 	if slices.Contains(q.States, "bound") && !kernelTellsBound() && s.spaces[0].conns[0].Why(diag.ProtoTCP) == nil {
 		s.warnings = append(s.warnings, "TCP sockets that are bound but do not listen are told by Linux 6.8 and later only")
 	}
