@@ -39,7 +39,7 @@ func readAll(resp *unixhttp.Response) ([]byte, error) {
 
 // fromTable says it in the words of package sockets. boot is when
 // CLOCK_BOOTTIME was zero.
-func fromTable(t *owners.Table, boot time.Time) *holders.Owners {
+func fromTable(t *owners.Table, closed owners.ClosedBytes, boot time.Time) *holders.Owners {
 	all := make([]holders.Process, len(t.Processes))
 	processes := make([]*holders.Process, len(t.Processes))
 	started := make([]time.Time, len(t.Processes))
@@ -68,8 +68,8 @@ func fromTable(t *owners.Table, boot time.Time) *holders.Owners {
 	}
 	out := holders.NewOwners(processes, holdings)
 	out.Unreadable, out.Warnings = int(t.Hidden), t.Warnings
-	if len(t.Closed) > 0 {
-		out.Closed = func() map[holders.Ends]holders.LastOwner { return closedOf(t, boot, processes, held) }
+	if len(closed) > 0 {
+		out.Closed = func() map[holders.Ends]holders.LastOwner { return closedOf(t, closed.List(), boot, processes, held) }
 	}
 	return out
 }
@@ -88,11 +88,11 @@ func commandOf(p *owners.Process) string {
 
 // closedOf returns the last owners of connections. held says of each process whether it
 // has a socket now: the others are made here, with their command lines.
-func closedOf(t *owners.Table, boot time.Time, processes []*holders.Process, held []bool) map[holders.Ends]holders.LastOwner {
+func closedOf(t *owners.Table, closed []owners.Closed, boot time.Time, processes []*holders.Process, held []bool) map[holders.Ends]holders.LastOwner {
 	last := slices.Clone(processes)
 	made := slices.Clone(held)
-	out := make(map[holders.Ends]holders.LastOwner, len(t.Closed))
-	for _, c := range t.Closed {
+	out := make(map[holders.Ends]holders.LastOwner, len(closed))
+	for _, c := range closed {
 		if !made[c.Process] {
 			p := *processes[c.Process]
 			p.Command = commandOf(&t.Processes[c.Process])

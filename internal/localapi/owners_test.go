@@ -35,7 +35,11 @@ func ownersSample() *owners.Table {
 
 func TestOwnersOfTable(t *testing.T) {
 	boot := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
-	o := fromTable(ownersSample(), boot)
+	table, closed, err := owners.ParseOpen(ownersSample().Append(nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := fromTable(table, closed, boot)
 	if got := o.Holders(4711); !slices.Equal(got, []int32{1, 0}) {
 		t.Errorf("holders %v", got)
 	}
@@ -112,11 +116,11 @@ func TestOwnersAnswers(t *testing.T) {
 func FuzzOwners(f *testing.F) {
 	f.Add(ownersSample().Append(nil))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		table, err := owners.Parse(b)
+		table, closed, err := owners.ParseOpen(b)
 		if err != nil {
 			return
 		}
-		o := fromTable(table, time.Unix(0, 0))
+		o := fromTable(table, closed, time.Unix(0, 0))
 		for _, h := range table.Holdings {
 			if h.Inode != 0 && !slices.Contains(o.Holders(h.Inode), int32(h.Process)) {
 				t.Errorf("%+v is not found", h)
@@ -132,10 +136,10 @@ func BenchmarkOwners(b *testing.B) {
 	}
 	buf := t.Append(nil)
 	for b.Loop() {
-		t, err := owners.Parse(buf)
+		t, closed, err := owners.ParseOpen(buf)
 		if err != nil {
 			b.Fatal(err)
 		}
-		fromTable(t, time.Unix(0, 0))
+		fromTable(t, closed, time.Unix(0, 0))
 	}
 }
