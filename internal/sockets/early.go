@@ -39,7 +39,7 @@ func (q *Query) wait(ctx context.Context, s *Snapshot) {
 // before, if that leaves no question, or what it says now.
 func (q *Query) askOwners(ctx context.Context, s *Snapshot) (*holders.Owners, error) {
 	a := &q.answers
-	if a.OwnersErr != nil || a.Owners != nil && s.allTold(a.Owners) {
+	if a.OwnersErr != nil || a.Owners != nil && allTold(s, a.Owners) {
 		return a.Owners, a.OwnersErr
 	}
 	return q.Live.Owners(ctx)
@@ -48,11 +48,11 @@ func (q *Query) askOwners(ctx context.Context, s *Snapshot) (*holders.Owners, er
 // allTold reports whether owners knows who holds each socket, or had it last. What
 // was opened or closed between the question and the reading of the sockets is not
 // known.
-func (s *Snapshot) allTold(owners *holders.Owners) bool {
+func allTold(s *Snapshot, owners *holders.Owners) bool {
 	all := true
 	eachSought(s, func(r *diag.Record) {
 		if all && len(owners.Holders(r.Inode)) == 0 {
-			all = r.Proto != diag.ProtoUnix && owners.LastOwner(s.endsOf(r)).Process != nil
+			all = r.Proto != diag.ProtoUnix && owners.LastOwner(endsOf(s, r)).Process != nil
 		}
 	})
 	return all

@@ -122,7 +122,7 @@ func (m *rowMaker) live(s *Snapshot, r *diag.Record) {
 		m.row.OpenedAt = &m.opened
 	}
 	if len(m.row.Processes) == 0 && r.Proto != diag.ProtoUnix {
-		m.row.Closed = s.owners.LastOwner(s.endsOf(r)).Process
+		m.row.Closed = s.owners.LastOwner(endsOf(s, r)).Process
 	}
 }
 

@@ -66,7 +66,7 @@ func ownNamespace() uint32 {
 
 // endsOf returns the ends of a socket that is not a Unix socket, as a live map
 // knows them.
-func (s *Snapshot) endsOf(r *diag.Record) holders.Ends {
+func endsOf(s *Snapshot, r *diag.Record) holders.Ends {
 	e := holders.Ends{Protocol: loopback.TCP, Namespace: s.spaces[r.Space].inode, Local: diag.AddrPort(&r.Local, r.LocalPort)}
 	if r.Proto == diag.ProtoUDP {
 		e.Protocol = loopback.UDP

@@ -6,8 +6,6 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
-
-	"lodge/internal/procfs"
 )
 
 // Complete reads from /proc what f asks for and a live map does not tell of
@@ -48,28 +46,6 @@ func Complete(ctx context.Context, f Request, processes []*Process, inside map[i
 		_ = unix.Close(dir) // only read from
 	}
 	return nil
-}
-
-// complete reads the name, the user and the command line of a process, if it is still
-// the one that p is of. That it is, is looked at last: what was read before is then of
-// this process.
-func (w *searcher) complete(p *Process) {
-	dir := strconv.Itoa(p.PID)
-	b, err := w.read(w.proc, dir+"/cmdline")
-	command := p.Command
-	if err == nil {
-		command = commandLine(b)
-	}
-	var st unix.Stat_t
-	if unix.Fstatat(w.proc, dir, &st, 0) != nil {
-		return
-	}
-	if b, err = w.read(w.proc, dir+"/stat"); err != nil {
-		return
-	}
-	if stat, err := procfs.ParseStat(b); err == nil && stat.Start == p.Start {
-		p.Name, p.ParentPID, p.UID, p.Command = stat.Name, stat.Parent, st.Uid, command
-	}
 }
 
 // startedAt makes a time of a start in clock ticks since boot.
