@@ -49,9 +49,9 @@ func (q *Query) askOwners(ctx context.Context, s *Snapshot) (*holders.Owners, er
 // was opened or closed between the question and the reading of the sockets is not
 // known.
 func allTold(s *Snapshot, owners *holders.Owners) bool {
-	all := true
+	all, held := true, s.set.Named(owners.Holdings)
 	eachSought(s, func(r *diag.Record) {
-		if all && len(owners.Holders(r.Inode)) == 0 {
+		if slot, ok := s.set.Slot(r.Inode); all && !(ok && held[slot]) {
 			all = r.Proto != diag.ProtoUnix && owners.LastOwner(endsOf(s, r)).Process != nil
 		}
 	})
