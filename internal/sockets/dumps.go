@@ -20,8 +20,8 @@ type part struct {
 }
 
 // partsOf returns the dumps that a query needs of one namespace, in which expect
-// TCP sockets are expected. The main table of TCP takes longest: the others are
-// read on a second Conn meanwhile.
+// TCP sockets are expected. The main table of TCP takes longest: of many sockets, the
+// others are read on a second Conn meanwhile.
 func partsOf(q *Query, space, expect int) []*part {
 	var out []*part
 	code := q.Filter.bytecode()
