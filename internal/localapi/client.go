@@ -136,7 +136,21 @@ func (c *Client) Info(ctx context.Context) (Info, error) {
 // are only remembered.
 func (c *Client) Projects(ctx context.Context, all bool) (Projects, error) {
 	var p Projects
-	return p, c.call(ctx, unixhttp.Get, "/v1/projects?all="+strconv.FormatBool(all), nil, &p)
+	return p, c.call(ctx, unixhttp.Get, projectsTarget(all), nil, &p)
+}
+
+func projectsTarget(all bool) string { return "/v1/projects?all=" + strconv.FormatBool(all) }
+
+const ownersTarget = "/v1/owners"
+
+// Begin sends the questions of Projects, without those that are only remembered, and
+// then of Owners, and does not wait for the answers: the next calls of these return
+// them. ctx is for the sending only.
+func (c *Client) Begin(ctx context.Context) error {
+	if err := c.http.Send(ctx, projectsTarget(false), ownersTarget); err != nil {
+		return fmt.Errorf("ask daemon: %w", err)
+	}
+	return nil
 }
 
 // HostNames asks for the names below .test.
@@ -264,7 +278,7 @@ func NotUTF8(path string) []byte {
 func (c *Client) Owners(ctx context.Context) (*holders.Owners, error) {
 	ctx, done := c.guard(ctx)
 	defer done()
-	resp, err := c.do(ctx, unixhttp.Get, "/v1/owners", nil)
+	resp, err := c.do(ctx, unixhttp.Get, ownersTarget, nil)
 	if NotRunning(err) {
 		return nil, fmt.Errorf("%w: %w", holders.ErrNoLive, err)
 	}
@@ -282,7 +296,7 @@ func (c *Client) Owners(ctx context.Context) (*holders.Owners, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the daemon's answer: %w", err)
 	}
-	t, err := owners.Parse(b)
+	t, closed, err := owners.ParseOpen(b)
 	if err != nil {
 		return nil, fmt.Errorf("read the daemon's answer: %w", err)
 	}
@@ -290,5 +304,5 @@ func (c *Client) Owners(ctx context.Context) (*holders.Owners, error) {
 	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &now); err != nil {
 		return nil, fmt.Errorf("read clock: %w", err)
 	}
-	return fromTable(t, time.Now().Add(-time.Duration(now.Nano()))), nil
+	return fromTable(t, closed, time.Now().Add(-time.Duration(now.Nano()))), nil
 }

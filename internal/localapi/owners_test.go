@@ -35,7 +35,11 @@ func ownersSample() *owners.Table {
 
 func TestOwnersOfTable(t *testing.T) {
 	boot := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
-	o := fromTable(ownersSample(), boot)
+	table, closed, err := owners.ParseOpen(ownersSample().Append(nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := fromTable(table, closed, boot)
 	if got := o.Holders(4711); !slices.Equal(got, []int32{1, 0}) {
 		t.Errorf("holders %v", got)
 	}
@@ -51,8 +55,8 @@ func TestOwnersOfTable(t *testing.T) {
 		t.Errorf("%+v", p)
 	}
 	ends := holders.Ends{Protocol: loopback.TCP, Namespace: 3, Local: netip.MustParseAddrPort("127.0.0.1:49342"), Remote: netip.MustParseAddrPort("127.0.0.1:80")}
-	if c := o.Closed[ends]; len(o.Closed) != 1 || c.Process != p || !c.At.Equal(boot.Add(time.Minute)) {
-		t.Errorf("closed %+v", o.Closed)
+	if c := o.LastOwner(ends); c.Process != p || !c.At.Equal(boot.Add(time.Minute)) {
+		t.Errorf("closed %+v", c)
 	}
 	if o.Unreadable != 2 || len(o.Warnings) != 1 {
 		t.Errorf("%d unreadable, warnings %q", o.Unreadable, o.Warnings)
@@ -112,11 +116,11 @@ func TestOwnersAnswers(t *testing.T) {
 func FuzzOwners(f *testing.F) {
 	f.Add(ownersSample().Append(nil))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		table, err := owners.Parse(b)
+		table, closed, err := owners.ParseOpen(b)
 		if err != nil {
 			return
 		}
-		o := fromTable(table, time.Unix(0, 0))
+		o := fromTable(table, closed, time.Unix(0, 0))
 		for _, h := range table.Holdings {
 			if h.Inode != 0 && !slices.Contains(o.Holders(h.Inode), int32(h.Process)) {
 				t.Errorf("%+v is not found", h)
@@ -132,10 +136,10 @@ func BenchmarkOwners(b *testing.B) {
 	}
 	buf := t.Append(nil)
 	for b.Loop() {
-		t, err := owners.Parse(buf)
+		t, closed, err := owners.ParseOpen(buf)
 		if err != nil {
 			b.Fatal(err)
 		}
-		fromTable(t, time.Unix(0, 0))
+		fromTable(t, closed, time.Unix(0, 0))
 	}
 }

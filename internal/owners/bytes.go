@@ -100,12 +100,36 @@ var errShort = errors.New("it is cut short")
 // Parse reads what Append wrote, and nothing after it. Every index in the
 // answer is one into Processes.
 func Parse(b []byte) (*Table, error) {
-	r := reader{b: b}
-	t, err := r.table()
+	t, closed, err := ParseOpen(b)
 	if err != nil {
-		return nil, fmt.Errorf("read table of owners: %w", err)
+		return nil, err
 	}
+	t.Closed = closed.List()
 	return t, nil
+}
+
+// ParseOpen is Parse, but for Closed, which is left as the bytes that it is: it can be
+// long, and is seldom looked at.
+func ParseOpen(b []byte) (*Table, ClosedBytes, error) {
+	r := reader{b: b}
+	t, closed, err := r.table()
+	if err != nil {
+		return nil, nil, fmt.Errorf("read table of owners: %w", err)
+	}
+	return t, closed, nil
+}
+
+// ClosedBytes is a list of Closed that was checked and not made.
+type ClosedBytes []byte
+
+// List makes the list.
+func (c ClosedBytes) List() []Closed {
+	list := make([]Closed, len(c)/closedLen)
+	r := reader{b: c}
+	for i := range list {
+		list[i] = Closed{Namespace: r.u32(), Process: r.u32(), At: r.u64(), Local: r.end(), Remote: r.end()}
+	}
+	return list
 }
 
 // reader takes from the front of b. After short it gives zeros.
@@ -154,9 +178,9 @@ func (r *reader) end() netip.AddrPort {
 	return netip.AddrPortFrom(netip.AddrFrom16([16]byte(b)).Unmap(), binary.LittleEndian.Uint16(b[16:]))
 }
 
-func (r *reader) table() (*Table, error) {
+func (r *reader) table() (*Table, ClosedBytes, error) {
 	if r.u32() != magic {
-		return nil, errors.New("it is none")
+		return nil, nil, errors.New("it is none")
 	}
 	processes, holdings, opened, closed, warnings := r.u32(), r.u32(), r.u32(), r.u32(), r.u32()
 	t := &Table{Hidden: r.u32(), Boot: r.u64()}
@@ -164,7 +188,7 @@ func (r *reader) table() (*Table, error) {
 	need := uint64(processes)*processLen + uint64(holdings)*holdingLen + uint64(opened)*openedLen +
 		uint64(closed)*closedLen + uint64(warnings)*warningLen
 	if r.short || need > uint64(len(r.b)) {
-		return nil, errShort
+		return nil, nil, errShort
 	}
 	t.Processes = make([]Process, processes)
 	for i := range t.Processes {
@@ -178,37 +202,36 @@ func (r *reader) table() (*Table, error) {
 	t.Holdings = make([]Holding, holdings)
 	all := r.take(int(holdings) * holdingLen)
 	if r.short {
-		return nil, errShort
+		return nil, nil, errShort
 	}
 	for i := range t.Holdings {
 		h := all[i*holdingLen : i*holdingLen+holdingLen]
 		t.Holdings[i] = Holding{Inode: binary.LittleEndian.Uint32(h), Process: binary.LittleEndian.Uint32(h[4:])}
 		if t.Holdings[i].Process >= processes {
-			return nil, fmt.Errorf("holding %d: process %d of %d", i, t.Holdings[i].Process, processes)
+			return nil, nil, fmt.Errorf("holding %d: process %d of %d", i, t.Holdings[i].Process, processes)
 		}
 	}
 	for range opened {
 		i, at := r.u32(), r.u64()
 		if i >= holdings {
-			return nil, fmt.Errorf("opened: holding %d of %d", i, holdings)
+			return nil, nil, fmt.Errorf("opened: holding %d of %d", i, holdings)
 		}
 		t.Holdings[i].Opened = at
 	}
-	t.Closed = make([]Closed, closed)
-	for i := range t.Closed {
-		t.Closed[i] = Closed{Namespace: r.u32(), Process: r.u32(), At: r.u64(), Local: r.end(), Remote: r.end()}
-		if t.Closed[i].Process >= processes {
-			return nil, fmt.Errorf("closed %d: process %d of %d", i, t.Closed[i].Process, processes)
+	raw := r.take(int(closed) * closedLen)
+	for i := 0; i < len(raw); i += closedLen {
+		if p := binary.LittleEndian.Uint32(raw[i+4:]); p >= processes {
+			return nil, nil, fmt.Errorf("closed %d: process %d of %d", i/closedLen, p, processes)
 		}
 	}
 	for range warnings {
 		t.Warnings = append(t.Warnings, r.text())
 	}
 	if r.short {
-		return nil, errShort
+		return nil, nil, errShort
 	}
 	if len(r.b) > 0 {
-		return nil, fmt.Errorf("%d bytes after it", len(r.b))
+		return nil, nil, fmt.Errorf("%d bytes after it", len(r.b))
 	}
-	return t, nil
+	return t, raw, nil
 }

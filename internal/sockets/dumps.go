@@ -20,8 +20,8 @@ type part struct {
 }
 
 // partsOf returns the dumps that a query needs of one namespace, in which expect
-// TCP sockets are expected. The main table of TCP takes longest: the others are
-// read on a second Conn meanwhile.
+// TCP sockets are expected. The main table of TCP takes longest: of many sockets, the
+// others are read on a second Conn meanwhile.
 func partsOf(q *Query, space, expect int) []*part {
 	var out []*part
 	code := q.Filter.bytecode()
@@ -60,6 +60,10 @@ func partsOf(q *Query, space, expect int) []*part {
 	return out
 }
 
+// inTurn is up to how many TCP sockets the dumps of a namespace are made one after the
+// other: the threads for two at once cost more than that.
+const inTurn = 2000
+
 // dumpAll reads the sockets of all spaces.
 func dumpAll(ctx context.Context, s *Snapshot, q *Query) error {
 	var parts []*part
@@ -69,13 +73,18 @@ func dumpAll(ctx context.Context, s *Snapshot, q *Query) error {
 		mine := partsOf(q, i, sp.expect)
 		parts = append(parts, mine...)
 		for n, conn := range sp.conns {
-			wg.Go(func() {
+			read := func() {
 				for _, p := range mine {
 					if p.conn == n {
 						p.Read(ctx, conn)
 					}
 				}
-			})
+			}
+			if sp.counted && sp.expect <= inTurn {
+				read()
+			} else {
+				wg.Go(read)
+			}
 		}
 		if i > 0 {
 			wg.Wait() // of hundreds of namespaces, one at a time

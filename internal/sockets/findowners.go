@@ -22,7 +22,8 @@ func findOwners(ctx context.Context, s *Snapshot, q *Query) error {
 		markHomes(s, q.Homes)
 	}
 	if q.Live != nil {
-		owners, err := q.Live.Owners(ctx)
+		s.namespace = ownNamespace()
+		owners, err := q.askOwners(ctx, s)
 		switch {
 		case err == nil:
 			return takeLive(ctx, s, q, owners)

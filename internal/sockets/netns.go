@@ -24,11 +24,13 @@ type space struct {
 	conns  [2]*diag.Conn // two, so that two dumps go on at once
 	scopes netif.Addresses
 	expect int // TCP sockets, or zero if that is not known
+	// counted: expect is known.
+	counted bool
 }
 
 // open opens what is needed to read the namespace that the calling thread is
-// in. A Conn stays there, whatever thread uses it. count asks for expect.
-func (s *space) open(count bool) error {
+// in. A Conn stays there, whatever thread uses it.
+func (s *space) open() error {
 	for i := range s.conns {
 		c, err := diag.Open()
 		if err != nil {
@@ -37,9 +39,7 @@ func (s *space) open(count bool) error {
 		}
 		s.conns[i] = c
 	}
-	if count {
-		s.expect = countTCP()
-	}
+	s.expect, s.counted = countTCP()
 	return nil
 }
 
@@ -60,10 +60,10 @@ func (s *space) look(h *Hints) error {
 
 // openAll is open and look.
 func (s *space) openAll() error {
-	if err := s.open(true); err != nil {
+	if err := s.open(); err != nil {
 		return err
 	}
-	if s.settle(nil) {
+	if s.settle() {
 		for _, c := range s.conns {
 			if err := c.OpenProcNet(); err != nil {
 				s.close()
@@ -81,15 +81,15 @@ func (s *space) openAll() error {
 // countTCP reports how many TCP sockets there are in the network namespace that
 // the calling thread is in, by the kernel's own count (proc(5),
 // /proc/net/sockstat).
-func countTCP() int {
-	n := 0
+func countTCP() (n int, ok bool) {
 	for _, name := range []string{"sockstat", "sockstat6"} {
 		var buf [1024]byte // more than the kernel says
 		if b, err := procfs.ReadSmall(unix.AT_FDCWD, "/proc/thread-self/net/"+name, buf[:]); err == nil {
 			n += parseSockstat(b)
+			ok = true
 		}
 	}
-	return n
+	return n, ok
 }
 
 // parseSockstat adds up the sockets in use and in TIME_WAIT.
@@ -228,11 +228,24 @@ func inSpace(fd int, f func() error) error {
 	return <-result
 }
 
-// settle is [Conn.Settle] for both Conns of a namespace.
-func (s *space) settle(known *diag.Support) bool {
-	if known == nil {
-		known = &diag.Support{}
+// settle is [diag.Conn.Settle] for both Conns of a namespace.
+func (s *space) settle() bool {
+	var known diag.Support
+	missing := s.conns[0].Settle(&known)
+	return s.conns[1].Settle(&known) || missing
+}
+
+// recall is [diag.Conn.Recall] for both Conns.
+func (s *space) recall(known *diag.Support) {
+	for _, c := range s.conns {
+		c.Recall(known)
 	}
-	missing := s.conns[0].Settle(known)
-	return s.conns[1].Settle(known) || missing
+}
+
+// learn makes what each of the Conns has found out known to both, and to known.
+func (s *space) learn(known *diag.Support) {
+	for _, c := range s.conns {
+		c.Learn(known)
+	}
+	s.recall(known)
 }

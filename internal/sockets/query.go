@@ -43,6 +43,12 @@ type Query struct {
 	// Live is a map of sockets to processes that is kept all the time, by
 	// the helper; nil is none, and then /proc is read.
 	Live holders.Live
+	// Asked, unless it is nil, has the Homes and the Live that this query is to
+	// use. It is waited for after the sockets were read; where the Filter is by
+	// ports, the caller waits for it before, and sets Homes too.
+	Asked Asked
+
+	answers Answers
 }
 
 // Table is the answer to a Query.

@@ -121,15 +121,8 @@ func (m *rowMaker) live(s *Snapshot, r *diag.Record) {
 		m.opened = at
 		m.row.OpenedAt = &m.opened
 	}
-	if len(m.row.Processes) == 0 && r.Proto != diag.ProtoUnix && len(s.owners.Closed) > 0 {
-		e := holders.Ends{Protocol: m.row.Protocol, Namespace: m.row.Namespace, Local: diag.AddrPort(&r.Local, r.LocalPort)}
-		if e.Namespace == 0 {
-			e.Namespace = s.namespace
-		}
-		if r.Connected() {
-			e.Remote = diag.AddrPort(&r.Remote, r.RemotePort)
-		}
-		m.row.Closed = s.owners.Closed[e].Process
+	if len(m.row.Processes) == 0 && r.Proto != diag.ProtoUnix {
+		m.row.Closed = s.owners.LastOwner(endsOf(s, r)).Process
 	}
 }
 

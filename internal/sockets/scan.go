@@ -39,13 +39,15 @@ func (s *Snapshot) read(ctx context.Context, q *Query) error {
 	if err := s.openSpaces(q); err != nil {
 		return err
 	}
-	if !q.NoProcesses && !q.Quick && q.Live == nil {
+	if !q.NoProcesses && !q.Quick && q.Live == nil && q.Asked == nil {
 		s.ahead = holders.StartPrefetch()
 		defer s.ahead.Close()
 	}
 	if err := dumpAll(ctx, s, q); err != nil {
 		return err
 	}
+	s.spaces[0].learn(q.Diag)
+	q.wait(ctx, s)
 	if slices.Contains(q.States, "bound") && !kernelTellsBound() && s.spaces[0].conns[0].Why(diag.ProtoTCP) == nil {
 		s.warnings = append(s.warnings, "TCP sockets that are bound but do not listen are told by Linux 6.8 and later only")
 	}
@@ -75,10 +77,13 @@ func (s *Snapshot) read(ctx context.Context, q *Query) error {
 
 func (s *Snapshot) openSpaces(q *Query) error {
 	s.spaces = make([]space, 1)
-	if err := s.spaces[0].open(q.Filter.bytecode() == nil); err != nil {
+	if err := s.spaces[0].open(); err != nil {
 		return err
 	}
-	s.spaces[0].settle(q.Diag)
+	if q.Diag == nil {
+		q.Diag = new(diag.Support)
+	}
+	s.spaces[0].recall(q.Diag)
 	if !q.AllNamespaces {
 		return nil
 	}

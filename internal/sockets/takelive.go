@@ -5,6 +5,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"lodge/internal/loopback"
 	"lodge/internal/sockets/diag"
 	"lodge/internal/sockets/holders"
 )
@@ -15,10 +16,6 @@ func takeLive(ctx context.Context, s *Snapshot, q *Query, owners *holders.Owners
 	s.warnings = append(s.warnings, owners.Warnings...)
 	// They are copied, since more is told of them here.
 	s.processes = make([]*holders.Process, len(owners.Processes))
-	var st unix.Stat_t
-	if unix.Stat("/proc/thread-self/ns/net", &st) == nil {
-		s.namespace = uint32(st.Ino)
-	}
 	inside := make(map[int]bool) // processes that hold a home's socket
 	for _, h := range owners.Holdings {
 		slot, ok := s.set.Slot(h.Inode)
@@ -56,4 +53,29 @@ func takeLive(ctx context.Context, s *Snapshot, q *Query, owners *holders.Owners
 		holders.NameParents(s.processes)
 	}
 	return nil
+}
+
+// ownNamespace returns the inode number of this network namespace, or 0.
+func ownNamespace() uint32 {
+	var st unix.Stat_t
+	if unix.Stat("/proc/thread-self/ns/net", &st) != nil {
+		return 0
+	}
+	return uint32(st.Ino)
+}
+
+// endsOf returns the ends of a socket that is not a Unix socket, as a live map
+// knows them.
+func endsOf(s *Snapshot, r *diag.Record) holders.Ends {
+	e := holders.Ends{Protocol: loopback.TCP, Namespace: s.spaces[r.Space].inode, Local: diag.AddrPort(&r.Local, r.LocalPort)}
+	if r.Proto == diag.ProtoUDP {
+		e.Protocol = loopback.UDP
+	}
+	if e.Namespace == 0 {
+		e.Namespace = s.namespace
+	}
+	if r.Connected() {
+		e.Remote = diag.AddrPort(&r.Remote, r.RemotePort)
+	}
+	return e
 }

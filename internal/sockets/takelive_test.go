@@ -76,7 +76,9 @@ func TestLive(t *testing.T) {
 	if err := unix.Stat("/proc/self/ns/net", &st); err != nil {
 		t.Fatal(err)
 	}
-	live.owners.Closed = map[holders.Ends]holders.LastOwner{{Protocol: "tcp", Namespace: uint32(st.Ino), Local: local, Remote: addr}: {Process: ended}}
+	live.owners.Closed = func() map[holders.Ends]holders.LastOwner {
+		return map[holders.Ends]holders.LastOwner{{Protocol: "tcp", Namespace: uint32(st.Ino), Local: local, Remote: addr}: {Process: ended}}
+	}
 	table := list(t, Query{Live: live, States: []string{"time_wait", "fin_wait_2", "last_ack", "fin_wait_1"}, Filter: Filter{Ports: []uint16{addr.Port()}}})
 	got = rowOf(t, table, local.String()) // by the listener's port it is the only one
 	if got.Closed == nil || got.Closed.Name != "ended" || len(got.Processes) != 0 {

@@ -71,6 +71,7 @@ type conn struct {
 	net.Conn
 	limit *io.LimitedReader // below in
 	in    *bufio.Reader
+	sent  []string // targets of requests that Send has written, and that are not answered
 }
 
 // Do sends a request and returns the answer, also where its status is one of an error.
@@ -81,7 +82,12 @@ type conn struct {
 // sent anew where the server had closed it meanwhile.
 func (c *Client) Do(ctx context.Context, r Request) (*Response, error) {
 	if r.Method == Get {
-		if old := c.take(); old != nil {
+		old := c.take()
+		if old != nil && !old.expects(r) {
+			_ = old.Close()
+			old = nil
+		}
+		if old != nil {
 			resp, err := c.exchange(ctx, old, r)
 			var stale *staleError
 			if !errors.As(err, &stale) {
@@ -89,17 +95,25 @@ func (c *Client) Do(ctx context.Context, r Request) (*Response, error) {
 			}
 		}
 	}
-	nc, err := c.Dial(ctx)
+	on, err := c.dial(ctx)
 	if err != nil {
 		return nil, err
 	}
-	limit := &io.LimitedReader{R: nc}
-	resp, err := c.exchange(ctx, &conn{Conn: nc, limit: limit, in: bufio.NewReader(limit)}, r)
+	resp, err := c.exchange(ctx, on, r)
 	var stale *staleError
 	if errors.As(err, &stale) {
 		err = stale.error
 	}
 	return resp, err
+}
+
+func (c *Client) dial(ctx context.Context) (*conn, error) {
+	nc, err := c.Dial(ctx)
+	if err != nil {
+		return nil, err
+	}
+	limit := &io.LimitedReader{R: nc}
+	return &conn{Conn: nc, limit: limit, in: bufio.NewReader(limit)}, nil
 }
 
 // Close closes the connection that waits to be used again.
@@ -145,7 +159,9 @@ func (c *Client) exchange(ctx context.Context, on *conn, r Request) (*Response, 
 		}
 		return nil, err
 	}
-	if _, err := on.Write(appendRequest(nil, r)); err != nil {
+	if len(on.sent) > 0 {
+		on.sent = on.sent[1:]
+	} else if _, err := on.Write(appendRequest(nil, r)); err != nil {
 		if errors.Is(err, unix.EPIPE) || errors.Is(err, unix.ECONNRESET) {
 			err = &staleError{err}
 		}

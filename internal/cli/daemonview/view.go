@@ -30,6 +30,8 @@ type View struct {
 	Warnings []string
 
 	diag diag.Support
+	// begun: [Begin] has asked the daemon; asking: what it has asked is not read yet.
+	begun, asking bool
 
 	own daemonAt
 	// sudo is the daemon of the user who ran sudo(8), if this is root in sudo. It only
@@ -41,6 +43,8 @@ type View struct {
 type daemonAt struct {
 	socket string
 	client *localapi.Client // nil for none
+	// failed is why [Begin] could not ask it, or nil.
+	failed error
 	// projects are those that are up, by its last answer.
 	projects []localapi.Project
 }
@@ -61,13 +65,34 @@ const Patience = 2 * time.Second
 
 // Open asks the daemon, if one runs; it never starts one. The caller closes the view.
 func Open(ctx context.Context, k *kit.Kit) *View {
+	v := newView(k)
+	v.Refresh(ctx)
+	return v
+}
+
+// Begin is [Open] for a command that reads the sockets while the daemon looks: it sends
+// the daemon its questions, that for the owners of sockets too, and reads the answers
+// later. What the view holds is valid after [View.Wait]. The caller closes the view.
+func Begin(ctx context.Context, k *kit.Kit) *View {
+	v := newView(k)
+	if !v.own.runs() {
+		v.Refresh(ctx)
+		return v
+	}
+	short, cancel := context.WithTimeout(ctx, Patience)
+	defer cancel()
+	v.own.failed = v.own.client.Begin(short)
+	v.begun, v.asking = true, true
+	return v
+}
+
+func newView(k *kit.Kit) *View {
 	v := &View{own: daemonAt{socket: localapi.Dirs{Runtime: k.RuntimeDir()}.Socket()}}
 	v.own.client = localapi.New(v.own.socket)
 	if uid, err := strconv.Atoi(k.Getenv("SUDO_UID")); err == nil && uid > 0 && os.Geteuid() == 0 {
 		v.sudo.socket = localapi.Dirs{Runtime: kit.UsualRuntimeDir(uid)}.Socket()
 		v.sudo.client = localapi.NewUser(v.sudo.socket, uid)
 	}
-	v.Refresh(ctx)
 	return v
 }
 
@@ -81,7 +106,11 @@ func (v *View) Refresh(ctx context.Context) {
 		}
 		short, cancel := context.WithTimeout(ctx, Patience)
 		defer cancel()
-		ps, err := d.client.Projects(short, false)
+		var ps localapi.Projects
+		err := d.failed
+		if d.failed = nil; err == nil {
+			ps, err = d.client.Projects(short, false)
+		}
 		if err != nil {
 			if ctx.Err() == nil && !localapi.NotRunning(err) {
 				if errors.Is(err, context.DeadlineExceeded) {
@@ -108,12 +137,34 @@ func (v *View) Refresh(ctx context.Context) {
 	v.Homes = localapi.Homes(v.Projects)
 }
 
+// Wait reads what Begin has asked for, if it is not read yet.
+func (v *View) Wait(ctx context.Context) {
+	if v.asking {
+		v.asking = false
+		v.Refresh(ctx)
+	}
+}
+
+// Answers is Wait, for a query whose sockets are read. It makes View a [sockets.Asked].
+func (v *View) Answers(ctx context.Context) sockets.Answers {
+	v.Wait(ctx)
+	a := sockets.Answers{Homes: v.Homes, Live: v.Live}
+	if v.Live != nil {
+		a.Owners, a.OwnersErr = v.Live.Owners(ctx)
+	}
+	return a
+}
+
 // Own returns the projects that this user's own daemon says are up.
 func (v *View) Own() []localapi.Project { return v.own.projects }
 
-// Query puts what is known into a query.
+// Query puts what is known into a query, and after [Begin] what is asked.
 func (v *View) Query(q sockets.Query) sockets.Query {
-	q.Homes, q.Live, q.Diag = v.Homes, v.Live, &v.diag
+	q.Diag = &v.diag
+	q.Homes, q.Live = v.Homes, v.Live
+	if v.begun {
+		q.Asked = v
+	}
 	return q
 }
 

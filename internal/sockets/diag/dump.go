@@ -132,6 +132,9 @@ func (c *Conn) either(t table, diag, proc func() error) error {
 	if !missing {
 		err := diag()
 		c.mu.Lock()
+		if err == nil {
+			c.diag[t] = diagState{told: true}
+		}
 		missing = err != nil && c.doubt(t, err)
 		c.mu.Unlock()
 		if !missing {

@@ -152,6 +152,24 @@ func (c *Conn) Settle(known *Support) bool {
 	return missing
 }
 
+// Recall takes over what is known of sock_diag.
+func (c *Conn) Recall(known *Support) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.diag = known.known
+}
+
+// Learn adds to known what the Conn has found out by the dumps that it made.
+func (c *Conn) Learn(known *Support) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for t, s := range c.diag {
+		if s.told || s.missing != nil {
+			known.known[t] = s
+		}
+	}
+}
+
 // tableOfRecord returns the table that a record's protocol is in.
 func tableOfRecord(proto uint8) table {
 	return [...]table{ProtoTCP: tableTCP, ProtoUDP: tableUDP, ProtoUnix: tableUnix}[proto]

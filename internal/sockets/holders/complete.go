@@ -30,7 +30,10 @@ func Complete(ctx context.Context, f Request, processes []*Process, inside map[i
 			at := startedAt(w.Boot, p.Start)
 			p.StartedAt = &at
 		}
-		if p.Command != "" && w.Details == 0 && !inside[i] {
+		if w.Details == 0 && !inside[i] {
+			if p.Command == "" {
+				w.complete(p)
+			}
 			continue
 		}
 		dir, err := unix.Openat(proc, strconv.Itoa(p.PID), unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)

@@ -1,6 +1,7 @@
 package holders
 
 import (
+	"strconv"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -54,10 +55,7 @@ func (w *searcher) describe(dir, pid int, inside bool) *Process {
 		p.StartedAt = &at
 	}
 	if b, err := w.read(dir, "cmdline"); err == nil {
-		p.Command = procfs.CommandLine(b[:min(len(b), commandLimit)])
-		if len(b) > commandLimit {
-			p.Command += " …"
-		}
+		p.Command = commandLine(b)
 	}
 	if w.Details&ReadExecutable != 0 {
 		p.Executable = w.readlink(dir, "exe")
@@ -75,6 +73,37 @@ func (w *searcher) describe(dir, pid int, inside bool) *Process {
 		readHome(w, dir, p)
 	}
 	return p
+}
+
+// complete reads the name, the user and the command line of a process, if it is still
+// the one that p is of. That it is, is looked at last: what was read before is then of
+// this process.
+func (w *searcher) complete(p *Process) {
+	dir := strconv.Itoa(p.PID)
+	b, err := w.read(w.proc, dir+"/cmdline")
+	command := p.Command
+	if err == nil {
+		command = commandLine(b)
+	}
+	var st unix.Stat_t
+	if unix.Fstatat(w.proc, dir, &st, 0) != nil {
+		return
+	}
+	if b, err = w.read(w.proc, dir+"/stat"); err != nil {
+		return
+	}
+	if stat, err := procfs.ParseStat(b); err == nil && stat.Start == p.Start {
+		p.Name, p.ParentPID, p.UID, p.Command = stat.Name, stat.Parent, st.Uid, command
+	}
+}
+
+// commandLine returns the command line of what was read of /proc/PID/cmdline.
+func commandLine(b []byte) string {
+	text := procfs.CommandLine(b[:min(len(b), commandLimit)])
+	if len(b) > commandLimit {
+		text += " …"
+	}
+	return text
 }
 
 // commandLimit bounds the command line, in bytes: a Java class path can fill

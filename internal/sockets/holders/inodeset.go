@@ -64,6 +64,17 @@ func (s *InodeSet) Slot(inode uint32) (uint32, bool) {
 	}
 }
 
+// Named marks the slots of the inodes that holdings name.
+func (s *InodeSet) Named(holdings []Holding) []bool {
+	named := make([]bool, len(s.keys))
+	for i := range holdings {
+		if slot, ok := s.Slot(holdings[i].Inode); ok {
+			named[slot] = true
+		}
+	}
+	return named
+}
+
 // link adds what a search came upon. What one process holds must come in one run:
 // a socket that it holds twice is then told once.
 func (s *InodeSet) link(list []found) {

@@ -38,9 +38,10 @@ type Owners struct {
 	// Unreadable counts the sockets that processes hold which have no id in the
 	// map's pid namespace: with some, a socket without holders may have one.
 	Unreadable int
-	// Closed are the last owners of connections that no process holds. Of
-	// these the command line is told as well, where the map saw it.
-	Closed map[Ends]LastOwner
+	// Closed returns the last owners of connections that no process holds, or is nil.
+	// It is called once, when they are first asked for. Of these the command line is
+	// told as well, where the map saw it.
+	Closed func() map[Ends]LastOwner
 	// Warnings say what the map may have missed, one line each.
 	Warnings []string
 
@@ -49,6 +50,9 @@ type Owners struct {
 	slots   []slot    // open addressing, a power of two, at most half full
 	shift   uint      // 32 less the power
 	holders []int32   // of each inode together, indexes into Processes
+
+	closing sync.Once // makes closed, at the first question
+	closed  map[Ends]LastOwner
 }
 
 // slot is an inode's place in the table. An empty one has inode 0, which no
@@ -80,6 +84,16 @@ type Ends struct {
 type LastOwner struct {
 	Process *Process
 	At      time.Time
+}
+
+// LastOwner returns the process that had a connection last; its Process is nil where
+// that is not known.
+func (o *Owners) LastOwner(e Ends) LastOwner {
+	if o.Closed == nil {
+		return LastOwner{}
+	}
+	o.closing.Do(func() { o.closed = o.Closed() })
+	return o.closed[e]
 }
 
 // NewOwners makes the table of holdings, in which a pair may be double.

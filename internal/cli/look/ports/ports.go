@@ -126,6 +126,9 @@ func (r *request) resolved(ctx context.Context, l *daemonview.View) query.Expr {
 
 // scan reads the table once.
 func (r *request) scan(ctx context.Context, l *daemonview.View) (*sockets.Snapshot, error) {
+	if r.filter != nil {
+		l.Wait(ctx) // it may name projects
+	}
 	q, rest := socketquery.Lower(r.resolved(ctx, l), l.Query(r.query))
 	t, err := sockets.Scan(ctx, q)
 	if err != nil {
@@ -137,8 +140,18 @@ func (r *request) scan(ctx context.Context, l *daemonview.View) (*sockets.Snapsh
 	return t, nil
 }
 
+// listsUnix reports whether Unix sockets are asked for.
+func (r *request) listsUnix() bool {
+	q, _ := socketquery.Lower(r.filter, r.query)
+	return q.Unix || slices.Contains(q.Protocols, string(protocolUnix))
+}
+
 func printTable(ctx context.Context, k *kit.Kit, r *request) error {
-	l := daemonview.Open(ctx, k)
+	look := daemonview.Begin
+	if r.listsUnix() {
+		look = daemonview.Open // the sockets of a question that is under way would be listed
+	}
+	l := look(ctx, k)
 	defer l.Close()
 	t, err := r.scan(ctx, l)
 	if err != nil {
