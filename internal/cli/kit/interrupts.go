@@ -128,10 +128,7 @@ func (k *Kit) Run(ctx context.Context, execute func(context.Context) error) int 
 	defer k.signals.stop()
 	k.signals.begin()
 	code := make(chan int, 1)
-	go func() {
-		growStack(false)
-		code <- finish(ctx, k.Err, execute(ctx))
-	}()
+	go func() { code <- finish(ctx, k.Err, execute(ctx)) }()
 	select {
 	case n := <-code:
 		return n
