@@ -27,6 +27,6 @@ func main() {
 		Args: os.Args[1:], Environ: os.Environ(), Dir: dir, DirErr: dirErr,
 		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
 		Lodged: filepath.Join(filepath.Dir(exe), "lodged"), Helper: filepath.Join(filepath.Dir(exe), "lodge-helper"),
-		Version: version,
+		Version: version, Exit: os.Exit,
 	}))
 }

@@ -10,7 +10,6 @@ package cli
 
 import (
 	"context"
-	"os"
 
 	"lodge/internal/cli/kit"
 )
@@ -31,8 +30,8 @@ func Run(ctx context.Context, env Env) int {
 		}
 		return err
 	}
-	if brief {
-		return k.RunBrief(ctx, os.Exit, execute)
+	if brief && env.Exit != nil {
+		return k.RunBrief(ctx, execute)
 	}
 	return k.Run(ctx, execute)
 }

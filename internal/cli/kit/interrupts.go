@@ -140,11 +140,11 @@ func (k *Kit) Run(ctx context.Context, execute func(context.Context) error) int 
 // RunBrief is [Kit.Run] for a command that is mostly over within some milliseconds, of
 // which catching signals and a second stack would be a fifth. For a moment signals end
 // the process, as they do any program that has nothing to end; then they are caught,
-// and exit ends the process where the command is not waited for.
-func (k *Kit) RunBrief(ctx context.Context, exit func(status int), execute func(context.Context) error) int {
+// and Env.Exit ends the process where the command is not waited for.
+func (k *Kit) RunBrief(ctx context.Context, execute func(context.Context) error) int {
 	ctx, k.signals = newInterrupts(ctx)
 	defer k.signals.stop()
-	k.signals.exit = exit
+	k.signals.exit = k.Env.Exit
 	defer time.AfterFunc(brevity, k.signals.begin).Stop()
 	return finish(ctx, k.Err, execute(ctx))
 }

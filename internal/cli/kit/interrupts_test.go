@@ -87,8 +87,8 @@ func TestBriefCommandThatIsNot(t *testing.T) {
 	// Until then they would end the tests.
 	signal.Notify(make(chan os.Signal, 1), unix.SIGTERM)
 	for _, says := range []bool{true, false} {
-		a := &Kit{Err: os.Stderr}
-		got := a.RunBrief(context.Background(), func(int) {}, func(ctx context.Context) error {
+		a := &Kit{Err: os.Stderr, Env: Env{Exit: func(int) {}}}
+		got := a.RunBrief(context.Background(), func(ctx context.Context) error {
 			if says {
 				a.CatchSignals()
 			}
@@ -113,9 +113,9 @@ func TestBriefCommandThatIsNot(t *testing.T) {
 
 // A brief command that does not end at a second signal is left, and not waited for.
 func TestBriefCommandThatDoesNotEnd(t *testing.T) {
-	a := &Kit{Err: os.Stderr}
 	left := make(chan int, 1)
-	a.RunBrief(context.Background(), func(status int) { left <- status }, func(ctx context.Context) error {
+	a := &Kit{Err: os.Stderr, Env: Env{Exit: func(status int) { left <- status }}}
+	a.RunBrief(context.Background(), func(ctx context.Context) error {
 		a.CatchSignals()
 		raise(t, unix.SIGINT)
 		<-ctx.Done()

@@ -31,6 +31,9 @@ type Env struct {
 	// called where it is nil. Tests run the program's code instead, and return its exit
 	// status as an [*ExitError].
 	Exec func(path string, argv, environ []string) error
+	// Exit ends the process at once, like [os.Exit]; nil: every command is waited for,
+	// and none is taken for a brief one.
+	Exit func(status int)
 }
 
 // Kit is one run of the command line. Commands are functions of it.
