@@ -16,6 +16,7 @@ import (
 // allowed says which of lodge's own packages each may import, as
 // docs/design/architecture.md draws it: imports point one way.
 var allowed = map[string][]string{
+	"stall/stalltest":            {"procfs"},
 	"unixhttp":                   {},
 	"selection":                  {"keeperapi", "localapi", "service"},
 	"service/supervisor":         {"drain", "event", "home", "limits", "logs", "loopback", "procfs", "refs", "service", "service/backoff", "service/launch", "service/lease", "service/portholder", "service/reaper", "service/settle", "watch"},

@@ -8,7 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"lodge/internal/stall"
+	"lodge/internal/stall/stalltest"
 )
 
 // A service that is stopped by a signal is listed with that, and with what makes
@@ -18,12 +18,7 @@ func TestAStoppedService(t *testing.T) {
 	sh.write("lodge.toml", "version = 1\n[services.web]\ncommand = \"sh -c 'echo hello; exec sleep 1000'\"\nready = { log = \"hello\" }\n")
 	sh.ok("up", "-d", "--engine", "none")
 	pid := sh.list().Projects[0].Services[0].PID
-	if err := unix.Kill(pid, unix.SIGSTOP); err != nil {
-		t.Fatal(err)
-	}
-	if !within(func() bool { h, stopped := stall.Look(pid); return stopped && h.State == stall.Stopped }) {
-		t.Fatalf("process %d does not stop", pid)
-	}
+	stalltest.Stop(t, pid)
 	hint := fmt.Sprintf("kill -CONT %d", pid)
 	if _, stdout, _ := sh.run("ls"); !strings.Contains(stdout, hint) {
 		t.Errorf("ls: %q", stdout)

@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"lodge/internal/localapi"
-	"lodge/internal/stall"
+	"lodge/internal/stall/stalltest"
 )
 
 // A daemon that is stopped is named, with what to do, by every command that
@@ -27,9 +27,7 @@ func TestAStoppedDaemon(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := unix.Kill(info.PID, unix.SIGSTOP); err != nil {
-		t.Fatal(err)
-	}
+	stalltest.Stop(t, info.PID)
 	defer func() { _ = unix.Kill(info.PID, unix.SIGCONT) }()
 	says := "process " + strconv.Itoa(info.PID) + " is stopped"
 	hint := "kill -CONT " + strconv.Itoa(info.PID)
@@ -72,18 +70,9 @@ func TestAStoppedKeeperWithoutItsFiles(t *testing.T) {
 		t.Fatalf("%+v", ps)
 	}
 	keeper := ps[0].KeeperPID
-	stop := func(pid int) {
-		t.Helper()
-		if err := unix.Kill(pid, unix.SIGSTOP); err != nil {
-			t.Fatal(err)
-		}
-		if !within(func() bool { h, stopped := stall.Look(pid); return stopped && h.State == stall.Stopped }) {
-			t.Fatalf("process %d does not stop", pid)
-		}
-	}
-	stop(daemon)
+	stalltest.Stop(t, daemon)
 	defer func() { _ = unix.Kill(daemon, unix.SIGCONT) }()
-	stop(keeper)
+	stalltest.Stop(t, keeper)
 	defer func() { _ = unix.Kill(keeper, unix.SIGCONT) }()
 	spare, _ := filepath.Glob(filepath.Join(sh.base, "state/lodge/run-*/*.json"))
 	if len(spare) != 1 {
@@ -114,9 +103,7 @@ func TestAStoppedKeeper(t *testing.T) {
 		t.Fatalf("%+v, %v", ps, err)
 	}
 	keeper := ps.Projects[0].KeeperPID
-	if err := unix.Kill(keeper, unix.SIGSTOP); err != nil {
-		t.Fatal(err)
-	}
+	stalltest.Stop(t, keeper)
 	hint := "kill -CONT " + strconv.Itoa(keeper)
 	for _, args := range [][]string{{"up", "-d"}, {"exec", "--", "true"}, {"run", "--", "true"}, {"restart"}, {"down", "web"}} {
 		code, _, stderr := sh.run(args...)

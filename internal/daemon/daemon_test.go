@@ -31,6 +31,7 @@ import (
 	"lodge/internal/loopback"
 	"lodge/internal/procfs"
 	"lodge/internal/service"
+	"lodge/internal/stall/stalltest"
 	"lodge/internal/unixsock"
 )
 
@@ -531,9 +532,7 @@ func TestAKeeperThatIsStoppedDoesNotHoldUpTheList(t *testing.T) {
 	r.start()
 	p := r.project("shop", loopback.None)
 	r.serve(p)
-	if err := unix.Kill(p.KeeperPID, unix.SIGSTOP); err != nil {
-		t.Fatal(err)
-	}
+	stalltest.Stop(t, p.KeeperPID)
 	ps, err := r.api.Projects(r.ctx, false)
 	if err != nil || len(ps.Projects) != 1 || ps.Projects[0].Home != p.Home {
 		t.Errorf("got %+v, %v", ps, err)

@@ -13,6 +13,7 @@ import (
 
 	"lodge/internal/localapi"
 	"lodge/internal/loopback"
+	"lodge/internal/stall/stalltest"
 )
 
 // another runs a daemon that is not ended by the rig; over has what Run returns.
@@ -128,7 +129,8 @@ func TestAKeeperThatCannotBeReached(t *testing.T) {
 	if err := r.stop(); err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(unix.Kill(p.KeeperPID, unix.SIGSTOP), os.Remove(p.Socket)); err != nil {
+	stalltest.Stop(t, p.KeeperPID)
+	if err := os.Remove(p.Socket); err != nil {
 		t.Fatal(err)
 	}
 	r.start()

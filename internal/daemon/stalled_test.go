@@ -16,18 +16,17 @@ import (
 	"lodge/internal/loopback"
 	"lodge/internal/procfs"
 	"lodge/internal/service"
+	"lodge/internal/stall/stalltest"
 )
 
 // halt stops a process. At the end of the test it goes on, if it is there still.
 func halt(t *testing.T, pid int) {
 	t.Helper()
 	start, err := procfs.StartTime(pid)
-	if err == nil {
-		err = unix.Kill(pid, unix.SIGSTOP)
-	}
 	if err != nil {
 		t.Fatal(err)
 	}
+	stalltest.Stop(t, pid)
 	t.Cleanup(func() {
 		if procfs.Alive(pid, start) {
 			_ = unix.Kill(pid, unix.SIGCONT)

@@ -11,6 +11,7 @@ import (
 
 	"lodge/internal/keeperapi"
 	"lodge/internal/stall"
+	"lodge/internal/stall/stalltest"
 )
 
 // A keeper may be stopped after it has said that it ends.
@@ -23,9 +24,7 @@ func TestAKeeperThatStopsWhileItEnds(t *testing.T) {
 		_ = keeper.Process.Kill()
 		_ = keeper.Wait() // it was killed
 	}()
-	if err := unix.Kill(keeper.Process.Pid, unix.SIGSTOP); err != nil {
-		t.Fatal(err)
-	}
+	stalltest.Stop(t, keeper.Process.Pid)
 	p := &Project{rec: keeperapi.Record{PID: keeper.Process.Pid, Config: keeperapi.Config{Name: "shop"}}, gone: make(chan struct{})}
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
