@@ -126,7 +126,7 @@ func TestVerdict(t *testing.T) {
 			again:  []string{"l/a"}, last: "1 passed, 1 failed, 0 skipped", code: 1, says: []string{"--- FAIL: l/a/TestA"}},
 		{name: "what does not build fails for good", first: []string{stream("l/a", "TestA pass"), unbuilt}, last: "1 passed, 1 failed, 0 skipped", code: 1, says: []string{"--- FAIL: l/b", "b.go:1: no"}},
 		{name: "an unexpected skip", first: []string{stream("l/a", "TestA pass", "TestB skip")}, last: "1 passed, 1 failed, 1 skipped", code: 1, says: []string{"l/a/TestB: x_test.go:1: TestB said (UNEXPECTED)"}},
-		{name: "the same for an ordinary user", first: []string{stream("l/a", "TestA pass", "TestB skip")}, last: "1 passed, 0 failed, 1 skipped", user: true},
+		{name: "the same for an ordinary user", first: []string{stream("l/a", "TestA pass", "TestB skip")}, last: "1 passed, 0 failed, 1 skipped", user: true, says: []string{"l/a/TestB: x_test.go:1: TestB said (not as this user)"}},
 		{name: "an expected skip", first: []string{stream("l/a", "TestA pass", "TestX skip")}, last: "1 passed, 0 failed, 1 skipped", says: []string{"(expected)"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -235,6 +235,9 @@ var iptables = []struct {
 
 // Both iptables, the older one and nftables'.
 func TestIptables(t *testing.T) {
+	if os.Getenv(inside) != asRoot {
+		t.Skip("needs root: iptables locks /run/xtables.lock and reads /proc/net/ip_tables_names, which are root's")
+	}
 	nft := program(t, "nft")
 	listen(t, "127.0.0.1:5432")
 	for _, kind := range []string{"iptables-legacy", "iptables-nft"} {

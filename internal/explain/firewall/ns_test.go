@@ -13,7 +13,13 @@ import (
 	"github.com/vishvananda/netlink"
 )
 
-const inside = "LODGE_TEST_NETNS"
+// inside is set in the process that has a network namespace of its own: to
+// asRoot, or to asUser where a user namespace gave it.
+const (
+	inside = "LODGE_TEST_NETNS"
+	asRoot = "root"
+	asUser = "user"
+)
 
 // TestMain runs the tests in a network namespace of their own, whose firewall
 // is theirs alone. An ordinary user gets it with a user namespace.
@@ -39,14 +45,16 @@ func again() int {
 		return 1
 	}
 	cmd := exec.Command(exe, os.Args[1:]...)
-	cmd.Env = append(os.Environ(), inside+"=1")
+	who := asRoot
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET, Pdeathsig: syscall.SIGKILL}
 	if os.Geteuid() != 0 {
+		who = asUser
 		cmd.SysProcAttr.Cloneflags |= syscall.CLONE_NEWUSER
 		cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}}
 		cmd.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}}
 	}
+	cmd.Env = append(os.Environ(), inside+"="+who)
 	err = cmd.Run()
 	var ex *exec.ExitError
 	switch {
