@@ -20,7 +20,7 @@ type Flow struct {
 	prefix    Prefix
 	ended     [2]End
 	endedAt   [2]time.Time
-	told      [2]bool // the decoder knows that the side ended
+	told      [2]bool     // the decoder knows that the side ended
 	possible  []*Protocol // those that have not said No
 	swap      bool        // the capture's client is the protocol's server
 	unordered bool        // which side is the client is not known
