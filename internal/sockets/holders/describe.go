@@ -1,6 +1,7 @@
 package holders
 
 import (
+	"context"
 	"strconv"
 	"time"
 
@@ -32,6 +33,22 @@ func BootTime() time.Time {
 		return time.Time{}
 	}
 	return time.Now().Add(-time.Duration(ts.Nano()))
+}
+
+// ReadPlace is what says where a process belongs: its project, its unit, its container.
+const ReadPlace = readCgroup
+
+// Describe reads what f asks for of one process, or returns nil if it has ended.
+func Describe(ctx context.Context, f Request, pid int) *Process {
+	if ctx.Err() != nil {
+		return nil
+	}
+	dir, err := unix.Open("/proc/"+strconv.Itoa(pid), unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil
+	}
+	defer func() { _ = unix.Close(dir) }() // only read from
+	return (&searcher{search: &search{Request: f}}).describe(dir, pid, len(f.Homes) > 0)
 }
 
 // describe reads what is told of a process, by way of its open directory. It

@@ -1,0 +1,153 @@
+// Package tap carries out `lodge tap`, in lodged: packets of this machine or of a file
+// become exchanges (package lodge/internal/tap), which are selected, printed, counted and
+// written. Package tapcmd has the command's flags and help, without what this needs.
+package tap
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"lodge/internal/cli/filter"
+	"lodge/internal/cli/kit"
+	"lodge/internal/cli/look/tap/tapcmd"
+	"lodge/internal/decode"
+	"lodge/internal/decode/all"
+	"lodge/internal/project"
+	"lodge/internal/query/exchangequery"
+	"lodge/internal/tap"
+	"lodge/internal/tap/tapfilter"
+)
+
+// run is one run of the command.
+type run struct {
+	kit    *kit.Kit
+	flags  tapcmd.Flags
+	filter *tapfilter.Filter
+	body   int
+	out    *outputs
+	engine *tap.Engine
+	stop   context.CancelFunc
+}
+
+// Run carries out the command c with its flags f and arguments argv.
+func Run(k *kit.Kit, c *cobra.Command, f tapcmd.Flags, argv []string) (err error) {
+	r := &run{kit: k, flags: f}
+	if err := r.readFlags(c, argv); err != nil {
+		return err
+	}
+	ctx, stop := kit.UntilReaderGone(c.Context(), k.Env.Stdout)
+	defer stop()
+	ctx, r.stop = context.WithCancel(ctx)
+	defer r.stop()
+	if f.Duration > 0 && f.Read == "" {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, f.Duration)
+		defer cancel()
+	}
+	if r.out, err = newOutputs(k, f, r.stop); err != nil {
+		return err
+	}
+	capture, err := r.read(ctx)
+	account := r.account(capture)
+	err = errors.Join(err, r.out.close(&account))
+	return kit.Printed(err)
+}
+
+// account is the account of the run.
+func (r *run) account(capture tap.Capture) tap.Account {
+	if r.engine == nil {
+		return tap.Account{Capture: capture}
+	}
+	a := r.engine.Account()
+	a.Capture = capture
+	r.out.count(&a.Records)
+	return a
+}
+
+// read reads packets until there are no more, or the context ends, and returns what
+// their source counted.
+func (r *run) read(ctx context.Context) (tap.Capture, error) {
+	if r.flags.Read != "" {
+		return r.readFile(ctx)
+	}
+	return r.live(ctx)
+}
+
+// readFlags reads what needs more than a look, before anything is opened.
+func (r *run) readFlags(c *cobra.Command, argv []string) (err error) {
+	bad := func(hint, format string, args ...any) error {
+		return &kit.UsageError{Err: fmt.Errorf("tap: "+format, args...), Hint: hint}
+	}
+	f := &r.flags
+	set := c.Flags().Changed
+	switch {
+	case set("count") && f.Count <= 0:
+		return bad("lodge tap -n 10", "--count is not more than nothing")
+	case set("duration") && f.Duration <= 0:
+		return bad("lodge tap --duration 10s", "--duration is not more than nothing")
+	case set("follow") && f.Follow == 0:
+		return bad("lodge tap -r FILE --follow 1", "--follow takes the number of a connection, from 1 on")
+	case set("read") && f.Read == "":
+		return bad("lodge tap -r run.pcapng", "--read names no file")
+	case f.Stat && f.Follow > 0, f.Verbose && f.JSON, f.Follow > 0 && f.JSON:
+		return bad("lodge tap --help", "--json, --verbose, --stat and --follow: not these together")
+	}
+	if r.body, err = readSize(f.Body); err != nil {
+		return bad("--body 64k", "%w", err)
+	}
+	r.filter, err = tapfilter.Parse(argv, exchangequery.Options{Protocols: all.Names(), Nearest: project.Nearest, Now: time.Now()})
+	if err != nil {
+		return filter.Error(err)
+	}
+	return nil
+}
+
+// maxBody bounds --body: it is kept for each message of each open connection.
+const maxBody = 64 << 20
+
+// readSize reads 512, 64k or 1m: bytes, in units of 1024.
+func readSize(s string) (int, error) {
+	digits, unit := strings.TrimRight(s, "kKmM"), 1
+	switch strings.ToLower(s[len(digits):]) {
+	case "":
+	case "k":
+		unit = 1 << 10
+	case "m":
+		unit = 1 << 20
+	default:
+		digits = ""
+	}
+	n, err := strconv.ParseUint(digits, 10, 31)
+	if n *= uint64(unit); err != nil || n > maxBody {
+		return 0, fmt.Errorf("size %q: not 0 to 64m", s)
+	}
+	return int(n), nil
+}
+
+// newEngine returns the engine of the run.
+func (r *run) newEngine(ends tap.Ends, source tap.Source) *tap.Engine {
+	limits := decode.DefaultLimits()
+	limits.Body = r.body
+	r.engine = tap.New(tap.Options{
+		Protocols:    all.Protocols(),
+		Decode:       decode.Options{Limits: limits, Secrets: r.flags.Secrets},
+		Ends:         ends,
+		OriginSource: source,
+		Record:       r.record,
+		Bytes:        r.follow(),
+	})
+	return r.engine
+}
+
+// record takes a record of the engine.
+func (r *run) record(x *tap.Record) {
+	if r.flags.Follow == 0 && r.filter.Match(x) {
+		r.out.record(x)
+	}
+}

@@ -1,0 +1,77 @@
+// Package tapcmd has the flags, the arguments and the help of `lodge tap`, for lodge
+// and for lodged. What the command does is in package lodge/internal/cli/look/tap, which
+// needs the decoders: only lodged links it, so that they do not cost every start of lodge.
+package tapcmd
+
+import (
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"lodge/internal/cli/kit"
+	"lodge/internal/cli/session"
+)
+
+// Flags has the values of the flags.
+type Flags struct {
+	Read     string
+	Output   []string
+	Count    int
+	Duration time.Duration
+	Verbose  bool
+	JSON     bool
+	Stat     bool
+	Follow   uint64
+	Secrets  bool
+	Body     string
+}
+
+// DefaultBody is how much of each body is kept.
+const DefaultBody = "64k"
+
+// Work carries out the command c with its flags and arguments.
+type Work = func(k *kit.Kit, c *cobra.Command, f Flags, argv []string) error
+
+// Command returns the command lodge tap. Without work, lodged carries it out.
+func Command(k *kit.Kit, work Work) *cobra.Command {
+	var f Flags
+	c := &cobra.Command{
+		Use:   "tap [FILTER...]",
+		Short: "Every request and response on loopback, with the process at both ends",
+		Long: `Print each request on loopback with its response: when, which process or service asked which, what was
+asked and answered, how long the answer took and how large it was. Connections that nothing accepted are told too.
+It goes on until it is interrupted, -n records were printed or --duration is over.
+
+A FILTER is a port, a protocol, a service, PROJECT/SERVICE, or a part of a path, a statement or a process's name,
+or KEY=VALUE, also with != < <= > >= and ~ (contains); and, or, not and parentheses put filters together. The keys
+are protocol, method, target (also path, statement), group, status, answer, failed, latency, duration, size, host,
+project, service, client, server, process, pid, port, address, kind, transport, connection, time.
+
+Values of secrets (authorization, cookies, passwords) are shown as ••• unless --secrets is given.
+What was seen and what was lost is told at the end, on standard error; with --json in the last line.`,
+		Example: `  lodge tap
+  lodge tap service=api 'status>=500'
+  lodge tap postgresql 'latency>10ms' -v
+  lodge tap -o run.pcapng -o run.jsonl --duration 10s
+  lodge tap -r run.pcapng --stat`,
+		RunE: func(c *cobra.Command, argv []string) error {
+			if work == nil {
+				return session.Offload(k)
+			}
+			return work(k, c, f, argv)
+		},
+	}
+	fl := c.Flags()
+	fl.SortFlags = false
+	fl.StringVarP(&f.Read, "read", "r", "", "read packets from `FILE` (pcapng or pcap; - is standard input) and not from this machine")
+	fl.StringArrayVarP(&f.Output, "output", "o", nil, "also write `FILE`: .pcapng has the packets, .jsonl the exchanges, .har those of HTTP")
+	fl.IntVarP(&f.Count, "count", "n", 0, "end after `N` records")
+	fl.DurationVar(&f.Duration, "duration", 0, "end after this `TIME`")
+	fl.BoolVarP(&f.Verbose, "verbose", "v", false, "with headers, parameters and bodies")
+	fl.BoolVar(&f.JSON, "json", false, "one JSON object a line")
+	fl.BoolVar(&f.Stat, "stat", false, "count by server, endpoint and statement, and print a table at the end")
+	fl.Uint64Var(&f.Follow, "follow", 0, "print the bytes of connection `NUMBER`, both directions, and no records")
+	fl.BoolVar(&f.Secrets, "secrets", false, "show passwords, cookies and tokens")
+	fl.StringVar(&f.Body, "body", DefaultBody, "keep so much (`SIZE`: 0, 512, 64k, 1m) of each body")
+	return c
+}

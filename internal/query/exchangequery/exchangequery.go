@@ -1,0 +1,215 @@
+// Package exchangequery has the fields of exchanges for filters: what `lodge tap`
+// takes (docs/reference/filters.md).
+package exchangequery
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"lodge/internal/query"
+)
+
+// Exchange is what a filter is tested against.
+type Exchange interface {
+	// Time is when it began.
+	Time() time.Time
+	// Text returns the nth text that the exchange has for a field, and Int the nth
+	// number, counted from 0; false where there are no more. Durations are in
+	// nanoseconds, sizes in bytes, a Bool is 1 or 0.
+	Text(f Field, n int) (string, bool)
+	Int(f Field, n int) (int64, bool)
+	// Service returns the nth project and service that have part in it.
+	Service(n int) (project, service string, ok bool)
+	// Address returns the nth address that has part in it.
+	Address(n int) (netip.Addr, bool)
+}
+
+// Field is a field of an exchange.
+type Field int
+
+// The fields, with the type of their values.
+const (
+	Protocol   Field = iota + 1 // Text
+	Kind                        // Text
+	Method                      // Text
+	Target                      // Text
+	Host                        // Text
+	Answer                      // Text
+	Status                      // Int
+	Failed                      // Int
+	Latency                     // Int
+	Duration                    // Int
+	Size                        // Int
+	Port                        // Int
+	Process                     // Text
+	PID                         // Int
+	Client                      // Text
+	Server                      // Text
+	Connection                  // Int
+	Transport                   // Text
+	Group                       // Text
+)
+
+const (
+	moment = iota + 100
+	project
+	service
+	address
+	word
+)
+
+// Options are what the package does not find out by itself.
+type Options struct {
+	// Protocols are the names of protocols, which are the ones to suggest from.
+	Protocols []string
+	// Service and Nearest are those of [query.Schema], Now the present time in the
+	// zone in which times are read.
+	Service func(name string) (uint16, bool)
+	Nearest func(word string, list []string) string
+	Now     time.Time
+}
+
+// New returns the fields of exchanges.
+func New(o Options) *query.Schema {
+	s := &query.Schema{Service: o.Service, Nearest: o.Nearest, Now: o.Now}
+	protocols := query.Field{ID: int(Protocol), Name: "protocol", Aliases: []string{"proto"}, Type: query.Text, Help: "protocol"}
+	if len(o.Protocols) > 0 {
+		protocols.Type, protocols.Words = query.Choice, o.Protocols
+		protocols.Also = map[string]string{"postgres": "postgresql", "pg": "postgresql", "mariadb": "mysql", "mongo": "mongodb", "http1": "http", "h2": "http2", "ws": "websocket"}
+	}
+	s.Fields = []query.Field{
+		protocols,
+		{ID: int(Method), Name: "method", Type: query.Text, Help: "what kind of request: GET, SELECT, HGETALL, publish", Read: upperOrAsIs},
+		{ID: int(Target), Name: "target", Aliases: []string{"path", "statement", "query", "key", "topic", "url"}, Type: query.Text, Help: "path, statement, key or topic"},
+		{ID: int(Group), Name: "group", Type: query.Text, Help: "target without what differs from request to request"},
+		{ID: int(Status), Name: "status", Aliases: []string{"code"}, Type: query.Number, Help: "status as a number: 404, or 5xx", Read: statusClass},
+		{ID: int(Answer), Name: "answer", Aliases: []string{"response", "error"}, Type: query.Text, Help: "status in words"},
+		{ID: int(Failed), Name: "failed", Type: query.Bool, Help: "the answer is an error, or there was no connection"},
+		{ID: int(Latency), Name: "latency", Type: query.Duration, Help: "time to the first byte of the answer"},
+		{ID: int(Duration), Name: "duration", Aliases: []string{"took"}, Type: query.Duration, Help: "time to the last byte of the answer"},
+		{ID: int(Size), Name: "size", Aliases: []string{"bytes"}, Type: query.Size, Help: "bytes on the wire, both ways"},
+		{ID: int(Host), Name: "host", Type: query.Text, Help: "name of the server that the client asked for"},
+		{ID: project, Name: "project", Type: query.Text, Help: "project of either end"},
+		{ID: service, Name: "service", Type: query.Pair, Covers: "project", Help: "service of either end, or PROJECT/SERVICE"},
+		{ID: int(Client), Name: "client", Aliases: []string{"from"}, Type: query.Text, Help: "process or service that asked"},
+		{ID: int(Server), Name: "server", Aliases: []string{"to"}, Type: query.Text, Help: "process or service that answered"},
+		{ID: int(Process), Name: "process", Type: query.Text, Help: "name of a process at either end"},
+		{ID: int(PID), Name: "pid", Type: query.Number, Spaced: true, Help: "process id at either end"},
+		{ID: int(Port), Name: "port", Type: query.Port, Spaced: true, Help: "port of either end"},
+		{ID: address, Name: "address", Aliases: []string{"ip", "addr"}, Type: query.Address, Help: "address of either end"},
+		{ID: int(Kind), Name: "kind", Type: query.Choice, Words: Kinds(), Help: "request, message, session or failure"},
+		{ID: int(Transport), Name: "transport", Type: query.Choice, Words: []string{"tcp", "udp"}, Help: "tcp or udp"},
+		{ID: int(Connection), Name: "connection", Aliases: []string{"flow"}, Type: query.Number, Help: "number of the connection"},
+		{ID: moment, Name: "time", Type: query.Time, Help: "when it began"},
+		{ID: word, Type: query.Text, Group: "word"},
+	}
+	s.Word = func(text string, quoted bool) ([]*query.Term, error) { return plainWord(s, &o, text, quoted) }
+	return s
+}
+
+// Kinds are the words of the field kind.
+func Kinds() []string { return []string{"request", "message", "session", "failure"} }
+
+// upperOrAsIs takes a method as it is written, and in upper case: get is GET.
+func upperOrAsIs(text string) ([]query.Value, error) {
+	out := []query.Value{{Text: text}}
+	if up := strings.ToUpper(text); up != text {
+		out = append(out, query.Value{Text: up})
+	}
+	if low := strings.ToLower(text); low != text {
+		out = append(out, query.Value{Text: low})
+	}
+	return out, nil
+}
+
+// statusClass reads a status, a range of them, or a class such as 5xx.
+func statusClass(text string) ([]query.Value, error) {
+	low := strings.ToLower(text)
+	if len(low) == 3 && low[0] >= '1' && low[0] <= '9' && low[1:] == "xx" {
+		n := int64(low[0]-'0') * 100
+		return []query.Value{{Low: n, High: n + 99}}, nil
+	}
+	first, last, isRange := strings.Cut(text, "-")
+	if !isRange || first == "" {
+		first, last = text, text
+	}
+	a, err1 := strconv.ParseInt(first, 10, 32)
+	b, err2 := strconv.ParseInt(last, 10, 32)
+	if err1 != nil || err2 != nil || a > b {
+		return nil, &query.Error{Text: fmt.Sprintf("%q is not a status as a number", text), Hint: "status>=500, status=404, status=5xx; for one in words: answer~" + text}
+	}
+	return []query.Value{{Low: a, High: b}}, nil
+}
+
+// plainWord returns what a word without a key means: a port, a protocol, a
+// PROJECT/SERVICE, or a part of what is shown.
+func plainWord(s *query.Schema, o *Options, text string, quoted bool) ([]*query.Term, error) {
+	if text == "" {
+		return nil, query.NewError(text, "it is empty", "a service, a port, a protocol, or a part of a path or statement")
+	}
+	term := func(id int, op query.Op, v query.Value) []*query.Term {
+		return []*query.Term{{Field: s.ByID(id), Op: op, Values: []query.Value{v}, Text: text, Bare: true}}
+	}
+	if quoted {
+		return term(word, query.Contains, query.Fold(text)), nil
+	}
+	if digits := strings.TrimPrefix(text, ":"); digits != "" && digits[0] >= '0' && digits[0] <= '9' {
+		if vs, err := s.ReadValue(s.ByID(int(Port)), digits); err == nil {
+			return term(int(Port), query.Eq, vs[0]), nil
+		}
+	}
+	if p := s.ByID(int(Protocol)); p.Type == query.Choice {
+		if w, _ := query.Choose(text, p.Words, p.Also, nil); w != "" {
+			return term(int(Protocol), query.Eq, query.Value{Text: w}), nil
+		}
+	}
+	if ip, err := netip.ParseAddr(text); err == nil {
+		ip = ip.Unmap().WithZone("")
+		return term(address, query.Eq, query.Value{Prefixes: []netip.Prefix{netip.PrefixFrom(ip, ip.BitLen())}}), nil
+	}
+	if slices.Contains(Kinds(), text) {
+		return term(int(Kind), query.Eq, query.Value{Text: text}), nil
+	}
+	if vs, err := s.ReadValue(s.ByID(service), text); err == nil && vs[0].Text != "" {
+		return term(service, query.Eq, vs[0]), nil
+	}
+	return term(word, query.Contains, query.Fold(text)), nil
+}
+
+// Matcher returns a function that tests exchanges. It is for one goroutine at a
+// time. A nil expression matches all.
+func Matcher(e query.Expr) func(Exchange) bool {
+	if e == nil {
+		return func(Exchange) bool { return true }
+	}
+	m, r := query.Compile(e), &row{}
+	return func(x Exchange) bool {
+		r.Exchange = x
+		return m.Match(r)
+	}
+}
+
+// PortRange is a range of ports, both ends included.
+type PortRange struct{ Low, High uint16 }
+
+// Ports returns ranges of ports of which every exchange that e matches has one
+// at one of its ends, or false where e does not say: so a capture may leave out
+// all others.
+func Ports(e query.Expr) ([]PortRange, bool) {
+	return query.Bound(e, func(t *query.Term) ([]PortRange, bool) {
+		if t.Field.ID != int(Port) || t.Op != query.Eq {
+			return nil, false
+		}
+		var out []PortRange
+		for _, v := range t.Values {
+			if low, high := max(v.Low, 0), min(v.High, 1<<16-1); low <= high {
+				out = append(out, PortRange{uint16(low), uint16(high)})
+			}
+		}
+		return out, true
+	})
+}

@@ -1,0 +1,128 @@
+package tap
+
+import (
+	"maps"
+	"slices"
+
+	"lodge/internal/decode"
+)
+
+// Account says what was seen and what became of it, layer by layer: nothing is
+// lost without being counted. Each layer takes what the one before delivered.
+type Account struct {
+	// Capture is what the source of packets counted.
+	Capture Capture `json:"capture"`
+	// Streams is what was made of the packets.
+	Streams Streams `json:"streams"`
+	// Decode is what was made of the streams' bytes.
+	Decode Decode `json:"decode"`
+	// Records is what came out.
+	Records Records `json:"records"`
+}
+
+// Count is a number of packets and their bytes.
+type Count struct {
+	Packets uint64 `json:"packets"`
+	Bytes   uint64 `json:"bytes"`
+}
+
+// Add adds a packet of n bytes.
+func (c *Count) Add(n int) { c.Packets++; c.Bytes += uint64(n) }
+
+// Plus returns the sum.
+func (c Count) Plus(o Count) Count { return Count{c.Packets + o.Packets, c.Bytes + o.Bytes} }
+
+// Capture counts packets where they are captured: Seen is the sum of all others.
+type Capture struct {
+	Seen      Count `json:"seen"`
+	Delivered Count `json:"delivered"`
+	// LeftOut were seen and not asked for: pure acknowledgements ("ack"), and what
+	// a filter excludes ("filter").
+	LeftOut map[string]Count `json:"left_out,omitempty"`
+	// Lost were wanted and did not arrive, by reason.
+	Lost map[string]Count `json:"lost,omitempty"`
+	// Unknown reports that the source does not tell what it lost, such as a file
+	// without drop counts.
+	Unknown bool `json:"lost_unknown,omitempty"`
+}
+
+// Missing returns Seen less all that is accounted for: zero packets, where the
+// source counts right.
+func (c *Capture) Missing() int64 {
+	n := int64(c.Seen.Packets) - int64(c.Delivered.Packets)
+	for _, m := range []map[string]Count{c.LeftOut, c.Lost} {
+		for _, v := range m {
+			n -= int64(v.Packets)
+		}
+	}
+	return n
+}
+
+// Streams counts packets and what they were put together to.
+type Streams struct {
+	// Skipped are packets that carry neither TCP nor UDP, or cannot be read, by
+	// reason.
+	Skipped map[string]uint64 `json:"skipped,omitempty"`
+
+	Connections uint64 `json:"connections"`
+	// Refused are connections that were answered by a reset.
+	Refused uint64 `json:"refused"`
+	// Midstream are those whose begin was not seen.
+	Midstream uint64 `json:"midstream"`
+	// Evicted were forgotten because there were too many.
+	Evicted uint64 `json:"evicted"`
+
+	PayloadBytes uint64 `json:"payload_bytes"`
+	// RepeatedBytes were seen before: retransmissions, and copies.
+	RepeatedBytes uint64 `json:"repeated_bytes"`
+	// MissingBytes were acknowledged, or followed by others, and not captured;
+	// Gaps is in how many places.
+	MissingBytes uint64 `json:"missing_bytes"`
+	Gaps         uint64 `json:"gaps"`
+}
+
+// Decode counts bytes of streams, by protocol and by why they were not decoded.
+type Decode struct {
+	Bytes uint64 `json:"bytes"`
+	// Lost are bytes that were not decoded, by reason; -1 of a decoder, a number of
+	// bytes that is not known, counts as none there and once in Places.
+	Lost map[decode.LossReason]LostBytes `json:"lost,omitempty"`
+}
+
+// LostBytes is how much was not decoded, and in how many places.
+type LostBytes struct {
+	Bytes  uint64 `json:"bytes"`
+	Places uint64 `json:"places"`
+}
+
+// Records counts what came out.
+type Records struct {
+	Exchanges uint64 `json:"exchanges"`
+	// Incomplete are exchanges of which something was not seen.
+	Incomplete uint64 `json:"incomplete"`
+	Failures   uint64 `json:"failures"`
+	// Selected are the records that the filter let through.
+	Selected uint64 `json:"selected"`
+	// Dropped are records that the reader did not take in time, and Unwritten those
+	// that could not be written.
+	Dropped   uint64 `json:"dropped"`
+	Unwritten uint64 `json:"unwritten"`
+	// Ends are both ends of each record, Attributed those whose process is known.
+	Ends       uint64 `json:"ends"`
+	Attributed uint64 `json:"attributed"`
+}
+
+// Complete reports whether nothing was lost on any layer that can lose without
+// the programs' own doing.
+func (a *Account) Complete() bool {
+	for _, c := range a.Capture.Lost {
+		if c.Packets > 0 {
+			return false
+		}
+	}
+	return !a.Capture.Unknown && a.Capture.Missing() == 0 && a.Streams.MissingBytes == 0 && a.Streams.Gaps == 0 &&
+		a.Streams.Evicted == 0 && a.Records.Dropped == 0 && a.Records.Unwritten == 0
+}
+
+// Sorted returns the keys of a map of counts in order.
+func Sorted[K ~string, V any](m map[K]V) []K { return slices.Sorted(maps.Keys(m)) }

@@ -1,0 +1,291 @@
+package tap
+
+import (
+	"net/netip"
+	"time"
+
+	"lodge/internal/capture/packet"
+	"lodge/internal/capture/stream"
+	"lodge/internal/decode"
+	"lodge/internal/model"
+)
+
+// Origin is what a source of packets knows of the process that sent one.
+type Origin struct {
+	// Process is the sender, PID 0 where it is not known.
+	Process model.Process
+	// Cookie is the sending socket's cookie (SO_COOKIE), 0 where it is not known.
+	Cookie uint64
+	// Receiver is the process at the other end, where the source knows it too.
+	Receiver model.Process
+	// UID is the sender's user, nil where it is not known.
+	UID *uint32
+}
+
+// Ends knows the processes of this machine, for a live tap.
+type Ends interface {
+	// Sender completes the process that a packet named, whose id may be another
+	// process's soon.
+	Sender(p model.Process) model.Process
+	// Holders returns the processes that hold the socket at local, connected to
+	// remote, and how they are known.
+	Holders(t packet.Protocol, local, remote netip.AddrPort, cookie uint64) ([]model.Process, Source)
+	// Place returns what of lodge's is behind an address or a process.
+	Place(at netip.AddrPort, p *model.Process) Place
+}
+
+// Place is the project, the service and the container of an end.
+type Place struct{ Project, Service, Container string }
+
+// Options are what an [Engine] works with.
+type Options struct {
+	Protocols []*decode.Protocol
+	Decode    decode.Options
+	Stream    stream.Options
+	// Ends may be nil: then only what packets tell is known.
+	Ends Ends
+	// OriginSource is how the origins of packets are known.
+	OriginSource Source
+	// Record takes each record. It does not keep the caller waiting.
+	Record func(*Record)
+	// Bytes, if it is not nil, gets the bytes of each connection in their order,
+	// valid during the call.
+	Bytes func(connection uint64, s decode.Side, at time.Time, b []byte)
+}
+
+// Engine makes records of packets. It is for one goroutine.
+type Engine struct {
+	o       Options
+	table   *stream.Table
+	conns   map[stream.Key]*conn
+	account Account
+	origin  *Origin // of the packet that is being handled
+	number  uint64
+	opened  uint64
+}
+
+// New returns an engine that has seen no packet.
+func New(o Options) *Engine {
+	e := &Engine{o: o, conns: make(map[stream.Key]*conn)}
+	e.account.Streams.Skipped = make(map[string]uint64)
+	e.account.Decode.Lost = make(map[decode.LossReason]LostBytes)
+	e.table = stream.New(o.Stream, e.open)
+	return e
+}
+
+// Packet takes one packet. It is valid during the call.
+func (e *Engine) Packet(p *packet.Packet, from *Origin) {
+	e.origin = from
+	e.table.Packet(p)
+	e.origin = nil
+}
+
+// Skip counts a packet that cannot be read.
+func (e *Engine) Skip(reason string) { e.account.Streams.Skipped[reason]++ }
+
+// Expire ends what has been idle for too long, by the time of the packets.
+func (e *Engine) Expire(now time.Time) { e.table.Expire(now) }
+
+// Close ends all connections, as the recording has ended.
+func (e *Engine) Close() { e.table.Flush() }
+
+// Account returns what was seen so far. The part Capture is the source's.
+func (e *Engine) Account() Account {
+	a := e.account
+	c := e.table.Counts()
+	a.Streams.Connections = c.Connections
+	a.Streams.Refused = c.Refused
+	a.Streams.Midstream = c.Midstream
+	a.Streams.Evicted = c.Evicted
+	a.Streams.PayloadBytes = c.PayloadBytes
+	a.Streams.RepeatedBytes = c.RepeatedBytes
+	a.Streams.MissingBytes = c.MissingBytes
+	a.Streams.Gaps = c.Gaps
+	return a
+}
+
+// open begins a connection.
+func (e *Engine) open(o stream.Opened) stream.Conn {
+	e.opened++
+	c := &conn{engine: e, number: e.opened, opened: o}
+	c.ends[decode.Client].address, c.ends[decode.Server].address = o.Key.Src, o.Key.Dst
+	opts := e.o.Decode
+	opts.Midstream = o.Midstream
+	opts.Datagram = o.Key.Protocol == packet.UDP
+	c.flow = decode.NewFlow(decode.NewConn(opts, c.emit, c.lost), e.o.Protocols, o.ClientKnown)
+	return c
+}
+
+// conn is one connection with what is known of its ends.
+type conn struct {
+	engine *Engine
+	number uint64
+	opened stream.Opened
+	flow   *decode.Flow
+	ends   [2]side
+	data   bool
+	failed bool
+}
+
+// side is one end of a connection, by the packets that it sent.
+type side struct {
+	address   netip.AddrPort
+	cookie    uint64
+	senders   []model.Process
+	receivers []model.Process // named by packets of the other side
+	end       *End            // what was found; nil before it is looked for
+	complete  bool            // nothing more can be found
+}
+
+// maxSenders bounds the processes of one end; a server with more workers on one
+// socket shows the first ones.
+const maxSenders = 8
+
+// Sent is called for every packet, before its data: it notes who sent it.
+func (c *conn) Sent(s decode.Side, p *packet.Packet) {
+	o := c.engine.origin
+	if o == nil {
+		return
+	}
+	d := &c.ends[s]
+	if o.Cookie != 0 {
+		d.cookie = o.Cookie
+	}
+	if o.Process.PID != 0 {
+		d.add(&d.senders, o.Process, c.engine.o.Ends)
+	}
+	if o.Receiver.PID != 0 {
+		other := &c.ends[s.Other()]
+		other.add(&other.receivers, o.Receiver, c.engine.o.Ends)
+	}
+}
+
+// add notes a process, once.
+func (d *side) add(list *[]model.Process, p model.Process, ends Ends) {
+	for i := range *list {
+		if q := &(*list)[i]; q.PID == p.PID && (q.Start == p.Start || p.Start == 0) {
+			return
+		}
+	}
+	if len(*list) >= maxSenders {
+		return
+	}
+	if ends != nil {
+		p = ends.Sender(p)
+	}
+	*list = append(*list, p)
+	d.end = nil
+}
+
+// Data implements [stream.Conn].
+func (c *conn) Data(s decode.Side, at time.Time, b []byte) {
+	c.data = true
+	c.engine.account.Decode.Bytes += uint64(len(b))
+	if f := c.engine.o.Bytes; f != nil {
+		f(c.number, s, at, b)
+	}
+	c.flow.Data(s, at, b)
+}
+
+// Gap implements [stream.Conn].
+func (c *conn) Gap(s decode.Side, at time.Time, n int64) { c.flow.Gap(s, at, n) }
+
+// End implements [stream.Conn].
+func (c *conn) End(s decode.Side, at time.Time, how decode.End) { c.flow.End(s, at, how) }
+
+// Failed reports that no connection was made.
+func (c *conn) Failed(why Failure) {
+	if c.failed || c.data {
+		return
+	}
+	c.failed = true
+	c.engine.account.Records.Failures++
+	c.record(&Record{Failure: why, Time: c.opened.At}, false)
+}
+
+func (c *conn) emit(x *decode.Exchange) {
+	a := &c.engine.account.Records
+	a.Exchanges++
+	if x.Request.Incomplete || x.Response.Incomplete {
+		a.Incomplete++
+	}
+	at := x.Started
+	if at.IsZero() {
+		at = x.Answered
+	}
+	c.record(&Record{Exchange: x, Time: at}, c.flow.Swapped())
+}
+
+// record completes a record and hands it out. swapped reports that the
+// protocol's client is the capture's server.
+func (c *conn) record(r *Record, swapped bool) {
+	e := c.engine
+	e.number++
+	r.Number, r.Connection, r.Transport = e.number, c.number, c.opened.Key.Protocol
+	r.Client, r.Server = *c.find(decode.Client), *c.find(decode.Server)
+	if swapped {
+		r.Client, r.Server = r.Server, r.Client
+	}
+	e.account.Records.Ends += 2
+	for _, end := range []*End{&r.Client, &r.Server} {
+		if end.Known() {
+			e.account.Records.Attributed++
+		}
+	}
+	e.o.Record(r)
+}
+
+func (c *conn) lost(l decode.Loss) {
+	m := c.engine.account.Decode.Lost
+	v := m[l.Reason]
+	v.Places++
+	v.Bytes += uint64(max(0, l.Bytes))
+	m[l.Reason] = v
+}
+
+// find returns what is known of an end.
+func (c *conn) find(s decode.Side) *End {
+	d := &c.ends[s]
+	if d.end != nil && (d.complete || c.engine.o.Ends == nil) {
+		return d.end
+	}
+	end := &End{Address: d.address}
+	switch {
+	case len(d.senders) > 0:
+		end.Processes, end.Source = d.senders, c.engine.o.OriginSource
+	case len(d.receivers) > 0:
+		end.Processes, end.Source = d.receivers, SourceSocket
+	}
+	if ends := c.engine.o.Ends; ends != nil {
+		remote := c.ends[s.Other()].address
+		held, source := ends.Holders(c.opened.Key.Protocol, d.address, remote, d.cookie)
+		if len(end.Processes) == 0 {
+			end.Processes, end.Source = held, source
+		} else if source == SourceSocket {
+			end.Processes = union(end.Processes, held)
+		}
+		var first *model.Process
+		if len(end.Processes) > 0 {
+			first = &end.Processes[0]
+		}
+		place := ends.Place(d.address, first)
+		end.Project, end.Service, end.Container = place.Project, place.Service, place.Container
+	}
+	d.end, d.complete = end, len(end.Processes) > 0
+	return end
+}
+
+// union returns a and what of b is not in it.
+func union(a, b []model.Process) []model.Process {
+	out := a[:len(a):len(a)]
+	for _, p := range b {
+		known := false
+		for _, q := range a {
+			known = known || q.PID == p.PID && (q.Start == p.Start || p.Start == 0 || q.Start == 0)
+		}
+		if !known {
+			out = append(out, p)
+		}
+	}
+	return out
+}

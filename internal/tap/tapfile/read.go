@@ -1,0 +1,201 @@
+// Package tapfile reads capture files for package tap, with the processes that they
+// name, and writes them.
+package tapfile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"strings"
+	"time"
+
+	"lodge/internal/capture/packet"
+	"lodge/internal/capture/pcapfile"
+	"lodge/internal/model"
+	"lodge/internal/tap"
+)
+
+// Source is a capture file that is read.
+type Source struct {
+	reader  *pcapfile.Reader
+	capture tap.Capture
+	places  map[uint32]tap.Place // of processes, by process id
+	parsed  int                  // how many processes places has
+}
+
+// Open reads the head of a capture file.
+func Open(r io.Reader) (*Source, error) {
+	reader, err := pcapfile.Open(r)
+	if err != nil {
+		return nil, err
+	}
+	return &Source{reader: reader, places: make(map[uint32]tap.Place)}, nil
+}
+
+var _ tap.Ends = (*Source)(nil)
+
+// Sender implements [tap.Ends]: what the file says is all.
+func (s *Source) Sender(p model.Process) model.Process { return p }
+
+// Holders implements [tap.Ends]: a file has no table of sockets.
+func (s *Source) Holders(packet.Protocol, netip.AddrPort, netip.AddrPort, uint64) ([]model.Process, tap.Source) {
+	return nil, ""
+}
+
+// Place implements [tap.Ends].
+func (s *Source) Place(_ netip.AddrPort, p *model.Process) tap.Place {
+	if p == nil {
+		return tap.Place{}
+	}
+	list := s.reader.Processes()
+	for _, q := range list[s.parsed:] {
+		for _, c := range q.Comments {
+			if place, ok := parsePlace(c); ok {
+				s.places[q.PID] = place
+			}
+		}
+	}
+	s.parsed = len(list)
+	return s.places[uint32(p.PID)]
+}
+
+// expireEvery is how often idle connections are looked for, in the time of the packets.
+const expireEvery = 10 * time.Second
+
+// Run gives all packets to an engine. It ends with the file, the context, or the first
+// part that cannot be read; what was read before that is whole.
+func (s *Source) Run(ctx context.Context, e *tap.Engine) error {
+	defer e.Close()
+	var p packet.Packet
+	var expired time.Time
+	for ctx.Err() == nil {
+		r, err := s.reader.Next()
+		if errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		s.capture.Seen.Add(int(r.OrigLen))
+		s.capture.Delivered.Add(int(r.OrigLen))
+		if err := packet.Parse(packet.LinkType(r.LinkType), r.Data, int(r.OrigLen), &p); err != nil {
+			e.Skip(skipped(err))
+			continue
+		}
+		p.Time = r.Time
+		origin := s.origin(r)
+		e.Packet(&p, &origin)
+		if r.Time.Sub(expired) > expireEvery {
+			expired = r.Time
+			e.Expire(r.Time)
+		}
+	}
+	return nil
+}
+
+// skipped returns the reason of a packet that is not read, for the account.
+func skipped(err error) string {
+	switch {
+	case errors.Is(err, packet.ErrFragment):
+		return "fragment"
+	case errors.Is(err, packet.ErrTruncated):
+		return "cut"
+	case errors.Is(err, packet.ErrMalformed):
+		return "malformed"
+	}
+	return "not_tcp_or_udp"
+}
+
+// Capture is what the file says of how it was captured: what was lost, if it has counts.
+func (s *Source) Capture() tap.Capture {
+	c := s.capture
+	c.Unknown = true
+	// The last counters of an interface are those of all of it.
+	last := make(map[int]pcapfile.Statistics)
+	for _, d := range s.reader.Drops() {
+		last[d.Interface] = d
+	}
+	var lost uint64
+	for _, d := range last {
+		for _, n := range []pcapfile.Count{d.Dropped, d.OSDropped} {
+			if n.Known {
+				c.Unknown = false
+				lost += n.N
+			}
+		}
+	}
+	if lost > 0 {
+		c.Lost = map[string]tap.Count{"before_the_file": {Packets: lost}}
+		c.Seen.Packets += lost
+	}
+	return c
+}
+
+// origin is what the file says of the processes of a packet.
+func (s *Source) origin(r *pcapfile.Record) (o tap.Origin) {
+	if len(r.Processes) > 0 {
+		o.Process = s.process(r.Processes[0].PID, r.Time)
+	}
+	if len(r.Processes) > 1 {
+		o.Receiver = s.process(r.Processes[1].PID, r.Time)
+	}
+	if len(r.Processes) == 0 {
+		for _, c := range r.Comments {
+			if p, ok := commented(c); ok {
+				o.Process = p
+			}
+		}
+	}
+	return o
+}
+
+func (s *Source) process(pid uint32, at time.Time) model.Process {
+	p := model.Process{PID: int(pid)}
+	if q, ok := s.reader.Process(pid, at); ok && pid != 0 {
+		p.Name, p.Command, p.User = q.Name, strings.Join(q.Args, " "), q.User
+		if !q.Started.IsZero() {
+			started := q.Started
+			p.StartedAt = &started
+		}
+	}
+	return p
+}
+
+// commented reads the process of a comment as ptcpdump and rustnet write it: lines of
+// "PID: 12" and "Command: curl", or "Cmd: …".
+func commented(c string) (p model.Process, ok bool) {
+	for line := range strings.Lines(c) {
+		key, value, found := strings.Cut(line, ":")
+		if !found {
+			continue
+		}
+		value = strings.TrimSpace(value)
+		switch strings.ToLower(strings.TrimSpace(key)) {
+		case "pid":
+			if _, err := fmt.Sscanf(value, "%d", &p.PID); err != nil {
+				return p, false
+			}
+		case "command", "cmd", "process":
+			p.Name = value[strings.LastIndexByte(value, '/')+1:]
+		case "args":
+			p.Command = value
+		}
+	}
+	return p, p.PID > 0
+}
+
+// Places stand in the comments of processes: "lodge: shop/web", "lodge: shop/".
+const placeMark = "lodge: "
+
+func placeText(p tap.Place) string { return placeMark + p.Project + "/" + p.Service }
+
+func parsePlace(c string) (tap.Place, bool) {
+	text, ok := strings.CutPrefix(c, placeMark)
+	if !ok {
+		return tap.Place{}, false
+	}
+	project, service, ok := strings.Cut(text, "/")
+	return tap.Place{Project: project, Service: service}, ok
+}

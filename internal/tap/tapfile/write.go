@@ -1,0 +1,175 @@
+package tapfile
+
+import (
+	"io"
+	"strconv"
+	"strings"
+	"time"
+
+	"lodge/internal/capture/packet"
+	"lodge/internal/capture/pcapfile"
+	"lodge/internal/tap"
+)
+
+// Writer writes packets with the processes at both ends as pcapng.
+type Writer struct {
+	w       *pcapfile.Writer
+	iface   int
+	link    packet.LinkType
+	written map[processKey]bool
+	begun   time.Time
+	last    time.Time
+	record  pcapfile.Record // reused
+	comment [1]string
+}
+
+type processKey struct {
+	pid   int
+	start uint64
+}
+
+// maxWritten bounds what is remembered of the processes that were written; a process
+// that is forgotten is written again, which does no harm.
+const maxWritten = 50_000
+
+// Options say how the packets were captured.
+type Options struct {
+	Link packet.LinkType
+	// Interface is the name of the interface, Filter the filter of the run.
+	Interface, Filter string
+	// Version is lodge's.
+	Version string
+	// SnapLen is where packets are cut, 0 for nowhere.
+	SnapLen uint32
+}
+
+// NewWriter writes the head of a file.
+func NewWriter(w io.Writer, o Options) (*Writer, error) {
+	var comments []string
+	if o.Filter != "" {
+		comments = append(comments, "filter of the records that were shown: "+o.Filter)
+	}
+	pw, err := pcapfile.NewWriter(w, pcapfile.WriterOptions{OS: "Linux", Application: "lodge " + o.Version, Comments: comments})
+	if err != nil {
+		return nil, err
+	}
+	iface, err := pw.AddInterface(pcapfile.Interface{LinkType: pcapfile.LinkType(o.Link), Name: o.Interface, SnapLen: o.SnapLen})
+	if err != nil {
+		return nil, err
+	}
+	return &Writer{w: pw, iface: iface, link: o.Link, written: make(map[processKey]bool)}, nil
+}
+
+// Packet writes a packet. data is the packet as it was captured, origLen its length on
+// the wire; sender and receiver are the ends of its connection as they are known by now,
+// nil where it has none.
+func (w *Writer) Packet(at time.Time, data []byte, origLen int, flags pcapfile.Flags, sender, receiver *tap.End) error {
+	r := &w.record
+	*r = pcapfile.Record{
+		Time: at, LinkType: pcapfile.LinkType(w.link), Interface: w.iface, Data: data, OrigLen: uint32(origLen),
+		Flags: flags, Processes: r.Processes[:0],
+	}
+	if w.begun.IsZero() {
+		w.begun = at
+	}
+	w.last = at
+	for _, e := range []*tap.End{sender, receiver} {
+		ref := pcapfile.ProcessRef{}
+		if e != nil && e.Known() {
+			if err := w.process(e); err != nil {
+				return err
+			}
+			ref.PID = uint32(e.Processes[0].PID)
+		}
+		r.Processes = append(r.Processes, ref)
+	}
+	if r.Processes[1].PID == 0 {
+		r.Processes = r.Processes[:1]
+		if r.Processes[0].PID == 0 {
+			r.Processes = r.Processes[:0]
+		}
+	}
+	if text := describe(sender, receiver); text != "" {
+		w.comment[0] = text
+		r.Comments = w.comment[:]
+	}
+	return w.w.WritePacket(r)
+}
+
+// process writes the block of an end's first process, once.
+func (w *Writer) process(e *tap.End) error {
+	p := &e.Processes[0]
+	key := processKey{p.PID, p.Start}
+	if w.written[key] {
+		return nil
+	}
+	if len(w.written) >= maxWritten {
+		clear(w.written)
+	}
+	w.written[key] = true
+	out := pcapfile.Process{PID: uint32(p.PID), Name: p.Name, User: p.User}
+	if p.Command != "" {
+		out.Args = strings.Fields(p.Command)
+	}
+	if p.StartedAt != nil {
+		out.Started = *p.StartedAt
+	}
+	if e.Project != "" {
+		out.Comments = []string{placeText(tap.Place{Project: e.Project, Service: e.Service})}
+	}
+	return w.w.WriteProcess(out)
+}
+
+// describe names both ends of a packet, for programs that do not know the blocks of
+// processes.
+func describe(sender, receiver *tap.End) string {
+	from, to := describeEnd(sender), describeEnd(receiver)
+	switch {
+	case from == "" && to == "":
+		return ""
+	case to == "":
+		return "from " + from
+	case from == "":
+		return "to " + to
+	}
+	return "from " + from + " to " + to
+}
+
+func describeEnd(e *tap.End) string {
+	if e == nil || !e.Known() {
+		return ""
+	}
+	p := &e.Processes[0]
+	text := p.Name + " (" + strconv.Itoa(p.PID) + ")"
+	if e.Service != "" {
+		return e.Project + "/" + e.Service + ", " + text
+	}
+	return text
+}
+
+// Names writes the names of addresses, such as those of homes.
+func (w *Writer) Names(names []pcapfile.Name) error { return w.w.WriteNames(names) }
+
+// Secrets writes lines of a TLS key log.
+func (w *Writer) Secrets(keylog []byte) error {
+	return w.w.WriteSecrets(pcapfile.Secrets{Type: pcapfile.SecretsTLS, Data: keylog})
+}
+
+// Close writes what was counted. The writer below is the caller's.
+func (w *Writer) Close(c *tap.Capture) error {
+	var dropped, excluded uint64
+	for _, n := range c.Lost {
+		dropped += n.Packets
+	}
+	for _, n := range c.LeftOut {
+		excluded += n.Packets
+	}
+	s := pcapfile.Statistics{
+		Interface: w.iface, Time: w.last, Start: w.begun, End: w.last,
+		Received: pcapfile.Known(c.Seen.Packets), Accepted: pcapfile.Known(c.Seen.Packets - excluded), Delivered: pcapfile.Known(c.Delivered.Packets),
+	}
+	if !c.Unknown {
+		s.OSDropped, s.Dropped = pcapfile.Known(dropped), pcapfile.Known(0)
+	}
+	return w.w.WriteStatistics(s)
+}

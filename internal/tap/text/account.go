@@ -1,0 +1,103 @@
+package text
+
+import (
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+
+	"lodge/internal/show"
+	"lodge/internal/tap"
+)
+
+// Account returns what was seen and what was lost, in lines for people. The first
+// line is all that there is to say where nothing was lost.
+func Account(a *tap.Account) []string {
+	n := func(v uint64, one, many string) string { return show.Count(int(v), one, many) }
+	first := n(a.Records.Exchanges, "exchange", "exchanges")
+	if f := a.Records.Failures; f > 0 {
+		first += ", " + n(f, "failed connection", "failed connections")
+	}
+	if a.Records.Selected != a.Records.Exchanges+a.Records.Failures {
+		first += " (" + strconv.FormatUint(a.Records.Selected, 10) + " selected)"
+	}
+	first += " on " + n(a.Streams.Connections, "connection", "connections") + ", " + n(a.Capture.Seen.Packets, "packet", "packets")
+	if a.Records.Ends > 0 {
+		first += fmt.Sprintf("; processes known at %s of the ends", percent(a.Records.Attributed, a.Records.Ends))
+	}
+	var lost []string
+	add := func(format string, args ...any) { lost = append(lost, fmt.Sprintf(format, args...)) }
+	for _, why := range tap.Sorted(a.Capture.Lost) {
+		if c := a.Capture.Lost[why]; c.Packets > 0 {
+			add("%s lost: %s", n(c.Packets, "packet", "packets"), reason(why))
+		}
+	}
+	if m := a.Capture.Missing(); m != 0 {
+		add("%d packets not accounted for", m)
+	}
+	if a.Capture.Unknown {
+		add("packets lost at the capture are not known")
+	}
+	if a.Streams.MissingBytes > 0 || a.Streams.Gaps > 0 {
+		add("%s missing in streams, in %s", show.ByteCount(float64(a.Streams.MissingBytes)), n(a.Streams.Gaps, "place", "places"))
+	}
+	if a.Streams.Evicted > 0 {
+		add("%s forgotten: too many at once", n(a.Streams.Evicted, "connection", "connections"))
+	}
+	for _, why := range tap.Sorted(a.Decode.Lost) {
+		v := a.Decode.Lost[why]
+		add("%s not decoded: %s", show.ByteCount(float64(v.Bytes)), reason(string(why)))
+	}
+	if a.Records.Incomplete > 0 {
+		add("%s", n(a.Records.Incomplete, "exchange is incomplete", "exchanges are incomplete"))
+	}
+	if a.Records.Dropped > 0 {
+		add("%s not shown: the output was not read in time", n(a.Records.Dropped, "record", "records"))
+	}
+	if a.Records.Unwritten > 0 {
+		add("%s not written", n(a.Records.Unwritten, "record", "records"))
+	}
+	for _, why := range tap.Sorted(a.Streams.Skipped) {
+		add("%s skipped: %s", n(a.Streams.Skipped[why], "packet", "packets"), reason(why))
+	}
+	if len(lost) == 0 {
+		return []string{first + "; nothing lost"}
+	}
+	return append([]string{first}, lost...)
+}
+
+// percent is a share, rounded down, so that 100 % means all.
+func percent(part, whole uint64) string {
+	return fmt.Sprintf("%d %%", part*100/whole)
+}
+
+// reason is a reason for people.
+func reason(why string) string {
+	switch why {
+	case "ring_full":
+		return "the ring was full"
+	case "unknown":
+		return "no protocol recognised"
+	case "gap":
+		return "bytes before them are missing"
+	case "malformed":
+		return "not what the protocol allows"
+	case "too_long":
+		return "a message longer than the limit"
+	case "state":
+		return "they depend on what was sent before"
+	case "encrypted":
+		return "encrypted"
+	}
+	return strings.ReplaceAll(why, "_", " ")
+}
+
+// WriteAccount prints an account.
+func WriteAccount(w io.Writer, a *tap.Account) error {
+	for _, line := range Account(a) {
+		if _, err := fmt.Fprintln(w, show.CleanLine(line, false)); err != nil {
+			return fmt.Errorf("print: %w", err)
+		}
+	}
+	return nil
+}
