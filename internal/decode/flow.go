@@ -47,7 +47,7 @@ func NewFlow(c *Conn, protocols []*Protocol, clientKnown bool) *Flow {
 func (f *Flow) look(among []*Protocol) {
 	f.possible = f.possible[:0]
 	for _, p := range among {
-		if p.Detect != nil {
+		if p.Detect != nil && p.Datagram == f.conn.Datagram {
 			f.possible = append(f.possible, p)
 		}
 	}
@@ -233,7 +233,7 @@ func (f *Flow) follow(at time.Time) {
 	if h.protocol != "" {
 		f.possible = f.possible[:0]
 		for _, p := range f.protocols {
-			if p.Name == h.protocol {
+			if p.Name == h.protocol && p.Datagram == f.conn.Datagram {
 				f.protocol, f.decoder = p, p.New(f.conn)
 			}
 		}
