@@ -146,3 +146,20 @@ func TestSecret(t *testing.T) {
 		t.Error("a secret that is asked for is masked")
 	}
 }
+
+// TestFlowDatagrams holds that protocols of datagrams and of streams are not
+// taken for each other, also where they have one name.
+func TestFlowDatagrams(t *testing.T) {
+	stream, datagram := lines("ask"), lines("ask")
+	datagram.Datagram = true
+	made := ""
+	stream.New = func(c *Conn) Decoder { made += "stream "; return &lineDecoder{name: "ask", conn: c} }
+	datagram.New = func(c *Conn) Decoder { made += "datagram "; return &lineDecoder{name: "ask", conn: c} }
+	for _, is := range []bool{false, true} {
+		c := NewConn(Options{Limits: DefaultLimits(), Datagram: is}, func(*Exchange) {}, nil)
+		NewFlow(c, []*Protocol{stream, datagram}, true).Data(Client, at(0), []byte("ask\n"))
+	}
+	if made != "stream datagram " {
+		t.Errorf("made decoders: %s", made)
+	}
+}
