@@ -134,7 +134,7 @@ type side struct {
 	senders   []model.Process
 	receivers []model.Process // named by packets of the other side
 	end       *End            // what was found; nil before it is looked for
-	complete  bool            // nothing more can be found
+	full      bool            // nothing more can be found
 }
 
 // maxSenders bounds the processes of one end; a server with more workers on one
@@ -200,11 +200,17 @@ func (c *conn) Failed(why Failure) {
 	}
 	c.failed = true
 	c.engine.account.Records.Failures++
-	c.record(&Record{Failure: why, Time: c.opened.At}, false)
+	c.record(&Record{Failure: why, Time: c.opened.At})
 }
 
 func (c *conn) emit(x *decode.Exchange) {
 	a := &c.engine.account.Records
+	if x.Begun {
+		// It comes once more, whole.
+		r := c.complete(&Record{Exchange: x, Time: x.Started})
+		c.engine.o.Record(r)
+		return
+	}
 	a.Exchanges++
 	if x.Request.Incomplete || x.Response.Incomplete {
 		a.Incomplete++
@@ -213,19 +219,25 @@ func (c *conn) emit(x *decode.Exchange) {
 	if at.IsZero() {
 		at = x.Answered
 	}
-	c.record(&Record{Exchange: x, Time: at}, c.flow.Swapped())
+	c.record(&Record{Exchange: x, Time: at})
 }
 
-// record completes a record and hands it out. swapped reports that the
-// protocol's client is the capture's server.
-func (c *conn) record(r *Record, swapped bool) {
-	e := c.engine
-	e.number++
-	r.Number, r.Connection, r.Transport = e.number, c.number, c.opened.Key.Protocol
+// complete puts what is known of the connection into a record.
+func (c *conn) complete(r *Record) *Record {
+	r.Connection, r.Transport = c.number, c.opened.Key.Protocol
 	r.Client, r.Server = *c.find(decode.Client), *c.find(decode.Server)
-	if swapped {
+	if c.flow.Swapped() {
 		r.Client, r.Server = r.Server, r.Client
 	}
+	return r
+}
+
+// record completes a record, numbers it and hands it out.
+func (c *conn) record(r *Record) {
+	e := c.engine
+	e.number++
+	r.Number = e.number
+	c.complete(r)
 	e.account.Records.Ends += 2
 	for _, end := range []*End{&r.Client, &r.Server} {
 		if end.Known() {
@@ -246,7 +258,7 @@ func (c *conn) lost(l decode.Loss) {
 // find returns what is known of an end.
 func (c *conn) find(s decode.Side) *End {
 	d := &c.ends[s]
-	if d.end != nil && (d.complete || c.engine.o.Ends == nil) {
+	if d.end != nil && (d.full || c.engine.o.Ends == nil) {
 		return d.end
 	}
 	end := &End{Address: d.address}
@@ -271,7 +283,7 @@ func (c *conn) find(s decode.Side) *End {
 		place := ends.Place(d.address, first)
 		end.Project, end.Service, end.Container = place.Project, place.Service, place.Container
 	}
-	d.end, d.complete = end, len(end.Processes) > 0
+	d.end, d.full = end, len(end.Processes) > 0
 	return end
 }
 

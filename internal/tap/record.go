@@ -12,7 +12,8 @@ import (
 // Record is one exchange with its two ends; or a connection that could not be
 // made, which has no Exchange.
 type Record struct {
-	// Number counts the records of a run from 1 on.
+	// Number counts the records of a run from 1 on; it is 0 where the exchange only
+	// begins ([decode.Exchange.Begun]) and comes once more.
 	Number uint64
 	// Connection is the number of the connection or UDP conversation in the run,
 	// from 1 on.

@@ -135,6 +135,9 @@ func what(r *tap.Record) string {
 		parts = append(parts, show.Latency(float64(d)/float64(time.Microsecond)))
 	}
 	parts = append(parts, show.Bytes(float64(r.Bytes())))
+	if x.Begun {
+		parts = append(parts, "(goes on)")
+	}
 	if len(x.Unknown) > 0 {
 		parts = append(parts, "("+short(strings.Join(x.Unknown, "; "))+")")
 	}

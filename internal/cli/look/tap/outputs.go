@@ -124,6 +124,18 @@ func (o *outputs) record(x *tap.Record) {
 	}
 }
 
+// begun shows that an exchange has begun, to people: all else gets it when it is whole.
+func (o *outputs) begun(x *tap.Record) {
+	if o.err != nil || len(o.list) == 0 {
+		return
+	}
+	if p, ok := o.list[len(o.list)-1].(*printed); ok {
+		if err := p.Record(x); err != nil {
+			o.fail(err)
+		}
+	}
+}
+
 // fail ends the run for an output that cannot be written.
 func (o *outputs) fail(err error) {
 	if o.err == nil {

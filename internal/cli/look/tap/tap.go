@@ -148,6 +148,10 @@ func (r *run) newEngine(ends tap.Ends, source tap.Source) *tap.Engine {
 // record takes a record of the engine.
 func (r *run) record(x *tap.Record) {
 	if r.flags.Follow == 0 && r.filter.Match(x) {
+		if x.Number == 0 {
+			r.out.begun(x)
+			return
+		}
 		r.out.record(x)
 	}
 }
