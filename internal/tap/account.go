@@ -75,6 +75,10 @@ type Streams struct {
 	PayloadBytes uint64 `json:"payload_bytes"`
 	// RepeatedBytes were seen before: retransmissions, and copies.
 	RepeatedBytes uint64 `json:"repeated_bytes"`
+	// LateBytes came when they had been given up, or after the end of their side;
+	// StrayBytes were far from where their stream was.
+	LateBytes  uint64 `json:"late_bytes"`
+	StrayBytes uint64 `json:"stray_bytes"`
 	// MissingBytes were acknowledged, or followed by others, and not captured;
 	// Gaps is in how many places.
 	MissingBytes uint64 `json:"missing_bytes"`

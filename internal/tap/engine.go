@@ -93,20 +93,19 @@ func (e *Engine) Close() { e.table.Flush() }
 func (e *Engine) Account() Account {
 	a := e.account
 	c := e.table.Counts()
-	a.Streams.Connections = c.Connections
-	a.Streams.Refused = c.Refused
-	a.Streams.Midstream = c.Midstream
-	a.Streams.Evicted = c.Evicted
-	a.Streams.PayloadBytes = c.PayloadBytes
-	a.Streams.RepeatedBytes = c.RepeatedBytes
-	a.Streams.MissingBytes = c.MissingBytes
-	a.Streams.Gaps = c.Gaps
+	a.Streams.Connections, a.Streams.Refused, a.Streams.Evicted = c.Opened, c.Refused, c.Evicted
+	a.Streams.PayloadBytes, a.Streams.RepeatedBytes = c.Bytes, c.Retransmitted
+	a.Streams.LateBytes, a.Streams.StrayBytes = c.Late+c.AfterEnd, c.Stray
+	a.Streams.MissingBytes, a.Streams.Gaps = c.Missing, c.Gaps
 	return a
 }
 
 // open begins a connection.
 func (e *Engine) open(o stream.Opened) stream.Conn {
 	e.opened++
+	if o.Midstream {
+		e.account.Streams.Midstream++
+	}
 	c := &conn{engine: e, number: e.opened, opened: o}
 	c.ends[decode.Client].address, c.ends[decode.Server].address = o.Key.Src, o.Key.Dst
 	opts := e.o.Decode
@@ -125,6 +124,7 @@ type conn struct {
 	ends   [2]side
 	data   bool
 	failed bool
+	sent   [2]bool // packets were seen of that side
 }
 
 // side is one end of a connection, by the packets that it sent.
@@ -141,8 +141,9 @@ type side struct {
 // socket shows the first ones.
 const maxSenders = 8
 
-// Sent is called for every packet, before its data: it notes who sent it.
-func (c *conn) Sent(s decode.Side, p *packet.Packet) {
+// Packet implements [stream.Watcher]: it notes who sent a packet, before its data come.
+func (c *conn) Packet(s decode.Side, _ *packet.Packet) {
+	c.sent[s] = true
 	o := c.engine.origin
 	if o == nil {
 		return
@@ -191,10 +192,18 @@ func (c *conn) Data(s decode.Side, at time.Time, b []byte) {
 func (c *conn) Gap(s decode.Side, at time.Time, n int64) { c.flow.Gap(s, at, n) }
 
 // End implements [stream.Conn].
-func (c *conn) End(s decode.Side, at time.Time, how decode.End) { c.flow.End(s, at, how) }
+func (c *conn) End(s decode.Side, at time.Time, how decode.End) {
+	if how == decode.Stopped && c.opened.ClientKnown && c.opened.Key.Protocol == packet.TCP && !c.sent[decode.Server] {
+		c.fail(Unanswered)
+	}
+	c.flow.End(s, at, how)
+}
 
-// Failed reports that no connection was made.
-func (c *conn) Failed(why Failure) {
+// Refused implements [stream.Refuser].
+func (c *conn) Refused(time.Time) { c.fail(Refused) }
+
+// fail reports that no connection was made.
+func (c *conn) fail(why Failure) {
 	if c.failed || c.data {
 		return
 	}
