@@ -45,6 +45,12 @@ type Refuser interface {
 	Refused(at time.Time)
 }
 
+// Watcher is a [Conn] that looks at the packets too: Packet is called for each one of
+// the connection, before what it carries is handed over.
+type Watcher interface {
+	Packet(s decode.Side, p *packet.Packet)
+}
+
 // discard is the Conn of a connection that its owner does not want.
 type discard struct{}
 
@@ -71,6 +77,7 @@ type conn struct {
 	pair   pair
 	opened Opened
 	app    Conn
+	watch  Watcher // nil: packets are not wanted
 	halves [2]half
 	last   time.Time // of a packet
 	cost   int       // of what is held, in ConnBytes

@@ -56,6 +56,9 @@ func (t *Table) datagram(c *conn, pair pair, p *packet.Packet) {
 	}
 	c.last = p.Time
 	t.udp.front(&c.recent)
+	if c.watch != nil {
+		c.watch.Packet(c.side(p), p)
+	}
 	t.deliver(c, c.side(p), segment{n: p.PayloadLen, b: p.Payload, at: p.Time})
 }
 
@@ -82,6 +85,7 @@ func (t *Table) add(pair pair, o Opened) *conn {
 	if c.app = t.open(o); c.app == nil {
 		c.app = discard{}
 	}
+	c.watch, _ = c.app.(Watcher)
 	if o.Key.Protocol == packet.UDP {
 		t.udp.front(&c.recent)
 	} else {

@@ -35,6 +35,9 @@ func (t *Table) segment(c *conn, pair pair, p *packet.Packet) {
 		t.tcp.front(&c.recent)
 	}
 	s := c.side(p)
+	if c.watch != nil && !c.closed {
+		c.watch.Packet(s, p)
+	}
 	if p.Flags&packet.RST != 0 {
 		t.counts.AfterEnd += uint64(p.PayloadLen)
 		t.reset(c, s, p)

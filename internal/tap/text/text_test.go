@@ -51,7 +51,7 @@ func TestLine(t *testing.T) {
 			r.Exchange, r.Failure = nil, tap.Refused
 			r.Server = tap.End{Address: netip.MustParseAddrPort("[::1]:5433")}
 		}),
-			"12:00:00.250 tcp curl → ::1:5433 connect refused"},
+			"12:00:00.250 tcp curl → [::1]:5433 connect refused"},
 		{with(func(r *tap.Record) {
 			r.Exchange.Kind, r.Exchange.From, r.Exchange.Method, r.Exchange.Target, r.Exchange.Response = decode.KindMessage, decode.Server, "message", "news", decode.Message{}
 		}),
