@@ -103,16 +103,19 @@ func (f *Finder) Sender(p model.Process) model.Process {
 func (f *Finder) look(p model.Process) *known {
 	now := f.o.Now()
 	k := f.known[p.PID]
-	if k != nil && (p.Start == 0 || k.process.Start == p.Start) && now.Sub(k.at) < fresh {
-		return k
-	}
-	if k != nil && p.Start != 0 && k.process.Start == p.Start {
-		k.at = now // one and the same for ever
-		return k
+	// A process that is being executed has a name before it has a command line.
+	if whole := k != nil && k.process.Command != ""; whole {
+		if (p.Start == 0 || k.process.Start == p.Start) && now.Sub(k.at) < fresh {
+			return k
+		}
+		if p.Start != 0 && k.process.Start == p.Start {
+			k.at = now // one and the same for ever
+			return k
+		}
 	}
 	d := holders.Describe(f.ctx, holders.Request{Homes: f.holdersHomes(), Boot: f.boot, Details: holders.ReadPlace}, p.PID)
 	if d == nil || p.Start != 0 && d.Start != p.Start {
-		if k != nil && p.Start == 0 && now.Sub(k.at) < 10*fresh && k.process.Name == p.Name {
+		if k != nil && (p.Start == k.process.Start || p.Start == 0 && now.Sub(k.at) < 10*fresh && k.process.Name == p.Name) {
 			return k // it has ended since
 		}
 		return nil

@@ -127,6 +127,9 @@ func TestSender(t *testing.T) {
 	r := &rig{}
 	f := New(t.Context(), r.options())
 	p := f.Sender(model.Process{PID: pid, Name: "cat"})
+	for deadline := time.Now().Add(30 * time.Second); p.Command == "" && time.Now().Before(deadline); {
+		p = f.Sender(model.Process{PID: pid, Name: "cat"}) // it is being executed
+	}
 	if p.PID != pid || p.Name != "cat" || p.Command != "cat" || p.Start == 0 || p.StartedAt == nil {
 		t.Errorf("alive: %+v", p)
 	}
