@@ -12,6 +12,7 @@ import (
 	"lodge/internal/cli/look/explain"
 	"lodge/internal/cli/look/ports"
 	"lodge/internal/cli/look/probe/probecmd"
+	"lodge/internal/cli/look/tap/tapcmd"
 	"lodge/internal/cli/look/top"
 	"lodge/internal/cli/machine"
 	"lodge/internal/cli/machine/doctor"
@@ -93,6 +94,8 @@ var entries = [...]entry{
 	{group: groupLook, name: "ports", command: ports.Command, brief: true},
 	{group: groupLook, name: "explain", command: explain.Command},
 	{group: groupLook, name: "probe", command: func(k *kit.Kit) *cobra.Command { return probecmd.Command(k, nil) }},
+	{group: groupLook, name: "tap", command: func(k *kit.Kit) *cobra.Command { return tapcmd.Command(k, nil) }},
+	{group: groupLook, name: "tap", command: func(k *kit.Kit) *cobra.Command { return tapcmd.Command(k, nil) }},
 	{group: groupLook, name: "top", command: top.Command},
 	{group: groupLook, name: "events", command: events.Command},
 	{group: groupMachine, name: "trust", command: func(k *kit.Kit) *cobra.Command { return trustcmd.Command(k, nil) }},

@@ -13,6 +13,8 @@ import (
 	"lodge/internal/cli/kit"
 	"lodge/internal/cli/look/probe"
 	"lodge/internal/cli/look/probe/probecmd"
+	"lodge/internal/cli/look/tap"
+	"lodge/internal/cli/look/tap/tapcmd"
 	"lodge/internal/cli/machine/doctor"
 	"lodge/internal/cli/machine/trust"
 	"lodge/internal/cli/machine/trust/trustcmd"
@@ -56,7 +58,7 @@ func tree(k *kit.Kit) *cobra.Command {
 	root.SetHelpCommand(&cobra.Command{Use: "help", Hidden: true, RunE: func(*cobra.Command, []string) error {
 		return notOffloaded("help is none of its commands")
 	}})
-	root.AddCommand(probecmd.Command(k, probe.Run), trustcmd.Command(k, trust.Run), doctor.Command(k, trust.Capabilities))
+	root.AddCommand(probecmd.Command(k, probe.Run), tapcmd.Command(k, tap.Run), trustcmd.Command(k, trust.Run), doctor.Command(k, trust.Capabilities))
 	return root
 }
 

@@ -81,7 +81,7 @@ type packetFile struct {
 }
 
 func newPacketFile(name string, w io.Writer, end func() error, version string) (*packetFile, error) {
-	pw, err := tapfile.NewWriter(w, tapfile.Options{Link: packet.Ethernet, Interface: "lo", Version: version})
+	pw, err := tapfile.NewWriter(w, tapfile.Options{Link: packet.LinkEthernet, Interface: "lo", Version: version})
 	if err != nil {
 		return nil, writing(name, err)
 	}
