@@ -58,6 +58,7 @@ var allowed = map[string][]string{
 	"sockets":                    {"loopback", "procfs", "sockets/diag", "sockets/holders", "sockets/netif"},
 	"proxy":                      {"proxy/buffers", "proxy/flood", "proxy/http1", "proxy/pages", "proxy/policy", "proxy/socket", "proxy/tunnel", "proxy/upstream"},
 	"bpf":                        {"owners", "procfs"},
+	"capture/ring":               {},
 	"hosts":                      {},
 	"names":                      {"loopback", "service"},
 	"helperapi":                  {"fdpass", "hosts", "loopback", "procfs", "stall", "unixsock"},

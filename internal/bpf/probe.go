@@ -133,3 +133,14 @@ func oneLine(err error) string {
 	s, _, _ := strings.Cut(err.Error(), "\n")
 	return s
 }
+
+// ProbeTap asks whether taps of lo work on this kernel. It attaches nothing and
+// leaves nothing behind.
+func ProbeTap() Feature {
+	err := mayLoad()
+	if err == nil {
+		t := &Taps{}
+		err = errors.Join(t.load(), t.Close())
+	}
+	return feature("tap", "its programs load, and lo can have them", err)
+}

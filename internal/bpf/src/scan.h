@@ -311,17 +311,8 @@ int live_scan(void *ctx)
 	return 0;
 }
 
-/* Learns in whose view process ids are told. */
 SEC("raw_tp")
 int live_init(void *ctx)
 {
-	struct task_struct *task = bpf_get_current_task();
-	struct signal_struct *signal = READ(task, signal);
-	struct pid *pid = READ(signal, pids[PIDTYPE_TGID]);
-	struct upid id = {};
-
-	ns_level = READ(pid, level);
-	bpf_probe_read_kernel(&id, sizeof(id), (void *)pid + OFFSET(struct pid, numbers) + ns_level * sizeof(id));
-	ns = id.ns;
-	return id.nr;
+	return learn_namespace();
 }

@@ -3,8 +3,7 @@
 #pragma once
 #include "task.h"
 
-/* The pid namespace in which process ids are told. Set by live_init, which
- * runs in the loader's context. */
+/* The pid namespace in which process ids are told. Set by learn_namespace. */
 static __u32 ns_level;
 static void *ns;
 
@@ -72,4 +71,19 @@ INLINE void describe_current(struct process *p)
 	p->pad = 0;
 	p->start = leader->start_boottime / TICK;
 	bpf_probe_read_kernel(p->name, sizeof(p->name), leader->comm);
+}
+
+/* Learns in whose view process ids are told: run in the loader's context, whose
+ * process id it returns. */
+INLINE int learn_namespace(void)
+{
+	struct task_struct *task = bpf_get_current_task();
+	struct signal_struct *signal = READ(task, signal);
+	struct pid *pid = READ(signal, pids[PIDTYPE_TGID]);
+	struct upid id = {};
+
+	ns_level = READ(pid, level);
+	bpf_probe_read_kernel(&id, sizeof(id), (void *)pid + OFFSET(struct pid, numbers) + ns_level * sizeof(id));
+	ns = id.ns;
+	return id.nr;
 }

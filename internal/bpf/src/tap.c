@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/*
+ * The packets of lo, to those who tap it: a program at its egress, where each
+ * packet is seen once, in the context of the process that sends it. It lets all
+ * of them pass, and waits for no reader.
+ */
+#include "tap_ends.h"
+
+char _license[] SEC("license") = "Dual MIT/GPL";
+
+/* How long after a record that wakes the reader the next one does so. The reader
+ * looks once more after that time, so it misses none in between. */
+#define WAKE_NS 10000000
+
+struct run {
+	struct __sk_buff *skb;
+	struct packet p;
+	struct end sender, receiver;
+	struct record r;
+	__u8 in_process, have_receiver, have_record, have_origin;
+	struct origin o;
+};
+
+INLINE void need_receiver(struct run *run)
+{
+	if (run->have_receiver)
+		return;
+	run->have_receiver = 1;
+	read_receiver(&run->receiver, run->skb, &run->p);
+}
+
+/* Reports whether the tap's user may see the packet: one of the ends is a socket
+ * of that user. */
+INLINE int is_allowed(struct run *run, struct tap *tap)
+{
+	if (tap->flags & TAP_ALL_USERS)
+		return 1;
+	if (tap->uid == NO_UID)
+		return 0;
+	if (run->sender.uid == tap->uid)
+		return 1;
+	need_receiver(run);
+	return run->receiver.uid == tap->uid;
+}
+
+INLINE int has_port(struct tap *tap, __u16 port)
+{
+	port = ntohs(port);
+	return tap->ports[port >> 6 & 1023] >> (port & 63) & 1;
+}
+
+INLINE int has_prefix(void *prefixes, const __u32 addr[4])
+{
+	struct prefix k = { .len = 128 };
+
+	__builtin_memcpy(k.addr, addr, sizeof(k.addr));
+	return bpf_map_lookup_elem(prefixes, &k) != 0;
+}
+
+INLINE int is_wanted(struct run *run, struct tap *tap, __u32 i)
+{
+	void *prefixes;
+
+	if (!run->p.protocol && !(tap->flags & TAP_OTHERS))
+		return 0;
+	if (tap->flags & TAP_PORTS &&
+	    (!run->p.protocol || (!has_port(tap, run->p.sport) && !has_port(tap, run->p.dport))))
+		return 0;
+	if (!(tap->flags & TAP_PREFIXES))
+		return 1;
+	prefixes = bpf_map_lookup_elem(&prefixes_of, &i);
+	return prefixes && run->p.family && (has_prefix(prefixes, run->p.src) || has_prefix(prefixes, run->p.dst));
+}
+
+/* Fills in the record, once for all taps. */
+INLINE void need_record(struct run *run)
+{
+	struct record *r = &run->r;
+	struct origin *o = &run->o, *peer;
+	__u64 cookie;
+
+	if (run->have_record)
+		return;
+	run->have_record = 1;
+	if (run->have_origin) {
+		r->flags = run->in_process ? RECORD_IN_PROCESS : RECORD_REMEMBERED;
+		r->pid = o->pid;
+		r->tid = o->tid;
+		r->start = o->start;
+		r->cgroup = o->cgroup;
+		__builtin_memcpy(r->comm, o->comm, sizeof(r->comm));
+	} else {
+		r->cgroup = bpf_skb_cgroup_id(run->skb);
+	}
+	if (is_checksum_partial(run->skb))
+		r->flags |= RECORD_CHECKSUM_PARTIAL;
+	r->cookie = run->sender.cookie;
+	r->uid = run->sender.uid;
+	r->inode = run->sender.inode;
+	need_receiver(run);
+	r->peer_cookie = run->receiver.cookie;
+	r->peer_uid = run->receiver.uid;
+	r->peer_inode = run->receiver.inode;
+	cookie = r->peer_cookie;
+	if (cookie) {
+		peer = bpf_map_lookup_elem(&origins, &cookie);
+		if (peer)
+			r->peer_pid = peer->pid;
+	}
+	r->len = run->skb->len;
+	r->segment = run->skb->gso_size;
+}
+
+INLINE enum outcome deliver(struct run *run, struct tap *tap, __u32 i)
+{
+	void *events;
+	__u32 captured;
+	long err;
+
+	need_record(run);
+	captured = run->skb->len;
+	if (captured > tap->snaplen)
+		captured = tap->snaplen;
+	if (captured > MAX_CAPTURED)
+		captured = MAX_CAPTURED;
+	run->r.captured = captured;
+	if (run->r.time - tap->woken > WAKE_NS) {
+		tap->woken = run->r.time;
+		events = bpf_map_lookup_elem(&urgent_of, &i);
+	} else {
+		events = bpf_map_lookup_elem(&rings_of, &i);
+	}
+	if (!events)
+		return LOST_NO_RING;
+	err = bpf_perf_event_output(run->skb, events, BPF_F_CURRENT_CPU | (__u64)captured << 32, &run->r, sizeof(run->r));
+	switch (err) {
+	case 0:
+		return DELIVERED;
+	case -ENOSPC:
+		return LOST_RING_FULL;
+	case -ENOENT:
+	case -EOPNOTSUPP:
+		return LOST_NO_RING;
+	}
+	return LOST_OTHER;
+}
+
+static int tap_one_of(__u32 i, struct run *run)
+{
+	__u32 zero = 0, len;
+	void *taps_i, *counts_i;
+	enum outcome what;
+	struct counts *c;
+	struct tap *tap;
+
+	taps_i = bpf_map_lookup_elem(&taps, &i);
+	if (!taps_i)
+		return 0;
+	tap = bpf_map_lookup_elem(taps_i, &zero);
+	counts_i = bpf_map_lookup_elem(&counts_of, &i);
+	if (!tap || !counts_i)
+		return 0;
+	if (!is_allowed(run, tap))
+		what = NOT_ALLOWED;
+	else if (!is_wanted(run, tap, i))
+		what = FILTERED;
+	else if (!(tap->flags & TAP_ACKS) && is_pure_ack(&run->p))
+		what = ACKS;
+	else
+		what = deliver(run, tap, i);
+	c = bpf_map_lookup_elem(counts_i, &zero);
+	if (!c || what >= OUTCOMES)
+		return 0;
+	len = run->skb->len;
+	c->seen++;
+	c->seen_bytes += len;
+	c->packets[what]++;
+	c->bytes[what] += len;
+	return 0;
+}
+
+/* Keeps the process that sends, for packets of the same socket that are sent
+ * when another one runs, or recalls it. */
+INLINE void remember(struct run *run)
+{
+	__u64 cookie = run->sender.cookie;
+	struct origin *o;
+
+	if (!cookie)
+		return;
+	o = bpf_map_lookup_elem(&origins, &cookie);
+	if (!run->in_process) {
+		if (!o)
+			return;
+		run->o = *o;
+		run->have_origin = o->pid != 0;
+		return;
+	}
+	describe_origin(&run->o);
+	run->o.uid = run->sender.uid;
+	run->o.inode = run->sender.inode;
+	run->have_origin = 1;
+	if (o)
+		*o = run->o;
+	else
+		bpf_map_update_elem(&origins, &cookie, &run->o, BPF_ANY);
+}
+
+SEC("tcx/egress")
+int tap_egress(struct __sk_buff *skb)
+{
+	struct run run = { .skb = skb };
+
+	run.sender.uid = run.receiver.uid = NO_UID;
+	run.r.time = bpf_ktime_get_boot_ns();
+	tap_read_packet(skb, &run.p);
+	run.in_process = tap_read_sender(skb, &run.p, &run.sender);
+	remember(&run);
+	bpf_loop(taps_end < MAX_TAPS ? taps_end : MAX_TAPS, tap_one_of, &run, 0);
+	return TCX_NEXT;
+}
+
+SEC("raw_tp")
+int tap_init(void *ctx)
+{
+	return learn_namespace();
+}

@@ -1,0 +1,94 @@
+package bpf
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+
+	"github.com/cilium/ebpf"
+)
+
+// Count is a number of packets, and of their bytes as they are on lo.
+type Count struct{ Packets, Bytes uint64 }
+
+// TapCounts says what became of the packets: Seen is the sum of the others.
+type TapCounts struct {
+	// Seen are all packets of lo while the tap was open.
+	Seen Count
+	// Delivered are those in the rings.
+	Delivered Count
+	// RingFull, NoRing and Failed are lost: the ring was full, the CPU has none,
+	// or the packet could not be copied.
+	RingFull, NoRing, Failed Count
+	// NotAllowed are those of which no end is known to be a socket of the user.
+	NotAllowed Count
+	// Acks are TCP's acknowledgements without data, where they are left out.
+	Acks Count
+	// Filtered are those that were not asked for.
+	Filtered Count
+}
+
+// outcomes are in the order of enum outcome in src/tap.h.
+func (c *TapCounts) outcomes() [7]*Count {
+	return [7]*Count{&c.Delivered, &c.RingFull, &c.NoRing, &c.Failed, &c.NotAllowed, &c.Acks, &c.Filtered}
+}
+
+// Lost is the sum of those that were lost.
+func (c *TapCounts) Lost() Count {
+	return Count{
+		c.RingFull.Packets + c.NoRing.Packets + c.Failed.Packets,
+		c.RingFull.Bytes + c.NoRing.Bytes + c.Failed.Bytes,
+	}
+}
+
+// addsUp reports whether Seen is the sum of the others.
+func (c *TapCounts) addsUp() bool {
+	var sum Count
+	for _, o := range c.outcomes() {
+		sum.Packets += o.Packets
+		sum.Bytes += o.Bytes
+	}
+	return sum == c.Seen
+}
+
+// countTries is how often counts that do not add up are read again.
+const countTries = 1000
+
+// readCounts reads the counts of a tap. While programs count, a packet may be
+// half counted when it is read; final says that none does any more, and then
+// counts that do not add up are an error.
+func readCounts(m *ebpf.Map, final bool) (TapCounts, error) {
+	for range countTries {
+		var cpus []tapCounts
+		if err := m.Lookup(uint32(0), &cpus); err != nil {
+			return TapCounts{}, fmt.Errorf("read counts of tap: %w", err)
+		}
+		var out TapCounts
+		for i := range cpus {
+			c := &cpus[i]
+			out.Seen.Packets += c.Seen
+			out.Seen.Bytes += c.SeenBytes
+			for j, o := range out.outcomes() {
+				o.Packets += c.Packets[j]
+				o.Bytes += c.Bytes[j]
+			}
+		}
+		if out.addsUp() {
+			return out, nil
+		}
+		if final {
+			return out, errors.New("read counts of tap: they do not add up")
+		}
+		runtime.Gosched()
+	}
+	return TapCounts{}, fmt.Errorf("read counts of tap: they did not add up in %d readings", countTries)
+}
+
+// possibleCPUs returns how many CPUs there may be.
+func possibleCPUs() (int, error) {
+	n, err := ebpf.PossibleCPU()
+	if err != nil {
+		return 0, fmt.Errorf("count CPUs: %w", err)
+	}
+	return n, nil
+}
