@@ -57,27 +57,47 @@ type Options struct {
 type Engine struct {
 	o       Options
 	table   *stream.Table
-	conns   map[stream.Key]*conn
 	account Account
-	origin  *Origin // of the packet that is being handled
-	number  uint64
-	opened  uint64
+	// Of the packet that is being handled: its origin, its connection and its side.
+	origin *Origin
+	conn   *conn
+	from   decode.Side
+	number uint64
+	opened uint64
 }
 
 // New returns an engine that has seen no packet.
 func New(o Options) *Engine {
-	e := &Engine{o: o, conns: make(map[stream.Key]*conn)}
+	e := &Engine{o: o}
 	e.account.Streams.Skipped = make(map[string]uint64)
 	e.account.Decode.Lost = make(map[decode.LossReason]LostBytes)
 	e.table = stream.New(o.Stream, e.open)
 	return e
 }
 
-// Packet takes one packet. It is valid during the call.
-func (e *Engine) Packet(p *packet.Packet, from *Origin) {
+// Packet takes one packet, which is valid during the call. What it returns is valid until
+// the next call.
+func (e *Engine) Packet(p *packet.Packet, from *Origin) Sent {
 	e.origin = from
 	e.table.Packet(p)
-	e.origin = nil
+	c := e.conn
+	e.origin, e.conn = nil, nil
+	return Sent{c, e.from}
+}
+
+// Sent is a packet that an engine has taken: it knows the ends.
+type Sent struct {
+	conn *conn
+	from decode.Side
+}
+
+// Ends returns what is known of the sender and the receiver now, nil where the packet is
+// of no connection. They are not changed afterwards.
+func (s Sent) Ends() (sender, receiver *End) {
+	if s.conn == nil {
+		return nil, nil
+	}
+	return s.conn.find(s.from), s.conn.find(s.from.Other())
 }
 
 // Skip counts a packet that cannot be read.
@@ -143,6 +163,7 @@ const maxSenders = 8
 
 // Packet implements [stream.Watcher]: it notes who sent a packet, before its data come.
 func (c *conn) Packet(s decode.Side, _ *packet.Packet) {
+	c.engine.conn, c.engine.from = c, s
 	c.sent[s] = true
 	o := c.engine.origin
 	if o == nil {

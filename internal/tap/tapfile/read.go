@@ -81,7 +81,7 @@ func (s *Source) Run(ctx context.Context, e *tap.Engine) error {
 		s.capture.Seen.Add(int(r.OrigLen))
 		s.capture.Delivered.Add(int(r.OrigLen))
 		if err := packet.Parse(packet.LinkType(r.LinkType), r.Data, int(r.OrigLen), &p); err != nil {
-			e.Skip(skipped(err))
+			e.Skip(Skipped(err))
 			continue
 		}
 		p.Time = r.Time
@@ -95,8 +95,9 @@ func (s *Source) Run(ctx context.Context, e *tap.Engine) error {
 	return nil
 }
 
-// skipped returns the reason of a packet that is not read, for the account.
-func skipped(err error) string {
+// Skipped returns the reason of a packet that [packet.Parse] does not read, for the
+// account.
+func Skipped(err error) string {
 	switch {
 	case errors.Is(err, packet.ErrFragment):
 		return "fragment"

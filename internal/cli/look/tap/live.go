@@ -3,11 +3,233 @@ package tap
 import (
 	"context"
 	"errors"
+	"fmt"
+	"os"
+	"time"
 
+	"lodge/internal/capture/packet"
+	"lodge/internal/capture/pcapfile"
+	"lodge/internal/capture/ring"
+	"lodge/internal/cli/daemonview"
+	"lodge/internal/cli/kit"
+	"lodge/internal/helperapi"
+	"lodge/internal/model"
+	"lodge/internal/sockets"
 	"lodge/internal/tap"
+	"lodge/internal/tap/ends"
+	"lodge/internal/tap/tapfile"
 )
 
-// live reads the packets of this machine.
-func (r *run) live(ctx context.Context) (tap.Capture, error) {
-	return tap.Capture{}, errors.New("tap: the packets of this machine cannot be read yet")
+// live reads the packets of this machine, or of the network namespace that this is in.
+func (r *run) live(ctx context.Context) (_ tap.Capture, err error) {
+	helper, err := r.helper(ctx)
+	if err != nil {
+		return tap.Capture{}, err
+	}
+	defer func() { err = errors.Join(err, helper.Close()) }()
+	view := daemonview.Open(ctx, r.kit)
+	defer view.Close()
+	r.kit.Warn(view.Warnings...)
+	engine := r.newEngine(r.finder(ctx, view), tap.SourcePacket)
+
+	t, files, err := helperapi.StartTap(ctx, helper, r.request())
+	if err != nil {
+		return tap.Capture{}, noTap(err)
+	}
+	rings, err := ring.Open(files, t.RingBytes)
+	if err != nil {
+		_, eerr := t.End(context.WithoutCancel(ctx))
+		return tap.Capture{}, errors.Join(fmt.Errorf("tap: %w", err), eerr)
+	}
+	// What the kernel has given until the tap ends is read: so the tap ends first, and
+	// the reading after it.
+	reading, read := context.WithCancel(context.WithoutCancel(ctx))
+	defer read()
+	var counts helperapi.TapCounts
+	var ended error
+	over := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(over)
+		defer read()
+		counts, ended = t.End(context.WithoutCancel(ctx))
+	})
+	l := &liveReader{run: r, engine: engine}
+	err = rings.Run(reading, l.packet)
+	if stop() { // Run ended by itself: something cannot be read
+		counts, ended = t.End(context.WithoutCancel(ctx))
+	} else {
+		<-over
+	}
+	engine.Close()
+	had := rings.Counts()
+	err = errors.Join(err, ended, rings.Close())
+	if err != nil {
+		err = fmt.Errorf("tap: %w", err)
+	}
+	return captured(&counts, &had), err
+}
+
+// helper returns a connection to the helper: to the machine's, or as root to one of
+// this command's own, which ends with it.
+func (r *run) helper(ctx context.Context) (c *helperapi.Client, err error) {
+	if os.Geteuid() == 0 {
+		c, err = helperapi.Spawn(r.kit.Env.Helper)
+	} else {
+		c, err = helperapi.Dial(ctx, helperapi.SystemSocket)
+	}
+	if err == nil {
+		if _, err = c.Hello(ctx); err != nil {
+			err = errors.Join(err, c.Close())
+		}
+	}
+	if err != nil {
+		return nil, &kit.Hinted{Err: fmt.Errorf("tap: read the packets of this machine: %w", err), Hint: "sudo lodge setup, once; recorded packets are read by lodge tap -r FILE"}
+	}
+	return c, nil
+}
+
+// noTap returns the error of a tap that the helper did not make.
+func noTap(err error) error {
+	if e := (*helperapi.Error)(nil); errors.As(err, &e) && e.Hint() != "" {
+		return &kit.Hinted{Err: fmt.Errorf("tap: %w", err), Hint: e.Hint()}
+	}
+	return fmt.Errorf("tap: %w", err)
+}
+
+// request is what is asked of the helper: where the filter names ports, only these.
+func (r *run) request() helperapi.TapRequest {
+	var req helperapi.TapRequest
+	if ports, ok := r.filter.Ports(); ok && len(ports) <= helperapi.MaxTapPorts {
+		for _, p := range ports {
+			req.Ports = append(req.Ports, helperapi.PortRange{First: p.Low, Last: p.High})
+		}
+	}
+	return req
+}
+
+// finder finds the processes at the ends.
+func (r *run) finder(ctx context.Context, view *daemonview.View) *ends.Finder {
+	first := true
+	return ends.New(ctx, ends.Options{
+		Table: func(ctx context.Context) (*sockets.Table, error) { return sockets.List(ctx, view.Query(sockets.Query{})) },
+		Homes: func() []ends.Home {
+			if !first {
+				view.Refresh(ctx)
+			}
+			first = false
+			return homes(view)
+		},
+		Now:  time.Now,
+		Warn: func(text string) { r.kit.Warn("tap: " + text) },
+	})
+}
+
+// homes returns the projects that are up, with where their services listen.
+func homes(view *daemonview.View) []ends.Home {
+	out := make([]ends.Home, len(view.Homes))
+	for i, h := range view.Homes {
+		out[i].Home = h
+		for _, p := range view.Projects {
+			if p.Shown() != h.Project {
+				continue
+			}
+			for _, s := range p.Services {
+				for _, e := range s.Endpoints {
+					out[i].Endpoints = append(out[i].Endpoints, ends.Endpoint{At: e.AddrPort(), Service: s.Name})
+				}
+			}
+		}
+	}
+	return out
+}
+
+// captured is what the kernel counted, as the account has it. had is what was read.
+func captured(c *helperapi.TapCounts, had *ring.Counts) tap.Capture {
+	out := tap.Capture{Seen: tap.Count(c.Seen), Delivered: tap.Count(c.Delivered), LeftOut: map[string]tap.Count{}, Lost: map[string]tap.Count{}}
+	for _, part := range []struct {
+		to   map[string]tap.Count
+		name string
+		n    helperapi.TapCount
+	}{
+		{out.LeftOut, "ack", c.Acks}, {out.LeftOut, "filter", c.Filtered}, {out.LeftOut, "other_user", c.NotAllowed},
+		{out.Lost, "ring_full", c.RingFull}, {out.Lost, "no_ring", c.NoRing}, {out.Lost, "copy_failed", c.Failed},
+	} {
+		if part.n.Packets > 0 {
+			part.to[part.name] = tap.Count(part.n)
+		}
+	}
+	// What was delivered and not read is lost as well, such as at an error.
+	if had.Packets < out.Delivered.Packets {
+		lost := tap.Count{Packets: out.Delivered.Packets - had.Packets, Bytes: out.Delivered.Bytes - min(had.Bytes, out.Delivered.Bytes)}
+		out.Delivered = tap.Count{Packets: had.Packets, Bytes: had.Bytes}
+		out.Lost["unread"] = lost
+	}
+	return out
+}
+
+// liveReader gives the packets of rings to an engine, and to the file of packets.
+type liveReader struct {
+	run     *run
+	engine  *tap.Engine
+	packets packet.Packet
+	expired time.Time
+}
+
+// expireEvery is how often idle connections are looked for.
+const expireEvery = time.Second
+
+// packet takes one packet.
+func (l *liveReader) packet(p *ring.Packet) error {
+	out := l.run.out
+	if out.err != nil {
+		return nil // it ends; what is in the rings is let go of, and counted
+	}
+	var sent tap.Sent
+	if err := packet.Parse(ring.LinkType, p.Data, p.OrigLen, &l.packets); err != nil {
+		l.engine.Skip(tapfile.Skipped(err))
+	} else {
+		l.packets.Time = p.Time
+		origin := originOf(p)
+		sent = l.engine.Packet(&l.packets, &origin)
+	}
+	if out.packets != nil {
+		sender, receiver := sent.Ends()
+		if err := out.packets.packet(p, sender, receiver); err != nil {
+			out.fail(err)
+		}
+	}
+	if p.Time.Sub(l.expired) > expireEvery {
+		l.expired = p.Time
+		l.engine.Expire(p.Time)
+	}
+	return nil
+}
+
+func originOf(p *ring.Packet) tap.Origin {
+	o := tap.Origin{Cookie: p.Cookie}
+	if p.PID != 0 {
+		o.Process = model.Process{PID: int(p.PID), Start: p.Start, Name: p.Comm}
+	}
+	if p.DstPID != 0 {
+		o.Receiver = model.Process{PID: int(p.DstPID)}
+	}
+	if p.UID != ring.NoUID {
+		o.UID = &p.UID
+	}
+	return o
+}
+
+// packet writes a packet.
+func (f *packetFile) packet(p *ring.Packet, sender, receiver *tap.End) error {
+	flags := pcapfile.Outbound
+	if p.Flags&ring.ChecksumPartial != 0 {
+		flags |= pcapfile.ChecksumNotReady
+	}
+	if p.Segment > 0 {
+		flags |= pcapfile.Segmented
+	}
+	if f.err == nil {
+		f.err = f.w.Packet(p.Time, p.Data, p.OrigLen, flags, sender, receiver)
+	}
+	return writing(f.name, f.err)
 }
