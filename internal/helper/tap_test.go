@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"os"
 	"os/exec"
 	"runtime"
@@ -17,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"lodge/internal/capture/ring"
+	"lodge/internal/helper/policy"
 	"lodge/internal/helperapi"
 )
 
@@ -194,5 +196,159 @@ func TestTapOfUsers(t *testing.T) {
 		if _, err := taps[i].Counts(t.Context()); err == nil {
 			t.Error("counts after the end")
 		}
+	}
+}
+
+// TestTapKilled: of a helper that was killed nothing is left at lo.
+func TestTapKilled(t *testing.T) {
+	s := newSpace(t)
+	var c *helperapi.Client
+	s.do(0, func() (err error) { c, err = helperapi.Spawn(os.Args[0], "-test.run=^$", asChild); return err })
+	defer c.Close()
+	_, source := openTap(t, c, helperapi.TapRequest{})
+	s.talk(0, "before")
+	programs := programsOf(t, c.Pid())
+	if len(programs) == 0 {
+		t.Fatal("the helper has no programs")
+	}
+	if err := unix.Kill(c.Pid(), unix.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Close(); err != nil {
+		t.Error(err)
+	}
+	// The kernel frees a program when nobody can be running it.
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	deadline := time.After(patience)
+	for _, id := range programs {
+		for programExists(id) {
+			select {
+			case <-tick.C:
+			case <-deadline:
+				t.Fatalf("program %d is left", id)
+			}
+		}
+	}
+	s.talk(0, "after")
+	got := readAll(t, source)
+	if !strings.Contains(got, "before") || strings.Contains(got, "after") {
+		t.Errorf("read %q", got)
+	}
+}
+
+// TestTapsAreBounded: a user has so many taps, and so much memory of rings, that
+// included which the user keeps after a tap.
+func TestTapsAreBounded(t *testing.T) {
+	s := newSpace(t)
+	all := newShared(Options{})
+	clients := s.tapClients(all, alice, alice, mallory)
+	cpus := runtime.NumCPU()
+	start := func(c *helperapi.Client, bytes int) (*helperapi.Tap, []*os.File, error) {
+		return helperapi.StartTap(t.Context(), c, helperapi.TapRequest{RingBytes: bytes})
+	}
+	refused := func(what string, err error) {
+		t.Helper()
+		var e *helperapi.Error
+		if !errors.As(err, &e) || e.Code != helperapi.TooManyTaps {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	closeAll := func(files []*os.File) {
+		for _, f := range files {
+			_ = f.Close()
+		}
+	}
+	page := os.Getpagesize()
+	var taps []*helperapi.Tap
+	for i := range policy.UserTaps {
+		tap, files, err := start(clients[i%2], page)
+		if err != nil {
+			t.Skip("needs taps of ordinary users: ", err)
+		}
+		closeAll(files)
+		taps = append(taps, tap)
+	}
+	_, _, err := start(clients[0], page)
+	refused("one tap too many", err)
+	other, files, err := start(clients[2], page)
+	if err != nil {
+		t.Fatalf("another user's: %v", err)
+	}
+	closeAll(files)
+	for _, tap := range append(taps, other) {
+		if _, err := tap.End(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+
+	// All of the memory; the reader is a process of the user.
+	half := 1
+	for half*2*cpus <= policy.UserRingBytes/2 {
+		half *= 2
+	}
+	open := func() (*helperapi.Tap, *ring.Rings) {
+		tap, files, err := start(clients[0], half)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var source *ring.Rings
+		s.do(alice, func() (err error) { source, err = ring.Open(files, tap.RingBytes); return err })
+		return tap, source
+	}
+	_, first := open()
+	defer first.Close()
+	tap, second := open()
+	_, _, err = start(clients[1], half)
+	refused("too much memory", err)
+	if _, err := tap.End(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	_, _, err = start(clients[1], half)
+	refused("too much memory, of which a part is a tap's that has ended", err)
+	if err := second.Close(); err != nil {
+		t.Fatal(err)
+	}
+	_, third := open()
+	if err := third.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestTapRefusals: what a client may not ask for, and the helper's one line.
+func TestTapRefusals(t *testing.T) {
+	s := newSpace(t)
+	clients := s.tapClients(newShared(Options{}), alice, alice)
+	tap, _ := openTap(t, clients[0], helperapi.TapRequest{RingBytes: os.Getpagesize()})
+	start := func(req helperapi.TapRequest) error {
+		_, _, err := helperapi.StartTap(t.Context(), clients[0], req)
+		return err
+	}
+	for _, tc := range []struct {
+		name string
+		err  error
+		want string
+	}{
+		{"a size", start(helperapi.TapRequest{RingBytes: 5000}), "power of two"},
+		{"too small", start(helperapi.TapRequest{RingBytes: 8}), "power of two"},
+		{"negative", start(helperapi.TapRequest{RingBytes: -4096}), "power of two"},
+		{"too large", start(helperapi.TapRequest{RingBytes: 1 << 40}), "power of two"},
+		{"ports", start(helperapi.TapRequest{Ports: []helperapi.PortRange{{First: 2, Last: 1}}}), "ports 2 to 1"},
+		{"prefixes", start(helperapi.TapRequest{Prefixes: make([]netip.Prefix, 2000)}), "2000 prefixes"},
+	} {
+		if tc.err == nil || !strings.Contains(tc.err.Error(), tc.want) || strings.Contains(tc.err.Error(), "\n") {
+			t.Errorf("%s: %v, want %q", tc.name, tc.err, tc.want)
+		}
+	}
+	// The number of a tap is the connection's own.
+	other, _ := openTap(t, clients[1], helperapi.TapRequest{RingBytes: os.Getpagesize()})
+	if _, err := other.End(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := other.End(t.Context()); err == nil || !strings.Contains(err.Error(), "none of that number") {
+		t.Errorf("end a tap twice: %v", err)
+	}
+	if _, err := tap.Counts(t.Context()); err != nil {
+		t.Error(err)
 	}
 }
