@@ -318,15 +318,7 @@ func TestTapEndOfConnection(t *testing.T) {
 		}
 		v.end()
 		for uid, d := range v.taps {
-			syn, fin := 0, 0
-			for i := range d.packets {
-				if d.packets[i].tcp&2 != 0 {
-					syn++
-				}
-				if d.packets[i].tcp&1 != 0 {
-					fin++
-				}
-			}
+			syn, fin := d.flags(2), d.flags(1)
 			if syn != 2 || fin != 2 {
 				t.Errorf("server first %v, user %d: %d SYN and %d FIN", serverFirst, uid, syn, fin)
 			}
