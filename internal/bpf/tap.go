@@ -16,7 +16,7 @@ import (
 
 // MaxTaps is how many taps one network namespace has at a time (MAX_TAPS in
 // src/tap.h).
-const MaxTaps = 64
+const MaxTaps = 256
 
 // loIndex is the index of lo in every network namespace (LOOPBACK_IFINDEX).
 const loIndex = 1

@@ -35,6 +35,32 @@ type tapOrigin struct {
 	Comm       [16]int8
 }
 
+type tapPart struct {
+	_ structs.HostLayout
+	R struct {
+		_          structs.HostLayout
+		Time       uint64
+		Cookie     uint64
+		PeerCookie uint64
+		Cgroup     uint64
+		Start      uint64
+		Pid        uint32
+		Tid        uint32
+		Uid        uint32
+		PeerUid    uint32
+		Inode      uint32
+		PeerInode  uint32
+		PeerPid    uint32
+		Len        uint32
+		Captured   uint32
+		Segment    uint16
+		Flags      uint8
+		Pad        uint8
+		Comm       [16]int8
+	}
+	Data [16384]int8
+}
+
 type tapPrefix struct {
 	_    structs.HostLayout
 	Len  uint32
@@ -57,6 +83,7 @@ type tapTap struct {
 const (
 	tapMapCountsOf    = "counts_of"
 	tapMapOrigins     = "origins"
+	tapMapParts       = "parts"
 	tapMapPrefixesOf  = "prefixes_of"
 	tapMapRingsOf     = "rings_of"
 	tapMapTapCounts   = "tap_counts"
@@ -122,6 +149,7 @@ type tapProgramSpecs struct {
 type tapMapSpecs struct {
 	CountsOf    *ebpf.MapSpec `ebpf:"counts_of"`
 	Origins     *ebpf.MapSpec `ebpf:"origins"`
+	Parts       *ebpf.MapSpec `ebpf:"parts"`
 	PrefixesOf  *ebpf.MapSpec `ebpf:"prefixes_of"`
 	RingsOf     *ebpf.MapSpec `ebpf:"rings_of"`
 	TapCounts   *ebpf.MapSpec `ebpf:"tap_counts"`
@@ -161,6 +189,7 @@ func (o *tapObjects) Close() error {
 type tapMaps struct {
 	CountsOf    *ebpf.Map `ebpf:"counts_of"`
 	Origins     *ebpf.Map `ebpf:"origins"`
+	Parts       *ebpf.Map `ebpf:"parts"`
 	PrefixesOf  *ebpf.Map `ebpf:"prefixes_of"`
 	RingsOf     *ebpf.Map `ebpf:"rings_of"`
 	TapCounts   *ebpf.Map `ebpf:"tap_counts"`
@@ -175,6 +204,7 @@ func (m *tapMaps) Close() error {
 	return _TapClose(
 		m.CountsOf,
 		m.Origins,
+		m.Parts,
 		m.PrefixesOf,
 		m.RingsOf,
 		m.TapCounts,

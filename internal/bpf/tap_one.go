@@ -26,19 +26,25 @@ type Tap struct {
 	final  TapCounts
 }
 
-// Add makes a tap, which gets packets from here on. On error nothing stays.
-func (t *Taps) Add(spec TapSpec) (_ *Tap, err error) {
+// ErrTooManyTaps says that there are as many taps as there may be.
+var ErrTooManyTaps = fmt.Errorf("there are as many taps as there may be (%d)", MaxTaps)
+
+// Add makes a tap, which gets packets from here on. spare is how many more there
+// must be room for. On error nothing stays.
+func (t *Taps) Add(spec TapSpec, spare int) (_ *Tap, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	index := -1
+	index, free := -1, 0
 	for i, used := range t.inUse {
-		if !used {
+		if used {
+			continue
+		}
+		if free++; index < 0 {
 			index = i
-			break
 		}
 	}
-	if index < 0 {
-		return nil, fmt.Errorf("start tap: there are %d, as many as there may be", MaxTaps)
+	if free <= spare {
+		return nil, fmt.Errorf("start tap: %w", ErrTooManyTaps)
 	}
 	tap := &Tap{all: t, index: uint32(index)}
 	defer func() {
@@ -60,7 +66,7 @@ func (t *Taps) Add(spec TapSpec) (_ *Tap, err error) {
 // from there on it is served.
 func (t *Tap) fill(spec TapSpec) error {
 	o := &t.all.objects
-	n, err := possibleCPUs()
+	n, err := CPUs()
 	if err != nil {
 		return err
 	}

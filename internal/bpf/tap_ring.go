@@ -16,12 +16,13 @@ import (
 // wakes it when a quarter of the buffer is full.
 type TapRing struct {
 	CPU    int
+	bytes  int
 	main   int
 	urgent int // -1 once let go of
 	memory []byte
 }
 
-// ringPages is the control page before the data.
+// ringMemory is the size of a ring with the control page before the data.
 func ringMemory(dataBytes int) int { return os.Getpagesize() + dataBytes }
 
 // openRings opens the rings of all CPUs that are online.
@@ -29,7 +30,7 @@ func openRings(dataBytes int) (_ []*TapRing, err error) {
 	if dataBytes < os.Getpagesize() || dataBytes&(dataBytes-1) != 0 {
 		return nil, fmt.Errorf("ring of %d bytes: the size must be a power of two, and at least a page", dataBytes)
 	}
-	cpus, err := possibleCPUs()
+	cpus, err := CPUs()
 	if err != nil {
 		return nil, err
 	}
@@ -55,7 +56,7 @@ func openRings(dataBytes int) (_ []*TapRing, err error) {
 }
 
 func openRing(cpu, dataBytes int) (_ *TapRing, err error) {
-	r := &TapRing{CPU: cpu, main: -1, urgent: -1}
+	r := &TapRing{CPU: cpu, bytes: dataBytes, main: -1, urgent: -1}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, r.release(), r.Close())
@@ -120,6 +121,9 @@ func (r *TapRing) release() error {
 func (r *TapRing) Mapped() bool {
 	return r.main >= 0 && unix.IoctlSetInt(r.main, unix.PERF_EVENT_IOC_SET_OUTPUT, -1) != nil
 }
+
+// Bytes returns the size of the ring's data.
+func (r *TapRing) Bytes() int { return r.bytes }
 
 // Close closes the ring, of which a tap that is closed has let go.
 func (r *TapRing) Close() error {

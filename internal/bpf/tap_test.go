@@ -84,7 +84,7 @@ func tapStopped(t *testing.T, taps *Taps, spec TapSpec) *tapped {
 	if spec.RingBytes == 0 {
 		spec.RingBytes = 4 << 20
 	}
-	tap, err := taps.Add(spec)
+	tap, err := taps.Add(spec, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

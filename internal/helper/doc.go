@@ -2,10 +2,10 @@
 // and the client.
 //
 // The helper makes cgroups, loads and attaches the eBPF programs of package
-// bpf, adds IPv6 addresses to lo, moves a keeper into its cgroup, and knows who
-// holds which socket. It hands file descriptors over. It parses nothing but its own small messages, starts
-// no process, opens no path that a client names, and does not know what runs
-// in a home.
+// bpf, adds IPv6 addresses to lo, moves a keeper into its cgroup, knows who
+// holds which socket, and taps lo. It hands file descriptors over. It parses
+// nothing but its own small messages, starts no process, opens no path that a
+// client names, and does not know what runs in a home.
 //
 // A home is a tree of cgroups:
 //

@@ -14,25 +14,29 @@ type prober struct {
 	mu           sync.Mutex // guards what follows; held while the kernel is probed
 	probed       bool
 	capabilities []helperapi.Capability
-	liveMap      *helperapi.Capability
+	liveMap, tap *helperapi.Capability
 }
 
-// probe returns what the engine ebpf needs, and the live map of sockets.
-func (p *prober) probe() ([]helperapi.Capability, *helperapi.Capability) {
+// probe finds what the engine ebpf needs, the live map of sockets and the tap.
+func (p *prober) probe(h *helperapi.Hello) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	defer func() { h.Capabilities, h.LiveMap, h.Tap = p.capabilities, p.liveMap, p.tap }()
 	if p.probed {
-		return p.capabilities, p.liveMap
+		return
 	}
 	p.probed, p.capabilities = true, nil
 	for _, f := range bpf.Probe() {
-		p.probed = p.probed && f.Status != bpf.Unknown
-		p.capabilities = append(p.capabilities, helperapi.Capability{Name: f.Name, Status: string(f.Status), Reason: f.Reason})
+		p.capabilities = append(p.capabilities, *p.one(f))
 	}
-	f := bpf.ProbeLive()
+	p.liveMap = p.one(bpf.ProbeLive())
+	p.tap = p.one(bpf.ProbeTap())
+}
+
+// one is the answer of one probe.
+func (p *prober) one(f bpf.Feature) *helperapi.Capability {
 	p.probed = p.probed && f.Status != bpf.Unknown
-	p.liveMap = &helperapi.Capability{Name: f.Name, Status: string(f.Status), Reason: f.Reason}
-	return p.capabilities, p.liveMap
+	return &helperapi.Capability{Name: f.Name, Status: string(f.Status), Reason: f.Reason}
 }
 
 // hello is the greeting. It probes only when it is asked to: a client may greet
@@ -40,7 +44,7 @@ func (p *prober) probe() ([]helperapi.Capability, *helperapi.Capability) {
 func (s *session) hello(probe bool) *helperapi.Hello {
 	h := &helperapi.Hello{Version: helperapi.Version, UID: s.uid, Pid: os.Getpid()}
 	if probe {
-		h.Capabilities, h.LiveMap = s.prober.probe()
+		s.prober.probe(h)
 	}
 	return h
 }

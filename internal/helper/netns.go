@@ -1,7 +1,10 @@
 package helper
 
 import (
+	"errors"
+	"fmt"
 	"net"
+	"os"
 
 	"golang.org/x/sys/unix"
 )
@@ -23,4 +26,26 @@ func netnsOf(conn *net.UnixConn) uint64 {
 		return 0
 	}
 	return cookie
+}
+
+// openNetns returns the network namespace in which a client made its connection.
+func openNetns(conn *net.UnixConn) (*os.File, error) {
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return nil, fmt.Errorf("find network namespace of client: %w", err)
+	}
+	var ns *os.File
+	var ioctlErr error
+	err = raw.Control(func(fd uintptr) {
+		n, err := unix.IoctlRetInt(int(fd), unix.SIOCGSKNS)
+		if err != nil {
+			ioctlErr = os.NewSyscallError("ioctl SIOCGSKNS", err)
+			return
+		}
+		ns = os.NewFile(uintptr(n), "netns")
+	})
+	if err = errors.Join(err, ioctlErr); err != nil {
+		return nil, fmt.Errorf("find network namespace of client: %w", err)
+	}
+	return ns, nil
 }

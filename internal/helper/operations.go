@@ -95,6 +95,24 @@ func operations() map[string]operation {
 		helperapi.OpEndOwners: of(nil, func(ctx context.Context, s *session, _ none) (outcome, error) {
 			return outcome{}, s.live.Leave(ctx)
 		}),
+		helperapi.OpTap: of(nil, startTap),
+		helperapi.OpTapRings: of(nil, func(_ context.Context, s *session, a helperapi.TapRingsRequest) (outcome, error) {
+			files, err := s.taps.Rings(a.ID, a.First)
+			if err != nil {
+				return outcome{}, err
+			}
+			g := &helperapi.Grant{}
+			g.Add(helperapi.FileRing, files...)
+			return outcome{grant: g}, nil
+		}),
+		helperapi.OpTapCounts: of(nil, func(_ context.Context, s *session, a helperapi.TapIDRequest) (outcome, error) {
+			counts, err := s.taps.Counts(a.ID)
+			return outcome{result: counts}, err
+		}),
+		helperapi.OpEndTap: of(nil, func(_ context.Context, s *session, a helperapi.TapIDRequest) (outcome, error) {
+			counts, err := s.taps.End(a.ID)
+			return outcome{result: counts}, err
+		}),
 	}
 	out := map[string]operation{}
 	for _, r := range policy.Rules() {
@@ -141,5 +159,16 @@ func listenWeb(_ context.Context, s *session, a helperapi.ListenWebRequest) (out
 	return outcome{result: helperapi.ListenWebReply{Listening: addrs}, grant: g, undo: func() error {
 		s.claims.Release(key)
 		return nil
+	}}, nil
+}
+
+func startTap(_ context.Context, s *session, a helperapi.TapRequest) (outcome, error) {
+	rep, err := s.taps.Start(a)
+	if err != nil {
+		return outcome{}, err
+	}
+	return outcome{result: rep, undo: func() error {
+		_, err := s.taps.End(rep.ID)
+		return err
 	}}, nil
 }

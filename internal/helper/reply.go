@@ -10,6 +10,7 @@ import (
 
 	"lodge/internal/helper/homes"
 	"lodge/internal/helper/policy"
+	"lodge/internal/helper/taps"
 	"lodge/internal/helperapi"
 )
 
@@ -59,6 +60,8 @@ func failed(id uint64, err error) *helperapi.Reply {
 	var many *homes.TooManyError
 	var unknown *unknownError
 	var calls *tooManyCallsError
+	var manyTaps *taps.TooManyError
+	var noTap *taps.UnsupportedError
 	switch {
 	case errors.Is(err, errGivenUp):
 		r.Code = helperapi.Canceled
@@ -73,6 +76,10 @@ func failed(id uint64, err error) *helperapi.Reply {
 		}
 	case errors.As(err, &unknown):
 		r.Code = helperapi.UnknownOperation
+	case errors.As(err, &manyTaps):
+		r.Code = helperapi.TooManyTaps
+	case errors.As(err, &noTap):
+		r.Code = helperapi.NoTap
 	case errors.As(err, &calls):
 		r.Code = helperapi.TooManyCalls
 	}

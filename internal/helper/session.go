@@ -15,6 +15,7 @@ import (
 	"lodge/internal/helper/homes"
 	"lodge/internal/helper/hostnames"
 	"lodge/internal/helper/livemap"
+	"lodge/internal/helper/taps"
 	"lodge/internal/helperapi"
 )
 
@@ -24,6 +25,7 @@ type shared struct {
 	claims  *claims.Table
 	homes   *homes.Shared
 	live    *livemap.Map
+	taps    *taps.Shared
 	users   *users
 	order   *order
 	// operations is not changed.
@@ -34,7 +36,7 @@ type shared struct {
 
 func newShared(o Options) *shared {
 	return &shared{
-		options: o, claims: claims.New(), homes: new(homes.Shared), live: livemap.New(),
+		options: o, claims: claims.New(), homes: new(homes.Shared), live: livemap.New(), taps: taps.New(),
 		users: newUsers(), order: newOrder(), operations: operations(),
 	}
 }
@@ -49,6 +51,7 @@ type session struct {
 	homes  *homes.Homes
 	names  *hostnames.Names
 	live   *livemap.Viewer
+	taps   *taps.Taps
 	prober prober
 	// idle is told whether the client would lose nothing with its session.
 	idle func(bool)
@@ -72,6 +75,7 @@ func newSession(conn *net.UnixConn, uid, gid uint32, all *shared, idle func(bool
 		homes: homes.New(uid, gid, netnsOf(conn), c, all.homes),
 		names: hostnames.New(all.options.HostsFile, uid, c, func(ip4 netip.Addr) error { return homes.CheckAddress(ip4, uid) }),
 		live:  all.live.Viewer(uid),
+		taps:  all.taps.Client(uid, func() (*os.File, error) { return openNetns(conn) }),
 		calls: map[uint64]*call{},
 	}
 }
@@ -140,7 +144,7 @@ func (s *session) close() error {
 	if !s.all.ending.Load() {
 		errs = append(errs, s.names.Drop())
 	}
-	errs = append(errs, s.homes.Close())
+	errs = append(errs, s.homes.Close(), s.taps.Close())
 	s.claims.ReleaseAll()
 	if s.live.Uses() {
 		errs = append(errs, s.live.Leave(context.Background()))
@@ -152,5 +156,5 @@ func (s *session) close() error {
 // isIdle reports whether the client would lose nothing with its session. No call
 // is under way.
 func (s *session) isIdle() bool {
-	return s.homes.Empty() && s.claims.Empty() && s.names.Empty() && !s.live.Uses()
+	return s.homes.Empty() && s.claims.Empty() && s.names.Empty() && s.taps.Empty() && !s.live.Uses()
 }

@@ -9,6 +9,8 @@ type Hello struct {
 	Capabilities []Capability `json:"capabilities"`
 	// LiveMap is the live map of sockets; with probe.
 	LiveMap *Capability `json:"live_map,omitempty"`
+	// Tap is the tap of lo; with probe.
+	Tap *Capability `json:"tap,omitempty"`
 }
 
 // Capability is one thing that the ebpf engine needs, and whether it is here.

@@ -18,6 +18,10 @@ const (
 	OpSetHosts   = "set_hosts"
 	OpOwners     = "owners"
 	OpEndOwners  = "end_owners"
+	OpTap        = "tap"
+	OpTapRings   = "tap_rings"
+	OpTapCounts  = "tap_counts"
+	OpEndTap     = "end_tap"
 	// OpCancel gives up the call whose ID the request has. It has no reply of its
 	// own: the call's reply is the code [Canceled], unless it was on its way.
 	OpCancel = "cancel"

@@ -111,28 +111,8 @@ INLINE void need_record(struct run *run)
 	r->segment = run->skb->gso_size;
 }
 
-INLINE enum outcome deliver(struct run *run, struct tap *tap, __u32 i)
+INLINE enum outcome outcome_of(long err)
 {
-	void *events;
-	__u32 captured;
-	long err;
-
-	need_record(run);
-	captured = run->skb->len;
-	if (captured > tap->snaplen)
-		captured = tap->snaplen;
-	if (captured > MAX_CAPTURED)
-		captured = MAX_CAPTURED;
-	run->r.captured = captured;
-	if (run->r.time - tap->woken > WAKE_NS) {
-		tap->woken = run->r.time;
-		events = bpf_map_lookup_elem(&urgent_of, &i);
-	} else {
-		events = bpf_map_lookup_elem(&rings_of, &i);
-	}
-	if (!events)
-		return LOST_NO_RING;
-	err = bpf_perf_event_output(run->skb, events, BPF_F_CURRENT_CPU | (__u64)captured << 32, &run->r, sizeof(run->r));
 	switch (err) {
 	case 0:
 		return DELIVERED;
@@ -143,6 +123,68 @@ INLINE enum outcome deliver(struct run *run, struct tap *tap, __u32 i)
 		return LOST_NO_RING;
 	}
 	return LOST_OTHER;
+}
+
+struct rest {
+	struct run *run;
+	void *events;
+	__u32 at, end;
+	long err;
+};
+
+/* Writes a part of what is behind MAX_CAPTURED. */
+static int write_part(__u32 i, struct rest *rest)
+{
+	__u32 zero = 0, n = rest->end - rest->at;
+	struct part *part;
+
+	if (rest->at >= rest->end)
+		return 1;
+	part = bpf_map_lookup_elem(&parts, &zero);
+	if (!part)
+		return 1;
+	if (n > PART)
+		n = PART;
+	n = ((n - 1) & (PART - 1)) + 1; /* the same, for the verifier */
+	rest->err = bpf_skb_load_bytes(rest->run->skb, rest->at, part->data, n);
+	if (rest->err)
+		return 1;
+	part->r = rest->run->r;
+	part->r.flags |= RECORD_PART;
+	part->r.captured = n;
+	rest->err = bpf_perf_event_output(rest->run->skb, rest->events, BPF_F_CURRENT_CPU, part, sizeof(part->r) + n);
+	rest->at += n;
+	return rest->err != 0;
+}
+
+INLINE enum outcome deliver(struct run *run, struct tap *tap, __u32 i)
+{
+	struct rest rest = { .run = run, .at = MAX_CAPTURED };
+	__u32 captured;
+
+	need_record(run);
+	captured = run->skb->len;
+	if (captured > tap->snaplen)
+		captured = tap->snaplen;
+	rest.events = bpf_map_lookup_elem(&rings_of, &i);
+	if (!rest.events)
+		return LOST_NO_RING;
+	if (captured > MAX_CAPTURED) {
+		rest.end = captured;
+		bpf_loop(MAX_PARTS, write_part, &rest, 0);
+		if (rest.err)
+			return outcome_of(rest.err);
+		captured = MAX_CAPTURED;
+	}
+	run->r.captured = captured;
+	if (run->r.time - tap->woken > WAKE_NS) {
+		tap->woken = run->r.time;
+		rest.events = bpf_map_lookup_elem(&urgent_of, &i);
+		if (!rest.events)
+			return LOST_NO_RING;
+	}
+	return outcome_of(bpf_perf_event_output(run->skb, rest.events, BPF_F_CURRENT_CPU | (__u64)captured << 32, &run->r,
+						sizeof(run->r)));
 }
 
 static int tap_one_of(__u32 i, struct run *run)

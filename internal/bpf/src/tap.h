@@ -5,7 +5,7 @@
 #include "who.h"
 
 /* How many taps one network namespace has at a time. */
-#define MAX_TAPS 64
+#define MAX_TAPS 256
 
 enum { BPF_MAP_TYPE_PERF_EVENT_ARRAY = 4, BPF_MAP_TYPE_PERCPU_ARRAY = 6, BPF_MAP_TYPE_LPM_TRIE = 11, BPF_MAP_TYPE_ARRAY_OF_MAPS = 12 };
 
@@ -165,7 +165,7 @@ enum record_flags {
 	RECORD_CHECKSUM_PARTIAL = 1, /* the checksum was left to the device */
 	RECORD_IN_PROCESS = 2,       /* sent by the process in whose context this ran */
 	RECORD_REMEMBERED = 4,       /* the process is the one that last sent something */
-	RECORD_PART = 8,             /* bytes of the packet that the next record is */
+	RECORD_PART = 8,             /* bytes of a later record's packet */
 };
 
 /* The beginning of each record; package capture/ring reads it. The packet's
@@ -188,5 +188,20 @@ struct record {
 
 #define NO_UID 0xffffffff
 
-/* A perf record has at most 65528 bytes, of which 12 are before ours. */
+/* A perf record has at most 65528 bytes, of which 12 are before ours. What is
+ * behind that of a longer packet stands in records of its own before it. */
 #define MAX_CAPTURED (65528 - 12 - sizeof(struct record))
+#define PART 16384
+#define MAX_PARTS 40 /* GSO_MAX_SIZE is 8 times 64 KiB */
+
+struct part {
+	struct record r;
+	char data[PART];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct part);
+} parts SEC(".maps");

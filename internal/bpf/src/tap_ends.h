@@ -105,12 +105,15 @@ INLINE void read_end(struct end *e, struct sock___tap *sk)
 }
 
 /* Looks for the socket with one end of the packet as its own, and the other as
- * its peer: local is the packet's destination, or if reverse its source. */
+ * its peer: its own is the packet's destination, or if reverse its source.
+ * Returns the state of the socket, or zero. */
 GLOBAL int tap_look_up(struct __sk_buff *skb, const struct packet *p, struct end *e, int reverse)
 {
 	struct bpf_sock_tuple t = {};
+	struct sock___tap *found;
 	struct bpf_sock *sk;
 	__u32 size;
+	__u8 state;
 
 	if (!p || !e)
 		return 0;
@@ -135,16 +138,24 @@ GLOBAL int tap_look_up(struct __sk_buff *skb, const struct packet *p, struct end
 					      bpf_sk_lookup_udp(skb, &t, sizeof(t.ipv6), BPF_F_CURRENT_NETNS, 0);
 	if (!sk)
 		return 0;
-	read_end(e, as(struct sock___tap, sk));
+	found = as(struct sock___tap, sk);
+	state = found->__sk_common.skc_state;
+	read_end(e, found);
 	bpf_sk_release(sk);
-	return 0;
+	return state;
 }
 
-/* The receiving end. */
+/* The receiving end. A new connection to one in TIME_WAIT goes to whoever listens
+ * now, which the lookup does not tell. */
 INLINE void read_receiver(struct end *e, struct __sk_buff *skb, const struct packet *p)
 {
-	if (p->protocol && !is_multicast(p))
-		tap_look_up(skb, p, e, 0);
+	if (!p->protocol || is_multicast(p))
+		return;
+	if (tap_look_up(skb, p, e, 0) == TCP_TIME_WAIT && (p->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN) {
+		e->cookie = 0;
+		e->uid = NO_UID;
+		e->inode = 0;
+	}
 }
 
 /* Reports whether the packet's socket is one of its protocol and port, and not

@@ -7,7 +7,7 @@
 #define ETH_P_IP 0x0800
 #define ETH_P_IPV6 0x86dd
 
-enum { TCP_FIN = 1, TCP_SYN = 2, TCP_RST = 4 };
+enum { TCP_FIN = 1, TCP_SYN = 2, TCP_RST = 4, TCP_ACK = 16 };
 
 struct packet {
 	__u32 src[4], dst[4]; /* IPv4 is mapped */

@@ -93,8 +93,10 @@ type Packet struct {
 
 // The parts of struct record (bpf/src/tap.h).
 const (
-	recordSize = 96
-	recordComm = 80
+	recordSize     = 96
+	recordCaptured = 72
+	recordFlags    = 78
+	recordComm     = 80
 )
 
 // parse reads a record; b has at least recordSize bytes. comm is the last one's,
@@ -109,9 +111,9 @@ func (p *Packet) parse(b []byte, wall int64, comm string) error {
 	p.UID, p.DstUID = le.Uint32(b[48:]), le.Uint32(b[52:])
 	p.Inode, p.DstInode, p.DstPID = le.Uint32(b[56:]), le.Uint32(b[60:]), le.Uint32(b[64:])
 	p.OrigLen = int(le.Uint32(b[68:]))
-	captured := int(le.Uint32(b[72:]))
+	captured := int(le.Uint32(b[recordCaptured:]))
 	p.Segment = int(le.Uint16(b[76:]))
-	p.Flags = Flags(b[78])
+	p.Flags = Flags(b[recordFlags])
 	name := b[recordComm:recordSize]
 	for i, c := range name {
 		if c == 0 {

@@ -28,6 +28,10 @@ type perf struct {
 	body []byte
 	end  uint64 // where the record after it begins
 	lost uint64
+	// rest has the bytes behind those of a record, of the packet of that time.
+	rest   []byte
+	restOf uint64
+	joined []byte // such a packet
 }
 
 // openPerf maps a ring with ringBytes of data. It takes the file over.
@@ -69,7 +73,15 @@ func (p *perf) peek() error {
 		p.end = p.from + size
 		switch {
 		case kind == recordSample && len(body) >= 4+recordSize:
-			p.have, p.body, p.next = true, body[4:], binary.NativeEndian.Uint64(body[4:])
+			body, next := body[4:], binary.NativeEndian.Uint64(body[4:])
+			if Flags(body[recordFlags])&part == 0 {
+				p.have, p.body, p.next = true, body, next
+				break
+			}
+			if err := p.keep(body, next); err != nil {
+				return err
+			}
+			p.from = p.end
 		case kind == recordLost && len(body) >= 16:
 			p.lost += binary.NativeEndian.Uint64(body[8:])
 			p.from = p.end
@@ -78,6 +90,28 @@ func (p *perf) peek() error {
 		}
 	}
 	return nil
+}
+
+// keep keeps a part of a packet that comes later. If that one was lost, it goes
+// when the next part comes.
+func (p *perf) keep(body []byte, of uint64) error {
+	n := binary.NativeEndian.Uint32(body[recordCaptured:])
+	if body = body[recordSize:]; uint64(n) > uint64(len(body)) {
+		return fmt.Errorf("read ring: a part of %d bytes in a record of %d", n, len(body))
+	}
+	if p.restOf != of {
+		p.rest, p.restOf = p.rest[:0], of
+	}
+	p.rest = append(p.rest, body[:n]...)
+	return nil
+}
+
+// whole adds to a packet what it has in other records.
+func (p *perf) whole(packet *Packet) {
+	if p.restOf == p.next && len(p.rest) > 0 {
+		p.joined = append(append(p.joined[:0], packet.Data...), p.rest...)
+		packet.Data, p.rest = p.joined, p.rest[:0]
+	}
 }
 
 // bytes returns n bytes of the ring, without a copy unless they wrap around.

@@ -180,6 +180,7 @@ func (r *Rings) drain(handle func(*Packet) error, all bool) (given, held bool, e
 			if err := p.parse(first.body, wall, p.Comm); err != nil {
 				return given, false, err
 			}
+			first.whole(&p)
 			counts.Packets++
 			counts.Bytes += uint64(p.OrigLen)
 			counts.Captured += uint64(len(p.Data))

@@ -46,6 +46,10 @@ func Rules() []Rule {
 		{Op: "set_hosts", Who: Anyone, About: "names that are free", AtOnce: 4},
 		{Op: "owners", Who: Anyone, About: "sockets of all users, command lines of its own", AtOnce: 4},
 		{Op: "end_owners", Who: Anyone, About: "its use of the live map", AtOnce: 2},
+		{Op: "tap", Who: Anyone, About: "packets of its own sockets, root's of all users'", AtOnce: 2},
+		{Op: "tap_rings", Who: Owner, About: "a tap", AtOnce: 4},
+		{Op: "tap_counts", Who: Owner, About: "a tap", AtOnce: 4},
+		{Op: "end_tap", Who: Owner, About: "a tap", AtOnce: 4, Finishes: true},
 	}
 }
 
@@ -63,6 +67,12 @@ const (
 	UserClaims = 8192
 	// HostsLines bounds the lines of the hosts file that one client has.
 	HostsLines = 4096
+	// UserTaps bounds the taps of one user, UserRingBytes the memory of their
+	// rings, that included which the user keeps mapped after a tap has ended.
+	UserTaps      = 8
+	UserRingBytes = 256 << 20
+	// SpareTaps is how many taps of each network namespace root alone may have.
+	SpareTaps = 8
 )
 
 // Allows reports whether the user caller may do the operation to a thing of the
@@ -110,6 +120,10 @@ func MayMove(caller uint32, ids [4]uint32) bool {
 // which sockets they have is what the helper was installed to show; a command
 // line can hold more.
 func SeesCommands(caller, owner uint32) bool { return caller == 0 || caller == owner }
+
+// SeesPackets reports whether the user is given all packets of lo. Every other
+// user is given those of which one end is a socket of that user.
+func SeesPackets(caller uint32) bool { return caller == 0 }
 
 // WebPort reports whether the user may have listening sockets on a port of
 // localhost that is otherwise root's. reserved is the only user who may, or 0:

@@ -22,6 +22,10 @@ func TestWhoMay(t *testing.T) {
 		"set_hosts":   everyone,
 		"owners":      everyone,
 		"end_owners":  everyone,
+		"tap":         everyone,
+		"tap_rings":   owner,
+		"tap_counts":  owner,
+		"end_tap":     owner,
 	}
 	seen := map[string]bool{}
 	for _, r := range Rules() {
@@ -78,6 +82,12 @@ func TestMayMove(t *testing.T) {
 func TestSeesCommands(t *testing.T) {
 	if !SeesCommands(alice, alice) || !SeesCommands(root, alice) || SeesCommands(alice, root) || SeesCommands(mallory, alice) {
 		t.Error("command lines are told to their owner and to root")
+	}
+}
+
+func TestSeesPackets(t *testing.T) {
+	if !SeesPackets(root) || SeesPackets(alice) {
+		t.Error("packets of all users are root's to see")
 	}
 }
 

@@ -1,0 +1,230 @@
+// Package taps is the taps of lo of one helper: the taps of each client, and what
+// they share, which is one program for each network namespace and the bounds of
+// each user. Package bpf has the program, package capture/ring reads what is
+// handed over.
+//
+// All of it is held by descriptors of this process, so nothing of it is left when
+// that ends. What a user has mapped of a ring is memory of the kernel that this
+// process was charged for: it counts as the user's until it is unmapped, also
+// after the tap.
+package taps
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+
+	"golang.org/x/sys/unix"
+
+	"lodge/internal/bpf"
+	"lodge/internal/helper/policy"
+	"lodge/internal/helperapi"
+)
+
+// Shared is what all clients share.
+type Shared struct {
+	usage  *usage
+	mu     sync.Mutex // guards spaces, and how many taps each has
+	spaces map[spaceID]*space
+}
+
+// spaceID is the device and inode of a network namespace's file.
+type spaceID struct{ dev, ino uint64 }
+
+// space is a network namespace in which something is tapped.
+type space struct {
+	users int // taps that are there or being made; guarded by Shared.mu
+	// opening is held while the program is attached. Then taps or err is set.
+	opening sync.Mutex
+	opened  bool
+	taps    *bpf.Taps
+	err     error
+}
+
+// New returns taps of which there are none yet.
+func New() *Shared { return &Shared{usage: newUsage(), spaces: map[spaceID]*space{}} }
+
+// TooManyError says that there are as many taps as there may be.
+type TooManyError struct{ What string }
+
+func (e *TooManyError) Error() string { return "start tap: " + e.What }
+
+// UnsupportedError says that this kernel has no taps.
+type UnsupportedError struct{ Err error }
+
+func (e *UnsupportedError) Error() string { return e.Err.Error() }
+
+func (e *UnsupportedError) Unwrap() error { return e.Err }
+
+// Taps are the taps of one client. Its methods may be called by several
+// goroutines.
+type Taps struct {
+	all   *Shared
+	uid   uint32
+	netns func() (*os.File, error)
+
+	mu   sync.Mutex // guards what follows; held while a tap is ended
+	last uint64
+	open map[uint64]*tap
+}
+
+// tap is one of them.
+type tap struct {
+	space spaceID
+	*bpf.Tap
+	bytes int64 // of all rings
+}
+
+// Client returns the taps of a client of the user uid. netns returns the network
+// namespace that it is in.
+func (s *Shared) Client(uid uint32, netns func() (*os.File, error)) *Taps {
+	return &Taps{all: s, uid: uid, netns: netns, open: map[uint64]*tap{}}
+}
+
+// Empty reports whether the client has no taps.
+func (t *Taps) Empty() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return len(t.open) == 0
+}
+
+// Start starts a tap.
+func (t *Taps) Start(req helperapi.TapRequest) (_ helperapi.TapReply, err error) {
+	var none helperapi.TapReply
+	spec, err := t.spec(req)
+	if err != nil {
+		return none, err
+	}
+	cpus, err := bpf.CPUs()
+	if err != nil {
+		return none, err
+	}
+	if spec.RingBytes == 0 {
+		spec.RingBytes = defaultRingBytes(cpus)
+	}
+	bytes := int64(spec.RingBytes) * int64(cpus)
+	if err := t.all.usage.take(t.uid, bytes); err != nil {
+		return none, err
+	}
+	ok := false
+	defer func() {
+		if !ok {
+			err = errors.Join(err, t.all.usage.release(t.uid, bytes, nil))
+		}
+	}()
+	ns, err := t.netns()
+	if err != nil {
+		return none, err
+	}
+	defer ns.Close()
+	id, sp, err := t.all.enter(ns)
+	if err != nil {
+		return none, err
+	}
+	one, err := t.add(sp, spec)
+	if err != nil {
+		return none, errors.Join(err, t.all.leave(id))
+	}
+	ok = true
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.last++
+	t.open[t.last] = &tap{id, one, bytes}
+	return helperapi.TapReply{ID: t.last, Kind: helperapi.TapTCX, Rings: len(one.Rings()), RingBytes: spec.RingBytes}, nil
+}
+
+// add makes a tap where there is room for one of the user.
+func (t *Taps) add(sp *space, spec bpf.TapSpec) (*bpf.Tap, error) {
+	spare := policy.SpareTaps
+	if t.uid == 0 {
+		spare = 0
+	}
+	one, err := sp.taps.Add(spec, spare)
+	if errors.Is(err, bpf.ErrTooManyTaps) {
+		return nil, &TooManyError{"there are as many in this network namespace as there may be"}
+	}
+	return one, err
+}
+
+// spec checks a request.
+func (t *Taps) spec(req helperapi.TapRequest) (bpf.TapSpec, error) {
+	spec := bpf.TapSpec{
+		AllUsers: policy.SeesPackets(t.uid), UID: t.uid, Acks: req.Acks, Others: req.Others,
+		Snaplen: req.Snaplen, Prefixes: req.Prefixes, RingBytes: req.RingBytes,
+	}
+	if len(req.Ports) > helperapi.MaxTapPorts || len(req.Prefixes) > helperapi.MaxTapPrefixes {
+		return spec, fmt.Errorf("start tap: %d ranges of ports and %d prefixes, more than %d and %d",
+			len(req.Ports), len(req.Prefixes), helperapi.MaxTapPorts, helperapi.MaxTapPrefixes)
+	}
+	for _, r := range req.Ports {
+		if r.First > r.Last {
+			return spec, fmt.Errorf("start tap: ports %d to %d", r.First, r.Last)
+		}
+		spec.Ports = append(spec.Ports, bpf.PortRange(r))
+	}
+	for _, p := range req.Prefixes {
+		if !p.IsValid() {
+			return spec, fmt.Errorf("start tap: prefix %s is not valid", p)
+		}
+	}
+	if n := req.RingBytes; n != 0 && (n < os.Getpagesize() || n&(n-1) != 0 || n > policy.UserRingBytes) {
+		return spec, fmt.Errorf("start tap: rings of %d bytes: the size must be a power of two, from %d to %d",
+			n, os.Getpagesize(), policy.UserRingBytes)
+	}
+	return spec, nil
+}
+
+// enter returns the namespace's program, and attaches it for the first tap. leave
+// must follow.
+func (s *Shared) enter(ns *os.File) (spaceID, *space, error) {
+	var st unix.Stat_t
+	if err := unix.Fstat(int(ns.Fd()), &st); err != nil {
+		return spaceID{}, nil, os.NewSyscallError("fstat", err)
+	}
+	id := spaceID{uint64(st.Dev), st.Ino}
+	s.mu.Lock()
+	sp := s.spaces[id]
+	if sp == nil {
+		sp = &space{}
+		s.spaces[id] = sp
+	}
+	sp.users++
+	s.mu.Unlock()
+	sp.opening.Lock()
+	defer sp.opening.Unlock()
+	if !sp.opened {
+		sp.opened = true
+		sp.taps, sp.err = bpf.OpenTaps(ns)
+		if errors.Is(sp.err, bpf.ErrNoTCX) {
+			sp.err = &UnsupportedError{sp.err}
+		}
+	}
+	if sp.err != nil {
+		return id, nil, errors.Join(sp.err, s.leave(id))
+	}
+	return id, sp, nil
+}
+
+// leave notes that a tap of the namespace is gone, and detaches the program after
+// the last one.
+func (s *Shared) leave(id spaceID) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	sp := s.spaces[id]
+	if sp.users--; sp.users > 0 {
+		return nil
+	}
+	delete(s.spaces, id)
+	if sp.taps == nil {
+		return nil
+	}
+	return sp.taps.Close()
+}
+
+// Spaces returns in how many network namespaces something is tapped.
+func (s *Shared) Spaces() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.spaces)
+}
