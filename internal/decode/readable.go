@@ -20,8 +20,7 @@ func AppendReadable(dst, b []byte, limit int, total int64) []byte {
 		r, n := utf8.DecodeRune(b)
 		switch {
 		case r == utf8.RuneError && n <= 1:
-			const hex = "0123456789abcdef"
-			dst = append(dst, '\\', 'x', hex[b[0]>>4], hex[b[0]&15])
+			dst = append(dst, '\\', 'x', hexDigits[b[0]>>4], hexDigits[b[0]&15])
 		case r == '\n':
 			dst = append(dst, `\n`...)
 		case r == '\r':
@@ -43,6 +42,59 @@ func AppendReadable(dst, b []byte, limit int, total int64) []byte {
 		dst = append(dst, " bytes"...)
 	}
 	return dst
+}
+
+const hexDigits = "0123456789abcdef"
+
+// AppendJSON appends bytes of a text as the inside of a JSON string. Bytes that
+// are no UTF-8 are written as \u00xx. Where more of the text follows, the begin of
+// a character at the end is returned as rest, to be put before it; last reports
+// that nothing does.
+func AppendJSON(dst, b []byte, last bool) (text, rest []byte) {
+	if !last {
+		n := len(b) - partial(b)
+		b, rest = b[:n], append(rest, b[n:]...)
+	}
+	for start := 0; ; {
+		i := start
+		for i < len(b) && b[i] < utf8.RuneSelf && b[i] >= ' ' && b[i] != '"' && b[i] != '\\' && b[i] != 0x7f {
+			i++
+		}
+		dst = append(dst, b[start:i]...)
+		if i == len(b) {
+			return dst, rest
+		}
+		r, n := utf8.DecodeRune(b[i:])
+		switch {
+		case r == '"' || r == '\\':
+			dst = append(dst, '\\', byte(r))
+		case r == '\n':
+			dst = append(dst, `\n`...)
+		case r == '\r':
+			dst = append(dst, `\r`...)
+		case r == '\t':
+			dst = append(dst, `\t`...)
+		case n == 1:
+			dst = append(dst, `\u00`...)
+			dst = append(dst, hexDigits[b[i]>>4], hexDigits[b[i]&15])
+		default:
+			dst = append(dst, b[i:i+n]...)
+		}
+		start = i + n
+	}
+}
+
+// partial returns how many of the last bytes begin a character that has more.
+func partial(b []byte) int {
+	for i := 1; i < utf8.UTFMax && i <= len(b); i++ {
+		if c := b[len(b)-i]; c >= utf8.RuneSelf && utf8.RuneStart(c) {
+			if utf8.FullRune(b[len(b)-i:]) {
+				return 0
+			}
+			return i
+		}
+	}
+	return 0
 }
 
 // KeyTemplate returns a key, a subject or a topic with what differs from one

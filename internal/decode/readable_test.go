@@ -24,6 +24,22 @@ func TestReadable(t *testing.T) {
 	}
 }
 
+func TestAppendJSON(t *testing.T) {
+	in := "a\"b\\\n\t\r\x00\x7f\xffgrüße€😀\ufffd\xe2\x82"
+	const want = `a\"b\\\n\t\r\u0000\u007f\u00ffgrüße€😀` + "\ufffd" + `\u00e2\u0082`
+	for size := range len(in) + 1 {
+		var got, rest []byte
+		for b := []byte(in); len(b) > 0; {
+			n := min(size+1, len(b))
+			got, rest = decode.AppendJSON(got, append(rest, b[:n]...), len(b) == n)
+			b = b[n:]
+		}
+		if string(got) != want || len(rest) > 0 {
+			t.Errorf("pieces of %d: %s, want %s", size+1, got, want)
+		}
+	}
+}
+
 func TestKeyTemplate(t *testing.T) {
 	for in, want := range map[string]string{
 		"":          "",

@@ -18,13 +18,6 @@ func Detect(p *decode.Prefix) decode.Verdict {
 		return decode.No // servers of memcached wait for a command
 	}
 	v := detectClient(client)
-	if v == decode.No && isFrame(client) {
-		v = detectClient(client[frameLen:])
-		if len(server) > 0 && !isFrame(server) {
-			return decode.No
-		}
-		server = server[min(len(server), frameLen):]
-	}
 	if v == decode.No || len(server) == 0 {
 		return v
 	}
@@ -36,6 +29,17 @@ func Detect(p *decode.Prefix) decode.Verdict {
 		return max(v, w)
 	}
 	return v
+}
+
+// DetectDatagram recognises the protocol over UDP by its first datagram.
+func DetectDatagram(p *decode.Prefix) decode.Verdict {
+	if b := p.Bytes[decode.Client]; isFrame(b) && detectClient(b[frameLen:]) != decode.No {
+		return decode.Yes
+	}
+	if b := p.Bytes[decode.Server]; isFrame(b) && detectServer(b[frameLen:]) == decode.Yes {
+		return decode.Yes
+	}
+	return decode.No
 }
 
 // likely reports whether a line needs only its answer to be recognised.

@@ -20,6 +20,11 @@ func Protocol() *decode.Protocol {
 	return &decode.Protocol{Name: Name, Detect: Detect, New: func(c *decode.Conn) decode.Decoder { return newDecoder(c) }}
 }
 
+// Datagrams returns the protocol over UDP.
+func Datagrams() *decode.Protocol {
+	return &decode.Protocol{Name: Name, Datagram: true, Detect: DetectDatagram, New: func(c *decode.Conn) decode.Decoder { return newDatagrams(c) }}
+}
+
 // decoder is one connection.
 type decoder struct {
 	c      *decode.Conn
@@ -27,7 +32,6 @@ type decoder struct {
 	ended  [2]bool
 	search [2]search
 	form   form
-	udp    *datagrams
 
 	text   [2]textSide
 	binary [2]packet
@@ -71,16 +75,10 @@ func (d *decoder) Data(s decode.Side, at time.Time, b []byte) {
 	if d.ended[s] || len(b) == 0 {
 		return
 	}
-	if d.form == formUnknown && d.udp == nil && !d.c.Midstream {
-		if isFrame(b) {
-			d.udp = newDatagrams(d.c)
-		} else if d.form = formText; b[0] == magic(s) {
+	if d.form == formUnknown && !d.c.Midstream {
+		if d.form = formText; b[0] == magic(s) {
 			d.form = formBinary
 		}
-	}
-	if d.udp != nil {
-		d.udp.data(s, at, b)
-		return
 	}
 	d.in[s].Write(at, b)
 	for d.read(s) {
@@ -132,9 +130,6 @@ func (d *decoder) Gap(s decode.Side, at time.Time, n int64) {
 		return
 	}
 	d.c.Lost(decode.Loss{Protocol: Name, Side: s, Reason: decode.LostGap, Bytes: n})
-	if d.udp != nil {
-		return
-	}
 	d.leave(s, "a part of the answer was not captured")
 	d.drop(s, decode.LostGap)
 	if s == decode.Server {
@@ -178,10 +173,6 @@ func (d *decoder) End(s decode.Side, at time.Time, how decode.End) {
 		return
 	}
 	d.ended[s] = true
-	if d.udp != nil {
-		d.udp.end(s, at, how)
-		return
-	}
 	d.leave(s, "")
 	d.drop(s, decode.LostGap)
 	if d.ended[decode.Server] {

@@ -20,6 +20,9 @@ func play(o decode.Options, size int, segments ...string) (xs []*decode.Exchange
 	lost = map[decode.LossReason]int64{}
 	c := decode.NewConn(o, func(e *decode.Exchange) { xs = append(xs, e) }, func(l decode.Loss) { lost[l.Reason] += l.Bytes })
 	d := memcached.Protocol().New(c)
+	if o.Datagram {
+		d = memcached.Datagrams().New(c)
+	}
 	at := time.Unix(1000, 0)
 	for _, s := range segments {
 		at = at.Add(time.Millisecond)
@@ -262,7 +265,9 @@ func frame(id, seq, total uint16, payload string) string {
 }
 
 func TestUDP(t *testing.T) {
-	xs, lost := play(options(), 1<<20,
+	o := options()
+	o.Datagram = true
+	xs, lost := play(o, 1<<20,
 		"> "+frame(1, 0, 1, "get a\r\n"), "> "+frame(2, 0, 1, "get b\r\n"), "> "+frame(3, 0, 1, "get c\r\n"),
 		"< "+frame(2, 0, 1, "END\r\n"), "< "+frame(1, 0, 2, "VALUE a 0 4\r\n01"), "< "+frame(1, 1, 2, "23\r\nEND\r\n"), "< "+frame(3, 0, 2, "END\r\n"))
 	want := []string{"get [b] → END", "get [a] → VALUE {0123} value flags=0", "get [c] → END"}
@@ -318,13 +323,26 @@ func TestDetect(t *testing.T) {
 		{client: req(0, 1, "", "k", ""), want: decode.Yes},
 		{client: req(0, 1, "", "k", "")[:10], want: decode.Maybe},
 		{client: "\x80\x2e\x01\x03\x01\x00\x15\x00\x00\x00\x10\x01\x00\x80\x03\x00\x00\x05\x00\x00\x04\x00\x00\x02", want: decode.No}, // SSL 2
-		{client: frame(1, 0, 1, "get a\r\n"), server: frame(1, 0, 1, "END\r\n"), want: decode.Yes},
 		{client: "x\r\nget a\r\n", server: "END\r\n", mid: true, want: decode.Yes},
 		{server: res(0, 0, 1, "", "", ""), mid: true, want: decode.Yes},
 	} {
 		p := &decode.Prefix{Bytes: [2][]byte{[]byte(c.client), []byte(c.server)}, Midstream: c.mid}
 		if got := memcached.Detect(p); got != c.want {
 			t.Errorf("%q %q: %v, want %v", c.client, c.server, got, c.want)
+		}
+	}
+}
+
+func TestDetectDatagram(t *testing.T) {
+	for b, want := range map[string]decode.Verdict{
+		frame(1, 0, 1, "get a\r\n"):                        decode.Yes,
+		frame(1, 0, 1, req(0, 1, "", "k", "")):             decode.Yes,
+		frame(1, 0, 1, "foo a\r\n"):                        decode.No,
+		"get a\r\n":                                        decode.No,
+		"\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00": decode.No, // DNS
+	} {
+		if got := memcached.DetectDatagram(&decode.Prefix{Bytes: [2][]byte{[]byte(b)}}); got != want {
+			t.Errorf("%q: %v, want %v", b, got, want)
 		}
 	}
 }

@@ -72,8 +72,7 @@ func (q *queue) push(p *pending) (old *pending) {
 type block struct {
 	body   *decode.Body // nil: it is only counted
 	left   int64
-	end    int // bytes of the line's end to come
-	holed  bool
+	end    int  // bytes of the line's end to come
 	hidden bool // it is masked
 }
 
@@ -82,11 +81,7 @@ func (b *block) read(p []byte) int64 {
 	n := min(b.left, int64(len(p)))
 	b.left -= n
 	if b.body != nil && !b.hidden {
-		if b.holed {
-			b.body.Skip(n)
-		} else {
-			b.body.Write(p[:n])
-		}
+		b.body.Write(p[:n])
 	}
 	return n
 }
@@ -94,7 +89,6 @@ func (b *block) read(p []byte) int64 {
 // hole passes over n bytes that were not captured.
 func (b *block) hole(n int64) {
 	b.left -= n
-	b.holed = true
 	if b.body != nil {
 		b.body.Skip(n)
 	}

@@ -23,7 +23,10 @@ func (d *decoder) look(s decode.Side) bool {
 		b := q.Bytes()
 		if d.form == formUnknown || d.form == formBinary {
 			n, v := likeBinary(b, s, f.skip)
-			if v == decode.Yes || v == decode.Maybe && d.form == formBinary {
+			if v == decode.Maybe && d.form == formUnknown {
+				return false
+			}
+			if v != decode.No {
 				f.passed += int64(n)
 				q.Advance(int64(n))
 				f.skip = f.skip && n == 0

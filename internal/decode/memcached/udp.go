@@ -26,6 +26,7 @@ type datagrams struct {
 	c        *decode.Conn
 	requests map[uint16]*exchange
 	order    []uint16
+	ended    [2]bool
 }
 
 type exchange struct {
@@ -37,8 +38,8 @@ func newDatagrams(c *decode.Conn) *datagrams {
 	return &datagrams{c: c, requests: map[uint16]*exchange{}}
 }
 
-// data takes one datagram.
-func (u *datagrams) data(s decode.Side, at time.Time, b []byte) {
+// Data implements [decode.Decoder]: it takes one datagram.
+func (u *datagrams) Data(s decode.Side, at time.Time, b []byte) {
 	if !isFrame(b) {
 		u.c.Lost(decode.Loss{Protocol: Name, Side: s, Reason: decode.LostMalformed, Bytes: int64(len(b))})
 		return
@@ -52,6 +53,7 @@ func (u *datagrams) data(s decode.Side, at time.Time, b []byte) {
 	}
 	if x == nil {
 		x = &exchange{d: newDecoder(u.c)}
+		x.d.search, x.d.unsure = [2]search{}, false // datagrams begin with messages
 		u.requests[id] = x
 		u.order = append(u.order, id)
 		for len(u.requests) > max(u.c.Limits.Pending, 1) {
@@ -90,9 +92,18 @@ func (u *datagrams) close(id uint16, at time.Time) {
 	x.d.End(decode.Server, at, decode.Closed)
 }
 
-// end ends all requests when the server sends no more.
-func (u *datagrams) end(s decode.Side, at time.Time, how decode.End) {
-	for s == decode.Server && len(u.order) > 0 {
+// Gap implements [decode.Decoder]. Datagrams that were not captured are missed by
+// their numbers.
+func (u *datagrams) Gap(s decode.Side, at time.Time, n int64) {
+	u.c.Lost(decode.Loss{Protocol: Name, Side: s, Reason: decode.LostGap, Bytes: n})
+}
+
+// End implements [decode.Decoder].
+func (u *datagrams) End(s decode.Side, at time.Time, how decode.End) {
+	if u.ended[s] = true; !u.ended[s.Other()] {
+		return
+	}
+	for len(u.order) > 0 {
 		u.close(u.order[0], at)
 	}
 }

@@ -1,10 +1,8 @@
 package redis
 
 import (
-	"bytes"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"lodge/internal/decode"
 )
@@ -266,28 +264,12 @@ func (a *answer) scalar(b []byte) {
 	case a.cur.typ == '#' && !a.cur.key:
 		a.write(boolean(b))
 	case a.quoted():
-		if len(a.cur.tail) > 0 {
-			b = append(a.cur.tail, b...)
-		}
-		n := len(b) - partial(b)
-		a.writeBytes(appendJSON(nil, b[:n]))
-		a.cur.tail = append([]byte(nil), b[n:]...)
+		var text []byte
+		text, a.cur.tail = decode.AppendJSON(nil, append(a.cur.tail, b...), false)
+		a.writeBytes(text)
 	default:
 		a.writeBytes(b)
 	}
-}
-
-// partial returns how many of the last bytes begin a character that has more.
-func partial(b []byte) int {
-	for i := 1; i < utf8.UTFMax && i <= len(b); i++ {
-		if c := b[len(b)-i]; c >= utf8.RuneSelf && utf8.RuneStart(c) {
-			if utf8.FullRune(b[len(b)-i:]) {
-				return 0
-			}
-			return i
-		}
-	}
-	return 0
 }
 
 func boolean(b []byte) string {
@@ -306,7 +288,7 @@ func (a *answer) hole(n int64) {
 		return
 	}
 	a.payload += n
-	a.body = cut(a.body)
+	a.body.Skip(n)
 }
 
 func (a *answer) endLeaf() {
@@ -321,7 +303,8 @@ func (a *answer) endLeaf() {
 		a.write("null")
 	}
 	if a.quoted() {
-		a.writeBytes(appendJSON(nil, a.cur.tail))
+		text, _ := decode.AppendJSON(nil, a.cur.tail, true)
+		a.writeBytes(text)
 		a.write(`"`)
 	}
 	a.prev = strings.ToLower(string(a.cur.kept[:min(len(a.cur.kept), 32)]))
@@ -427,35 +410,4 @@ func (a *answer) fill(m *decode.Message, size int64) {
 	a.body.Fill(m)
 	m.BodyBytes = a.payload
 	m.Bytes += size
-}
-
-// appendJSON appends the inside of a JSON string.
-func appendJSON(dst, b []byte) []byte {
-	for len(b) > 0 {
-		i := bytes.IndexFunc(b, func(r rune) bool {
-			return r < ' ' || r == '"' || r == '\\' || r == utf8.RuneError || r == 0x7f
-		})
-		if i < 0 {
-			return append(dst, b...)
-		}
-		dst = append(dst, b[:i]...)
-		r, n := utf8.DecodeRune(b[i:])
-		switch {
-		case r == '"' || r == '\\':
-			dst = append(dst, '\\', byte(r))
-		case r == '\n':
-			dst = append(dst, `\n`...)
-		case r == '\r':
-			dst = append(dst, `\r`...)
-		case r == '\t':
-			dst = append(dst, `\t`...)
-		case r == utf8.RuneError && n > 1:
-			dst = append(dst, b[i:i+n]...)
-		default:
-			dst = append(dst, `\u00`...)
-			dst = append(dst, hexDigits[b[i]>>4], hexDigits[b[i]&15])
-		}
-		b = b[i+n:]
-	}
-	return dst
 }

@@ -23,7 +23,6 @@ type reader struct {
 	cur     argument
 	begun   bool // the argument's first bytes were seen
 	secret  bool // the argument is one
-	hidden  int64
 	prev    string
 	prev2   string
 	bad     bool
@@ -205,7 +204,7 @@ func (r *reader) close() { r.depth-- }
 func (r *reader) leaf(typ byte, null bool) {
 	// A null array is nothing that is answered.
 	r.bad = r.bad || typ != '$' && (r.depth > 0 || !null)
-	r.cur, r.begun, r.hidden = argument{}, false, 0
+	r.cur, r.begun = argument{}, false
 }
 
 func (r *reader) chunk(b []byte) {
@@ -242,19 +241,10 @@ func (r *reader) chunk(b []byte) {
 
 func (r *reader) hole(n int64) {
 	r.cur.size += n
-	r.hidden += n
 	if len(r.cmd.args) >= 2 {
 		r.payload += n
-		r.body = cut(r.body)
+		r.body.Skip(n)
 	}
-}
-
-// cut returns a body that takes nothing more.
-func cut(b *decode.Body) *decode.Body {
-	kept := decode.NewBody(len(b.Bytes()))
-	kept.Write(b.Bytes())
-	kept.Skip(1)
-	return kept
 }
 
 func (r *reader) endLeaf() {
