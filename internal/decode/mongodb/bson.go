@@ -63,19 +63,11 @@ const (
 	walkDone
 )
 
-// newWalker returns a walker whose document is size bytes long.
+// newWalker returns a walker.
 func newWalker(s sink) *walker { return &walker{sink: s} }
 
 // done reports whether the document has ended.
 func (w *walker) done() bool { return w.state == walkDone }
-
-// size returns the length of the document, 0 where it is not known yet.
-func (w *walker) size() int64 {
-	if w.state == walkStart {
-		return 0
-	}
-	return w.ends[0]
-}
 
 // write reads bytes, and returns how many of them belong to the document.
 func (w *walker) write(b []byte) int {
@@ -84,7 +76,7 @@ func (w *walker) write(b []byte) int {
 		if w.state == walkBytes || w.state == walkSkip {
 			// What is left of an earlier piece comes first.
 			if k := w.stream(w.rest); k > 0 || len(w.rest) > 0 {
-				w.rest = w.rest[k:]
+				w.rest = w.rest[:copy(w.rest, w.rest[k:])]
 				continue
 			}
 			k := w.stream(b[n:])
@@ -93,8 +85,13 @@ func (w *walker) write(b []byte) int {
 			}
 			continue
 		}
-		if k := w.step(w.rest); k > 0 {
-			w.rest = w.rest[k:]
+		if len(w.rest) == 0 && n < len(b) {
+			if k := w.step(b[n:min(len(b), n+maxName+32)]); k > 0 {
+				n += k
+				continue
+			}
+		} else if k := w.step(w.rest); k > 0 {
+			w.rest = w.rest[:copy(w.rest, w.rest[k:])]
 			continue
 		}
 		if w.bad || n == len(b) {
@@ -104,9 +101,6 @@ func (w *walker) write(b []byte) int {
 		k := min(len(b)-n, w.wants())
 		w.rest = append(w.rest, b[n:n+k]...)
 		n += k
-		if len(w.rest) > maxName+16 {
-			w.bad = true
-		}
 	}
 	if w.state == walkDone || w.bad {
 		// What was taken in advance belongs to what follows.
@@ -276,7 +270,6 @@ func (w *walker) element(b []byte) int {
 		w.sink.close()
 		w.ends, w.arrays = w.ends[:len(w.ends)-1], w.arrays[:len(w.arrays)-1]
 		if len(w.ends) == 0 {
-			w.ends = append(w.ends[:0], end)
 			w.state = walkDone
 		}
 		return w.take(1)

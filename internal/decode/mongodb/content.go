@@ -74,7 +74,9 @@ type content struct {
 // maxNumbers is how many numbers of a message are kept.
 const maxNumbers = 8
 
-func newContent(op opcode, v *view, size int64) *content { return &content{op: op, view: v, left: size} }
+func newContent(op opcode, v *view, size int64) *content {
+	return &content{op: op, view: v, left: size}
+}
 
 // flags returns the flags of OP_MSG, and the first number of others.
 func (c *content) flags() int64 { return c.number(0) }
@@ -105,7 +107,7 @@ func (c *content) write(b []byte) {
 			c.walked(n)
 			continue
 		}
-		if c.left-int64(len(c.rest)) <= c.trailer() && len(c.numbers) > 0 && len(c.rest) == 0 {
+		if n := c.trailer(); n > 0 && c.left <= n && len(c.rest) == 0 {
 			c.left -= int64(len(b))
 			return
 		}
@@ -125,7 +127,6 @@ func (c *content) write(b []byte) {
 
 // walked goes on after bytes of a document were read.
 func (c *content) walked(n int) {
-	c.docs += int64(n)
 	if c.inSeq {
 		c.seq -= int64(n)
 	}
@@ -133,6 +134,7 @@ func (c *content) walked(n int) {
 	case c.walker.bad || c.inSeq && c.seq < 0:
 		c.bad = true
 	case c.walker.done():
+		c.docs += c.walker.pos
 		c.walker = nil
 		if c.inSeq && c.seq == 0 {
 			c.inSeq = false

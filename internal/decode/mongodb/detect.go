@@ -30,6 +30,10 @@ func Detect(p *decode.Prefix) decode.Verdict {
 // enough is how many bytes show that a message begins.
 const enough = headerLen + 4 + 1 + 4 + 1
 
+// replyLen is the length of what OP_REPLY has between its header and the
+// documents.
+const replyLen = 20
+
 // like judges whether bytes begin a message of a side.
 func like(b []byte, s decode.Side) decode.Verdict {
 	le := binary.LittleEndian
@@ -48,7 +52,7 @@ func like(b []byte, s decode.Side) decode.Verdict {
 	switch {
 	case !ok || h.op == opReply && s == decode.Client || s == decode.Server && h.op != opReply && h.op != opMsg && h.op != opCompressed:
 		return decode.No
-	case len(b) < enough:
+	case len(b) < enough || h.op == opReply && len(b) < headerLen+replyLen+4:
 		return decode.Maybe
 	case likeContent(h, b[headerLen:]):
 		return decode.Yes
@@ -73,7 +77,8 @@ func likeContent(h header, b []byte) bool {
 	case opCompressed:
 		return opcode(int32(le.Uint32(b))).fields() != "" && int32(le.Uint32(b[4:])) > 0 && b[8] <= 3
 	case opReply:
-		return int32(le.Uint32(b)) >= 0 && int32(le.Uint32(b)) < 16
+		n := le.Uint32(b[replyLen-4:])
+		return le.Uint32(b) < 16 && (n == 0 || likeDocument(b[replyLen:], h.size-headerLen-replyLen))
 	case opKillCursors:
 		return le.Uint32(b) == 0 && h.size == headerLen+8+8*int64(le.Uint32(b[4:]))
 	}
@@ -90,7 +95,7 @@ func likeContent(h header, b []byte) bool {
 // likeDocument judges the length and the first type of a document.
 func likeDocument(b []byte, limit int64) bool {
 	n := int64(int32(binary.LittleEndian.Uint32(b)))
-	return n >= 5 && n <= limit && (b[4] == 0 && n == 5 || fixed(b[4]) >= 0)
+	return n >= 5 && n <= limit && (len(b) < 5 || b[4] == 0 && n == 5 || fixed(b[4]) >= 0)
 }
 
 func isName(c byte) bool { return c > ' ' && c != 0x7f }

@@ -41,8 +41,8 @@ func (d *decoder) unanswered(p *pending, why string) {
 // describe names what is asked, and reports whether it is answered.
 func (d *decoder) describe(e *decode.Exchange, p *pending, m *message) (answered bool) {
 	c := m.content
-	if c == nil || m.opened && m.unknown != "" && len(c.numbers) == 0 {
-		e.Method, e.Target, e.Group = "OP_COMPRESSED", compressor(m.how), "OP_COMPRESSED"
+	if m.closed() {
+		e.Method, e.Group = "OP_COMPRESSED", "OP_COMPRESSED"
 		return true
 	}
 	switch c.op {
@@ -172,9 +172,6 @@ func (d *decoder) answer(m *message) {
 // remember keeps what later messages refer to.
 func (d *decoder) remember(p *pending, m *message) {
 	c := m.content
-	if c == nil {
-		return
-	}
 	if c.op == opMsg && c.flags()&flagMoreToCome != 0 {
 		d.streams.Put(m.h.id, p)
 		for d.streams.Len() > max(d.c.Limits.Statements, 1) {
@@ -213,7 +210,7 @@ func (d *decoder) more(p *pending, m *message) {
 		e.Unknown = append(e.Unknown, m.unknown)
 	}
 	m.fill(&e.Request)
-	if c := m.content; c != nil && c.op == opMsg && c.flags()&flagMoreToCome != 0 {
+	if c := m.content; c.op == opMsg && c.flags()&flagMoreToCome != 0 {
 		d.streams.Put(m.h.id, p)
 	}
 	d.c.Emit(e)

@@ -44,7 +44,6 @@ type message struct {
 	answers *pending // of an answer: what it is for
 
 	sum     uint32 // CRC-32C of what was read
-	summed  bool
 	trailer []byte // the checksum
 
 	packed  []byte // what is compressed
@@ -52,11 +51,18 @@ type message struct {
 	opened  bool   // the header of what is compressed was read
 	wrapped header
 	unknown string // why it could not be read
+	long    bool   // it is longer than is held
 	cut     bool   // not all of it was captured
 }
 
 // compressed has the length of what precedes the data in OP_COMPRESSED.
 const compressed = 9
+
+// closed reports that it is not known what the message says, because of how it
+// is compressed.
+func (m *message) closed() bool {
+	return m.h.op == opCompressed && (!m.opened || m.unknown != "" && len(m.content.numbers) == 0)
+}
 
 // read takes bytes of the message.
 func (m *message) read(o decode.Options, b []byte) {
@@ -72,10 +78,9 @@ func (m *message) read(o decode.Options, b []byte) {
 
 // check follows the checksum of a message that may have one.
 func (m *message) check(b []byte) {
-	if m.summed && m.content.trailer() == 0 {
+	if m.h.size-m.left >= headerLen+4 && m.content.trailer() == 0 {
 		return
 	}
-	m.summed = true
 	n := int64(len(b))
 	over := max(n-max(m.left-4, 0), 0) // bytes of the checksum itself
 	m.sum = crc32.Update(m.sum, crc32.MakeTable(crc32.Castagnoli), b[:n-over])
@@ -108,7 +113,7 @@ func (m *message) pack(o decode.Options, b []byte) {
 	case m.how == 0:
 		m.content.write(b)
 	case len(m.packed)+len(b) > o.Limits.Message:
-		m.unknown = "it is compressed and longer than is held"
+		m.unknown, m.long = "it is compressed and longer than is held", true
 		m.packed = nil
 	default:
 		m.packed = append(m.packed, b...)
@@ -148,9 +153,12 @@ func (m *message) finish(o decode.Options) {
 		m.inflate(o)
 	}
 	c := m.content
+	if c.walker != nil && !c.bad {
+		c.docs += c.walker.pos + int64(len(c.walker.rest))
+	}
 	switch {
 	case m.unknown != "" || m.cut:
-	case c == nil || c.bad || c.left > 0 || c.walker != nil || c.inSeq:
+	case c.bad || c.left > 0 || c.walker != nil || c.inSeq:
 		m.unknown = "its documents could not be read"
 	case len(m.trailer) == 4 && c.trailer() == 4 && binary.LittleEndian.Uint32(m.trailer) != m.sum:
 		m.unknown = "its checksum is wrong"
@@ -185,10 +193,8 @@ func (m *message) view() *view { return m.content.view }
 
 // fill puts the documents of the message into an exchange's.
 func (m *message) fill(to *decode.Message) {
-	if c := m.content; c != nil {
-		c.view.body.Fill(to)
-		to.BodyBytes = c.docs
-	}
+	m.view().body.Fill(to)
+	to.BodyBytes = m.content.docs
 	to.Encoding = m.encoding()
 	to.Bytes = m.h.size - m.left
 	to.Incomplete = m.cut

@@ -112,7 +112,6 @@ func (d *decoder) begin(s decode.Side) bool {
 	m.content = newContent(h.op, newView(d.c.Options, command, s == decode.Server), h.size-headerLen)
 	if h.op == opMsg {
 		m.check(q.Bytes()[:headerLen])
-		m.summed = false
 	}
 	m.left -= headerLen
 	m.last = q.AtByte(headerLen - 1)
@@ -139,8 +138,11 @@ func (d *decoder) finish(s decode.Side) {
 	m := d.msg[s]
 	d.msg[s] = nil
 	m.finish(d.c.Options)
-	if c := m.content; c != nil && c.bad && m.h.op != opCompressed {
-		d.c.Lost(decode.Loss{Protocol: Name, Side: s, Reason: decode.LostMalformed, Bytes: max(m.h.size-headerLen-c.docs, 0)})
+	if c := m.content; c.bad && m.h.op != opCompressed {
+		d.c.Lost(decode.Loss{Protocol: Name, Side: s, Reason: decode.LostMalformed, Bytes: m.h.size - headerLen})
+	}
+	if m.long {
+		d.c.Lost(decode.Loss{Protocol: Name, Side: s, Reason: decode.LostTooLong, Bytes: m.h.size})
 	}
 	if s == decode.Client {
 		d.request(m)

@@ -15,7 +15,7 @@ const (
 // result says in an exchange what was answered.
 func (d *decoder) result(e *decode.Exchange, m *message) {
 	c := m.content
-	if c == nil || m.unknown != "" && len(c.numbers) == 0 {
+	if m.closed() {
 		return
 	}
 	f := c.view.facts
