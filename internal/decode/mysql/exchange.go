@@ -1,0 +1,142 @@
+package mysql
+
+import (
+	"fmt"
+	"strconv"
+
+	"lodge/internal/decode"
+	"lodge/internal/decode/sqltext"
+)
+
+// exchange is an exchange that is being put together.
+type exchange struct {
+	*decode.Exchange
+	emitted   bool
+	announced bool // that it has begun
+	complete  bool // the end of a result was seen
+
+	statement     string // the number of a prepared one
+	parameters    []decode.Field
+	columns       []column
+	rows          *sqltext.Rows
+	results       int
+	affected      string
+	insertID      string
+	info          string
+	warnings      int
+	inTransaction bool
+	ok            []decode.Field // what the session's state is now
+	details       []decode.Field
+	infile        *decode.Body
+}
+
+// newExchange begins an exchange with a command of the client.
+func (s *state) newExchange(method string, p packet) *exchange {
+	return &exchange{Exchange: &decode.Exchange{
+		Protocol: Name, Version: s.version, Kind: decode.KindRequest, From: decode.Client, Method: method,
+		Started: p.at, Ended: p.end, Request: decode.Message{Bytes: p.size},
+	}}
+}
+
+// sent counts a packet of the client.
+func (x *exchange) sent(p packet) {
+	x.Request.Bytes += p.size
+	if x.Ended.Before(p.end) {
+		x.Ended = p.end
+	}
+}
+
+// got counts a packet of the server.
+func (x *exchange) got(p packet) {
+	if x.Answered.IsZero() {
+		x.Answered = p.at
+	}
+	x.Response.Bytes += p.size
+	if x.Ended.Before(p.end) {
+		x.Ended = p.end
+	}
+}
+
+// unknown notes what could not be had, once.
+func (x *exchange) unknown(what string) {
+	for _, u := range x.Unknown {
+		if u == what {
+			return
+		}
+	}
+	x.Unknown = append(x.Unknown, what)
+}
+
+// use makes the exchange that of a statement.
+func (x *exchange) use(s sqltext.Statement) {
+	x.Method, x.Target, x.Group = s.Kind, s.Text, s.Group
+}
+
+// fail gives the exchange an error as its answer.
+func (x *exchange) fail(e errorPacket) {
+	x.Status, x.Code, x.Failed, x.complete = e.status(), e.code, true, true
+}
+
+// skip marks a statement that the server does not execute.
+func (x *exchange) skip() {
+	x.Status, x.complete = "not executed: an earlier statement failed", true
+}
+
+// result returns where the rows go.
+func (x *exchange) result(limit int) *sqltext.Rows {
+	if x.rows == nil {
+		x.rows = sqltext.NewRows(limit)
+	}
+	return x.rows
+}
+
+// describe begins a result with its columns.
+func (x *exchange) describe(columns []column, limit int) {
+	x.columns = columns
+	names := make([]string, len(columns))
+	for i, c := range columns {
+		names[i] = c.name
+	}
+	x.result(limit).Columns(names)
+}
+
+// emit completes the exchange and hands it over.
+func (s *state) emit(x *exchange) {
+	if x.emitted {
+		return
+	}
+	x.emitted = true
+	x.Response.Incomplete = !x.complete && x.Kind == decode.KindRequest
+	add := func(name, value string) {
+		if value != "" {
+			x.Add(name, value)
+		}
+	}
+	add("statement", x.statement)
+	x.Details = append(x.Details, x.parameters...)
+	if x.rows != nil {
+		x.rows.Fill(&x.Response)
+		add("rows", strconv.FormatInt(x.rows.Len(), 10))
+	}
+	add("affected", x.affected)
+	add("insert id", x.insertID)
+	add("info", x.info)
+	if x.results > 1 {
+		add("results", strconv.Itoa(x.results))
+	}
+	if x.warnings > 0 {
+		add("warnings", strconv.Itoa(x.warnings))
+	}
+	if x.infile != nil {
+		x.infile.Fill(&x.Request)
+		add("sent", fmt.Sprintf("%d bytes", x.infile.Len()))
+	}
+	x.Details = append(x.Details, x.details...)
+	add("database", s.database)
+	add("user", s.user)
+	if x.inTransaction {
+		add("transaction", "open")
+	}
+	x.Details = append(x.Details, x.ok...)
+	s.conn.Emit(x.Exchange)
+}

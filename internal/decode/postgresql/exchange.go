@@ -1,0 +1,213 @@
+package postgresql
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"lodge/internal/decode"
+	"lodge/internal/decode/sqltext"
+)
+
+// exchange is an exchange that is being put together.
+type exchange struct {
+	*decode.Exchange
+	open    int  // entries of the queue that belong to it
+	closed  bool // the client adds no more to it
+	emitted bool
+
+	has      string // the kinds of messages that led to it
+	stmt     *statement
+	portal   *portal
+	maxRows  int32
+	answered string // by what the last of its messages before an Execute was
+	complete bool   // a statement's end was seen
+	part     sqltext.Part
+
+	columns  []column
+	rows     *sqltext.Rows
+	affected string
+	tagRows  string
+	copied   *copied
+	details  []decode.Field // of an error
+	notices  notices
+	ready    byte // the state of the transaction, where a ReadyForQuery ended it
+}
+
+// copied is the data of a COPY.
+type copied struct {
+	method          string // "in", "out", "both"
+	binary          bool
+	in, out         *decode.Body
+	inCount, outNum int64
+}
+
+// newExchange begins an exchange of the client.
+func (s *state) newExchange(method string, m message) *exchange {
+	x := s.answerOnly(method)
+	x.Started = m.at
+	return x
+}
+
+// answerOnly begins an exchange whose request was not seen.
+func (s *state) answerOnly(method string) *exchange {
+	return &exchange{Exchange: &decode.Exchange{
+		Protocol: Name, Version: s.version, Kind: decode.KindRequest, From: decode.Client, Method: method,
+	}}
+}
+
+// sent counts a message of the client.
+func (x *exchange) sent(m message) {
+	x.Request.Bytes += m.size
+	if x.Ended.Before(m.end) {
+		x.Ended = m.end
+	}
+}
+
+// got counts a message of the server.
+func (x *exchange) got(m message) {
+	if x.Answered.IsZero() {
+		x.Answered = m.at
+	}
+	x.Response.Bytes += m.size
+	if x.Ended.Before(m.end) {
+		x.Ended = m.end
+	}
+}
+
+// unknown notes what could not be had, once.
+func (x *exchange) unknown(what string) {
+	for _, u := range x.Unknown {
+		if u == what {
+			return
+		}
+	}
+	x.Unknown = append(x.Unknown, what)
+}
+
+// statement makes the exchange that of a statement.
+func (x *exchange) statement(s sqltext.Statement) {
+	x.Method, x.Target, x.Group = s.Kind, s.Text, s.Group
+}
+
+// fail gives the exchange an error as its answer.
+func (x *exchange) fail(f errorFields) {
+	x.Status, x.Failed, x.complete = f.status(), true, true
+	x.details = append(x.details, f.details()...)
+}
+
+// skip marks a statement that the server does not execute.
+func (x *exchange) skip() {
+	if x.complete {
+		return
+	}
+	x.Status, x.complete = "not executed: an earlier statement failed", true
+}
+
+// tag reads the tag of a CommandComplete.
+func (x *exchange) tag(tag string) {
+	x.Status, x.complete = tag, true
+	words := strings.Fields(tag)
+	if len(words) < 2 {
+		return
+	}
+	count := words[len(words)-1]
+	if _, err := strconv.ParseUint(count, 10, 64); err != nil {
+		return
+	}
+	switch words[0] {
+	case "INSERT", "UPDATE", "DELETE", "MERGE", "COPY":
+		x.affected = count
+	default:
+		x.tagRows = count
+	}
+}
+
+// result returns where the rows go.
+func (x *exchange) result(limit int) *sqltext.Rows {
+	if x.rows == nil {
+		x.rows = sqltext.NewRows(limit)
+	}
+	return x.rows
+}
+
+// describe begins a result with its columns.
+func (x *exchange) describe(columns []column, limit int) {
+	x.columns = columns
+	names := make([]string, len(columns))
+	for i, c := range columns {
+		names[i] = c.name
+	}
+	x.result(limit).Columns(names)
+}
+
+// emit completes the exchange and hands it over. The end of its response was
+// seen where whole is set.
+func (s *state) emit(x *exchange, whole bool) {
+	if x.emitted {
+		return
+	}
+	x.emitted = true
+	if x.Status == "" {
+		x.Status = x.answered
+	}
+	x.Response.Incomplete = !whole
+	if x.rows != nil {
+		x.rows.Fill(&x.Response)
+	}
+	add := func(name, value string) {
+		if value != "" {
+			x.Add(name, value)
+		}
+	}
+	if x.stmt != nil {
+		add("statement", x.stmt.name)
+	}
+	if x.portal != nil {
+		add("portal", x.portal.name)
+		x.Details = append(x.Details, x.portal.parameters...)
+	}
+	if x.maxRows > 0 {
+		add("max rows", strconv.Itoa(int(x.maxRows)))
+	}
+	switch {
+	case x.rows != nil:
+		add("rows", strconv.FormatInt(x.rows.Len(), 10))
+	case x.tagRows != "":
+		add("rows", x.tagRows)
+	}
+	add("affected", x.affected)
+	if x.copied != nil {
+		x.copied.fill(x.Exchange)
+	}
+	add("database", s.database)
+	add("user", s.user)
+	switch x.ready {
+	case 'T':
+		add("transaction", "open")
+	case 'E':
+		add("transaction", "failed")
+	}
+	x.Details = append(x.Details, x.details...)
+	x.Details = append(x.Details, x.notices.fields()...)
+	s.conn.Emit(x.Exchange)
+}
+
+// fill writes what was copied into an exchange.
+func (c *copied) fill(e *decode.Exchange) {
+	if c.method != "" {
+		format := "text"
+		if c.binary {
+			format = "binary"
+		}
+		e.Add("copy", c.method+", "+format)
+	}
+	if c.in != nil {
+		c.in.Fill(&e.Request)
+		e.Add("copied in", fmt.Sprintf("%d bytes in %d messages", c.in.Len(), c.inCount))
+	}
+	if c.out != nil {
+		c.out.Fill(&e.Response)
+		e.Add("copied out", fmt.Sprintf("%d bytes in %d messages", c.out.Len(), c.outNum))
+	}
+}
