@@ -32,18 +32,34 @@ type Layer interface {
 	// Open returns a decoder for a stream, or nil where the stream is not of this
 	// kind. It is asked when the header of the request or, where that was not
 	// seen, of the response is in the exchange.
-	Open(c *decode.Conn, e *decode.Exchange) Stream
+	Open(c *decode.Conn, e *decode.Exchange, r *Room) Stream
 }
+
+// Room is what is left of the memory that the streams of a connection may hold.
+type Room struct{ left int }
+
+// Take takes n bytes, and reports whether there was room for them.
+func (r *Room) Take(n int) bool {
+	if n > r.left {
+		return false
+	}
+	r.left -= n
+	return true
+}
+
+// Give gives back n bytes.
+func (r *Room) Give(n int) { r.left += n }
 
 // Stream decodes the bodies of one stream.
 type Stream interface {
 	// Data has the next bytes of the body that a side sends. They are valid during
 	// the call.
 	Data(s decode.Side, at time.Time, b []byte)
-	// Gap reports that n bytes of the body are missing.
+	// Gap reports that n bytes of the body are missing; -1 where their number is
+	// not known, or where the body's begin was not seen.
 	Gap(s decode.Side, at time.Time, n int64)
-	// Header reports that the header of the response is in the exchange.
-	Header()
+	// End reports that a side has sent all.
+	End(s decode.Side)
 	// Finish is called last, before the exchange is emitted. It puts what it knows
 	// into the exchange.
 	Finish()

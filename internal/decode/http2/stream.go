@@ -135,11 +135,9 @@ func (st *stream) trailer(c *decode.Conn, s decode.Side, h *header) {
 	m.Trailer = append(m.Trailer, st.fields(c, what, h)...)
 }
 
-// unknownName and unknownValue stand for what is not known of a header field.
-const (
-	unknownName  = "(unknown)"
-	unknownValue = "(unknown)"
-)
+// UnknownName stands for the name of a header field that is not known, and for
+// its value.
+const UnknownName = "(unknown)"
 
 // fields returns the fields of a header block without those of the protocol
 // itself, of which all that are named have to be there, and says in the
@@ -152,11 +150,11 @@ func (st *stream) fields(c *decode.Conn, what string, h *header, must ...string)
 		switch {
 		case f.noName:
 			entries = append(entries, number(f.index))
-			value := unknownValue
+			value := UnknownName
 			if !f.noValue {
 				value = c.Secret(f.value) // it may be one
 			}
-			out = append(out, decode.Field{Name: unknownName, Value: value})
+			out = append(out, decode.Field{Name: UnknownName, Value: value})
 		case strings.HasPrefix(f.name, ":"):
 		default:
 			out = append(out, decode.Field{Name: f.name, Value: mask(c, f.name, f.value)})

@@ -18,7 +18,9 @@ type streams struct {
 	open   map[uint32]*stream
 	order  []uint32 // of open, as they were opened; closed ones are in it for a while
 	closed closed
-	kept   int // bytes held by open streams
+	room   Room
+	// tunnels is the number of open streams that a decoder is for.
+	tunnels int
 	// whole reports that all was seen from the beginning: a stream that is not
 	// known has been closed.
 	whole bool
@@ -55,7 +57,8 @@ func (c *closed) add(id uint32, limit int) {
 }
 
 func newStreams(c *decode.Conn, config *Config) streams {
-	return streams{c: c, config: config, open: map[uint32]*stream{}, closed: closed{ids: map[uint32]struct{}{}}, whole: !c.Midstream}
+	return streams{c: c, config: config, open: map[uint32]*stream{}, closed: closed{ids: map[uint32]struct{}{}},
+		whole: !c.Midstream, room: Room{left: maxKept * (c.Limits.Body + c.Limits.Message)}}
 }
 
 // begin says that the connection is seen from its beginning.
@@ -110,10 +113,9 @@ func (ss *streams) oldest() *stream {
 
 // keep counts bytes that are held, and reports whether there is room for them.
 func (ss *streams) keep(st *stream, n int) bool {
-	if ss.kept+n > maxKept*(ss.c.Limits.Body+ss.c.Limits.Message) {
+	if !ss.room.Take(n) {
 		return false
 	}
-	ss.kept += n
 	st.kept += n
 	return true
 }
@@ -212,15 +214,8 @@ func (ss *streams) header(id uint32, s decode.Side, h *header) {
 	} else {
 		st.response(ss.c, h)
 	}
-	if st.upper == nil && st.tunnel == nil && half.header {
-		for _, l := range ss.config.Layers {
-			if st.upper = l.Open(ss.c, &st.e); st.upper != nil {
-				break
-			}
-		}
-	}
-	if st.upper != nil && s == decode.Server && half.header {
-		st.upper.Header()
+	if st.upper == nil && st.tunnel == nil {
+		ss.layer(st, h.ended)
 	}
 	if st.connected(h) {
 		ss.connect(st)
@@ -231,6 +226,34 @@ func (ss *streams) header(id uint32, s decode.Side, h *header) {
 	}
 	if h.end {
 		ss.end(id, s)
+	}
+}
+
+// layer gives a stream to the layer that decodes what it carries, if there is
+// one.
+func (ss *streams) layer(st *stream, at time.Time) {
+	for _, l := range ss.config.Layers {
+		if st.upper = l.Open(ss.c, &st.e, &ss.room); st.upper != nil {
+			break
+		}
+	}
+	if st.upper == nil {
+		return
+	}
+	for s := range st.halves {
+		h, side := &st.halves[s], decode.Side(s)
+		seen := h.header || side == decode.Server && st.halves[decode.Client].header
+		if !seen || h.cut || h.body != nil && h.body.Truncated() {
+			st.upper.Gap(side, at, -1)
+		} else if h.body != nil {
+			st.upper.Data(side, at, h.body.Bytes())
+		}
+		if h.body != nil {
+			h.n, h.body = h.body.Len(), nil
+		}
+		if h.ended {
+			st.upper.End(side)
+		}
 	}
 }
 
@@ -271,8 +294,11 @@ func (ss *streams) end(id uint32, s decode.Side) {
 		return
 	}
 	st.halves[s].ended = true
-	if st.tunnel != nil {
+	switch {
+	case st.tunnel != nil:
 		st.tunnel.End(s, st.e.Ended, decode.Closed)
+	case st.upper != nil:
+		st.upper.End(s)
 	}
 	client, server := &st.halves[decode.Client], &st.halves[decode.Server]
 	if server.ended && (client.ended || !client.begun && id < ss.last[opener(id)]) {
@@ -361,7 +387,10 @@ func (ss *streams) emit(st *stream) {
 	if len(ss.order) > 2*len(ss.open)+16 {
 		ss.order = slices.DeleteFunc(ss.order, func(id uint32) bool { return ss.open[id] == nil })
 	}
-	ss.kept -= st.kept
+	ss.room.Give(st.kept)
+	if st.tunnel != nil {
+		ss.tunnels--
+	}
 	if st.emitted {
 		return
 	}

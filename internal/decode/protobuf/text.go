@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"unicode"
 	"unicode/utf8"
+
+	"lodge/internal/decode"
 )
 
 // maxDepth is how deep messages are nested in text; what is deeper is bytes.
@@ -15,6 +17,9 @@ const maxDepth = 16
 type Text struct {
 	// Types has the messages and enums that fields are of. It may be nil.
 	Types Types
+	// Secret reports whether the value of a field is masked, by the field's name. It
+	// may be nil.
+	Secret func(name string) bool
 	// Limit is how many bytes are written at most, about.
 	Limit int
 }
@@ -130,11 +135,12 @@ func (w *writer) value(f field, d *Field, depth int) {
 		return
 	}
 	switch d.Type {
-	case typeString:
+	case typeString, typeBytes:
 		w.put(": ")
-		w.quote(f.bytes)
-	case typeBytes:
-		w.put(": ")
+		if len(f.bytes) > 0 && w.t.Secret != nil && w.t.Secret(d.Name) {
+			w.put(`"` + decode.Masked + `"`)
+			return
+		}
 		w.quote(f.bytes)
 	case typeMessage, typeGroup:
 		if depth >= maxDepth || !valid(f.bytes) {

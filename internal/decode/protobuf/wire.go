@@ -111,3 +111,22 @@ func valid(b []byte) bool {
 	}
 	return len(groups) == 0
 }
+
+// Nested returns the strings of bytes at a path of field numbers: those of the
+// last number in all messages of the numbers before it.
+func Nested(b []byte, path ...uint32) (out [][]byte) {
+	if len(path) == 0 {
+		return [][]byte{b}
+	}
+	for len(b) > 0 {
+		f, rest, err := next(b)
+		if err != nil {
+			return out
+		}
+		if f.number == path[0] && f.wire == wireBytes {
+			out = append(out, Nested(f.bytes, path[1:]...)...)
+		}
+		b = rest
+	}
+	return out
+}
