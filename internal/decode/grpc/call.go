@@ -140,7 +140,9 @@ func (x *call) message(s decode.Side, at time.Time) {
 	e := x.text(s, at)
 	if !x.streaming {
 		if x.held = append(x.held, e); x.waits(s) {
-			x.room.Take(len(e.Request.Body))
+			if !x.room.Take(len(e.Request.Body)) {
+				e.Request.Body, e.Request.Truncated = nil, true
+			}
 			return
 		}
 		x.flush()
@@ -158,7 +160,10 @@ func (x *call) waits(s decode.Side) bool {
 // flush emits what was held: the call streams.
 func (x *call) flush() {
 	x.streaming = true
-	for _, e := range x.held {
+	for i, e := range x.held {
+		if i < len(x.held)-1 { // the last one did not wait
+			x.room.Give(len(e.Request.Body))
+		}
 		x.c.Emit(e)
 	}
 	x.held = nil

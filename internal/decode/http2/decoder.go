@@ -25,12 +25,13 @@ type direction struct {
 	in    decode.Buffer
 	table *table
 	// state is how the next bytes are read.
-	state state
-	why   decode.LossReason // of bytes that are skipped to find a frame
-	lost  int64             // they are counted when it is found
-	data  payload
-	block *block
-	ended bool
+	state  state
+	search search
+	why    decode.LossReason // of bytes that are skipped to find a frame
+	lost   int64             // they are counted when it is found
+	data   payload
+	block  *block
+	ended  bool
 }
 
 type state uint8
@@ -140,18 +141,21 @@ func (d *decoder) preface(s decode.Side) bool {
 func (d *decoder) resync(s decode.Side, why decode.LossReason, unknown string) {
 	p := &d.sides[s]
 	d.dropBlock(s)
-	p.state, p.why, p.data = searching, why, payload{}
+	p.state, p.why, p.data, p.search = searching, why, payload{}, search{}
 	p.table.forget(unknown)
-	d.streams.uncertain()
+	d.streams.uncertain(s, unknown)
 }
 
 // search looks for a frame.
 func (d *decoder) search(s decode.Side) bool {
 	p := &d.sides[s]
-	i, v := start(p.in.Bytes())
+	i, ok := p.search.find(p.in.Bytes())
+	if !ok {
+		i = p.search.drop()
+	}
 	p.lost += int64(i)
 	p.in.Advance(int64(i))
-	if v != decode.Yes {
+	if !ok {
 		return false
 	}
 	p.state = atFrame
@@ -179,10 +183,7 @@ func (d *decoder) frame(s decode.Side) bool {
 	}
 	f := parseFrame(b)
 	if !f.valid() {
-		d.resync(s, decode.LostMalformed, whyBlock)
-		// Its first byte is none of a frame.
-		p.lost++
-		p.in.Advance(1)
+		d.invalid(s, f)
 		return true
 	}
 	if p.block != nil && (f.kind != frameContinuation || f.stream != p.block.stream) {
@@ -206,6 +207,21 @@ func (d *decoder) frame(s decode.Side) bool {
 	d.whole(s, f, b[headerLen:n], started, ended)
 	p.in.Advance(int64(n))
 	return true
+}
+
+// invalid is for a frame that the protocol does not allow. Where its length is
+// likely it is only this frame, otherwise the bytes are no frames.
+func (d *decoder) invalid(s decode.Side, f frame) {
+	p := &d.sides[s]
+	if f.length <= maxScanned {
+		d.lose(s, decode.LostMalformed, int64(headerLen+f.length))
+		p.in.Advance(int64(headerLen + f.length))
+		return
+	}
+	d.resync(s, decode.LostMalformed, whyBlock)
+	p.lost++
+	p.in.Advance(1)
+	p.search.moved = true
 }
 
 // tooLong is for a frame that is longer than what is held.

@@ -75,9 +75,10 @@ type evidence struct {
 func look(b []byte) (e evidence) {
 	t := newTable(decode.Limits{Message: 1 << 16, Statements: 1 << 10})
 	t.forget("")
-	i, v := start(b)
-	if v != decode.Yes {
-		e.none = v == decode.No || i >= 1024
+	var q search
+	i, ok := q.find(b)
+	if !ok {
+		e.none = len(q.maybe) == 0 && len(b) >= headerLen
 		return e
 	}
 	for b = b[i:]; len(b) >= headerLen; e.frames++ {
@@ -95,91 +96,6 @@ func look(b []byte) (e evidence) {
 		b = b[headerLen+f.length:]
 	}
 	return e
-}
-
-// start returns where the first frame begins in bytes that may begin in the
-// middle of one. Maybe: more bytes are needed to judge those at the index; what
-// is before it is none. No: none of the bytes is the begin of a frame.
-func start(b []byte) (int, decode.Verdict) {
-	for i := range b {
-		if v := begins(b[i:], i == 0); v != decode.No {
-			return i, v
-		}
-	}
-	return len(b), decode.No
-}
-
-// begins judges whether a frame begins with b. At the first bytes after a gap,
-// which mostly are the begin of a frame, a frame of few possible values is
-// enough; elsewhere another frame has to follow.
-func begins(b []byte, first bool) decode.Verdict {
-	if len(b) < headerLen {
-		return decode.Maybe
-	}
-	f := parseFrame(b)
-	if !f.likely() {
-		return decode.No
-	}
-	if first && f.length == 0 && f.kind == frameSettings && f.has(flagAck) {
-		return decode.Yes
-	}
-	if len(b) < headerLen+f.length {
-		return decode.Maybe
-	}
-	payload := b[headerLen : headerLen+f.length]
-	switch f.kind {
-	case frameHeaders, framePush:
-		t := newTable(decode.Limits{Message: 1 << 16, Statements: 1 << 10})
-		t.forget("")
-		block, ok := fragment(f, payload)
-		if !ok {
-			return decode.No
-		}
-		if f.has(flagEndHeaders) {
-			l, err := t.decode(block, 1<<16)
-			if err != nil || len(l.fields) == 0 {
-				return decode.No
-			}
-			if _, ok := senderOf(&l); ok {
-				return decode.Yes
-			}
-		}
-	case frameSettings:
-		for p := payload; len(p) > 0; p = p[6:] {
-			if id := int(p[0])<<8 | int(p[1]); id == 0 || id > 16 {
-				return decode.No
-			}
-		}
-		if first && f.length > 0 {
-			return decode.Yes
-		}
-	case frameWindow:
-		if n := be32(payload); n == 0 || n>>31 != 0 {
-			return decode.No
-		}
-		if first {
-			return decode.Yes
-		}
-	case frameReset:
-		if be32(payload) >= uint32(len(codes)) {
-			return decode.No
-		}
-		if first {
-			return decode.Yes
-		}
-	case framePing:
-		if first {
-			return decode.Yes
-		}
-	}
-	next := b[headerLen+f.length:]
-	if len(next) < headerLen {
-		return decode.Maybe
-	}
-	if parseFrame(next).likely() {
-		return decode.Yes
-	}
-	return decode.No
 }
 
 // sender returns which side a frame must come from, if that can be told.

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"lodge/internal/decode"
+	"lodge/internal/decode/content"
+	"lodge/internal/decode/sse"
 )
 
 // stream is one stream that is open.
@@ -14,10 +16,12 @@ type stream struct {
 	e      decode.Exchange
 	halves [2]half
 	upper  Stream         // decodes the bodies
+	events *sse.Stream    // decodes the response
 	tunnel decode.Decoder // decodes what a CONNECT carries
 	// emitted reports that the exchange is not to be emitted: it has been.
 	emitted bool
 	kept    int
+	why     [2]string // where the header is that was not seen
 }
 
 // half is what one side sends.
@@ -41,8 +45,8 @@ type header struct {
 	wire           int64
 }
 
-func newStream(id uint32) *stream {
-	st := &stream{id: id}
+func newStream(id uint32, why [2]string) *stream {
+	st := &stream{id: id, why: why}
 	st.e = decode.Exchange{Protocol: "http", Version: "2", Kind: decode.KindRequest, Stream: uint64(id)}
 	return st
 }
@@ -81,6 +85,7 @@ func (st *stream) request(c *decode.Conn, h *header) {
 	half.header, half.hidden = true, h.hidden() || h.bad != ""
 	st.e.Method, _ = h.get(":method")
 	st.e.Target, _ = h.get(":path")
+	st.e.Target = content.Target(c, st.e.Target)
 	st.e.Host, _ = h.get(":authority")
 	if host, ok := h.get("host"); st.e.Host == "" && ok {
 		st.e.Host = host
@@ -125,14 +130,19 @@ func (st *stream) response(c *decode.Conn, h *header) {
 	st.e.Response.Header = st.fields(c, "response header", h, ":status")
 }
 
+// begun announces an exchange whose response is a stream of events, which are
+// exchanges of their own.
+func (st *stream) begun(c *decode.Conn) {
+	st.events = sse.New(c, &st.e, content.Field(st.e.Response.Header, "content-encoding"))
+	e := st.e
+	e.Begun = true
+	c.Emit(&e)
+}
+
 // trailer has the fields that follow a body.
 func (st *stream) trailer(c *decode.Conn, s decode.Side, h *header) {
 	m := st.message(s)
-	what := "request trailer"
-	if s == decode.Server {
-		what = "response trailer"
-	}
-	m.Trailer = append(m.Trailer, st.fields(c, what, h)...)
+	m.Trailer = append(m.Trailer, st.fields(c, word(s)+" trailer", h)...)
 }
 
 // UnknownName stands for the name of a header field that is not known, and for
@@ -157,7 +167,7 @@ func (st *stream) fields(c *decode.Conn, what string, h *header, must ...string)
 			out = append(out, decode.Field{Name: UnknownName, Value: value})
 		case strings.HasPrefix(f.name, ":"):
 		default:
-			out = append(out, decode.Field{Name: f.name, Value: mask(c, f.name, f.value)})
+			out = append(out, decode.Field{Name: f.name, Value: content.Header(c, f.name, f.value)})
 		}
 	}
 	if h.bad != "" {
@@ -173,7 +183,10 @@ func (st *stream) fields(c *decode.Conn, what string, h *header, must ...string)
 	if n > 16 {
 		entries = append(entries[:16], "...")
 	}
-	text := what + ": " + number(uint64(n)) + " fields are not known (HPACK index " + strings.Join(entries, ", ") + "), their table entry " + h.why
+	text := what + ": 1 field is not known (HPACK index " + entries[0] + "), its table entry " + h.why
+	if n > 1 {
+		text = what + ": " + number(uint64(n)) + " fields are not known (HPACK index " + strings.Join(entries, ", ") + "), their table entry " + h.why
+	}
 	var missing []string
 	for _, name := range must {
 		if _, ok := h.get(name); !ok {
@@ -196,27 +209,57 @@ func (st *stream) connected(h *header) bool {
 // finish completes the exchange.
 func (st *stream) finish(c *decode.Conn) {
 	e := &st.e
+	if st.events != nil {
+		st.events.Close()
+		if why := st.events.Unknown(); why != "" {
+			e.Unknown = append(e.Unknown, "response: "+why)
+		}
+	}
 	for s := range st.halves {
 		h, m := &st.halves[s], st.message(decode.Side(s))
-		m.Incomplete = !h.ended || h.cut
+		m.Incomplete = !h.ended
+		if h.cut && st.upper == nil {
+			e.Unknown = append(e.Unknown, word(decode.Side(s))+": a part of its body was not captured")
+		}
 		if h.body != nil {
 			h.body.Fill(m)
-			m.Truncated = m.Truncated || h.cut
+			m.Truncated = m.Truncated || h.cut || !h.header
 		} else {
 			m.BodyBytes = h.n
 		}
 	}
 	client, server := &st.halves[decode.Client], &st.halves[decode.Server]
 	if !client.header {
-		e.Unknown = append(e.Unknown, "request: its header "+whyBefore)
+		e.Unknown = append(e.Unknown, "request: its header "+st.why[decode.Client])
 	}
 	if server.begun && !server.header && e.Status == "" {
-		e.Unknown = append(e.Unknown, "response: its header "+whyBefore)
+		e.Unknown = append(e.Unknown, "response: its header "+st.why[decode.Server])
 	}
 	if st.upper != nil {
 		st.upper.Finish()
 		return
 	}
+	e.Group = content.Template(e.Target)
+	if e.Method != "" && e.Group != "" {
+		e.Group = e.Method + " " + e.Group
+	}
+	for s := range st.halves {
+		m := st.message(decode.Side(s))
+		if st.halves[s].body == nil {
+			continue
+		}
+		for _, why := range content.Fill(c, m) {
+			e.Unknown = append(e.Unknown, word(decode.Side(s))+": "+why)
+		}
+	}
+}
+
+// word names what a side sends.
+func word(s decode.Side) string {
+	if s == decode.Client {
+		return "request"
+	}
+	return "response"
 }
 
 func number(n uint64) string { return strconv.FormatUint(n, 10) }

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"lodge/internal/decode"
+	"lodge/internal/decode/content"
+	"lodge/internal/decode/sse"
 )
 
 // maxKept bounds the bytes that are held of all open streams of a connection, in
@@ -24,6 +26,8 @@ type streams struct {
 	// whole reports that all was seen from the beginning: a stream that is not
 	// known has been closed.
 	whole bool
+	// why is where the frames of a side are that were not seen.
+	why [2]string
 	// last is the highest stream that each side has opened, and refused what the
 	// other side said with GOAWAY: higher ones are not processed.
 	last    [2]uint32
@@ -57,15 +61,17 @@ func (c *closed) add(id uint32, limit int) {
 }
 
 func newStreams(c *decode.Conn, config *Config) streams {
-	return streams{c: c, config: config, open: map[uint32]*stream{}, closed: closed{ids: map[uint32]struct{}{}},
-		whole: !c.Midstream, room: Room{left: maxKept * (c.Limits.Body + c.Limits.Message)}}
+	ss := streams{c: c, config: config, open: map[uint32]*stream{}, closed: closed{ids: map[uint32]struct{}{}},
+		whole: !c.Midstream, why: [2]string{whyBefore, whyBefore}, room: Room{left: maxKept * (c.Limits.Body + c.Limits.Message)}}
+	ss.upgraded()
+	return ss
 }
 
 // begin says that the connection is seen from its beginning.
 func (ss *streams) begin() { ss.whole = true }
 
-// uncertain says that frames were missed.
-func (ss *streams) uncertain() { ss.whole = false }
+// uncertain says that frames of a side were missed.
+func (ss *streams) uncertain(s decode.Side, why string) { ss.whole, ss.why[s] = false, why }
 
 // opener is the side that opens streams of a number.
 func opener(id uint32) decode.Side {
@@ -92,7 +98,7 @@ func (ss *streams) get(id uint32, header bool) *stream {
 	for len(ss.open) >= ss.c.Limits.Pending {
 		ss.emit(ss.oldest())
 	}
-	st := newStream(id)
+	st := newStream(id, ss.why)
 	ss.open[id] = st
 	ss.order = append(ss.order, id)
 	if id > ss.last[by] {
@@ -143,6 +149,9 @@ func (ss *streams) data(id uint32, s decode.Side, at, last time.Time, b []byte) 
 		h.n += int64(len(b))
 		st.upper.Data(s, at, b)
 	default:
+		if st.events != nil && s == decode.Server {
+			st.events.Data(at, b)
+		}
 		if h.body == nil {
 			h.body = decode.NewBody(ss.c.Limits.Body)
 		}
@@ -164,6 +173,9 @@ func (ss *streams) gap(id uint32, s decode.Side, at time.Time, n int64) {
 	h := &st.halves[s]
 	// What is behind the gap would look as if it followed what is before it.
 	h.cut = true
+	if st.events != nil && s == decode.Server {
+		st.events.Gap()
+	}
 	switch {
 	case st.tunnel != nil:
 		st.tunnel.Gap(s, at, n)
@@ -217,10 +229,15 @@ func (ss *streams) header(id uint32, s decode.Side, h *header) {
 	if st.upper == nil && st.tunnel == nil {
 		ss.layer(st, h.ended)
 	}
+	if s == decode.Server && st.upper == nil && st.tunnel == nil && st.events == nil && half.header && !half.ended && !h.end &&
+		sse.Is(content.Field(st.e.Response.Header, "content-type")) {
+		st.begun(ss.c)
+	}
 	if st.connected(h) {
 		ss.connect(st)
 	}
 	if g := ss.refused[s]; g != nil && id > g.last && opener(id) == s {
+		half.ended = h.end
 		ss.refuse(st, g, h.started)
 		return
 	}
@@ -369,12 +386,8 @@ func (ss *streams) close(at time.Time) {
 		if st == nil {
 			continue
 		}
-		if st.tunnel != nil {
-			for s := range st.halves {
-				if !st.halves[s].ended {
-					st.tunnel.End(decode.Side(s), at, decode.Closed)
-				}
-			}
+		if at.After(st.e.Ended) && st.tunnel != nil {
+			st.e.Ended = at
 		}
 		ss.emit(st)
 	}
@@ -390,6 +403,11 @@ func (ss *streams) emit(st *stream) {
 	ss.room.Give(st.kept)
 	if st.tunnel != nil {
 		ss.tunnels--
+		for s := range st.halves {
+			if !st.halves[s].ended {
+				st.tunnel.End(decode.Side(s), st.e.Ended, decode.Stopped)
+			}
+		}
 	}
 	if st.emitted {
 		return

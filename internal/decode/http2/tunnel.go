@@ -1,6 +1,9 @@
 package http2
 
-import "lodge/internal/decode"
+import (
+	"lodge/internal/decode"
+	"lodge/internal/decode/content"
+)
 
 // maxTunnels is how many tunnels of one connection are decoded at a time. Those
 // above are shown as one exchange each.
@@ -31,5 +34,32 @@ func (ss *streams) connect(st *stream) {
 		}
 		ss.c.Emit(x)
 	}, ss.c.Lost)
+	// The facts of the handshake, as a decoder of HTTP/1 names them.
+	c.Facts = []decode.Field{
+		{Name: FactHost, Value: e.Host}, {Name: FactTarget, Value: e.Target},
+		{Name: "extensions", Value: content.Field(e.Response.Header, "sec-websocket-extensions")},
+		{Name: "subprotocol", Value: content.Field(e.Response.Header, "sec-websocket-protocol")},
+	}
 	st.tunnel = p.New(c)
+}
+
+// The facts ([decode.Conn.Facts]) of the request of HTTP/1 that asked for an
+// upgrade: it is answered on stream 1 (RFC 7540, section 3.2).
+const (
+	FactMethod = "method"
+	FactTarget = "target"
+	FactHost   = "host"
+)
+
+// upgraded opens the stream of the request that asked for an upgrade.
+func (ss *streams) upgraded() {
+	method := ss.c.Fact(FactMethod)
+	if method == "" {
+		return
+	}
+	st := newStream(1, ss.why)
+	st.e.Method, st.e.Target, st.e.Host = method, ss.c.Fact(FactTarget), ss.c.Fact(FactHost)
+	st.e.Add("upgrade", "the request was sent with HTTP/1.1")
+	st.halves[decode.Client] = half{begun: true, header: true, ended: true}
+	ss.open[1], ss.order, ss.last[decode.Client] = st, []uint32{1}, 1
 }
