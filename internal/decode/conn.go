@@ -32,6 +32,7 @@ const (
 	LostTooLong   LossReason = "too_long"  // a message is longer than [Limits.Message]
 	LostUnknown   LossReason = "unknown"   // no protocol was recognised
 	LostState     LossReason = "state"     // they depend on what was sent before the recording began
+	LostEncrypted LossReason = "encrypted" // they are encrypted
 )
 
 // NewConn returns the connection of a decoder: what it finds goes to emit and,

@@ -1,0 +1,369 @@
+package grpc
+
+import (
+	"encoding/base64"
+	"strconv"
+	"strings"
+	"time"
+
+	"lodge/internal/decode"
+	"lodge/internal/decode/http2"
+	"lodge/internal/decode/protobuf"
+)
+
+const headLen = 5
+
+// Flags of a message.
+const (
+	flagCompressed = 0x01
+	flagTrailer    = 0x80 // gRPC-Web: the message is the trailer
+)
+
+// call is one call.
+type call struct {
+	c      *decode.Conn
+	e      *decode.Exchange
+	d      Descriptors
+	room   *http2.Room
+	format format
+
+	service, method string
+	types           protobuf.Method
+	known           bool
+
+	sides [2]direction
+	// streaming reports that there may be more than one message in a direction.
+	streaming bool
+	held      []*decode.Exchange
+	ended     bool // the client has sent all
+	trailer   []decode.Field
+}
+
+// direction is what one side sends.
+type direction struct {
+	head    [headLen]byte
+	have    int // bytes of head that are there
+	left    int64
+	size    int64
+	buf     []byte
+	started time.Time
+	count   int
+	// adrift reports that it is not known where a message begins.
+	adrift bool
+	lost   int64 // bytes that were not read
+	// damaged reports that bytes of the message that is being read are missing.
+	damaged bool
+	unknown string // why messages could not be shown
+}
+
+// Data implements [http2.Stream].
+func (x *call) Data(s decode.Side, at time.Time, b []byte) {
+	p := &x.sides[s]
+	if p.adrift || x.format.text {
+		p.lost += int64(len(b))
+		return
+	}
+	for len(b) > 0 {
+		if p.have < headLen {
+			if p.have == 0 {
+				p.started = at
+			}
+			n := copy(p.head[p.have:], b)
+			p.have += n
+			b = b[n:]
+			if p.have < headLen {
+				return
+			}
+			p.size = int64(p.head[1])<<24 | int64(p.head[2])<<16 | int64(p.head[3])<<8 | int64(p.head[4])
+			p.left = p.size
+			if p.head[0]&^(flagCompressed|flagTrailer) != 0 {
+				p.adrift = true
+				p.unknown = "its messages are not framed as gRPC's"
+				p.lost += headLen + int64(len(b))
+				return
+			}
+		}
+		n := min(p.left, int64(len(b)))
+		x.hold(p, b[:n])
+		p.left -= n
+		b = b[n:]
+		if p.left == 0 {
+			x.message(s, at)
+		}
+	}
+}
+
+// hold keeps bytes of a message.
+func (x *call) hold(p *direction, b []byte) {
+	if p.damaged {
+		return
+	}
+	b = b[:min(len(b), max(0, x.c.Limits.Body-len(p.buf)))]
+	if x.room.Take(len(b)) {
+		p.buf = append(p.buf, b...)
+	}
+}
+
+// Gap implements [http2.Stream].
+func (x *call) Gap(s decode.Side, _ time.Time, n int64) {
+	p := &x.sides[s]
+	if p.adrift {
+		return
+	}
+	if p.have == headLen && n >= 0 && n <= p.left {
+		// It is all in one message.
+		p.damaged = true
+		if p.left -= n; p.left == 0 {
+			x.message(s, p.started)
+		}
+		return
+	}
+	x.reset(p)
+	p.adrift, p.unknown = true, "a part of what was sent was not seen"
+}
+
+// End implements [http2.Stream].
+func (x *call) End(s decode.Side) {
+	if s == decode.Client {
+		x.ended = true
+	}
+}
+
+// message has a message that is complete.
+func (x *call) message(s decode.Side, at time.Time) {
+	p := &x.sides[s]
+	if x.format.web && p.head[0]&flagTrailer != 0 {
+		x.trailer = parseTrailer(p.buf)
+		x.reset(p)
+		return
+	}
+	e := x.text(s, at)
+	if !x.streaming {
+		if x.held = append(x.held, e); x.waits(s) {
+			if !x.room.Take(len(e.Request.Body)) {
+				e.Request.Body, e.Request.Truncated = nil, true
+			}
+			return
+		}
+		x.flush()
+		return
+	}
+	x.c.Emit(e)
+}
+
+// waits reports whether it is not known yet that the call streams: there is one
+// message in each direction, and the server has answered after all was sent.
+func (x *call) waits(s decode.Side) bool {
+	return x.sides[s].count == 1 && (x.known || s == decode.Client || x.ended)
+}
+
+// flush emits what was held: the call streams.
+func (x *call) flush() {
+	x.streaming = true
+	for i, e := range x.held {
+		if i < len(x.held)-1 { // the last one did not wait
+			x.room.Give(len(e.Request.Body))
+		}
+		x.c.Emit(e)
+	}
+	x.held = nil
+}
+
+// text makes an exchange of the message that a side has sent.
+func (x *call) text(s decode.Side, at time.Time) *decode.Exchange {
+	p := &x.sides[s]
+	p.count++
+	e := &decode.Exchange{Protocol: Name, Kind: decode.KindMessage, From: s, Started: p.started, Ended: at,
+		Method: "message", Target: x.e.Target, Host: x.e.Host, Stream: x.e.Stream}
+	e.Add("number", strconv.Itoa(p.count))
+	x.fill(e, s, p)
+	x.reset(p)
+	return e
+}
+
+func (x *call) reset(p *direction) {
+	x.room.Give(len(p.buf))
+	p.have, p.left, p.size, p.damaged = 0, 0, 0, false
+	p.buf = nil
+}
+
+// fill puts a message's text into an exchange.
+func (x *call) fill(e *decode.Exchange, s decode.Side, p *direction) {
+	m := &e.Request
+	m.Bytes, m.BodyBytes = headLen+p.size, p.size
+	m.Incomplete = p.damaged
+	b, cut := p.buf, int64(len(p.buf)) < p.size
+	if p.head[0]&flagCompressed != 0 {
+		m.Encoding = x.encoding(s)
+		out, more, err := decompress(m.Encoding, b, x.c.Limits.Body)
+		switch {
+		case err != nil && len(out) == 0:
+			m.Body, m.Truncated = b[:min(len(b), x.c.Limits.Body)], len(b) > x.c.Limits.Body || cut
+			e.Unknown = append(e.Unknown, "message: it is compressed with "+quoteName(m.Encoding)+" and could not be decompressed")
+			return
+		case err != nil:
+			cut = true
+		}
+		b, cut = out, cut || more
+	}
+	m.Truncated = cut
+	if x.format.codec != "proto" {
+		m.Body = b
+		return
+	}
+	var t *protobuf.Message
+	text := protobuf.Text{Limit: x.c.Limits.Body}
+	if !x.c.Secrets {
+		text.Secret = secretName
+	}
+	if x.d != nil {
+		text.Types = x.d
+		if x.known {
+			name := x.types.Input
+			if s == decode.Server {
+				name = x.types.Output
+			}
+			t = x.d.FindMessage(name)
+		}
+	}
+	body, whole := text.Append(nil, b, t)
+	switch {
+	case whole:
+	case cut:
+	case len(body) >= x.c.Limits.Body:
+		m.Truncated = true
+	default:
+		body = b
+		e.Unknown = append(e.Unknown, "message: it is not one of Protocol Buffers")
+	}
+	m.Body = body
+	if s == decode.Server && !cut && strings.HasPrefix(x.service, "grpc.reflection.v1") {
+		x.learn(b)
+	}
+}
+
+// encoding is the compression of a side's messages.
+func (x *call) encoding(s decode.Side) string {
+	if s == decode.Client {
+		return field(x.e.Request.Header, "grpc-encoding")
+	}
+	return field(x.e.Response.Header, "grpc-encoding")
+}
+
+func quoteName(s string) string {
+	if s == "" {
+		return "what the header said"
+	}
+	return s
+}
+
+// learn adds the descriptors in a ServerReflectionResponse.
+func (x *call) learn(b []byte) {
+	if x.d == nil {
+		return
+	}
+	for _, file := range protobuf.Nested(b, 4, 1) {
+		_ = x.d.Add(file) // without it there are numbers in the place of names
+	}
+}
+
+// Finish implements [http2.Stream].
+func (x *call) Finish() {
+	e := x.e
+	e.Protocol, e.Version, e.Method, e.Group = Name, "", "call", e.Target
+	if x.format.web {
+		e.Add("framing", "grpc-web")
+	}
+	if x.format.codec != "proto" {
+		e.Add("codec", x.format.codec)
+	}
+	if timeout := field(e.Request.Header, "grpc-timeout"); timeout != "" {
+		e.Add("timeout", timeout)
+	}
+	for s := range x.sides {
+		if p := &x.sides[s]; p.have == headLen {
+			// The message was not sent to its end.
+			p.damaged = true
+			x.message(decode.Side(s), p.started)
+		} else {
+			x.reset(p)
+		}
+		x.body(decode.Side(s)).BodyBytes -= headLen * int64(x.sides[s].count)
+	}
+	for _, m := range x.held {
+		x.room.Give(len(m.Request.Body))
+		to := x.body(m.From)
+		to.Body, to.Encoding, to.Truncated = m.Request.Body, m.Request.Encoding, m.Request.Truncated
+		e.Unknown = append(e.Unknown, m.Unknown...)
+	}
+	if x.streaming {
+		e.Add("sent", messages(x.sides[decode.Client].count))
+		e.Add("received", messages(x.sides[decode.Server].count))
+	}
+	x.status()
+	for s := range x.sides {
+		p := &x.sides[s]
+		if p.unknown != "" || p.lost > 0 {
+			why := p.unknown
+			switch {
+			case x.format.text:
+				why = "they are in base64 (grpc-web-text)"
+			case why == "":
+				why = "its beginning was sent before the recording began"
+			}
+			e.Unknown = append(e.Unknown, "messages of the "+decode.Side(s).String()+": "+why)
+			x.c.Lost(decode.Loss{Protocol: Name, Side: decode.Side(s), Reason: decode.LostState, Bytes: p.lost})
+		}
+	}
+}
+
+// body is the exchange's message of a side.
+func (x *call) body(s decode.Side) *decode.Message {
+	if s == decode.Client {
+		return &x.e.Request
+	}
+	return &x.e.Response
+}
+
+func messages(n int) string {
+	if n == 1 {
+		return "1 message"
+	}
+	return strconv.Itoa(n) + " messages"
+}
+
+// status finds the call's status.
+func (x *call) status() {
+	e := x.e
+	fields := e.Response.Trailer
+	if field(fields, "grpc-status") == "" {
+		fields = x.trailer
+	}
+	if field(fields, "grpc-status") == "" {
+		fields = e.Response.Header // there is nothing but the trailer
+	}
+	value := field(fields, "grpc-status")
+	code, err := strconv.Atoi(value)
+	if value == "" || err != nil {
+		if e.Code == 200 {
+			// The answer has begun, and its status is not there.
+			e.Code, e.Status = 0, ""
+		}
+		if e.Code != 0 {
+			e.Failed = true
+			e.Status = "HTTP " + e.Status
+		}
+		return
+	}
+	e.Code, e.Failed = code, code != 0
+	e.Status = value + " " + codeName(code)
+	if text := percentDecode(field(fields, "grpc-message")); text != "" {
+		e.Status += " " + text
+	}
+	if details := field(fields, "grpc-status-details-bin"); details != "" {
+		if b, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(details, "=")); err == nil {
+			text, _ := protobuf.Text{Limit: 4096}.Append(nil, b, nil)
+			e.Add("status details", string(text))
+		}
+	}
+}

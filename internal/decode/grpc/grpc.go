@@ -1,0 +1,120 @@
+// Package grpc decodes gRPC, on the streams of HTTP/2:
+// https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md, and gRPC-Web
+// where it is on HTTP/2: https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-WEB.md.
+//
+// An exchange is a call: Method "call", Target the path /package.Service/Method,
+// Status and Code the status in the trailers. Where there is one message in each
+// direction, they are the bodies. Of a call that streams each message is an
+// exchange too, of the kind [decode.KindMessage].
+//
+// Messages of Protocol Buffers are shown as text, with the names of the fields
+// where [Descriptors] have them. What server reflection answers on the wire is
+// learned from, so that later calls have names.
+package grpc
+
+import (
+	"slices"
+	"strings"
+
+	"lodge/internal/decode"
+	"lodge/internal/decode/http2"
+	"lodge/internal/decode/protobuf"
+)
+
+// Name is the protocol of the exchanges.
+const Name = "grpc"
+
+// Descriptors are what is known of services. [protobuf.Files] implements it.
+type Descriptors interface {
+	protobuf.Types
+	// FindMethod returns a method of a service, whose name is in full.
+	FindMethod(service, method string) (protobuf.Method, bool)
+	// Add adds a FileDescriptorProto that was seen on the wire.
+	Add(file []byte) error
+}
+
+// Layer returns the layer of gRPC on HTTP/2. The descriptors are shared by all
+// connections, and may be nil.
+func Layer(d Descriptors) http2.Layer { return layer{d} }
+
+type layer struct{ d Descriptors }
+
+// Open implements [http2.Layer].
+func (l layer) Open(c *decode.Conn, e *decode.Exchange, r *http2.Room) http2.Stream {
+	kind := field(e.Request.Header, "content-type")
+	if kind == "" && !known(e.Request.Header) {
+		// The request was not seen, or not all of it.
+		kind = field(e.Response.Header, "content-type")
+		if kind == "" && field(e.Response.Trailer, "grpc-status") != "" {
+			kind = "application/grpc"
+		}
+	}
+	format, ok := parseType(kind)
+	if !ok {
+		return nil
+	}
+	x := &call{c: c, e: e, d: l.d, room: r, format: format}
+	if service, method, ok := splitPath(e.Target); ok {
+		x.service, x.method = service, method
+		if l.d != nil {
+			x.types, x.known = l.d.FindMethod(service, method)
+			x.streaming = x.known && (x.types.ClientStreaming || x.types.ServerStreaming)
+		}
+	}
+	return x
+}
+
+// known reports whether all of a header that was seen is known.
+func known(fs []decode.Field) bool {
+	return len(fs) > 0 && !slices.ContainsFunc(fs, func(f decode.Field) bool { return f.Name == http2.UnknownName })
+}
+
+// format is what a content type says of the messages.
+type format struct {
+	web, text bool
+	codec     string // "proto", "json"
+}
+
+// parseType reads application/grpc, application/grpc+proto, application/grpc-web
+// and so on.
+func parseType(value string) (f format, ok bool) {
+	value, _, _ = strings.Cut(value, ";")
+	rest, ok := strings.CutPrefix(strings.ToLower(strings.TrimSpace(value)), "application/grpc")
+	if !ok {
+		return f, false
+	}
+	rest, f.codec, _ = strings.Cut(rest, "+")
+	if f.codec == "" {
+		f.codec = "proto"
+	}
+	switch rest {
+	case "":
+	case "-web":
+		f.web = true
+	case "-web-text":
+		f.web, f.text = true, true
+	default:
+		return f, false
+	}
+	return f, true
+}
+
+// splitPath splits /package.Service/Method.
+func splitPath(path string) (service, method string, ok bool) {
+	path, ok = strings.CutPrefix(path, "/")
+	i := strings.LastIndexByte(path, '/')
+	if !ok || i < 0 {
+		return "", "", false
+	}
+	return path[:i], path[i+1:], true
+}
+
+// field returns the first value of a header field.
+func field(fs []decode.Field, name string) string {
+	for i := range fs {
+		if fs[i].Name == name {
+			return fs[i].Value
+		}
+	}
+	return ""
+}
