@@ -227,6 +227,7 @@ func (f *Flow) follow(at time.Time) {
 		return
 	}
 	f.conn.handoff, f.decoder, f.protocol = nil, nil, nil
+	f.conn.Facts = h.facts
 	f.told = [2]bool{}
 	f.prefix = Prefix{Ended: f.prefix.Ended, Midstream: f.conn.Midstream}
 	f.look(f.protocols)
