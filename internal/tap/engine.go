@@ -268,8 +268,12 @@ func (c *conn) record(r *Record) {
 	e.number++
 	r.Number = e.number
 	c.complete(r)
-	e.account.Records.Ends += 2
-	for _, end := range []*End{&r.Client, &r.Server} {
+	ends := []*End{&r.Client, &r.Server}
+	if r.Failure != "" {
+		ends = ends[:1] // there is no process at the other
+	}
+	for _, end := range ends {
+		e.account.Records.Ends++
 		if end.Known() {
 			e.account.Records.Attributed++
 		}

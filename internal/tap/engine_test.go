@@ -155,7 +155,7 @@ func TestEngine(t *testing.T) {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
 	a := r.Account()
-	if a.Records != (Records{Exchanges: 3, Incomplete: 1, Failures: 2, Ends: 10, Attributed: 8}) {
+	if a.Records != (Records{Exchanges: 3, Incomplete: 1, Failures: 2, Ends: 8, Attributed: 8}) {
 		t.Errorf("records %+v", a.Records)
 	}
 	if a.Streams.Connections != 4 || a.Streams.Refused != 1 || a.Streams.Midstream != 1 || a.Decode.Bytes != 29 || a.Decode.Lost[decode.LostUnknown].Bytes != 4 {

@@ -2,20 +2,50 @@
 package all
 
 import (
+	"slices"
+
 	"lodge/internal/decode"
+	"lodge/internal/decode/amqp"
+	"lodge/internal/decode/http2"
+	"lodge/internal/decode/kafka"
+	"lodge/internal/decode/memcached"
+	"lodge/internal/decode/mongodb"
+	"lodge/internal/decode/mqtt"
+	"lodge/internal/decode/mysql"
+	"lodge/internal/decode/nats"
+	"lodge/internal/decode/postgresql"
+	"lodge/internal/decode/redis"
+	"lodge/internal/decode/tls"
+	"lodge/internal/decode/websocket"
 )
 
 // Protocols returns all protocols, in the order in which they are asked whether they
 // recognise a connection: those that a few bytes prove come first.
 func Protocols() []*decode.Protocol {
-	return []*decode.Protocol{}
+	return []*decode.Protocol{
+		tls.Protocol(),
+		http2.New(http2.Config{}),
+		websocket.Protocol(),
+		amqp.Protocol(),
+		mysql.Protocol(),
+		postgresql.Protocol(),
+		mongodb.Protocol(),
+		kafka.Protocol(),
+		mqtt.Protocol(),
+		nats.Protocol(),
+		redis.Protocol(),
+		memcached.Protocol(),
+		memcached.Datagrams(),
+	}
 }
 
-// Names returns the names of all protocols.
+// Names returns the names of all protocols, each once.
 func Names() []string {
 	var out []string
 	for _, p := range Protocols() {
-		out = append(out, p.Name)
+		if !slices.Contains(out, p.Name) {
+			out = append(out, p.Name)
+		}
 	}
 	return out
 }
