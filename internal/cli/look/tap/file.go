@@ -17,33 +17,49 @@ import (
 	"lodge/internal/tap/tapfile"
 )
 
-// readFile reads a capture file.
-func (r *run) readFile(ctx context.Context) (tap.Capture, error) {
-	name := r.flags.Read
+// fileSource is a capture file.
+type fileSource struct {
+	run *run
+	src *tapfile.Source
+	f   *os.File // nil: standard input
+}
+
+// openFile opens the file that is asked for.
+func (r *run) openFile() (source, error) {
+	s := &fileSource{run: r}
 	in := r.kit.Env.Stdin
-	if name != "-" {
+	if name := r.flags.Read; name != "-" {
 		path := name
 		if !filepath.IsAbs(path) {
 			path = filepath.Join(r.kit.Env.Dir, path)
 		}
 		f, err := os.Open(path)
 		if err != nil {
-			return tap.Capture{}, &kit.Hinted{Err: fmt.Errorf("tap: read %s: %w", name, cause(err)), Hint: "lodge tap -o run.pcapng makes one"}
+			return nil, &kit.Hinted{Err: fmt.Errorf("tap: read %s: %w", name, cause(err)), Hint: "lodge tap -o run.pcapng makes one"}
 		}
-		defer func() { _ = f.Close() }() // only read from
-		in = f
+		s.f, in = f, f
 	}
 	src, err := tapfile.Open(in)
 	if err != nil {
-		return tap.Capture{}, r.unreadable(err)
+		return nil, errors.Join(r.unreadable(err), s.close())
 	}
-	if r.out.packets != nil {
-		return tap.Capture{}, &kit.UsageError{Err: errors.New("tap: --read and --output of packets: the file is there already"), Hint: "-o run.jsonl or run.har with -r"}
+	s.src = src
+	return s, nil
+}
+
+func (s *fileSource) read(ctx context.Context) (tap.Capture, error) {
+	err := s.src.Run(ctx, s.run.newEngine(s.src, tap.SourceFile))
+	if err != nil {
+		err = s.run.unreadable(err)
 	}
-	if err := src.Run(ctx, r.newEngine(src, tap.SourceFile)); err != nil {
-		return src.Capture(), r.unreadable(err)
+	return s.src.Capture(), err
+}
+
+func (s *fileSource) close() error {
+	if s.f != nil {
+		_ = s.f.Close() // only read from
 	}
-	return src.Capture(), nil
+	return nil
 }
 
 // unreadable returns the error of a capture file.

@@ -20,29 +20,50 @@ import (
 	"lodge/internal/tap/tapfile"
 )
 
-// live reads the packets of this machine, or of the network namespace that this is in.
-func (r *run) live(ctx context.Context) (_ tap.Capture, err error) {
-	helper, err := r.helper(ctx)
-	if err != nil {
-		return tap.Capture{}, err
-	}
-	defer func() { err = errors.Join(err, helper.Close()) }()
-	view := daemonview.Open(ctx, r.kit)
-	defer view.Close()
-	r.kit.Warn(view.Warnings...)
-	engine := r.newEngine(r.finder(ctx, view), tap.SourcePacket)
+// liveSource is a tap of this machine, or of the network namespace that this is in.
+type liveSource struct {
+	run    *run
+	helper *helperapi.Client
+	view   *daemonview.View
+	tap    *helperapi.Tap
+	rings  *ring.Rings
+}
 
-	t, files, err := helperapi.StartTap(ctx, helper, r.request())
-	if err != nil {
-		return tap.Capture{}, noTap(err)
+// openLive starts a tap.
+func (r *run) openLive(ctx context.Context) (_ source, err error) {
+	s := &liveSource{run: r}
+	if s.helper, err = r.connect(ctx); err != nil {
+		return nil, err
 	}
-	rings, err := ring.Open(files, t.RingBytes)
+	t, files, err := helperapi.StartTap(ctx, s.helper, r.request())
 	if err != nil {
-		_, eerr := t.End(context.WithoutCancel(ctx))
-		return tap.Capture{}, errors.Join(fmt.Errorf("tap: %w", err), eerr)
+		return nil, errors.Join(noTap(err), s.close())
 	}
-	// What the kernel has given until the tap ends is read: so the tap ends first, and
-	// the reading after it.
+	s.tap = t
+	if s.rings, err = ring.Open(files, t.RingBytes); err != nil {
+		return nil, errors.Join(fmt.Errorf("tap: %w", err), s.close())
+	}
+	s.view = daemonview.Open(ctx, r.kit)
+	r.kit.Warn(s.view.Warnings...)
+	return s, nil
+}
+
+// close ends the tap, with the connection that it is of.
+func (s *liveSource) close() (err error) {
+	if s.rings != nil {
+		err = s.rings.Close()
+	}
+	if s.view != nil {
+		s.view.Close()
+	}
+	return errors.Join(err, s.helper.Close())
+}
+
+// read reads what the kernel gives until the context ends.
+func (s *liveSource) read(ctx context.Context) (tap.Capture, error) {
+	engine := s.run.newEngine(s.finder(ctx), tap.SourcePacket)
+	// All that the kernel has given is read: so the tap ends first, and the reading
+	// after it.
 	reading, read := context.WithCancel(context.WithoutCancel(ctx))
 	defer read()
 	var counts helperapi.TapCounts
@@ -51,27 +72,25 @@ func (r *run) live(ctx context.Context) (_ tap.Capture, err error) {
 	stop := context.AfterFunc(ctx, func() {
 		defer close(over)
 		defer read()
-		counts, ended = t.End(context.WithoutCancel(ctx))
+		counts, ended = s.tap.End(context.WithoutCancel(ctx))
 	})
-	l := &liveReader{run: r, engine: engine}
-	err = rings.Run(reading, l.packet)
-	if stop() { // Run ended by itself: something cannot be read
-		counts, ended = t.End(context.WithoutCancel(ctx))
+	err := s.rings.Run(reading, (&liveReader{run: s.run, engine: engine}).packet)
+	if stop() { // the rings cannot be read any more
+		counts, ended = s.tap.End(context.WithoutCancel(ctx))
 	} else {
 		<-over
 	}
 	engine.Close()
-	had := rings.Counts()
-	err = errors.Join(err, ended, rings.Close())
-	if err != nil {
+	had := s.rings.Counts()
+	if err = errors.Join(err, ended); err != nil {
 		err = fmt.Errorf("tap: %w", err)
 	}
 	return captured(&counts, &had), err
 }
 
-// helper returns a connection to the helper: to the machine's, or as root to one of
+// connect returns a connection to the helper: to the machine's, or as root to one of
 // this command's own, which ends with it.
-func (r *run) helper(ctx context.Context) (c *helperapi.Client, err error) {
+func (r *run) connect(ctx context.Context) (c *helperapi.Client, err error) {
 	if os.Geteuid() == 0 {
 		c, err = helperapi.Spawn(r.kit.Env.Helper)
 	} else {
@@ -108,10 +127,12 @@ func (r *run) request() helperapi.TapRequest {
 }
 
 // finder finds the processes at the ends.
-func (r *run) finder(ctx context.Context, view *daemonview.View) *ends.Finder {
-	first := true
+func (s *liveSource) finder(ctx context.Context) *ends.Finder {
+	first, view := true, s.view
 	return ends.New(ctx, ends.Options{
-		Table: func(ctx context.Context) (*sockets.Table, error) { return sockets.List(ctx, view.Query(sockets.Query{})) },
+		Table: func(ctx context.Context) (*sockets.Table, error) {
+			return sockets.List(ctx, view.Query(sockets.Query{}))
+		},
 		Homes: func() []ends.Home {
 			if !first {
 				view.Refresh(ctx)
@@ -120,7 +141,7 @@ func (r *run) finder(ctx context.Context, view *daemonview.View) *ends.Finder {
 			return homes(view)
 		},
 		Now:  time.Now,
-		Warn: func(text string) { r.kit.Warn("tap: " + text) },
+		Warn: func(text string) { s.run.kit.Warn("tap: " + text) },
 	})
 }
 

@@ -43,18 +43,11 @@ type outputs struct {
 }
 
 // newOutputs opens what is written to. stop ends the run.
-func newOutputs(k *kit.Kit, f tapcmd.Flags, stop context.CancelFunc) (o *outputs, err error) {
-	o = &outputs{kit: k, limit: f.Count, stop: stop}
-	defer func() {
-		if err != nil {
-			o.abandon()
-		}
-	}()
-	for i, name := range f.Output {
-		if slices.Contains(f.Output[:i], name) {
-			return nil, &kit.UsageError{Err: fmt.Errorf("tap: --output %s is given twice", name), Hint: "lodge tap -o run.pcapng -o run.jsonl"}
-		}
+func newOutputs(k *kit.Kit, f tapcmd.Flags, stop context.CancelFunc) (*outputs, error) {
+	o := &outputs{kit: k, limit: f.Count, stop: stop}
+	for _, name := range f.Output {
 		if err := o.open(k, name); err != nil {
+			o.abandon()
 			return nil, err
 		}
 	}
@@ -73,28 +66,45 @@ func newOutputs(k *kit.Kit, f tapcmd.Flags, stop context.CancelFunc) (o *outputs
 	return o, nil
 }
 
+// kinds are how names of output files end.
+var kinds = [...]string{".pcapng", ".jsonl", ".har"}
+
+func kindOf(name string) string { return strings.ToLower(filepath.Ext(name)) }
+
+// checkOutputs reports what is wrong with names of output files.
+func checkOutputs(f *tapcmd.Flags) error {
+	packets := false
+	for i, name := range f.Output {
+		kind := kindOf(name)
+		switch {
+		case !slices.Contains(kinds[:], kind):
+			return fmt.Errorf("--output %s: its name does not end with %s", name, strings.Join(kinds[:], ", "))
+		case slices.Contains(f.Output[:i], name):
+			return fmt.Errorf("--output %s is given twice", name)
+		case kind == ".pcapng" && f.Read != "":
+			return fmt.Errorf("--output %s: with --read, packets are in a file already", name)
+		case kind == ".pcapng" && packets:
+			return errors.New("--output: one file has the packets")
+		}
+		packets = packets || kind == ".pcapng"
+	}
+	return nil
+}
+
 // open opens an output file by what its name ends with.
 func (o *outputs) open(k *kit.Kit, name string) error {
-	kinds := []string{".pcapng", ".jsonl", ".har"}
-	kind := strings.ToLower(filepath.Ext(name))
-	if !slices.Contains(kinds, kind) {
-		return &kit.UsageError{Err: fmt.Errorf("tap: --output %s: its name does not end with %s", name, strings.Join(kinds, ", ")), Hint: "lodge tap -o run.pcapng"}
-	}
 	path := name
 	if !filepath.IsAbs(path) {
 		path = filepath.Join(k.Env.Dir, path)
 	}
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC|unix.O_CLOEXEC, 0o600) // it has what programs said to each other
 	if err != nil {
-		return fmt.Errorf("tap: write %s: %w", name, err)
+		return fmt.Errorf("tap: write %s: %w", name, cause(err))
 	}
 	w := bufio.NewWriterSize(f, 1<<20)
 	end := func() error { return errors.Join(w.Flush(), f.Close()) }
-	switch kind {
+	switch kindOf(name) {
 	case ".pcapng":
-		if o.packets != nil {
-			return errors.Join(&kit.UsageError{Err: errors.New("tap: --output: one file has the packets"), Hint: "lodge tap -o run.pcapng"}, f.Close())
-		}
 		o.packets, err = newPacketFile(name, w, end, k.Env.Version)
 		if err != nil {
 			return errors.Join(err, f.Close())

@@ -50,13 +50,22 @@ func Run(k *kit.Kit, c *cobra.Command, f tapcmd.Flags, argv []string) (err error
 		ctx, cancel = context.WithTimeout(ctx, f.Duration)
 		defer cancel()
 	}
-	if r.out, err = newOutputs(k, f, r.stop); err != nil {
+	// The source comes first: no file is emptied for packets that cannot be had.
+	src, err := r.open(ctx)
+	if err != nil {
 		return err
 	}
-	capture, err := r.read(ctx)
+	if r.out, err = newOutputs(k, f, r.stop); err != nil {
+		return errors.Join(err, src.close())
+	}
+	capture, err := src.read(ctx)
+	err = errors.Join(err, src.close())
 	account := r.account(capture)
-	err = errors.Join(err, r.out.close(&account))
-	return kit.Printed(err)
+	err = kit.Printed(errors.Join(err, r.out.close(&account)))
+	if err != nil && c.Context().Err() != nil {
+		k.Warn(err.Error()) // the status will be that of the signal, without a word
+	}
+	return err
 }
 
 // account is the account of the run.
@@ -70,13 +79,20 @@ func (r *run) account(capture tap.Capture) tap.Account {
 	return a
 }
 
-// read reads packets until there are no more, or the context ends, and returns what
-// their source counted.
-func (r *run) read(ctx context.Context) (tap.Capture, error) {
+// source is where packets come from.
+type source interface {
+	// read gives the packets to the engine of the run until there are no more, or the
+	// context ends, and returns what was counted where they come from.
+	read(ctx context.Context) (tap.Capture, error)
+	close() error
+}
+
+// open opens the source of packets that is asked for.
+func (r *run) open(ctx context.Context) (source, error) {
 	if r.flags.Read != "" {
-		return r.readFile(ctx)
+		return r.openFile()
 	}
-	return r.live(ctx)
+	return r.openLive(ctx)
 }
 
 // readFlags reads what needs more than a look, before anything is opened.
@@ -97,6 +113,9 @@ func (r *run) readFlags(c *cobra.Command, argv []string) (err error) {
 		return bad("lodge tap -r run.pcapng", "--read names no file")
 	case f.Stat && f.Follow > 0, f.Verbose && f.JSON, f.Follow > 0 && f.JSON:
 		return bad("lodge tap --help", "--json, --verbose, --stat and --follow: not these together")
+	}
+	if err := checkOutputs(f); err != nil {
+		return bad("lodge tap -o run.pcapng -o run.jsonl", "%w", err)
 	}
 	if r.body, err = readSize(f.Body); err != nil {
 		return bad("--body 64k", "%w", err)

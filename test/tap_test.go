@@ -1,0 +1,221 @@
+package test
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// tapLine is what these tests read of a line of `lodge tap --json`.
+type tapLine struct {
+	Kind, Protocol, Method, Target, Answer, Failure string
+	Status                                          int
+	Client, Server                                  tapEnd
+	Complete                                        bool
+	Capture                                         struct {
+		Seen, Delivered tapCount
+		LeftOut         map[string]tapCount `json:"left_out"`
+		Lost            map[string]tapCount
+	}
+	Records struct{ Exchanges, Failures, Ends, Attributed int }
+}
+
+type tapCount struct{ Packets int }
+
+type tapEnd struct {
+	IP               string
+	Port             int
+	Project, Service string
+	Processes        []struct {
+		PID  int
+		Name string
+	}
+}
+
+func (e tapEnd) String() string {
+	name := "?"
+	if len(e.Processes) > 0 {
+		name = e.Processes[0].Name
+	}
+	if e.Service != "" {
+		name = e.Project + "/" + e.Service + " " + name
+	}
+	return name
+}
+
+func (l tapLine) String() string {
+	switch {
+	case l.Kind == "failure":
+		return fmt.Sprintf("%s -> :%d %s", l.Client, l.Server.Port, l.Failure)
+	case l.Status != 0:
+		return fmt.Sprintf("%s -> %s: %s %s %s = %d", l.Client, l.Server, l.Protocol, l.Method, l.Target, l.Status)
+	}
+	return fmt.Sprintf("%s -> %s: %s %s %s = %s", l.Client, l.Server, l.Protocol, l.Method, l.Target, l.Answer)
+}
+
+// tapLines reads the output of `lodge tap --json`. The last line is the account.
+func tapLines(t *testing.T, text string) (list []tapLine, account tapLine) {
+	t.Helper()
+	for line := range strings.Lines(text) {
+		var l tapLine
+		if err := json.Unmarshal([]byte(line), &l); err != nil {
+			t.Fatalf("read a line of lodge tap: %v\n%s", err, line)
+		}
+		list = append(list, l)
+	}
+	if len(list) == 0 || list[len(list)-1].Kind != "account" {
+		t.Fatalf("there is no account at the end of\n%s", text)
+	}
+	return list[:len(list)-1], list[len(list)-1]
+}
+
+// tap starts `lodge tap`, and returns when it reads packets: ask is a command that makes
+// a request, with which that is found out.
+func (p *project) tap(ask []string, args ...string) *process {
+	p.t.Helper()
+	tap := p.start(append([]string{"tap"}, args...)...)
+	for deadline := time.Now().Add(commandLimit); tap.stdout() == ""; {
+		select {
+		case <-tap.done:
+			p.t.Fatalf("lodge tap has ended: %s", tap.stderr())
+		default:
+		}
+		if time.Now().After(deadline) {
+			p.t.Fatalf("lodge tap sees nothing: %s", tap.stderr())
+		}
+		if out, err := p.beside(ask...).CombinedOutput(); err != nil {
+			p.t.Fatalf("%s: %v\n%s", strings.Join(ask, " "), err, out)
+		}
+	}
+	return tap
+}
+
+// Requests inside a home and from outside are seen with both processes; what is written
+// is read again as the same.
+func TestTap(t *testing.T) {
+	needRoot(t)
+	python(t)
+	need(t, "curl")
+	need(t, "redis-server")
+	need(t, "redis-cli")
+	t.Parallel()
+	e := newEnv(t, ebpf)
+	e.quiet()
+	p := e.project("shop", "index.html", "hello", "lodge.toml",
+		config("web", systemPython+" -m http.server 8000")+`[services.db]
+command = "redis-server --port 6379 --save ''"
+`)
+	p.lodge("up", "-d").ok(t)
+	home := e.ls().Projects[0].Home
+	tap := p.tap([]string{"curl", "-s", "http://" + home.String() + ":8000/ready"}, "--json", "-o", "run.pcapng", "-o", "run.jsonl")
+	p.lodge("exec", "--", "curl", "-s", "localhost:8000/index.html?a=1").ok(t)
+	p.lodge("exec", "--", "redis-cli", "set", "k", "v").ok(t)
+	p.lodge("exec", "--", "curl", "-s", "--user", "me:hidden", "localhost:8000/missing").ok(t)
+	if out, err := e.beside("curl", "-s", "http://127.0.0.1:9/").CombinedOutput(); err == nil {
+		t.Fatalf("curl of a port on which nothing listens: %s", out)
+	}
+	tap.signal(syscall.SIGINT)
+	r := tap.wait()
+	if r.code != 130 {
+		t.Fatal(r)
+	}
+	list, account := tapLines(t, r.stdout)
+	var got []string
+	for _, l := range list {
+		if l.Target != "/ready" && l.Method != "COMMAND" {
+			got = append(got, l.String())
+		}
+	}
+	want := []string{
+		"curl -> shop/web python3: http GET /index.html?a=1 = 200",
+		"redis-cli -> shop/db redis-server: redis SET k v = OK",
+		"curl -> shop/web python3: http GET /missing = 404",
+		"curl -> :9 refused",
+	}
+	for i, w := range want {
+		// The project of what runs in the home is known, too; its service is none.
+		if i >= len(got) || strings.ReplaceAll(got[i], "shop/ ", "") != w {
+			t.Fatalf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+		}
+	}
+	if n := account.Records; n.Ends == 0 || n.Attributed != n.Ends {
+		t.Errorf("processes are known at %d of %d ends\n%s", n.Attributed, n.Ends, r.stdout)
+	}
+	sum := account.Capture.Delivered.Packets
+	for _, m := range []map[string]tapCount{account.Capture.LeftOut, account.Capture.Lost} {
+		for _, c := range m {
+			sum += c.Packets
+		}
+	}
+	if seen := account.Capture.Seen.Packets; seen != sum || !account.Complete {
+		t.Errorf("of %d packets %d are accounted for, complete: %v", seen, sum, account.Complete)
+	}
+	if strings.Contains(r.stdout, "hidden") || strings.Contains(r.stdout, "bWU6aGlkZGVu") {
+		t.Error("a password is shown")
+	}
+	if file := p.read("run.jsonl"); file != r.stdout {
+		t.Errorf("run.jsonl is not what was printed:\n%s", file)
+	}
+	fi, err := os.Stat(filepath.Join(p.dir, "run.pcapng"))
+	if err != nil || fi.Mode().Perm() != 0o600 {
+		t.Errorf("run.pcapng: %v, %v", fi.Mode(), err)
+	}
+	again, _ := tapLines(t, p.lodge("tap", "-r", "run.pcapng", "--json").ok(t)+"\n")
+	same := func(list []tapLine) (out []string) {
+		for _, l := range list {
+			out = append(out, l.String())
+		}
+		return out
+	}
+	if first, second := same(list), same(again); !slices.Equal(first, second) {
+		t.Errorf("read from the file:\n%s\nlive:\n%s", strings.Join(second, "\n"), strings.Join(first, "\n"))
+	}
+}
+
+// An ordinary user without the machine's helper is told what to do, and can read files.
+func TestTapWithoutHelper(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t, seccomp)
+	r := e.lodge(e.base, "tap")
+	if r.code != 1 || !strings.Contains(r.stderr, "sudo lodge setup") || strings.Count(r.stderr, "\n") != 1 {
+		t.Error(r)
+	}
+}
+
+// What cannot be read or written gets one line, and nothing is left.
+func TestTapWrongFiles(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t, seccomp)
+	// The head of a pcap file, and no packet (draft-ietf-opsawg-pcap, section 4).
+	const head = "\xd4\xc3\xb2\xa1\x02\x00\x04\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x04\x00\x01\x00\x00\x00"
+	p := e.project("files", "none.pcapng", "no capture", "empty.pcap", "", "head.pcap", head)
+	for _, c := range []struct {
+		args []string
+		code int
+		says string
+	}{
+		{[]string{"-r", "none.pcapng"}, 1, "none.pcapng"},
+		{[]string{"-r", "empty.pcap"}, 1, "empty.pcap"},
+		{[]string{"-r", "."}, 1, "is a directory"},
+		{[]string{"-r", "gone.pcapng"}, 1, "no such file"},
+		{[]string{"-r", "none.pcapng", "-o", "x.txt"}, 2, ".pcapng, .jsonl, .har"},
+		{[]string{"-r", "head.pcap", "-o", "no/x.jsonl"}, 1, "no/x.jsonl"},
+		{[]string{"-r", "head.pcap", "-o", "x.pcapng"}, 2, "x.pcapng"},
+		{[]string{"-n", "0"}, 2, "--count"},
+		{[]string{"--body", "many"}, 2, "--body"},
+		{[]string{"status=many"}, 2, "status>=500"},
+		{[]string{"protocol=postgress"}, 2, "postgresql"},
+		{[]string{"-v", "--json"}, 2, "--json"},
+	} {
+		r := p.lodge(append([]string{"tap"}, c.args...)...)
+		if r.code != c.code || !strings.Contains(r.stderr, c.says) || strings.Count(r.stderr, "\n") != 1 {
+			t.Error(r)
+		}
+	}
+}
