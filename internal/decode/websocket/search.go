@@ -22,6 +22,7 @@ const (
 type search struct {
 	need int   // bytes that must be there before the first candidate can be judged
 	work int64 // how many more bytes may be looked at
+	last bool  // no more bytes will come
 }
 
 // startSearch begins to look for a frame.
@@ -38,11 +39,11 @@ func (p *side) startSearch(why decode.LossReason) {
 func (p *side) find() bool {
 	for {
 		b := p.buf.Bytes()
-		if len(b) == 0 || len(b) < p.search.need {
+		if len(b) == 0 || len(b) < p.search.need && !p.search.last {
 			return false
 		}
 		verdict, need, work := chain(b, p.of, p.buf.Pos() == 0)
-		if verdict == decode.Maybe {
+		if verdict == decode.Maybe && !p.search.last {
 			p.search.need = need
 			return false
 		}

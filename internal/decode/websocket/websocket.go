@@ -276,6 +276,11 @@ func (d *decoder) End(s decode.Side, at time.Time, how decode.End) {
 	if p.ended {
 		return
 	}
+	if p.state == inSearch {
+		p.search.last = true
+		for p.step() {
+		}
+	}
 	p.ended = true
 	if p.state == inHeader && p.buf.Len() > 0 {
 		p.why = decode.LostMalformed // a frame's header is cut off
