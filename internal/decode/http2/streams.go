@@ -337,7 +337,8 @@ func (ss *streams) reset(id uint32, s decode.Side, code uint32) {
 	st.e.Add("reset", codeName(code)+" by the "+s.String())
 	if s == decode.Server {
 		st.e.Failed = true
-		if !server.header {
+		// Where the request was not seen the response may have been before this.
+		if !server.header && server.body == nil && (ss.whole || st.halves[decode.Client].header) {
 			st.e.Answered = st.e.Ended
 			st.e.Status = "reset: " + codeName(code)
 		}
