@@ -3,6 +3,7 @@ package bpf
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"io"
 	"math/rand/v2"
 	"net"
@@ -345,5 +346,70 @@ func TestTapLongSegments(t *testing.T) {
 	t.Logf("longest packet: %d bytes; %+v", longest, counts)
 	if !bytes.Equal(got, sent) {
 		t.Error("the payloads are not what was sent")
+	}
+}
+
+// TestTapPacketSocket: the same without tcx: each packet once, as it arrives, and
+// nothing of who sent it.
+func TestTapPacketSocket(t *testing.T) {
+	ns := newLo(t)
+	s := &space{t: t, ns: ns, taps: packetTaps(t, ns)}
+	before := transmitted(t, ns)
+	if _, err := s.taps.Add(TapSpec{UID: bob, RingBytes: os.Getpagesize()}, 0); !errors.Is(err, ErrNoOwners) {
+		t.Errorf("a tap of one user: %v", err)
+	}
+	all := tapLo(t, s.taps, TapSpec{AllUsers: true, Others: true, Acks: true})
+	some := tapLo(t, s.taps, TapSpec{AllUsers: true, Prefixes: []netip.Prefix{netip.MustParsePrefix("127.64.0.0/10")}})
+	tiny := tapStopped(t, s.taps, TapSpec{AllUsers: true, RingBytes: os.Getpagesize()})
+	for _, host := range []string{"127.0.0.1", "127.64.1.1", "::1"} {
+		any := net.JoinHostPort(host, "0")
+		ln := s.listen(alice, "tcp", any)
+		c := s.dial(bob, "tcp", ln.Addr().String())
+		a := s.accept(alice, ln)
+		s.say(c, a, host+" asks")
+		s.say(a, c, host+" answers")
+		if err := errors.Join(c.Close(), a.Close()); err != nil {
+			t.Fatal(err)
+		}
+		u := s.packet(0, any)
+		for range 20 {
+			s.send(u, u, host+" UDP")
+		}
+		long := make([]byte, 65507)
+		if host == "::1" {
+			long = long[:65000]
+		}
+		if _, err := u.WriteTo(long, u.LocalAddr()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	tiny.read()
+	c, cs, ct := all.end(), some.end(), tiny.end()
+	if sent := transmitted(t, ns) - before; c.Seen.Packets != sent || c.Delivered != c.Seen {
+		t.Errorf("lo has sent %d packets: %+v", sent, c)
+	}
+	if cs.Seen != c.Seen || cs.Delivered.Packets != uint64(len(some.packets)) || cs.Acks.Packets == 0 || cs.Filtered.Packets == 0 {
+		t.Errorf("of one home: %+v", cs)
+	}
+	if ct.Seen != c.Seen || ct.RingFull.Packets == 0 {
+		t.Errorf("in a tiny ring: %+v", ct)
+	}
+	texts := map[string]int{}
+	for i := range all.packets {
+		p := &all.packets[i]
+		texts[string(p.payload)]++
+		if p.PID != 0 || p.UID != ring.NoUID || p.DstUID != ring.NoUID || p.OrigLen != len(p.Data) {
+			t.Errorf("%+v", p.Packet)
+		}
+	}
+	for _, host := range []string{"127.0.0.1", "127.64.1.1", "::1"} {
+		if texts[host+" asks"] != 1 || texts[host+" answers"] != 1 || texts[host+" UDP"] != 20 {
+			t.Errorf("%s: %v", host, texts)
+		}
+	}
+	for i := range some.packets {
+		if p := &some.packets[i]; len(p.payload) > 0 && len(p.payload) < 100 && !bytes.HasPrefix(p.payload, []byte("127.64.1.1")) {
+			t.Errorf("of one home: %q", p.payload)
+		}
 	}
 }

@@ -33,16 +33,31 @@ func newLo(t *testing.T) *os.File {
 	return ns
 }
 
-// openTaps opens the taps of a namespace.
-func openTaps(t *testing.T, ns *os.File) *Taps {
+// newTaps opens the taps of a namespace, with the senders of packets.
+func newTaps(t *testing.T, ns *os.File) *Taps {
 	t.Helper()
 	taps, err := OpenTaps(ns)
-	if errors.Is(err, ErrNoTCX) {
-		t.Skip("needs Linux 6.6: ", err)
-	}
 	if err != nil {
 		t.Fatal(err)
 	}
+	if !taps.KnowsSenders() {
+		_ = taps.Close()
+		t.Skip("needs Linux 6.6: ", errNoTCX)
+	}
+	return closeAfter(t, taps)
+}
+
+// packetTaps opens them without the senders, as an old kernel has them.
+func packetTaps(t *testing.T, ns *os.File) *Taps {
+	t.Helper()
+	taps, err := openTaps(ns, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return closeAfter(t, taps)
+}
+
+func closeAfter(t *testing.T, taps *Taps) *Taps {
 	t.Cleanup(func() {
 		if err := taps.Close(); err != nil {
 			t.Error(err)
@@ -215,7 +230,7 @@ func TestTapTCP(t *testing.T) {
 	for _, network := range []string{"tcp4", "tcp6"} {
 		t.Run(network, func(t *testing.T) {
 			ns := newLo(t)
-			taps := openTaps(t, ns)
+			taps := newTaps(t, ns)
 			before := transmitted(t, ns)
 			all := tapLo(t, taps, TapSpec{AllUsers: true, Others: true, Acks: true})
 			some := tapLo(t, taps, TapSpec{AllUsers: true})

@@ -38,7 +38,7 @@ type space struct {
 func newTapSpace(t *testing.T) *space {
 	t.Helper()
 	s := &space{t: t, ns: newLo(t)}
-	s.taps = openTaps(t, s.ns)
+	s.taps = newTaps(t, s.ns)
 	return s
 }
 
