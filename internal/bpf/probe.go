@@ -134,13 +134,16 @@ func oneLine(err error) string {
 	return s
 }
 
-// ProbeTap asks whether taps of lo work on this kernel. It attaches nothing and
-// leaves nothing behind.
+// ProbeTap asks whether taps of lo work on this kernel, with the sender of each
+// packet. It attaches nothing and leaves nothing behind.
 func ProbeTap() Feature {
 	err := mayLoad()
 	if err == nil {
+		err = haveTCX()
+	}
+	if err == nil {
 		t := &Taps{}
-		err = errors.Join(t.load(), t.Close())
+		err = errors.Join(t.load(true), t.Close())
 	}
 	return feature("tap", "its programs load, and lo can have them", err)
 }

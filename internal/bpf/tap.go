@@ -25,23 +25,45 @@ const loIndex = 1
 // taps that it serves: each with a filter, rings and counts of its own. Its
 // methods may be called from several goroutines.
 type Taps struct {
-	objects tapObjects
+	objects tapLoaded
 	spec    *ebpf.CollectionSpec
-	link    link.Link
+	// The program is attached by one of them.
+	link   link.Link
+	socket *os.File
 
 	mu    sync.Mutex // guards what follows, and the maps of taps
 	inUse [MaxTaps]bool
 }
 
-// OpenTaps loads the programs and attaches them in the network namespace netns,
+// tapLoaded is what is loaded: of the two programs the one that is needed.
+type tapLoaded struct {
+	tapMaps
+	tapVariables
+	init, program *ebpf.Program
+}
+
+// OpenTaps loads the programs and attaches one in the network namespace netns,
 // before all other programs there. It needs CAP_BPF, CAP_PERFMON, CAP_NET_ADMIN,
-// CAP_SYS_ADMIN where netns is not the caller's, and Linux 6.6 (tcx); on an older
-// one the error is [ErrNoTCX]. On error nothing stays.
+// and CAP_SYS_ADMIN where netns is not the caller's. Where the kernel has no tcx
+// (before Linux 6.6) it filters a packet socket instead, which needs CAP_NET_RAW:
+// see [Taps.KnowsSenders]. On error nothing stays.
 func OpenTaps(netns *os.File) (*Taps, error) {
+	err := haveTCX()
+	if err != nil && !errors.Is(err, errNoTCX) {
+		return nil, fmt.Errorf("start tap of lo: %w", err)
+	}
+	return openTaps(netns, err == nil)
+}
+
+func openTaps(netns *os.File, tcx bool) (*Taps, error) {
 	t := &Taps{}
-	err := t.load()
+	err := t.load(tcx)
 	if err == nil {
-		err = inNetns(netns, t.attach)
+		attach := t.attachSocket
+		if tcx {
+			attach = t.attachTCX
+		}
+		err = inNetns(netns, attach)
 	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("start tap of lo: %w", err), t.Close())
@@ -49,13 +71,10 @@ func OpenTaps(netns *os.File) (*Taps, error) {
 	return t, nil
 }
 
-// ErrNoTCX says that the kernel has no tcx.
-var ErrNoTCX = errors.New("the kernel has no tcx (needs Linux 6.6)")
+// errNoTCX says that the kernel has no tcx.
+var errNoTCX = errors.New("the kernel has no tcx (needs Linux 6.6)")
 
-func (t *Taps) load() error {
-	if err := haveTCX(); err != nil {
-		return err
-	}
+func (t *Taps) load(tcx bool) error {
 	spec, err := loadTap()
 	if err != nil {
 		return fmt.Errorf("read eBPF object: %w", err)
@@ -64,10 +83,10 @@ func (t *Taps) load() error {
 	if t.spec, err = loadTap(); err != nil {
 		return fmt.Errorf("read eBPF object: %w", err)
 	}
-	if err := spec.LoadAndAssign(&t.objects, nil); err != nil {
+	if err := t.objects.load(spec, tcx); err != nil {
 		return fmt.Errorf("load eBPF programs: %w", err)
 	}
-	pid, err := t.objects.TapInit.Run(&ebpf.RunOptions{})
+	pid, err := t.objects.init.Run(&ebpf.RunOptions{})
 	if err != nil {
 		return fmt.Errorf("run eBPF program: %w", err)
 	}
@@ -77,7 +96,41 @@ func (t *Taps) load() error {
 	return nil
 }
 
-// haveTCX returns ErrNoTCX where the kernel has no tcx. It asks for a link to an
+// load loads one of the two programs, and the maps.
+func (l *tapLoaded) load(spec *ebpf.CollectionSpec, tcx bool) error {
+	var egress struct {
+		tapMaps
+		tapVariables
+		Init    *ebpf.Program `ebpf:"tap_init"`
+		Program *ebpf.Program `ebpf:"tap_egress"`
+	}
+	var packet struct {
+		tapMaps
+		tapVariables
+		Init    *ebpf.Program `ebpf:"tap_init"`
+		Program *ebpf.Program `ebpf:"tap_packet"`
+	}
+	if tcx {
+		err := spec.LoadAndAssign(&egress, nil)
+		*l = tapLoaded{egress.tapMaps, egress.tapVariables, egress.Init, egress.Program}
+		return err
+	}
+	err := spec.LoadAndAssign(&packet, nil)
+	*l = tapLoaded{packet.tapMaps, packet.tapVariables, packet.Init, packet.Program}
+	return err
+}
+
+func (l *tapLoaded) close() error {
+	var errs []error
+	for _, p := range []*ebpf.Program{l.init, l.program} {
+		if p != nil {
+			errs = append(errs, p.Close())
+		}
+	}
+	return errors.Join(append(errs, l.tapMaps.Close())...)
+}
+
+// haveTCX returns errNoTCX where the kernel has no tcx. It asks for a link to an
 // interface that does not exist.
 func haveTCX() error {
 	p, err := ebpf.NewProgram(&ebpf.ProgramSpec{
@@ -94,14 +147,18 @@ func haveTCX() error {
 	case errors.Is(err, unix.ENODEV):
 		return nil
 	case errors.Is(err, ebpf.ErrNotSupported):
-		return fmt.Errorf("%w: %w", ErrNoTCX, ebpf.ErrNotSupported)
+		return fmt.Errorf("%w: %w", errNoTCX, ebpf.ErrNotSupported)
 	}
 	return fmt.Errorf("attach eBPF program: %w", err)
 }
 
-func (t *Taps) attach() error {
+// KnowsSenders reports whether packets come with the process that sent them and
+// the sockets at both ends. If not, only taps of all users can be had.
+func (t *Taps) KnowsSenders() bool { return t.link != nil }
+
+func (t *Taps) attachTCX() error {
 	l, err := link.AttachTCX(link.TCXOptions{
-		Interface: loIndex, Program: t.objects.TapEgress, Attach: ebpf.AttachTCXEgress,
+		Interface: loIndex, Program: t.objects.program, Attach: ebpf.AttachTCXEgress,
 		// What a program before it drops or redirects would not be seen.
 		Anchor: link.Head(),
 	})
@@ -112,6 +169,28 @@ func (t *Taps) attach() error {
 	return nil
 }
 
+// attachSocket opens a packet socket at lo. It sees each packet as it arrives, and
+// not as it is sent, too.
+func (t *Taps) attachSocket() error {
+	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return fmt.Errorf("open packet socket: %w", os.NewSyscallError("socket", err))
+	}
+	t.socket = os.NewFile(uintptr(fd), "packets")
+	err = os.NewSyscallError("setsockopt PACKET_IGNORE_OUTGOING", unix.SetsockoptInt(fd, unix.SOL_PACKET, unix.PACKET_IGNORE_OUTGOING, 1))
+	if err == nil {
+		err = os.NewSyscallError("setsockopt SO_ATTACH_BPF", unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ATTACH_BPF, t.objects.program.FD()))
+	}
+	if err == nil {
+		all := uint16(unix.ETH_P_ALL<<8 | unix.ETH_P_ALL>>8) // network byte order
+		err = os.NewSyscallError("bind", unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: all, Ifindex: loIndex}))
+	}
+	if err != nil {
+		return fmt.Errorf("open packet socket at lo: %w", err)
+	}
+	return nil
+}
+
 // Close detaches the program. All taps must be closed.
 func (t *Taps) Close() error {
 	var err error
@@ -119,7 +198,11 @@ func (t *Taps) Close() error {
 		err = t.link.Close()
 		t.link = nil
 	}
-	return errors.Join(err, t.objects.Close())
+	if t.socket != nil {
+		err = errors.Join(err, t.socket.Close())
+		t.socket = nil
+	}
+	return errors.Join(err, t.objects.close())
 }
 
 // inNetns calls f on a thread that is in the network namespace and ends with it.

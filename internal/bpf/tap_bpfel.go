@@ -94,6 +94,7 @@ const (
 	tapMapUrgentOf    = "urgent_of"
 	tapProgTapEgress  = "tap_egress"
 	tapProgTapInit    = "tap_init"
+	tapProgTapPacket  = "tap_packet"
 	tapVarTapsEnd     = "taps_end"
 )
 
@@ -141,6 +142,7 @@ type tapSpecs struct {
 type tapProgramSpecs struct {
 	TapEgress *ebpf.ProgramSpec `ebpf:"tap_egress"`
 	TapInit   *ebpf.ProgramSpec `ebpf:"tap_init"`
+	TapPacket *ebpf.ProgramSpec `ebpf:"tap_packet"`
 }
 
 // tapMapSpecs contains maps before they are loaded into the kernel.
@@ -229,12 +231,14 @@ type tapVariables struct {
 type tapPrograms struct {
 	TapEgress *ebpf.Program `ebpf:"tap_egress"`
 	TapInit   *ebpf.Program `ebpf:"tap_init"`
+	TapPacket *ebpf.Program `ebpf:"tap_packet"`
 }
 
 func (p *tapPrograms) Close() error {
 	return _TapClose(
 		p.TapEgress,
 		p.TapInit,
+		p.TapPacket,
 	)
 }
 

@@ -29,9 +29,15 @@ type Tap struct {
 // ErrTooManyTaps says that there are as many taps as there may be.
 var ErrTooManyTaps = fmt.Errorf("there are as many taps as there may be (%d)", MaxTaps)
 
+// ErrNoOwners says that a tap of one user's packets cannot be had.
+var ErrNoOwners = fmt.Errorf("which user's a packet is cannot be told: %w", errNoTCX)
+
 // Add makes a tap, which gets packets from here on. spare is how many more there
 // must be room for. On error nothing stays.
 func (t *Taps) Add(spec TapSpec, spare int) (_ *Tap, err error) {
+	if !spec.AllUsers && !t.KnowsSenders() {
+		return nil, fmt.Errorf("start tap: %w", ErrNoOwners)
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	index, free := -1, 0

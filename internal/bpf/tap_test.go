@@ -33,16 +33,31 @@ func newLo(t *testing.T) *os.File {
 	return ns
 }
 
-// openTaps opens the taps of a namespace.
-func openTaps(t *testing.T, ns *os.File) *Taps {
+// newTaps opens the taps of a namespace, with the senders of packets.
+func newTaps(t *testing.T, ns *os.File) *Taps {
 	t.Helper()
 	taps, err := OpenTaps(ns)
-	if errors.Is(err, ErrNoTCX) {
-		t.Skip("needs Linux 6.6: ", err)
-	}
 	if err != nil {
 		t.Fatal(err)
 	}
+	if !taps.KnowsSenders() {
+		_ = taps.Close()
+		t.Skip("needs Linux 6.6: ", errNoTCX)
+	}
+	return closeAfter(t, taps)
+}
+
+// packetTaps opens them without the senders, as an old kernel has them.
+func packetTaps(t *testing.T, ns *os.File) *Taps {
+	t.Helper()
+	taps, err := openTaps(ns, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return closeAfter(t, taps)
+}
+
+func closeAfter(t *testing.T, taps *Taps) *Taps {
 	t.Cleanup(func() {
 		if err := taps.Close(); err != nil {
 			t.Error(err)
@@ -55,9 +70,10 @@ func openTaps(t *testing.T, ns *os.File) *Taps {
 type seenPacket struct {
 	ring.Packet
 	// from and to are the ports.
-	from, to int
-	payload  []byte
-	tcp      byte // flags
+	from, to  int
+	transport []byte // header and payload
+	payload   []byte
+	tcp       byte // flags
 }
 
 // tapped is a tap with its reader.
@@ -160,7 +176,7 @@ func (d *tapped) end() TapCounts {
 	return c
 }
 
-// copyPacket keeps a packet of IPv4 or IPv6 without extensions.
+// copyPacket keeps a packet of IPv4 or IPv6.
 func copyPacket(p *ring.Packet) seenPacket {
 	s := seenPacket{Packet: *p}
 	s.Data = append([]byte(nil), p.Data...)
@@ -171,17 +187,22 @@ func copyPacket(p *ring.Packet) seenPacket {
 	proto, at := b[23], 14+int(b[14]&15)*4
 	if b[12] == 0x86 {
 		proto, at = b[20], 54
+		if proto == 0 { // hop-by-hop, which a long segment has
+			proto, at = b[54], at+8+int(b[55])*8
+		}
 	}
 	if (proto != 6 && proto != 17) || len(b) < at+8 {
 		return s
 	}
-	s.from, s.to = int(b[at])<<8|int(b[at+1]), int(b[at+2])<<8|int(b[at+3])
+	s.transport = b[at:]
+	b = s.transport
+	s.from, s.to = int(b[0])<<8|int(b[1]), int(b[2])<<8|int(b[3])
 	if proto == 17 {
-		s.payload = b[at+8:]
+		s.payload = b[8:]
 		return s
 	}
-	s.tcp = b[at+13]
-	s.payload = b[at+int(b[at+12]>>4)*4:]
+	s.tcp = b[13]
+	s.payload = b[int(b[12]>>4)*4:]
 	return s
 }
 
@@ -209,7 +230,7 @@ func TestTapTCP(t *testing.T) {
 	for _, network := range []string{"tcp4", "tcp6"} {
 		t.Run(network, func(t *testing.T) {
 			ns := newLo(t)
-			taps := openTaps(t, ns)
+			taps := newTaps(t, ns)
 			before := transmitted(t, ns)
 			all := tapLo(t, taps, TapSpec{AllUsers: true, Others: true, Acks: true})
 			some := tapLo(t, taps, TapSpec{AllUsers: true})

@@ -24,7 +24,9 @@ const (
 )
 
 // userName is how a payload names the user of one end.
-func userName(uid int) string { return map[int]string{0: "<root>", alice: "<alice>", bob: "<bob>"}[uid] }
+func userName(uid int) string {
+	return map[int]string{0: "<root>", alice: "<alice>", bob: "<bob>"}[uid]
+}
 
 // space is a network namespace with taps of all users.
 type space struct {
@@ -36,7 +38,7 @@ type space struct {
 func newTapSpace(t *testing.T) *space {
 	t.Helper()
 	s := &space{t: t, ns: newLo(t)}
-	s.taps = openTaps(t, s.ns)
+	s.taps = newTaps(t, s.ns)
 	return s
 }
 

@@ -25,7 +25,7 @@ const (
 	// TooManyTaps: the user has as many taps, or as much memory for their rings, as
 	// one may have; or there are as many taps as there may be.
 	TooManyTaps Code = "too_many_taps"
-	// NoTap: this kernel has no taps, or none for this user.
+	// NoTap: this kernel has no taps for this user.
 	NoTap Code = "no_tap"
 	// UnknownOperation: this helper does not know the operation, since it is
 	// older than the client.

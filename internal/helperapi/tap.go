@@ -46,12 +46,12 @@ const (
 // TapKind says where a tap's packets come from.
 type TapKind string
 
-// The kinds of taps. Package capture/ring reads both.
+// The kinds of taps. Package capture/ring reads both in the same way.
 const (
 	// TapTCX is a program at the egress of lo, which knows the sender.
 	TapTCX TapKind = "tcx"
-	// TapPacket is a packet socket (packet(7)), which does not: the kernel is older
-	// than Linux 6.6.
+	// TapPacket is the filter of a packet socket (packet(7)), which does not: the
+	// kernel is older than Linux 6.6. Ordinary users have none.
 	TapPacket TapKind = "packet"
 )
 

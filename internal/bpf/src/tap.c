@@ -3,6 +3,9 @@
  * The packets of lo, to those who tap it: a program at its egress, where each
  * packet is seen once, in the context of the process that sends it. It lets all
  * of them pass, and waits for no reader.
+ *
+ * Where the kernel has no tcx, the filter of a packet socket (packet(7)) sees each
+ * packet when it arrives, without its sender. It queues none.
  */
 #include "tap_ends.h"
 
@@ -70,6 +73,20 @@ INLINE int is_wanted(struct run *run, struct tap *tap, __u32 i)
 		return 1;
 	prefixes = bpf_map_lookup_elem(&prefixes_of, &i);
 	return prefixes && run->p.family && (has_prefix(prefixes, run->p.src) || has_prefix(prefixes, run->p.dst));
+}
+
+/* Fills in what is known of a packet without a sender. */
+INLINE void need_plain_record(struct run *run)
+{
+	struct record *r = &run->r;
+
+	if (run->have_record)
+		return;
+	run->have_record = 1;
+	r->uid = r->peer_uid = NO_UID;
+	r->len = run->skb->len;
+	r->segment = run->skb->gso_size;
+	r->flags = RECORD_CHECKSUM_PARTIAL; /* lo's device would have computed it */
 }
 
 /* Fills in the record, once for all taps. */
@@ -162,7 +179,6 @@ INLINE enum outcome deliver(struct run *run, struct tap *tap, __u32 i)
 	struct rest rest = { .run = run, .at = MAX_CAPTURED };
 	__u32 captured;
 
-	need_record(run);
 	captured = run->skb->len;
 	if (captured > tap->snaplen)
 		captured = tap->snaplen;
@@ -187,7 +203,8 @@ INLINE enum outcome deliver(struct run *run, struct tap *tap, __u32 i)
 						sizeof(run->r)));
 }
 
-static int tap_one_of(__u32 i, struct run *run)
+/* ends says that the two ends of a packet can be told. */
+INLINE int serve(__u32 i, struct run *run, int ends)
 {
 	__u32 zero = 0, len;
 	void *taps_i, *counts_i;
@@ -202,14 +219,19 @@ static int tap_one_of(__u32 i, struct run *run)
 	counts_i = bpf_map_lookup_elem(&counts_of, &i);
 	if (!tap || !counts_i)
 		return 0;
-	if (!is_allowed(run, tap))
+	if (ends ? !is_allowed(run, tap) : !(tap->flags & TAP_ALL_USERS))
 		what = NOT_ALLOWED;
 	else if (!is_wanted(run, tap, i))
 		what = FILTERED;
 	else if (!(tap->flags & TAP_ACKS) && is_pure_ack(&run->p))
 		what = ACKS;
-	else
+	else {
+		if (ends)
+			need_record(run);
+		else
+			need_plain_record(run);
 		what = deliver(run, tap, i);
+	}
 	c = bpf_map_lookup_elem(counts_i, &zero);
 	if (!c || what >= OUTCOMES)
 		return 0;
@@ -219,6 +241,16 @@ static int tap_one_of(__u32 i, struct run *run)
 	c->packets[what]++;
 	c->bytes[what] += len;
 	return 0;
+}
+
+static int serve_egress(__u32 i, struct run *run)
+{
+	return serve(i, run, 1);
+}
+
+static int serve_packet(__u32 i, struct run *run)
+{
+	return serve(i, run, 0);
 }
 
 /* Keeps the process that sends, for packets of the same socket that are sent
@@ -258,8 +290,19 @@ int tap_egress(struct __sk_buff *skb)
 	tap_read_packet(skb, &run.p);
 	run.in_process = tap_read_sender(skb, &run.p, &run.sender);
 	remember(&run);
-	bpf_loop(taps_end < MAX_TAPS ? taps_end : MAX_TAPS, tap_one_of, &run, 0);
+	bpf_loop(taps_end < MAX_TAPS ? taps_end : MAX_TAPS, serve_egress, &run, 0);
 	return TCX_NEXT;
+}
+
+SEC("socket")
+int tap_packet(struct __sk_buff *skb)
+{
+	struct run run = { .skb = skb };
+
+	run.r.time = bpf_ktime_get_boot_ns();
+	tap_read_packet(skb, &run.p);
+	bpf_loop(taps_end < MAX_TAPS ? taps_end : MAX_TAPS, serve_packet, &run, 0);
+	return 0;
 }
 
 SEC("raw_tp")

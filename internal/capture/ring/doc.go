@@ -1,7 +1,6 @@
 // Package ring reads the packets of lo from what the helper hands over: the
-// rings of a tap, which the programs of package bpf fill, one for each CPU; or,
-// on kernels that lack tcx, the ring of one packet socket. It needs no privilege
-// beyond the descriptors.
+// rings of a tap, one for each CPU, which the programs of package bpf fill. It
+// needs no privilege beyond the descriptors.
 //
 // It gives each packet once, in the order of time, with the process that sent it
 // as far as the kernel knew. It decodes nothing: package packet does.

@@ -50,7 +50,7 @@ type TooManyError struct{ What string }
 
 func (e *TooManyError) Error() string { return "start tap: " + e.What }
 
-// UnsupportedError says that this kernel has no taps.
+// UnsupportedError says that this kernel has no taps of this user.
 type UnsupportedError struct{ Err error }
 
 func (e *UnsupportedError) Error() string { return e.Err.Error() }
@@ -131,7 +131,11 @@ func (t *Taps) Start(req helperapi.TapRequest) (_ helperapi.TapReply, err error)
 	defer t.mu.Unlock()
 	t.last++
 	t.open[t.last] = &tap{id, one, bytes}
-	return helperapi.TapReply{ID: t.last, Kind: helperapi.TapTCX, Rings: len(one.Rings()), RingBytes: spec.RingBytes}, nil
+	kind := helperapi.TapPacket
+	if sp.taps.KnowsSenders() {
+		kind = helperapi.TapTCX
+	}
+	return helperapi.TapReply{ID: t.last, Kind: kind, Rings: len(one.Rings()), RingBytes: spec.RingBytes}, nil
 }
 
 // add makes a tap where there is room for one of the user.
@@ -141,8 +145,11 @@ func (t *Taps) add(sp *space, spec bpf.TapSpec) (*bpf.Tap, error) {
 		spare = 0
 	}
 	one, err := sp.taps.Add(spec, spare)
-	if errors.Is(err, bpf.ErrTooManyTaps) {
+	switch {
+	case errors.Is(err, bpf.ErrTooManyTaps):
 		return nil, &TooManyError{"there are as many in this network namespace as there may be"}
+	case errors.Is(err, bpf.ErrNoOwners):
+		return nil, &UnsupportedError{fmt.Errorf("%w; root can have a tap", err)}
 	}
 	return one, err
 }
@@ -196,9 +203,6 @@ func (s *Shared) enter(ns *os.File) (spaceID, *space, error) {
 	if !sp.opened {
 		sp.opened = true
 		sp.taps, sp.err = bpf.OpenTaps(ns)
-		if errors.Is(sp.err, bpf.ErrNoTCX) {
-			sp.err = &UnsupportedError{sp.err}
-		}
 	}
 	if sp.err != nil {
 		return id, nil, errors.Join(sp.err, s.leave(id))
