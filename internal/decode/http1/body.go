@@ -1,0 +1,187 @@
+package http1
+
+import (
+	"bytes"
+	"strconv"
+
+	"lodge/internal/decode"
+	"lodge/internal/decode/content"
+	"lodge/internal/decode/sse"
+)
+
+// body reads the body of the message that a reader reads.
+type body struct {
+	r       *reader
+	kept    *decode.Body // nil: the message has none
+	left    int64        // bytes of the body, or of the chunk, that are to come
+	stream  *sse.Stream
+	trailer int64 // bytes of the trailer
+}
+
+// begin begins a body.
+func (b *body) begin(f framing) {
+	r := b.r
+	if f.kind == framedNone {
+		r.end(true)
+		return
+	}
+	b.kept = decode.NewBody(r.d.c.Limits.Body)
+	switch f.kind {
+	case framedByLength:
+		r.state, b.left = inBody, f.length
+	case framedByChunks:
+		r.state = inChunkSize
+	default:
+		r.state = untilClose
+	}
+	if r.of == decode.Server && r.status.code == 200 && sse.Is(r.head.contentType) {
+		r.d.announce(r.x)
+		b.stream = sse.New(r.d.c, &r.x.e, r.head.codings())
+	}
+}
+
+// data reads a part of the body.
+func (b *body) data() bool {
+	r := b.r
+	p := r.in.Bytes()
+	if r.state != untilClose {
+		p = p[:min(int64(len(p)), b.left)]
+		b.left -= int64(len(p))
+	}
+	b.kept.Write(p)
+	if b.stream != nil {
+		b.stream.Data(r.in.AtByte(len(p)-1), p)
+	}
+	r.take(len(p))
+	b.dataRead()
+	return true
+}
+
+// dataRead goes on when no more of the body, or of the chunk, is to come.
+func (b *body) dataRead() {
+	switch r := b.r; {
+	case b.left > 0 || r.state == untilClose:
+	case r.state == inBody:
+		r.end(true)
+	default:
+		r.state = inChunkEnd
+	}
+}
+
+// skip takes a gap of n bytes, -1 where it is not known how many, and reports
+// whether what comes after it can be read.
+func (b *body) skip(n int64) bool {
+	r := b.r
+	switch r.state {
+	case untilClose:
+	case inBody, inChunk:
+		if n < 0 || n > b.left {
+			return false
+		}
+		b.left -= n
+	default:
+		return false
+	}
+	if n < 0 {
+		r.note("a part of its body was not captured")
+	} else {
+		r.note(strconv.FormatInt(n, 10) + " bytes of its body were not captured")
+		r.m.Bytes += n
+	}
+	b.kept.Skip(max(n, 1))
+	if b.stream != nil {
+		b.stream.Gap()
+	}
+	b.dataRead()
+	return true
+}
+
+// broken ends a message whose chunks are not what they should be: where it ends
+// is not known.
+func (b *body) broken(why string) bool {
+	b.r.cutOff(why)
+	b.r.search(decode.LostMalformed)
+	return true
+}
+
+const maxChunkLine = 16 << 10
+
+// chunkSize reads the line before a chunk: its size, and extensions, which have
+// no meaning that all agree on (RFC 9112 section 7.1).
+func (b *body) chunkSize() bool {
+	line, n := b.r.in.line(maxChunkLine)
+	switch {
+	case n == 0:
+		return false
+	case n < 0:
+		return b.broken("the line before a chunk is too long")
+	}
+	digits, _, _ := bytes.Cut(line, []byte{';'})
+	digits = bytes.TrimRight(digits, " \t")
+	size, err := strconv.ParseInt(string(digits), 16, 64)
+	if err != nil || digits[0] == '+' || digits[0] == '-' {
+		return b.broken("the size of a chunk is not one")
+	}
+	b.r.take(n)
+	if b.left, b.r.state = size, inChunk; size == 0 {
+		b.r.state, b.trailer = inTrailer, 0
+	}
+	return true
+}
+
+// chunkEnd reads the line end after a chunk.
+func (b *body) chunkEnd() bool {
+	switch p := b.r.in.Bytes(); {
+	case p[0] == '\n':
+		b.r.take(1)
+	case p[0] == '\r' && len(p) == 1:
+		return false
+	case p[0] == '\r' && p[1] == '\n':
+		b.r.take(2)
+	default:
+		return b.broken("a chunk is longer than its size")
+	}
+	b.r.state = inChunkSize
+	return true
+}
+
+// trailerLine reads a line after the last chunk.
+func (b *body) trailerLine() bool {
+	r := b.r
+	line, n := r.in.line(maxChunkLine)
+	switch {
+	case n == 0:
+		return false
+	case n < 0:
+		return b.broken("a line of its trailer is too long")
+	}
+	limit := int64(r.d.c.Limits.Message)
+	if b.trailer += int64(n); len(line) > 0 && b.trailer <= limit {
+		var h head // a trailer frames nothing
+		r.m.Trailer = append(r.m.Trailer, h.fields(r.d.c, string(line))...)
+	}
+	r.take(n)
+	if len(line) == 0 {
+		if b.trailer > limit {
+			r.note("its trailer is longer than what is held")
+		}
+		r.end(true)
+	}
+	return true
+}
+
+// end puts the body into its message.
+func (b *body) end() {
+	r := b.r
+	if b.stream != nil {
+		b.stream.Close()
+		r.note(b.stream.Unknown())
+	}
+	if b.kept != nil {
+		b.kept.Fill(r.m)
+		for _, problem := range content.FillCoded(r.d.c, r.m, r.head.codings()) {
+			r.note(problem)
+		}
+	}
+	b.kept, b.stream, b.left = nil, nil, 0
+}

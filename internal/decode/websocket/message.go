@@ -1,0 +1,192 @@
+package websocket
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"lodge/internal/decode"
+	"lodge/internal/decode/content"
+)
+
+// message is a message of which a part was seen.
+type message struct {
+	opcode         byte
+	compressed     bool
+	started, ended time.Time
+	body           *decode.Body
+	limit          int
+	frames         int
+	wire           int64
+	hole           bool // a part of the body was not captured
+	incomplete     bool
+	unknown        []string
+}
+
+// note adds what could not be had, or is not as it should be.
+func (m *message) note(what string) {
+	if what != "" && len(m.unknown) < 4 && !slices.Contains(m.unknown, what) {
+		m.unknown = append(m.unknown, what)
+	}
+}
+
+// wants reports whether more of the body is kept.
+func (m *message) wants() bool { return !m.hole && len(m.body.Bytes()) < m.limit }
+
+func (m *message) write(b []byte) { m.body.Write(b) }
+
+func (m *message) skip(n int64) {
+	if n > 0 {
+		m.body.Skip(n)
+		m.hole = true
+	}
+}
+
+// current returns the message that the frame which is read belongs to.
+func (p *side) current() *message {
+	if p.frame.opcode >= opClose {
+		return p.control
+	}
+	return p.message
+}
+
+// begin returns the message of the frame whose header is at the begin of the
+// buffer.
+func (p *side) begin() *message {
+	m := p.current()
+	if m == nil {
+		m = &message{opcode: p.frame.opcode, started: p.buf.At(), limit: p.d.c.Limits.Body}
+		// The extension uses RSV1 of a message's first frame (RFC 7692 section 6).
+		m.compressed = p.frame.rsv&4 != 0 && p.frame.opcode < opClose && (p.d.ext.deflate || p.d.blind)
+		if m.compressed {
+			m.limit = p.d.c.Limits.Message
+		} else if m.opcode == opClose {
+			m.limit = max(m.limit, 125) // the code is always kept
+		}
+		m.body = decode.NewBody(m.limit)
+		if p.frame.opcode >= opClose {
+			p.control = m
+		} else {
+			p.message = m
+		}
+	}
+	m.frames++
+	return m
+}
+
+// endFrame ends a frame, and with it perhaps a message.
+func (p *side) endFrame() {
+	p.state = inHeader
+	m := p.current()
+	switch {
+	case p.frame.opcode >= opClose:
+		p.control = nil
+	case !p.frame.fin:
+		return
+	default:
+		p.message = nil
+	}
+	p.emit(m)
+}
+
+// methods are the names of opcodes.
+var methods = [...]string{opContinuation: "continuation", opText: "text", opBinary: "binary", opClose: "close", opPing: "ping", opPong: "pong"}
+
+// emit hands a message over.
+func (p *side) emit(m *message) {
+	p.tellLost()
+	d := p.d
+	e := &decode.Exchange{
+		Protocol: Name, Version: "13", Kind: decode.KindMessage, From: p.of,
+		Started: m.started, Ended: m.ended,
+		Method: methods[m.opcode], Host: d.host, Target: d.target,
+	}
+	e.Group = e.Method + " " + d.group
+	e.Add("path", d.target)
+	if d.subprotocol != "" {
+		e.Add("subprotocol", d.subprotocol)
+	}
+	if m.frames > 1 {
+		e.Add("frames", strconv.Itoa(m.frames))
+	}
+	r := &e.Request
+	r.Bytes, r.Incomplete = m.wire, m.incomplete
+	m.body.Fill(r)
+	e.Unknown = append(e.Unknown, m.unknown...)
+	if m.hole {
+		e.Unknown = append(e.Unknown, "a part of it was not captured")
+	}
+	if m.compressed {
+		r.Encoding = "deflate"
+		if problem := p.deflate.undo(r, d.c.Limits); problem != "" {
+			e.Unknown = append(e.Unknown, problem)
+		}
+	}
+	if m.opcode == opClose && !m.incomplete {
+		closed(e)
+	} else {
+		r.Body = content.Mask(d.c, "", r.Body)
+	}
+	if d.blind {
+		e.Unknown = append(e.Unknown, "its handshake was before the recording began")
+	}
+	d.c.Emit(e)
+}
+
+// closed puts the code and the reason of a close frame into its exchange (RFC
+// 6455 section 7.4).
+func closed(e *decode.Exchange) {
+	b := e.Request.Body
+	if len(b) < 2 {
+		if e.Request.BodyBytes == 0 {
+			e.Status = "1005 no status"
+			e.Code = 1005
+		}
+		return
+	}
+	e.Code = int(b[0])<<8 | int(b[1])
+	e.Status = strconv.Itoa(e.Code)
+	if name := codeName(e.Code); name != "" {
+		e.Status += " " + name
+	}
+	e.Request.Body = b[2:]
+	if len(b) > 2 {
+		e.Status += fmt.Sprintf(": %s", b[2:])
+	}
+	switch e.Code {
+	case 1000, 1001, 1005:
+	default:
+		e.Failed = e.Code < 3000
+	}
+}
+
+func codeName(code int) string {
+	switch code {
+	case 1000:
+		return "normal closure"
+	case 1001:
+		return "going away"
+	case 1002:
+		return "protocol error"
+	case 1003:
+		return "unsupported data"
+	case 1007:
+		return "invalid payload"
+	case 1008:
+		return "policy violation"
+	case 1009:
+		return "message too big"
+	case 1010:
+		return "extension required"
+	case 1011:
+		return "internal error"
+	case 1012:
+		return "service restart"
+	case 1013:
+		return "try again later"
+	case 1014:
+		return "bad gateway"
+	}
+	return ""
+}
