@@ -41,8 +41,8 @@ func detect(p *decode.Prefix) decode.Verdict {
 		return decode.Maybe
 	}
 	records, possible := 0, false
-	for _, b := range p.Bytes {
-		if n, ok := chain(b); ok && len(b) > 0 {
+	for s, b := range p.Bytes {
+		if n, ok := chain(b); ok && (len(b) > 0 || !p.Ended[s]) {
 			records, possible = records+n, true
 		}
 	}
