@@ -10,10 +10,9 @@ import (
 type urgency uint8
 
 const (
-	usual     urgency = iota
-	finishing         // the other side acknowledges them and sends no more
-	spoken            // the other side acknowledges them in a packet with data: it may answer them
-	final             // no more will come
+	usual  urgency = iota
+	spoken         // the other side acknowledges them in a packet with data: it may answer them
+	final          // no more will come
 )
 
 // settleBoth is settle for both sides, after a packet or some time.
@@ -90,7 +89,7 @@ func (t *Table) due(c *conn, h *half, at time.Time, u urgency) int {
 			n = min(n, seen)
 		}
 		fin := behind == 1 && !ok // it may be a FIN that was not seen
-		if u == spoken || !fin && (u == finishing || h.ackPackets >= ackPackets || at.Sub(h.ackSince) >= ackAfter) {
+		if u == spoken || !fin && (h.ackPackets >= ackPackets || at.Sub(h.ackSince) >= ackAfter) {
 			return n
 		}
 	}

@@ -120,13 +120,11 @@ func (t *Table) acknowledge(c *conn, s decode.Side, p *packet.Packet) {
 	if h.behind() == 0 {
 		return
 	}
-	u := usual
 	if p.PayloadLen > 0 {
-		u = spoken
-	} else if p.Flags&packet.FIN != 0 {
-		u = finishing
+		t.settle(c, s, p.Time, spoken)
+	} else {
+		t.settle(c, s, p.Time, usual)
 	}
-	t.settle(c, s, p.Time, u)
 }
 
 // data takes the payload and the FIN of a segment.

@@ -232,9 +232,13 @@ func TestTCP(t *testing.T) {
 			counts: "Gaps:1 Missing:3 OutOfOrder:8",
 		}, {
 			name:   "lost segment: acknowledged by a FIN",
-			script: after("c A 1 1 one", "c A 7 1 three", "s FA 1 12"),
-			want:   []string{"open by client", "c one", "c gap 3", "c three", "s closed"},
+			script: after("c A 1 1 one", "c A 7 1 three", "s FA 1 12", "t 200"),
+			want:   []string{"open by client", "c one", "s closed", "c gap 3", "c three"},
 			counts: "Gaps:1 Missing:3 OutOfOrder:1",
+		}, {
+			name:   "FIN that the capture has too early",
+			script: after("c A 1 1 one", "s A 1 4 answer", "c FA 4 13", "s A 7 4 tinues", "c A 5 13", "s FA 13 5"),
+			want:   []string{"open by client", "c one", "s answer", "c closed", "s tinues", "s closed"},
 		}, {
 			name:   "lost segment: no acknowledgement, packets pass",
 			o:      Options{GapPackets: 3},
@@ -311,7 +315,7 @@ func TestTCP(t *testing.T) {
 		}, {
 			name:   "midstream, only one side is captured",
 			script: []string{"c A 101 51 ask", "c A 104 61", "c A 104 61 ask", "c FA 107 71", "flush"},
-			want:   []string{"open by client? midstream", "c ask", "s gap 10", "c ask", "s gap 10", "c closed", "s stopped"},
+			want:   []string{"open by client? midstream", "c ask", "s gap 10", "c ask", "c closed", "s gap 10", "s stopped"},
 			counts: "Gaps:2 Missing:20",
 		}, {
 			name:   "only acknowledgements, FIN and RST of an unknown connection",
