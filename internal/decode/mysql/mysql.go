@@ -106,12 +106,19 @@ func (d *decoder) plain(s decode.Side, at time.Time, b []byte) {
 		if ok {
 			d.packet(s, p)
 		}
-		d.state.compressed = d.state.compressed || d.in[s].compressed
+		if d.in[s].compressed {
+			// Found midstream: what the server sends is understood from its next response on.
+			d.in[s].compressed, d.state.compressed = false, true
+			d.in[s.Other()].drop(decode.LostState)
+			d.in[s.Other()].pass(d.in[s.Other()].Len())
+			d.wire[s.Other()].dead = true
+		}
 		if d.state.compressed && !compressed {
 			// The packets of both sides are compressed from here on.
 			for s := range d.in {
 				d.wire[s].Write(d.in[s].At(), d.in[s].Bytes())
 				d.in[s].Reset()
+				d.in[s].inner = true
 			}
 			d.inflate(s)
 			d.inflate(s.Other())

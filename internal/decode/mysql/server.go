@@ -41,7 +41,7 @@ func (s *server) packet(p packet) {
 	}
 	if c.x.complete && len(c.rest) > 0 {
 		// The results of the next statement of the query begin.
-		s.emit(c.x)
+		c.x.emit(s.state)
 		c.x, c.rest = c.rest[0], c.rest[1:]
 	}
 	c.x.got(p)

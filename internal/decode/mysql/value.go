@@ -38,7 +38,6 @@ type valueType struct {
 type column struct {
 	name string
 	valueType
-	extended bool
 }
 
 // readColumn reads the definition of a column:

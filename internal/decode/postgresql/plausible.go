@@ -108,13 +108,13 @@ func clientFields(kind byte, body []byte) bool {
 	case 'Q', 'f':
 		return isText(r.text()) && r.end()
 	case 'P':
-		if !isText(r.text()) || !isText(r.text()) {
+		if !texts(&r, 2) {
 			return false
 		}
 		r.take(4 * r.int16())
 		return r.end()
 	case 'B':
-		if !isText(r.text()) || !isText(r.text()) || !formats(&r) {
+		if !texts(&r, 2) || !formats(&r) {
 			return false
 		}
 		values(&r)
@@ -163,10 +163,10 @@ func serverFields(kind byte, body []byte) bool {
 		}
 		return r.end()
 	case 'S':
-		return isText(r.text()) && isText(r.text()) && r.end()
+		return texts(&r, 2) && r.end()
 	case 'A':
 		r.int32()
-		return isText(r.text()) && isText(r.text()) && r.end()
+		return texts(&r, 2) && r.end()
 	case 'G', 'H', 'W':
 		if r.byte() > 1 {
 			return false
@@ -180,6 +180,16 @@ func serverFields(kind byte, body []byte) bool {
 		return r.end()
 	}
 	return false
+}
+
+// texts passes over n strings, and reports whether they are text.
+func texts(r *reader, n int) bool {
+	for range n {
+		if !isText(r.text()) {
+			return false
+		}
+	}
+	return true
 }
 
 // values passes over a list of values, each with its length.
