@@ -179,6 +179,7 @@ func (d *decoder) beginMeta(p *pending, rest string) bool {
 func (d *decoder) conclude(p *pending, word string, line []byte) {
 	e := p.e
 	e.Status = decode.Readable(line, shownTotal)
+	d.welcome = d.welcome || word != "CLIENT_ERROR"
 	switch word {
 	case "ERROR", "CLIENT_ERROR", "SERVER_ERROR":
 		e.Failed = true

@@ -38,7 +38,7 @@ type decoder struct {
 
 	pending  queue
 	stray    *pending // an answer to a command that is not known
-	requests int64
+	welcome  bool     // the server has carried out a command
 	watching bool
 	unsure   bool      // which command an answer belongs to is not known
 	heard    time.Time // when the server's last byte came

@@ -117,6 +117,9 @@ func likeText(b []byte, s decode.Side) decode.Verdict {
 	if s == decode.Client {
 		known = isCommand
 	}
+	if s == decode.Server && bytes.HasPrefix(b, []byte("key=")) {
+		return decode.Yes // of lru_crawler metadump
+	}
 	i := bytes.IndexAny(b[:min(len(b), 20)], " \r\n")
 	switch {
 	case i < 0 && len(b) >= 20:

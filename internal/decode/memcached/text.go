@@ -89,10 +89,6 @@ func (d *decoder) readCommand() bool {
 		return d.search[decode.Client].why != ""
 	}
 	c := parseCommand(line)
-	if c.name == "" {
-		return true // servers answer nothing to an empty line
-	}
-	d.requests++
 	e := &decode.Exchange{
 		Protocol: Name, Version: formText.String(), Kind: decode.KindRequest, From: decode.Client,
 		Started: t.begin, Ended: t.last, Method: c.method(), Target: c.target(), Group: c.group(), Details: c.details(),
@@ -120,10 +116,12 @@ func (d *decoder) stored(cut bool) {
 	t.block.body.Fill(&e.Request)
 	e.Request.Bytes, e.Request.Incomplete = t.size, cut
 	e.Ended = t.last
-	if d.requests == 1 && !d.c.Secrets && t.p.name == "set" && mayBePassword(e.Request.Body) {
+	if !d.welcome && !d.c.Secrets && t.p.name == "set" && mayBePassword(e.Request.Body) {
 		// A server that wants a password takes it so. Which server does is not
 		// known here.
-		e.Request.Body = []byte(decode.Masked)
+		masked := decode.NewBody(d.c.Limits.Body)
+		masked.Write([]byte(decode.Masked))
+		e.Request.Body = masked.Bytes()
 		e.Add("masked", "the first value of a connection may be a user name and a password")
 	}
 	d.sent()
