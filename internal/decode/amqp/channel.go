@@ -3,6 +3,7 @@ package amqp
 import (
 	"slices"
 	"strconv"
+	"strings"
 
 	"lodge/internal/decode"
 )
@@ -52,6 +53,7 @@ func (c *channel) method(f *frame, m *method, args []decode.Field) {
 	e := c.session.exchange(f, m.name)
 	e.Details = details(args)
 	e.Target = target(m, args)
+	e.Group = group(e.Target)
 	switch m.name {
 	case "channel.open":
 		c.known = true
@@ -115,6 +117,16 @@ func target(m *method, args []decode.Field) string {
 		return queue
 	}
 	return get(args, "exchange")
+}
+
+// group returns a name that the server made without what makes it unique.
+func group(target string) string {
+	for _, prefix := range []string{"amq.gen-", "amq.rabbitmq.reply-to."} {
+		if strings.HasPrefix(target, prefix) {
+			return prefix + "*"
+		}
+	}
+	return ""
 }
 
 // answer joins a method to the one that it answers.
