@@ -102,17 +102,28 @@ func TestMask(t *testing.T) {
 		{"", `[{"apiKey":"x"},{"apiKey":""}]`, `[{"apiKey":"•••"},{"apiKey":""}]`},
 		{"application/vnd.api+json", `{"secret":"cut o`, `{"secret":"•••`},
 		{"application/json", `{"password`, `{"password`},
+		{"text/event-stream", `data: {"secret":"x"}`, `data: {"secret":"•••"}`},
 		{"text/html", `<a href="password">`, `<a href="password">`},
 		{"multipart/form-data; boundary=b", strings.ReplaceAll(multi, "%s", "pw"), strings.ReplaceAll(multi, "%s", "•••")},
 		{"image/png", `{"password":"x"}`, `{"password":"x"}`},
 	} {
 		body := []byte(tt.body)
-		if got := string(Mask(conn(false), tt.contentType, body)); got != tt.want {
-			t.Errorf("Mask(%q, %q) = %q, want %q", tt.contentType, tt.body, got, tt.want)
+		m := &decode.Message{Body: body}
+		if Mask(conn(false), m, tt.contentType); string(m.Body) != tt.want {
+			t.Errorf("Mask(%q, %q): %q, want %q", tt.contentType, tt.body, m.Body, tt.want)
 		}
 		if string(body) != tt.body {
 			t.Errorf("Mask changed its argument: %q", body)
 		}
+	}
+}
+
+func TestMaskIsBounded(t *testing.T) {
+	c := conn(false)
+	c.Limits.Body = 20
+	m := &decode.Message{Body: []byte(`{"a":1,"token":"x"}`)}
+	if Mask(c, m, ""); len(m.Body) != 20 || !m.Truncated {
+		t.Errorf("%q, truncated %v", m.Body, m.Truncated)
 	}
 }
 

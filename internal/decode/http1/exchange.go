@@ -153,6 +153,10 @@ func (d *decoder) next(at time.Time) *exchange {
 		return orphan(d.whyWithout())
 	}
 	if !d.gapped {
+		if d.waiting[0].e.Started.After(at) {
+			// RFC 9112 section 9.2: it is no response to what is sent later.
+			return orphan("the response was sent when no request waited for one")
+		}
 		d.pipelined = d.pipelined || len(d.waiting) > 1 && !d.waiting[1].e.Started.After(at)
 		return d.waiting[0]
 	}

@@ -187,7 +187,9 @@ func TestExchanges(t *testing.T) {
 		{name: "HTTP/0.9 answered by HTTP/1.0", steps: []step{c("GET /a\r\n"), s("HTTP/1.0 200 OK\r\n\r\nx")}, want: []string{`GET /a → 200 OK "x" [response version: 1.0]`}},
 		{name: "no status line", steps: []step{c(get), s("<html>")}, want: []string{`GET / →  "<html>" (response: it has no status line: it is read as one of HTTP/0.9)`}},
 		{name: "408 without request", steps: []step{s("HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n")}, want: []string{`  → 408 Request Timeout (request: it answers no request that was seen)`}},
-		{name: "server first", steps: []step{s(ok), c(get)}, want: []string{`GET / → 200 OK "ok"`}},
+		{name: "server first", steps: []step{s(ok), c(get), s(ok)}, want: []string{`  → 200 OK "ok" (request: the response was sent when no request waited for one)`, `GET / → 200 OK "ok"`}},
+		{name: "no request at all", steps: []step{c("what is this?\r\n\r\n"), s("HTTP/1.1 400 Bad Request\r\n\r\n")},
+			want: []string{`  → 400 Bad Request (request: its request was not captured, or not read)`}, lost: map[decode.LossReason]int64{decode.LostMalformed: 17}},
 		{name: "malformed", steps: []step{c(get + "\x01\x02cruft\r\n" + get), s(ok + "what\r\n" + ok)}, want: []string{`GET / → 200 OK "ok"`, `GET / → 200 OK "ok"`}, lost: map[decode.LossReason]int64{decode.LostMalformed: 9 + 6}},
 		{name: "malformed at the end", steps: []step{c(get + "1234567890"), s(ok)}, want: []string{`GET / → 200 OK "ok"`}, lost: map[decode.LossReason]int64{decode.LostMalformed: 10}},
 		{name: "chunk without size", steps: []step{c(get), s("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\nxyz\r\n"), c(get), s(ok)},
@@ -228,7 +230,7 @@ func TestSmuggling(t *testing.T) {
 		{name: "HTTP/1.0", steps: []step{c("POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n" + smuggled), s("HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n")},
 			want: []string{`POST / "hello" → 200 OK (request: it has Transfer-Encoding in HTTP/1.0, where it does not exist)`}},
 		{name: "more responses than requests", steps: []step{c(get), s(ok + ok), c(get), s(ok)},
-			want: []string{`GET / → 200 OK "ok"`, `GET / → 200 OK "ok"`, `  → 200 OK "ok" (request: it answers no request that was seen)`}},
+			want: []string{`GET / → 200 OK "ok"`, `  → 200 OK "ok" (request: the response was sent when no request waited for one)`, `GET / → 200 OK "ok"`}},
 	} {
 		tt.run(t)
 	}
@@ -396,14 +398,15 @@ func TestDetect(t *testing.T) {
 		want           decode.Verdict
 	}{
 		{client: "G", want: decode.Maybe}, {client: "GET / HTTP/1.1\r\n", want: decode.Yes}, {client: "\r\nPURGE /x HTTP/1.0\n", want: decode.Yes},
-		{client: "GET foo\r\n", want: decode.No}, {client: "GET /foo\r\n", want: decode.Maybe}, {client: "GET /foo\r\n", server: "$-1\r\n", want: decode.No},
-		{client: "GET /foo\r\n", server: "<html>", want: decode.Yes}, {client: "get foo\r\n", want: decode.No}, {client: "*1\r\n", want: decode.No},
-		{client: "PRI * HTTP/2.0\r\n", want: decode.No}, {client: "OPTIONS rtsp://h/ RTSP/1.0\r\n", want: decode.No}, {client: "\x16\x03\x01", want: decode.No},
+		{client: "GET foo\r\n", want: decode.Maybe}, {client: "GET foo\r\n", server: "+", want: decode.No}, {client: "GET /foo\r\n", want: decode.Maybe}, {client: "GET /foo\r\n", server: "$-1\r\n", want: decode.No},
+		{client: "GET /foo\r\n", server: "<html>", want: decode.Yes}, {client: "get foo\r\n", server: "END", want: decode.No}, {client: "*1\r\n", server: ":", want: decode.No},
+		{client: "PRI * HTTP/2.0\r\n", server: "\x00", want: decode.No}, {client: "OPTIONS rtsp://h/ RTSP/1.0\r\n", server: "RTSP/1.0 200 OK", want: decode.No}, {client: "\x16\x03\x01", want: decode.Maybe}, {client: "\x16\x03\x01\n", want: decode.No},
 		{client: "EHLO x\r\n", server: "220 x ESMTP\r\n", want: decode.No}, {server: "220 x", want: decode.No}, {server: "SSH-2.0-x\r\n", want: decode.No},
 		{server: "HTTP/1.1 200 OK\r\n", want: decode.Yes}, {server: "HTT", want: decode.Maybe}, {server: "HTTP/1.1 x\r\n", want: decode.No},
-		{client: "\x16\x03\x01", server: "HTTP/1.1 400 Bad Request\r\n", want: decode.No},
+		{client: "\x16\x03\x01\n", server: "HTTP/1.1 400 Bad Request\r\n", want: decode.No},
 		{client: "body}GET / HTTP/1.1\r\n", mid: true, want: decode.Yes}, {client: "body", mid: true, want: decode.Maybe}, {server: "x\nHTTP/1.1 200 OK\r\n", mid: true, want: decode.Yes},
-		{client: "GET /" + strings.Repeat("x", decode.PrefixBytes-5), want: decode.Yes}, {client: strings.Repeat("x", 100), want: decode.No},
+		{client: "GET /" + strings.Repeat("x", decode.PrefixBytes-5), want: decode.Yes}, {client: strings.Repeat("x", 100), want: decode.Maybe}, {client: "what\r\n", server: "HTTP/1.1 400 Bad Request\r\n", want: decode.Yes},
+		{client: "\x01\x02 GET / HTTP/1.1\r\n", server: "HTTP/1.1 200 OK\r\n", want: decode.Yes},
 		{client: "CONNECT {\"verbose\":false}\r\n", server: "INFO {}\r\n", want: decode.No},
 	} {
 		if got := detect(&decode.Prefix{Bytes: [2][]byte{[]byte(tt.client), []byte(tt.server)}, Midstream: tt.mid}); got != tt.want {
