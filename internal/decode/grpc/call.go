@@ -77,6 +77,7 @@ func (x *call) Data(s decode.Side, at time.Time, b []byte) {
 			p.size = int64(p.head[1])<<24 | int64(p.head[2])<<16 | int64(p.head[3])<<8 | int64(p.head[4])
 			p.left = p.size
 			if p.head[0]&^(flagCompressed|flagTrailer) != 0 {
+				x.reset(p)
 				p.adrift = true
 				p.unknown = "its messages are not framed as gRPC's"
 				p.lost += headLen + int64(len(b))

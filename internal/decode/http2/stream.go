@@ -135,7 +135,7 @@ func (st *stream) response(c *decode.Conn, h *header) {
 func (st *stream) begun(c *decode.Conn) {
 	st.events = sse.New(c, &st.e, content.Field(st.e.Response.Header, "content-encoding"))
 	e := st.e
-	e.Begun = true
+	e.Begun, e.Group = true, st.group()
 	c.Emit(&e)
 }
 
@@ -200,6 +200,16 @@ func (st *stream) fields(c *decode.Conn, what string, h *header, must ...string)
 	return out
 }
 
+// group returns the method and the path without what differs from one request to
+// the next.
+func (st *stream) group() string {
+	path := content.Template(st.e.Target)
+	if st.e.Method == "" || path == "" {
+		return path
+	}
+	return st.e.Method + " " + path
+}
+
 // connected reports whether a header block makes the stream a tunnel.
 func (st *stream) connected(h *header) bool {
 	return st.tunnel == nil && !h.end && st.halves[decode.Server].header && st.e.Method == "CONNECT" &&
@@ -239,10 +249,7 @@ func (st *stream) finish(c *decode.Conn) {
 		st.upper.Finish()
 		return
 	}
-	e.Group = content.Template(e.Target)
-	if e.Method != "" && e.Group != "" {
-		e.Group = e.Method + " " + e.Group
-	}
+	e.Group = st.group()
 	for s := range st.halves {
 		m := st.message(decode.Side(s))
 		if st.halves[s].body == nil {
