@@ -236,6 +236,10 @@ func (t *Table) reset(c *conn, s decode.Side, p *packet.Packet) {
 			t.counts.Ignored++
 			return
 		}
+	case h.isnKnown && !other.started && p.Seq != h.next:
+		// It answers what an older connection with these addresses sent.
+		t.counts.Ignored++
+		return
 	case h.started && h.end == 0:
 		if n := diff(p.Seq, h.next); n < -window || n > window {
 			t.counts.Ignored++
