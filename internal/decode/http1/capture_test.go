@@ -233,9 +233,3 @@ func plain(s string) string {
 	}
 	return s
 }
-
-func FuzzHTTP1(f *testing.F) {
-	captest.Seeds(f, "testdata/*.pcap")
-	captest.Seeds(f, "testdata/zeek/*.pcap")
-	f.Fuzz(func(t *testing.T, input []byte) { captest.Play(input, http1.Protocol()) })
-}

@@ -154,9 +154,3 @@ func lodge(t *testing.T, file string) (out map[string][]string, servers map[stri
 	}
 	return out, servers
 }
-
-func FuzzCapture(f *testing.F) {
-	captest.Seeds(f, "testdata/*.pcap")
-	captest.Seeds(f, "testdata/zeek/*.pcap")
-	f.Fuzz(func(t *testing.T, input []byte) { captest.Play(input, websocket.Protocol()) })
-}

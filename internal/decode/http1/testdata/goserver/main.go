@@ -3,16 +3,17 @@ package main
 
 import (
 	"compress/zlib"
+	"flag"
 	"io"
 	"net"
 	"net/http"
-	"os"
 	"strings"
 	"time"
 )
 
 func main() {
-	if err := run(os.Args[1]); err != nil {
+	flag.Parse()
+	if err := run(flag.Arg(0)); err != nil {
 		panic(err)
 	}
 }

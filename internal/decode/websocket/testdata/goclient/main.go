@@ -3,13 +3,14 @@ package main
 
 import (
 	"context"
-	"os"
+	"flag"
 
 	"github.com/coder/websocket"
 )
 
 func main() {
-	if err := run(os.Args[1]); err != nil {
+	flag.Parse()
+	if err := run(flag.Arg(0)); err != nil {
 		panic(err)
 	}
 }
