@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"lodge/internal/decode"
+	"lodge/internal/decode/content"
 	"lodge/internal/decode/http2"
 	"lodge/internal/decode/protobuf"
 )
@@ -208,7 +209,13 @@ func (x *call) fill(e *decode.Exchange, s decode.Side, p *direction) {
 		b, cut = out, cut || more
 	}
 	m.Truncated = cut
-	if x.format.codec != "proto" {
+	switch x.format.codec {
+	case "proto":
+	case "json":
+		m.Body = b
+		content.Mask(x.c, m, "application/json")
+		return
+	default:
 		m.Body = b
 		return
 	}
