@@ -129,13 +129,16 @@ func isMonitorLine(line []byte) bool {
 
 // monitored emits a command of another client that MONITOR shows.
 func (d *decoder) monitored(a *answer) {
-	line := a.body.Bytes()
-	if a.body.Truncated() {
+	line := a.text
+	if b := a.body.Bytes(); len(b) > len(line) {
+		line = b
+	}
+	if int64(len(line)) < a.payload {
 		line = append(line[:len(line):len(line)], '"')
 	}
 	i, j := bytes.IndexByte(line, '['), bytes.IndexByte(line, ']')
 	r := newReader(d.c.Options, nil, true)
-	r.words(split(line[max(j, 0)+1:]))
+	r.words(split(line[j+1:]))
 	e := d.fromServer("monitor", a)
 	// The body would show passwords that the target does not.
 	e.Request.Body, e.Request.Truncated = nil, true
