@@ -222,7 +222,7 @@ func (d *decoder) more(p *pending, m *message) {
 // another returns an answer as a message, to a request that was emitted before.
 func (d *decoder) another(p *pending, m *message) *decode.Exchange {
 	e := &decode.Exchange{
-		Protocol: Name, Kind: decode.KindMessage, From: decode.Server, Started: m.begin, Ended: m.last, Stream: uint64(m.h.id),
+		Protocol: Name, Kind: decode.KindMessage, From: decode.Server, Started: m.begin, Ended: m.last, Stream: uint64(m.h.answerTo),
 		Method: p.e.Method, Target: p.e.Target, Group: p.e.Group,
 	}
 	d.result(e, m)
