@@ -132,7 +132,7 @@ func (d *decoder) Gap(s decode.Side, at time.Time, n int64) {
 	d.c.Lost(decode.Loss{Protocol: Name, Side: s, Reason: decode.LostGap, Bytes: n})
 	d.leave(s, "a part of the answer was not captured")
 	d.drop(s, decode.LostGap)
-	if s == decode.Server {
+	if s == decode.Server && d.form == formText {
 		d.flush("the answer was not captured")
 	}
 	d.search[s] = search{why: decode.LostGap}

@@ -35,13 +35,14 @@ done
 capture() {
 	file=$1
 	shift
-	tcpdump -i lo --immediate-mode -U -w "$work/$file.pcap" 'tcp or udp' 2>"$work/dump" &
+	tcpdump -i lo -B 65536 -U --immediate-mode -w "$work/$file.pcap" 'tcp or udp' 2>"$work/dump" &
 	dump=$!
 	until grep -q listening "$work/dump" 2>/dev/null; do sleep 0.1; done
 	"$@" >"$work/$file.out" 2>&1 || true
 	sleep 0.5
 	kill -INT $dump
 	wait $dump || true
+	grep -q '^0 packets dropped by kernel' "$work/dump"
 }
 capture text python3 client.py text
 capture meta python3 client.py meta

@@ -33,13 +33,14 @@ trap 'for f in "$work"/*.pid; do kill "$(cat "$f")" 2>/dev/null || true; done' E
 capture() {
 	file=$1
 	shift
-	tcpdump -i lo --immediate-mode -U -w "$work/$file.pcap" tcp 2>"$work/dump" &
+	tcpdump -i lo -B 65536 -U --immediate-mode -w "$work/$file.pcap" tcp 2>"$work/dump" &
 	dump=$!
-	until grep -q listening "$work/dump"; do sleep 0.1; done
+	until grep -q listening "$work/dump" 2>/dev/null; do sleep 0.1; done
 	"$@" >"$work/$file.out" 2>&1 || true
 	sleep 0.5
 	kill -INT $dump
 	wait $dump || true
+	grep -q '^0 packets dropped by kernel' "$work/dump"
 }
 
 # raw PORT TEXT...: sends each text, with \r\n for its line ends, and waits for an answer
