@@ -169,7 +169,7 @@ var allowed = map[string][]string{
 	"cli/look/tap":               {"capture/packet", "capture/pcapfile", "capture/ring", "cli/daemonview", "cli/filter", "cli/kit", "cli/look/tap/tapcmd", "decode", "decode/all", "helperapi", "model", "project", "query/exchangequery", "show", "show/table", "sockets", "tap", "tap/ends", "tap/har", "tap/stat", "tap/tapfile", "tap/tapfilter", "tap/text", "tap/wire"},
 	"cli/look/tap/tapcmd":        {"cli/kit", "cli/session"},
 	"decode":                     {},
-	"decode/all":                 {"decode", "decode/amqp", "decode/grpc", "decode/http1", "decode/http2", "decode/kafka", "decode/memcached", "decode/mongodb", "decode/mqtt", "decode/mysql", "decode/nats", "decode/postgresql", "decode/redis", "decode/tls", "decode/websocket"},
+	"decode/all":                 {"decode", "decode/amqp", "decode/dns", "decode/grpc", "decode/http1", "decode/http2", "decode/kafka", "decode/memcached", "decode/mongodb", "decode/mqtt", "decode/mysql", "decode/nats", "decode/postgresql", "decode/redis", "decode/tls", "decode/websocket"},
 	"decode/amqp":                {"decode"},
 	"decode/captest":             {"capture/packet", "capture/pcapfile", "capture/stream", "decode"},
 	"decode/content":             {"decode"},
@@ -199,6 +199,7 @@ var allowed = map[string][]string{
 	"tap/tapfilter":              {"decode", "query", "query/exchangequery", "tap"},
 	"tap/text":                   {"decode", "show", "tap"},
 	"tap/wire":                   {"decode", "model", "tap"},
+	"decode/dns":                 {"decode"},
 }
 
 type pkg struct {

@@ -6,6 +6,7 @@ import (
 
 	"lodge/internal/decode"
 	"lodge/internal/decode/amqp"
+	"lodge/internal/decode/dns"
 	"lodge/internal/decode/grpc"
 	"lodge/internal/decode/http1"
 	"lodge/internal/decode/http2"
@@ -39,6 +40,8 @@ func Protocols() []*decode.Protocol {
 		redis.Protocol(),
 		memcached.Protocol(),
 		memcached.Datagrams(),
+		dns.Protocol(),
+		dns.DatagramProtocol(),
 	}
 }
 
