@@ -156,8 +156,8 @@ func (t *Table) deliver(c *conn, s decode.Side, g segment) {
 }
 
 // old counts n bytes before next.
-func (t *Table) old(h *half, seq uint32, n int) {
+func (c *Counts) old(h *half, seq uint32, n int) {
 	late := h.late(seq, n)
-	t.counts.Late += uint64(late)
-	t.counts.Retransmitted += uint64(n - late)
+	c.Late += uint64(late)
+	c.Retransmitted += uint64(n - late)
 }

@@ -27,7 +27,10 @@ import (
 func Protocols() []*decode.Protocol {
 	return []*decode.Protocol{
 		tls.Protocol(),
-		http2.New(http2.Config{Layers: []http2.Layer{grpc.Layer(nil)}}),
+		http2.New(http2.Config{
+			Layers:  []http2.Layer{grpc.Layer(nil)},
+			Tunnels: map[string]*decode.Protocol{websocket.Name: websocket.Protocol()},
+		}),
 		http1.Protocol(),
 		websocket.Protocol(),
 		amqp.Protocol(),
