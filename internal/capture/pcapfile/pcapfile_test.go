@@ -176,6 +176,10 @@ func TestOpenErrors(t *testing.T) {
 			t.Errorf("%s: %v, want %v", name, err, c.want)
 		}
 	}
+	empty := pack(le, uint32(magicMicro), uint16(2), uint16(4), uint64(0), uint64(1), [4]uint32{})
+	if got, err := read(bytes.NewReader(empty)); err != io.EOF || got.Records[0].Data == nil {
+		t.Errorf("a packet without data: %+v, %v", got, err)
+	}
 	bad := errors.New("bad disk")
 	if _, err := Open(iotest.ErrReader(bad)); !errors.Is(err, bad) {
 		t.Errorf("of a reader that fails: %v", err)

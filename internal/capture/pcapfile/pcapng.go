@@ -53,8 +53,8 @@ type pcapng struct {
 	have  *contents
 	order binary.ByteOrder // of the section
 	first int              // the section's first interface
-	// unknown is the error of the section's version: all of its blocks are
-	// skipped, and the end of the file says so.
+	// unknown reports that the section is of an unknown version: its blocks are
+	// skipped. version is the error that the end of the file then is.
 	unknown bool
 	version error
 }

@@ -64,10 +64,10 @@ func (c *contents) startedBy(same []int, at time.Time) int {
 	return sort.Search(len(same), func(i int) bool { return c.processes[same[i]].Started.After(at) })
 }
 
-// Open reads the head of a capture file. Its errors wrap [ErrNotCapture] if the
-// file is of another kind. Files that are compressed are.
+// Open reads the head of a capture file. Its error wraps [ErrNotCapture] if the
+// file is of another kind; a compressed file is.
 func Open(r io.Reader) (*Reader, error) {
-	src := &source{r: bufio.NewReaderSize(r, 64<<10)}
+	src := &source{r: bufio.NewReaderSize(r, 64<<10), buf: []byte{}} // not nil, so that no packet has nil for data
 	magic, err := src.r.Peek(4)
 	if err != nil && err != io.EOF {
 		return nil, fmt.Errorf("open capture file: %w", err)

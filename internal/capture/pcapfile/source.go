@@ -63,9 +63,9 @@ type source struct {
 	buf []byte // reused by read
 }
 
-// header reads n bytes, at most the size of the buffered reader, that begin a block. It returns
-// io.EOF if the file ends before them, and io.ErrUnexpectedEOF if it ends in
-// them. They are valid until the next call.
+// header reads n bytes that begin a block. It returns io.EOF if the file ends
+// before them, and io.ErrUnexpectedEOF if it ends in them. They are valid until
+// more is read; n is at most the size of the buffered reader.
 func (s *source) header(n int) ([]byte, error) {
 	b, err := s.r.Peek(n)
 	if err == io.EOF && len(b) > 0 {

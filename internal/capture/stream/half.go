@@ -18,6 +18,7 @@ type half struct {
 	fin      bool // finSeq is known
 	hasAck   bool // acked is known
 	waiting  bool // bytes are missing before others that were seen or acknowledged
+	missed   bool // the other side says so too, in a packet for that purpose
 	end      decode.End
 
 	isn    uint32
@@ -35,10 +36,13 @@ type half struct {
 	ackSince   time.Time // from when on acknowledged bytes at next are waited for
 	ackPackets int       // of both sides, since then
 
-	gapFrom, gapTo uint32 // the last gap
-	strays         int    // segments in a row from far away
-	strayNext      uint32
+	gaps      []span // the last ones
+	strays    int    // segments in a row from far away
+	strayNext uint32
 }
+
+// span is a range of sequence numbers, without to.
+type span struct{ from, to uint32 }
 
 // segment is n bytes of which b was captured.
 type segment struct {
@@ -67,8 +71,16 @@ func diff(a, b uint32) int { return int(int32(a - b)) }
 
 // start sets where the stream begins.
 func (h *half) start(seq uint32) {
-	h.started, h.base, h.next = true, seq, seq
-	h.gapFrom, h.gapTo = seq, seq
+	h.started, h.base, h.next, h.gaps = true, seq, seq, nil
+}
+
+// clock returns when something happened that is reported now: not before what was
+// reported last. Bytes that were held reach the receiver with those before them.
+func (h *half) clock(at time.Time) time.Time {
+	if at.After(h.last) {
+		h.last = at
+	}
+	return h.last
 }
 
 // behind returns how many acknowledged bytes have not been seen.
@@ -128,10 +140,23 @@ func (h *half) hold(g segment) (again, cost int) {
 func (h *half) late(seq uint32, n int) int {
 	from := diff(seq, h.next)
 	to := from + n
-	overlap := func(a, b int) int { return max(0, min(to, b)-max(from, a)) }
-	before := max(0, min(to, diff(h.base, h.next))-from)
-	if diff(h.base, h.next) > 0 { // the stream is longer than half of the sequence numbers
-		before = 0
+	late := 0
+	if base := diff(h.base, h.next); base <= 0 { // else the sequence numbers are past half of a round
+		late = max(0, min(to, base)-from)
 	}
-	return min(n, before+overlap(diff(h.gapFrom, h.next), diff(h.gapTo, h.next)))
+	for _, g := range h.gaps {
+		late += max(0, min(to, diff(g.to, h.next))-max(from, diff(g.from, h.next)))
+	}
+	return min(n, late)
+}
+
+// skip moves next by n bytes that are given up.
+func (h *half) skip(n int) {
+	to := h.next + uint32(n)
+	if k := len(h.gaps); k > 0 && h.gaps[k-1].to == h.next {
+		h.gaps[k-1].to = to
+	} else {
+		h.gaps = append(h.gaps[max(0, k-maxGaps+1):], span{h.next, to})
+	}
+	h.next = to
 }

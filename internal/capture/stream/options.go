@@ -71,6 +71,12 @@ const (
 	// were not seen: a capture may have the acknowledgement first.
 	ackPackets = 8
 	ackAfter   = 100 * time.Millisecond
+	// missedFactor is how much longer than Options.GapAfter missing bytes are waited
+	// for which the receiver misses as well: the sender sends them again, later each
+	// time.
+	missedFactor = 15
+	// maxGaps is how many gaps of a side are remembered, to know what comes late.
+	maxGaps = 16
 	// straySegments is how many segments in a row from far away make the stream
 	// continue there.
 	straySegments = 3

@@ -72,7 +72,7 @@ func (t *Table) due(c *conn, h *half, at time.Time, u urgency) int {
 		return 0
 	}
 	if !h.waiting {
-		h.waiting, h.since, h.packets = true, at, 0
+		h.waiting, h.missed, h.since, h.packets = true, false, at, 0
 		h.ackSince = time.Time{}
 	}
 	if behind > 0 && h.ackSince.IsZero() {
@@ -94,8 +94,12 @@ func (t *Table) due(c *conn, h *half, at time.Time, u urgency) int {
 			return n
 		}
 	}
+	after := t.o.GapAfter
+	if h.missed {
+		after *= missedFactor
+	}
 	full := len(h.held) > maxSegments || len(h.held) > 0 && (c.cost > t.o.ConnBytes || t.cost > t.o.HeldBytes)
-	if ok && (full || h.packets >= t.o.GapPackets || at.Sub(h.since) >= t.o.GapAfter) {
+	if ok && (full || h.packets >= t.o.GapPackets || at.Sub(h.since) >= after) {
 		return seen
 	}
 	return 0
@@ -109,17 +113,13 @@ func (t *Table) gap(c *conn, s decode.Side, at time.Time, n int) {
 		t.counts.GapsUnknown++
 	} else {
 		t.counts.Missing += uint64(n)
-		if h.gapTo != h.next {
-			h.gapFrom = h.next
-		}
-		h.next += uint32(n)
-		h.gapTo = h.next
+		h.skip(n)
 		if len(h.held) > 0 {
 			at = h.held[0].at
 		}
 	}
 	h.soft, h.waiting = false, false
-	c.app.Gap(s, at, int64(n))
+	c.app.Gap(s, h.clock(at), int64(n))
 }
 
 // drain delivers the held bytes that are next.
@@ -151,10 +151,8 @@ func (t *Table) release(c *conn, g segment) {
 // deliver hands over the bytes of a segment, which are next.
 func (t *Table) deliver(c *conn, s decode.Side, g segment) {
 	h := &c.halves[s]
-	if g.at.Before(h.last) { // it was held: the receiver had it when the bytes before came
-		g.at = h.last
-	}
-	h.last, h.waiting = g.at, false
+	g.at = h.clock(g.at)
+	h.waiting = false
 	h.next += uint32(g.n)
 	if len(g.b) > 0 {
 		t.counts.Delivered += uint64(len(g.b))

@@ -115,6 +115,7 @@ func (t *Table) acknowledge(c *conn, s decode.Side, p *packet.Packet) {
 	}
 	if h.waiting && n == 0 { // the receiver misses them as well
 		h.since, h.packets = p.Time, 0
+		h.missed = h.missed || p.PayloadLen == 0
 	}
 	if h.behind() == 0 {
 		return
@@ -270,7 +271,7 @@ func (t *Table) end(c *conn, s decode.Side, at time.Time, how decode.End) {
 		t.counts.AfterEnd += uint64(g.n)
 	}
 	h.held, h.waiting = nil, false
-	c.app.End(s, at, how)
+	c.app.End(s, h.clock(at), how)
 	if c.self && s == decode.Client {
 		t.end(c, decode.Server, at, how)
 	}
