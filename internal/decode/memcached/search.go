@@ -70,7 +70,7 @@ func (d *decoder) look(s decode.Side) bool {
 func (d *decoder) found(s decode.Side) {
 	f := &d.search[s]
 	if f.passed > 0 {
-		d.c.Lost(decode.Loss{Protocol: Name, Side: s, Reason: f.why, Bytes: f.passed})
+		d.Lost(decode.Loss{Protocol: Name, Side: s, Reason: f.why, Bytes: f.passed})
 	}
 	*f = search{}
 }

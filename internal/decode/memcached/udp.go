@@ -79,11 +79,11 @@ func (u *datagrams) Data(s decode.Side, at time.Time, b []byte) {
 // idle reports whether nothing is waited for.
 func (d *decoder) idle() bool {
 	for s := range d.in {
-		if d.in[s].Len() > 0 || d.text[s].inBlock || d.binary[s].state != atHeader {
+		if d.in[s].Len() > 0 || d.text.sides[s].inBlock || d.binary.sides[s].state != atHeader {
 			return false
 		}
 	}
-	return len(d.pending.waiting) == 0 && d.stray == nil
+	return len(d.pending.waiting) == 0 && d.text.stray == nil
 }
 
 // close ends a request.

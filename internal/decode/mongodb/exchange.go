@@ -171,7 +171,7 @@ func (d *decoder) answer(m *message) {
 	}
 	e := p.e
 	e.Answered, e.Ended = m.begin, m.last
-	d.result(e, m)
+	result(e, m)
 	if m.unknown != "" {
 		e.Unknown = append(e.Unknown, "of its answer: "+m.unknown)
 	}
@@ -225,7 +225,7 @@ func (d *decoder) another(p *pending, m *message) *decode.Exchange {
 		Protocol: Name, Kind: decode.KindMessage, From: decode.Server, Started: m.begin, Ended: m.last, Stream: uint64(m.h.answerTo),
 		Method: p.e.Method, Target: p.e.Target, Group: p.e.Group,
 	}
-	d.result(e, m)
+	result(e, m)
 	if m.unknown != "" {
 		e.Unknown = append(e.Unknown, m.unknown)
 	}
@@ -240,7 +240,7 @@ func (d *decoder) orphan(m *message) {
 		Unknown: []string{"its request was not captured"},
 	}
 	e.Request.Incomplete = true
-	d.result(e, m)
+	result(e, m)
 	if m.unknown != "" {
 		e.Unknown = append(e.Unknown, "of its answer: "+m.unknown)
 	}

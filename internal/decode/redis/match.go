@@ -8,6 +8,7 @@ type answers struct {
 	in         *decode.Buffer
 	parser     parser
 	answer     *answer // of the value that is read
+	spare      *answer // one that is not used any more
 	pending    queue
 	tx         transaction
 	subscribed subscriptions
@@ -36,6 +37,7 @@ func (d *answers) read() progress {
 		a := d.answer
 		d.answer = nil
 		d.take(a)
+		d.spare = a
 	}
 	return p
 }
@@ -63,7 +65,7 @@ func (d *answers) begin() bool {
 			return false
 		}
 	}
-	a := d.newAnswer(&d.parser)
+	a := d.newAnswer(&d.parser, d.spare)
 	if head != nil && b[0] != '>' {
 		a.mask = head.mask
 		if head.name == "EXEC" {
@@ -71,7 +73,7 @@ func (d *answers) begin() bool {
 		}
 	}
 	a.pushes = d.version != "3" && (d.subscribed.any() || d.unsure)
-	d.answer, d.parser.v = a, a
+	d.answer, d.parser.v, d.spare = a, a, nil
 	return true
 }
 

@@ -258,8 +258,10 @@ func (r *reader) endLeaf() {
 		return
 	}
 	r.cmd.add(r.cur, r.secret && r.begun)
-	r.prev2 = r.prev
-	r.prev = strings.ToUpper(string(r.cur.kept[:min(len(r.cur.kept), 32)]))
+	if r.cmd.mayHaveSecrets() {
+		r.prev2 = r.prev
+		r.prev = strings.ToUpper(string(r.cur.kept[:min(len(r.cur.kept), 32)]))
+	}
 	r.secret = false
 }
 

@@ -62,8 +62,13 @@ func (s *session) lose(n int64) {
 	s.Lost(decode.Loss{Protocol: Name, Side: decode.Server, Reason: decode.LostState, Bytes: n})
 }
 
-// newAnswer returns what collects a value.
-func (s *session) newAnswer(p *parser) *answer {
+// newAnswer returns what collects a value, in the place of an old one that is not
+// used any more, or nil.
+func (s *session) newAnswer(p *parser, old *answer) *answer {
 	n := s.Limits.Body
-	return &answer{at: p, limit: n, body: decode.NewBody(n), secrets: s.Secrets}
+	if old == nil {
+		old = &answer{}
+	}
+	*old = answer{at: p, limit: n, body: decode.NewBody(n), secrets: s.Secrets, stack: old.stack[:0]}
+	return old
 }

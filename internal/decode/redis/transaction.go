@@ -36,7 +36,7 @@ func (t *transaction) index(i, n int64) int {
 
 // begin returns what collects an answer within EXEC's.
 func (t *transaction) begin(i, n int64) *answer {
-	a := t.newAnswer(t.parser)
+	a := t.newAnswer(t.parser, nil)
 	if k := t.index(i, n); k >= 0 && k < len(t.queued) {
 		a.mask = t.queued[k].mask
 		t.queued[k].e.Answered = t.parser.last
