@@ -197,8 +197,8 @@ type liveReader struct {
 	expired time.Time
 }
 
-// expireEvery is how often idle connections are looked for.
-const expireEvery = time.Second
+// expireEvery is how often what was waited for is given up, and idle connections are ended.
+const expireEvery = 100 * time.Millisecond
 
 // packet takes one packet.
 func (l *liveReader) packet(p *ring.Packet) error {
