@@ -24,7 +24,7 @@ type tapLine struct {
 		LeftOut         map[string]tapCount `json:"left_out"`
 		Lost            map[string]tapCount
 	}
-	Records struct{ Exchanges, Failures, Ends, Attributed int }
+	Records struct{ Exchanges, Failures, Ends, Attributed, Dropped int }
 }
 
 type tapCount struct{ Packets int }
@@ -178,6 +178,97 @@ command = "redis-server --port 6379 --save ''"
 	}
 }
 
+// A reader of standard output that does not read costs neither the files nor the programs
+// anything, and Ctrl-C ends the run with whole files and an account.
+func TestTapUnread(t *testing.T) {
+	needRoot(t)
+	python(t)
+	need(t, "redis-server")
+	need(t, "redis-benchmark")
+	t.Parallel()
+	e := newEnv(t, ebpf)
+	e.quiet()
+	p := e.project("unread", "lodge.toml", config("db", "redis-server --port 6379 --save ''"))
+	p.lodge("up", "-d").ok(t)
+	home := e.ls().Projects[0].Home.String()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = r.Close() }() // never read
+	cmd := e.command(t.Context(), p.dir, e.bin, "tap", "-v", "-o", "run.jsonl", "-o", "run.pcapng")
+	cmd.Stdout = w
+	tap := background(t, cmd)
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(commandLimit); !strings.Contains(p.read("run.jsonl"), "redis"); {
+		if time.Now().After(deadline) {
+			t.Fatalf("nothing is in run.jsonl: %s", tap.stderr())
+		}
+		if out, err := e.beside("redis-benchmark", "-h", home, "-q", "-t", "set", "-n", "5000", "-d", "100").CombinedOutput(); err != nil {
+			t.Fatalf("redis-benchmark: %v\n%s", err, out)
+		}
+	}
+	tap.signal(syscall.SIGINT)
+	if res := tap.wait(); res.code != 130 || !strings.Contains(res.stderr, "the output was not read in time") {
+		t.Error(res)
+	}
+	list, account := tapLines(t, p.read("run.jsonl"))
+	if account.Records.Dropped == 0 || account.Complete || len(list) <= account.Records.Dropped {
+		t.Errorf("%d lines, dropped %d, complete %v", len(list), account.Records.Dropped, account.Complete)
+	}
+	again, _ := tapLines(t, p.lodge("tap", "-r", "run.pcapng", "--json").ok(t)+"\n")
+	if len(again) != len(list) {
+		t.Errorf("%d lines in run.jsonl, %d of run.pcapng", len(list), len(again))
+	}
+}
+
+// Without its helper a tap sees nothing more: it ends, and does not say that nothing was
+// lost.
+func TestTapHelperKilled(t *testing.T) {
+	needRoot(t)
+	need(t, "redis-server")
+	need(t, "redis-cli")
+	t.Parallel()
+	e := newEnv(t, ebpf)
+	e.quiet()
+	p := e.project("killed", "lodge.toml", config("db", "redis-server --port 6379 --save ''"))
+	p.lodge("up", "-d").ok(t)
+	home := e.ls().Projects[0].Home.String()
+	tap := p.tap([]string{"redis-cli", "-h", home, "ping"}, "--json", "-o", "run.pcapng")
+	tasks, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", tap.cmd.Process.Pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var children []string
+	for _, task := range tasks {
+		b, err := os.ReadFile(task)
+		if err == nil { // else the thread has ended
+			children = append(children, strings.Fields(string(b))...)
+		}
+	}
+	killed := false
+	for _, q := range e.processes() {
+		if slices.Contains(children, itoa(q.pid)) && strings.Contains(q.String(), "lodge-helper") {
+			killed = true
+			if err := syscall.Kill(q.pid, syscall.SIGKILL); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if !killed {
+		t.Fatalf("the tap has no helper of its own: %v", e.processes())
+	}
+	r := tap.wait()
+	if r.code != 1 || strings.Count(r.stderr, "\n") != 1 || !strings.Contains(r.stderr, "helper has gone") || !strings.Contains(r.stderr, "hint") {
+		t.Error(r)
+	}
+	if list, account := tapLines(t, r.stdout); account.Complete || len(list) == 0 {
+		t.Errorf("%d records, complete %v", len(list), account.Complete)
+	}
+}
+
 // An HTTP archive is valid by a validator that others wrote.
 func TestTapArchive(t *testing.T) {
 	node := need(t, "node")
@@ -223,11 +314,41 @@ func TestTapWrongFiles(t *testing.T) {
 	// The head of a pcap file, and no packet (draft-ietf-opsawg-pcap, section 4).
 	const head = "\xd4\xc3\xb2\xa1\x02\x00\x04\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x04\x00\x01\x00\x00\x00"
 	p := e.project("files", "none.pcapng", "no capture", "empty.pcap", "", "head.pcap", head)
+	for name, target := range map[string]string{"link.jsonl": "target", "lock.jsonl": ""} {
+		path := filepath.Join(p.dir, name)
+		if target != "" {
+			if err := os.Symlink(target, path); err != nil {
+				t.Fatal(err)
+			}
+			continue
+		}
+		p.write(name, "old")
+		f, err := os.Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = f.Close() }() // only locked
+		if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p.write("wide.jsonl", "old")
+	p.lodge("tap", "-r", "head.pcap", "-o", "wide.jsonl").ok(t)
+	if fi, err := os.Stat(filepath.Join(p.dir, "wide.jsonl")); err != nil || fi.Mode().Perm() != 0o600 || strings.Contains(p.read("wide.jsonl"), "old") {
+		t.Errorf("a file that was there: %v, %v", fi, err)
+	}
+	if r := p.lodge("tap", "-r", "head.pcap", "--follow", "1", "--secrets"); r.code != 1 || !strings.Contains(r.stderr, "follow connection 1") {
+		t.Error(r)
+	}
 	for _, c := range []struct {
 		args []string
 		code int
 		says string
 	}{
+		{[]string{"-r", "head.pcap", "-o", "link.jsonl"}, 1, "symbolic link"},
+		{[]string{"-r", "head.pcap", "-o", "lock.jsonl"}, 1, "another lodge tap writes it"},
+		{[]string{"-r", "head.pcap", "-o", "a.har", "-o", "./a.har"}, 1, "another lodge tap writes it"},
+		{[]string{"-r", "head.pcap", "--follow", "1"}, 2, "--secrets"},
 		{[]string{"-r", "none.pcapng"}, 1, "none.pcapng"},
 		{[]string{"-r", "empty.pcap"}, 1, "empty.pcap"},
 		{[]string{"-r", "."}, 1, "is a directory"},

@@ -70,11 +70,15 @@ type Engine struct {
 	from   decode.Side
 	number uint64
 	opened uint64
+	masker *masker // nil: secrets are shown
 }
 
 // New returns an engine that has seen no packet.
 func New(o Options) *Engine {
 	e := &Engine{o: o}
+	if !o.Decode.Secrets {
+		e.masker = newMasker()
+	}
 	e.account.Streams.Skipped = make(map[string]uint64)
 	e.account.Decode.Lost = make(map[decode.LossReason]LostBytes)
 	e.table = stream.New(o.Stream, e.open)
@@ -335,6 +339,9 @@ func (c *conn) find(s decode.Side) *End {
 		}
 		place := ends.Place(d.address, first)
 		end.Project, end.Service, end.Container = place.Project, place.Service, place.Container
+	}
+	if m := c.engine.masker; m != nil {
+		end.Processes = m.processes(end.Processes)
 	}
 	d.end, d.full = end, len(end.Processes) > 0
 	return end

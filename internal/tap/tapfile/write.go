@@ -8,6 +8,7 @@ import (
 
 	"lodge/internal/capture/packet"
 	"lodge/internal/capture/pcapfile"
+	"lodge/internal/show"
 	"lodge/internal/tap"
 )
 
@@ -140,7 +141,7 @@ func describeEnd(e *tap.End) string {
 		return ""
 	}
 	p := &e.Processes[0]
-	text := p.Name + " (" + strconv.Itoa(p.PID) + ")"
+	text := show.CleanLine(p.Name, false) + " (" + strconv.Itoa(p.PID) + ")"
 	if e.Service != "" {
 		return e.Project + "/" + e.Service + ", " + text
 	}

@@ -90,17 +90,17 @@ func cause(err error) error {
 // packetFile is the output of packets.
 type packetFile struct {
 	name string
+	f    *outFile
 	w    *tapfile.Writer
-	end  func() error
 	err  error
 }
 
-func newPacketFile(name string, w io.Writer, end func() error, version string) (*packetFile, error) {
-	pw, err := tapfile.NewWriter(w, tapfile.Options{Link: packet.LinkEthernet, Interface: "lo", Version: version})
+func newPacketFile(name string, f *outFile, version string) (*packetFile, error) {
+	w, err := tapfile.NewWriter(f, tapfile.Options{Link: packet.LinkEthernet, Interface: "lo", Version: version})
 	if err != nil {
 		return nil, writing(name, err)
 	}
-	return &packetFile{name: name, w: pw, end: end}, nil
+	return &packetFile{name: name, f: f, w: w}, nil
 }
 
 func (p *packetFile) close(c *tap.Capture) error {
@@ -108,5 +108,8 @@ func (p *packetFile) close(c *tap.Capture) error {
 	if err == nil {
 		err = p.w.Close(c)
 	}
-	return writing(p.name, errors.Join(err, p.end()))
+	if cerr := p.f.Close(); err == nil {
+		err = cerr
+	}
+	return writing(p.name, err)
 }
