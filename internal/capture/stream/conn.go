@@ -106,6 +106,13 @@ func (c *conn) side(p *packet.Packet) decode.Side {
 // waiting reports whether bytes of a side are missing.
 func (c *conn) waiting() bool { return c.halves[0].waiting || c.halves[1].waiting }
 
+// blocked reports whether the first held segment of a side is delivered later,
+// because it comes after missing bytes of the other side.
+func (c *conn) blocked(s decode.Side) bool {
+	g := &c.halves[s].held[0]
+	return g.after && c.halves[s.Other()].lacks(g.ack)
+}
+
 // replacedBy reports whether a segment with a SYN begins another connection
 // with the same addresses.
 func (c *conn) replacedBy(p *packet.Packet) bool {

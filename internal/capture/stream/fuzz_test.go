@@ -128,7 +128,7 @@ func checkTable(t *testing.T, table *Table) {
 			h := &c.halves[s]
 			for i, g := range h.held {
 				cost += len(g.b) + segmentCost
-				if diff(g.seq, h.next) <= 0 || g.n <= 0 || i > 0 && diff(g.seq, h.held[i-1].end()) < 0 {
+				if diff(g.seq, h.next) < 0 || g.n <= 0 || i > 0 && diff(g.seq, h.held[i-1].end()) < 0 {
 					t.Fatalf("segment %d of %d bytes at %d, next is %d", i, g.n, g.seq, h.next)
 				}
 			}

@@ -50,6 +50,10 @@ type segment struct {
 	n   int
 	b   []byte
 	at  time.Time
+	// after: it acknowledges, with ack, what had not been seen of the other side. It
+	// may be an answer to that, and is delivered after it.
+	after bool
+	ack   uint32
 }
 
 func (g *segment) end() uint32 { return g.seq + uint32(g.n) }
@@ -63,7 +67,9 @@ func (g *segment) drop(n int) {
 
 // front returns the first n bytes.
 func (g *segment) front(n int) segment {
-	return segment{seq: g.seq, n: n, b: g.b[:min(n, len(g.b))], at: g.at}
+	f := *g
+	f.n, f.b = n, g.b[:min(n, len(g.b))]
+	return f
 }
 
 // diff returns the distance from sequence number b to a.
@@ -109,6 +115,18 @@ func (h *half) seen() (n int, ok bool) {
 		return diff(h.finSeq, h.next), true
 	}
 	return 0, false
+}
+
+// stuck reports whether a segment that is next is held. A FIN may be before it.
+func (h *half) stuck() bool {
+	return h.end == 0 && len(h.held) > 0 && h.held[0].seq == h.next && (!h.fin || h.next != h.finSeq)
+}
+
+// lacks reports whether there are bytes before an acknowledgement that have not
+// been delivered and may be.
+func (h *half) lacks(ack uint32) bool {
+	n := diff(ack, h.next)
+	return h.started && h.end == 0 && n > 0 && n <= window
 }
 
 // hold keeps a copy of the parts of a segment that are not held yet. It returns

@@ -68,7 +68,8 @@ const (
 	// maxSegments is how many segments of a side are held.
 	maxSegments = 1024
 	// ackPackets and ackAfter are how long acknowledged bytes are waited for that
-	// were not seen: a capture may have the acknowledgement first.
+	// were not seen: a capture may have the acknowledgement first. For so long, what
+	// the other side sends with the acknowledgement is held.
 	ackPackets = 8
 	ackAfter   = 100 * time.Millisecond
 	// missedFactor is how much longer than Options.GapAfter missing bytes are waited

@@ -3,6 +3,7 @@ package stream
 import (
 	"bytes"
 	"math/rand/v2"
+	"net/netip"
 	"slices"
 	"testing"
 	"time"
@@ -222,4 +223,70 @@ func randomBytes(t *rapid.T) []byte {
 		b[i] = byte(1 + r.IntN(255))
 	}
 	return b
+}
+
+// talker checks that what a side sends comes after what it acknowledged.
+type talker struct {
+	reader
+	t     *rapid.T
+	after [2][]int // by position: how much of the other side was acknowledged
+}
+
+func (r *talker) Data(s decode.Side, at time.Time, b []byte) {
+	for i := range b {
+		if pos := len(r.sides[s].b) + i; len(r.sides[s.Other()].b) < r.after[s][pos] {
+			r.t.Fatalf("byte %d of the %s comes after %d bytes, it acknowledges %d", pos, s, len(r.sides[s.Other()].b), r.after[s][pos])
+		}
+	}
+	r.reader.Data(s, at, b)
+}
+
+// A conversation comes out in an order in which it can have been, where the
+// capture has displaced its packets.
+func TestOrderOfSides(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		got := &talker{t: t}
+		table := New(Options{}, func(Opened) Conn { return got })
+		isn := [2]uint32{0xfffffff0, 77}
+		addr := [2]netip.AddrPort{clientAddr, serverAddr}
+		var sent [2][]byte
+		var packets []packet.Packet
+		r := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "content"), 0))
+		for range rapid.IntRange(1, 100).Draw(t, "packets") {
+			s := r.IntN(2)
+			b := make([]byte, 1+r.IntN(20))
+			for i := range b {
+				b[i] = byte(r.IntN(256))
+				got.after[s] = append(got.after[s], len(sent[1-s]))
+			}
+			packets = append(packets, packet.Packet{
+				Src: addr[s], Dst: addr[1-s], Protocol: packet.TCP, Flags: packet.ACK,
+				Seq: isn[s] + uint32(len(sent[s])), Ack: isn[1-s] + uint32(len(sent[1-s])), Payload: b, PayloadLen: len(b),
+			})
+			sent[s] = append(sent[s], b...)
+		}
+		window := rapid.IntRange(0, 4).Draw(t, "window")
+		place := make([]int, len(packets))
+		order := make([]int, len(packets))
+		for i := range packets {
+			order[i] = i
+			place[i] = i + r.IntN(window+1)
+		}
+		slices.SortStableFunc(order, func(a, b int) int { return place[a] - place[b] })
+		at := time.Unix(1_000_000, 0)
+		for s := range isn { // both sides are known
+			table.Packet(&packet.Packet{Time: at, Src: addr[s], Dst: addr[1-s], Protocol: packet.TCP, Flags: packet.SYN, Seq: isn[s] - 1})
+		}
+		for _, i := range order {
+			at = at.Add(time.Millisecond)
+			packets[i].Time = at
+			table.Packet(&packets[i])
+			checkCounts(t, table)
+		}
+		for s := range sent {
+			if x := &got.sides[s]; !bytes.Equal(x.b, sent[s]) || x.wrong != "" {
+				t.Fatalf("%d bytes of %d of side %d, %s; %+v", len(x.b), len(sent[s]), s, x.wrong, table.Counts())
+			}
+		}
+	})
 }

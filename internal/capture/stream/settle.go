@@ -6,70 +6,69 @@ import (
 	"lodge/internal/decode"
 )
 
-// urgency is how much reason there is to give up missing bytes.
-type urgency uint8
-
-const (
-	usual     urgency = iota
-	finishing         // the other side acknowledges them and sends no more
-	spoken            // the other side acknowledges them in a packet with data: it may answer them
-	final             // no more will come
-)
-
 // settleBoth is settle for both sides, after a packet or some time.
 func (t *Table) settleBoth(c *conn, at time.Time) {
 	for s := range c.halves {
 		if c.halves[s].waiting {
 			c.halves[s].ackPackets++
-			t.settle(c, decode.Side(s), at, usual)
+			t.settle(c, decode.Side(s), at, false)
 		}
 	}
 }
 
 // settle delivers held bytes of a side that are next, gives up missing ones for
-// which it is time, and ends the side at its FIN.
-func (t *Table) settle(c *conn, s decode.Side, at time.Time, u urgency) {
-	h := &c.halves[s]
-	if h.end != 0 || !h.started {
-		return
-	}
-	for {
-		t.drain(c, s)
-		if h.fin && h.next == h.finSeq {
-			t.end(c, s, at, decode.Closed)
-			break
-		}
-		n := t.due(c, h, at, u)
-		if n == 0 {
-			break
-		}
-		if u == final && n == 1 && h.behind() == 1 && len(h.held) == 0 && !h.fin {
-			t.counts.AssumedFINs++
-			t.end(c, s, at, decode.Closed)
-			break
-		}
-		t.gap(c, s, at, n)
+// which it is time, and ends the side at its FIN. final reports that no more will
+// come. What the other side holds may follow then, in turn.
+func (t *Table) settle(c *conn, s decode.Side, at time.Time, final bool) {
+	t.settleSide(c, s, at, final)
+	for s = s.Other(); c.halves[s].stuck() && !c.blocked(s); s = s.Other() {
+		t.settleSide(c, s, at, false)
 	}
 	if c.closed {
 		return
 	}
-	if c.waiting() {
-		if c.holes.list == nil {
-			t.holes.front(&c.holes)
-		}
-	} else {
+	if !c.waiting() {
 		c.holes.remove()
+	} else if c.holes.list == nil {
+		t.holes.front(&c.holes)
 	}
 }
 
-// due returns how many missing bytes are to be given up now. It keeps the time
+func (t *Table) settleSide(c *conn, s decode.Side, at time.Time, final bool) {
+	h := &c.halves[s]
+	for h.started && h.end == 0 {
+		for h.stuck() && (final || !c.blocked(s)) {
+			t.take(c, s)
+		}
+		if h.fin && h.next == h.finSeq {
+			t.end(c, s, at, decode.Closed)
+			return
+		}
+		n, now := t.due(c, s, at, final)
+		switch {
+		case !now:
+			return
+		case n == 0:
+			t.take(c, s)
+		case final && n == 1 && h.behind() == 1 && len(h.held) == 0 && !h.fin:
+			t.counts.AssumedFINs++
+			t.end(c, s, at, decode.Closed)
+		default:
+			t.gap(c, s, at, n)
+		}
+	}
+}
+
+// due reports whether n missing bytes are to be given up now or, where n is 0, a
+// segment is to be delivered that waits for the other side's. It keeps the time
 // from which on they are waited for.
-func (t *Table) due(c *conn, h *half, at time.Time, u urgency) int {
+func (t *Table) due(c *conn, s decode.Side, at time.Time, final bool) (n int, now bool) {
+	h := &c.halves[s]
 	behind := h.behind()
 	seen, ok := h.seen()
 	if behind == 0 && !ok {
 		h.waiting = false
-		return 0
+		return 0, false
 	}
 	if !h.waiting {
 		h.waiting, h.missed, h.since, h.packets = true, false, at, 0
@@ -78,20 +77,18 @@ func (t *Table) due(c *conn, h *half, at time.Time, u urgency) int {
 	if behind > 0 && h.ackSince.IsZero() {
 		h.ackSince, h.ackPackets = at, 0
 	}
-	if u == final {
-		if ok {
-			return seen
-		}
-		return behind
+	n = behind
+	if ok && (behind == 0 || seen < behind || final) {
+		n = seen
 	}
-	if behind > 0 {
-		n := behind
-		if ok {
-			n = min(n, seen)
-		}
-		fin := behind == 1 && !ok // it may be a FIN that was not seen
-		if u == spoken || !fin && (u == finishing || h.ackPackets >= ackPackets || at.Sub(h.ackSince) >= ackAfter) {
-			return n
+	if final {
+		return n, true
+	}
+	if n > 0 && behind > 0 && (h.ackPackets >= ackPackets || at.Sub(h.ackSince) >= ackAfter) {
+		// One byte more than all that was seen is a FIN that was not, unless the other
+		// side has more to say after it.
+		if behind > 1 || ok || c.halves[s.Other()].stuck() {
+			return n, true
 		}
 	}
 	after := t.o.GapAfter
@@ -99,10 +96,7 @@ func (t *Table) due(c *conn, h *half, at time.Time, u urgency) int {
 		after *= missedFactor
 	}
 	full := len(h.held) > maxSegments || len(h.held) > 0 && (c.cost > t.o.ConnBytes || t.cost > t.o.HeldBytes)
-	if ok && (full || h.packets >= t.o.GapPackets || at.Sub(h.since) >= after) {
-		return seen
-	}
-	return 0
+	return seen, ok && (full || h.packets >= t.o.GapPackets || at.Sub(h.since) >= after)
 }
 
 // gap gives up n bytes.
@@ -114,7 +108,7 @@ func (t *Table) gap(c *conn, s decode.Side, at time.Time, n int) {
 	} else {
 		t.counts.Missing += uint64(n)
 		h.skip(n)
-		if len(h.held) > 0 {
+		if len(h.held) > 0 && diff(h.held[0].seq, h.next) == 0 {
 			at = h.held[0].at
 		}
 	}
@@ -122,22 +116,17 @@ func (t *Table) gap(c *conn, s decode.Side, at time.Time, n int) {
 	c.app.Gap(s, h.clock(at), int64(n))
 }
 
-// drain delivers the held bytes that are next.
-func (t *Table) drain(c *conn, s decode.Side) {
+// take delivers the first of the held segments of a side, which is next.
+func (t *Table) take(c *conn, s decode.Side) {
 	h := &c.halves[s]
-	for len(h.held) > 0 && h.end == 0 {
-		g := h.held[0]
-		if diff(g.seq, h.next) > 0 || h.fin && h.next == h.finSeq {
-			return
-		}
-		h.held = h.held[1:]
-		t.release(c, g)
-		if over := diff(g.end(), h.finSeq); h.fin && over > 0 {
-			t.counts.AfterEnd += uint64(over)
-			g = g.front(g.n - over)
-		}
-		t.deliver(c, s, g)
+	g := h.held[0]
+	h.held = h.held[1:]
+	t.release(c, g)
+	if over := diff(g.end(), h.finSeq); h.fin && over > 0 {
+		t.counts.AfterEnd += uint64(over)
+		g = g.front(g.n - over)
 	}
+	t.deliver(c, s, g)
 }
 
 // release takes a segment that is no longer held out of the accounts.

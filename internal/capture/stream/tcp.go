@@ -59,7 +59,11 @@ func (t *Table) segment(c *conn, pair pair, p *packet.Packet) {
 		if h.waiting && p.PayloadLen > 0 {
 			h.packets++
 		}
-		t.data(c, s, p.Flags&packet.FIN != 0, segment{seq: seq, n: p.PayloadLen, b: p.Payload, at: p.Time})
+		g := segment{seq: seq, n: p.PayloadLen, b: p.Payload, at: p.Time}
+		if p.Flags&packet.ACK != 0 && !c.self {
+			g.after, g.ack = c.halves[s.Other()].lacks(p.Ack), p.Ack
+		}
+		t.data(c, s, p.Flags&packet.FIN != 0, g)
 	}
 	if c.waiting() {
 		t.settleBoth(c, p.Time)
@@ -120,16 +124,9 @@ func (t *Table) acknowledge(c *conn, s decode.Side, p *packet.Packet) {
 		h.since, h.packets = p.Time, 0
 		h.missed = h.missed || p.PayloadLen == 0
 	}
-	if h.behind() == 0 {
-		return
+	if h.behind() > 0 {
+		t.settle(c, s, p.Time, false)
 	}
-	u := usual
-	if p.PayloadLen > 0 {
-		u = spoken
-	} else if p.Flags&packet.FIN != 0 {
-		u = finishing
-	}
-	t.settle(c, s, p.Time, u)
 }
 
 // data takes the payload and the FIN of a segment.
@@ -148,7 +145,7 @@ func (t *Table) data(c *conn, s decode.Side, fin bool, g segment) {
 	if h.soft {
 		// Acknowledged before: sent again. Ahead of that, in a connection whose begin
 		// was not seen: what was on its way when the recording began.
-		if n < 0 && h.next == h.base && n >= -window || n > 0 && c.opened.Midstream {
+		if n < 0 && h.next == h.base && n >= -window || n > 0 && c.opened.Midstream && h.behind() == 0 {
 			h.start(g.seq)
 			n = 0
 		}
@@ -178,13 +175,13 @@ func (t *Table) data(c *conn, s decode.Side, fin bool, g segment) {
 	}
 	switch {
 	case g.n == 0:
-	case n <= 0 && (len(h.held) == 0 || diff(g.end(), h.held[0].seq) <= 0):
+	case n <= 0 && !g.after && (len(h.held) == 0 || diff(g.end(), h.held[0].seq) <= 0):
 		t.deliver(c, s, g)
 	default:
 		t.hold(c, h, n > 0, g)
 	}
 	if waited || h.fin || len(h.held) > 0 {
-		t.settle(c, s, g.at, usual)
+		t.settle(c, s, g.at, false)
 	}
 }
 
@@ -216,7 +213,7 @@ func (t *Table) stray(c *conn, s decode.Side, g *segment) bool {
 		t.counts.Stray += uint64(g.n)
 		return false
 	}
-	t.settle(c, s, g.at, final)
+	t.settle(c, s, g.at, true)
 	if h.end != 0 {
 		t.counts.Stray += uint64(g.n)
 		return false
@@ -258,7 +255,10 @@ func (t *Table) reset(c *conn, s decode.Side, p *packet.Packet) {
 
 // finish ends a side that is open: what is missing will not come.
 func (t *Table) finish(c *conn, s decode.Side, at time.Time, how decode.End) {
-	t.settle(c, s, at, final)
+	if c.halves[s].stuck() {
+		t.settle(c, s.Other(), at, true)
+	}
+	t.settle(c, s, at, true)
 	t.end(c, s, at, how)
 }
 

@@ -95,7 +95,7 @@ func TestTCP(t *testing.T) {
 			counts: "OutOfOrder:1",
 		}, {
 			name:   "SYN-ACK was lost, and the first data",
-			script: []string{"c S 0 0", "c A 1 1", "s A 4 1 lo", "c A 1 6 ask"},
+			script: []string{"c S 0 0", "c A 1 1", "s A 4 1 lo", "c A 1 6 ask", "t 100"},
 			want:   []string{"open by client", "s gap 3", "s lo", "c ask"},
 			counts: "Gaps:1 Missing:3 OutOfOrder:1",
 		}, {
@@ -193,7 +193,7 @@ func TestTCP(t *testing.T) {
 			counts: "Retransmitted:3",
 		}, {
 			name:   "FIN was lost",
-			script: after("c A 1 1 ask", "s A 1 5 ok", "s FA 3 5", "c A 5 4"),
+			script: after("c A 1 1 ask", "s A 1 5 ok", "s FA 3 5", "c A 5 4", "t 100"),
 			want:   []string{"open by client", "c ask", "c gap 1", "s ok", "s closed"},
 			counts: "Gaps:1 Missing:1",
 		}, {
@@ -203,19 +203,40 @@ func TestTCP(t *testing.T) {
 			counts: "AssumedFINs:2",
 		}, {
 			name:   "lost segment: acknowledged by data",
-			script: after("c A 1 1 one", "c A 7 1 three", "s A 1 12 ok", "c A 4 1 two"),
+			script: after("c A 1 1 one", "c A 7 1 three", "s A 1 12 ok", "t 100", "c A 4 1 two"),
 			want:   []string{"open by client", "c one", "c gap 3", "c three", "s ok"},
 			counts: "Late:3 Gaps:1 Missing:3 OutOfOrder:1",
 		}, {
 			name:   "lost last segment: acknowledged by data",
-			script: after("c A 1 1 one", "s A 1 7 ok", "c A 7 3 three"),
+			script: after("c A 1 1 one", "s A 1 7 ok", "c A 7 3 three", "t 100"),
 			want:   []string{"open by client", "c one", "c gap 3", "s ok", "c three"},
-			counts: "Gaps:1 Missing:3",
+			counts: "Gaps:1 Missing:3 OutOfOrder:1",
 		}, {
 			name:   "only a part of what is missing is acknowledged",
-			script: after("c A 1 1 one", "c A 10 1 four", "s A 1 7 ok", "c A 7 3 thr"),
+			script: after("c A 1 1 one", "c A 10 1 four", "s A 1 7 ok", "t 100", "c A 7 3 thr"),
 			want:   []string{"open by client", "c one", "c gap 3", "s ok", "c thr", "c four"},
 			counts: "Gaps:1 Missing:3 OutOfOrder:1",
+		}, {
+			name:   "a request that the capture has before the response to the one before",
+			script: after("c A 1 1 one", "c A 4 3 two", "s A 3 7 TW", "s A 1 4 ON", "s A 5 7 O", "c A 7 6 x"),
+			want:   []string{"open by client", "c one", "s ON", "c two", "s TW", "s O", "c x"},
+			counts: "OutOfOrder:1",
+		}, {
+			name:   "the same, and the response was lost",
+			script: after("c A 1 1 one", "c A 4 3 two", "s A 3 7 TW", "t 100", "s A 1 4 ON", "s A 5 7 O"),
+			want:   []string{"open by client", "c one", "s gap 2", "c two", "s TW", "s O"},
+			counts: "Late:2 Gaps:1 Missing:2 OutOfOrder:1",
+		}, {
+			name:   "the same, and a RST",
+			script: after("c A 1 1 one", "c A 4 3 two", "c R 7 3"),
+			want:   []string{"open by client", "c one", "s gap 2", "c two", "c reset", "s reset"},
+			counts: "Gaps:1 Missing:2 Reset:1",
+		}, {
+			name:   "each side acknowledges what the other has not sent",
+			o:      Options{GapPackets: 4},
+			script: after("c A 1 9 one", "s A 1 9 ONE", "t 100", "t 1000", "t 100"),
+			want:   []string{"open by client", "c one", "s ONE", "c gap 5", "s gap 5"},
+			counts: "Gaps:2 Missing:10",
 		}, {
 			name:   "an acknowledgement that the capture has too early",
 			script: after("s A 1 4", "c A 1 1 ask", "s A 1 4 ok"),
@@ -232,9 +253,13 @@ func TestTCP(t *testing.T) {
 			counts: "Gaps:1 Missing:3 OutOfOrder:8",
 		}, {
 			name:   "lost segment: acknowledged by a FIN",
-			script: after("c A 1 1 one", "c A 7 1 three", "s FA 1 12"),
-			want:   []string{"open by client", "c one", "c gap 3", "c three", "s closed"},
+			script: after("c A 1 1 one", "c A 7 1 three", "s FA 1 12", "t 200"),
+			want:   []string{"open by client", "c one", "s closed", "c gap 3", "c three"},
 			counts: "Gaps:1 Missing:3 OutOfOrder:1",
+		}, {
+			name:   "FIN that the capture has too early",
+			script: after("c A 1 1 one", "s A 1 4 answer", "c FA 4 13", "s A 7 4 tinues", "c A 5 13", "s FA 13 5"),
+			want:   []string{"open by client", "c one", "s answer", "c closed", "s tinues", "s closed"},
 		}, {
 			name:   "lost segment: no acknowledgement, packets pass",
 			o:      Options{GapPackets: 3},
@@ -253,7 +278,7 @@ func TestTCP(t *testing.T) {
 			counts: "OutOfOrder:2",
 		}, {
 			name:   "lost before a FIN",
-			script: after("c A 1 1 one", "c FA 7 1", "s A 1 8 ok"),
+			script: after("c A 1 1 one", "c FA 7 1", "s A 1 8 ok", "t 100"),
 			want:   []string{"open by client", "c one", "c gap 3", "c closed", "s ok"},
 			counts: "Gaps:1 Missing:3",
 		}, {
@@ -305,13 +330,13 @@ func TestTCP(t *testing.T) {
 			want:   []string{"open by client? midstream", "c ask", "s xyz", "s ok"},
 		}, {
 			name:   "midstream, a response is lost",
-			script: []string{"c A 101 51 ask", "c A 104 61 ask", "s A 61 107 ok"},
+			script: []string{"c A 101 51 ask", "c A 104 61 ask", "t 100", "s A 61 107 ok"},
 			want:   []string{"open by client? midstream", "c ask", "s gap 10", "c ask", "s ok"},
 			counts: "Gaps:1 Missing:10",
 		}, {
 			name:   "midstream, only one side is captured",
-			script: []string{"c A 101 51 ask", "c A 104 61", "c A 104 61 ask", "c FA 107 71", "flush"},
-			want:   []string{"open by client? midstream", "c ask", "s gap 10", "c ask", "s gap 10", "c closed", "s stopped"},
+			script: []string{"c A 101 51 ask", "c A 104 61", "c A 104 61 ask", "t 100", "c FA 107 71", "t 100"},
+			want:   []string{"open by client? midstream", "c ask", "s gap 10", "c ask", "c closed", "s gap 10"},
 			counts: "Gaps:2 Missing:20",
 		}, {
 			name:   "only acknowledgements, FIN and RST of an unknown connection",

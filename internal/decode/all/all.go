@@ -6,6 +6,8 @@ import (
 
 	"lodge/internal/decode"
 	"lodge/internal/decode/amqp"
+	"lodge/internal/decode/grpc"
+	"lodge/internal/decode/http1"
 	"lodge/internal/decode/http2"
 	"lodge/internal/decode/kafka"
 	"lodge/internal/decode/memcached"
@@ -24,7 +26,8 @@ import (
 func Protocols() []*decode.Protocol {
 	return []*decode.Protocol{
 		tls.Protocol(),
-		http2.New(http2.Config{}),
+		http2.New(http2.Config{Layers: []http2.Layer{grpc.Layer(nil)}}),
+		http1.Protocol(),
 		websocket.Protocol(),
 		amqp.Protocol(),
 		mysql.Protocol(),

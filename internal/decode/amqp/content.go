@@ -34,7 +34,7 @@ func (c *channel) cutContent(from decode.Side) {
 	}
 	c.content[from] = nil
 	x.body.Fill(x.to)
-	x.to.Incomplete = true
+	x.to.Incomplete, x.to.Truncated = true, true
 	c.finished(x)
 }
 

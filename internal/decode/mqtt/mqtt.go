@@ -8,7 +8,11 @@
 // session.
 package mqtt
 
-import "lodge/internal/decode"
+import (
+	"bytes"
+
+	"lodge/internal/decode"
+)
 
 // Name is the protocol's name.
 const Name = "mqtt"
@@ -59,7 +63,7 @@ func detect(p *decode.Prefix) decode.Verdict {
 // detectMidstream looks for a packet that can be no other protocol's.
 func detectMidstream(p *decode.Prefix) decode.Verdict {
 	client, server := p.Bytes[decode.Client], p.Bytes[decode.Server]
-	if string(client) == "\xc0\x00" && string(server) == "\xd0\x00" {
+	if repeats(client, "\xc0\x00") && repeats(server, "\xd0\x00") { // pings
 		return decode.Yes
 	}
 	for s, b := range p.Bytes {
@@ -71,4 +75,9 @@ func detectMidstream(p *decode.Prefix) decode.Verdict {
 		}
 	}
 	return decode.Maybe
+}
+
+// repeats reports whether b is a text, once or more often.
+func repeats(b []byte, text string) bool {
+	return len(b) > 0 && len(bytes.ReplaceAll(b, []byte(text), nil)) == 0
 }

@@ -34,8 +34,10 @@ func (s *session) publish(p *packet, r *decode.Reader) bool {
 		e.Add("dup", "true")
 	}
 	p.payload.Fill(&e.Request)
-	if p.cut {
+	if p.cut || p.lost {
 		e.Request.Truncated = true
+	}
+	if p.cut {
 		e.Unknown = append(e.Unknown, "a part of its payload was not captured")
 	}
 	if qos == 0 {

@@ -15,7 +15,8 @@ type exchange struct {
 	announced bool // that it has begun
 	complete  bool // the end of a result was seen
 
-	statement     string // the number of a prepared one
+	prepared      *statement
+	number        uint32 // of a prepared statement that was not seen
 	parameters    []decode.Field
 	columns       []column
 	rows          *sqltext.Rows
@@ -28,6 +29,8 @@ type exchange struct {
 	ok            []decode.Field // what the session's state is now
 	details       []decode.Field
 	infile        *decode.Body
+	eventCount    int
+	events        *decode.Body // of a replication
 }
 
 // newExchange begins an exchange with a command of the client.
@@ -112,7 +115,12 @@ func (s *state) emit(x *exchange) {
 			x.Add(name, value)
 		}
 	}
-	add("statement", x.statement)
+	switch {
+	case x.prepared != nil && x.prepared.known:
+		add("statement", strconv.FormatUint(uint64(x.prepared.id), 10))
+	case x.number > 0:
+		add("statement", strconv.FormatUint(uint64(x.number), 10))
+	}
 	x.Details = append(x.Details, x.parameters...)
 	if x.rows != nil {
 		x.rows.Fill(&x.Response)
@@ -130,6 +138,10 @@ func (s *state) emit(x *exchange) {
 	if x.infile != nil {
 		x.infile.Fill(&x.Request)
 		add("sent", fmt.Sprintf("%d bytes", x.infile.Len()))
+	}
+	if x.events != nil {
+		x.events.Fill(&x.Response)
+		add("events", strconv.Itoa(x.eventCount))
 	}
 	x.Details = append(x.Details, x.details...)
 	add("database", s.database)

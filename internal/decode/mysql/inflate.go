@@ -130,10 +130,8 @@ func (z *inflater) pass(n int) {
 
 // resume begins to read with the next byte.
 func (z *inflater) resume() {
-	if z.dead {
-		z.pass(z.Len())
-		z.dead = false
-	}
+	z.pass(z.Len())
+	z.dead, z.raw = false, 0
 }
 
 // gap reports whether a gap matters, and how many bytes of the content it is.

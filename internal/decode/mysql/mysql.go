@@ -11,6 +11,8 @@
 // Not decoded: what is encrypted (TLS is handed over), packets compressed by
 // zstd (they are counted as unknown; small ones are sent as they are), and the
 // events of a replication, which are counted. The X protocol is another one.
+// Where the protocol is compressed, the bytes of a message are counted as they
+// were before.
 package mysql
 
 import (

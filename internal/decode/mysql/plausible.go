@@ -194,21 +194,24 @@ func isPrintable(s string) bool {
 	return s != ""
 }
 
-// detectMidstream looks for a statement of the client, or for the definition of
-// a column of the server.
+// detectMidstream looks for a statement of the client, which may be in a
+// compressed packet, or for the definition of a column of the server.
 func detectMidstream(p *decode.Prefix) decode.Verdict {
-	if b := p.Bytes[decode.Client]; len(b) > 4 {
-		if compressedCommand(b) == decode.Yes {
-			b = b[compressedHeader:]
+	b := p.Bytes[decode.Client]
+	for i := range b {
+		if plausible(b[i:]) != decode.Yes {
+			continue
 		}
-		if plausible(b) == decode.Yes {
-			switch b[4] {
-			case comQuery, comPrepare, comExecute:
+		switch b[i+4] {
+		case comQuery, comPrepare:
+			return decode.Yes
+		case comExecute:
+			if i == 0 {
 				return decode.Yes
 			}
 		}
 	}
-	b := p.Bytes[decode.Server]
+	b = p.Bytes[decode.Server]
 	for i := 0; i < len(b); {
 		at := bytes.Index(b[i:], []byte("\x03def"))
 		if at < 0 {
@@ -220,7 +223,7 @@ func detectMidstream(p *decode.Prefix) decode.Verdict {
 			continue
 		}
 		n := int(b[at-4]) | int(b[at-3])<<8
-		if n > len(b)-at || n < 26 {
+		if n > len(b)-at || n < 22 {
 			continue
 		}
 		if _, ok := readColumn(b[at:at+n], false); ok {

@@ -268,7 +268,7 @@ func (s *server) prepareOK(c *command, p packet) {
 	c.x.warnings = int(r.uint16())
 	stmt.parameters, stmt.known = params, true
 	s.statements.Set(stmt.id, stmt, stmt.weight())
-	c.x.statement = fmt.Sprint(stmt.id)
+	c.x.prepared = stmt
 	c.x.Status = "OK"
 	c.x.details = append(c.x.details, decode.Field{Name: "parameters", Value: fmt.Sprint(params)},
 		decode.Field{Name: "columns", Value: fmt.Sprint(columns)})
@@ -340,8 +340,11 @@ func (s *server) event(c *command, p packet) {
 		s.pop()
 		return
 	}
-	c.x.result(s.conn.Limits.Body).Row(p.payload)
-	c.x.rows.EndRow(false)
+	if c.x.events == nil {
+		c.x.events = decode.NewBody(0)
+	}
+	c.x.events.Skip(p.payload - 1)
+	c.x.eventCount++
 	if !c.x.announced {
 		c.x.announced = true
 		e := *c.x.Exchange

@@ -179,8 +179,8 @@ func (s *state) gap(side decode.Side) {
 // resume reads the server's bytes again with its response to a new command,
 // where they could not be read.
 func (s *state) resume() {
-	s.wire[decode.Server].resume()
 	if s.in[decode.Server].resume() {
+		s.wire[decode.Server].resume()
 		s.forgetAll("the end of its response was not captured")
 	}
 }

@@ -50,8 +50,8 @@ func (c client) onStatement(cmd *command, id uint32) {
 		stmt, ok = c.prepared, true
 	}
 	x := cmd.x
-	x.statement = strconv.FormatUint(uint64(id), 10)
 	if !ok {
+		x.number = id
 		how := "was not seen being prepared"
 		if c.conn.Midstream && !c.lost {
 			how = "was prepared before the recording began"
@@ -59,10 +59,7 @@ func (c client) onStatement(cmd *command, id uint32) {
 		x.unknown(fmt.Sprintf("its statement %d %s", id, how))
 		return
 	}
-	cmd.stmt = stmt
-	if stmt.known {
-		x.statement = strconv.FormatUint(uint64(stmt.id), 10)
-	}
+	cmd.stmt, x.prepared = stmt, stmt
 	if stmt.cut {
 		x.unknown("the end of its text: it is longer than what is held of a packet")
 	}

@@ -89,12 +89,17 @@ func (d *decoder) step(s decode.Side, at time.Time) bool {
 	in.scanned = 0
 	var o op
 	ok := false
-	if !in.inLine {
+	why := decode.LostMalformed
+	switch {
+	case in.inLine:
+	case n > d.conn.Limits.Message+1:
+		why = decode.LostTooLong
+	default:
 		o, ok = parse(b[:n], s)
 	}
 	if !ok {
 		if in.searching == "" {
-			d.search(s, decode.LostMalformed)
+			d.search(s, why)
 		}
 		in.inLine = false
 		in.discard(n)
@@ -142,6 +147,7 @@ func (d *decoder) payload(s decode.Side, at time.Time) bool {
 		default:
 			part = b[:1]
 			if part[0] != "\r\n"[done-m.op.size] {
+				m.bytes -= int64(len(b))
 				return d.brokenPayload(s, n-len(b))
 			}
 		}

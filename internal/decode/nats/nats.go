@@ -52,14 +52,18 @@ func begins(b []byte, text string) decode.Verdict {
 // must follow it.
 func detectMidstream(p *decode.Prefix) decode.Verdict {
 	client, server := p.Bytes[decode.Client], p.Bytes[decode.Server]
-	ping, pong := []byte("PING\r\n"), []byte("PONG\r\n")
-	if bytes.Equal(client, ping) && bytes.Equal(server, pong) || bytes.Equal(client, pong) && bytes.Equal(server, ping) {
+	if repeats(client, "PING\r\n") && repeats(server, "PONG\r\n") || repeats(client, "PONG\r\n") && repeats(server, "PING\r\n") {
 		return decode.Yes
 	}
 	if certain(client, decode.Client) || certain(server, decode.Server) {
 		return decode.Yes
 	}
 	return decode.Maybe
+}
+
+// repeats reports whether b is a text, once or more often.
+func repeats(b []byte, text string) bool {
+	return len(b) > 0 && len(bytes.ReplaceAll(b, []byte(text), nil)) == 0
 }
 
 // certain reports whether one of the lines in b begins a message that a side of

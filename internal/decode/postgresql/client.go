@@ -25,8 +25,10 @@ func (c client) message(m message) {
 		c.parse(m)
 	case 'B':
 		c.bind(m)
-	case 'D', 'C':
+	case 'D':
 		c.describe(m)
+	case 'C':
+		c.closes(m)
 	case 'E':
 		c.execute(m)
 	case 'S':
@@ -125,7 +127,8 @@ func (c client) parse(m message) {
 	x := c.leading(m, "PB")
 	r := reader{b: m.body}
 	stmt := &statement{name: r.text(), cut: !m.whole}
-	stmt.Statement = sqltext.Read(sqltext.PostgreSQL, strings.TrimSpace(r.text()), c.conn.Secrets)
+	text := strings.TrimRight(strings.TrimSpace(r.text()), "; \t\r\n")
+	stmt.Statement = sqltext.Read(sqltext.PostgreSQL, text, c.conn.Secrets)
 	for n := r.int16(); n > 0 && !r.bad; n-- {
 		stmt.parameters = append(stmt.parameters, uint32(r.int32()))
 	}
@@ -147,38 +150,50 @@ func (c client) bind(m message) {
 	c.push(&entry{kind: 'B', x: x, portal: p}, m)
 }
 
-// describe handles Describe and Close, of statements and portals.
+// describe handles Describe, of a statement or a portal.
 func (c client) describe(m message) {
+	c.about(c.leading(m, ""), m)
+}
+
+// closes handles Close, which is an exchange of its own; that of a portal which
+// has just been executed belongs to its statement.
+func (c client) closes(m message) {
+	c.closeLead()
+	if last := c.queue.last(); last != nil && last.kind == 'E' && len(m.body) > 0 && m.body[0] == 'P' && last.x.portal == last.portal {
+		c.about(last.x, m)
+		return
+	}
+	c.about(c.leading(m, ""), m)
+	c.closeLead()
+}
+
+// about handles a message about a statement or a portal.
+func (c client) about(x *exchange, m message) {
 	r := reader{b: m.body}
 	what, name := r.byte(), r.text()
-	// A Close does not belong to what is executed after it.
-	x := c.leading(m, "")
 	e := &entry{kind: m.kind, x: x, name: name}
-	stmt, _ := c.statements.Get(name)
-	portal, _ := c.portals.Get(name)
 	if what == 'S' {
-		portal = nil
+		e.stmt, _ = c.statements.Get(name)
 	} else {
-		stmt = nil
+		e.portal, _ = c.portals.Get(name)
 	}
-	e.stmt, e.portal = stmt, portal
 	if x.stmt == nil && x.portal == nil {
 		switch {
-		case portal != nil:
-			c.use(x, portal)
-		case stmt != nil:
-			x.stmt = stmt
-			x.statement(stmt.Statement)
+		case e.portal != nil:
+			c.use(x, e.portal)
+		case e.stmt != nil:
+			x.stmt = e.stmt
+			x.statement(e.stmt.Statement)
 		default:
 			x.Target = name
 		}
 	}
-	if m.kind == 'C' {
-		if what == 'S' {
-			c.statements.Delete(name)
-		} else {
-			c.portals.Delete(name)
-		}
+	switch {
+	case m.kind != 'C':
+	case what == 'S':
+		c.statements.Delete(name)
+	default:
+		c.portals.Delete(name)
 	}
 	c.push(e, m)
 }

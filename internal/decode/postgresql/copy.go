@@ -99,6 +99,12 @@ func (s *state) copyBegins(x *exchange, m message) {
 		c.method = "out"
 	case 'W':
 		c.method = "both"
+		if !x.begun {
+			x.begun = true
+			e := *x.Exchange
+			e.Begun = true
+			s.conn.Emit(&e)
+		}
 	}
 	// Where the client did not wait, all its data may have come before.
 	if m.kind != 'H' && c.in == nil {

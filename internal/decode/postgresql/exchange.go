@@ -31,6 +31,7 @@ type exchange struct {
 	copied   *copied
 	details  []decode.Field // of an error
 	notices  notices
+	begun    bool // it was emitted as one that goes on
 	ready    byte // the state of the transaction, where a ReadyForQuery ended it
 }
 
@@ -151,7 +152,7 @@ func (s *state) emit(x *exchange, whole bool) {
 	if x.Status == "" {
 		x.Status = x.answered
 	}
-	x.Response.Incomplete = !whole
+	x.Response.Incomplete = !whole && !(x.complete && x.Failed) // after a fatal error nothing follows
 	if x.rows != nil {
 		x.rows.Fill(&x.Response)
 	}
@@ -171,10 +172,10 @@ func (s *state) emit(x *exchange, whole bool) {
 		add("max rows", strconv.Itoa(int(x.maxRows)))
 	}
 	switch {
-	case x.rows != nil:
-		add("rows", strconv.FormatInt(x.rows.Len(), 10))
 	case x.tagRows != "":
 		add("rows", x.tagRows)
+	case x.rows != nil:
+		add("rows", strconv.FormatInt(x.rows.Len(), 10))
 	}
 	add("affected", x.affected)
 	if x.copied != nil {

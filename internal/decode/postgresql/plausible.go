@@ -251,7 +251,7 @@ func detect(p *decode.Prefix) decode.Verdict {
 	if found && len(name) > 0 && bytes.IndexByte(value, 0) > 0 {
 		return decode.Yes
 	}
-	if len(b) >= int(n) {
+	if found && len(name) == 0 || len(b) >= int(n) {
 		return decode.No
 	}
 	return wait(p)

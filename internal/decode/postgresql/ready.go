@@ -51,7 +51,12 @@ func (s *server) failure(m message) {
 		}
 		s.release(e.x)
 	}
-	s.state.failed = len(s.queue.entries) == 0
+	if len(s.queue.entries) == 0 {
+		s.state.failed = true
+	} else if sync := s.queue.entries[0]; sync.x != failing {
+		s.release(sync.x)
+		sync.x = nil
+	}
 }
 
 // queryFailed finds which statement of a query an error is about: that of the

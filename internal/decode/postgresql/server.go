@@ -119,11 +119,12 @@ func (s *server) description(m message) {
 		return
 	}
 	e.x.got(m)
-	if e.x.answered == "" {
+	switch {
+	case e.x.answered != "" || m.kind == 't':
+	case m.kind == 'n':
 		e.x.answered = "NoData"
-		if m.kind != 'n' {
-			e.x.answered = "RowDescription"
-		}
+	default:
+		e.x.answered = "RowDescription"
 	}
 	switch {
 	case m.kind == 't':

@@ -72,15 +72,22 @@ func endsReady(kind byte) bool { return kind == 'Q' || kind == 'S' || kind == 'F
 
 // queue has what the server has yet to answer, the oldest first.
 type queue struct {
-	entries []*entry
-	limit   int
-	heavy   int64
-	weight  int64
+	entries  []*entry
+	limit    int // of requests: of what may be in it beside them, eight times as many
+	heavy    int64
+	requests int
+	weight   int64
 }
+
+// isRequest reports whether a message is one that is counted as a request.
+func isRequest(kind byte) bool { return kind == 'Q' || kind == 'E' || kind == 'F' }
 
 func (q *queue) add(e *entry) {
 	q.entries = append(q.entries, e)
 	q.weight += e.weight
+	if isRequest(e.kind) {
+		q.requests++
+	}
 }
 
 // take removes the first entry.
@@ -89,10 +96,15 @@ func (q *queue) take() *entry {
 	q.entries[0] = nil
 	q.entries = q.entries[1:]
 	q.weight -= e.weight
+	if isRequest(e.kind) {
+		q.requests--
+	}
 	return e
 }
 
-func (q *queue) full() bool { return len(q.entries) > q.limit || q.weight > q.heavy }
+func (q *queue) full() bool {
+	return q.requests > q.limit || len(q.entries) > 8*q.limit || q.weight > q.heavy
+}
 
 func (q *queue) last() *entry {
 	if n := len(q.entries); n > 0 {

@@ -66,7 +66,7 @@ func (d *decoder) Data(s decode.Side, at time.Time, b []byte) {
 func (d *decoder) rest(s decode.Side) {
 	p := &d.sides[s]
 	if n := int64(p.in.Len()); n > 0 {
-		d.s.unread(s, p.in.At(), p.in.AtByte(int(n)-1), n)
+		d.s.unread(s, p.in.At(), p.in.AtByte(int(n)-1), p.in.Bytes())
 		d.lose(s, p.why, n)
 		p.in.Advance(n)
 	}
@@ -82,7 +82,7 @@ func (d *decoder) record(s decode.Side) bool {
 	b := p.in.Bytes()
 	kind, n := b[0], int(b[3])<<8|int(b[4])
 	if kind < recordCCS || kind > recordData+1 || b[1] != 3 || n > maxCiphertext {
-		d.notRecord(s, b)
+		d.notRecord(s)
 		return false
 	}
 	n += recordHeader
@@ -104,10 +104,14 @@ type record struct {
 }
 
 // notRecord is for a side that does not send TLS.
-func (d *decoder) notRecord(s decode.Side, b []byte) {
+func (d *decoder) notRecord(s decode.Side) {
 	p := &d.sides[s]
 	p.blind, p.why = true, decode.LostMalformed
-	d.s.notTLS(s, p.in.At(), b)
+	if d.c.Midstream && p.in.Pos() == 0 {
+		p.why = decode.LostState // the recording began in a record
+		return
+	}
+	d.s.notTLS(s, p.in.At())
 }
 
 func (d *decoder) handle(s decode.Side, r *record) {
@@ -187,7 +191,7 @@ func (d *decoder) End(s decode.Side, at time.Time, how decode.End) {
 	p.ended = true
 	if n := int64(p.in.Len()); n > 0 {
 		d.lose(s, decode.LostGap, n) // the rest of the record was not captured
-		d.s.unread(s, p.in.At(), p.in.Last(), n)
+		d.s.unread(s, p.in.At(), p.in.Last(), p.in.Bytes())
 		p.in.Reset()
 	}
 	d.s.end(s, how)

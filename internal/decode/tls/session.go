@@ -35,6 +35,7 @@ type session struct {
 	flight     bool // the server has sent something encrypted
 	gone       [2]bool
 	data       [2]traffic
+	instead    [2][]byte // of TLS, what was sent first
 }
 
 // traffic is what one side sent encrypted after the handshake.
@@ -240,7 +241,11 @@ func (s *session) traffic(side decode.Side, started, ended time.Time, n int64) {
 }
 
 // unread counts bytes that are not read as records.
-func (s *session) unread(side decode.Side, started, ended time.Time, n int64) {
+func (s *session) unread(side decode.Side, started, ended time.Time, b []byte) {
+	n := int64(len(b))
+	if p := s.instead[side]; p != nil {
+		s.instead[side] = append(p, b[:min(len(b), maxInstead-len(p))]...)
+	}
 	if s.done || !s.seen {
 		s.traffic(side, started, ended, n)
 		return
@@ -249,29 +254,30 @@ func (s *session) unread(side decode.Side, started, ended time.Time, n int64) {
 	s.side(side).Bytes += n
 }
 
+// maxInstead is how much is kept of what is sent in the place of TLS.
+const maxInstead = 80
+
 // notTLS is a side that sends something else.
-func (s *session) notTLS(side decode.Side, at time.Time, b []byte) {
+func (s *session) notTLS(side decode.Side, at time.Time) {
 	if s.done || !s.seen {
 		return
 	}
 	s.saw(side, at, at)
-	line, _, _ := strings.Cut(string(b[:min(len(b), 80)]), "\n")
 	s.e.Failed = true
 	s.e.Status = "the " + side.String() + " does not send TLS"
-	if clean := printable(line); clean != "" {
-		s.e.Add("sent instead", clean)
-	}
+	s.instead[side] = make([]byte, 0, maxInstead)
 }
 
-// printable returns a text if all of it can be printed.
-func printable(s string) string {
-	s = strings.TrimSuffix(s, "\r")
-	for _, r := range s {
+// firstLine returns the first line of bytes if it can be printed.
+func firstLine(b []byte) string {
+	line, _, _ := strings.Cut(string(b), "\n")
+	line = strings.TrimSuffix(line, "\r")
+	for _, r := range line {
 		if r < ' ' || r >= 0x7f {
 			return ""
 		}
 	}
-	return s
+	return line
 }
 
 // gap is for bytes that are missing.
@@ -329,6 +335,11 @@ func (s *session) emit(whole bool) {
 	if !s.hasClient {
 		e.Unknown = append(e.Unknown, "the ClientHello: it was before the recording began")
 	}
+	for _, b := range s.instead {
+		if line := firstLine(b); line != "" {
+			e.Add("sent instead", line)
+		}
+	}
 	out := *e
 	s.c.Emit(&out)
 }
@@ -356,7 +367,7 @@ func (s *session) chosen() {
 		if !h.psk {
 			e.Unknown = append(e.Unknown, "the certificate: it is encrypted")
 		}
-	case s.certified || !s.finished[decode.Server]:
+	case s.certified || !s.finished[decode.Server] || withoutCertificate(suiteName(h.suite)):
 	case s.client.ticket:
 		e.Add("resumed", "session ticket")
 	case len(h.sessionID) > 0 && string(h.sessionID) == string(s.client.sessionID):
@@ -369,6 +380,11 @@ func (s *session) chosen() {
 		e.Add("encrypted client hello", "offered")
 		e.Unknown = append(e.Unknown, "the server's name: it may be another one, in an encrypted ClientHello")
 	}
+}
+
+// withoutCertificate reports whether a cipher suite needs no certificate.
+func withoutCertificate(suite string) bool {
+	return strings.Contains(suite, "_anon_") || strings.Contains(suite, "PSK") || strings.Contains(suite, "_SRP_")
 }
 
 func join(list []string) string { return strings.Join(list, ", ") }

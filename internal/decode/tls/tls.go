@@ -40,13 +40,19 @@ func detect(p *decode.Prefix) decode.Verdict {
 		}
 		return decode.Maybe
 	}
-	best := decode.No
-	for _, b := range p.Bytes {
-		if len(b) > 0 {
-			best = max(best, chain(b))
+	records, possible := 0, false
+	for s, b := range p.Bytes {
+		if n, ok := chain(b); ok && (len(b) > 0 || !p.Ended[s]) {
+			records, possible = records+n, true
 		}
 	}
-	return best
+	switch {
+	case records >= 2:
+		return decode.Yes
+	case possible:
+		return decode.Maybe
+	}
+	return decode.No
 }
 
 // hello judges whether bytes begin with a handshake message of a type.
@@ -81,25 +87,24 @@ func hello(b []byte, kind byte) decode.Verdict {
 	return decode.Yes
 }
 
-// chain judges whether bytes are records one after the other.
-func chain(b []byte) decode.Verdict {
-	for records := 0; ; records++ {
+// chain counts the records in bytes that are one after the other, and reports
+// whether there may be more.
+func chain(b []byte) (records int, ok bool) {
+	for ; len(b) > 0; records++ {
+		if b[0] < recordCCS || b[0] > recordData || len(b) > 1 && b[1] != 3 || len(b) > 2 && b[2] > 4 {
+			return 0, false
+		}
 		if len(b) < recordHeader {
-			if records >= 2 {
-				return decode.Yes
-			}
-			return decode.Maybe
+			break
 		}
 		n := int(b[3])<<8 | int(b[4])
-		if b[0] < recordCCS || b[0] > recordData || b[1] != 3 || b[2] > 4 || n == 0 || n > maxCiphertext {
-			return decode.No
+		if n == 0 || n > maxCiphertext {
+			return 0, false
 		}
 		if len(b) < recordHeader+n {
-			if records >= 2 {
-				return decode.Yes
-			}
-			return decode.Maybe
+			break
 		}
 		b = b[recordHeader+n:]
 	}
+	return records, true
 }

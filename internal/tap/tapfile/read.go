@@ -23,6 +23,8 @@ type Source struct {
 	capture tap.Capture
 	places  map[uint32]tap.Place // of processes, by process id
 	parsed  int                  // how many processes places has
+	// also, for tests, gets each packet of a connection with its ends.
+	also func(r *pcapfile.Record, sender, receiver *tap.End)
 }
 
 // Open reads the head of a capture file.
@@ -86,7 +88,11 @@ func (s *Source) Run(ctx context.Context, e *tap.Engine) error {
 		}
 		p.Time = r.Time
 		origin := s.origin(r)
-		e.Packet(&p, &origin)
+		sent := e.Packet(&p, &origin)
+		if s.also != nil {
+			sender, receiver := sent.Ends()
+			s.also(r, sender, receiver)
+		}
 		if r.Time.Sub(expired) > expireEvery {
 			expired = r.Time
 			e.Expire(r.Time)

@@ -25,7 +25,7 @@ type fileSource struct {
 }
 
 // openFile opens the file that is asked for.
-func (r *run) openFile() (source, error) {
+func openFile(r *run) (source, error) {
 	s := &fileSource{run: r}
 	in := r.kit.Env.Stdin
 	if name := r.flags.Read; name != "-" {
@@ -41,7 +41,7 @@ func (r *run) openFile() (source, error) {
 	}
 	src, err := tapfile.Open(in)
 	if err != nil {
-		return nil, errors.Join(r.unreadable(err), s.close())
+		return nil, errors.Join(unreadable(r.flags.Read, err), s.close())
 	}
 	s.src = src
 	return s, nil
@@ -50,7 +50,7 @@ func (r *run) openFile() (source, error) {
 func (s *fileSource) read(ctx context.Context) (tap.Capture, error) {
 	err := s.src.Run(ctx, s.run.newEngine(s.src, tap.SourceFile))
 	if err != nil {
-		err = s.run.unreadable(err)
+		err = unreadable(s.run.flags.Read, err)
 	}
 	return s.src.Capture(), err
 }
@@ -63,8 +63,7 @@ func (s *fileSource) close() error {
 }
 
 // unreadable returns the error of a capture file.
-func (r *run) unreadable(err error) error {
-	name := r.flags.Read
+func unreadable(name string, err error) error {
 	if name == "-" {
 		name = "standard input"
 	}

@@ -12,7 +12,7 @@ import (
 
 // follow returns what prints the bytes of the connection that --follow names, or nil
 // where none is named: "> " before what the client sent, "< " before what the server did.
-func (r *run) follow() func(connection uint64, s decode.Side, at time.Time, b []byte) {
+func follow(r *run) func(connection uint64, s decode.Side, at time.Time, b []byte) {
 	if r.flags.Follow == 0 {
 		return nil
 	}

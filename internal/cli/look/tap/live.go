@@ -18,6 +18,7 @@ import (
 	"lodge/internal/tap"
 	"lodge/internal/tap/ends"
 	"lodge/internal/tap/tapfile"
+	"lodge/internal/tap/tapfilter"
 )
 
 // liveSource is a tap of this machine, or of the network namespace that this is in.
@@ -30,12 +31,12 @@ type liveSource struct {
 }
 
 // openLive starts a tap.
-func (r *run) openLive(ctx context.Context) (_ source, err error) {
+func openLive(ctx context.Context, r *run) (_ source, err error) {
 	s := &liveSource{run: r}
-	if s.helper, err = r.connect(ctx); err != nil {
+	if s.helper, err = connect(ctx, r.kit); err != nil {
 		return nil, err
 	}
-	t, files, err := helperapi.StartTap(ctx, s.helper, r.request())
+	t, files, err := helperapi.StartTap(ctx, s.helper, requestOf(r.filter))
 	if err != nil {
 		return nil, errors.Join(noTap(err), s.close())
 	}
@@ -90,9 +91,9 @@ func (s *liveSource) read(ctx context.Context) (tap.Capture, error) {
 
 // connect returns a connection to the helper: to the machine's, or as root to one of
 // this command's own, which ends with it.
-func (r *run) connect(ctx context.Context) (c *helperapi.Client, err error) {
+func connect(ctx context.Context, k *kit.Kit) (c *helperapi.Client, err error) {
 	if os.Geteuid() == 0 {
-		c, err = helperapi.Spawn(r.kit.Env.Helper)
+		c, err = helperapi.Spawn(k.Env.Helper)
 	} else {
 		c, err = helperapi.Dial(ctx, helperapi.SystemSocket)
 	}
@@ -115,10 +116,10 @@ func noTap(err error) error {
 	return fmt.Errorf("tap: %w", err)
 }
 
-// request is what is asked of the helper: where the filter names ports, only these.
-func (r *run) request() helperapi.TapRequest {
+// requestOf is what is asked of the helper: where the filter names ports, only these.
+func requestOf(f *tapfilter.Filter) helperapi.TapRequest {
 	var req helperapi.TapRequest
-	if ports, ok := r.filter.Ports(); ok && len(ports) <= helperapi.MaxTapPorts {
+	if ports, ok := f.Ports(); ok && len(ports) <= helperapi.MaxTapPorts {
 		for _, p := range ports {
 			req.Ports = append(req.Ports, helperapi.PortRange{First: p.Low, Last: p.High})
 		}

@@ -90,9 +90,9 @@ type source interface {
 // open opens the source of packets that is asked for.
 func (r *run) open(ctx context.Context) (source, error) {
 	if r.flags.Read != "" {
-		return r.openFile()
+		return openFile(r)
 	}
-	return r.openLive(ctx)
+	return openLive(ctx, r)
 }
 
 // readFlags reads what needs more than a look, before anything is opened.
@@ -159,7 +159,7 @@ func (r *run) newEngine(ends tap.Ends, source tap.Source) *tap.Engine {
 		Ends:         ends,
 		OriginSource: source,
 		Record:       r.record,
-		Bytes:        r.follow(),
+		Bytes:        follow(r),
 	})
 	return r.engine
 }

@@ -20,7 +20,7 @@ capture() {
 	: >"$dir/tcpdump"
 	tcpdump -q -i lo -s 0 -B 65536 -U --immediate-mode -w "$1" tcp 2>"$dir/tcpdump" &
 	echo $! >"$dir/tcpdump.pid"
-	until grep -q listening "$dir/tcpdump"; do sleep 0.05; done
+	timeout 10 sh -c "until grep -q listening '$dir/tcpdump'; do sleep 0.05; done"
 }
 captured() {
 	sleep 0.5 # what was sent has to reach the file
@@ -29,7 +29,7 @@ captured() {
 	rm "$dir/tcpdump.pid"
 }
 # up PORT waits until something listens.
-up() { until ss -ltn | grep -q ":$1 "; do sleep 0.05; done; }
+up() { timeout 10 sh -c "until ss -ltn | grep -q ':$1 '; do sleep 0.05; done"; }
 
 # nginx: prior knowledge, gzip, large bodies both ways, HEAD, padding,
 # continuation, priorities, many streams at once.
