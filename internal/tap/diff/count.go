@@ -2,6 +2,7 @@ package diff
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"strings"
 
@@ -25,6 +26,11 @@ func (c *comparison) counted(m *match, g *group, caused [bothSides]map[*group]ma
 		side = sideB
 	}
 	left := m.alone(g, side)
+	if w, parent := m.within(g, side, len(left)); w != nil {
+		f.Within = w
+		f.Repeated = w.PerB >= repeatedFewest && w.PerB >= repeatedFactor*max(w.PerA, 1)
+		left = slices.DeleteFunc(slices.Clone(g.items[side]), func(i int32) bool { return m.runs[side].items[i].parent != parent })
+	}
 	for _, i := range left {
 		it := &m.runs[side].items[i]
 		if side == sideB {
@@ -32,16 +38,15 @@ func (c *comparison) counted(m *match, g *group, caused [bothSides]map[*group]ma
 		} else {
 			f.NumbersA = addNumber(f.NumbersA, it)
 		}
-		if side == sideB && (it.c.failure != "" || it.c.x.Failed) {
-			if f.Changed++; f.Changed == 1 {
-				f.Kind, f.Part = KindError, PartStatus
-				f.B = clip(cmp.Or(it.c.x.Status, string(it.c.failure)))
+	}
+	if side == sideB {
+		for _, i := range m.alone(g, side) {
+			if c := m.runs[side].items[i].c; c.failure != "" || c.x.Failed {
+				if f.Changed++; f.Changed == 1 {
+					f.Kind, f.Part, f.B = KindError, PartStatus, clip(cmp.Or(c.x.Status, string(c.failure)))
+				}
 			}
 		}
-	}
-	f.Within = m.within(g, side, left)
-	if w := f.Within; w != nil {
-		f.Repeated = w.PerB >= repeatedFewest && w.PerB >= repeatedFactor*max(w.PerA, 1)
 	}
 	for other, n := range caused[side][g] {
 		f.With = append(f.With, Caused{other.describe(), n})
@@ -118,52 +123,56 @@ func (m *match) caused(side int) map[*group]map[*group]int {
 	return out
 }
 
-// within returns which kind of request causes what is left of a group on a side; nil where
-// that is not known of most of it.
-func (m *match) within(g *group, side int, left []int32) *Within {
+// within returns which kind of request causes what is there more often on a side, and the
+// parent where that is the most; nil where it is not known of most of it.
+func (m *match) within(g *group, side, more int) (w *Within, most int32) {
 	items := m.runs[side].items
-	excess := make(map[int32]int) // by parent
+	var per [bothSides]map[int32]int // how many items of the group each parent has
+	for s := range per {
+		per[s] = make(map[int32]int)
+		for _, i := range g.items[s] {
+			per[s][m.runs[s].items[i].parent]++
+		}
+	}
+	other := func(p int32) int {
+		if q := m.partner[side][p]; q >= 0 {
+			return per[1-side][q]
+		}
+		return 0
+	}
 	by := make(map[*group]int)
 	var of *group
-	for _, i := range left {
-		p := items[i].parent
-		if p < 0 {
+	parents := slices.Sorted(maps.Keys(per[side]))
+	for _, p := range parents {
+		if p < 0 || m.partner[side][p] == noPartner {
 			continue
 		}
-		excess[p]++
-		parent := items[p].c.group
-		by[parent]++
-		if of == nil || by[parent] > by[of] || by[parent] == by[of] && parent.key < of.key {
-			of = parent
+		if e := per[side][p] - other(p); e > 0 {
+			parent := items[p].c.group
+			by[parent] += e
+			if of == nil || by[parent] > by[of] {
+				of = parent
+			}
 		}
 	}
-	if of == nil || 2*by[of] < len(left) {
-		return nil
+	if of == nil || 2*by[of] < more {
+		return nil, 0
 	}
-	count := func(side int) map[int32]int {
-		n := make(map[int32]int)
-		for _, i := range g.items[side] {
-			n[m.runs[side].items[i].parent]++
-		}
-		return n
-	}
-	per := [bothSides]map[int32]int{count(sideA), count(sideB)}
-	w := &Within{Group: of.describe()}
-	most := int32(-1)
-	for p := range excess {
-		if items[p].c.group != of {
+	w = &Within{Group: of.describe()}
+	best := 0
+	for _, p := range parents {
+		if p < 0 || items[p].c.group != of || m.partner[side][p] == noPartner {
 			continue
 		}
-		w.Requests++
-		if most < 0 || excess[p] > excess[most] || excess[p] == excess[most] && p < most {
-			most = p
+		if e := per[side][p] - other(p); e > 0 {
+			w.Requests++
+			if e > best {
+				best, most = e, p
+			}
 		}
 	}
 	n := [bothSides]int{}
-	n[side] = per[side][most]
-	if q := m.partner[side][most]; q >= 0 {
-		n[1-side] = per[1-side][q]
-	}
+	n[side], n[1-side] = per[side][most], other(most)
 	w.PerA, w.PerB = n[sideA], n[sideB]
-	return w
+	return w, most
 }

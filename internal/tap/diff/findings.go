@@ -43,7 +43,7 @@ func (c *comparison) report(m *match) *Report {
 // side is what the report says of a run.
 func (r *Run) side() Side {
 	s := Side{Name: r.name, Exchanges: r.exchanges, Failures: r.failures, Account: r.account, Notes: slices.Clone(r.notes)}
-	s.Complete = r.account != nil && r.account.Complete() && r.left == 0 && r.bodiesLeft == 0
+	s.Complete = r.account != nil && r.account.Complete() && !r.cut && r.left == 0 && r.bodiesLeft == 0
 	note := func(n uint64, one, many string) {
 		switch {
 		case n == 1:
@@ -165,9 +165,7 @@ func changed(m *match, g *group) []Finding {
 			f := found[k]
 			if f == nil {
 				f = &Finding{Kind: kind, Group: g.describe(), Part: c.part, Name: k.name, Place: c.at, Change: c.what.word(), A: clip(c.old), B: clip(c.new)}
-				if c.what == whatText {
-					f.Change = fmt.Sprintf("lines: %d removed, %d added", c.removed, c.added)
-				}
+				f.LinesRemoved, f.LinesAdded = c.removed, c.added
 				f.CountA, f.CountB, f.Pairs = m.count(g, sideA), m.count(g, sideB), len(g.pairs)
 				found[k] = f
 				order = append(order, k)

@@ -120,7 +120,7 @@ var levels = [][]int{
 
 // pairGroup pairs the items of a group.
 func (x *match) pairGroup(g *group) {
-	left := [bothSides][]int32{g.items[sideA], g.items[sideB]}
+	left := x.pairEnds(g.items)
 	left = x.pairBy(left, func(v *view) uint64 { return v.all }, false)
 	for _, parts := range levels {
 		if len(left[sideA]) == 0 || len(left[sideB]) == 0 {
@@ -134,6 +134,24 @@ func (x *match) pairGroup(g *group) {
 			return h
 		}, true)
 	}
+}
+
+// pairEnds pairs the equal items at the begin and at the end of both lists: so of many equal
+// items the one is left in whose place another one is.
+func (x *match) pairEnds(items [bothSides][]int32) [bothSides][]int32 {
+	a, b := items[sideA], items[sideB]
+	equal := func(i, j int32) bool {
+		return x.runs[sideA].items[i].c.view.all == x.runs[sideB].items[j].c.view.all
+	}
+	for len(a) > 0 && len(b) > 0 && equal(a[0], b[0]) {
+		x.pair(a[0], b[0])
+		a, b = a[1:], b[1:]
+	}
+	for len(a) > 0 && len(b) > 0 && equal(a[len(a)-1], b[len(b)-1]) {
+		x.pair(a[len(a)-1], b[len(b)-1])
+		a, b = a[:len(a)-1], b[:len(b)-1]
+	}
+	return [bothSides][]int32{a, b}
 }
 
 // pairBy pairs items with equal keys, in their order, or where alike is set the most

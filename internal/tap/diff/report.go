@@ -80,8 +80,11 @@ type Finding struct {
 	Part  Part   `json:"part,omitempty"`
 	Name  string `json:"name,omitempty"`
 	Place string `json:"place,omitempty"`
-	// Change is how it differs: changed, added, removed, type, length, order, lines.
-	Change string `json:"change,omitempty"`
+	// Change is how it differs: changed, added, removed, type, length, order, line, or
+	// lines, of which LinesRemoved and LinesAdded say how many.
+	Change       string `json:"change,omitempty"`
+	LinesRemoved int    `json:"lines_removed,omitempty"`
+	LinesAdded   int    `json:"lines_added,omitempty"`
 	// A and B are the first two values, "" for none.
 	A string `json:"value_a,omitempty"`
 	B string `json:"value_b,omitempty"`

@@ -32,6 +32,7 @@ type Run struct {
 	limits  Limits
 	account *tap.Account
 	notes   []string
+	cut     bool // see Lost
 
 	items    []item
 	contents map[uint64]*content
@@ -95,6 +96,12 @@ func NewRun(name string, l Limits) *Run {
 
 // Note adds a sentence about the recording that the report shows with its losses.
 func (r *Run) Note(text string) { r.notes = append(r.notes, text) }
+
+// Lost is [Run.Note] for what makes the recording incomplete.
+func (r *Run) Lost(text string) {
+	r.Note(text)
+	r.cut = true
+}
 
 // Account sets what the recording says of its losses. Without a call they are not known.
 func (r *Run) Account(a *tap.Account) { r.account = a }

@@ -3,6 +3,7 @@ package diff
 import (
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 
 	"lodge/internal/show"
@@ -187,11 +188,17 @@ func (f *Finding) values() string {
 		out = name + f.B + " elements, was " + f.A
 	case "order":
 		out = name + "in another order"
-	default:
-		if f.Change != "changed" && f.Change != "type" && f.Change != "line" {
-			out = f.Change + ", first " // lines: …
+	case "lines":
+		switch {
+		case f.LinesRemoved == 0:
+			out = show.Count(f.LinesAdded, "line", "lines") + " added, first " + b
+		case f.LinesAdded == 0:
+			out = show.Count(f.LinesRemoved, "line", "lines") + " removed, first " + a
+		default:
+			out = show.Count(f.LinesAdded, "line", "lines") + " for " + strconv.Itoa(f.LinesRemoved) + ", first " + b + ", was " + a
 		}
-		out += name + b + ", was " + a
+	default:
+		out = name + b + ", was " + a
 	}
 	if f.Varied {
 		out += ", and other values"
@@ -229,9 +236,9 @@ func (f *Finding) within() string {
 		if w.PerA+w.PerB == f.CountA+f.CountB {
 			return ", within one " + w.Group.String()
 		}
-		return fmt.Sprintf(", ×%d, was ×%d, within one %s", w.PerB, w.PerA, w.Group.String())
+		return fmt.Sprintf("; ×%d, was ×%d, within one %s", w.PerB, w.PerA, w.Group.String())
 	}
-	return fmt.Sprintf(", within %d %s, up to ×%d in one, was ×%d", w.Requests, w.Group.String(), w.PerB, w.PerA)
+	return fmt.Sprintf("; up to ×%d, was ×%d, within each of %d %s", w.PerB, w.PerA, w.Requests, w.Group.String())
 }
 
 // numbers are those of the records.

@@ -32,8 +32,9 @@ const DefaultBody = "64k"
 // Work carries out the command c with its flags and arguments.
 type Work = func(k *kit.Kit, c *cobra.Command, f Flags, argv []string) error
 
-// Command returns the command lodge tap. Without work, lodged carries it out.
-func Command(k *kit.Kit, work Work) *cobra.Command {
+// Command returns the command lodge tap with the command diff below it. Without work,
+// lodged carries them out.
+func Command(k *kit.Kit, work Work, diff DiffWork) *cobra.Command {
 	var f Flags
 	c := &cobra.Command{
 		Use:   "tap [FILTER...]",
@@ -73,5 +74,6 @@ What was seen and what was lost is told at the end, on standard error; with --js
 	fl.Uint64Var(&f.Follow, "follow", 0, "print the bytes of connection `NUMBER`, both directions, and no records")
 	fl.BoolVar(&f.Secrets, "secrets", false, "show passwords, cookies and tokens")
 	fl.StringVar(&f.Body, "body", DefaultBody, "keep so much (`SIZE`: 0, 512, 64k, 1m) of each body")
+	c.AddCommand(diffCommand(k, diff))
 	return c
 }
