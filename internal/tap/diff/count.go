@@ -131,6 +131,9 @@ func (m *match) within(g *group, side, more int) (w *Within, most int32) {
 	for s := range per {
 		per[s] = make(map[int32]int)
 		for _, i := range g.items[s] {
+			if m.ignored[s][i] {
+				continue
+			}
 			per[s][m.runs[s].items[i].parent]++
 		}
 	}
@@ -144,7 +147,7 @@ func (m *match) within(g *group, side, more int) (w *Within, most int32) {
 	var of *group
 	parents := slices.Sorted(maps.Keys(per[side]))
 	for _, p := range parents {
-		if p < 0 || m.partner[side][p] == noPartner {
+		if p < 0 || m.partner[side][p] == noPartner || m.ignored[side][p] {
 			continue
 		}
 		if e := per[side][p] - other(p); e > 0 {
@@ -161,7 +164,7 @@ func (m *match) within(g *group, side, more int) (w *Within, most int32) {
 	w = &Within{Group: of.describe()}
 	best := 0
 	for _, p := range parents {
-		if p < 0 || items[p].c.group != of || m.partner[side][p] == noPartner {
+		if p < 0 || items[p].c.group != of || m.partner[side][p] == noPartner || m.ignored[side][p] {
 			continue
 		}
 		if e := per[side][p] - other(p); e > 0 {

@@ -188,11 +188,5 @@ func isParameter(name string) bool { return len(name) > 1 && name[0] == '$' }
 // count returns how many items of a group a side has, without those that an exchange
 // caused which the other side does not have.
 func (m *match) count(g *group, side int) int {
-	n := len(g.items[side])
-	for _, i := range g.left[side] {
-		if m.orphaned(side, i) || m.runs[side].items[i].openAtClose {
-			n--
-		}
-	}
-	return n
+	return len(g.pairs) + len(m.alone(g, side))
 }

@@ -32,6 +32,7 @@ type match struct {
 	marks   *marks
 	groups  []*group // in the order in which they first come
 	partner [bothSides][]int32
+	ignored [bothSides][]bool // items that are not compared, as is not known what they are
 	// unread counts pairs of which one is not known, so that they are not compared.
 	unread int
 	budget int // of values compared to find which two are alike
@@ -53,6 +54,7 @@ func matchRuns(a, b *Run, masks [bothSides]*masker, m *marks, round int) *match 
 	x.makeGroups(round)
 	for side, r := range x.runs {
 		x.partner[side] = make([]int32, len(r.items))
+		x.ignored[side] = make([]bool, len(r.items))
 		for i := range x.partner[side] {
 			x.partner[side][i] = noPartner
 		}
@@ -278,6 +280,7 @@ func (x *match) pairUnknown() {
 				}
 				if x.partner[side][i] == noPartner {
 					x.partner[side][i], x.partner[1-side][others[0]] = others[0], i
+					x.ignored[side][i], x.ignored[1-side][others[0]] = true, true
 					x.unread++
 				}
 			}

@@ -38,11 +38,14 @@ func (r *Run) findParents() {
 			continue
 		}
 		end := it.end
-		if isStream(&it.c.x) {
+		if end == 0 || isStream(&it.c.x) {
 			end = it.answered
 		}
-		if end == 0 {
+		switch {
+		case end == 0 && it.unanswered:
 			end = math.MaxInt64
+		case end == 0:
+			continue // how long it was open is not known
 		}
 		for _, owner := range it.server {
 			o := open[owner]

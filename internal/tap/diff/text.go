@@ -232,13 +232,20 @@ func (f *Finding) within() string {
 	if w == nil {
 		return ""
 	}
-	if w.Requests == 1 {
-		if w.PerA+w.PerB == f.CountA+f.CountB {
-			return ", within one " + w.Group.String()
-		}
-		return fmt.Sprintf("; ×%d, was ×%d, within one %s", w.PerB, w.PerA, w.Group.String())
+	per := fmt.Sprintf("×%d, was ×%d, ", w.PerB, w.PerA)
+	switch {
+	case f.CountA == 0:
+		per = fmt.Sprintf("×%d ", w.PerB)
+	case f.CountB == 0:
+		per = fmt.Sprintf("×%d ", w.PerA)
 	}
-	return fmt.Sprintf("; up to ×%d, was ×%d, within each of %d %s", w.PerB, w.PerA, w.Requests, w.Group.String())
+	if w.Requests > 1 {
+		return "; up to " + per + fmt.Sprintf("within each of %d ", w.Requests) + w.Group.String()
+	}
+	if w.PerA == f.CountA && w.PerB == f.CountB {
+		return ", within one " + w.Group.String()
+	}
+	return "; " + per + "within one " + w.Group.String()
 }
 
 // numbers are those of the records.
