@@ -8,6 +8,8 @@ import (
 	"unicode/utf8"
 
 	"lodge/internal/decode"
+	"lodge/internal/tap/diff/forms"
+	"lodge/internal/tap/diff/tree"
 )
 
 // body is a body as it is compared: a tree where it is JSON or a form, lines where it is
@@ -15,7 +17,7 @@ import (
 type body struct {
 	v     *viewer
 	part  Part
-	tree  *node
+	tree  *tree.Node
 	lines []string
 	raw   []string // the lines as they were
 	bytes []byte
@@ -36,9 +38,9 @@ func (v *viewer) body(p Part, m *decode.Message) *body {
 	first := bytes.TrimLeft(m.Body, " \t\r\n")
 	switch {
 	case strings.Contains(media, "json") || len(first) > 0 && (first[0] == '{' || first[0] == '['):
-		b.tree = parseJSON(string(m.Body), b.cut)
+		b.tree = tree.JSON(string(m.Body), b.cut)
 	case media == "application/x-www-form-urlencoded" && !b.cut:
-		b.tree = parseForm(strings.TrimSpace(string(m.Body)))
+		b.tree = formTree(strings.TrimSpace(string(m.Body)))
 	}
 	if b.tree != nil {
 		return b
@@ -57,9 +59,19 @@ func (v *viewer) body(p Part, m *decode.Message) *body {
 		}
 		line = strings.TrimRight(line, "\r\n")
 		b.raw = append(b.raw, line)
-		b.lines = append(b.lines, v.marks.line(v.group, p, v.mask.text(line)))
+		b.lines = append(b.lines, v.marks.line(v.group, p, v.mask.Text(line)))
 	}
 	return b
+}
+
+// formTree returns a form as an object.
+func formTree(s string) *tree.Node {
+	x := &tree.Node{Kind: '{'}
+	for _, p := range parameters(s) {
+		x.Keys = append(x.Keys, p.Name)
+		x.Kids = append(x.Kids, &tree.Node{Kind: '"', Text: p.Value})
+	}
+	return x
 }
 
 // isText reports whether a body is text; a character may be cut at its end.
@@ -110,50 +122,50 @@ func sum(list []uint64) (h uint64) {
 }
 
 // hashTree sets the hashes of a tree. path is where it stands, with [] for indexes.
-func (b *body) hashTree(n *node, path string, leaf func(uint64)) uint64 {
+func (b *body) hashTree(n *tree.Node, path string, leaf func(uint64)) uint64 {
 	level := b.v.marks.level(b.v.group, b.part, path)
-	switch n.kind {
+	switch n.Kind {
 	case '{':
 		var list []uint64
-		for i, kid := range n.kids {
-			p := pathKey(path, n.keys[i])
+		for i, kid := range n.Kids {
+			p := pathKey(path, n.Keys[i])
 			if b.v.marks.level(b.v.group, b.part, p) >= markPresence {
 				continue
 			}
-			list = append(list, hashOf(n.keys[i], hexOf(b.hashTree(kid, p, leaf))))
+			list = append(list, hashOf(n.Keys[i], hexOf(b.hashTree(kid, p, leaf))))
 		}
-		n.hash = join('{', sum(list))
+		n.Hash = join('{', sum(list))
 	case '[':
-		list := make([]uint64, len(n.kids))
-		for i, kid := range n.kids {
+		list := make([]uint64, len(n.Kids))
+		for i, kid := range n.Kids {
 			list[i] = b.hashTree(kid, path+"[]", leaf)
 		}
 		switch {
 		case level >= markLength:
-			n.hash = '['
+			n.Hash = '['
 		case level >= markOrder:
-			n.hash = join('[', sum(list))
+			n.Hash = join('[', sum(list))
 		default:
-			n.hash = join('[', join(list...))
+			n.Hash = join('[', join(list...))
 		}
 	default:
-		n.hash = hashOf(string(n.kind), b.value(n, path))
-		leaf(hashOf(path, hexOf(n.hash)))
+		n.Hash = hashOf(string(n.Kind), b.value(n, path))
+		leaf(hashOf(path, hexOf(n.Hash)))
 	}
-	return n.hash
+	return n.Hash
 }
 
 // value is what is compared of a scalar.
-func (b *body) value(n *node, path string) string {
+func (b *body) value(n *tree.Node, path string) string {
 	if b.v.marks.level(b.v.group, b.part, path) >= markValue || isVolatileName(path[strings.LastIndexByte(path, '.')+1:]) {
 		return volatileValue
 	}
-	return b.v.mask.text(n.text)
+	return b.v.mask.Text(n.Text)
 }
 
 // pathKey is the path of a key. Keys that identify one of many are the same.
 func pathKey(path, key string) string {
-	if as := identifiers(key); as != key {
+	if as := forms.Identifiers(key); as != key {
 		key = as
 	}
 	if path == "" {
@@ -197,22 +209,22 @@ func (b *body) kind() string {
 	return "text"
 }
 
-func (b *body) compareTrees(o *body, x, y *node, path, at string, f func(change)) {
-	if x.hash == y.hash && x.open == y.open {
+func (b *body) compareTrees(o *body, x, y *tree.Node, path, at string, f func(change)) {
+	if x.Hash == y.Hash && x.Open == y.Open {
 		return
 	}
 	level := b.v.marks.level(b.v.group, b.part, path)
 	if level >= markPresence {
 		return
 	}
-	c := change{part: b.part, name: path, at: at, old: x.brief(), new: y.brief()}
+	c := change{part: b.part, name: path, at: at, old: x.Brief(), new: y.Brief()}
 	switch {
-	case x.kind != y.kind:
+	case x.Kind != y.Kind:
 		c.what = whatType
 		f(c)
-	case x.kind == '{':
+	case x.Kind == '{':
 		b.compareObjects(o, x, y, path, at, f)
-	case x.kind == '[':
+	case x.Kind == '[':
 		if level < markLength {
 			b.compareArrays(o, x, y, path, at, level, f)
 		}
@@ -222,30 +234,30 @@ func (b *body) compareTrees(o *body, x, y *node, path, at string, f func(change)
 	}
 }
 
-func (b *body) compareObjects(o *body, x, y *node, path, at string, f func(change)) {
+func (b *body) compareObjects(o *body, x, y *tree.Node, path, at string, f func(change)) {
 	// A key may stand there more than once: the n-th is compared with the n-th.
 	type place struct {
 		key string
 		n   int
 	}
-	index := func(n *node) (list []place, kids map[place]*node) {
-		kids = make(map[place]*node, len(n.kids))
-		count := make(map[string]int, len(n.kids))
-		for i, k := range n.keys {
+	index := func(n *tree.Node) (list []place, kids map[place]*tree.Node) {
+		kids = make(map[place]*tree.Node, len(n.Kids))
+		count := make(map[string]int, len(n.Kids))
+		for i, k := range n.Keys {
 			p := place{k, count[k]}
 			count[k]++
-			list, kids[p] = append(list, p), n.kids[i]
+			list, kids[p] = append(list, p), n.Kids[i]
 		}
 		return list, kids
 	}
 	xs, inX := index(x)
 	ys, inY := index(y)
-	missing := func(p place, kid *node, what what) {
+	missing := func(p place, kid *tree.Node, what what) {
 		c := change{part: b.part, name: pathKey(path, p.key), at: atKey(at, p.key), what: what}
 		if what == whatRemoved {
-			c.old = kid.brief()
+			c.old = kid.Brief()
 		} else {
-			c.new = kid.brief()
+			c.new = kid.Brief()
 		}
 		if b.v.marks.level(b.v.group, b.part, c.name) < markPresence {
 			f(c)
@@ -254,12 +266,12 @@ func (b *body) compareObjects(o *body, x, y *node, path, at string, f func(chang
 	for _, p := range xs {
 		if kid := inY[p]; kid != nil {
 			b.compareTrees(o, inX[p], kid, pathKey(path, p.key), atKey(at, p.key), f)
-		} else if !y.open {
+		} else if !y.Open {
 			missing(p, inX[p], whatRemoved)
 		}
 	}
 	for _, p := range ys {
-		if inX[p] == nil && !x.open {
+		if inX[p] == nil && !x.Open {
 			missing(p, inY[p], whatAdded)
 		}
 	}
@@ -272,9 +284,9 @@ func atKey(at, key string) string {
 	return at + "." + key
 }
 
-func (b *body) compareArrays(o *body, x, y *node, path, at string, level level, f func(change)) {
-	xs, ys := x.kids, y.kids
-	whole := !x.open && !y.open
+func (b *body) compareArrays(o *body, x, y *tree.Node, path, at string, level level, f func(change)) {
+	xs, ys := x.Kids, y.Kids
+	whole := !x.Open && !y.Open
 	if whole && len(xs) == len(ys) && level < markOrder && sameSet(xs, ys) {
 		f(change{part: b.part, name: path, at: at, what: whatOrder})
 		return
@@ -282,8 +294,8 @@ func (b *body) compareArrays(o *body, x, y *node, path, at string, level level, 
 	if level >= markOrder {
 		xs, ys = withoutCommon(xs, ys)
 	}
-	if whole && len(x.kids) != len(y.kids) {
-		f(change{part: b.part, name: path, at: at, what: whatLength, old: strconv.Itoa(len(x.kids)), new: strconv.Itoa(len(y.kids))})
+	if whole && len(x.Kids) != len(y.Kids) {
+		f(change{part: b.part, name: path, at: at, what: whatLength, old: strconv.Itoa(len(x.Kids)), new: strconv.Itoa(len(y.Kids))})
 		return
 	}
 	for i := range min(len(xs), len(ys)) {
@@ -291,11 +303,11 @@ func (b *body) compareArrays(o *body, x, y *node, path, at string, level level, 
 	}
 }
 
-func sameSet(xs, ys []*node) bool {
-	hashes := func(list []*node) []uint64 {
+func sameSet(xs, ys []*tree.Node) bool {
+	hashes := func(list []*tree.Node) []uint64 {
 		out := make([]uint64, len(list))
 		for i, n := range list {
-			out[i] = n.hash
+			out[i] = n.Hash
 		}
 		return out
 	}
@@ -303,21 +315,21 @@ func sameSet(xs, ys []*node) bool {
 }
 
 // withoutCommon returns two lists without the nodes that are in both.
-func withoutCommon(xs, ys []*node) (a, b []*node) {
+func withoutCommon(xs, ys []*tree.Node) (a, b []*tree.Node) {
 	count := make(map[uint64]int)
 	for _, n := range ys {
-		count[n.hash]++
+		count[n.Hash]++
 	}
 	for _, n := range xs {
-		if count[n.hash] > 0 {
-			count[n.hash]--
+		if count[n.Hash] > 0 {
+			count[n.Hash]--
 		} else {
 			a = append(a, n)
 		}
 	}
 	for _, n := range slices.Backward(ys) {
-		if count[n.hash] > 0 {
-			count[n.hash]--
+		if count[n.Hash] > 0 {
+			count[n.Hash]--
 			b = append(b, n)
 		}
 	}

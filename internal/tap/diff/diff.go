@@ -1,4 +1,24 @@
+// Package diff compares two recordings of [lodge/internal/tap], exchange by exchange:
+// which requests there are in one and not in the other, how often, and which of their
+// statuses, headers, bodies and latencies differ.
+//
+// Exchanges are aligned and not rewritten: two homes have the same ports and origins. The
+// key is the server (its service, or its process and port), the protocol, the method and
+// the group, which is a path or a statement without what identifies one of many. Within
+// a key, exchanges that are equal are paired first, whatever their order and their
+// connections, then those that are equal in less and less; all of it takes O(n log n).
+//
+// What differs from run to run is left out. A part of that is known beforehand: it is
+// listed in volatile.go, and times near that of the recording are recognised. The rest is
+// learned from further runs of the first side: what differs between runs of one side is
+// volatile.
+//
+// The package computes only: it reads no file and no clock.
 package diff
+
+import (
+	"lodge/internal/tap/diff/forms"
+)
 
 // Options say what is compared.
 type Options struct {
@@ -52,8 +72,14 @@ func (c *comparison) match(r *Run) *match {
 	c.round++
 	ofA, ofR := replacements(c.a, r)
 	guess := len(c.again) == 0
-	masks := [bothSides]*masker{newMasker(c.a, guess, ofA), newMasker(r, guess, ofR)}
+	masks := [bothSides]*forms.Masker{c.a.masker(guess, ofA), r.masker(guess, ofR)}
 	return matchRuns(c.a, r, masks, c.marks, c.round)
+}
+
+// masker returns what takes out of texts what belongs to the run. Where further runs tell
+// what is volatile, nothing is guessed.
+func (r *Run) masker(guess bool, replace []forms.Replacement) *forms.Masker {
+	return forms.New(forms.Options{First: r.first, Last: r.last, Guess: guess, Replace: replace})
 }
 
 // maxRounds bounds how often a run is compared for what was learned from it.
@@ -79,6 +105,9 @@ func (c *comparison) learn(r *Run) {
 			m.eachPair(g, func(_ [bothSides]int32, list []change) {
 				for i := range list {
 					learned = c.marks.learn(g.key, &list[i]) || learned
+					if list[i].part == PartTarget && list[i].name == "" {
+						learned = c.marks.rules.learnPlaceholders(g) || learned
+					}
 				}
 			})
 		}

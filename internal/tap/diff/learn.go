@@ -1,6 +1,10 @@
 package diff
 
-import "strings"
+import (
+	"strings"
+
+	"lodge/internal/tap/diff/forms"
+)
 
 // level is how volatile something is, each including those before it.
 type level uint8
@@ -162,7 +166,7 @@ func matches(pattern, words []string) bool {
 // wordsOf splits a line into words and the characters between them.
 func wordsOf(s string) (out []string) {
 	for len(s) > 0 {
-		n := max(1, span(s, isWord))
+		n := max(1, forms.Span(s, forms.IsWord))
 		out = append(out, s[:n])
 		s = s[n:]
 	}

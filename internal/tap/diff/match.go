@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"lodge/internal/decode"
+	"lodge/internal/tap/diff/forms"
 )
 
 // The sides of a match.
@@ -28,11 +29,13 @@ type group struct {
 // match is one comparison of two runs.
 type match struct {
 	runs    [bothSides]*Run
-	masks   [bothSides]*masker
+	masks   [bothSides]*forms.Masker
 	marks   *marks
 	groups  []*group // in the order in which they first come
 	partner [bothSides][]int32
 	ignored [bothSides][]bool // items that are not compared, as is not known what they are
+	// causes has for each item a number for the groups of what it caused.
+	causes [bothSides][]uint64
 	// unread counts pairs of which one is not known, so that they are not compared.
 	unread int
 	budget int // of values compared to find which two are alike
@@ -49,7 +52,7 @@ const (
 const noPartner = -1
 
 // matchRuns pairs the items of two runs. round is another one for each match.
-func matchRuns(a, b *Run, masks [bothSides]*masker, m *marks, round int) *match {
+func matchRuns(a, b *Run, masks [bothSides]*forms.Masker, m *marks, round int) *match {
 	x := &match{runs: [bothSides]*Run{a, b}, masks: masks, marks: m, budget: maxAlike}
 	x.makeGroups(round)
 	for side, r := range x.runs {
@@ -58,6 +61,9 @@ func matchRuns(a, b *Run, masks [bothSides]*masker, m *marks, round int) *match 
 		for i := range x.partner[side] {
 			x.partner[side][i] = noPartner
 		}
+	}
+	for side := range x.runs {
+		x.signCaused(side)
 	}
 	for _, g := range x.groups {
 		x.pairGroup(g)
@@ -92,7 +98,18 @@ func (x *match) makeGroups(round int) {
 	}
 }
 
-func (x *match) groupKey(c *content, m *masker) (prefix, text string) {
+// signCaused sets the numbers for what items caused: what an item caused begins after it.
+func (x *match) signCaused(side int) {
+	items := x.runs[side].items
+	x.causes[side] = make([]uint64, len(items))
+	for i := len(items) - 1; i >= 0; i-- {
+		if p := items[i].parent; p >= 0 {
+			x.causes[side][p] += mix(hashOf(items[i].c.group.key) ^ x.causes[side][i])
+		}
+	}
+}
+
+func (x *match) groupKey(c *content, m *forms.Masker) (prefix, text string) {
 	e := &c.x
 	if c.failure != "" {
 		return c.at.server.key + "\x00" + c.transport.String() + "\x00" + string(c.failure), ""
@@ -122,16 +139,20 @@ var levels = [][]int{
 
 // pairGroup pairs the items of a group.
 func (x *match) pairGroup(g *group) {
+	// Of equal ones, those are pairs that caused the same.
 	left := x.pairEnds(g.items)
-	left = x.pairBy(left, func(v *view) uint64 { return v.all }, false)
+	left = x.pairBy(left, func(side int, i int32) uint64 {
+		return join(x.runs[side].items[i].c.view.all, x.causes[side][i])
+	}, false)
+	left = x.pairBy(left, func(side int, i int32) uint64 { return x.runs[side].items[i].c.view.all }, false)
 	for _, parts := range levels {
 		if len(left[sideA]) == 0 || len(left[sideB]) == 0 {
 			return
 		}
-		left = x.pairBy(left, func(v *view) uint64 {
+		left = x.pairBy(left, func(side int, i int32) uint64 {
 			h := uint64(0)
 			for _, p := range parts {
-				h = join(h, v.part[p])
+				h = join(h, x.runs[side].items[i].c.view.part[p])
 			}
 			return h
 		}, true)
@@ -143,7 +164,7 @@ func (x *match) pairGroup(g *group) {
 func (x *match) pairEnds(items [bothSides][]int32) [bothSides][]int32 {
 	a, b := items[sideA], items[sideB]
 	equal := func(i, j int32) bool {
-		return x.runs[sideA].items[i].c.view.all == x.runs[sideB].items[j].c.view.all
+		return x.causes[sideA][i] == x.causes[sideB][j] && x.runs[sideA].items[i].c.view.all == x.runs[sideB].items[j].c.view.all
 	}
 	for len(a) > 0 && len(b) > 0 && equal(a[0], b[0]) {
 		x.pair(a[0], b[0])
@@ -158,13 +179,13 @@ func (x *match) pairEnds(items [bothSides][]int32) [bothSides][]int32 {
 
 // pairBy pairs items with equal keys, in their order, or where alike is set the most
 // alike ones first, and returns those that are left.
-func (x *match) pairBy(left [bothSides][]int32, key func(*view) uint64, alike bool) [bothSides][]int32 {
+func (x *match) pairBy(left [bothSides][]int32, key func(side int, i int32) uint64, alike bool) [bothSides][]int32 {
 	type bucket [bothSides][]int32
 	buckets := make(map[uint64]*bucket)
 	var order []*bucket
 	for side, list := range left {
 		for _, i := range list {
-			k := key(&x.runs[side].items[i].c.view)
+			k := key(side, i)
 			b := buckets[k]
 			if b == nil {
 				if side == sideB {

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"lodge/internal/tap/diff/forms"
 )
 
 // server is a server of the comparison: what is the same in both recordings.
@@ -43,7 +45,7 @@ func (r *Run) resolve(reference *Run) (changed []renamed) {
 	for _, e := range r.ends {
 		s := &server{name: e.service, service: e.service != "", port: e.address.Port()}
 		of := e.project
-		if s.port >= ephemeral {
+		if s.port >= forms.Ephemeral {
 			s.port = 0
 			s.name = cmp.Or(e.service, e.process, "ephemeral port")
 		} else {
@@ -204,10 +206,10 @@ func (r *Run) servers() map[string]*server {
 
 // replacements returns what belongs to each of two runs and is the same otherwise: the
 // directories of their services, the names of their projects, their addresses.
-func replacements(a, b *Run) (ofA, ofB []replacement) {
+func replacements(a, b *Run) (ofA, ofB []forms.Replacement) {
 	add := func(x, y, as string) {
 		if x != y && x != "" && y != "" {
-			ofA, ofB = append(ofA, replacement{x, as}), append(ofB, replacement{y, as})
+			ofA, ofB = append(ofA, forms.Replacement{Old: x, New: as}), append(ofB, forms.Replacement{Old: y, New: as})
 		}
 	}
 	da, db := a.directories(), b.directories()
@@ -230,10 +232,10 @@ func replacements(a, b *Run) (ofA, ofB []replacement) {
 			continue
 		}
 		for _, x := range ia[key] {
-			ofA = append(ofA, replacement{x, "{address}"})
+			ofA = append(ofA, forms.Replacement{Old: x, New: "{address}"})
 		}
 		for _, y := range ib[key] {
-			ofB = append(ofB, replacement{y, "{address}"})
+			ofB = append(ofB, forms.Replacement{Old: y, New: "{address}"})
 		}
 	}
 	return ofA, ofB

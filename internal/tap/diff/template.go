@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"lodge/internal/decode"
+	"lodge/internal/tap/diff/forms"
 )
 
 // maxGroup bounds the text of a group; a longer one is told apart by its hash.
@@ -11,13 +12,13 @@ const maxGroup = 4096
 
 // groupText returns what an exchange asked for, without what identifies one of many, and
 // without its method where that is known besides.
-func groupText(x *decode.Exchange, m *masker) string {
+func groupText(x *decode.Exchange, m *forms.Masker) string {
 	g := x.Group
 	if g == "" {
 		g = x.Target
 	}
 	if isStatement(x) {
-		return bound(m.text(g))
+		return bound(m.Text(g))
 	}
 	if x.Method != "" && len(g) > len(x.Method) && strings.HasPrefix(g, x.Method) && g[len(x.Method)] == ' ' {
 		g = g[len(x.Method)+1:]
@@ -25,7 +26,7 @@ func groupText(x *decode.Exchange, m *masker) string {
 	if i := strings.IndexAny(g, "?#"); i >= 0 && (strings.HasPrefix(g, "/") || strings.Contains(g[:i], "://")) {
 		g = g[:i]
 	}
-	return identifiers(bound(m.text(g)))
+	return forms.Identifiers(bound(m.Text(g)))
 }
 
 // isStatement reports whether a target is SQL, whose group is already without its
@@ -48,57 +49,6 @@ func hexOf(n uint64) string {
 		b[i] = digits[n>>(60-4*i)&15]
 	}
 	return string(b[:])
-}
-
-// identifiers replaces numbers by {n}, and words that look made by a program by {id}.
-func identifiers(s string) string {
-	if !strings.ContainsAny(s, "0123456789") {
-		return s
-	}
-	var b strings.Builder
-	for i := 0; i < len(s); {
-		if isUUID(s[i:]) && (i == 0 || !isWord(s[i-1])) {
-			b.WriteString("{id}")
-			i += 36
-			continue
-		}
-		n := span(s[i:], isLetterOrDigit)
-		if n == 0 {
-			b.WriteByte(s[i])
-			i++
-			continue
-		}
-		switch word := s[i : i+n]; {
-		case span(word, isDigit) == n:
-			b.WriteString("{n}")
-		case looksMade(word):
-			b.WriteString("{id}")
-		default:
-			b.WriteString(word)
-		}
-		i += n
-	}
-	return b.String()
-}
-
-func isLetterOrDigit(c byte) bool { return isWord(c) && c != '_' }
-
-// looksMade reports whether a word is one that nobody would write: hexadecimal digits, or
-// many letters and digits mixed.
-func looksMade(word string) bool {
-	digits, changes := 0, 0
-	for i := range len(word) {
-		if isDigit(word[i]) {
-			digits++
-		}
-		if i > 0 && isDigit(word[i]) != isDigit(word[i-1]) {
-			changes++
-		}
-	}
-	if digits == 0 {
-		return false
-	}
-	return len(word) >= 6 && span(word, isHex) == len(word) || len(word) >= 16 && changes >= 3
 }
 
 // wildcard stands for a word of a group that is volatile.
@@ -141,7 +91,10 @@ func (r rules) apply(prefix, text string) string {
 func eachWildcard(text string, f func(with string) bool) {
 	words := 0
 	for i := 0; i < len(text) && words < maxWords; {
-		n := span(text[i:], func(c byte) bool { return isWord(c) || c == '-' })
+		n := placeholder(text[i:])
+		if n == 0 {
+			n = forms.Span(text[i:], func(c byte) bool { return forms.IsWord(c) || c == '-' })
+		}
 		if n == 0 {
 			i++
 			continue
@@ -154,15 +107,69 @@ func eachWildcard(text string, f func(with string) bool) {
 	}
 }
 
-// mayBeMade reports whether a word may be one that a program made: it has a digit, or
-// capitals in its middle.
+// placeholder returns the length of what stands for a number or an identifier that a text
+// begins with.
+func placeholder(s string) int {
+	for _, p := range []string{"{n}", "{id}"} {
+		if strings.HasPrefix(s, p) {
+			return len(p)
+		}
+	}
+	return 0
+}
+
+// mayBeMade reports whether a word may be one that a program made: it stands for one
+// already, it has a digit, or capitals in its middle.
 func mayBeMade(word string) bool {
+	if placeholder(word) > 0 {
+		return true
+	}
 	for i := range len(word) {
-		if isDigit(word[i]) || i > 0 && word[i] >= 'A' && word[i] <= 'Z' {
+		if forms.IsDigit(word[i]) || i > 0 && word[i] >= 'A' && word[i] <= 'Z' {
 			return true
 		}
 	}
 	return false
+}
+
+// learnPlaceholders adds rules for a group of which what stands for identifiers differs from
+// run to run: the next one may not look like an identifier. It reports whether that is new.
+func (r rules) learnPlaceholders(g *group) bool {
+	parts := []string{g.prefix}
+	for text := g.text; text != ""; {
+		i := strings.IndexByte(text, '{')
+		if i < 0 {
+			parts[len(parts)-1] += text
+			break
+		}
+		n := placeholder(text[i:])
+		parts[len(parts)-1] += text[:i]
+		if n == 0 {
+			parts[len(parts)-1] += "{"
+			text = text[i+1:]
+			continue
+		}
+		parts = append(parts, text[i:i+n], "")
+		text = text[i+n:]
+	}
+	n := len(parts) / 2 // placeholders are at odd indexes
+	if n == 0 || n > maxWildcards || len(r) >= maxRules {
+		return false
+	}
+	learned := false
+	for chosen := 1; chosen < 1<<n; chosen++ {
+		key := ""
+		for i, p := range parts {
+			if i%2 == 1 && chosen>>(i/2)&1 == 1 {
+				p = wildcard
+			}
+			key += p
+		}
+		if !r[key] {
+			r[key], learned = true, true
+		}
+	}
+	return learned
 }
 
 // learn adds a rule for each pair of groups, one only of each side, that differ in one

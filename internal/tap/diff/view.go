@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"lodge/internal/decode"
+	"lodge/internal/tap/diff/forms"
 )
 
 // Part is where in an exchange a difference is.
@@ -80,7 +81,7 @@ const volatileValue = "\x00"
 
 // viewer looks at contents of one group: without what is volatile in it.
 type viewer struct {
-	mask  *masker
+	mask  *forms.Masker
 	marks *marks
 	group string
 	out   []facet
@@ -121,7 +122,7 @@ func (v *viewer) add(p Part, name, raw string, volatile bool) {
 	case volatile, level >= markValue:
 		value = volatileValue
 	default:
-		value = v.mask.text(raw)
+		value = v.mask.Text(raw)
 	}
 	v.out = append(v.out, facet{p, name, value, raw})
 }
@@ -216,12 +217,12 @@ func literals(s string) (out []string) {
 			j = min(j+1, len(s))
 			out = append(out, s[i:j])
 			i = j
-		case isDigit(c) && (i == 0 || !isWord(s[i-1]) && s[i-1] != '$'):
+		case forms.IsDigit(c) && (i == 0 || !forms.IsWord(s[i-1]) && s[i-1] != '$'):
 			begin := i
 			if i > 0 && s[i-1] == '-' {
 				begin--
 			}
-			i += span(s[i:], func(c byte) bool { return isWord(c) || c == '.' })
+			i += forms.Span(s[i:], func(c byte) bool { return forms.IsWord(c) || c == '.' })
 			out = append(out, s[begin:i])
 		default:
 			i++

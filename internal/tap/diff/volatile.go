@@ -53,17 +53,9 @@ var perConnection = map[string]map[string]bool{
 	"nats":       set("ping", "pong"),
 }
 
-const (
-	// nearRun is how far from a recording's begin and end a time is that is taken for
-	// one of the run: as far as two zones can be apart, and a day.
-	nearRun = 38 * time.Hour
-	// endOfRun is how long before a recording's end a request may have been sent whose
-	// answer is not missed.
-	endOfRun = time.Second
-	// ephemeral is the first port that Linux gives to sockets by itself
-	// (ip_local_port_range).
-	ephemeral = 32768
-)
+// endOfRun is how long before a recording's end a request may have been sent whose answer
+// is not missed.
+const endOfRun = time.Second
 
 func set(names ...string) map[string]bool {
 	out := make(map[string]bool, len(names))

@@ -1,4 +1,6 @@
-package diff
+// Package forms recognises in texts what belongs to one run of a program and not to the
+// program: times near the run, random identifiers, ports that sockets get by themselves.
+package forms
 
 import (
 	"cmp"
@@ -7,38 +9,57 @@ import (
 	"time"
 )
 
-// masker takes out of texts what belongs to one run: times near it, its addresses and
+const (
+	// nearRun is how far from a run's begin and end a time is that is taken for one of the
+	// run: as far as two zones can be apart, and a day.
+	nearRun = 38 * time.Hour
+	// Ephemeral is the first port that Linux gives to sockets by itself
+	// (ip_local_port_range).
+	Ephemeral = 32768
+)
+
+// Masker takes out of texts what belongs to one run: times near it, its addresses and
 // directories, and what has the form of a random identifier.
-type masker struct {
+type Masker struct {
 	from, to int64 // seconds since 1970: a time between them is one of the run
-	// guess takes what has the form of a random identifier for one. Where further runs
-	// tell what is volatile, nothing is guessed.
-	guess   bool
-	replace []replacement
+	guess    bool
+	replace  []Replacement
 }
 
-type replacement struct{ old, new string }
+// Replacement is what stands for a text that belongs to one run.
+type Replacement struct{ Old, New string }
 
-func newMasker(r *Run, guess bool, replace []replacement) *masker {
-	m := &masker{guess: guess}
-	if !r.first.IsZero() {
-		m.from, m.to = r.first.Add(-nearRun).Unix(), r.last.Add(nearRun).Unix()
+// Options say what a [Masker] takes out.
+type Options struct {
+	// First and Last are the begin and the end of the run; zero where there is none.
+	First, Last time.Time
+	// Guess takes what has the form of a random identifier for one.
+	Guess bool
+	// Replace are texts of the run. Old is a whole word, or several.
+	Replace []Replacement
+}
+
+// New returns a masker.
+func New(o Options) *Masker {
+	m := &Masker{guess: o.Guess}
+	if !o.First.IsZero() {
+		m.from, m.to = o.First.Add(-nearRun).Unix(), o.Last.Add(nearRun).Unix()
 	}
-	for _, x := range replace {
-		if x.old != "" && !slices.Contains(m.replace, x) {
+	for _, x := range o.Replace {
+		if x.Old != "" && !slices.Contains(m.replace, x) {
 			m.replace = append(m.replace, x)
 		}
 	}
-	slices.SortFunc(m.replace, func(a, b replacement) int {
-		return cmp.Or(cmp.Compare(len(b.old), len(a.old)), cmp.Compare(a.old, b.old))
+	slices.SortFunc(m.replace, func(a, b Replacement) int {
+		return cmp.Or(cmp.Compare(len(b.Old), len(a.Old)), cmp.Compare(a.Old, b.Old))
 	})
 	return m
 }
 
-// text returns s without what belongs to the run.
-func (m *masker) text(s string) string {
+// Text returns s without what belongs to the run.
+func (m *Masker) Text(s string) string {
 	for _, r := range m.replace {
-		s = replaceWord(s, r.old, r.new)
+		s = replaceWord(s, r.Old, r.New)
 	}
 	if !strings.ContainsAny(s, "0123456789") && !strings.Contains(s, "eyJ") && !strings.Contains(s, "nonce-") {
 		return s
@@ -64,7 +85,7 @@ func (m *masker) text(s string) string {
 }
 
 // at returns how many bytes at i belong to the run, and what stands for them; 0 for none.
-func (m *masker) at(s string, i int) (n int, as string) {
+func (m *Masker) at(s string, i int) (n int, as string) {
 	c := s[i]
 	if c == ':' {
 		if n := ephemeralPort(s, i); n > 0 {
@@ -72,11 +93,11 @@ func (m *masker) at(s string, i int) (n int, as string) {
 		}
 		return 0, ""
 	}
-	if i > 0 && isWord(s[i-1]) || !isWord(c) {
+	if i > 0 && IsWord(s[i-1]) || !IsWord(c) {
 		return 0, ""
 	}
 	rest := s[i:]
-	if isDigit(c) || c >= 'A' && c <= 'Z' {
+	if IsDigit(c) || c >= 'A' && c <= 'Z' {
 		if n := m.timeAt(rest); n > 0 {
 			return n, "{time}"
 		}
@@ -92,7 +113,7 @@ func (m *masker) at(s string, i int) (n int, as string) {
 			return n, "{token}"
 		}
 	case strings.HasPrefix(rest, "nonce-"):
-		if n := span(rest[6:], isBase64); n >= 8 {
+		if n := Span(rest[6:], isBase64); n >= 8 {
 			return 6 + n, "nonce-{nonce}"
 		}
 	}
@@ -100,12 +121,12 @@ func (m *masker) at(s string, i int) (n int, as string) {
 }
 
 // timeAt returns the length of a time near the run that a text begins with.
-func (m *masker) timeAt(s string) int {
+func (m *Masker) timeAt(s string) int {
 	if m.to == 0 {
 		return 0
 	}
 	near := func(t int64) bool { return t >= m.from && t <= m.to }
-	digits := span(s, isDigit)
+	digits := Span(s, IsDigit)
 	switch {
 	case digits == 0: // Mon, 02 Jan 2006 15:04:05 GMT
 		if len(s) >= len(time.RFC1123) && s[3] == ',' {
@@ -122,7 +143,7 @@ func (m *masker) timeAt(s string) int {
 		return 0
 	}
 	unit, ok := map[int]int64{10: 1, 13: 1e3, 16: 1e6, 19: 1e9}[digits]
-	if !ok || digits < len(s) && isWord(s[digits]) {
+	if !ok || digits < len(s) && IsWord(s[digits]) {
 		return 0
 	}
 	var t int64
@@ -152,11 +173,11 @@ func isoTime(s string) (seconds int64, n int) {
 	switch {
 	case strings.HasPrefix(zone, "Z"):
 		n++
-	case len(zone) >= 3 && (zone[0] == '+' || zone[0] == '-') && isDigit(zone[1]) && isDigit(zone[2]):
+	case len(zone) >= 3 && (zone[0] == '+' || zone[0] == '-') && IsDigit(zone[1]) && IsDigit(zone[2]):
 		n += 3
-		if len(zone) >= 6 && zone[3] == ':' && isDigit(zone[4]) && isDigit(zone[5]) {
+		if len(zone) >= 6 && zone[3] == ':' && IsDigit(zone[4]) && IsDigit(zone[5]) {
 			n += 3
-		} else if len(zone) >= 5 && isDigit(zone[3]) && isDigit(zone[4]) {
+		} else if len(zone) >= 5 && IsDigit(zone[3]) && IsDigit(zone[4]) {
 			n += 2
 		}
 	}
@@ -164,17 +185,17 @@ func isoTime(s string) (seconds int64, n int) {
 }
 
 func fraction(s string) int {
-	if len(s) < 2 || s[0] != '.' || !isDigit(s[1]) {
+	if len(s) < 2 || s[0] != '.' || !IsDigit(s[1]) {
 		return 0
 	}
-	return 1 + span(s[1:], isDigit)
+	return 1 + Span(s[1:], IsDigit)
 }
 
 // ephemeralPort returns the length of ":PORT" after a host of this machine, where the
 // port is one that sockets get by themselves.
 func ephemeralPort(s string, i int) int {
-	n := span(s[i+1:], isDigit)
-	if n != 5 || number(s[i+1:i+6]) < ephemeral || number(s[i+1:i+6]) > 65535 {
+	n := Span(s[i+1:], IsDigit)
+	if n != 5 || number(s[i+1:i+6]) < Ephemeral || number(s[i+1:i+6]) > 65535 {
 		return 0
 	}
 	host := s[:i]
@@ -182,7 +203,7 @@ func ephemeralPort(s string, i int) int {
 		return 6
 	}
 	from := len(host)
-	for from > 0 && (isDigit(host[from-1]) || host[from-1] == '.') {
+	for from > 0 && (IsDigit(host[from-1]) || host[from-1] == '.') {
 		from--
 	}
 	if strings.HasPrefix(host[from:], "127.") && strings.Count(host[from:], ".") == 3 {
@@ -200,7 +221,7 @@ func number(s string) (n int) {
 
 // isUUID reports whether a text begins with a UUID that ends there.
 func isUUID(s string) bool {
-	if len(s) < 36 || len(s) > 36 && isWord(s[36]) {
+	if len(s) < 36 || len(s) > 36 && IsWord(s[36]) {
 		return false
 	}
 	for i := range 36 {
@@ -223,7 +244,7 @@ func isRandomUUID(s string) bool { return strings.IndexByte("1467", s[14]) >= 0 
 func webToken(s string) int {
 	n := 0
 	for part := range 3 {
-		k := span(s[n:], isBase64URL)
+		k := Span(s[n:], isBase64URL)
 		if k < 4 {
 			return 0
 		}
@@ -247,7 +268,7 @@ func replaceWord(s, old, with string) string {
 		}
 		i += from
 		end := i + len(old)
-		beside := func(c byte) bool { return isWord(c) || c == '-' }
+		beside := func(c byte) bool { return IsWord(c) || c == '-' }
 		if i > 0 && beside(s[i-1]) && beside(old[0]) || end < len(s) && beside(s[end]) && beside(old[len(old)-1]) {
 			from = end
 			continue
@@ -257,8 +278,8 @@ func replaceWord(s, old, with string) string {
 	}
 }
 
-// span returns how many bytes at the begin of s are of a kind.
-func span(s string, is func(byte) bool) int {
+// Span returns how many bytes at the begin of s are of a kind.
+func Span(s string, is func(byte) bool) int {
 	for i := range len(s) {
 		if !is(s[i]) {
 			return i
@@ -267,10 +288,16 @@ func span(s string, is func(byte) bool) int {
 	return len(s)
 }
 
-func isDigit(c byte) bool { return c >= '0' && c <= '9' }
-func isHex(c byte) bool   { return isDigit(c) || c|0x20 >= 'a' && c|0x20 <= 'f' }
-func isWord(c byte) bool {
-	return isDigit(c) || c|0x20 >= 'a' && c|0x20 <= 'z' || c == '_' || c >= 0x80
+// IsDigit reports whether c is a decimal digit.
+func IsDigit(c byte) bool { return c >= '0' && c <= '9' }
+
+func isHex(c byte) bool { return IsDigit(c) || c|0x20 >= 'a' && c|0x20 <= 'f' }
+
+// IsWord reports whether c is of a word: a letter, a digit, an underscore, or of a
+// character that is not ASCII.
+func IsWord(c byte) bool {
+	return IsDigit(c) || c|0x20 >= 'a' && c|0x20 <= 'z' || c == '_' || c >= 0x80
 }
-func isBase64URL(c byte) bool { return isWord(c) && c < 0x80 || c == '-' }
+
+func isBase64URL(c byte) bool { return IsWord(c) && c < 0x80 || c == '-' }
 func isBase64(c byte) bool    { return isBase64URL(c) || c == '+' || c == '/' || c == '=' }

@@ -1,19 +1,25 @@
-package diff
+// Package tree reads JSON as a tree of values, also where its end is missing.
+package tree
 
 import (
 	"encoding/json"
 	"strings"
 )
 
-// node is a value of JSON, or of a form, which is taken for an object.
-type node struct {
-	kind byte   // one of { [ " 0 t n
-	text string // of a scalar
-	keys []string
-	kids []*node
-	// open reports that the value goes on after what was kept of the body.
-	open bool
-	hash uint64
+// Node is a value of JSON, or of a form, which is taken for an object.
+type Node struct {
+	// Kind is one of { [ " 0 t n, the first character of such a value.
+	Kind byte
+	// Text is that of a scalar: of a string without its quotes and escapes.
+	Text string
+	// Keys are those of an object, in their order and as often as they are there.
+	Keys []string
+	// Kids are the values of an object or an array.
+	Kids []*Node
+	// Open reports that the value goes on after what was kept of the text.
+	Open bool
+	// Hash is the caller's.
+	Hash uint64
 }
 
 const (
@@ -29,9 +35,9 @@ type parser struct {
 	nodes int
 }
 
-// parseJSON returns the value that a text is, or nil where it is not one. cut reports
+// JSON returns the value that a text is, or nil where it is not one. cut reports
 // that the text is the first part of a longer one.
-func parseJSON(s string, cut bool) *node {
+func JSON(s string, cut bool) *Node {
 	p := &parser{s: s, cut: cut}
 	n := p.value(0)
 	p.blanks()
@@ -51,7 +57,7 @@ func (p *parser) blanks() {
 func (p *parser) ended() bool { return p.cut && p.i >= len(p.s) }
 
 // value reads a value; nil where there is none.
-func (p *parser) value(depth int) *node {
+func (p *parser) value(depth int) *Node {
 	p.blanks()
 	if p.nodes++; p.nodes > maxNodes || depth > maxDepth || p.i >= len(p.s) {
 		return nil
@@ -66,7 +72,7 @@ func (p *parser) value(depth int) *node {
 		if !ok {
 			return nil
 		}
-		return &node{kind: '"', text: s}
+		return &Node{Kind: '"', Text: s}
 	case c == '-' || isDigit(c):
 		n := span(p.s[p.i:], func(c byte) bool { return isDigit(c) || strings.IndexByte("+-.eE", c) >= 0 })
 		return p.scalar('0', n)
@@ -82,8 +88,8 @@ func (p *parser) value(depth int) *node {
 	return nil
 }
 
-func (p *parser) scalar(kind byte, n int) *node {
-	x := &node{kind: kind, text: p.s[p.i : p.i+n]}
+func (p *parser) scalar(kind byte, n int) *Node {
+	x := &Node{Kind: kind, Text: p.s[p.i : p.i+n]}
 	if p.i += n; p.ended() {
 		return nil // it may go on
 	}
@@ -126,15 +132,15 @@ func (p *parser) str() (string, bool) {
 }
 
 // container reads an object or an array.
-func (p *parser) container(kind, end byte, depth int) *node {
-	x := &node{kind: kind}
-	open := func() *node {
+func (p *parser) container(kind, end byte, depth int) *Node {
+	x := &Node{Kind: kind}
+	open := func() *Node {
 		if !p.ended() {
 			return nil
 		}
-		x.open = true
-		if len(x.keys) > len(x.kids) {
-			x.keys = x.keys[:len(x.kids)]
+		x.Open = true
+		if len(x.Keys) > len(x.Kids) {
+			x.Keys = x.Keys[:len(x.Kids)]
 		}
 		return x
 	}
@@ -169,43 +175,33 @@ func (p *parser) container(kind, end byte, depth int) *node {
 				return nil
 			}
 			p.i++
-			x.keys = append(x.keys, key)
+			x.Keys = append(x.Keys, key)
 		}
 		kid := p.value(depth + 1)
 		if kid == nil {
 			return open()
 		}
-		x.kids = append(x.kids, kid)
+		x.Kids = append(x.Kids, kid)
 	}
 }
 
-// parseForm returns a form as an object.
-func parseForm(s string) *node {
-	x := &node{kind: '{'}
-	for _, p := range parameters(s) {
-		x.keys = append(x.keys, p.Name)
-		x.kids = append(x.kids, &node{kind: '"', text: p.Value})
-	}
-	return x
-}
-
-// brief is a value for people, short.
-func (n *node) brief() string {
-	switch n.kind {
+// Brief is a value for people, short.
+func (n *Node) Brief() string {
+	switch n.Kind {
 	case '{':
-		if len(n.kids) == 0 {
+		if len(n.Kids) == 0 {
 			return "{}"
 		}
-		return "{" + strings.Join(n.keys[:min(len(n.keys), 5)], ", ") + more(len(n.keys) > 5) + "}"
+		return "{" + strings.Join(n.Keys[:min(len(n.Keys), 5)], ", ") + more(len(n.Keys) > 5) + "}"
 	case '[':
-		if len(n.kids) == 0 {
+		if len(n.Kids) == 0 {
 			return "[]"
 		}
-		return "[" + n.kids[0].brief() + more(len(n.kids) > 1) + "]"
+		return "[" + n.Kids[0].Brief() + more(len(n.Kids) > 1) + "]"
 	case '"':
-		return `"` + n.text + `"`
+		return `"` + n.Text + `"`
 	}
-	return n.text
+	return n.Text
 }
 
 func more(is bool) string {
@@ -213,4 +209,16 @@ func more(is bool) string {
 		return ", …"
 	}
 	return ""
+}
+
+func isDigit(c byte) bool { return c >= '0' && c <= '9' }
+
+// span returns how many bytes at the begin of s are of a kind.
+func span(s string, is func(byte) bool) int {
+	for i := range len(s) {
+		if !is(s[i]) {
+			return i
+		}
+	}
+	return len(s)
 }
