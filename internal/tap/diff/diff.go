@@ -17,6 +17,8 @@
 package diff
 
 import (
+	"slices"
+
 	"lodge/internal/tap/diff/forms"
 )
 
@@ -58,11 +60,16 @@ func Compare(a, b *Run, again []*Run, o Options) *Report {
 		c.renamed = b.resolve(a)
 		b.findParents()
 	}
+	var m *match
 	for _, r := range again {
-		c.learn(r)
+		m = c.learn(r)
 	}
-	for _, r := range again {
-		c.learnCounts(c.match(r))
+	for _, r := range slices.Backward(again) {
+		if m == nil {
+			m = c.match(r)
+		}
+		c.learnCounts(m)
+		m = nil
 	}
 	return c.report(c.match(b))
 }
@@ -87,8 +94,8 @@ const maxRounds = 5
 
 // learn notes what differs between a and another run of its side. What was learned may pair
 // others, from which there is more to learn: a response is compared where its request does
-// not differ.
-func (c *comparison) learn(r *Run) {
+// not differ. It returns the last match where nothing was learned from it, else nil.
+func (c *comparison) learn(r *Run) *match {
 	for range maxRounds {
 		m := c.match(r)
 		var onlyA, onlyR []*group
@@ -112,9 +119,10 @@ func (c *comparison) learn(r *Run) {
 			})
 		}
 		if !learned {
-			break
+			return m
 		}
 	}
+	return nil
 }
 
 // learnCounts notes how often each kind of request is in two runs of one side, and how long

@@ -277,3 +277,29 @@ func indexes(n int) []int {
 	}
 	return out
 }
+
+// BenchmarkCompare compares recordings in which every exchange is another one.
+func BenchmarkCompare(b *testing.B) {
+	const visits = 50_000
+	plan := make([]visit, visits)
+	for i := range plan {
+		plan[i] = visit{i % 4, i % 3, []int{i % 5}}
+	}
+	var runs [3][]*tap.Record
+	for i := range runs {
+		runs[i] = play("run", plan, variation{seed: 1, run: uint64(i), batch: 2}).list
+	}
+	for b.Loop() {
+		var made [3]*Run
+		for i, list := range runs {
+			made[i] = NewRun("run", DefaultLimits())
+			for _, x := range list {
+				made[i].Add(x)
+			}
+		}
+		if r := Compare(made[0], made[1], made[2:], Options{}); r.Different {
+			b.Fatalf("%+v", r.Findings)
+		}
+	}
+	b.ReportMetric(float64(b.N)*2*visits/b.Elapsed().Seconds(), "exchanges/s")
+}

@@ -16,18 +16,21 @@ type server struct {
 	key  string
 	name string // its service, else its process, or ""
 	port uint16 // 0 where it is an ephemeral one
-	// service reports that name is that of a service.
+	// service reports that name is that of a service, project that there are several.
 	service bool
+	project string
 }
 
 // label is the server as it is shown.
 func (s *server) label() string {
-	switch {
-	case s.port == 0:
-		return s.name
-	default:
-		return s.name + ":" + strconv.Itoa(int(s.port))
+	out := s.name
+	if s.project != "" {
+		out = s.project + "/" + out
 	}
+	if s.port != 0 {
+		out += ":" + strconv.Itoa(int(s.port))
+	}
+	return out
 }
 
 // renamed is a server whose process has another name in the other recording.
@@ -56,7 +59,8 @@ func (r *Run) resolve(reference *Run) (changed []renamed) {
 			s.name, s.service = n.name, n.service
 			of = cmp.Or(of, n.project)
 		}
-		s.key = project[of] + "/" + s.name + ":" + strconv.Itoa(int(s.port))
+		s.project = project[of]
+		s.key = s.project + "/" + s.name + ":" + strconv.Itoa(int(s.port))
 		e.server = s
 	}
 	if reference == nil || reference == r {

@@ -1,9 +1,6 @@
 package diff
 
-import (
-	"strings"
-	"time"
-)
+import "time"
 
 // What is known to differ from run to run. Names are compared without case. Of what is
 // listed, the presence is compared and the value is not.
@@ -67,5 +64,19 @@ func set(names ...string) map[string]bool {
 
 // isVolatileName reports whether a key or a parameter is one of [volatileNames].
 func isVolatileName(name string) bool {
-	return volatileNames[strings.ToLower(strings.NewReplacer("-", "", "_", "", ".", "").Replace(name))]
+	var buf [32]byte // longer than all of them
+	b := buf[:0]
+	for i := range len(name) {
+		c := name[i]
+		switch {
+		case c == '-' || c == '_' || c == '.':
+			continue
+		case len(b) == len(buf):
+			return false
+		case c >= 'A' && c <= 'Z':
+			c |= 0x20
+		}
+		b = append(b, c)
+	}
+	return volatileNames[string(b)]
 }
