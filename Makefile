@@ -7,7 +7,7 @@ PREFIX   ?= /usr/local
 VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test test-kernels test-kernels-part lint generate bench-home bench-look bench-names bench-floods bench-start install uninstall package
+.PHONY: help build demo test test-kernels test-kernels-part lint generate bench-home bench-look bench-names bench-floods bench-start bench-tap install uninstall package
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -51,6 +51,9 @@ bench-floods: build ## measure what floods of HTTP/2 frames cost another client 
 
 bench-start: build ## measure the start of commands beside ss and a small Go program (needs root)
 	$(GO) run ./bench/start
+
+bench-tap: build ## measure lodge tap beside tcpdump, dumpcap, tshark and ptcpdump (needs root)
+	$(GO) run ./bench/tap
 
 # What tools/share makes is made on this machine, also for another GOARCH.
 install: build ## install programs, completions and man pages below PREFIX (/usr/local); DESTDIR is put in front

@@ -16,7 +16,7 @@ import (
 
 // newNamespace makes a network namespace that is removed after the test, and
 // gives its file and its name.
-func newNamespace(t *testing.T, n int) (*os.File, string) {
+func newNamespace(t testing.TB, n int) (*os.File, string) {
 	t.Helper()
 	name := fmt.Sprintf("lodge-live-%d-%d", os.Getpid(), n)
 	ip(t, "netns", "add", name)
@@ -29,7 +29,7 @@ func newNamespace(t *testing.T, n int) (*os.File, string) {
 	return f, name
 }
 
-func ip(t *testing.T, args ...string) {
+func ip(t testing.TB, args ...string) {
 	t.Helper()
 	if out, err := exec.Command("ip", args...).CombinedOutput(); err != nil {
 		t.Fatalf("ip %v: %v: %s", args, err, out)
@@ -37,7 +37,7 @@ func ip(t *testing.T, args ...string) {
 }
 
 // inNamespace runs f on a thread that is in the namespace and ends with it.
-func inNamespace(t *testing.T, ns *os.File, f func() error) {
+func inNamespace(t testing.TB, ns *os.File, f func() error) {
 	t.Helper()
 	done := make(chan error, 1)
 	go func() {

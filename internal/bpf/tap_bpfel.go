@@ -22,17 +22,24 @@ type tapCounts struct {
 }
 
 type tapOrigin struct {
-	_          structs.HostLayout
-	Start      uint64
-	Cgroup     uint64
-	Pid        uint32
-	Tid        uint32
-	Uid        uint32
-	Inode      uint32
-	PeerCookie uint64
-	PeerInode  uint32
-	Pad        uint32
-	Comm       [16]int8
+	_        structs.HostLayout
+	Thread   uint64
+	Started  uint64
+	Executed uint32
+	Pid      uint32
+	Tid      uint32
+	Pad      uint32
+	Cgroup   uint64
+	Comm     [16]int8
+	PeerAt   uint64
+	Peer     struct {
+		_      structs.HostLayout
+		Cookie uint64
+		Uid    uint32
+		Inode  uint32
+		Pid    uint32
+		Pad    uint32
+	}
 }
 
 type tapPart struct {
@@ -82,6 +89,7 @@ type tapTap struct {
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
 	tapMapCountsOf    = "counts_of"
+	tapMapEnded       = "ended"
 	tapMapOrigins     = "origins"
 	tapMapParts       = "parts"
 	tapMapPrefixesOf  = "prefixes_of"
@@ -150,6 +158,7 @@ type tapProgramSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type tapMapSpecs struct {
 	CountsOf    *ebpf.MapSpec `ebpf:"counts_of"`
+	Ended       *ebpf.MapSpec `ebpf:"ended"`
 	Origins     *ebpf.MapSpec `ebpf:"origins"`
 	Parts       *ebpf.MapSpec `ebpf:"parts"`
 	PrefixesOf  *ebpf.MapSpec `ebpf:"prefixes_of"`
@@ -190,6 +199,7 @@ func (o *tapObjects) Close() error {
 // It can be passed to loadTapObjects or ebpf.CollectionSpec.LoadAndAssign.
 type tapMaps struct {
 	CountsOf    *ebpf.Map `ebpf:"counts_of"`
+	Ended       *ebpf.Map `ebpf:"ended"`
 	Origins     *ebpf.Map `ebpf:"origins"`
 	Parts       *ebpf.Map `ebpf:"parts"`
 	PrefixesOf  *ebpf.Map `ebpf:"prefixes_of"`
@@ -205,6 +215,7 @@ type tapMaps struct {
 func (m *tapMaps) Close() error {
 	return _TapClose(
 		m.CountsOf,
+		m.Ended,
 		m.Origins,
 		m.Parts,
 		m.PrefixesOf,

@@ -21,7 +21,7 @@ import (
 // TestTapLoss: a ring of one page, which is not read: what does not fit is counted,
 // exactly, and what is in the ring is read.
 func TestTapLoss(t *testing.T) {
-	s := newTapSpace(t)
+	s := anyTapSpace(t)
 	before := transmitted(t, s.ns)
 	d := tapStopped(t, s.taps, TapSpec{AllUsers: true, Others: true, RingBytes: os.Getpagesize()})
 	u, w := s.packet(0, "127.0.0.1:0"), s.packet(0, "127.0.0.1:0")
@@ -72,8 +72,8 @@ func TestTapLoss(t *testing.T) {
 // TestTapFlood: a reader that stands still costs the sender nothing but the work
 // of finding that the ring is full.
 func TestTapFlood(t *testing.T) {
-	s := newTapSpace(t)
-	const n = 20000
+	s := anyTapSpace(t)
+	const n = 5000
 	flood := func() time.Duration {
 		u, w := s.packet(0, "127.0.0.1:0"), s.packet(0, "127.0.0.1:0")
 		defer u.Close()
@@ -108,7 +108,7 @@ func TestTapFlood(t *testing.T) {
 // TestTapWakes: a single packet is seen at once, also after a long pause and in
 // the shadow of one before it.
 func TestTapWakes(t *testing.T) {
-	s := newTapSpace(t)
+	s := anyTapSpace(t)
 	tap, err := s.taps.Add(TapSpec{AllUsers: true, RingBytes: 1 << 20}, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -186,7 +186,7 @@ func TestTapWakes(t *testing.T) {
 // TestTapLargeDatagram: the largest datagram there is, which is longer than a
 // record may be, and what a snaplen leaves of it.
 func TestTapLargeDatagram(t *testing.T) {
-	s := newTapSpace(t)
+	s := anyTapSpace(t)
 	all := tapLo(t, s.taps, TapSpec{AllUsers: true})
 	short := tapLo(t, s.taps, TapSpec{AllUsers: true, Snaplen: 65500})
 	u, w := s.packet(0, "127.0.0.1:0"), s.packet(0, "127.0.0.1:0")
@@ -218,7 +218,7 @@ func TestTapLargeDatagram(t *testing.T) {
 
 // TestTapFilters: by port and by address, of either end.
 func TestTapFilters(t *testing.T) {
-	s := newTapSpace(t)
+	s := anyTapSpace(t)
 	u := s.packet(0, "127.0.0.1:0")
 	server := s.packet(0, "127.64.1.1:0")
 	six := s.packet(0, "[::1]:0")
@@ -262,7 +262,7 @@ func TestTapFilters(t *testing.T) {
 
 // TestTapManyTaps: all that there may be, and one more; each has its own.
 func TestTapManyTaps(t *testing.T) {
-	s := newTapSpace(t)
+	s := anyTapSpace(t)
 	var taps []*Tap
 	for {
 		tap, err := s.taps.Add(TapSpec{AllUsers: true, RingBytes: os.Getpagesize()}, MaxTaps-6)
@@ -300,7 +300,7 @@ func TestTapManyTaps(t *testing.T) {
 // TestTapLongSegments: IPv6 segments that are longer than the length field of
 // their header, which lo may be set to have.
 func TestTapLongSegments(t *testing.T) {
-	s := newTapSpace(t)
+	s := anyTapSpace(t)
 	s.do(0, func() error {
 		if out, err := exec.Command("ip", "link", "set", "lo", "gso_max_size", "200000").CombinedOutput(); err != nil {
 			t.Logf("ip: %v: %s", err, out)

@@ -25,7 +25,7 @@ func TestTapShortLived(t *testing.T) {
 	d := tapLo(t, s.taps, TapSpec{AllUsers: true})
 	ln := s.listen(0, "tcp", "127.0.0.1:0")
 	port := ln.Addr().(*net.TCPAddr).Port
-	const clients = 200
+	const clients = 60
 	heard := make(chan error, 1)
 	go func() {
 		for range clients {

@@ -20,7 +20,7 @@ import (
 const tapPatience = 30 * time.Second
 
 // newLo makes a network namespace whose lo is up.
-func newLo(t *testing.T) *os.File {
+func newLo(t testing.TB) *os.File {
 	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Skip("needs root: loads eBPF programs")
@@ -33,22 +33,8 @@ func newLo(t *testing.T) *os.File {
 	return ns
 }
 
-// newTaps opens the taps of a namespace, with the senders of packets.
-func newTaps(t *testing.T, ns *os.File) *Taps {
-	t.Helper()
-	taps, err := OpenTaps(ns)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !taps.KnowsSenders() {
-		_ = taps.Close()
-		t.Skip("needs Linux 6.6: ", errNoTCX)
-	}
-	return closeAfter(t, taps)
-}
-
 // packetTaps opens them without the senders, as an old kernel has them.
-func packetTaps(t *testing.T, ns *os.File) *Taps {
+func packetTaps(t testing.TB, ns *os.File) *Taps {
 	t.Helper()
 	taps, err := openTaps(ns, false)
 	if err != nil {
@@ -57,7 +43,7 @@ func packetTaps(t *testing.T, ns *os.File) *Taps {
 	return closeAfter(t, taps)
 }
 
-func closeAfter(t *testing.T, taps *Taps) *Taps {
+func closeAfter(t testing.TB, taps *Taps) *Taps {
 	t.Cleanup(func() {
 		if err := taps.Close(); err != nil {
 			t.Error(err)
@@ -78,7 +64,7 @@ type seenPacket struct {
 
 // tapped is a tap with its reader.
 type tapped struct {
-	t       *testing.T
+	t       testing.TB
 	tap     *Tap
 	source  *ring.Rings
 	packets []seenPacket
@@ -87,7 +73,7 @@ type tapped struct {
 }
 
 // tapLo starts a tap and reads it.
-func tapLo(t *testing.T, taps *Taps, spec TapSpec) *tapped {
+func tapLo(t testing.TB, taps *Taps, spec TapSpec) *tapped {
 	t.Helper()
 	d := tapStopped(t, taps, spec)
 	d.read()
@@ -95,7 +81,7 @@ func tapLo(t *testing.T, taps *Taps, spec TapSpec) *tapped {
 }
 
 // tapStopped starts a tap that is not read until read is called.
-func tapStopped(t *testing.T, taps *Taps, spec TapSpec) *tapped {
+func tapStopped(t testing.TB, taps *Taps, spec TapSpec) *tapped {
 	t.Helper()
 	if spec.RingBytes == 0 {
 		spec.RingBytes = 4 << 20
@@ -129,12 +115,20 @@ func tapStopped(t *testing.T, taps *Taps, spec TapSpec) *tapped {
 	return d
 }
 
+// read reads the tap and keeps all packets.
 func (d *tapped) read() {
+	d.run(func(p *ring.Packet) { d.packets = append(d.packets, copyPacket(p)) })
+}
+
+// discard reads the tap and keeps nothing.
+func (d *tapped) discard() { d.run(func(*ring.Packet) {}) }
+
+func (d *tapped) run(handle func(*ring.Packet)) {
 	ctx, cancel := context.WithCancel(context.Background())
 	d.cancel, d.done = cancel, make(chan error, 1)
 	go func() {
 		d.done <- d.source.Run(ctx, func(p *ring.Packet) error {
-			d.packets = append(d.packets, copyPacket(p))
+			handle(p)
 			return nil
 		})
 	}()
@@ -207,7 +201,7 @@ func copyPacket(p *ring.Packet) seenPacket {
 }
 
 // transmitted returns how many packets lo of a namespace has sent.
-func transmitted(t *testing.T, ns *os.File) uint64 {
+func transmitted(t testing.TB, ns *os.File) uint64 {
 	t.Helper()
 	var n uint64
 	inNamespace(t, ns, func() error {
@@ -229,8 +223,8 @@ func transmitted(t *testing.T, ns *os.File) uint64 {
 func TestTapTCP(t *testing.T) {
 	for _, network := range []string{"tcp4", "tcp6"} {
 		t.Run(network, func(t *testing.T) {
-			ns := newLo(t)
-			taps := newTaps(t, ns)
+			space := newTapSpace(t)
+			ns, taps := space.ns, space.taps
 			before := transmitted(t, ns)
 			all := tapLo(t, taps, TapSpec{AllUsers: true, Others: true, Acks: true})
 			some := tapLo(t, taps, TapSpec{AllUsers: true})

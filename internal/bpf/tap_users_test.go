@@ -30,15 +30,30 @@ func userName(uid int) string {
 
 // space is a network namespace with taps of all users.
 type space struct {
-	t    *testing.T
+	t    testing.TB
 	ns   *os.File
 	taps *Taps
 }
 
-func newTapSpace(t *testing.T) *space {
+// newTapSpace is one whose taps know the senders of packets.
+func newTapSpace(t testing.TB) *space {
+	t.Helper()
+	s := anyTapSpace(t)
+	if !s.taps.KnowsSenders() {
+		t.Skip("needs Linux 6.6: ", errNoTCX)
+	}
+	return s
+}
+
+// anyTapSpace is one whose taps are those that this kernel can have.
+func anyTapSpace(t testing.TB) *space {
 	t.Helper()
 	s := &space{t: t, ns: newLo(t)}
-	s.taps = newTaps(t, s.ns)
+	taps, err := OpenTaps(s.ns)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.taps = closeAfter(t, taps)
 	return s
 }
 
@@ -67,7 +82,7 @@ func (s *space) do(uid int, f func() error) {
 
 // views are the taps of root, alice and bob.
 type views struct {
-	t    *testing.T
+	t    testing.TB
 	taps map[int]*tapped
 }
 

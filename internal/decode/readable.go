@@ -17,6 +17,16 @@ func Readable(b []byte, limit int) string {
 func AppendReadable(dst, b []byte, limit int, total int64) []byte {
 	start := len(dst)
 	for len(b) > 0 && len(dst)-start < limit {
+		plain := 0
+		for most := min(len(b), limit-(len(dst)-start)); plain < most && ' ' <= b[plain] && b[plain] < 0x7f; {
+			plain++
+		}
+		if plain > 0 {
+			dst = append(dst, b[:plain]...)
+			b = b[plain:]
+			total -= int64(plain)
+			continue
+		}
 		r, n := utf8.DecodeRune(b)
 		switch {
 		case r == utf8.RuneError && n <= 1:

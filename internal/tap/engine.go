@@ -39,6 +39,8 @@ type Place struct{ Project, Service, Container string }
 
 // Options are what an [Engine] works with.
 type Options struct {
+	// Protocols are those that are decoded; none decodes nothing, and only failures
+	// become records.
 	Protocols []*decode.Protocol
 	Decode    decode.Options
 	Stream    stream.Options
@@ -131,6 +133,9 @@ func (e *Engine) open(o stream.Opened) stream.Conn {
 	opts := e.o.Decode
 	opts.Midstream = o.Midstream
 	opts.Datagram = o.Key.Protocol == packet.UDP
+	if len(e.o.Protocols) == 0 {
+		return c
+	}
 	c.flow = decode.NewFlow(decode.NewConn(opts, c.emit, c.lost), e.o.Protocols, o.ClientKnown)
 	return c
 }
@@ -202,22 +207,32 @@ func (d *side) add(list *[]model.Process, p model.Process, ends Ends) {
 // Data implements [stream.Conn].
 func (c *conn) Data(s decode.Side, at time.Time, b []byte) {
 	c.data = true
-	c.engine.account.Decode.Bytes += uint64(len(b))
+	if c.flow != nil {
+		c.engine.account.Decode.Bytes += uint64(len(b))
+	}
 	if f := c.engine.o.Bytes; f != nil {
 		f(c.number, s, at, b)
 	}
-	c.flow.Data(s, at, b)
+	if c.flow != nil {
+		c.flow.Data(s, at, b)
+	}
 }
 
 // Gap implements [stream.Conn].
-func (c *conn) Gap(s decode.Side, at time.Time, n int64) { c.flow.Gap(s, at, n) }
+func (c *conn) Gap(s decode.Side, at time.Time, n int64) {
+	if c.flow != nil {
+		c.flow.Gap(s, at, n)
+	}
+}
 
 // End implements [stream.Conn].
 func (c *conn) End(s decode.Side, at time.Time, how decode.End) {
 	if how == decode.Stopped && c.opened.ClientKnown && c.opened.Key.Protocol == packet.TCP && !c.sent[decode.Server] {
 		c.fail(Unanswered)
 	}
-	c.flow.End(s, at, how)
+	if c.flow != nil {
+		c.flow.End(s, at, how)
+	}
 }
 
 // Refused implements [stream.Refuser].
@@ -256,7 +271,7 @@ func (c *conn) emit(x *decode.Exchange) {
 func (c *conn) complete(r *Record) *Record {
 	r.Connection, r.Transport = c.number, c.opened.Key.Protocol
 	r.Client, r.Server = *c.find(decode.Client), *c.find(decode.Server)
-	if c.flow.Swapped() {
+	if c.flow != nil && c.flow.Swapped() {
 		r.Client, r.Server = r.Server, r.Client
 	}
 	return r

@@ -20,9 +20,13 @@ struct run {
 	struct packet p;
 	struct end sender, receiver;
 	struct record r;
-	__u8 in_process, have_receiver, have_record, have_origin;
-	struct origin o;
+	__u8 in_process, have_receiver, have_record;
+	/* What is kept of the sender, or null. */
+	struct origin *o;
 };
+
+/* How long the other end of a connection is told as it was. */
+#define PEER_NS 100000000
 
 INLINE void need_receiver(struct run *run)
 {
@@ -89,43 +93,93 @@ INLINE void need_plain_record(struct run *run)
 	r->flags = RECORD_CHECKSUM_PARTIAL; /* lo's device would have computed it */
 }
 
+/* The receiver, for the record: that of a connection is not looked for each time.
+ * What this keeps does not decide whether a user may see the packet. */
+INLINE void tell_receiver(struct run *run)
+{
+	struct origin *o = run->o;
+
+	if (run->p.protocol != IPPROTO_TCP || !o) {
+		need_receiver(run);
+		return;
+	}
+	if (!run->have_receiver && run->r.time - o->peer_at < PEER_NS) {
+		run->receiver = o->peer;
+		return;
+	}
+	need_receiver(run);
+	if (run->receiver.inode && run->receiver.pid) {
+		o->peer = run->receiver;
+		o->peer_at = run->r.time;
+	}
+}
+
+/* Tells of the thread that runs. */
+INLINE void describe_origin(struct origin *o, struct task_struct *task, struct task_struct *leader)
+{
+	o->pid = number_of(leader->thread_pid, leader->thread_pid->level);
+	o->tid = number_of(task->thread_pid, task->thread_pid->level);
+	o->cgroup = task->cgroups->dfl_cgrp->kn->id;
+	o->started = leader->start_boottime;
+	bpf_probe_read_kernel(o->comm, sizeof(o->comm), leader->comm);
+}
+
+INLINE void tell_origin(struct record *r, const struct origin *o)
+{
+	r->pid = o->pid;
+	r->tid = o->tid;
+	r->start = o->started / TICK;
+	r->cgroup = o->cgroup;
+	__builtin_memcpy(r->comm, o->comm, sizeof(r->comm));
+}
+
 /* Fills in the record, once for all taps. */
+GLOBAL int tap_fill_record(struct __sk_buff *skb, struct record *r, int in_process, int has_origin)
+{
+	struct task_struct *task;
+	struct origin o = {};
+
+	if (!r)
+		return 0;
+	if (in_process && !has_origin) {
+		task = bpf_get_current_task_btf();
+		describe_origin(&o, task, task->group_leader);
+		tell_origin(r, &o);
+	} else if (!has_origin) {
+		r->cgroup = bpf_skb_cgroup_id(skb);
+	}
+	if (is_checksum_partial(skb))
+		r->flags |= RECORD_CHECKSUM_PARTIAL;
+	r->len = skb->len;
+	r->segment = skb->gso_size;
+	return 0;
+}
+
 INLINE void need_record(struct run *run)
 {
+	/* Several processes may send by one UDP socket at the same time. */
+	struct origin *o = run->p.protocol == IPPROTO_TCP ? run->o : 0;
 	struct record *r = &run->r;
-	struct origin *o = &run->o, *peer;
-	__u64 cookie;
 
 	if (run->have_record)
 		return;
 	run->have_record = 1;
-	if (run->have_origin) {
-		r->flags = run->in_process ? RECORD_IN_PROCESS : RECORD_REMEMBERED;
-		r->pid = o->pid;
-		r->tid = o->tid;
-		r->start = o->start;
-		r->cgroup = o->cgroup;
-		__builtin_memcpy(r->comm, o->comm, sizeof(r->comm));
-	} else {
-		r->cgroup = bpf_skb_cgroup_id(run->skb);
+	if (run->in_process)
+		r->flags = RECORD_IN_PROCESS;
+	if (o && o->pid) {
+		tell_origin(r, o);
+		if (!run->in_process)
+			r->flags = RECORD_REMEMBERED;
 	}
-	if (is_checksum_partial(run->skb))
-		r->flags |= RECORD_CHECKSUM_PARTIAL;
+	tap_fill_record(run->skb, r, run->in_process, o != 0);
 	r->cookie = run->sender.cookie;
 	r->uid = run->sender.uid;
 	r->inode = run->sender.inode;
-	need_receiver(run);
+	tell_receiver(run);
 	r->peer_cookie = run->receiver.cookie;
 	r->peer_uid = run->receiver.uid;
 	r->peer_inode = run->receiver.inode;
-	cookie = r->peer_cookie;
-	if (cookie) {
-		peer = bpf_map_lookup_elem(&origins, &cookie);
-		if (peer)
-			r->peer_pid = peer->pid;
-	}
-	r->len = run->skb->len;
-	r->segment = run->skb->gso_size;
+	r->peer_pid = run->receiver.pid;
 }
 
 INLINE enum outcome outcome_of(long err)
@@ -254,30 +308,34 @@ static int serve_packet(__u32 i, struct run *run)
 }
 
 /* Keeps the process that sends, for packets of the same socket that are sent
- * when another one runs, or recalls it. */
-INLINE void remember(struct run *run)
+ * when another one runs. Returns what is kept, or null. */
+INLINE struct origin *remember(struct run *run)
 {
-	__u64 cookie = run->sender.cookie;
+	__u64 cookie = run->sender.cookie, v;
+	struct task_struct *task, *leader;
+	struct bpf_sock *sk = run->skb->sk;
 	struct origin *o;
 
-	if (!cookie)
-		return;
-	o = bpf_map_lookup_elem(&origins, &cookie);
-	if (!run->in_process) {
-		if (!o)
-			return;
-		run->o = *o;
-		run->have_origin = o->pid != 0;
-		return;
+	if (!sk || !cookie)
+		return 0;
+	if (run->p.tcp_flags & TCP_FIN && run->sender.uid != NO_UID) {
+		v = cookie << 32 | run->sender.uid;
+		bpf_map_update_elem(&ended, &cookie, &v, BPF_ANY);
 	}
-	describe_origin(&run->o);
-	run->o.uid = run->sender.uid;
-	run->o.inode = run->sender.inode;
-	run->have_origin = 1;
-	if (o)
-		*o = run->o;
-	else
-		bpf_map_update_elem(&origins, &cookie, &run->o, BPF_ANY);
+	if (!run->in_process)
+		return bpf_sk_storage_get(&origins, sk, 0, 0);
+	o = bpf_sk_storage_get(&origins, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+	if (!o)
+		return 0;
+	task = bpf_get_current_task_btf();
+	leader = task->group_leader;
+	v = bpf_get_current_pid_tgid();
+	if (o->thread != v || o->started != leader->start_boottime || o->executed != leader->self_exec_id) {
+		o->thread = v;
+		o->executed = leader->self_exec_id;
+		describe_origin(o, task, leader);
+	}
+	return o;
 }
 
 SEC("tcx/egress")
@@ -287,9 +345,10 @@ int tap_egress(struct __sk_buff *skb)
 
 	run.sender.uid = run.receiver.uid = NO_UID;
 	run.r.time = bpf_ktime_get_boot_ns();
-	tap_read_packet(skb, &run.p);
+	if (!read_simple(&run.p, skb))
+		tap_read_packet(skb, &run.p);
 	run.in_process = tap_read_sender(skb, &run.p, &run.sender);
-	remember(&run);
+	run.o = remember(&run);
 	bpf_loop(taps_end < MAX_TAPS ? taps_end : MAX_TAPS, serve_egress, &run, 0);
 	return TCX_NEXT;
 }

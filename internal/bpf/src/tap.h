@@ -40,7 +40,10 @@ struct __sk_buff {
 	__u64 tstamp;
 	__u32 wire_len;
 	__u32 gso_segs;
-	__u64 sk;
+	union {
+		struct bpf_sock *sk;
+		__u64 : 64;
+	} __attribute__((aligned(8)));
 	__u32 gso_size;
 };
 
@@ -140,26 +143,51 @@ MAP_OF(prefixes_of, tap_prefixes);
 /* One more than the highest index that is in use. */
 volatile __u32 taps_end;
 
-/* Whose packets a socket's are: the process that sent the last one of which it
- * is known, and the socket at the other end. */
-struct origin {
-	__u64 start; /* clock ticks since boot, as in /proc/PID/stat */
-	__u64 cgroup;
-	__u32 pid, tid;
-	__u32 uid, inode;
-	__u64 peer_cookie;
-	__u32 peer_inode;
+/* One end of a packet. */
+struct end {
+	__u64 cookie;
+	__u32 uid; /* NO_UID: not known */
+	__u32 inode;
+	__u32 pid; /* of the process that last sent something there */
 	__u32 pad;
-	char comm[16];
 };
 
-/* By the cookie of the socket, which no other socket ever has. */
+#define NO_UID 0xffffffff
+
+/* The process that last sent something by a socket, and the socket at the other
+ * end of its connection. */
+struct origin {
+	/* The thread: by the machine's ids, when its process started, and how many
+	 * programs that has executed. */
+	__u64 thread, started;
+	__u32 executed;
+	/* The same as the loader sees it, and more of it. */
+	__u32 pid, tid, pad;
+	__u64 cgroup;
+	char comm[16];
+	/* The other end, as it was at that time. */
+	__u64 peer_at;
+	struct end peer;
+};
+
+/* By the sending socket. */
 struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 65536);
-	__type(key, __u64);
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
 	__type(value, struct origin);
 } origins SEC(".maps");
+
+/* Whose a socket was that has sent its FIN, by its cookie, which no other socket
+ * ever has: one in TIME_WAIT has no owner any more. The value is the owner, and
+ * above it the lower half of the cookie, since an element that is read may be
+ * given to another key at the same time. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 32768);
+	__type(key, __u64);
+	__type(value, __u64);
+} ended SEC(".maps");
 
 enum record_flags {
 	RECORD_CHECKSUM_PARTIAL = 1, /* the checksum was left to the device */
@@ -185,8 +213,6 @@ struct record {
 	__u8 pad;
 	char comm[16];
 };
-
-#define NO_UID 0xffffffff
 
 /* A perf record has at most 65528 bytes, of which 12 are before ours. What is
  * behind that of a longer packet stands in records of its own before it. */

@@ -63,12 +63,6 @@ extern void *bpf_rdonly_cast(const void *p, __u32 btf_id) __ksym;
 /* What p points to, as the kernel's own structure of that type. */
 #define as(type, p) ((type *)bpf_rdonly_cast(p, __builtin_btf_type_id(*(type *)0, 1)))
 
-struct end {
-	__u64 cookie;
-	__u32 uid; /* NO_UID: not known */
-	__u32 inode;
-};
-
 /* Reads what there is to know of a socket. One that was never asked for a cookie
  * has none. Of one in TIME_WAIT and of a request_sock only the common part is
  * there. */
@@ -76,10 +70,9 @@ INLINE void read_end(struct end *e, struct sock___tap *sk)
 {
 	__u8 state = sk->__sk_common.skc_state;
 	struct socket___tap *socket;
-	struct origin *o;
-	__u64 cookie;
+	__u64 cookie = sk->__sk_common.skc_cookie.counter, *owner, v;
 
-	e->cookie = sk->__sk_common.skc_cookie.counter;
+	e->cookie = cookie;
 	if (state == TCP_NEW_SYN_RECV) {
 		/* Of a union, so that the verifier takes it for a number. */
 		sk = sk->__sk_common.skc_listener;
@@ -88,14 +81,11 @@ INLINE void read_end(struct end *e, struct sock___tap *sk)
 		return;
 	}
 	if (state == TCP_TIME_WAIT) {
-		/* It is a number of its own now, but the socket that it comes from
-		 * had the same cookie. */
-		cookie = e->cookie;
-		o = bpf_map_lookup_elem(&origins, &cookie);
-		if (o) {
-			e->uid = o->uid;
-			e->inode = o->inode;
-		}
+		/* Its cookie is that of the socket that it was. */
+		owner = bpf_map_lookup_elem(&ended, &cookie);
+		v = owner ? *(volatile __u64 *)owner : 0;
+		if (owner && v >> 32 == (cookie & 0xffffffff))
+			e->uid = v;
 		return;
 	}
 	e->uid = sk->sk_uid.val;
@@ -112,6 +102,7 @@ GLOBAL int tap_look_up(struct __sk_buff *skb, const struct packet *p, struct end
 	struct bpf_sock_tuple t = {};
 	struct sock___tap *found;
 	struct bpf_sock *sk;
+	struct origin *o;
 	__u32 size;
 	__u8 state;
 
@@ -141,6 +132,9 @@ GLOBAL int tap_look_up(struct __sk_buff *skb, const struct packet *p, struct end
 	found = as(struct sock___tap, sk);
 	state = found->__sk_common.skc_state;
 	read_end(e, found);
+	o = bpf_sk_storage_get(&origins, sk, 0, 0);
+	if (o)
+		e->pid = o->pid;
 	bpf_sk_release(sk);
 	return state;
 }
@@ -154,7 +148,6 @@ INLINE void read_receiver(struct end *e, struct __sk_buff *skb, const struct pac
 	if (tap_look_up(skb, p, e, 0) == TCP_TIME_WAIT && (p->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN) {
 		e->cookie = 0;
 		e->uid = NO_UID;
-		e->inode = 0;
 	}
 }
 
@@ -165,18 +158,6 @@ INLINE int is_senders(struct sock___tap *sk, const struct packet *p)
 	if (!p->protocol || sk->__sk_common.skc_num != ntohs(p->sport))
 		return 0;
 	return sk->sk_protocol == p->protocol;
-}
-
-/* Tells of the process that runs. */
-INLINE void describe_origin(struct origin *o)
-{
-	struct task_struct *task = bpf_get_current_task_btf(), *leader = task->group_leader;
-
-	o->pid = number_of(leader->thread_pid, leader->thread_pid->level);
-	o->tid = number_of(task->thread_pid, task->thread_pid->level);
-	o->start = leader->start_boottime / TICK;
-	o->cgroup = task->cgroups->dfl_cgrp->kn->id;
-	bpf_probe_read_kernel(o->comm, sizeof(o->comm), leader->comm);
 }
 
 /*

@@ -128,6 +128,7 @@ INLINE void read_ipv6(struct packet *p, struct __sk_buff *skb)
 	read_transport(p, skb, e.next, e.at);
 }
 
+/* Reads the headers of any packet. */
 GLOBAL int tap_read_packet(struct __sk_buff *skb, struct packet *p)
 {
 	if (!p)
@@ -137,6 +138,62 @@ GLOBAL int tap_read_packet(struct __sk_buff *skb, struct packet *p)
 	else if (skb->protocol == htons(ETH_P_IPV6))
 		read_ipv6(p, skb);
 	return 0;
+}
+
+struct transport_header {
+	__u16 sport, dport;
+	__u32 seq, ack;
+	__u8 offset, flags;
+	__u16 window, checksum, urgent;
+};
+
+/* Reads headers without options, at once, or returns zero. */
+INLINE int read_simple(struct packet *p, struct __sk_buff *skb)
+{
+	void *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
+	struct transport_header *t;
+	struct ipv4_header *h4 = data + ETHERNET_HEADER;
+	struct ipv6_header *h6 = data + ETHERNET_HEADER;
+	__u8 protocol;
+	__u32 header;
+
+	if (skb->protocol == htons(ETH_P_IP)) {
+		t = (void *)(h4 + 1);
+		if ((void *)(t + 1) > end || h4->version_ihl != 0x45 || h4->fragment & htons(0x1fff))
+			return 0;
+		protocol = h4->protocol;
+		if (protocol != IPPROTO_TCP && protocol != IPPROTO_UDP)
+			return 0;
+		p->family = AF_INET;
+		p->src[2] = p->dst[2] = MAPPED;
+		p->src[3] = h4->src;
+		p->dst[3] = h4->dst;
+		header = ETHERNET_HEADER + sizeof(*h4);
+	} else if (skb->protocol == htons(ETH_P_IPV6)) {
+		t = (void *)(h6 + 1);
+		if ((void *)(t + 1) > end)
+			return 0;
+		protocol = h6->next;
+		if (protocol != IPPROTO_TCP && protocol != IPPROTO_UDP)
+			return 0;
+		p->family = AF_INET6;
+		__builtin_memcpy(p->src, h6->src, sizeof(h6->src));
+		__builtin_memcpy(p->dst, h6->dst, sizeof(h6->dst));
+		header = ETHERNET_HEADER + sizeof(*h6);
+	} else {
+		return 0;
+	}
+	p->protocol = protocol;
+	p->sport = t->sport;
+	p->dport = t->dport;
+	if (protocol == IPPROTO_TCP) {
+		p->tcp_flags = t->flags;
+		header += (t->offset >> 4) * 4;
+	} else {
+		header += 8;
+	}
+	p->payload = skb->len > header ? skb->len - header : 0;
+	return 1;
 }
 
 /* An acknowledgement and nothing else. */

@@ -60,6 +60,7 @@ struct task_struct {
 	unsigned int flags;
 	int pid, tgid;
 	__u64 start_boottime; /* since Linux 5.5 */
+	__u32 self_exec_id;   /* how often it has executed a program; wider in some kernels */
 	char comm[16];
 	struct list_head tasks, thread_node;
 	struct task_struct *group_leader, *real_parent;

@@ -118,6 +118,8 @@ func (c *conn) blocked(s decode.Side) bool {
 func (c *conn) replacedBy(p *packet.Packet) bool {
 	h := &c.halves[c.side(p)]
 	switch {
+	case c.wasReset && p.Flags&packet.ACK == 0:
+		return true // it may try again with the same number
 	case h.isnKnown:
 		return p.Seq != h.isn
 	case h.started:

@@ -18,6 +18,7 @@ type half struct {
 	fin      bool // finSeq is known
 	hasAck   bool // acked is known
 	waiting  bool // bytes are missing before others that were seen or acknowledged
+	awaited  bool // they are acknowledged: ackSince is set
 	missed   bool // the other side says so too, in a packet for that purpose
 	end      decode.End
 

@@ -72,10 +72,10 @@ func (t *Table) due(c *conn, s decode.Side, at time.Time, final bool) (n int, no
 	}
 	if !h.waiting {
 		h.waiting, h.missed, h.since, h.packets = true, false, at, 0
-		h.ackSince = time.Time{}
+		h.awaited = false
 	}
-	if behind > 0 && h.ackSince.IsZero() {
-		h.ackSince, h.ackPackets = at, 0
+	if behind > 0 && !h.awaited {
+		h.awaited, h.ackSince, h.ackPackets = true, at, 0
 	}
 	n = behind
 	if ok && (behind == 0 || seen < behind || final) {
@@ -156,8 +156,8 @@ func (t *Table) deliver(c *conn, s decode.Side, g segment) {
 }
 
 // old counts n bytes before next.
-func (t *Table) old(h *half, seq uint32, n int) {
+func (c *Counts) old(h *half, seq uint32, n int) {
 	late := h.late(seq, n)
-	t.counts.Late += uint64(late)
-	t.counts.Retransmitted += uint64(n - late)
+	c.Late += uint64(late)
+	c.Retransmitted += uint64(n - late)
 }

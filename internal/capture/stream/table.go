@@ -41,14 +41,14 @@ func (t *Table) Packet(p *packet.Packet) {
 	pair := pairOf(p)
 	c := t.conns[pair]
 	if p.Protocol == packet.UDP {
-		t.datagram(c, pair, p)
+		takeDatagram(t, c, pair, p)
 		return
 	}
 	t.segment(c, pair, p)
 }
 
-// datagram takes a UDP packet.
-func (t *Table) datagram(c *conn, pair pair, p *packet.Packet) {
+// takeDatagram takes a UDP packet.
+func takeDatagram(t *Table, c *conn, pair pair, p *packet.Packet) {
 	if c == nil {
 		o := guess(p)
 		o.Midstream = false
@@ -137,8 +137,9 @@ func (t *Table) forget(n int) {
 }
 
 // Expire ends connections that have been silent for too long, and gives up
-// missing bytes that were waited for long enough. The owner calls it from time
-// to time, such as every second of a live capture.
+// missing bytes that were waited for long enough. The owner of a live capture calls
+// it ten times a second: it looks only at connections for which there may be
+// something to do.
 func (t *Table) Expire(now time.Time) {
 	t.now = now
 	t.holes.each(func(c *conn) { t.settleBoth(c, now) })

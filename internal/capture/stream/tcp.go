@@ -138,7 +138,7 @@ func (t *Table) data(c *conn, s decode.Side, fin bool, g segment) {
 	n := diff(g.seq, h.next)
 	if h.end != 0 {
 		again := min(g.n, max(0, -n))
-		t.old(h, g.seq, again)
+		t.counts.old(h, g.seq, again)
 		t.counts.AfterEnd += uint64(g.n - again)
 		return
 	}
@@ -170,7 +170,7 @@ func (t *Table) data(c *conn, s decode.Side, fin bool, g segment) {
 	waited := h.waiting
 	if n < 0 {
 		again := min(-n, g.n)
-		t.old(h, g.seq, again)
+		t.counts.old(h, g.seq, again)
 		g.drop(again)
 	}
 	switch {
@@ -236,6 +236,10 @@ func (t *Table) reset(c *conn, s decode.Side, p *packet.Packet) {
 			t.counts.Ignored++
 			return
 		}
+	case h.isnKnown && !other.started && p.Seq != h.next:
+		// It answers what an older connection with these addresses sent.
+		t.counts.Ignored++
+		return
 	case h.started && h.end == 0:
 		if n := diff(p.Seq, h.next); n < -window || n > window {
 			t.counts.Ignored++

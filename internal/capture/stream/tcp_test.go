@@ -356,6 +356,17 @@ func TestTCP(t *testing.T) {
 			want:   []string{"open by client", "c a", "c gap 7", "c z", "c stopped", "s stopped", "open by client", "c b"},
 			counts: "Gaps:1 Missing:7 OutOfOrder:1 Replaced:1",
 		}, {
+			name: "port reuse while the old one is open, and its server answers",
+			script: after("c A 1 1 a", "isn c 9000", "c S 0 0", "isn c 1000", "s A 1 2", "c R 2 0", "isn c 9000", "c S 0 0",
+				"isn s 8000", "s SA 0 1", "c A 1 1 b"),
+			want:   []string{"open by client", "c a", "c stopped", "s stopped", "open by client", "c b"},
+			counts: "Ignored:1 Replaced:1",
+		}, {
+			name:   "a RST, and the same SYN again",
+			script: []string{"c S 0 0", "c R 1 0", "c S 0 0", "s SA 0 1", "c A 1 1 b"},
+			want:   []string{"open by client", "c reset", "s reset", "open by client", "c b"},
+			counts: "Reset:1",
+		}, {
 			name:   "port reuse, the other way round",
 			script: after("c A 1 1 a", "isn s 8000", "s S 0 0", "isn c 9000", "c SA 0 1", "s A 1 1 b"),
 			want:   []string{"open by client", "c a", "c stopped", "s stopped", "open by server", "c b"},

@@ -6,6 +6,7 @@ import (
 
 	"lodge/internal/decode"
 	"lodge/internal/decode/amqp"
+	"lodge/internal/decode/dns"
 	"lodge/internal/decode/grpc"
 	"lodge/internal/decode/http1"
 	"lodge/internal/decode/http2"
@@ -26,7 +27,10 @@ import (
 func Protocols() []*decode.Protocol {
 	return []*decode.Protocol{
 		tls.Protocol(),
-		http2.New(http2.Config{Layers: []http2.Layer{grpc.Layer(nil)}}),
+		http2.New(http2.Config{
+			Layers:  []http2.Layer{grpc.Layer(nil)},
+			Tunnels: map[string]*decode.Protocol{websocket.Name: websocket.Protocol()},
+		}),
 		http1.Protocol(),
 		websocket.Protocol(),
 		amqp.Protocol(),
@@ -39,6 +43,8 @@ func Protocols() []*decode.Protocol {
 		redis.Protocol(),
 		memcached.Protocol(),
 		memcached.Datagrams(),
+		dns.Protocol(),
+		dns.DatagramProtocol(),
 	}
 }
 

@@ -3,6 +3,7 @@ package amqp
 import (
 	"slices"
 	"strconv"
+	"strings"
 
 	"lodge/internal/decode"
 )
@@ -20,7 +21,6 @@ type channel struct {
 	published  uint64
 	publishes  decode.Pending[uint64, *decode.Exchange] // that wait for a confirm
 	deliveries decode.Pending[uint64, *decode.Exchange] // that wait for an acknowledgement
-	consumers  decode.Pending[string, bool]             // whether they acknowledge nothing
 }
 
 // ask is a method that waits for another one.
@@ -52,6 +52,7 @@ func (c *channel) method(f *frame, m *method, args []decode.Field) {
 	e := c.session.exchange(f, m.name)
 	e.Details = details(args)
 	e.Target = target(m, args)
+	e.Group = group(e.Target)
 	switch m.name {
 	case "channel.open":
 		c.known = true
@@ -65,10 +66,10 @@ func (c *channel) method(f *frame, m *method, args []decode.Field) {
 		status(e, args)
 		c.fail(f, args)
 	case "basic.cancel":
-		c.consumers.Take(get(args, "consumer_tag"))
+		c.session.consumers.Take(consumer{c.number, get(args, "consumer_tag")})
 	case "basic.consume":
 		if get(args, "no_wait") == "true" {
-			c.consumer(get(args, "consumer_tag"), args)
+			c.consumes(get(args, "consumer_tag"), args)
 		}
 	case "confirm.select":
 		c.confirms = c.confirms || get(args, "no_wait") == "true"
@@ -117,6 +118,16 @@ func target(m *method, args []decode.Field) string {
 	return get(args, "exchange")
 }
 
+// group returns a name that the server made without what makes it unique.
+func group(target string) string {
+	for _, prefix := range []string{"amq.gen-", "amq.rabbitmq.reply-to."} {
+		if strings.HasPrefix(target, prefix) {
+			return prefix + "*"
+		}
+	}
+	return ""
+}
+
 // answer joins a method to the one that it answers.
 func (c *channel) answer(f *frame, m *method, args []decode.Field) {
 	q := &c.asks[f.from.Other()]
@@ -156,7 +167,7 @@ func (c *channel) answer(f *frame, m *method, args []decode.Field) {
 	}
 	switch m.name {
 	case "basic.consume-ok":
-		c.consumer(get(args, "consumer_tag"), asked)
+		c.consumes(get(args, "consumer_tag"), asked)
 	case "confirm.select-ok":
 		c.confirms = true
 	case "channel.close-ok":
@@ -172,13 +183,14 @@ func (c *channel) answer(f *frame, m *method, args []decode.Field) {
 	c.session.conn.Emit(e)
 }
 
-// consumer remembers whether a consumer acknowledges its messages.
-func (c *channel) consumer(tag string, args []decode.Field) {
-	if c.consumers.Len() >= max(1, c.session.conn.Limits.Statements) {
-		c.consumers.TakeOldest()
+// consumes remembers whether a consumer acknowledges its messages.
+func (c *channel) consumes(tag string, args []decode.Field) {
+	all := &c.session.consumers
+	if all.Len() >= max(1, c.session.conn.Limits.Statements) {
+		all.TakeOldest()
 		c.session.blind = true
 	}
-	c.consumers.Put(tag, get(args, "no_ack") == "true")
+	all.Put(consumer{c.number, tag}, get(args, "no_ack") == "true")
 }
 
 // fail gives the code of a close to the method that it names as its reason.
@@ -209,7 +221,7 @@ func (c *channel) begin(f *frame, m *method, e *decode.Exchange, args []decode.F
 		status(e, args)
 	case "basic.deliver":
 		x.tag, _ = strconv.ParseUint(get(args, "delivery_tag"), 10, 64)
-		noAck, known := c.consumers.Get(get(args, "consumer_tag"))
+		noAck, known := c.session.consumers.Get(consumer{c.number, get(args, "consumer_tag")})
 		x.noAck = noAck || !known
 		if !known {
 			e.Unknown = append(e.Unknown, "its consumer was not seen: it may be acknowledged")

@@ -20,6 +20,13 @@ type session struct {
 	zero     *channel         // connection methods
 	channels decode.Pending[uint16, *channel]
 	waiting  int // exchanges that wait, of all channels
+	// consumers has whether a consumer's messages need no acknowledgement.
+	consumers decode.Pending[consumer, bool]
+}
+
+type consumer struct {
+	channel uint16
+	tag     string
 }
 
 func newSession(c *decode.Conn) *session {

@@ -36,7 +36,6 @@ type echoDecoder struct {
 	in      [2]decode.Buffer
 	asked   []*decode.Exchange
 	last    *decode.Exchange
-	kept    []byte
 	over    [2]bool
 	pending int
 }

@@ -7,6 +7,7 @@ import (
 	"compress/zlib"
 	"io"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -102,17 +103,28 @@ func TestMask(t *testing.T) {
 		{"", `[{"apiKey":"x"},{"apiKey":""}]`, `[{"apiKey":"•••"},{"apiKey":""}]`},
 		{"application/vnd.api+json", `{"secret":"cut o`, `{"secret":"•••`},
 		{"application/json", `{"password`, `{"password`},
+		{"text/event-stream", `data: {"secret":"x"}`, `data: {"secret":"•••"}`},
 		{"text/html", `<a href="password">`, `<a href="password">`},
 		{"multipart/form-data; boundary=b", strings.ReplaceAll(multi, "%s", "pw"), strings.ReplaceAll(multi, "%s", "•••")},
 		{"image/png", `{"password":"x"}`, `{"password":"x"}`},
 	} {
 		body := []byte(tt.body)
-		if got := string(Mask(conn(false), tt.contentType, body)); got != tt.want {
-			t.Errorf("Mask(%q, %q) = %q, want %q", tt.contentType, tt.body, got, tt.want)
+		m := &decode.Message{Body: body}
+		if Mask(conn(false), m, tt.contentType); string(m.Body) != tt.want {
+			t.Errorf("Mask(%q, %q): %q, want %q", tt.contentType, tt.body, m.Body, tt.want)
 		}
 		if string(body) != tt.body {
 			t.Errorf("Mask changed its argument: %q", body)
 		}
+	}
+}
+
+func TestMaskIsBounded(t *testing.T) {
+	c := conn(false)
+	c.Limits.Body = 20
+	m := &decode.Message{Body: []byte(`{"a":1,"token":"x"}`)}
+	if Mask(c, m, ""); len(m.Body) != 20 || !m.Truncated {
+		t.Errorf("%q, truncated %v", m.Body, m.Truncated)
 	}
 }
 
@@ -323,4 +335,47 @@ func TestInflaterKeepsItsWindow(t *testing.T) {
 	if _, _, err := f.Piece(b.Bytes(), true, 10, 1000); err != ErrTooMuch {
 		t.Errorf("a bomb: %v", err)
 	}
+}
+
+func FuzzContent(f *testing.F) {
+	f.Add("gzip", gz("hello"), uint8(3))
+	f.Add("deflate", zl(`{"password":"x"}`), uint8(7))
+	f.Add("/a/1?password=x#y", []byte("--b\r\nContent-Disposition: form-data; name=\"token\"\r\n\r\nx\r\n--b--"), uint8(1))
+	f.Fuzz(func(t *testing.T, text string, body []byte, size uint8) {
+		c := conn(false)
+		c.Limits = decode.Limits{Body: 64, Message: 256}
+		Target(c, text)
+		Template(text)
+		IsText(text, body)
+		for _, name := range []string{"Authorization", "Cookie", "Set-Cookie", "Location", text} {
+			Header(c, name, string(body))
+		}
+		for _, contentType := range []string{text, "multipart/form-data; boundary=b", "application/x-www-form-urlencoded", "application/json", ""} {
+			for _, p := range Parts(contentType, body) {
+				_ = body[p.Begin:p.End]
+			}
+			m := &decode.Message{Body: body, BodyBytes: int64(len(body)), Header: []decode.Field{{Name: "Content-Encoding", Value: text}, {Name: "Content-Type", Value: contentType}}}
+			if Fill(c, m); len(m.Body) > c.Limits.Body && m.Encoding == "" && len(body) <= c.Limits.Body {
+				t.Errorf("%d bytes of body", len(m.Body))
+			}
+		}
+		for _, coding := range []string{"gzip", "deflate"} {
+			pieces, whole := NewStream(coding, 256), NewStream(coding, 256)
+			var a, b []byte
+			for part := range slices.Chunk(body, int(size)+1) {
+				out, err := pieces.Write(part)
+				a = append(a, out...)
+				if err != nil {
+					break
+				}
+			}
+			if len(body) <= 256 {
+				out, _ := whole.Write(body)
+				b = append(b, out...)
+				if a, b = append(a, pieces.Close()...), append(b, whole.Close()...); !bytes.Equal(a, b) {
+					t.Errorf("%s: in pieces %q, whole %q", coding, a, b)
+				}
+			}
+		}
+	})
 }

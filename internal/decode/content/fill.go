@@ -40,7 +40,7 @@ func fill(c *decode.Conn, m *decode.Message, codings string) (unknown []string) 
 			return unknown
 		}
 	}
-	m.Body = Mask(c, Field(m.Header, "content-type"), m.Body)
+	Mask(c, m, Field(m.Header, "content-type"))
 	return unknown
 }
 

@@ -106,7 +106,7 @@ func isToken(s string) bool {
 // password before a host, and the values of tokens in the query and in the
 // fragment, are masked.
 func Target(c *decode.Conn, target string) string {
-	if c.Secrets || strings.IndexAny(target, "?#@") < 0 {
+	if c.Secrets || !strings.ContainsAny(target, "?#@") {
 		return target
 	}
 	var b strings.Builder

@@ -6,14 +6,21 @@ import (
 	"lodge/internal/decode"
 )
 
-// Mask returns a body, or the text of a message, as it is shown: passwords and
-// tokens are masked in forms, in JSON and in the parts of a multipart form.
-// contentType may be empty: JSON is recognised by its first byte then. The body
-// itself is not changed.
-func Mask(c *decode.Conn, contentType string, body []byte) []byte {
-	if c.Secrets || len(body) == 0 {
-		return body
+// Mask makes the body of a message what is shown: passwords and tokens are masked
+// in forms, in JSON and in the parts of a multipart form. contentType may be
+// empty: JSON is recognised by its first byte then. The bytes of the body are not
+// changed; there is a new body, where it is another one.
+func Mask(c *decode.Conn, m *decode.Message, contentType string) {
+	if c.Secrets || len(m.Body) == 0 {
+		return
 	}
+	m.Body = mask(contentType, m.Body)
+	if len(m.Body) > c.Limits.Body { // the mask is longer than the secret
+		m.Body, m.Truncated = m.Body[:c.Limits.Body], true
+	}
+}
+
+func mask(contentType string, body []byte) []byte {
 	switch t, _ := mediaType(contentType); {
 	case t == "application/x-www-form-urlencoded":
 		if bytes.IndexByte(body, '=') < 0 {
@@ -22,7 +29,7 @@ func Mask(c *decode.Conn, contentType string, body []byte) []byte {
 		return []byte(maskPairs(string(body)))
 	case t == "multipart/form-data":
 		return maskParts(contentType, body)
-	case isJSON(t, body):
+	case isJSON(t, body) || t == "text/event-stream":
 		return maskJSON(body)
 	}
 	return body

@@ -66,7 +66,7 @@ func detectDatagram(p *decode.Prefix) decode.Verdict {
 		if len(b) >= decode.PrefixBytes {
 			return begin(b)
 		}
-		if m, ok := parse(b); !ok || len(m.questions)+len(m.answers) == 0 {
+		if m, ok := parse(b); !ok || len(m.questions)+len(m.answers) == 0 && m.edns == "" {
 			return decode.No
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"lodge/internal/decode"
+	"lodge/internal/decode/content"
 	"lodge/internal/decode/http2"
 	"lodge/internal/decode/protobuf"
 )
@@ -77,6 +78,7 @@ func (x *call) Data(s decode.Side, at time.Time, b []byte) {
 			p.size = int64(p.head[1])<<24 | int64(p.head[2])<<16 | int64(p.head[3])<<8 | int64(p.head[4])
 			p.left = p.size
 			if p.head[0]&^(flagCompressed|flagTrailer) != 0 {
+				x.reset(p)
 				p.adrift = true
 				p.unknown = "its messages are not framed as gRPC's"
 				p.lost += headLen + int64(len(b))
@@ -207,7 +209,13 @@ func (x *call) fill(e *decode.Exchange, s decode.Side, p *direction) {
 		b, cut = out, cut || more
 	}
 	m.Truncated = cut
-	if x.format.codec != "proto" {
+	switch x.format.codec {
+	case "proto":
+	case "json":
+		m.Body = b
+		content.Mask(x.c, m, "application/json")
+		return
+	default:
 		m.Body = b
 		return
 	}

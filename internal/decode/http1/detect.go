@@ -4,17 +4,19 @@ import (
 	"bytes"
 
 	"lodge/internal/decode"
+	"lodge/internal/decode/content"
 )
 
 // detect recognises HTTP/1 by a request line, or by a status line where the
-// request was not seen.
+// request was not seen or is malformed.
 func detect(p *decode.Prefix) decode.Verdict {
 	client := detectRequest(p)
+	if client == decode.Yes {
+		return decode.Yes
+	}
 	server := detectResponse(p)
 	switch {
-	case client == decode.Yes || server == decode.Yes && client != decode.No:
-		return decode.Yes
-	case client == decode.No && !(server == decode.Yes && p.Midstream):
+	case client == decode.No && (server == decode.No || !mayBeAnswered(p)):
 		return decode.No
 	case server == decode.No && len(p.Bytes[decode.Client]) == 0:
 		return decode.No
@@ -22,6 +24,18 @@ func detect(p *decode.Prefix) decode.Verdict {
 		return decode.Yes
 	}
 	return decode.Maybe
+}
+
+// mayBeAnswered reports whether a server of HTTP may have been sent what is no
+// request: text, or what has a request line somewhere in its first line.
+func mayBeAnswered(p *decode.Prefix) bool {
+	b := p.Bytes[decode.Client]
+	b = b[:min(len(b), 512)]
+	line, _, there := bytes.Cut(b, []byte{'\n'})
+	if there {
+		return findRequest(line) >= 0 || content.IsText("", line)
+	}
+	return len(b) < 512 || content.IsText("", b)
 }
 
 func detectRequest(p *decode.Prefix) decode.Verdict {
@@ -45,7 +59,7 @@ func detectRequest(p *decode.Prefix) decode.Verdict {
 		return search(p, b, findRequest)
 	case line.version != "0.9":
 		return decode.Yes
-	case p.Midstream || !(line.target[0] == '/'):
+	case p.Midstream || line.target[0] != '/':
 		return decode.No
 	}
 	// GET of HTTP/0.9, which may be one of Redis: the answer says.

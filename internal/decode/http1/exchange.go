@@ -133,8 +133,8 @@ func (d *decoder) mustWait() bool { return d.allAnswered() && d.whyWithout() == 
 func (d *decoder) whyWithout() string {
 	client := &d.sides[decode.Client]
 	switch {
-	case d.gapped || client.state == searching && client.why != decode.LostState:
-		return "its request was not captured, or not read"
+	case client.state == searching && client.why == decode.LostMalformed:
+		return "what the client sent is no request"
 	case d.c.Midstream && d.requests == 0:
 		return "its request was sent before the recording began"
 	case client.final || d.sides[decode.Server].in.Len() > d.c.Limits.Message:
@@ -153,6 +153,10 @@ func (d *decoder) next(at time.Time) *exchange {
 		return orphan(d.whyWithout())
 	}
 	if !d.gapped {
+		if d.waiting[0].e.Started.After(at) {
+			// RFC 9112 section 9.2: it is no response to what is sent later.
+			return orphan("the response was sent when no request waited for one")
+		}
 		d.pipelined = d.pipelined || len(d.waiting) > 1 && !d.waiting[1].e.Started.After(at)
 		return d.waiting[0]
 	}

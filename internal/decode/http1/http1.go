@@ -97,11 +97,9 @@ func (d *decoder) Gap(s decode.Side, at time.Time, n int64) {
 		}
 		r.search(decode.LostGap)
 	}
-	// Responses that waited for a request go on waiting until the client's next
-	// bytes are there: they may have waited for those, which come after the gap.
-	if s == decode.Server {
-		d.pump()
-	}
+	// Responses that wait for a request go on waiting for one after the gap: its
+	// time says whether they answer it.
+	d.pump()
 }
 
 // End implements [decode.Decoder].

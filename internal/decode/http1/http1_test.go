@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"lodge/internal/decode"
+	"lodge/internal/decode/captest"
 	"lodge/internal/decode/websocket"
 )
 
@@ -81,14 +82,19 @@ func show(e *decode.Exchange) string {
 	return w.String()
 }
 
-// play plays steps to a flow, in pieces of at most size bytes.
-func play(o decode.Options, steps []step, size int) (out outcome) {
+// play plays steps to a flow, in pieces of at most size bytes. Which side is the
+// client is not known in a connection that was joined midstream.
+func play(o decode.Options, steps []step, size int) outcome {
+	return playSides(o, steps, size, !o.Midstream)
+}
+
+func playSides(o decode.Options, steps []step, size int, clientKnown bool) (out outcome) {
 	out.lost = map[decode.LossReason]int64{}
 	conn := decode.NewConn(o, func(e *decode.Exchange) {
 		out.exchanges = append(out.exchanges, e)
 		out.texts = append(out.texts, show(e))
 	}, func(l decode.Loss) { out.lost[l.Reason] += l.Bytes })
-	f := decode.NewFlow(conn, []*decode.Protocol{Protocol(), websocket.Protocol()}, !o.Midstream)
+	f := decode.NewFlow(conn, []*decode.Protocol{Protocol(), websocket.Protocol()}, clientKnown)
 	at := time.Unix(1000, 0)
 	for _, st := range steps {
 		at = at.Add(time.Second)
@@ -187,7 +193,9 @@ func TestExchanges(t *testing.T) {
 		{name: "HTTP/0.9 answered by HTTP/1.0", steps: []step{c("GET /a\r\n"), s("HTTP/1.0 200 OK\r\n\r\nx")}, want: []string{`GET /a → 200 OK "x" [response version: 1.0]`}},
 		{name: "no status line", steps: []step{c(get), s("<html>")}, want: []string{`GET / →  "<html>" (response: it has no status line: it is read as one of HTTP/0.9)`}},
 		{name: "408 without request", steps: []step{s("HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n")}, want: []string{`  → 408 Request Timeout (request: it answers no request that was seen)`}},
-		{name: "server first", steps: []step{s(ok), c(get)}, want: []string{`GET / → 200 OK "ok"`}},
+		{name: "server first", steps: []step{s(ok), c(get), s(ok)}, want: []string{`  → 200 OK "ok" (request: the response was sent when no request waited for one)`, `GET / → 200 OK "ok"`}},
+		{name: "no request at all", steps: []step{c("what is this?\r\n\r\n"), s("HTTP/1.1 400 Bad Request\r\n\r\n")},
+			want: []string{`  → 400 Bad Request (request: what the client sent is no request)`}, lost: map[decode.LossReason]int64{decode.LostMalformed: 17}},
 		{name: "malformed", steps: []step{c(get + "\x01\x02cruft\r\n" + get), s(ok + "what\r\n" + ok)}, want: []string{`GET / → 200 OK "ok"`, `GET / → 200 OK "ok"`}, lost: map[decode.LossReason]int64{decode.LostMalformed: 9 + 6}},
 		{name: "malformed at the end", steps: []step{c(get + "1234567890"), s(ok)}, want: []string{`GET / → 200 OK "ok"`}, lost: map[decode.LossReason]int64{decode.LostMalformed: 10}},
 		{name: "chunk without size", steps: []step{c(get), s("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\nxyz\r\n"), c(get), s(ok)},
@@ -228,7 +236,7 @@ func TestSmuggling(t *testing.T) {
 		{name: "HTTP/1.0", steps: []step{c("POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n" + smuggled), s("HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n")},
 			want: []string{`POST / "hello" → 200 OK (request: it has Transfer-Encoding in HTTP/1.0, where it does not exist)`}},
 		{name: "more responses than requests", steps: []step{c(get), s(ok + ok), c(get), s(ok)},
-			want: []string{`GET / → 200 OK "ok"`, `GET / → 200 OK "ok"`, `  → 200 OK "ok" (request: it answers no request that was seen)`}},
+			want: []string{`GET / → 200 OK "ok"`, `  → 200 OK "ok" (request: the response was sent when no request waited for one)`, `GET / → 200 OK "ok"`}},
 	} {
 		tt.run(t)
 	}
@@ -323,7 +331,7 @@ func TestGaps(t *testing.T) {
 		{name: "end of a response that is reported late", steps: []step{c("GET /1 HTTP/1.1\r\n\r\n"), s("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n1"), c("GET /2 HTTP/1.1\r\n\r\n"), {side: server, gap: 2}, s("HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n")},
 			want: []string{`GET /1 → 200 OK "1" of 3 (response: 2 bytes of its body were not captured)`, `GET /2 → 201 Created`}, lost: map[decode.LossReason]int64{decode.LostGap: 2}},
 		{name: "a request", steps: []step{c("GET /1 HTTP/1.1\r\n\r\n"), s(ok), {side: client, gap: 100, text: "rest: x\r\n\r\n"}, s(ok), c("GET /3 HTTP/1.1\r\n\r\n"), s(ok)},
-			want: []string{`GET /1 → 200 OK "ok"`, `  → 200 OK "ok" (request: its request was not captured, or not read)`, `GET /3 → 200 OK "ok"`}, lost: map[decode.LossReason]int64{decode.LostGap: 111}},
+			want: []string{`GET /1 → 200 OK "ok"`, `  → 200 OK "ok" (request: its request was not captured)`, `GET /3 → 200 OK "ok"`}, lost: map[decode.LossReason]int64{decode.LostGap: 111}},
 		{name: "pipelined", steps: []step{c("GET /1 HTTP/1.1\r\n\r\nGET /2 HTTP/1.1\r\n\r\nGET /3 HTTP/1.1\r\n\r\n"), s(ok), {side: server, gap: 10, text: "ok" + ok}},
 			want: []string{`GET /1 → 200 OK "ok"`, `  → 200 OK "ok" (request: which request it answers is not known: a part of the connection was not captured)`, `GET /2 →  incomplete`, `GET /3 →  incomplete`}, lost: map[decode.LossReason]int64{decode.LostGap: 12}},
 		{name: "request after a body on one line", steps: []step{c("POST /1 HTTP/1.1\r\nContent-Length: 20\r\n\r\n{"), {side: client, gap: -1, text: "\"b\":1}PUT /2 HTTP/1.1\r\nContent-Length: 0\r\n\r\n"}, s(ok)},
@@ -396,18 +404,51 @@ func TestDetect(t *testing.T) {
 		want           decode.Verdict
 	}{
 		{client: "G", want: decode.Maybe}, {client: "GET / HTTP/1.1\r\n", want: decode.Yes}, {client: "\r\nPURGE /x HTTP/1.0\n", want: decode.Yes},
-		{client: "GET foo\r\n", want: decode.No}, {client: "GET /foo\r\n", want: decode.Maybe}, {client: "GET /foo\r\n", server: "$-1\r\n", want: decode.No},
-		{client: "GET /foo\r\n", server: "<html>", want: decode.Yes}, {client: "get foo\r\n", want: decode.No}, {client: "*1\r\n", want: decode.No},
-		{client: "PRI * HTTP/2.0\r\n", want: decode.No}, {client: "OPTIONS rtsp://h/ RTSP/1.0\r\n", want: decode.No}, {client: "\x16\x03\x01", want: decode.No},
+		{client: "GET foo\r\n", want: decode.Maybe}, {client: "GET foo\r\n", server: "+", want: decode.No}, {client: "GET /foo\r\n", want: decode.Maybe}, {client: "GET /foo\r\n", server: "$-1\r\n", want: decode.No},
+		{client: "GET /foo\r\n", server: "<html>", want: decode.Yes}, {client: "get foo\r\n", server: "END", want: decode.No}, {client: "*1\r\n", server: ":", want: decode.No},
+		{client: "PRI * HTTP/2.0\r\n", server: "\x00", want: decode.No}, {client: "OPTIONS rtsp://h/ RTSP/1.0\r\n", server: "RTSP/1.0 200 OK", want: decode.No}, {client: "\x16\x03\x01", want: decode.Maybe}, {client: "\x16\x03\x01\n", want: decode.No},
 		{client: "EHLO x\r\n", server: "220 x ESMTP\r\n", want: decode.No}, {server: "220 x", want: decode.No}, {server: "SSH-2.0-x\r\n", want: decode.No},
 		{server: "HTTP/1.1 200 OK\r\n", want: decode.Yes}, {server: "HTT", want: decode.Maybe}, {server: "HTTP/1.1 x\r\n", want: decode.No},
-		{client: "\x16\x03\x01", server: "HTTP/1.1 400 Bad Request\r\n", want: decode.No},
+		{client: "\x16\x03\x01\n", server: "HTTP/1.1 400 Bad Request\r\n", want: decode.No},
 		{client: "body}GET / HTTP/1.1\r\n", mid: true, want: decode.Yes}, {client: "body", mid: true, want: decode.Maybe}, {server: "x\nHTTP/1.1 200 OK\r\n", mid: true, want: decode.Yes},
-		{client: "GET /" + strings.Repeat("x", decode.PrefixBytes-5), want: decode.Yes}, {client: strings.Repeat("x", 100), want: decode.No},
+		{client: "GET /" + strings.Repeat("x", decode.PrefixBytes-5), want: decode.Yes}, {client: strings.Repeat("x", 100), want: decode.Maybe}, {client: "what\r\n", server: "HTTP/1.1 400 Bad Request\r\n", want: decode.Yes},
+		{client: "\x01\x02 GET / HTTP/1.1\r\n", server: "HTTP/1.1 200 OK\r\n", want: decode.Yes},
 		{client: "CONNECT {\"verbose\":false}\r\n", server: "INFO {}\r\n", want: decode.No},
 	} {
 		if got := detect(&decode.Prefix{Bytes: [2][]byte{[]byte(tt.client), []byte(tt.server)}, Midstream: tt.mid}); got != tt.want {
 			t.Errorf("%.30q %q: %d, want %d", tt.client, tt.server, got, tt.want)
 		}
 	}
+}
+
+func FuzzHTTP1(f *testing.F) {
+	f.Add([]byte("\x03" + get + "\x00" + ok + "\x00" + get))
+	f.Add([]byte("\x11POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nA: b\r\n\r\n\x00HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: x\n\nid: 1\x00"))
+	f.Add([]byte("\x22GET / HTTP/1.1\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n\x00HTTP/1.1 101 S\r\nUpgrade: websocket\r\n\r\n\x81\x01x\x00\x81\x81abcdx"))
+	captest.Seeds(f, "testdata/*.pcap")
+	captest.Seeds(f, "testdata/zeek/*.pcap")
+	f.Fuzz(func(t *testing.T, input []byte) {
+		captest.Play(input, Protocol())
+		if len(input) == 0 {
+			return
+		}
+		// The same bytes as what client and server say in turn, whole and in pieces.
+		how, o := input[0], options
+		o.Midstream = how&16 != 0
+		if how&32 != 0 {
+			o.Limits = decode.Limits{Body: 16, Message: 256, Pending: 3, Statements: 3}
+		}
+		var steps []step
+		for i, text := range strings.Split(string(input[1:]), "\x00") {
+			st := step{side: decode.Side(i & 1), text: text}
+			if i == 2 {
+				st.gap = int64(how >> 6)
+			}
+			steps = append(steps, st)
+		}
+		pieces, whole := playSides(o, steps, int(how&15)+1, true), playSides(o, steps, 1<<20, true)
+		if !slices.Equal(pieces.texts, whole.texts) || fmt.Sprint(pieces.lost) != fmt.Sprint(whole.lost) {
+			t.Errorf("in pieces %q %v\nwhole %q %v", pieces.texts, pieces.lost, whole.texts, whole.lost)
+		}
+	})
 }

@@ -5,10 +5,13 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"lodge/internal/decode"
 	"lodge/internal/decode/captest"
+	"lodge/internal/decode/http1"
+	"lodge/internal/decode/websocket"
 )
 
 var captures = []string{"testdata/nginx.pcap", "testdata/node.pcap"}
@@ -101,4 +104,32 @@ func subset(t *testing.T, key string, part, whole []decode.Field) (unknown, know
 func FuzzHTTP2(f *testing.F) {
 	captest.Seeds(f, "testdata/*.pcap")
 	f.Fuzz(func(t *testing.T, b []byte) { captest.Play(b, New(Config{})) })
+}
+
+// all returns HTTP/2 with WebSocket in extended CONNECT, and HTTP/1 before it.
+func all() []*decode.Protocol {
+	return []*decode.Protocol{http1.Protocol(), New(Config{Tunnels: map[string]*decode.Protocol{websocket.Name: websocket.Protocol()}})}
+}
+
+// TestUpgradeCapture is the upgrade of curl and nghttp from HTTP/1.1, where the
+// first response is on stream 1, prior knowledge, events, an aborted handler, and
+// a client that gives up.
+func TestUpgradeCapture(t *testing.T) {
+	captest.Golden(t, "testdata/upgrade.pcap", all()...)
+	captest.Splits(t, "testdata/upgrade.pcap", all()...)
+}
+
+// TestWebSocketCapture holds that frames in an extended CONNECT are messages.
+func TestWebSocketCapture(t *testing.T) {
+	var got []string
+	for _, e := range captest.Exchanges(captest.Flows(t, "testdata/node.pcap", all()...)) {
+		if e.Protocol == websocket.Name {
+			got = append(got, fmt.Sprintf("%s %s %s %d %s", e.From, e.Method, e.Target, e.Stream, e.Request.Body))
+		}
+	}
+	want := []string{"client text /chat 21 ping", "server text /chat 21 pong", "client close /chat 21 ", "server text /chat 21 pong", "server close /chat 21 "}
+	if strings.Join(got, "\n") != strings.Join(want, "\n") {
+		t.Errorf("got\n%s", strings.Join(got, "\n"))
+	}
+	captest.Splits(t, "testdata/node.pcap", all()...)
 }

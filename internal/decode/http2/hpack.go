@@ -8,7 +8,8 @@ import (
 
 var errHPACK = errors.New("header block is not HPACK")
 
-// list is a decoded header block.
+// list is a decoded header block. Its fields are valid until the next block of
+// the side is decoded.
 type list struct {
 	fields []entry
 	size   int
@@ -45,12 +46,21 @@ func (l *list) hidden() bool {
 	return false
 }
 
+// maxScratch is how many fields of a header block's memory are kept for the next.
+const maxScratch = 128
+
 // decode decodes a header block (RFC 7541, section 6) and changes the table as
 // it says. Fields over limit bytes, as HPACK counts them, are not returned.
 //
 // It is not hpack's decoder because that one gives a connection up at the first
 // reference to an entry that it has not seen.
 func (t *table) decode(b []byte, limit int) (l list, err error) {
+	l.fields = t.scratch[:0]
+	defer func() {
+		if t.scratch = l.fields; cap(l.fields) > maxScratch {
+			t.scratch = nil
+		}
+	}()
 	for len(b) > 0 {
 		c := b[0]
 		var n uint64

@@ -21,7 +21,9 @@ type stream struct {
 	// emitted reports that the exchange is not to be emitted: it has been.
 	emitted bool
 	kept    int
-	why     [2]string // where the header is that was not seen
+	// informational is how many responses of 1xx there were.
+	informational int
+	why           [2]string // where the header is that was not seen
 }
 
 // half is what one side sends.
@@ -115,6 +117,9 @@ func (st *stream) response(c *decode.Conn, h *header) {
 		st.trailer(c, decode.Server, h)
 		return
 	case len(status) == 3 && status[0] == '1':
+		if st.informational++; st.informational > maxNotes {
+			return
+		}
 		st.e.Add("informational", status)
 		for _, f := range st.fields(c, "informational header", h) {
 			st.e.Add("informational "+f.Name, f.Value)
@@ -135,7 +140,7 @@ func (st *stream) response(c *decode.Conn, h *header) {
 func (st *stream) begun(c *decode.Conn) {
 	st.events = sse.New(c, &st.e, content.Field(st.e.Response.Header, "content-encoding"))
 	e := st.e
-	e.Begun = true
+	e.Begun, e.Group = true, st.group()
 	c.Emit(&e)
 }
 
@@ -171,10 +176,10 @@ func (st *stream) fields(c *decode.Conn, what string, h *header, must ...string)
 		}
 	}
 	if h.bad != "" {
-		st.e.Unknown = append(st.e.Unknown, what+": "+h.bad)
+		st.note(what + ": " + h.bad)
 	}
 	if h.dropped > 0 {
-		st.e.Unknown = append(st.e.Unknown, what+": "+number(uint64(h.dropped))+" fields are more than what is held")
+		st.note(what + ": " + number(uint64(h.dropped)) + " fields are more than what is held")
 	}
 	if len(entries) == 0 {
 		return out
@@ -196,8 +201,29 @@ func (st *stream) fields(c *decode.Conn, what string, h *header, must ...string)
 	if len(missing) > 0 && h.bad == "" {
 		text += "; among them " + strings.Join(missing, ", ")
 	}
-	st.e.Unknown = append(st.e.Unknown, text)
+	st.note(text)
 	return out
+}
+
+// maxNotes bounds what is said of one stream: a side may send any number of
+// header blocks.
+const maxNotes = 16
+
+// note says what is not known.
+func (st *stream) note(text string) {
+	if len(st.e.Unknown) < maxNotes {
+		st.e.Unknown = append(st.e.Unknown, text)
+	}
+}
+
+// group returns the method and the path without what differs from one request to
+// the next.
+func (st *stream) group() string {
+	path := content.Template(st.e.Target)
+	if st.e.Method == "" || path == "" {
+		return path
+	}
+	return st.e.Method + " " + path
 }
 
 // connected reports whether a header block makes the stream a tunnel.
@@ -239,10 +265,7 @@ func (st *stream) finish(c *decode.Conn) {
 		st.upper.Finish()
 		return
 	}
-	e.Group = content.Template(e.Target)
-	if e.Method != "" && e.Group != "" {
-		e.Group = e.Method + " " + e.Group
-	}
+	e.Group = st.group()
 	for s := range st.halves {
 		m := st.message(decode.Side(s))
 		if st.halves[s].body == nil {

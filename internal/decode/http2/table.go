@@ -31,16 +31,17 @@ type table struct {
 	why   string // where they were
 	// Bounds of what is kept: entries over them are forgotten, not evicted.
 	maxBytes, maxEntries int
+	scratch              []entry // for the fields of the next header block
 }
 
 // begin makes the table that of a connection's beginning: it is empty.
 func (t *table) begin() {
-	*t = table{max: initialTable, maxBytes: t.maxBytes, maxEntries: t.maxEntries}
+	*t = table{max: initialTable, maxBytes: t.maxBytes, maxEntries: t.maxEntries, scratch: t.scratch}
 }
 
 // forget makes all entries unknown: some were inserted that were not seen.
 func (t *table) forget(why string) {
-	*t = table{max: t.maxBytes, older: true, why: why, maxBytes: t.maxBytes, maxEntries: t.maxEntries}
+	*t = table{max: t.maxBytes, older: true, why: why, maxBytes: t.maxBytes, maxEntries: t.maxEntries, scratch: t.scratch}
 }
 
 func (t *table) len() int { return len(t.ents) - t.head }

@@ -11,11 +11,11 @@ import (
 func itoa(n int64) string { return strconv.FormatInt(n, 10) }
 
 // readAnswer reads a part of an answer.
-func (d *decoder) readAnswer() bool {
-	t := &d.text[decode.Server]
+func (d *text) readAnswer() progress {
+	t := &d.sides[decode.Server]
 	if t.inBlock {
 		if !d.readBlock(decode.Server) {
-			return false
+			return more
 		}
 		t.inBlock = false
 		p := t.p
@@ -28,19 +28,19 @@ func (d *decoder) readAnswer() bool {
 			d.answered(p)
 		}
 		t.p, t.over = nil, false
-		return true
+		return stepped
 	}
-	line, ok := d.line(decode.Server)
-	if !ok {
-		return d.search[decode.Server].why != ""
+	line, step := d.line(decode.Server)
+	if step != stepped {
+		return step
 	}
 	word, rest, _ := strings.Cut(string(line[:min(len(line), 2048)]), " ")
 	if word == "" {
-		return true
+		return stepped
 	}
 	if d.watching && len(d.pending.waiting) == 0 {
 		d.logged(line)
-		return true
+		return stepped
 	}
 	p := d.owner(word, rest)
 	e := p.e
@@ -52,21 +52,21 @@ func (d *decoder) readAnswer() bool {
 	switch {
 	case word == "VALUE":
 		if d.beginValue(p, line) {
-			return true
+			return stepped
 		}
 	case word == "VA" && d.beginMeta(p, rest):
-		return true
+		return stepped
 	case p.many && continues(word):
 		e.Response.Bytes += t.size
 		p.hits++
 		p.payload += int64(len(line))
 		p.body.Write(line)
 		p.body.Write([]byte{'\n'})
-		return true
+		return stepped
 	}
 	e.Response.Bytes += t.size
 	d.conclude(p, word, line)
-	return true
+	return stepped
 }
 
 // continues reports whether a line is one of several of an answer.
@@ -76,7 +76,7 @@ func continues(word string) bool {
 
 // owner returns the command that a line answers. Quiet commands before it were
 // not answered.
-func (d *decoder) owner(word, rest string) *pending {
+func (d *text) owner(word, rest string) *pending {
 	for {
 		p := d.pending.head()
 		if p == nil {
@@ -94,7 +94,7 @@ func (d *decoder) owner(word, rest string) *pending {
 				Protocol: Name, Version: formText.String(), Kind: decode.KindRequest,
 				Unknown: []string{"its command was not captured"},
 			},
-			many: true, body: decode.NewBody(d.c.Limits.Body),
+			many: true, body: decode.NewBody(d.Limits.Body),
 		}
 		d.stray.e.Request.Incomplete = true
 	}
@@ -130,8 +130,8 @@ func (p *pending) fits(word, rest string) bool {
 }
 
 // beginValue begins to read a value of a retrieval.
-func (d *decoder) beginValue(p *pending, line []byte) bool {
-	t := &d.text[decode.Server]
+func (d *text) beginValue(p *pending, line []byte) bool {
+	t := &d.sides[decode.Server]
 	words := strings.Fields(string(line[:min(len(line), 2048)]))
 	if len(words) < 4 {
 		return false
@@ -157,8 +157,8 @@ func (d *decoder) beginValue(p *pending, line []byte) bool {
 }
 
 // beginMeta begins to read the value of a meta command.
-func (d *decoder) beginMeta(p *pending, rest string) bool {
-	t := &d.text[decode.Server]
+func (d *text) beginMeta(p *pending, rest string) bool {
+	t := &d.sides[decode.Server]
 	size, flags, _ := strings.Cut(rest, " ")
 	n, ok := number(size, maxValue)
 	if !ok {
@@ -176,9 +176,10 @@ func (d *decoder) beginMeta(p *pending, rest string) bool {
 }
 
 // conclude takes the last line of an answer.
-func (d *decoder) conclude(p *pending, word string, line []byte) {
+func (d *text) conclude(p *pending, word string, line []byte) {
 	e := p.e
 	e.Status = decode.Readable(line, shownTotal)
+	d.welcome = d.welcome || word != "CLIENT_ERROR"
 	switch word {
 	case "ERROR", "CLIENT_ERROR", "SERVER_ERROR":
 		e.Failed = true
@@ -204,33 +205,33 @@ func (d *decoder) conclude(p *pending, word string, line []byte) {
 }
 
 // answered emits a command whose answer is complete.
-func (d *decoder) answered(p *pending) {
+func (d *text) answered(p *pending) {
 	p.fill()
 	if p != d.stray {
 		d.pending.pop()
-		d.c.Emit(p.e)
+		d.Emit(p.e)
 		return
 	}
 	d.stray = nil
 	switch {
 	case d.pending.forgotten > 0:
 		d.pending.forgotten--
-		d.c.Lost(decode.Loss{Protocol: Name, Side: decode.Server, Reason: decode.LostState, Bytes: p.e.Response.Bytes})
+		d.Lost(decode.Loss{Protocol: Name, Side: decode.Server, Reason: decode.LostState, Bytes: p.e.Response.Bytes})
 	default:
 		if !d.unsure {
 			p.e.Unknown = []string{"the server was not asked for it"}
 		}
-		d.c.Emit(p.e)
+		d.Emit(p.e)
 	}
 }
 
 // logged emits a line that a server sends to a client that watches it.
-func (d *decoder) logged(line []byte) {
-	t := &d.text[decode.Server]
+func (d *text) logged(line []byte) {
+	t := &d.sides[decode.Server]
 	e := &decode.Exchange{
 		Protocol: Name, Version: formText.String(), Kind: decode.KindMessage, From: decode.Server,
 		Started: t.begin, Ended: t.last, Method: "watch", Target: decode.Readable(line, shownTotal), Group: "watch",
 	}
 	e.Request.Bytes = t.size
-	d.c.Emit(e)
+	d.Emit(e)
 }

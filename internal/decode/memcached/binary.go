@@ -9,6 +9,13 @@ import (
 	"lodge/internal/decode"
 )
 
+// packets is a connection with the binary protocol.
+type packets struct {
+	*session
+	in    *[2]decode.Buffer
+	sides [2]packet
+}
+
 // packet is what is known of the binary message that a side is in.
 type packet struct {
 	state packetState
@@ -55,49 +62,47 @@ func parseHeader(b []byte, s decode.Side) (h header, ok bool) {
 	return h, h.magic == magic(s) && b[5] == 0 && h.extras <= 64 && int64(h.extras+h.key) <= h.body
 }
 
-// readPacket reads a part of a binary message.
-func (d *decoder) readPacket(s decode.Side) bool {
-	q, m := &d.in[s], &d.binary[s]
+// read reads a part of a binary message.
+func (d *packets) read(s decode.Side) progress {
+	q, m := &d.in[s], &d.sides[s]
 	switch m.state {
 	case atHeader:
 		if q.Len() < headerLen {
 			if q.Bytes()[0] != magic(s) {
-				d.broken(s, decode.LostMalformed)
-				return true
+				return malformed
 			}
-			return false
+			return more
 		}
 		h, ok := parseHeader(q.Bytes(), s)
 		if !ok {
-			d.broken(s, decode.LostMalformed)
-			return true
+			return malformed
 		}
 		*m = packet{state: atKey, h: h, begin: q.At()}
 		m.take(q, headerLen)
 		if h.extras+h.key == 0 {
-			d.beginPacket(s, nil, nil)
+			d.begin(s, nil, nil)
 		}
-		return true
+		return stepped
 	case atKey:
 		n := m.h.extras + m.h.key
 		if q.Len() < n {
-			return false
+			return more
 		}
 		b := q.Bytes()[:n]
 		extras, key := b[:m.h.extras], b[m.h.extras:]
 		m.last = q.AtByte(n - 1)
 		m.size += int64(n)
-		d.beginPacket(s, extras, key)
+		d.begin(s, extras, key)
 		q.Advance(int64(n))
-		return true
+		return stepped
 	}
 	n := m.block.read(q.Bytes())
 	m.take(q, n)
 	if m.block.left > 0 {
-		return false
+		return more
 	}
-	d.endPacket(s, false, "")
-	return true
+	d.end(s, false, "")
+	return stepped
 }
 
 func (m *packet) take(q *decode.Buffer, n int64) {
@@ -109,9 +114,9 @@ func (m *packet) take(q *decode.Buffer, n int64) {
 	q.Advance(n)
 }
 
-// beginPacket takes what comes before the value of a message.
-func (d *decoder) beginPacket(s decode.Side, extras, key []byte) {
-	m := &d.binary[s]
+// begin takes what comes before the value of a message.
+func (d *packets) begin(s decode.Side, extras, key []byte) {
+	m := &d.sides[s]
 	m.state = inValue
 	m.block = block{left: m.h.body - int64(m.h.extras+m.h.key)}
 	if s == decode.Client {
@@ -120,13 +125,13 @@ func (d *decoder) beginPacket(s decode.Side, extras, key []byte) {
 		d.beginResponse(m, extras, key)
 	}
 	if m.block.left == 0 {
-		d.endPacket(s, false, "")
+		d.end(s, false, "")
 	}
 }
 
-// endPacket takes a message that is complete, or cut.
-func (d *decoder) endPacket(s decode.Side, cut bool, why string) {
-	m := &d.binary[s]
+// end takes a message that is complete, or cut.
+func (d *packets) end(s decode.Side, cut bool, why string) {
+	m := &d.sides[s]
 	p := m.p
 	p.e.Ended = m.last
 	if s == decode.Client {
@@ -140,20 +145,20 @@ func (d *decoder) endPacket(s decode.Side, cut bool, why string) {
 	*m = packet{}
 }
 
-// leavePacket gives up the message that a side is in.
-func (d *decoder) leavePacket(s decode.Side, why string) {
-	m := &d.binary[s]
+// leave gives up the message that a side is in.
+func (d *packets) leave(s decode.Side, why string) {
+	m := &d.sides[s]
 	switch m.state {
 	case inValue:
-		d.endPacket(s, true, why)
+		d.end(s, true, why)
 	case atKey:
-		d.c.Lost(decode.Loss{Protocol: Name, Side: s, Reason: decode.LostMalformed, Bytes: m.size})
+		d.Lost(decode.Loss{Protocol: Name, Side: s, Reason: decode.LostMalformed, Bytes: m.size})
 	}
 	*m = packet{}
 }
 
 // beginRequest begins a request.
-func (d *decoder) beginRequest(m *packet, extras, key []byte) {
+func (d *packets) beginRequest(m *packet, extras, key []byte) {
 	op := operationOf(m.h.opcode)
 	e := &decode.Exchange{
 		Protocol: Name, Version: formBinary.String(), Kind: decode.KindRequest, From: decode.Client, Started: m.begin,
@@ -176,9 +181,9 @@ func (d *decoder) beginRequest(m *packet, extras, key []byte) {
 	}
 	m.p = &pending{
 		e: e, opcode: m.h.opcode, number: m.h.opaque, quiet: op.quiet, silence: op.silence, many: op.name == "stat",
-		body: decode.NewBody(d.c.Limits.Body), masked: op.sasl && op.name != "sasl list mechanisms" && !d.c.Secrets,
+		body: decode.NewBody(d.Limits.Body), masked: op.sasl && op.name != "sasl list mechanisms" && !d.Secrets,
 	}
-	m.block.body = decode.NewBody(d.c.Limits.Body)
+	m.block.body = decode.NewBody(d.Limits.Body)
 	if m.p.masked && m.block.left > 0 {
 		m.block.hidden = true
 		m.block.body.Write([]byte(decode.Masked))
@@ -186,12 +191,12 @@ func (d *decoder) beginRequest(m *packet, extras, key []byte) {
 }
 
 // requested takes a request that is complete.
-func (d *decoder) requested(p *pending) {
+func (d *packets) requested(p *pending) {
 	if p.opcode == opQuitQ {
 		d.message(p.e)
 		return
 	}
-	d.wait(p)
+	d.wait(p, false)
 }
 
 // requestDetails returns what the extras of a request mean.
@@ -215,7 +220,7 @@ func requestDetails(op operation, extras []byte) (fs []decode.Field) {
 }
 
 // beginResponse begins an answer, and finds its request by number and operation.
-func (d *decoder) beginResponse(m *packet, extras, key []byte) {
+func (d *packets) beginResponse(m *packet, extras, key []byte) {
 	m.p, m.stray = d.asked(m)
 	p := m.p
 	if !p.answered {
@@ -244,7 +249,7 @@ func (d *decoder) beginResponse(m *packet, extras, key []byte) {
 
 // asked returns the request that an answer is for. Quiet requests before it were
 // not answered.
-func (d *decoder) asked(m *packet) (p *pending, stray bool) {
+func (d *packets) asked(m *packet) (p *pending, stray bool) {
 	at := slices.IndexFunc(d.pending.waiting, func(p *pending) bool {
 		return p.opcode == m.h.opcode && p.number == m.h.opaque
 	})
@@ -259,7 +264,7 @@ func (d *decoder) asked(m *packet) (p *pending, stray bool) {
 		}
 		e.Group = op.name
 		e.Request.Incomplete = true
-		return &pending{e: e, opcode: m.h.opcode, body: decode.NewBody(d.c.Limits.Body), masked: op.sasl && !d.c.Secrets}, true
+		return &pending{e: e, opcode: m.h.opcode, body: decode.NewBody(d.Limits.Body), masked: op.sasl && !d.Secrets}, true
 	}
 	for range at {
 		if p := d.pending.pop(); p.quiet && !p.answered {
@@ -272,7 +277,7 @@ func (d *decoder) asked(m *packet) (p *pending, stray bool) {
 }
 
 // responded takes an answer that is complete, or cut.
-func (d *decoder) responded(m *packet, cut bool, why string) {
+func (d *packets) responded(m *packet, cut bool, why string) {
 	p, e := m.p, m.p.e
 	op := operationOf(m.h.opcode)
 	if op.name == "stat" && m.h.status == 0 && m.h.key > 0 && !cut {
@@ -298,5 +303,5 @@ func (d *decoder) responded(m *packet, cut bool, why string) {
 		d.incomplete(p, why)
 		return
 	}
-	d.c.Emit(e)
+	d.Emit(e)
 }

@@ -31,6 +31,8 @@ const maxValue = 1 << 31
 func parseCommand(line []byte) *command {
 	c := &command{words: strings.Fields(string(line))}
 	if len(c.words) == 0 {
+		// Servers call it an error.
+		c.words, c.name = []string{""}, "empty line"
 		return c
 	}
 	c.name = c.words[0]

@@ -27,21 +27,13 @@ func Datagrams() *decode.Protocol {
 
 // decoder is one connection.
 type decoder struct {
-	c      *decode.Conn
+	session
 	in     [2]decode.Buffer
 	ended  [2]bool
 	search [2]search
 	form   form
-
-	text   [2]textSide
-	binary [2]packet
-
-	pending  queue
-	stray    *pending // an answer to a command that is not known
-	requests int64
-	watching bool
-	unsure   bool      // which command an answer belongs to is not known
-	heard    time.Time // when the server's last byte came
+	text   text
+	binary packets
 }
 
 // form is how a connection is encoded.
@@ -61,8 +53,10 @@ func (f form) String() string {
 }
 
 func newDecoder(c *decode.Conn) *decoder {
-	d := &decoder{c: c}
+	d := &decoder{session: session{Conn: c}}
 	d.pending.limit = max(c.Limits.Pending, 1)
+	d.text = text{session: &d.session, in: &d.in}
+	d.binary = packets{session: &d.session, in: &d.in}
 	if c.Midstream {
 		d.unsure = true
 		d.search = [2]search{{why: decode.LostState}, {why: decode.LostState}}
@@ -75,7 +69,7 @@ func (d *decoder) Data(s decode.Side, at time.Time, b []byte) {
 	if d.ended[s] || len(b) == 0 {
 		return
 	}
-	if d.form == formUnknown && !d.c.Midstream {
+	if d.form == formUnknown && !d.Midstream {
 		if d.form = formText; b[0] == magic(s) {
 			d.form = formBinary
 		}
@@ -88,24 +82,39 @@ func (d *decoder) Data(s decode.Side, at time.Time, b []byte) {
 	}
 }
 
+// progress is what reading one part of a message came to.
+type progress uint8
+
+const (
+	more      progress = iota // bytes are missing
+	stepped                   // it went on
+	malformed                 // the bytes are not what the protocol allows
+	tooLong                   // a line is longer than is held
+)
+
 // read reads one part of what a side sent, and reports whether there may be more.
 func (d *decoder) read(s decode.Side) bool {
+	var p progress
 	switch {
 	case d.in[s].Len() == 0:
 		return false
 	case d.search[s].why != "":
 		return d.look(s)
 	case d.form == formBinary:
-		return d.readPacket(s)
+		p = d.binary.read(s)
 	case s == decode.Client:
-		return d.readCommand()
+		p = d.text.readCommand()
+	default:
+		p = d.text.readAnswer()
 	}
-	return d.readAnswer()
+	switch p {
+	case malformed:
+		d.broken(s, decode.LostMalformed)
+	case tooLong:
+		d.broken(s, decode.LostTooLong)
+	}
+	return p != more
 }
-
-// quiet is how long a server has said nothing when it has answered all that it
-// was asked, also what was not captured.
-const quiet = 100 * time.Millisecond
 
 // broken begins to search for the next message of a side, after bytes that are
 // not what the protocol allows.
@@ -118,10 +127,10 @@ func (d *decoder) broken(s decode.Side, why decode.LossReason) {
 // leave gives up the message that a side is in: what is known of it is emitted.
 func (d *decoder) leave(s decode.Side, why string) {
 	if d.form == formBinary {
-		d.leavePacket(s, why)
+		d.binary.leave(s, why)
 		return
 	}
-	d.leaveText(s, why)
+	d.text.leave(s, why)
 }
 
 // Gap implements [decode.Decoder].
@@ -129,10 +138,10 @@ func (d *decoder) Gap(s decode.Side, at time.Time, n int64) {
 	if d.ended[s] || d.inside(s, n) {
 		return
 	}
-	d.c.Lost(decode.Loss{Protocol: Name, Side: s, Reason: decode.LostGap, Bytes: n})
+	d.Lost(decode.Loss{Protocol: Name, Side: s, Reason: decode.LostGap, Bytes: n})
 	d.leave(s, "a part of the answer was not captured")
 	d.drop(s, decode.LostGap)
-	if s == decode.Server {
+	if s == decode.Server && d.form == formText {
 		d.flush("the answer was not captured")
 	}
 	d.search[s] = search{why: decode.LostGap}
@@ -145,9 +154,9 @@ func (d *decoder) inside(s decode.Side, n int64) bool {
 	if d.search[s].why != "" || d.in[s].Len() > 0 || n < 0 {
 		return false
 	}
-	b := &d.text[s].block
+	b := &d.text.sides[s].block
 	if d.form == formBinary {
-		b = &d.binary[s].block
+		b = &d.binary.sides[s].block
 	}
 	if n > b.left {
 		return false
@@ -177,57 +186,5 @@ func (d *decoder) End(s decode.Side, at time.Time, how decode.End) {
 	d.drop(s, decode.LostGap)
 	if d.ended[decode.Server] {
 		d.flush("")
-	}
-}
-
-// flush emits what waits for an answer that will not be seen.
-func (d *decoder) flush(why string) {
-	for {
-		p := d.pending.pop()
-		if p == nil {
-			break
-		}
-		if p.quiet && !p.answered {
-			d.unanswered(p)
-			continue
-		}
-		d.incomplete(p, why)
-	}
-	d.pending.forgotten = 0
-}
-
-// incomplete emits a command that was not answered, or not fully.
-func (d *decoder) incomplete(p *pending, why string) {
-	p.e.Response.Incomplete = true
-	p.fill()
-	if why != "" {
-		p.e.Unknown = append(p.e.Unknown, why)
-	}
-	d.c.Emit(p.e)
-}
-
-// unanswered emits a quiet command whose answer was left out.
-func (d *decoder) unanswered(p *pending) {
-	p.e.Kind = decode.KindMessage
-	if p.silence != "" {
-		p.e.Add("quiet", p.silence)
-	}
-	d.c.Emit(p.e)
-}
-
-// wait lets a command wait for its answer.
-func (d *decoder) wait(p *pending) {
-	if d.unsure && d.form == formText {
-		if len(d.pending.waiting) == 0 && !d.heard.IsZero() && p.e.Started.Sub(d.heard) >= quiet {
-			d.unsure, d.pending.forgotten = false, 0
-		} else {
-			p.e.Unknown = append(p.e.Unknown, "earlier commands were not captured: the answer may be that of another one")
-		}
-	}
-	if old := d.pending.push(p); old != nil {
-		if !old.quiet {
-			d.pending.forgotten++
-		}
-		d.incomplete(old, "more commands were waiting than are remembered")
 	}
 }

@@ -162,12 +162,13 @@ func TestExchanges(t *testing.T) {
 		}, want: []string{
 			"set [k] → CLIENT_ERROR bad command line format failed flags=0 exptime=0",
 			"set [k] → CLIENT_ERROR bad data chunk {abc} failed flags=0 exptime=0",
+			"empty line [] → ERROR failed",
 			"get [] → ERROR failed",
-			" [] → ERROR incomplete failed (the server was not asked for it)",
 		}},
 		{name: "password", segments: []string{
-			crlf("> set x 0 0 11\nuser secret\nset y 0 0 3\na b\n"), crlf("< STORED\nSTORED\n"),
+			crlf("> get x\n"), crlf("< CLIENT_ERROR unauthenticated\n"), crlf("> set x 0 0 11\nuser secret\n"), crlf("< STORED\n"), crlf("> set y 0 0 3\na b\n"), crlf("< STORED\n"),
 		}, want: []string{
+			"get [x] → CLIENT_ERROR unauthenticated failed",
 			"set [x] → STORED {•••} flags=0 exptime=0 masked=the first value of a connection may be a user name and a password",
 			"set [y] → STORED {a b} flags=0 exptime=0",
 		}},
@@ -268,9 +269,10 @@ func TestUDP(t *testing.T) {
 	o := options()
 	o.Datagram = true
 	xs, lost := play(o, 1<<20,
-		"> "+frame(1, 0, 1, "get a\r\n"), "> "+frame(2, 0, 1, "get b\r\n"), "> "+frame(3, 0, 1, "get c\r\n"),
-		"< "+frame(2, 0, 1, "END\r\n"), "< "+frame(1, 0, 2, "VALUE a 0 4\r\n01"), "< "+frame(1, 1, 2, "23\r\nEND\r\n"), "< "+frame(3, 0, 2, "END\r\n"))
-	want := []string{"get [b] → END", "get [a] → VALUE {0123} value flags=0", "get [c] → END"}
+		"> "+frame(1, 0, 1, "get a\r\n"), "> "+frame(2, 0, 1, "get b\r\n"), "> "+frame(3, 0, 1, "get c d\r\n"), "> "+frame(4, 0, 1, "get e\r\n"),
+		"< "+frame(2, 0, 1, "END\r\n"), "< "+frame(1, 0, 2, "VALUE a 0 4\r\n01"), "< "+frame(1, 1, 2, "23\r\nEND\r\n"),
+		"< "+frame(3, 0, 1, "VALUE c 0 1\r\nx\r\n"), "< "+frame(3, 0, 1, "VALUE d 0 1\r\ny\r\nEND\r\n"))
+	want := []string{"get [b] → END", "get [a] → VALUE {0123} value flags=0", "get [c d] → VALUE 2 {VALUE c 0 1\nx\nVALUE d 0 1\ny\n} hits=2", "get [e] →  incomplete"}
 	var got []string
 	for _, e := range xs {
 		got = append(got, short(e))

@@ -70,7 +70,7 @@ func (d *decoder) look(s decode.Side) bool {
 func (d *decoder) found(s decode.Side) {
 	f := &d.search[s]
 	if f.passed > 0 {
-		d.c.Lost(decode.Loss{Protocol: Name, Side: s, Reason: f.why, Bytes: f.passed})
+		d.Lost(decode.Loss{Protocol: Name, Side: s, Reason: f.why, Bytes: f.passed})
 	}
 	*f = search{}
 }
@@ -116,6 +116,9 @@ func likeText(b []byte, s decode.Side) decode.Verdict {
 	known := isAnswer
 	if s == decode.Client {
 		known = isCommand
+	}
+	if s == decode.Server && bytes.HasPrefix(b, []byte("key=")) {
+		return decode.Yes // of lru_crawler metadump
 	}
 	i := bytes.IndexAny(b[:min(len(b), 20)], " \r\n")
 	switch {

@@ -8,6 +8,16 @@ import (
 	"lodge/internal/decode"
 )
 
+// text is a connection with the text protocol.
+type text struct {
+	*session
+	in       *[2]decode.Buffer
+	sides    [2]textSide
+	stray    *pending // an answer to a command that is not known
+	watching bool
+	welcome  bool // the server has carried out a command
+}
+
 // textSide is what is known of the message that a side is in.
 type textSide struct {
 	scanned int // of the line, known not to have its end
@@ -21,31 +31,30 @@ type textSide struct {
 	over    bool // the answer ends with the block
 }
 
-// line returns the next line of a side, without its end, which is taken; ok
-// reports whether there is one.
-func (d *decoder) line(s decode.Side) (line []byte, ok bool) {
-	q, t := &d.in[s], &d.text[s]
+// line takes the next line of a side, and returns it without its end.
+func (d *text) line(s decode.Side) (line []byte, p progress) {
+	q, t := &d.in[s], &d.sides[s]
 	b := q.Bytes()
 	i := bytes.IndexByte(b[t.scanned:], '\n')
 	if i < 0 {
 		t.scanned = len(b)
-		if len(b) > d.c.Limits.Message {
+		if len(b) > d.Limits.Message {
 			t.scanned = 0
-			d.broken(s, decode.LostTooLong)
+			return nil, tooLong
 		}
-		return nil, false
+		return nil, more
 	}
 	i += t.scanned
 	t.scanned = 0
 	line = bytes.TrimSuffix(b[:i], []byte{'\r'})
 	t.begin, t.size, t.last = q.At(), int64(i)+1, q.AtByte(i)
 	q.Advance(int64(i) + 1)
-	return line, true
+	return line, stepped
 }
 
 // readBlock reads a part of a value, and reports whether it is complete.
-func (d *decoder) readBlock(s decode.Side) bool {
-	q, t := &d.in[s], &d.text[s]
+func (d *text) readBlock(s decode.Side) bool {
+	q, t := &d.in[s], &d.sides[s]
 	if t.block.left > 0 {
 		n := t.block.read(q.Bytes())
 		t.take(q, n)
@@ -75,24 +84,20 @@ const crlf = 2
 const maxKey = 250
 
 // readCommand reads a part of a command.
-func (d *decoder) readCommand() bool {
-	t := &d.text[decode.Client]
+func (d *text) readCommand() progress {
+	t := &d.sides[decode.Client]
 	if t.inBlock {
 		if !d.readBlock(decode.Client) {
-			return false
+			return more
 		}
 		d.stored(false)
-		return true
+		return stepped
 	}
-	line, ok := d.line(decode.Client)
-	if !ok {
-		return d.search[decode.Client].why != ""
+	line, p := d.line(decode.Client)
+	if p != stepped {
+		return p
 	}
 	c := parseCommand(line)
-	if c.name == "" {
-		return true // servers answer nothing to an empty line
-	}
-	d.requests++
 	e := &decode.Exchange{
 		Protocol: Name, Version: formText.String(), Kind: decode.KindRequest, From: decode.Client,
 		Started: t.begin, Ended: t.last, Method: c.method(), Target: c.target(), Group: c.group(), Details: c.details(),
@@ -100,30 +105,32 @@ func (d *decoder) readCommand() bool {
 	e.Request.Bytes = t.size
 	t.p = &pending{
 		e: e, name: c.name, keys: len(c.keys), many: c.many, quiet: c.quiet, silence: c.silence, opaque: c.opaque, key: c.askedKey,
-		body: decode.NewBody(d.c.Limits.Body), plain: len(c.keys) == 1,
+		body: decode.NewBody(d.Limits.Body), plain: len(c.keys) == 1,
 	}
 	t.noreply = c.noreply
 	if c.stores {
 		t.inBlock = true
-		t.block = block{body: decode.NewBody(d.c.Limits.Body), left: c.size, end: crlf}
-		return true
+		t.block = block{body: decode.NewBody(d.Limits.Body), left: c.size, end: crlf}
+		return stepped
 	}
 	d.sent()
-	return true
+	return stepped
 }
 
 // stored takes a command whose value has been read, or cut.
-func (d *decoder) stored(cut bool) {
-	t := &d.text[decode.Client]
+func (d *text) stored(cut bool) {
+	t := &d.sides[decode.Client]
 	t.inBlock = false
 	e := t.p.e
 	t.block.body.Fill(&e.Request)
 	e.Request.Bytes, e.Request.Incomplete = t.size, cut
 	e.Ended = t.last
-	if d.requests == 1 && !d.c.Secrets && t.p.name == "set" && mayBePassword(e.Request.Body) {
+	if !d.welcome && !d.Secrets && t.p.name == "set" && mayBePassword(e.Request.Body) {
 		// A server that wants a password takes it so. Which server does is not
 		// known here.
-		e.Request.Body = []byte(decode.Masked)
+		masked := decode.NewBody(d.Limits.Body)
+		masked.Write([]byte(decode.Masked))
+		e.Request.Body = masked.Bytes()
 		e.Add("masked", "the first value of a connection may be a user name and a password")
 	}
 	d.sent()
@@ -143,26 +150,20 @@ func mayBePassword(b []byte) bool {
 }
 
 // sent takes a command that is complete.
-func (d *decoder) sent() {
-	t := &d.text[decode.Client]
+func (d *text) sent() {
+	t := &d.sides[decode.Client]
 	p := t.p
 	t.p = nil
 	if t.noreply {
 		d.message(p.e)
 		return
 	}
-	d.wait(p)
+	d.wait(p, true)
 }
 
-// message emits what is not answered.
-func (d *decoder) message(e *decode.Exchange) {
-	e.Kind = decode.KindMessage
-	d.c.Emit(e)
-}
-
-// leaveText gives up the message that a side is in.
-func (d *decoder) leaveText(s decode.Side, why string) {
-	t := &d.text[s]
+// leave gives up the message that a side is in.
+func (d *text) leave(s decode.Side, why string) {
+	t := &d.sides[s]
 	switch {
 	case t.inBlock && s == decode.Client:
 		d.stored(true)

@@ -44,7 +44,7 @@ func (u *datagrams) Data(s decode.Side, at time.Time, b []byte) {
 		u.c.Lost(decode.Loss{Protocol: Name, Side: s, Reason: decode.LostMalformed, Bytes: int64(len(b))})
 		return
 	}
-	id, seq, total := binary.BigEndian.Uint16(b), binary.BigEndian.Uint16(b[2:]), binary.BigEndian.Uint16(b[4:])
+	id, seq := binary.BigEndian.Uint16(b), binary.BigEndian.Uint16(b[2:])
 	x := u.requests[id]
 	if s == decode.Client && x != nil {
 		// The number is used again.
@@ -64,15 +64,26 @@ func (u *datagrams) Data(s decode.Side, at time.Time, b []byte) {
 		x.d.form = formBinary
 	}
 	if s == decode.Server {
-		if seq != x.next {
+		// Servers number the datagrams of each line of an answer anew.
+		if seq != 0 && seq != x.next {
 			x.d.Gap(s, at, -1)
 		}
 		x.next = seq + 1
 	}
 	x.d.Data(s, at, b[frameLen:])
-	if s == decode.Server && seq+1 == total {
+	if x.d.idle() {
 		u.close(id, at)
 	}
+}
+
+// idle reports whether nothing is waited for.
+func (d *decoder) idle() bool {
+	for s := range d.in {
+		if d.in[s].Len() > 0 || d.text.sides[s].inBlock || d.binary.sides[s].state != atHeader {
+			return false
+		}
+	}
+	return len(d.pending.waiting) == 0 && d.text.stray == nil
 }
 
 // close ends a request.

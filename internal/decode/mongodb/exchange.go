@@ -21,6 +21,10 @@ func (d *decoder) request(m *message) {
 	if !answered {
 		e.Kind = decode.KindMessage
 		d.c.Emit(e)
+		d.silent.Put(m.h.id, p)
+		for d.silent.Len() > max(d.c.Limits.Statements, 1) {
+			d.silent.TakeOldest()
+		}
 		return
 	}
 	if old, had := d.pending.Put(m.h.id, p); had {
@@ -155,12 +159,19 @@ func (d *decoder) answer(m *message) {
 			d.more(p, m)
 			return
 		}
+		if p, ok = d.silent.Take(m.h.answerTo); ok {
+			e := d.another(p, m)
+			e.Add("answer", "1")
+			e.Unknown = append(e.Unknown, "the request asked for no answer, and got this one")
+			d.c.Emit(e)
+			return
+		}
 		d.orphan(m)
 		return
 	}
 	e := p.e
 	e.Answered, e.Ended = m.begin, m.last
-	d.result(e, m)
+	result(e, m)
 	if m.unknown != "" {
 		e.Unknown = append(e.Unknown, "of its answer: "+m.unknown)
 	}
@@ -200,20 +211,26 @@ func (d *decoder) remember(p *pending, m *message) {
 // more emits an answer that came without being asked, after another one.
 func (d *decoder) more(p *pending, m *message) {
 	p.more++
-	e := &decode.Exchange{
-		Protocol: Name, Kind: decode.KindMessage, From: decode.Server, Started: m.begin, Ended: m.last, Stream: uint64(m.h.id),
-		Method: p.e.Method, Target: p.e.Target, Group: p.e.Group,
-	}
-	d.result(e, m)
+	e := d.another(p, m)
 	e.Add("answer", strconv.FormatInt(p.more+1, 10))
-	if m.unknown != "" {
-		e.Unknown = append(e.Unknown, m.unknown)
-	}
-	m.fill(&e.Request)
 	if c := m.content; c.op == opMsg && c.flags()&flagMoreToCome != 0 {
 		d.streams.Put(m.h.id, p)
 	}
 	d.c.Emit(e)
+}
+
+// another returns an answer as a message, to a request that was emitted before.
+func (d *decoder) another(p *pending, m *message) *decode.Exchange {
+	e := &decode.Exchange{
+		Protocol: Name, Kind: decode.KindMessage, From: decode.Server, Started: m.begin, Ended: m.last, Stream: uint64(m.h.answerTo),
+		Method: p.e.Method, Target: p.e.Target, Group: p.e.Group,
+	}
+	result(e, m)
+	if m.unknown != "" {
+		e.Unknown = append(e.Unknown, m.unknown)
+	}
+	m.fill(&e.Request)
+	return e
 }
 
 // orphan emits an answer to a request that was not seen.
@@ -223,7 +240,7 @@ func (d *decoder) orphan(m *message) {
 		Unknown: []string{"its request was not captured"},
 	}
 	e.Request.Incomplete = true
-	d.result(e, m)
+	result(e, m)
 	if m.unknown != "" {
 		e.Unknown = append(e.Unknown, "of its answer: "+m.unknown)
 	}

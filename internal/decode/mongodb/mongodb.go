@@ -30,6 +30,8 @@ type decoder struct {
 	cursors decode.Pending[int64, cursor]
 	// streams are answers after which more come, by the number of the last one.
 	streams decode.Pending[uint32, *pending]
+	// silent are requests that asked for no answer.
+	silent decode.Pending[uint32, *pending]
 }
 
 // pending is a request that waits for its answer.

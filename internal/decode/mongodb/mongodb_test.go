@@ -174,11 +174,12 @@ func TestExchanges(t *testing.T) {
 		}},
 		{name: "out of order, unanswered", parts: []part{
 			c(msg(1, 0, 0, ping), msg(2, 0, 0, find)), s(msg(102, 2, 0, ok), msg(101, 1, 0, ok)),
-			c(msg(3, 0, flagMoreToCome, d{"insert", "users", "$db", "shop"}, section("documents", d{"_id", 1}))), c(msg(4, 0, 0, ping)),
+			c(msg(3, 0, flagMoreToCome, d{"insert", "users", "$db", "shop"}, section("documents", d{"_id", 1}))), s(msg(103, 3, 0, ok)), c(msg(4, 0, 0, ping)),
 		}, want: []string{
 			"find [" + target + "] → ok n=1",
 			"ping [admin] → ok n=1",
 			"client: insert [shop.users]  documents=1",
+			"server: insert [shop.users] ok n=1 answer=1 (the request asked for no answer, and got this one)",
 			"ping [admin] →  incomplete",
 		}},
 		{name: "exhaust", parts: []part{

@@ -13,7 +13,7 @@ const (
 )
 
 // result says in an exchange what was answered.
-func (d *decoder) result(e *decode.Exchange, m *message) {
+func result(e *decode.Exchange, m *message) {
 	c := m.content
 	if m.closed() {
 		return

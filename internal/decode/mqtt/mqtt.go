@@ -67,8 +67,13 @@ func detectMidstream(p *decode.Prefix) decode.Verdict {
 		return decode.Yes
 	}
 	for s, b := range p.Bytes {
-		if len(b) == 0 || b[0]>>4 != publish && b[0]>>4 != subscribe {
+		if len(b) == 0 {
 			continue
+		}
+		switch b[0] >> 4 {
+		case connect, publish, subscribe:
+		default:
+			continue // too short to be certain
 		}
 		if n, v := plausible(b, decode.Side(s)); v == decode.Yes && n > 6 {
 			return decode.Yes

@@ -112,7 +112,7 @@ func (c client) command(p packet) {
 		c.longData(p)
 		return
 	}
-	x := c.newExchange(methodOf(code), p)
+	x := newExchange(c.state, methodOf(code), p)
 	cmd := &command{code: code, x: x, size: p.size}
 	r := reader{b: arg}
 	switch code {
@@ -144,7 +144,7 @@ func (c client) command(p packet) {
 	}
 	if code == comClose {
 		x.Kind = decode.KindMessage // it is not answered
-		c.emit(x)
+		x.emit(c.state)
 		if cmd.stmt != nil {
 			c.statements.Delete(cmd.stmt.id)
 		}
@@ -164,7 +164,7 @@ func (c client) query(p packet) {
 	}
 	all := make([]*exchange, len(parts))
 	for i, part := range parts {
-		x := c.newExchange("", p)
+		x := newExchange(c.state, "", p)
 		x.use(sqltext.Read(sqltext.MySQL, part.Text, c.conn.Secrets))
 		x.parameters = attributes
 		if i > 0 {

@@ -34,7 +34,7 @@ type exchange struct {
 }
 
 // newExchange begins an exchange with a command of the client.
-func (s *state) newExchange(method string, p packet) *exchange {
+func newExchange(s *state, method string, p packet) *exchange {
 	return &exchange{Exchange: &decode.Exchange{
 		Protocol: Name, Version: s.version, Kind: decode.KindRequest, From: decode.Client, Method: method,
 		Started: p.at, Ended: p.end, Request: decode.Message{Bytes: p.size},
@@ -104,7 +104,7 @@ func (x *exchange) describe(columns []column, limit int) {
 }
 
 // emit completes the exchange and hands it over.
-func (s *state) emit(x *exchange) {
+func (x *exchange) emit(s *state) {
 	if x.emitted {
 		return
 	}

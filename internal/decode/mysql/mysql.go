@@ -38,6 +38,7 @@ type phase uint8
 
 const (
 	greeting   phase = iota // the server speaks first
+	joining                 // midstream, and perhaps before that
 	login                   // until the server accepts the client
 	commands                // the client asks, the server answers
 	handedOver              // to TLS
@@ -71,11 +72,24 @@ func newDecoder(c *decode.Conn) *decoder {
 		d.state.session.version = c.Fact("server version")
 		d.state.session.offered, _ = strconv.ParseUint(caps, 16, 64)
 	case c.Midstream:
+		d.state.phase = joining
+	}
+	return d
+}
+
+// join decides on the first bytes of a connection that was joined midstream
+// whether it begins with them. It reports whether they are enough.
+func (d *decoder) join(over bool) bool {
+	v := greets(d.in[decode.Server].Bytes())
+	switch {
+	case d.in[decode.Client].Len() > 0 || v == decode.No || over:
 		d.state.phase = commands
 		d.in[decode.Client].seek(decode.LostState)
 		d.in[decode.Server].drop(decode.LostState)
+	case v == decode.Yes:
+		d.state.phase = greeting
 	}
-	return d
+	return d.state.phase != joining
 }
 
 // Data implements [decode.Decoder].
@@ -100,18 +114,33 @@ func (d *decoder) plain(s decode.Side, at time.Time, b []byte) {
 		return
 	}
 	d.in[s].Write(at, b)
+	if d.state.phase == joining && !d.join(false) {
+		return
+	}
+	d.read(s)
+}
+
+// read handles the packets of a side.
+func (d *decoder) read(s decode.Side) {
 	compressed := d.state.compressed
 	for d.state.phase < handedOver {
 		p, ok := d.in[s].next()
 		if ok {
 			d.packet(s, p)
 		}
-		d.state.compressed = d.state.compressed || d.in[s].compressed
+		if d.in[s].compressed {
+			// Found midstream: what the server sends is understood from its next response on.
+			d.in[s].compressed, d.state.compressed = false, true
+			d.in[s.Other()].drop(decode.LostState)
+			d.in[s.Other()].pass(d.in[s.Other()].Len())
+			d.wire[s.Other()].dead = true
+		}
 		if d.state.compressed && !compressed {
 			// The packets of both sides are compressed from here on.
 			for s := range d.in {
 				d.wire[s].Write(d.in[s].At(), d.in[s].Bytes())
 				d.in[s].Reset()
+				d.in[s].inner = true
 			}
 			d.inflate(s)
 			d.inflate(s.Other())
@@ -168,10 +197,21 @@ func (d *decoder) gap(s decode.Side, n int64) {
 	case d.state.phase == unreadable:
 		d.lost(s, n)
 		return
-	case d.state.phase == handedOver || !d.in[s].gap(n):
+	case d.state.phase == handedOver:
 		return
 	}
-	d.state.gap(s)
+	d.joinNow()
+	if d.in[s].gap(n) {
+		d.state.gap(s)
+	}
+}
+
+// joinNow reads what waits for a decision that is no longer needed.
+func (d *decoder) joinNow() {
+	if d.state.phase == joining && d.join(true) {
+		d.read(decode.Client)
+		d.read(decode.Server)
+	}
 }
 
 // End implements [decode.Decoder].
@@ -180,6 +220,7 @@ func (d *decoder) End(s decode.Side, at time.Time, how decode.End) {
 	if !d.ended[s.Other()] || d.state.phase == handedOver {
 		return
 	}
+	d.joinNow()
 	for s := range d.in {
 		d.wire[s].finish()
 		d.in[s].finish()

@@ -151,12 +151,17 @@ func detect(p *decode.Prefix) decode.Verdict {
 		return detectMidstream(p)
 	}
 	b := p.Bytes[decode.Server]
-	if len(b) == 0 {
-		if len(p.Bytes[decode.Client]) > 0 || p.Ended[decode.Server] {
-			return decode.No // the server speaks first
-		}
-		return decode.Maybe
+	if len(b) == 0 && len(p.Bytes[decode.Client]) > 0 {
+		return decode.No // the server speaks first
 	}
+	if v := greets(b); v != decode.Maybe || !p.Ended[decode.Server] {
+		return v
+	}
+	return decode.No
+}
+
+// greets reports whether a server's first packet begins with b.
+func greets(b []byte) decode.Verdict {
 	if len(b) > 2 && b[2] != 0 || len(b) > 3 && b[3] != 0 || len(b) > 4 && b[4] != 10 && b[4] != 0xff {
 		return decode.No
 	}
@@ -168,9 +173,6 @@ func detect(p *decode.Prefix) decode.Verdict {
 		return decode.No
 	}
 	if len(b) < 4+n {
-		if p.Ended[decode.Server] {
-			return decode.No
-		}
 		return decode.Maybe
 	}
 	if b[4] == 0xff {
@@ -195,8 +197,12 @@ func isPrintable(s string) bool {
 }
 
 // detectMidstream looks for a statement of the client, which may be in a
-// compressed packet, or for the definition of a column of the server.
+// compressed packet, for the definition of a column of the server, or for a
+// greeting: what was missed may be no more than the packets before it.
 func detectMidstream(p *decode.Prefix) decode.Verdict {
+	if len(p.Bytes[decode.Client]) == 0 && greets(p.Bytes[decode.Server]) == decode.Yes {
+		return decode.Yes
+	}
 	b := p.Bytes[decode.Client]
 	for i := range b {
 		if plausible(b[i:]) != decode.Yes {
@@ -226,7 +232,7 @@ func detectMidstream(p *decode.Prefix) decode.Verdict {
 		if n > len(b)-at || n < 22 {
 			continue
 		}
-		if _, ok := readColumn(b[at:at+n], false); ok {
+		if _, ok := anyColumn(b[at : at+n]); ok {
 			return decode.Yes
 		}
 	}

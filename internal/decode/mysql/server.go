@@ -41,7 +41,7 @@ func (s *server) packet(p packet) {
 	}
 	if c.x.complete && len(c.rest) > 0 {
 		// The results of the next statement of the query begin.
-		s.emit(c.x)
+		c.x.emit(s.state)
 		c.x, c.rest = c.rest[0], c.rest[1:]
 	}
 	c.x.got(p)
@@ -213,7 +213,7 @@ func (s *server) definition(c *command, p packet) {
 		s.result(c, p)
 		return
 	}
-	col, ok := readColumn(p.body, s.caps&capExtendedColumns != 0)
+	col, ok := s.column(p.body)
 	if !ok && c.left >= 0 && p.whole() {
 		s.lose(c, p)
 		return
@@ -230,6 +230,15 @@ func (s *server) definition(c *command, p packet) {
 	}
 }
 
+// column reads the definition of a column, of MariaDB's extended form where it is
+// agreed on.
+func (s *server) column(b []byte) (column, bool) {
+	if !s.capsKnown {
+		return anyColumn(b)
+	}
+	return readColumn(b, s.caps&capExtendedColumns != 0)
+}
+
 const maxColumns = 4096 // what MySQL itself allows
 
 func (s *server) afterDefinitions(c *command) {
@@ -244,6 +253,9 @@ func (s *server) row(c *command, p packet) {
 	if isEnd(p) {
 		s.result(c, p)
 		return
+	}
+	if c.binary && len(c.x.columns) == 0 {
+		c.x.unknown("values of its rows: their columns were not seen")
 	}
 	row(c.x.result(s.conn.Limits.Body), p, c.x.columns, c.binary)
 }
@@ -312,7 +324,7 @@ func (s *server) prepareStep(c *command, to step) {
 func (s *server) preparing(c *command, p packet) {
 	switch c.step {
 	case parameters, columnsOf:
-		if col, ok := readColumn(p.body, s.caps&capExtendedColumns != 0); ok && c.step == columnsOf && len(c.stmt.columns) < maxColumns {
+		if col, ok := s.column(p.body); ok && c.step == columnsOf && len(c.stmt.columns) < maxColumns {
 			c.stmt.columns = append(c.stmt.columns, col)
 		}
 		if c.left--; c.left == 0 {

@@ -112,9 +112,9 @@ func (s *state) pop() {
 	s.queue[0] = nil
 	s.queue = s.queue[1:]
 	s.weight -= c.size
-	s.emit(c.x)
+	c.x.emit(s)
 	for _, x := range c.rest {
-		s.emit(x)
+		x.emit(s)
 	}
 }
 

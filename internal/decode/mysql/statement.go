@@ -31,7 +31,7 @@ func (s *statement) weight() int64 { return int64(len(s.Text)+len(s.Group)) + 64
 func (c client) prepare(p packet) {
 	stmt := &statement{cut: !p.whole()}
 	stmt.Statement = sqltext.Read(sqltext.MySQL, string(p.body[1:]), c.conn.Secrets)
-	x := c.newExchange("prepare", p)
+	x := newExchange(c.state, "prepare", p)
 	x.Target, x.Group = stmt.Text, "prepare "+stmt.Group
 	if stmt.cut {
 		x.unknown("the end of its text: it is longer than what is held of a packet")
@@ -112,7 +112,7 @@ const (
 func (c client) execute(p packet) {
 	code := p.body[0]
 	r := reader{b: p.body[1:]}
-	x := c.newExchange("", p)
+	x := newExchange(c.state, "", p)
 	cmd := &command{code: code, x: x, binary: true, size: p.size}
 	c.onStatement(cmd, r.uint32())
 	switch {

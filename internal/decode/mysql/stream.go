@@ -19,8 +19,9 @@ type stream struct {
 	mode    mode
 	skipped int64 // bytes since the mode is not reading
 	why     decode.LossReason
-	// compressed is set where a command was found in a compressed packet.
-	compressed bool
+	// inner means that what compressed packets have is read; compressed that a
+	// command was found in one.
+	inner, compressed bool
 }
 
 type mode uint8
@@ -130,8 +131,9 @@ func (s *stream) found() bool {
 		v := decode.No
 		switch s.mode {
 		case seeking:
-			if v = compressedCommand(b[i:]); v == decode.Yes {
-				s.compressed = true
+			if !s.inner {
+				v = compressedCommand(b[i:])
+				s.compressed = v == decode.Yes
 			}
 			if v == decode.No {
 				v = plausible(b[i:])

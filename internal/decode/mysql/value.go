@@ -38,7 +38,6 @@ type valueType struct {
 type column struct {
 	name string
 	valueType
-	extended bool
 }
 
 // readColumn reads the definition of a column:
@@ -62,7 +61,16 @@ func readColumn(b []byte, extended bool) (c column, ok bool) {
 	c.kind = r.uint8()
 	c.unsigned = r.uint16()&0x20 != 0
 	r.uint8()
-	return c, !r.bad
+	return c, !r.bad && len(r.b) >= 2
+}
+
+// anyColumn is readColumn where it is not known whether it is extended.
+func anyColumn(b []byte) (column, bool) {
+	c, ok := readColumn(b, false)
+	if !ok {
+		c, ok = readColumn(b, true)
+	}
+	return c, ok
 }
 
 // values reads binary values of parameters.

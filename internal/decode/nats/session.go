@@ -61,7 +61,7 @@ func (s *session) take(m *message) {
 func (s *session) exchange(m *message) *decode.Exchange {
 	e := &decode.Exchange{
 		Protocol: Name, Version: s.version, Kind: decode.KindMessage, From: m.from,
-		Method: m.op.verb, Target: m.op.subject,
+		Method: m.op.verb, Target: m.op.subject, Group: group(m.op.subject),
 		Started: m.start, Ended: m.end,
 	}
 	if status := s.fill(&e.Request, m); status != "" {
@@ -73,6 +73,18 @@ func (s *session) exchange(m *message) *decode.Exchange {
 		e.Unknown = append(e.Unknown, "a part of it was not captured, or is longer than the limit")
 	}
 	return e
+}
+
+// group returns a subject without what differs from one message to the next: the
+// inbox of a reply, the numbers of a message that JetStream is to acknowledge.
+func group(subject string) string {
+	if strings.HasPrefix(subject, "_INBOX.") {
+		return "_INBOX.*"
+	}
+	if parts := strings.SplitN(subject, ".", 5); len(parts) == 5 && parts[0] == "$JS" && parts[1] == "ACK" {
+		return strings.Join(parts[:4], ".") + ".*"
+	}
+	return ""
 }
 
 // fill puts a message into one side of an exchange, and returns the status in its

@@ -63,7 +63,7 @@ func (c client) query(m message) {
 	all := make([]*exchange, len(parts))
 	rest := m.size
 	for i, p := range parts {
-		x := c.newExchange("", m)
+		x := newExchange(c.state, "", m)
 		x.closed, x.part = true, p
 		x.statement(sqltext.Read(sqltext.PostgreSQL, p.Text, c.conn.Secrets))
 		if !m.whole && i == len(parts)-1 {
@@ -91,7 +91,7 @@ func (c client) leading(m message, again string) *exchange {
 		c.closeLead()
 	}
 	if c.lead == nil {
-		c.lead = c.newExchange("", m)
+		c.lead = newExchange(c.state, "", m)
 	}
 	c.lead.has += string(m.kind)
 	return c.lead
@@ -119,7 +119,7 @@ func (c client) closeLead() {
 		x.Group = x.Method + " " + x.Group
 	}
 	if x.open <= 0 {
-		c.emit(x, x.complete)
+		x.emit(c.state, x.complete)
 	}
 }
 
@@ -144,8 +144,8 @@ func (c client) parse(m message) {
 
 func (c client) bind(m message) {
 	x := c.leading(m, "B")
-	p := c.readPortal(m)
-	c.use(x, p)
+	p := readPortal(c.state, m)
+	x.use(c.state, p)
 	c.portals.Set(p.name, p, p.size+64)
 	c.push(&entry{kind: 'B', x: x, portal: p}, m)
 }
@@ -180,7 +180,7 @@ func (c client) about(x *exchange, m message) {
 	if x.stmt == nil && x.portal == nil {
 		switch {
 		case e.portal != nil:
-			c.use(x, e.portal)
+			x.use(c.state, e.portal)
 		case e.stmt != nil:
 			x.stmt = e.stmt
 			x.statement(e.stmt.Statement)
@@ -203,7 +203,7 @@ func (c client) execute(m message) {
 	name := r.text()
 	x := c.lead
 	if x == nil {
-		x = c.newExchange("", m)
+		x = newExchange(c.state, "", m)
 	}
 	c.lead = nil
 	x.closed = true
@@ -211,7 +211,7 @@ func (c client) execute(m message) {
 	p, ok := c.portals.Get(name)
 	switch {
 	case ok:
-		c.use(x, p)
+		x.use(c.state, p)
 		if p.executed {
 			x.Method = "fetch"
 			x.Group = "fetch " + x.Group
@@ -221,7 +221,7 @@ func (c client) execute(m message) {
 		x.stmt, x.Method, x.Target, x.Group = nil, "", "", ""
 		p = &portal{name: name}
 		x.portal = p
-		c.unseen(x, "portal", name, "bound")
+		x.unseen(c.state, "portal", name, "bound")
 	}
 	c.push(&entry{kind: 'E', x: x, portal: p}, m)
 }
@@ -236,7 +236,7 @@ func (c client) sync(m message) {
 	case last != nil && !endsReady(last.kind):
 		e.x = last.x
 	case !c.state.failed:
-		e.x = c.newExchange("sync", m)
+		e.x = newExchange(c.state, "sync", m)
 		e.x.closed, e.x.answered = true, "ReadyForQuery"
 	}
 	c.push(e, m)
@@ -244,7 +244,7 @@ func (c client) sync(m message) {
 
 func (c client) function(m message) {
 	c.closeLead()
-	x := c.newExchange("function call", m)
+	x := newExchange(c.state, "function call", m)
 	x.closed = true
 	r := reader{b: m.body}
 	x.Target = fmt.Sprintf("function %d", uint32(r.int32()))

@@ -7,8 +7,8 @@ func (c client) copyData(m message) {
 	x := c.copy
 	if x == nil {
 		// The client need not wait for the server's CopyInResponse.
-		if x = c.copyQueued(); x == nil && c.unsure && !c.busy() && c.queue.last() == nil {
-			x = c.newExchange("COPY", m)
+		if x = c.queue.copying(); x == nil && c.unsure && !c.busy() && c.queue.last() == nil {
+			x = newExchange(c.state, "COPY", m)
 			x.closed = true
 			x.unknown(c.why())
 			c.push(&entry{kind: 'Q', x: x}, message{at: m.at, end: m.end})
@@ -18,7 +18,7 @@ func (c client) copyData(m message) {
 			c.conn.Lost(decode.Loss{Protocol: Name, Side: decode.Client, Reason: decode.LostState, Bytes: m.size})
 			return
 		}
-		c.beginCopy(x)
+		beginCopy(c.state, x)
 	}
 	x.sent(m)
 	switch m.kind {
@@ -33,26 +33,21 @@ func (c client) copyData(m message) {
 	}
 }
 
-// copyQueued returns the exchange of a COPY that has not been answered.
-func (s *state) copyQueued() *exchange {
-	for i := len(s.queue.entries) - 1; i >= 0; i-- {
-		e := s.queue.entries[i]
-		if e.kind != 'Q' && e.kind != 'E' {
-			continue
-		}
-		for _, x := range append([]*exchange{e.x}, e.rest...) {
-			if x != nil && !x.complete && (x.Method == "COPY" || x.Method == "") {
-				return x
-			}
-		}
+// copying returns the exchange of the newest request, where it may be a COPY that
+// has not been answered.
+func (q *queue) copying() *exchange {
+	if q.newest == nil || q.newest.x == nil {
 		return nil
+	}
+	if x := q.newest.x; !x.complete && (x.Method == "COPY" || x.Method == "") {
+		return x
 	}
 	return nil
 }
 
 // beginCopy notes that the client sends data for an exchange. A Sync that was
 // sent before is ignored by the server.
-func (s *state) beginCopy(x *exchange) {
+func beginCopy(s *state, x *exchange) {
 	s.copy = x
 	for n := len(s.queue.entries); n > 0; n-- {
 		e := s.queue.entries[n-1]
@@ -88,7 +83,7 @@ func (c *copied) write(from decode.Side, m message, limit int) {
 }
 
 // copyBegins handles the server's consent to a COPY.
-func (s *state) copyBegins(x *exchange, m message) {
+func (s *server) copyBegins(x *exchange, m message) {
 	r := reader{b: m.body}
 	c := x.copying()
 	c.binary = r.byte() == 1
@@ -108,6 +103,6 @@ func (s *state) copyBegins(x *exchange, m message) {
 	}
 	// Where the client did not wait, all its data may have come before.
 	if m.kind != 'H' && c.in == nil {
-		s.beginCopy(x)
+		beginCopy(s.state, x)
 	}
 }

@@ -44,14 +44,14 @@ type copied struct {
 }
 
 // newExchange begins an exchange of the client.
-func (s *state) newExchange(method string, m message) *exchange {
-	x := s.answerOnly(method)
+func newExchange(s *state, method string, m message) *exchange {
+	x := answerOnly(s, method)
 	x.Started = m.at
 	return x
 }
 
 // answerOnly begins an exchange whose request was not seen.
-func (s *state) answerOnly(method string) *exchange {
+func answerOnly(s *state, method string) *exchange {
 	return &exchange{Exchange: &decode.Exchange{
 		Protocol: Name, Version: s.version, Kind: decode.KindRequest, From: decode.Client, Method: method,
 	}}
@@ -144,7 +144,7 @@ func (x *exchange) describe(columns []column, limit int) {
 
 // emit completes the exchange and hands it over. The end of its response was
 // seen where whole is set.
-func (s *state) emit(x *exchange, whole bool) {
+func (x *exchange) emit(s *state, whole bool) {
 	if x.emitted {
 		return
 	}

@@ -108,13 +108,13 @@ func clientFields(kind byte, body []byte) bool {
 	case 'Q', 'f':
 		return isText(r.text()) && r.end()
 	case 'P':
-		if !isText(r.text()) || !isText(r.text()) {
+		if !texts(&r, 2) {
 			return false
 		}
 		r.take(4 * r.int16())
 		return r.end()
 	case 'B':
-		if !isText(r.text()) || !isText(r.text()) || !formats(&r) {
+		if !texts(&r, 2) || !formats(&r) {
 			return false
 		}
 		values(&r)
@@ -163,10 +163,10 @@ func serverFields(kind byte, body []byte) bool {
 		}
 		return r.end()
 	case 'S':
-		return isText(r.text()) && isText(r.text()) && r.end()
+		return texts(&r, 2) && r.end()
 	case 'A':
 		r.int32()
-		return isText(r.text()) && isText(r.text()) && r.end()
+		return texts(&r, 2) && r.end()
 	case 'G', 'H', 'W':
 		if r.byte() > 1 {
 			return false
@@ -180,6 +180,16 @@ func serverFields(kind byte, body []byte) bool {
 		return r.end()
 	}
 	return false
+}
+
+// texts passes over n strings, and reports whether they are text.
+func texts(r *reader, n int) bool {
+	for range n {
+		if !isText(r.text()) {
+			return false
+		}
+	}
+	return true
 }
 
 // values passes over a list of values, each with its length.
@@ -217,18 +227,23 @@ func detect(p *decode.Prefix) decode.Verdict {
 		return detectMidstream(p)
 	}
 	b := p.Bytes[decode.Client]
-	if len(b) == 0 {
-		if len(p.Bytes[decode.Server]) > 0 || p.Ended[decode.Client] {
-			return decode.No // the client speaks first
-		}
-		return decode.Maybe
+	if len(b) == 0 && len(p.Bytes[decode.Server]) > 0 {
+		return decode.No // the client speaks first
 	}
+	if v := opens(b); v != decode.Maybe || !p.Ended[decode.Client] && len(b) < decode.PrefixBytes {
+		return v
+	}
+	return decode.No
+}
+
+// opens reports whether a client's first message begins with b.
+func opens(b []byte) decode.Verdict {
 	// A length of at most 10000, then a code.
-	if b[0] != 0 || len(b) > 1 && b[1] != 0 || len(b) > 2 && b[2] > maxStartup>>8 {
+	if len(b) > 0 && b[0] != 0 || len(b) > 1 && b[1] != 0 || len(b) > 2 && b[2] > maxStartup>>8 {
 		return decode.No
 	}
 	if len(b) < 8 {
-		return wait(p)
+		return decode.Maybe
 	}
 	n := binary.BigEndian.Uint32(b)
 	switch code := binary.BigEndian.Uint32(b[4:]); {
@@ -254,18 +269,16 @@ func detect(p *decode.Prefix) decode.Verdict {
 	if found && len(name) == 0 || len(b) >= int(n) {
 		return decode.No
 	}
-	return wait(p)
-}
-
-func wait(p *decode.Prefix) decode.Verdict {
-	if p.Ended[decode.Client] || len(p.Bytes[decode.Client]) >= decode.PrefixBytes {
-		return decode.No
-	}
 	return decode.Maybe
 }
 
-// detectMidstream looks for two messages in a row, or one query at the begin.
+// detectMidstream looks for two messages in a row, for one query at the begin, or
+// for the begin of a session: what was missed may be no more than the packets
+// before it.
 func detectMidstream(p *decode.Prefix) decode.Verdict {
+	if len(p.Bytes[decode.Server]) == 0 && opens(p.Bytes[decode.Client]) == decode.Yes {
+		return decode.Yes
+	}
 	for s, b := range p.Bytes {
 		side := decode.Side(s)
 		for i := range b {

@@ -35,6 +35,7 @@ type phase uint8
 
 const (
 	starting    phase = iota // the client sends a message without a kind
+	joining                  // midstream, and perhaps before that
 	negotiating              // the server answers one byte
 	speaking                 // messages with a kind, both ways
 	handedOver               // to another protocol
@@ -62,12 +63,24 @@ func newDecoder(c *decode.Conn) *decoder {
 	}
 	st.in = &d.in[decode.Server]
 	if c.Midstream {
-		d.phase, st.version, st.unsure = speaking, "", true
+		d.phase = joining
+	}
+	return d
+}
+
+// join decides on the first bytes of a connection that was joined midstream
+// whether it begins with them.
+func (d *decoder) join(over bool) {
+	v := opens(d.in[decode.Client].Bytes())
+	switch {
+	case d.in[decode.Server].Len() > 0 || v == decode.No || over:
+		d.phase, d.state.version, d.state.unsure = speaking, "", true
 		for s := range d.in {
 			d.in[s].seeking, d.in[s].why = true, decode.LostState
 		}
+	case v == decode.Yes:
+		d.phase = starting
 	}
-	return d
 }
 
 // Data implements [decode.Decoder].
@@ -77,6 +90,14 @@ func (d *decoder) Data(s decode.Side, at time.Time, b []byte) {
 		return
 	}
 	d.in[s].Write(at, b)
+	if d.phase == joining {
+		d.join(false)
+	}
+	d.read()
+}
+
+// read handles the messages that are there.
+func (d *decoder) read() {
 	// An answer of the server may be what the client's bytes have waited for.
 	for d.phase < handedOver && d.step(decode.Client) || d.phase < handedOver && d.step(decode.Server) {
 	}
@@ -141,7 +162,9 @@ func (d *decoder) Gap(s decode.Side, at time.Time, n int64) {
 		return
 	case d.phase == handedOver:
 		return
-	case !d.in[s].gap(n):
+	}
+	d.joinNow()
+	if !d.in[s].gap(n) {
 		return
 	}
 	if d.phase != speaking {
@@ -153,12 +176,21 @@ func (d *decoder) Gap(s decode.Side, at time.Time, n int64) {
 	d.state.gap(s)
 }
 
+// joinNow reads what waits for a decision that is no longer needed.
+func (d *decoder) joinNow() {
+	if d.phase == joining {
+		d.join(true)
+		d.read()
+	}
+}
+
 // End implements [decode.Decoder].
 func (d *decoder) End(s decode.Side, at time.Time, how decode.End) {
 	d.ended[s] = true
 	if !d.ended[s.Other()] || d.phase == handedOver {
 		return
 	}
+	d.joinNow()
 	for s := range d.in {
 		if d.phase != unreadable {
 			d.in[s].finish()

@@ -46,7 +46,7 @@ func (s *server) failure(m message) {
 				x.skip()
 			}
 			for _, x := range e.rest {
-				s.emit(x, true)
+				x.emit(s.state, true)
 			}
 		}
 		s.release(e.x)
@@ -74,7 +74,7 @@ func (s *server) queryFailed(e *entry, m message, f errorFields) {
 				all := append([]*exchange{x}, e.rest...)
 				for _, x := range all[:i+1] {
 					x.skip()
-					s.emit(x, true)
+					x.emit(s.state, true)
 				}
 				later.open, x.open = x.open, 0
 				e.x, e.rest = later, e.rest[i+1:]
@@ -148,6 +148,6 @@ func (s *server) ready(m message) {
 	}
 	s.release(x)
 	for _, x := range rest {
-		s.emit(x, true)
+		x.emit(s.state, true)
 	}
 }

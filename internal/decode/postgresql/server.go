@@ -153,7 +153,7 @@ func (s *server) current(e *entry) *exchange {
 		e.x, e.rest = e.rest[0], e.rest[1:]
 		e.x.open = last.open
 		last.open = 0
-		s.emit(last, true)
+		last.emit(s.state, true)
 	}
 	return e.x
 }
@@ -164,19 +164,11 @@ func (s *server) orphaned(m message) *exchange {
 		s.endOrphan()
 	}
 	if s.orphan == nil {
-		s.orphan = s.answerOnly("")
+		s.orphan = answerOnly(s.state, "")
 		s.orphan.unknown(s.why())
 	}
 	s.orphan.got(m)
 	return s.orphan
-}
-
-// why says why a request was not seen.
-func (s *state) why() string {
-	if s.conn.Midstream && !s.lost {
-		return unknownText
-	}
-	return unknownLost
 }
 
 // result handles the messages of a statement's result.

@@ -23,13 +23,13 @@ func (d *decoder) start() bool {
 	switch {
 	case code == codeSSL || code == codeGSS:
 		d.phase, d.asked = negotiating, code
-		d.state.negotiate(code, m)
+		d.negotiate(code, m)
 	case code == codeCancel:
-		d.state.cancel(m)
+		d.cancel(m)
 		d.fail(decode.LostUnknown)
 	case code>>16 == 3:
 		d.phase = speaking
-		d.state.connect(code, m)
+		d.connect(code, m)
 	default:
 		d.fail(decode.LostMalformed)
 	}
@@ -81,11 +81,11 @@ func (d *decoder) answer() bool {
 }
 
 // negotiate begins a session with a request for encryption.
-func (s *state) negotiate(code uint32, m message) {
-	if s.session == nil {
-		s.session = newSession(s, m)
+func (d *decoder) negotiate(code uint32, m message) {
+	if d.state.session == nil {
+		d.state.session = newSession(d.state, m)
 	}
-	x := s.session
+	x := d.state.session
 	x.asked = "SSLRequest"
 	if code == codeGSS {
 		x.asked = "GSSENCRequest"
@@ -94,15 +94,15 @@ func (s *state) negotiate(code uint32, m message) {
 }
 
 // connect begins a session with a StartupMessage.
-func (s *state) connect(code uint32, m message) {
-	if s.session == nil {
-		s.session = newSession(s, m)
+func (d *decoder) connect(code uint32, m message) {
+	if d.state.session == nil {
+		d.state.session = newSession(d.state, m)
 	}
-	x := s.session
+	x := d.state.session
 	x.add(m)
 	x.begun = true
-	s.version = fmt.Sprintf("%d.%d", code>>16, code&0xffff)
-	x.x.Version = s.version
+	d.state.version = fmt.Sprintf("%d.%d", code>>16, code&0xffff)
+	x.x.Version = d.state.version
 	r := reader{b: m.body}
 	for len(r.b) > 0 {
 		name := r.text()
@@ -112,28 +112,28 @@ func (s *state) connect(code uint32, m message) {
 		value := r.text()
 		switch name {
 		case "user":
-			s.user = value
+			d.state.user = value
 		case "database":
-			s.database = value
+			d.state.database = value
 		case "application_name":
 			x.application = value
 		}
 		x.x.Request.Header = append(x.x.Request.Header, decode.Field{Name: name, Value: value})
 	}
-	if s.database == "" {
-		s.database = s.user // as the server does
+	if d.state.database == "" {
+		d.state.database = d.state.user // as the server does
 	}
-	x.x.Target = s.database
+	x.x.Target = d.state.database
 }
 
 // cancel emits the request to cancel a statement of another connection.
-func (s *state) cancel(m message) {
+func (d *decoder) cancel(m message) {
 	r := reader{b: m.body}
 	e := &decode.Exchange{
 		Protocol: Name, Kind: decode.KindMessage, From: decode.Client, Method: "cancel",
 		Started: m.at, Ended: m.end, Request: decode.Message{Bytes: m.size},
 	}
 	e.Target = fmt.Sprintf("process %d", uint32(r.int32()))
-	e.Add("key", s.conn.Secret(fmt.Sprintf("%x", r.b)))
-	s.conn.Emit(e)
+	e.Add("key", d.state.conn.Secret(fmt.Sprintf("%x", r.b)))
+	d.state.conn.Emit(e)
 }

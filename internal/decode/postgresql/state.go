@@ -77,6 +77,7 @@ type queue struct {
 	heavy    int64
 	requests int
 	weight   int64
+	newest   *entry // of the requests
 }
 
 // isRequest reports whether a message is one that is counted as a request.
@@ -87,6 +88,7 @@ func (q *queue) add(e *entry) {
 	q.weight += e.weight
 	if isRequest(e.kind) {
 		q.requests++
+		q.newest = e
 	}
 }
 
@@ -97,7 +99,9 @@ func (q *queue) take() *entry {
 	q.entries = q.entries[1:]
 	q.weight -= e.weight
 	if isRequest(e.kind) {
-		q.requests--
+		if q.requests--; q.requests == 0 {
+			q.newest = nil
+		}
 	}
 	return e
 }
@@ -116,7 +120,7 @@ func (q *queue) last() *entry {
 // find returns the index of the first entry of one of some kinds, before which
 // no other response ends; -1 where there is none.
 func (q *queue) find(kinds string) int {
-	for i, e := range q.entries {
+	for i, e := range q.entries[:min(len(q.entries), maxUnanswered)] {
 		if strings.IndexByte(kinds, e.kind) >= 0 {
 			return i
 		}
@@ -126,6 +130,10 @@ func (q *queue) find(kinds string) int {
 	}
 	return -1
 }
+
+// maxUnanswered is how many entries may have no answer before one that has: where
+// a gap took answers, and elsewhere none.
+const maxUnanswered = 256
 
 // readies is how many ReadyForQuery messages are awaited.
 func (q *queue) readies() int {
@@ -195,7 +203,7 @@ func (s *state) eachOf(e *entry, mark func(*exchange)) {
 	for _, x := range append([]*exchange{e.x}, e.rest...) {
 		mark(x)
 		if x.closed && x.open == 0 {
-			s.emit(x, x.complete)
+			x.emit(s, x.complete)
 		}
 	}
 }
@@ -246,7 +254,7 @@ func (s *state) drop(e *entry, why string) {
 		}
 		if x.open <= 0 {
 			x.closed = true
-			s.emit(x, false)
+			x.emit(s, false)
 		}
 	}
 	if s.lead == e.x {
@@ -273,16 +281,24 @@ func (s *state) release(x *exchange) {
 	}
 	x.open--
 	if x.open <= 0 && x.closed {
-		s.emit(x, true)
+		x.emit(s, true)
 	}
 }
 
 // endOrphan emits the response to a request that was not seen.
 func (s *state) endOrphan() {
 	if s.orphan != nil {
-		s.emit(s.orphan, s.orphan.complete)
+		s.orphan.emit(s, s.orphan.complete)
 		s.orphan = nil
 	}
+}
+
+// why says why a request was not seen.
+func (s *state) why() string {
+	if s.conn.Midstream && !s.lost {
+		return unknownText
+	}
+	return unknownLost
 }
 
 // endSession emits the begin of the connection.

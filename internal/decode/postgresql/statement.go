@@ -65,7 +65,7 @@ func readColumns(b []byte) []column {
 }
 
 // readPortal reads a Bind.
-func (s *state) readPortal(m message) *portal {
+func readPortal(s *state, m message) *portal {
 	r := reader{b: m.body}
 	p := &portal{name: r.text(), stmtName: r.text(), size: m.size, cut: !m.whole}
 	p.stmt, _ = s.statements.Get(p.stmtName)
@@ -120,7 +120,7 @@ func format(formats []int, i int) int {
 }
 
 // use makes an exchange that of a portal.
-func (s *state) use(x *exchange, p *portal) {
+func (x *exchange) use(s *state, p *portal) {
 	x.portal = p
 	if p.cut {
 		x.unknown("parameters: the message is longer than what is held of one")
@@ -134,11 +134,11 @@ func (s *state) use(x *exchange, p *portal) {
 		return
 	}
 	x.stmt = &statement{name: p.stmtName}
-	s.unseen(x, "statement", p.stmtName, "prepared")
+	x.unseen(s, "statement", p.stmtName, "prepared")
 }
 
 // unseen notes that an exchange depends on what was not seen.
-func (s *state) unseen(x *exchange, what, name, how string) {
+func (x *exchange) unseen(s *state, what, name, how string) {
 	if name == "" {
 		name = "its " + what
 	} else {

@@ -154,6 +154,7 @@ func (s *sharkTalk) answer(status string) {
 			return
 		}
 	}
+	s.statements = append(s.statements, &statement{status: status}) // of which the request was not captured
 }
 
 // fail gives an error to the statement that it is about, and marks those that

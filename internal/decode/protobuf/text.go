@@ -20,7 +20,7 @@ type Text struct {
 	// Secret reports whether the value of a field is masked, by the field's name. It
 	// may be nil.
 	Secret func(name string) bool
-	// Limit is how many bytes are written at most, about.
+	// Limit is how many bytes are written at most.
 	Limit int
 }
 
@@ -39,6 +39,9 @@ type Types interface {
 func (t Text) Append(dst, b []byte, m *Message) ([]byte, bool) {
 	w := writer{t: t, dst: dst, end: len(dst) + t.Limit}
 	w.message(b, m, 0)
+	if len(w.dst) > w.end {
+		w.dst, w.over = w.dst[:w.end], true
+	}
 	return w.dst, !w.over && !w.bad
 }
 
@@ -214,9 +217,9 @@ func (w *writer) number(f field, d *Field) {
 	case typeUint32, typeUint64, typeFixed32, typeFixed64:
 		w.put(strconv.FormatUint(v, 10))
 	case typeDouble:
-		w.put(strconv.FormatFloat(math.Float64frombits(v), 'g', -1, 64))
+		w.float(math.Float64frombits(v), 64)
 	case typeFloat:
-		w.put(strconv.FormatFloat(float64(math.Float32frombits(uint32(v))), 'g', -1, 32))
+		w.float(float64(math.Float32frombits(uint32(v))), 32)
 	case typeEnum:
 		if w.t.Types != nil {
 			if name := w.t.Types.FindEnum(d.TypeName, int32(v)); name != "" {
@@ -234,6 +237,19 @@ func (w *writer) number(f field, d *Field) {
 		default:
 			w.put(strconv.FormatUint(v, 10))
 		}
+	}
+}
+
+func (w *writer) float(v float64, bits int) {
+	switch {
+	case math.IsNaN(v):
+		w.put("nan")
+	case math.IsInf(v, 1):
+		w.put("inf")
+	case math.IsInf(v, -1):
+		w.put("-inf")
+	default:
+		w.dst = strconv.AppendFloat(w.dst, v, 'g', -1, bits)
 	}
 }
 

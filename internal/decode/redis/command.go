@@ -53,12 +53,23 @@ func (c *command) add(a argument, secret bool) {
 	}
 	switch len(c.args) {
 	case 1:
-		c.name = strings.ToUpper(decode.Readable(a.kept, 32))
+		c.name = name(a.kept)
 	case 2:
 		if c.sub == "" && c.n > 1 && container(c.name) {
-			c.sub = strings.ToUpper(decode.Readable(a.kept, 32))
+			c.sub = name(a.kept)
 		}
 	}
+}
+
+// name returns a name of a command as it is shown.
+func name(b []byte) string {
+	switch string(b) {
+	case "GET", "get":
+		return "GET"
+	case "SET", "set":
+		return "SET"
+	}
+	return strings.ToUpper(decode.Readable(b, 32))
 }
 
 // container reports whether a command is a name for several subcommands.
@@ -80,7 +91,7 @@ func (c *command) method() string {
 
 // target returns the arguments as redis-cli takes them, within bounds.
 func (c *command) target() string {
-	var out []byte
+	out := make([]byte, 0, 64)
 	first := 1
 	if c.sub != "" {
 		first = 2

@@ -107,11 +107,11 @@ func detectInline(client, server []byte) decode.Verdict {
 	case len(line) > 1024 || len(words) > 0 && !isLetter(words[0][0]):
 		return decode.No
 	case !whole:
-		if len(words) > 1 && !common(words[0]) {
+		if len(words) > 1 && !likeName(words[0]) {
 			return decode.No
 		}
 		return decode.Maybe
-	case len(words) == 0 || !common(words[0]) || strings.HasPrefix(words[len(words)-1], "HTTP/"):
+	case len(words) == 0 || !likeName(words[0]) || strings.HasPrefix(words[len(words)-1], "HTTP/"):
 		return decode.No
 	case len(server) == 0:
 		return decode.Maybe
@@ -122,6 +122,9 @@ func detectInline(client, server []byte) decode.Verdict {
 	}
 	answer = bytes.TrimSuffix(answer, []byte{'\r'})
 	if len(answer) == 0 {
+		return decode.No
+	}
+	if !common(words[0]) && strings.IndexByte("*$:%~", answer[0]) < 0 {
 		return decode.No
 	}
 	switch answer[0] {
@@ -138,12 +141,18 @@ func detectInline(client, server []byte) decode.Verdict {
 	return decode.Yes
 }
 
+// likeName reports whether a word may be the name of a command, typed in capital
+// letters or a common one.
+func likeName(word string) bool {
+	return strings.Trim(word, "ABCDEFGHIJKLMNOPQRSTUVWXYZ._0123456789") == "" || common(word)
+}
+
 // common reports whether a word is the name of a command that people type.
 func common(word string) bool {
 	switch strings.ToUpper(word) {
 	case "PING", "ECHO", "AUTH", "HELLO", "SELECT", "INFO", "GET", "SET", "DEL", "EXISTS", "KEYS", "SCAN", "TYPE", "TTL",
 		"EXPIRE", "INCR", "DECR", "INCRBY", "MGET", "MSET", "HGET", "HSET", "HGETALL", "LPUSH", "RPUSH", "LPOP", "RPOP",
-		"LRANGE", "LLEN", "SADD", "SMEMBERS", "ZADD", "ZRANGE", "SUBSCRIBE", "PSUBSCRIBE", "PUBLISH", "MONITOR", "CONFIG",
+		"LRANGE", "LLEN", "SADD", "SMEMBERS", "ZADD", "ZRANGE", "SUBSCRIBE", "PSUBSCRIBE", "PUBLISH", "MONITOR", "WATCH", "RESET", "CONFIG",
 		"CLIENT", "COMMAND", "DBSIZE", "FLUSHALL", "FLUSHDB", "MULTI", "EXEC", "TIME", "ROLE", "REPLCONF", "PSYNC", "SYNC",
 		"DEBUG", "XADD", "XREAD", "XRANGE", "EVAL", "SETEX", "GETSET", "APPEND", "STRLEN":
 		return true

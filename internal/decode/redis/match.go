@@ -2,79 +2,94 @@ package redis
 
 import "lodge/internal/decode"
 
-// readAnswer reads one part of what a server answers.
-func (d *decoder) readAnswer() bool {
-	if !d.parser.inner {
-		if !d.beginAnswer() {
-			return true
-		}
+// answers reads what a server answers, and puts it to the commands that wait.
+type answers struct {
+	*session
+	in         *decode.Buffer
+	parser     parser
+	answer     *answer // of the value that is read
+	spare      *answer // one that is not used any more
+	pending    queue
+	tx         transaction
+	subscribed subscriptions
+	monitoring bool
+	// synced is what a server answered to the command of a replica: the connection
+	// carries its data from here on.
+	synced *pending
+	text   []byte // of that answer
+}
+
+func newAnswers(s *session, in *decode.Buffer) *answers {
+	a := &answers{session: s, in: in}
+	a.parser = parser{q: in, maxLine: s.Limits.Message}
+	a.pending.limit = max(s.Limits.Pending, 1)
+	a.tx = transaction{session: s, parser: &a.parser, limit: a.pending.limit}
+	return a
+}
+
+// read reads one part of what a server answers.
+func (d *answers) read() progress {
+	if !d.parser.inner && !d.begin() {
+		return stepped
 	}
-	switch d.parser.step() {
-	case more:
-		return false
-	case complete:
+	p := d.parser.step()
+	if p == complete {
 		a := d.answer
 		d.answer = nil
 		d.take(a)
-	case malformed:
-		d.broken(decode.Server)
+		d.spare = a
 	}
-	return true
+	return p
 }
 
-// beginAnswer makes what collects the next value, and reports whether there is
+// begin makes what collects the next value, and reports whether there is
 // one: not between a replica and its server.
-func (d *decoder) beginAnswer() bool {
+func (d *answers) begin() bool {
 	if d.answer != nil {
 		return true // its first line is not complete
 	}
-	b := d.in[decode.Server].Bytes()
+	b := d.in.Bytes()
 	head := d.pending.head()
 	if head != nil && (head.name == "SYNC" || head.name == "PSYNC") {
 		if b[0] == '\n' {
 			// Servers say that they are alive with an empty line.
-			d.in[decode.Server].Advance(1)
+			d.in.Advance(1)
 			return false
 		}
 		if head.name == "SYNC" && b[0] == '$' {
 			d.pending.pop()
-			head.e.Status, head.e.Answered = "RDB", d.in[decode.Server].At()
+			head.e.Status, head.e.Answered = "RDB", d.in.At()
 			head.e.Ended = head.e.Answered
-			d.c.Emit(head.e)
-			d.replica, d.mode, d.rdb = true, sendingRDB, &rdb{}
+			d.Emit(head.e)
+			d.synced = head
 			return false
 		}
 	}
-	a := d.newAnswer()
+	a := d.newAnswer(&d.parser, d.spare)
 	if head != nil && b[0] != '>' {
 		a.mask = head.mask
 		if head.name == "EXEC" {
-			a.kid, a.done = d.beginQueued, d.endQueued
+			a.kid, a.done, d.tx.exec = d.tx.begin, d.tx.end, a
 		}
 	}
-	a.pushes = d.version != "3" && (d.channels+d.patterns+d.shards > 0 || d.unsure)
-	d.answer, d.parser.v = a, a
+	a.pushes = d.version != "3" && (d.subscribed.any() || d.unsure)
+	d.answer, d.parser.v, d.spare = a, a, nil
 	return true
 }
 
-func (d *decoder) newAnswer() *answer {
-	n := d.c.Limits.Body
-	return &answer{at: &d.parser, limit: n, body: decode.NewBody(n), secrets: d.c.Secrets}
-}
-
 // take takes a value that is complete.
-func (d *decoder) take(a *answer) {
+func (d *answers) take(a *answer) {
 	if a.typ == '>' || a.typ == '%' || a.typ == '~' || a.typ == '#' || a.typ == ',' {
 		d.version = "3"
 	}
 	head := d.pending.head()
-	if head != nil && head.confirmed && a.typ != '>' && a.raw == 0 && !d.isConfirmation(a, head) {
+	if head != nil && head.confirmed && a.typ != '>' && a.raw == 0 && !isConfirmation(a, head) {
 		// There were fewer subscriptions than were thought.
-		d.c.Emit(d.pending.pop().e)
+		d.Emit(d.pending.pop().e)
 		head = d.pending.head()
 	}
 	switch {
-	case d.isConfirmation(a, head):
+	case isConfirmation(a, head):
 		d.confirm(a, head)
 	case a.typ == '>' || a.raw > 0:
 		d.pushed(a)
@@ -82,51 +97,36 @@ func (d *decoder) take(a *answer) {
 		d.monitored(a)
 	case d.pending.forgotten > 0:
 		d.pending.forgotten--
-		d.c.Lost(decode.Loss{Protocol: Name, Side: decode.Server, Reason: decode.LostState, Bytes: d.parser.size})
+		d.lose(d.parser.size)
 	case head == nil:
 		d.orphan(a)
-	case a.typ == '+' && string(a.text) == "QUEUED" && (d.multi || d.unsure):
-		d.enqueue(a)
+	case a.typ == '+' && string(a.text) == "QUEUED" && (d.tx.open || d.unsure):
+		d.tx.add(d.pending.pop())
 	default:
 		d.pending.pop()
 		d.finish(head, a)
-		d.c.Emit(head.e)
+		d.Emit(head.e)
 		d.effects(head, a)
 	}
 }
 
 // finish puts an answer to its command.
-func (d *decoder) finish(p *pending, a *answer) {
+func (d *answers) finish(p *pending, a *answer) {
 	e := p.e
 	e.Answered, e.Ended = d.parser.begin, d.parser.last
 	d.fill(e, a, d.parser.size-a.inKids)
 	if p.name == "EXEC" {
-		d.endTransaction(a)
+		d.tx.finish(a)
 	}
-}
-
-// fill puts an answer of a size into an exchange.
-func (d *decoder) fill(e *decode.Exchange, a *answer, size int64) {
-	e.Status, e.Failed = a.status(), a.failed()
-	if d.version != "" {
-		e.Version = d.version
-	}
-	if d.db != "" && d.db != "0" {
-		e.Add("db", d.db)
-	}
-	if len(a.attrs) > 0 {
-		e.Add("attributes", decode.Readable(a.attrs, statusBytes))
-	}
-	a.fill(&e.Response, size)
 }
 
 // orphan emits an answer to a command that was not seen.
-func (d *decoder) orphan(a *answer) {
+func (d *answers) orphan(a *answer) {
 	if !d.unsure {
 		// A server that takes no more clients says so before it was asked.
 		e := d.fromServer("unasked", a)
 		e.Target, e.Failed = a.status(), a.failed()
-		d.c.Emit(e)
+		d.Emit(e)
 		return
 	}
 	e := &decode.Exchange{Protocol: Name, Kind: decode.KindRequest, Answered: d.parser.begin, Ended: d.parser.last}
@@ -134,11 +134,11 @@ func (d *decoder) orphan(a *answer) {
 	e.Request.Incomplete = true
 	d.fill(e, a, d.parser.size)
 	e.Response.Incomplete = d.parser.inner
-	d.c.Emit(e)
+	d.Emit(e)
 }
 
-// halfAnswer emits what was seen of an answer whose rest was not.
-func (d *decoder) halfAnswer(why string) {
+// half emits what was seen of an answer whose rest was not.
+func (d *answers) half(why string) {
 	a := d.answer
 	if a == nil {
 		return
@@ -150,7 +150,7 @@ func (d *decoder) halfAnswer(why string) {
 		return
 	case d.pending.forgotten > 0:
 		d.pending.forgotten--
-		d.c.Lost(decode.Loss{Protocol: Name, Side: decode.Server, Reason: decode.LostState, Bytes: d.parser.size})
+		d.lose(d.parser.size)
 		return
 	case head == nil:
 		d.orphan(a)
@@ -162,10 +162,8 @@ func (d *decoder) halfAnswer(why string) {
 	if kid := a.kidNow; kid != nil {
 		kid.size = d.parser.size - a.mark
 		a.kidNow = nil
-		d.endQueued(a.stack[0].n-1, kid)
-		if k := d.index(a.stack[0].n-1, a.n); k >= 0 && k < len(d.queued) {
-			d.queued[k].done = false
-		}
+		d.tx.end(a.stack[0].n-1, kid)
+		d.tx.unfinished(a.stack[0].n - 1)
 	}
 	e.Answered, e.Ended = d.parser.begin, d.parser.last
 	d.fill(e, a, d.parser.size-a.inKids)
@@ -173,25 +171,25 @@ func (d *decoder) halfAnswer(why string) {
 		e.Unknown = append(e.Unknown, why)
 	}
 	if head.name == "EXEC" {
-		d.cutTransaction(why)
+		d.tx.cut(why)
 	}
-	d.c.Emit(e)
+	d.Emit(e)
 }
 
 // effects changes what later answers mean.
-func (d *decoder) effects(p *pending, a *answer) {
+func (d *answers) effects(p *pending, a *answer) {
 	if a.failed() {
 		return
 	}
 	switch p.name {
 	case "MULTI":
-		d.multi = true
+		d.tx.open = true
 	case "DISCARD":
-		d.dropTransaction("discarded")
+		d.tx.drop("discarded")
 	case "RESET":
-		d.dropTransaction("discarded")
+		d.tx.drop("discarded")
 		d.version, d.db, d.monitoring = "2", "", false
-		d.channels, d.patterns, d.shards = 0, 0, 0
+		d.subscribed = subscriptions{}
 	case "HELLO":
 		if p.arg != "" {
 			d.version = p.arg
@@ -201,6 +199,19 @@ func (d *decoder) effects(p *pending, a *answer) {
 	case "MONITOR":
 		d.monitoring = true
 	case "PSYNC", "SYNC":
-		d.synchronised(a)
+		d.synced, d.text = p, a.text
 	}
+}
+
+// flush emits what waits for an answer that will not be seen.
+func (d *answers) flush(why string) {
+	for {
+		p := d.pending.pop()
+		if p == nil {
+			break
+		}
+		d.incomplete(p, why)
+	}
+	d.pending.forgotten = 0
+	d.tx.cut(why)
 }

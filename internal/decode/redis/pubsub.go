@@ -18,17 +18,17 @@ func changesSubscriptions(kind string) bool {
 }
 
 // isConfirmation reports whether a value confirms one subscription of a command.
-func (d *decoder) isConfirmation(a *answer, head *pending) bool {
+func isConfirmation(a *answer, head *pending) bool {
 	kind := string(a.words[0])
 	return head != nil && (a.typ == '*' || a.typ == '>') && a.n == 3 && changesSubscriptions(kind) && strings.ToUpper(kind) == head.name
 }
 
 // confirm takes one of the answers to a command that changes subscriptions.
-func (d *decoder) confirm(a *answer, p *pending) {
+func (d *answers) confirm(a *answer, p *pending) {
 	if p.left < 0 {
-		p.left = max(d.subscriptions(p.name), 1)
+		p.left = max(d.subscribed.of(p.name), 1)
 	}
-	d.count(a)
+	d.subscribed.count(a)
 	e := p.e
 	if !p.confirmed {
 		p.confirmed = true
@@ -41,7 +41,7 @@ func (d *decoder) confirm(a *answer, p *pending) {
 	}
 	e.Response.Bytes += d.parser.size
 	e.Response.BodyBytes += a.payload
-	if room := d.c.Limits.Body - len(e.Response.Body); len(a.body.Bytes()) < room {
+	if room := d.Limits.Body - len(e.Response.Body); len(a.body.Bytes()) < room {
 		if len(e.Response.Body) > 0 {
 			e.Response.Body = append(e.Response.Body, '\n')
 		}
@@ -51,40 +51,45 @@ func (d *decoder) confirm(a *answer, p *pending) {
 	}
 	if p.left--; p.left <= 0 {
 		d.pending.pop()
-		d.c.Emit(e)
+		d.Emit(e)
 	}
 }
 
-// subscriptions returns how many a command without arguments ends.
-func (d *decoder) subscriptions(name string) int64 {
+// subscriptions is how many a client has.
+type subscriptions struct{ channels, patterns, shards int64 }
+
+func (n *subscriptions) any() bool { return n.channels+n.patterns+n.shards > 0 }
+
+// of returns how many a command without arguments ends.
+func (n *subscriptions) of(name string) int64 {
 	switch name {
 	case "UNSUBSCRIBE":
-		return d.channels
+		return n.channels
 	case "PUNSUBSCRIBE":
-		return d.patterns
+		return n.patterns
 	}
-	return d.shards
+	return n.shards
 }
 
 // count follows the number of subscriptions: that of channels and patterns is
 // told as their sum.
-func (d *decoder) count(a *answer) {
-	n, err := strconv.ParseInt(string(a.words[2]), 10, 64)
+func (n *subscriptions) count(a *answer) {
+	sum, err := strconv.ParseInt(string(a.words[2]), 10, 64)
 	if err != nil {
 		return
 	}
 	switch string(a.words[0]) {
 	case "subscribe", "unsubscribe":
-		d.channels = max(n-d.patterns, 0)
+		n.channels = max(sum-n.patterns, 0)
 	case "psubscribe", "punsubscribe":
-		d.patterns = max(n-d.channels, 0)
+		n.patterns = max(sum-n.channels, 0)
 	default:
-		d.shards = n
+		n.shards = sum
 	}
 }
 
 // pushed emits what a server sent without being asked.
-func (d *decoder) pushed(a *answer) {
+func (d *answers) pushed(a *answer) {
 	kind := decode.Readable(a.words[0], 32)
 	e := d.fromServer(kind, a)
 	switch {
@@ -93,7 +98,7 @@ func (d *decoder) pushed(a *answer) {
 	case a.raw > 0:
 		e.Target = decode.Readable(a.words[1], shownBytes)
 	case changesSubscriptions(kind) && a.n == 3:
-		d.count(a)
+		d.subscribed.count(a)
 		e.Target = decode.Readable(a.words[1], shownBytes)
 	default:
 		e.Target = decode.Readable(a.body.Bytes(), shownTotal)
@@ -102,11 +107,11 @@ func (d *decoder) pushed(a *answer) {
 	if a.raw > 0 {
 		e.Group += " " + decode.KeyTemplate(e.Target)
 	}
-	d.c.Emit(e)
+	d.Emit(e)
 }
 
 // fromServer returns a message from the server.
-func (d *decoder) fromServer(method string, a *answer) *decode.Exchange {
+func (d *answers) fromServer(method string, a *answer) *decode.Exchange {
 	e := &decode.Exchange{
 		Protocol: Name, Version: d.version, Kind: decode.KindMessage, From: decode.Server,
 		Started: d.parser.begin, Ended: d.parser.last, Method: method,
@@ -128,15 +133,21 @@ func isMonitorLine(line []byte) bool {
 }
 
 // monitored emits a command of another client that MONITOR shows.
-func (d *decoder) monitored(a *answer) {
+func (d *answers) monitored(a *answer) {
 	line := a.text
+	if b := a.body.Bytes(); len(b) > len(line) {
+		line = b
+	}
+	if int64(len(line)) < a.payload {
+		line = append(line[:len(line):len(line)], '"')
+	}
 	i, j := bytes.IndexByte(line, '['), bytes.IndexByte(line, ']')
-	r := newReader(d.c.Options, nil, true)
+	r := newReader(d.Options, nil, true)
 	r.words(split(line[j+1:]))
 	e := d.fromServer("monitor", a)
 	// The body would show passwords that the target does not.
 	e.Request.Body, e.Request.Truncated = nil, true
 	e.Target = strings.TrimSpace(decode.Readable(line[i:j+1], shownBytes) + " " + r.cmd.method() + " " + r.cmd.target())
 	e.Group = "monitor " + r.cmd.group()
-	d.c.Emit(e)
+	d.Emit(e)
 }

@@ -41,6 +41,12 @@ func (r *reader) fresh() {
 	r.payload, r.depth, r.prev, r.prev2, r.bad = 0, 0, "", "", false
 }
 
+// restart forgets the command that is being read.
+func (r *reader) restart() {
+	r.reset()
+	r.fresh()
+}
+
 // next reads one part of a command. After complete, r.cmd is the command; it is
 // without a name where the client sent nothing that is answered.
 func (r *reader) next() progress {
@@ -252,8 +258,10 @@ func (r *reader) endLeaf() {
 		return
 	}
 	r.cmd.add(r.cur, r.secret && r.begun)
-	r.prev2 = r.prev
-	r.prev = strings.ToUpper(string(r.cur.kept[:min(len(r.cur.kept), 32)]))
+	if r.cmd.mayHaveSecrets() {
+		r.prev2 = r.prev
+		r.prev = strings.ToUpper(string(r.cur.kept[:min(len(r.cur.kept), 32)]))
+	}
 	r.secret = false
 }
 

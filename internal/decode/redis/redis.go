@@ -26,62 +26,23 @@ func Protocol() *decode.Protocol {
 
 // decoder is one connection.
 type decoder struct {
-	c      *decode.Conn
-	in     [2]decode.Buffer
-	ended  [2]bool
-	search [2]search
-
-	// The client's side.
-	commands *reader
-	replies  replyMode
-	skipNext bool // CLIENT REPLY SKIP
-
-	// The server's side.
-	mode    serverMode
-	parser  parser
-	answer  *answer
-	stream  *reader // commands for a replica
-	rdb     *rdb
-	pending queue
-	queued  []*pending // commands that wait for EXEC
-	multi   bool
-	lost    int // commands of the transaction that are remembered no more
-
-	version    string // "2", "3"; empty: not known
-	db         string
-	monitoring bool
-	replica    bool
-	channels   int64 // subscriptions to channels and to patterns
-	patterns   int64
-	shards     int64
-	unsure     bool      // which command an answer belongs to is not known
-	heard      time.Time // when the server's last byte came
+	session
+	in       [2]decode.Buffer
+	ended    [2]bool
+	search   [2]search
+	commands commands
+	answers  *answers
+	replica  *replica // nil: the client is none
 }
 
-type serverMode uint8
-
-const (
-	answering serverMode = iota
-	sendingRDB
-	replicating
-)
-
-type replyMode uint8
-
-const (
-	replyOn replyMode = iota
-	replyOff
-)
-
 func newDecoder(c *decode.Conn) *decoder {
-	d := &decoder{c: c, version: "2"}
+	d := &decoder{session: session{Conn: c, version: "2"}}
 	if c.Midstream {
 		d.version, d.unsure = "", true
 		d.search = [2]search{{why: decode.LostState}, {why: decode.LostState}}
 	}
-	d.commands = newReader(c.Options, &d.in[decode.Client], true)
-	d.parser = parser{q: &d.in[decode.Server], maxLine: c.Limits.Message}
-	d.pending.limit = max(c.Limits.Pending, 1)
+	d.commands = commands{session: &d.session, reader: newReader(c.Options, &d.in[decode.Client], true)}
+	d.answers = newAnswers(&d.session, &d.in[decode.Server])
 	return d
 }
 
@@ -91,7 +52,7 @@ func (d *decoder) Data(s decode.Side, at time.Time, b []byte) {
 		return
 	}
 	d.in[s].Write(at, b)
-	for d.read(s) {
+	for d.in[s].Len() > 0 && d.read(s) {
 	}
 	if s == decode.Server {
 		d.heard = at
@@ -100,38 +61,54 @@ func (d *decoder) Data(s decode.Side, at time.Time, b []byte) {
 
 // read reads one part of what a side sent, and reports whether there may be more.
 func (d *decoder) read(s decode.Side) bool {
-	if d.in[s].Len() == 0 {
-		return false
-	}
 	if d.search[s].why != "" {
 		return d.look(s)
 	}
-	if s == decode.Client {
-		return d.readCommand()
+	var p progress
+	switch {
+	case s == decode.Client:
+		if p = d.commands.reader.next(); p == complete {
+			d.request(false)
+		}
+	case d.replica != nil:
+		p = d.replica.read()
+	default:
+		p = d.answers.read()
+		if a := d.answers; a.synced != nil {
+			d.replica = newReplica(&d.session, a.in, a.synced, a.text)
+			a.synced, a.text = nil, nil
+		}
 	}
-	switch d.mode {
-	case sendingRDB:
-		return d.readRDB()
-	case replicating:
-		return d.readStream()
+	if p == malformed {
+		d.broken(s)
 	}
-	return d.readAnswer()
+	return p != more
 }
 
 // quiet is how long a server has said nothing when it has answered all that it
 // was asked, also what was not captured.
 const quiet = 100 * time.Millisecond
 
-func (d *decoder) readCommand() bool {
-	switch d.commands.next() {
-	case more:
-		return false
-	case complete:
-		d.request(false)
-	case malformed:
-		d.broken(decode.Client)
+// request takes the command that has been read.
+func (d *decoder) request(cut bool) {
+	r, q := d.commands.reader, &d.answers.pending
+	if d.unsure && isAck(r.cmd) && d.replica == nil && !d.answers.parser.inner {
+		// The connection of a replica, which was joined midstream.
+		d.answers.answer = nil
+		d.replica = &replica{session: &d.session, in: d.answers.in, stream: newReader(d.Options, d.answers.in, false)}
 	}
-	return true
+	if d.unsure && len(q.waiting) == 0 && !d.heard.IsZero() && r.begin.Sub(d.heard) >= quiet {
+		d.unsure, q.forgotten = false, 0
+	}
+	p := d.commands.take(cut, d.replica != nil)
+	if p == nil {
+		return
+	}
+	if old := q.push(p); old != nil {
+		// Its answer is still to come, and passed over then.
+		q.forgotten += max(old.left, 1)
+		d.incomplete(old, "more commands were waiting than are remembered")
+	}
 }
 
 // broken begins to search for the next value of a side, after bytes that are
@@ -146,30 +123,24 @@ func (d *decoder) broken(s decode.Side) {
 func (d *decoder) leave(s decode.Side, why string) {
 	switch {
 	case s == decode.Client:
-		if !d.leaveCommand(d.commands, s) {
-			break
+		if d.leaveCommand(d.commands.reader, s) {
+			d.request(true)
 		}
-		d.request(true)
-	case d.mode == sendingRDB:
-		d.endRDB(true)
-	case d.mode == replicating:
-		if d.leaveCommand(d.stream, s) {
-			d.replicated(true)
-		}
-	case d.parser.inner:
-		d.halfAnswer(why)
-	}
-	if s == decode.Client {
-		d.commands.reset()
-		d.commands.fresh()
+		d.commands.reader.restart()
 		return
+	case d.replica == nil:
+		if d.answers.parser.inner {
+			d.answers.half(why)
+		}
+		d.answers.parser.reset()
+		d.answers.answer = nil
+		return
+	case d.replica.rdb != nil:
+		d.replica.end(true)
+	case d.leaveCommand(d.replica.stream, s):
+		d.replica.replicated(true)
 	}
-	d.parser.reset()
-	d.answer = nil
-	if d.stream != nil {
-		d.stream.reset()
-		d.stream.fresh()
-	}
+	d.replica.stream.restart()
 }
 
 // leaveCommand reports whether enough is known of a command that ends early;
@@ -181,7 +152,7 @@ func (d *decoder) leaveCommand(r *reader, s decode.Side) bool {
 	if r.cmd.name != "" {
 		return true
 	}
-	d.c.Lost(decode.Loss{Protocol: Name, Side: s, Reason: decode.LostMalformed, Bytes: r.size})
+	d.Lost(decode.Loss{Protocol: Name, Side: s, Reason: decode.LostMalformed, Bytes: r.size})
 	return false
 }
 
@@ -190,11 +161,11 @@ func (d *decoder) Gap(s decode.Side, at time.Time, n int64) {
 	if d.ended[s] || d.inside(s, n) {
 		return
 	}
-	d.c.Lost(decode.Loss{Protocol: Name, Side: s, Reason: decode.LostGap, Bytes: n})
+	d.Lost(decode.Loss{Protocol: Name, Side: s, Reason: decode.LostGap, Bytes: n})
 	d.leave(s, "a part of the answer was not captured")
 	d.drop(s, decode.LostGap)
 	if s == decode.Server {
-		d.flush("the answer was not captured")
+		d.answers.flush("the answer was not captured")
 	}
 	d.search[s] = search{why: decode.LostGap}
 	d.unsure = true
@@ -207,13 +178,13 @@ func (d *decoder) inside(s decode.Side, n int64) bool {
 	case d.search[s].why != "" || d.in[s].Len() > 0:
 		return false
 	case s == decode.Client:
-		return d.commands.gap(n)
-	case d.mode == sendingRDB:
-		return d.rdb.gap(n)
-	case d.mode == replicating:
-		return d.stream.gap(n)
+		return d.commands.reader.gap(n)
+	case d.replica == nil:
+		return d.answers.parser.gap(n)
+	case d.replica.rdb != nil:
+		return d.replica.rdb.gap(n)
 	}
-	return d.parser.gap(n)
+	return d.replica.stream.gap(n)
 }
 
 // drop counts the bytes of a side that cannot be read any more.
@@ -236,31 +207,6 @@ func (d *decoder) End(s decode.Side, at time.Time, how decode.End) {
 	d.leave(s, "")
 	d.drop(s, decode.LostGap)
 	if d.ended[decode.Server] {
-		d.flush("")
+		d.answers.flush("")
 	}
-}
-
-// flush emits what waits for an answer that will not be seen.
-func (d *decoder) flush(why string) {
-	for {
-		p := d.pending.pop()
-		if p == nil {
-			break
-		}
-		d.incomplete(p, why)
-	}
-	d.pending.forgotten = 0
-	for _, p := range d.queued {
-		d.incomplete(p, why)
-	}
-	d.queued, d.multi, d.lost = nil, false, 0
-}
-
-// incomplete emits a command that was not answered.
-func (d *decoder) incomplete(p *pending, why string) {
-	p.e.Response.Incomplete = true
-	if why != "" {
-		p.e.Unknown = append(p.e.Unknown, why)
-	}
-	d.c.Emit(p.e)
 }

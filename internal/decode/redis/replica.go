@@ -22,63 +22,67 @@ type rdb struct {
 // markLength is the length of the random text after the data.
 const markLength = 40
 
-// synchronised takes the answer to PSYNC.
-func (d *decoder) synchronised(a *answer) {
+// replica reads what a server sends to a replica of its.
+type replica struct {
+	*session
+	in     *decode.Buffer
+	rdb    *rdb    // the data, nil before and after it
+	stream *reader // the commands
+}
+
+// newReplica begins with the answer to SYNC or PSYNC. It returns nil where the
+// server has refused.
+func newReplica(s *session, in *decode.Buffer, p *pending, text []byte) *replica {
+	r := &replica{session: s, in: in, stream: newReader(s.Options, in, false)}
 	switch {
-	case bytes.HasPrefix(a.text, []byte("FULLRESYNC")):
-		d.replica, d.mode, d.rdb = true, sendingRDB, &rdb{}
-	case bytes.HasPrefix(a.text, []byte("CONTINUE")):
-		d.replicate()
+	case p.name == "SYNC" || bytes.HasPrefix(text, []byte("FULLRESYNC")):
+		r.rdb = &rdb{}
+	case !bytes.HasPrefix(text, []byte("CONTINUE")):
+		return nil
 	}
+	return r
 }
 
-// replicate begins to read commands from the server.
-func (d *decoder) replicate() {
-	d.replica, d.mode = true, replicating
-	d.stream = newReader(d.c.Options, &d.in[decode.Server], false)
-}
-
-// becomeReplica notes that the client is a replica, in a connection that was
-// joined midstream.
-func (d *decoder) becomeReplica() {
-	if !d.replica && d.unsure && d.mode == answering && !d.parser.inner {
-		d.answer = nil
-		d.replicate()
+// read reads a part of what the server sends.
+func (d *replica) read() progress {
+	if d.rdb != nil {
+		return d.readRDB()
 	}
+	return d.readStream()
 }
 
 // readRDB reads a part of the data.
-func (d *decoder) readRDB() bool {
-	q, r := &d.in[decode.Server], d.rdb
+func (d *replica) readRDB() progress {
+	q, r := d.in, d.rdb
 	b := q.Bytes()
 	switch {
 	case !r.known && b[0] == '\n':
 		q.Advance(1)
-		return true
+		return stepped
 	case !r.known:
-		return d.rdbHeader(b)
+		return d.header(b)
 	case r.mark == nil:
 		r.take(q, min(r.left, int64(len(b))))
 		if r.left == 0 {
-			d.endRDB(false)
+			d.end(false)
 		}
-		return true
+		return stepped
 	}
 	i := bytes.Index(b, r.mark)
 	if i < 0 {
 		n := len(b) - markLength + 1
 		if n <= 0 {
-			return false
+			return more
 		}
 		r.take(q, int64(n))
-		return false
+		return more
 	}
 	r.take(q, int64(i))
 	r.wire += markLength
 	r.last = q.AtByte(markLength - 1)
 	q.Advance(markLength)
-	d.endRDB(false)
-	return true
+	d.end(false)
+	return stepped
 }
 
 func (r *rdb) take(q *decode.Buffer, n int64) {
@@ -92,14 +96,15 @@ func (r *rdb) take(q *decode.Buffer, n int64) {
 	q.Advance(n)
 }
 
-func (d *decoder) rdbHeader(b []byte) bool {
+// header reads how the data ends.
+func (d *replica) header(b []byte) progress {
 	i := bytes.IndexByte(b[:min(len(b), maxHeader)], '\n')
 	if i < 0 && len(b) < maxHeader {
-		return false
+		return more
 	}
 	line := bytes.TrimSuffix(b[:max(i, 0)], []byte{'\r'})
 	r := d.rdb
-	r.begin = d.in[decode.Server].At()
+	r.begin = d.in.At()
 	if mark, ok := bytes.CutPrefix(line, []byte("$EOF:")); ok && len(mark) == markLength {
 		r.mark = append([]byte(nil), mark...)
 	} else if text, ok := bytes.CutPrefix(line, []byte("$")); ok {
@@ -111,13 +116,12 @@ func (d *decoder) rdbHeader(b []byte) bool {
 		}
 	}
 	if r.mark == nil && r.left == 0 {
-		d.replicate()
-		d.broken(decode.Server)
-		return true
+		d.rdb = nil
+		return malformed
 	}
 	r.known, r.wire = true, int64(i)+1
-	d.in[decode.Server].Advance(int64(i) + 1)
-	return true
+	d.in.Advance(int64(i) + 1)
+	return stepped
 }
 
 // gap skips n missing bytes if they are all within the data.
@@ -130,38 +134,33 @@ func (r *rdb) gap(n int64) bool {
 	return true
 }
 
-// endRDB emits the data as one message, and goes on with the commands after it.
-func (d *decoder) endRDB(cut bool) {
+// end emits the data as one message. Commands follow it.
+func (d *replica) end(cut bool) {
 	if r := d.rdb; r.known {
 		e := &decode.Exchange{
 			Protocol: Name, Version: d.version, Kind: decode.KindMessage, From: decode.Server,
 			Started: r.begin, Ended: r.last, Method: "RDB",
 		}
 		e.Request = decode.Message{BodyBytes: r.size, Bytes: r.wire, Truncated: true, Incomplete: cut}
-		d.c.Emit(e)
+		d.Emit(e)
 	}
-	d.replicate()
+	d.rdb = nil
 }
 
 // readStream reads a part of a command for the replica.
-func (d *decoder) readStream() bool {
-	q := &d.in[decode.Server]
-	if !d.stream.inner && q.Bytes()[0] == '\n' {
-		q.Advance(1)
-		return true
+func (d *replica) readStream() progress {
+	if !d.stream.inner && d.in.Bytes()[0] == '\n' {
+		d.in.Advance(1)
+		return stepped
 	}
-	switch d.stream.next() {
-	case more:
-		return false
-	case complete:
+	p := d.stream.next()
+	if p == complete {
 		d.replicated(false)
-	case malformed:
-		d.broken(decode.Server)
 	}
-	return true
+	return p
 }
 
-func (d *decoder) replicated(cut bool) {
+func (d *replica) replicated(cut bool) {
 	e := d.exchange(d.stream, decode.Server, cut)
 	e.Add("replication", "true")
 	d.message(e)

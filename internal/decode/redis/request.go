@@ -6,9 +6,7 @@ import "lodge/internal/decode"
 type pending struct {
 	e    *decode.Exchange
 	name string
-	sub  string
 	arg  string // its first argument
-	args int64
 	mask masking
 	// left is how many confirmations are to come, of commands that change
 	// subscriptions; -1: as many as there are subscriptions.
@@ -50,25 +48,25 @@ func (q *queue) push(p *pending) (old *pending) {
 	return nil
 }
 
-// request takes the command that has been read.
-func (d *decoder) request(cut bool) {
-	r := d.commands
-	c := r.cmd
+// commands takes what a client asks.
+type commands struct {
+	*session
+	reader   *reader
+	silent   bool // CLIENT REPLY OFF
+	skipNext bool // CLIENT REPLY SKIP
+}
+
+// take takes the command that has been read, and returns it if it waits for an
+// answer.
+func (d *commands) take(cut, replica bool) *pending {
+	c := d.reader.cmd
 	if c.name == "" && len(c.args) == 0 {
-		return // an empty line or array, which servers pass over
+		return nil // an empty line or array, which servers pass over
 	}
-	e := d.exchange(r, decode.Client, cut)
-	if d.replica || c.name == "REPLCONF" && c.word(1) == "ACK" {
-		d.becomeReplica()
+	e := d.exchange(d.reader, decode.Client, cut)
+	if replica || isAck(c) || d.isSilent(c) {
 		d.message(e)
-		return
-	}
-	if d.unsure && len(d.pending.waiting) == 0 && !d.heard.IsZero() && e.Started.Sub(d.heard) >= quiet {
-		d.unsure, d.pending.forgotten = false, 0
-	}
-	if d.silent(c) {
-		d.message(e)
-		return
+		return nil
 	}
 	switch c.name {
 	case "AUTH", "HELLO":
@@ -80,56 +78,37 @@ func (d *decoder) request(cut bool) {
 	if d.unsure {
 		e.Unknown = append(e.Unknown, "earlier commands were not captured: the answer may be that of another one")
 	}
-	p := &pending{e: e, name: c.name, sub: c.sub, arg: c.text(1), args: c.n - 1, mask: c.answerMask()}
+	p := &pending{e: e, name: c.name, arg: c.text(1), mask: c.answerMask()}
 	switch c.name {
 	case "SUBSCRIBE", "PSUBSCRIBE", "SSUBSCRIBE":
-		p.left = p.args
+		p.left = c.n - 1
 	case "UNSUBSCRIBE", "PUNSUBSCRIBE", "SUNSUBSCRIBE":
-		if p.left = p.args; p.left == 0 {
+		if p.left = c.n - 1; p.left == 0 {
 			p.left = -1
 		}
 	}
-	if old := d.pending.push(p); old != nil {
-		// Its answer is still to come, and passed over then.
-		d.pending.forgotten += max(old.left, 1)
-		d.incomplete(old, "more commands were waiting than are remembered")
-	}
+	return p
 }
 
-// exchange returns what a reader has read.
-func (d *decoder) exchange(r *reader, from decode.Side, cut bool) *decode.Exchange {
-	c := r.cmd
-	e := &decode.Exchange{
-		Protocol: Name, Version: d.version, Kind: decode.KindRequest, From: from,
-		Started: r.begin, Ended: r.last, Method: c.method(), Target: c.target(), Group: c.group(),
-	}
-	r.fill(&e.Request)
-	e.Request.Incomplete = cut
-	return e
-}
+// isAck reports whether a command is what only replicas send.
+func isAck(c *command) bool { return c.name == "REPLCONF" && c.word(1) == "ACK" }
 
-// message emits what is not answered.
-func (d *decoder) message(e *decode.Exchange) {
-	e.Kind = decode.KindMessage
-	d.c.Emit(e)
-}
-
-// silent reports whether a command is not answered, because of CLIENT REPLY.
-func (d *decoder) silent(c *command) bool {
+// isSilent reports whether a command is not answered, because of CLIENT REPLY.
+func (d *commands) isSilent(c *command) bool {
 	skip := d.skipNext
 	d.skipNext = false
 	if c.name == "CLIENT" && c.sub == "REPLY" {
 		switch c.word(2) {
 		case "OFF":
-			d.replies = replyOff
+			d.silent = true
 			return true
 		case "SKIP":
-			d.skipNext = d.replies == replyOn
+			d.skipNext = !d.silent
 			return true
 		case "ON":
-			d.replies = replyOn
+			d.silent = false
 			return false
 		}
 	}
-	return skip || d.replies == replyOff
+	return skip || d.silent
 }

@@ -20,7 +20,7 @@ type search struct {
 func (d *decoder) look(s decode.Side) bool {
 	q, f := &d.in[s], &d.search[s]
 	fits := likeAnswer
-	if s == decode.Client || d.mode == replicating {
+	if s == decode.Client || d.replica != nil && d.replica.rdb == nil {
 		fits = likeCommand
 	}
 	for q.Len() > 0 {
@@ -51,7 +51,7 @@ func (d *decoder) look(s decode.Side) bool {
 func (d *decoder) found(s decode.Side) {
 	f := &d.search[s]
 	if f.passed > 0 {
-		d.c.Lost(decode.Loss{Protocol: Name, Side: s, Reason: f.why, Bytes: f.passed})
+		d.Lost(decode.Loss{Protocol: Name, Side: s, Reason: f.why, Bytes: f.passed})
 	}
 	*f = search{}
 }

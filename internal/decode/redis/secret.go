@@ -2,6 +2,15 @@ package redis
 
 import "strings"
 
+// mayHaveSecrets reports whether a command has arguments that are passwords.
+func (c *command) mayHaveSecrets() bool {
+	switch c.name {
+	case "AUTH", "HELLO", "MIGRATE", "ACL", "CONFIG", "SENTINEL":
+		return true
+	}
+	return false
+}
+
 // secret reports whether the argument that comes next is a password. first are
 // its first bytes, prev and prev2 the words before it, in upper case.
 func (c *command) secret(i int, first []byte, prev, prev2 string) bool {

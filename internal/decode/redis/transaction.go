@@ -1,59 +1,69 @@
 package redis
 
-// enqueue keeps a command that a server has queued until EXEC.
-func (d *decoder) enqueue(a *answer) {
-	p := d.pending.pop()
+// transaction has the commands that a server has queued until EXEC.
+type transaction struct {
+	*session
+	parser *parser
+	limit  int
+	queued []*pending
+	open   bool    // MULTI was seen
+	lost   int     // commands that are remembered no more
+	exec   *answer // EXEC's, while it is read
+}
+
+// add keeps a command that a server has queued.
+func (t *transaction) add(p *pending) {
 	p.e.Status = "QUEUED"
-	p.e.Answered, p.e.Ended = d.parser.begin, d.parser.last
-	p.e.Response.Bytes = d.parser.size
-	d.queued = append(d.queued, p)
-	if len(d.queued) > d.pending.limit {
-		old := d.queued[0]
-		d.queued = d.queued[1:]
-		d.lost++
-		d.incomplete(old, "more commands were queued than are remembered")
+	p.e.Answered, p.e.Ended = t.parser.begin, t.parser.last
+	p.e.Response.Bytes = t.parser.size
+	t.queued = append(t.queued, p)
+	if len(t.queued) > t.limit {
+		old := t.queued[0]
+		t.queued = t.queued[1:]
+		t.lost++
+		t.incomplete(old, "more commands were queued than are remembered")
 	}
 }
 
 // index returns which of the queued commands the i-th of n answers of EXEC is
 // for. The first commands may not be known, the last ones are.
-func (d *decoder) index(i, n int64) int {
+func (t *transaction) index(i, n int64) int {
 	if n < 0 {
-		return int(i) - d.lost
+		return int(i) - t.lost
 	}
-	return int(i - (n - int64(len(d.queued))))
+	return int(i - (n - int64(len(t.queued))))
 }
 
-// beginQueued returns what collects an answer within EXEC's.
-func (d *decoder) beginQueued(i, n int64) *answer {
-	a := d.newAnswer()
-	if k := d.index(i, n); k >= 0 && k < len(d.queued) {
-		a.mask = d.queued[k].mask
-		d.queued[k].e.Answered = d.parser.last
+// begin returns what collects an answer within EXEC's.
+func (t *transaction) begin(i, n int64) *answer {
+	a := t.newAnswer(t.parser, nil)
+	if k := t.index(i, n); k >= 0 && k < len(t.queued) {
+		a.mask = t.queued[k].mask
+		t.queued[k].e.Answered = t.parser.last
 	}
 	return a
 }
 
-// endQueued puts an answer within EXEC's to its command.
-func (d *decoder) endQueued(i int64, a *answer) {
-	exec := d.answer
-	k := d.index(i, exec.n)
-	if k < 0 || k >= len(d.queued) || exec.n >= 0 && exec.n < int64(len(d.queued)) {
+// end puts an answer within EXEC's to its command.
+func (t *transaction) end(i int64, a *answer) {
+	exec := t.exec
+	k := t.index(i, exec.n)
+	if k < 0 || k >= len(t.queued) || exec.n >= 0 && exec.n < int64(len(t.queued)) {
 		return
 	}
-	p := d.queued[k]
-	p.e.Ended = d.parser.last
-	d.fill(p.e, a, a.size)
+	p := t.queued[k]
+	p.e.Ended = t.parser.last
+	t.fill(p.e, a, a.size)
 	p.e.Add("transaction", "executed")
 	p.done = true
 	exec.inKids += a.size
 	if !a.failed() && p.name == "SELECT" {
-		d.db = p.arg
+		t.db = p.arg
 	}
 }
 
-// endTransaction emits the commands of a transaction after EXEC was answered.
-func (d *decoder) endTransaction(a *answer) {
+// finish emits the commands of a transaction after EXEC was answered.
+func (t *transaction) finish(a *answer) {
 	how := "aborted"
 	switch {
 	case a.failed():
@@ -61,13 +71,13 @@ func (d *decoder) endTransaction(a *answer) {
 	case a.typ != '_':
 		how = ""
 	}
-	d.dropTransaction(how)
+	t.drop(how)
 }
 
-// dropTransaction emits the commands that are queued. Those that were not
+// drop emits the commands that are queued. Those that were not
 // executed keep the status "QUEUED".
-func (d *decoder) dropTransaction(how string) {
-	for _, p := range d.queued {
+func (t *transaction) drop(how string) {
+	for _, p := range t.queued {
 		switch {
 		case p.done:
 		case how == "":
@@ -76,20 +86,29 @@ func (d *decoder) dropTransaction(how string) {
 		default:
 			p.e.Add("transaction", how)
 		}
-		d.c.Emit(p.e)
+		t.Emit(p.e)
 	}
-	d.queued, d.multi, d.lost = nil, false, 0
+	t.reset()
 }
 
-// cutTransaction emits the commands that are queued, when the rest of EXEC's
+// cut emits the commands that are queued, when the rest of EXEC's
 // answer will not be seen.
-func (d *decoder) cutTransaction(why string) {
-	for _, p := range d.queued {
+func (t *transaction) cut(why string) {
+	for _, p := range t.queued {
 		if p.done {
-			d.c.Emit(p.e)
+			t.Emit(p.e)
 		} else {
-			d.incomplete(p, why)
+			t.incomplete(p, why)
 		}
 	}
-	d.queued, d.multi, d.lost = nil, false, 0
+	t.reset()
+}
+
+func (t *transaction) reset() { t.queued, t.open, t.lost, t.exec = nil, false, 0, nil }
+
+// unfinished marks the i-th answer of EXEC's as incomplete.
+func (t *transaction) unfinished(i int64) {
+	if k := t.index(i, t.exec.n); k >= 0 && k < len(t.queued) {
+		t.queued[k].done = false
+	}
 }

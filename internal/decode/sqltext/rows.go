@@ -72,6 +72,9 @@ func (r *Rows) separate() {
 func (r *Rows) EndRow(whole bool) {
 	if !whole {
 		r.cut = true
+		if r.first {
+			return // nothing of it was written
+		}
 	}
 	r.write("\n")
 }

@@ -274,7 +274,7 @@ func (s *Stream) emit(incomplete bool) {
 	m := &e.Request
 	if s.data != nil {
 		s.data.Fill(m)
-		m.Body = content.Mask(s.c, "", m.Body)
+		content.Mask(s.c, m, "")
 	}
 	m.Bytes, m.Incomplete = s.wire, incomplete
 	s.c.Emit(e)

@@ -109,7 +109,7 @@ func (s *session) message(side decode.Side, kind byte, b []byte, r *record) {
 		}
 		if h.retry {
 			s.retried = true
-			s.e.Add("hello retry request", groupName(h.group))
+			s.add("hello retry request", groupName(h.group))
 			return
 		}
 		s.server, s.hasServer = h, true
@@ -123,14 +123,30 @@ func (s *session) message(side decode.Side, kind byte, b []byte, r *record) {
 			s.server.group = w.u16()
 		}
 	case kind == typeCertificateRequest && side == decode.Server:
-		s.e.Add("client certificate", "requested")
+		s.add("client certificate", "requested")
 	case kind == typeNewSessionTicket && side == decode.Server:
-		s.e.Add("session ticket", "issued")
+		s.add("session ticket", "issued")
+	}
+}
+
+// maxNotes bounds what is said of one handshake: a side may send any number of
+// messages and alerts.
+const maxNotes = 64
+
+func (s *session) add(name, value string) {
+	if len(s.e.Details) < maxNotes {
+		s.e.Add(name, value)
+	}
+}
+
+func (s *session) unknown(text string) {
+	if len(s.e.Unknown) < maxNotes {
+		s.e.Unknown = append(s.e.Unknown, text)
 	}
 }
 
 func (s *session) bad(what string) {
-	s.e.Unknown = append(s.e.Unknown, what+": it is malformed")
+	s.unknown(what + ": it is malformed")
 }
 
 // certificates has a Certificate message of TLS 1.2 or before.
@@ -155,7 +171,7 @@ func (s *session) certificates(side decode.Side, b []byte) {
 		s.certified = true
 	}
 	if n == 0 {
-		s.e.Add(prefix, "none")
+		s.add(prefix, "none")
 		return
 	}
 	c, ok := parseCertificate(first)
@@ -163,14 +179,14 @@ func (s *session) certificates(side decode.Side, b []byte) {
 		s.bad(prefix)
 		return
 	}
-	s.e.Add(prefix+" subject", c.subject)
+	s.add(prefix+" subject", c.subject)
 	if len(c.names) > 0 {
-		s.e.Add(prefix+" names", join(c.names))
+		s.add(prefix+" names", join(c.names))
 	}
-	s.e.Add(prefix+" issuer", c.issuer)
-	s.e.Add(prefix+" not after", c.notAfter)
+	s.add(prefix+" issuer", c.issuer)
+	s.add(prefix+" not after", c.notAfter)
 	if n > 1 {
-		s.e.Add(prefix+" chain", fmt.Sprintf("%d certificates", n))
+		s.add(prefix+" chain", fmt.Sprintf("%d certificates", n))
 	}
 }
 
@@ -185,7 +201,7 @@ func (s *session) alert(side decode.Side, r *record) {
 		return // it cannot be: after the handshake all is encrypted
 	}
 	s.count(side, r)
-	s.e.Add("alert", text)
+	s.add("alert", text)
 	if level == 2 {
 		s.e.Failed, s.e.Code = true, int(id)
 		s.e.Status = "alert " + text
@@ -226,7 +242,7 @@ func (s *session) encrypted(side decode.Side, r *record) {
 func (s *session) hiddenAlert(side decode.Side) {
 	s.e.Failed = true
 	s.e.Status = "alert from the " + side.String()
-	s.e.Unknown = append(s.e.Unknown, "alert: which one it is is encrypted")
+	s.unknown("alert: which one it is is encrypted")
 	s.emit(true)
 }
 

@@ -118,7 +118,7 @@ func TestDetect(t *testing.T) {
 		{rec(recordData, "x") + rec(recordData, "y"), "", true, decode.Yes},
 		{rec(recordData, "x"), rec(recordData, "y"), true, decode.Yes},
 		{rec(recordData, "x"), "", true, decode.Maybe},
-		{"\x17\x03\x03\x00\x00\x17", "", true, decode.No},
+		{"\x17\x03\x03\x00\x00\x17", "", true, decode.Maybe},
 		{"text", "text of the other", true, decode.No},
 	} {
 		p := &decode.Prefix{Bytes: [2][]byte{[]byte(tt.client), []byte(tt.server)}, Midstream: tt.mid}

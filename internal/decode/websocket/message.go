@@ -123,10 +123,15 @@ func (p *side) emit(m *message) {
 			e.Unknown = append(e.Unknown, problem)
 		}
 	}
-	if m.opcode == opClose && !m.incomplete {
-		closed(e)
+	if m.opcode == opClose {
+		if !m.incomplete {
+			closed(e)
+		}
+		if limit := d.c.Limits.Body; len(r.Body) > limit {
+			r.Body, r.Truncated = r.Body[:limit], true
+		}
 	} else {
-		r.Body = content.Mask(d.c, "", r.Body)
+		content.Mask(d.c, r, "")
 	}
 	if d.blind {
 		e.Unknown = append(e.Unknown, "its handshake was before the recording began")
@@ -152,7 +157,7 @@ func closed(e *decode.Exchange) {
 	}
 	e.Request.Body = b[2:]
 	if len(b) > 2 {
-		e.Status += fmt.Sprintf(": %s", b[2:])
+		e.Status += fmt.Sprintf(": %s", b[2:min(len(b), 125)])
 	}
 	switch e.Code {
 	case 1000, 1001, 1005:

@@ -75,7 +75,7 @@ func chain(b []byte, s decode.Side, likely bool) (v decode.Verdict, need int, wo
 		}
 		f, ok := parseHeader(rest)
 		if !ok {
-			return decode.Maybe, at + max(2, f.header, len(rest)+1), work
+			return decode.Maybe, at + len(rest) + 1, work
 		}
 		work += int64(f.header)
 		if f.length < 0 || f.length > chainLength || f.opcode >= opClose && f.length > 125 ||

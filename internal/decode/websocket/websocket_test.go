@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"lodge/internal/decode"
+	"lodge/internal/decode/captest"
 )
 
 // put returns a frame. Those of the client are masked.
@@ -295,20 +296,27 @@ func TestDetect(t *testing.T) {
 
 func FuzzWebsocket(f *testing.F) {
 	z := compress(true, "hello hello", "hello")
-	f.Add(slices.Concat(put(server, 0xc1, z[0]), put(server, 0xc1, z[1]), put(server, 0x88, "\x03\xe8")), uint8(3), true)
-	f.Add(slices.Concat(put(client, 0x01, "a"), put(client, 0x89, "p"), put(client, 0x80, "b")), uint8(7), false)
-	f.Fuzz(func(t *testing.T, in []byte, size uint8, blind bool) {
+	f.Add(append([]byte{3}, slices.Concat(put(server, 0xc1, z[0]), put(server, 0xc1, z[1]), put(server, 0x88, "\x03\xe8"))...))
+	f.Add(append([]byte{16 + 7}, slices.Concat(put(client, 0x01, "a"), put(client, 0x89, "p"), put(client, 0x80, "b"))...))
+	captest.Seeds(f, "testdata/*.pcap")
+	captest.Seeds(f, "testdata/zeek/*.pcap")
+	f.Fuzz(func(t *testing.T, input []byte) {
+		captest.Play(input, Protocol())
+		if len(input) == 0 {
+			return
+		}
+		// The same bytes as what each side sends, with a gap, whole and in pieces.
+		how, in := input[0], input[1:]
 		facts := append(handshake[:2:2], decode.Field{Name: FactExtensions, Value: "permessage-deflate"})
-		if blind {
+		if how&16 != 0 {
 			facts = nil
 		}
 		cut := len(in) / 3
 		for _, s := range []decode.Side{client, server} {
-			steps := []step{{side: s, b: slices.Clone(in[:cut])}, {side: s, gap: int64(size) - 1, b: slices.Clone(in[cut:])}}
-			again := []step{{side: s, b: slices.Clone(in[:cut])}, {side: s, gap: int64(size) - 1, b: slices.Clone(in[cut:])}}
-			a, b := play(facts, steps, max(1, int(size))), play(facts, again, 1<<20)
-			if !slices.Equal(a.messages, b.messages) || fmt.Sprint(a.lost) != fmt.Sprint(b.lost) {
-				t.Errorf("in pieces %q %v\nwhole %q %v", a.messages, a.lost, b.messages, b.lost)
+			steps := []step{{side: s, b: in[:cut]}, {side: s, gap: int64(how>>5) - 1, b: in[cut:]}}
+			pieces, whole := play(facts, steps, int(how&15)+1), play(facts, steps, 1<<20)
+			if !slices.Equal(pieces.messages, whole.messages) || fmt.Sprint(pieces.lost) != fmt.Sprint(whole.lost) {
+				t.Errorf("in pieces %q %v\nwhole %q %v", pieces.messages, pieces.lost, whole.messages, whole.lost)
 			}
 		}
 	})

@@ -63,15 +63,11 @@ func (s *Source) Place(_ netip.AddrPort, p *model.Process) tap.Place {
 	return s.places[uint32(p.PID)]
 }
 
-// expireEvery is how often idle connections are looked for, in the time of the packets.
-const expireEvery = 10 * time.Second
-
 // Run gives all packets to an engine. It ends with the file, the context, or the first
 // part that cannot be read; what was read before that is whole.
 func (s *Source) Run(ctx context.Context, e *tap.Engine) error {
 	defer e.Close()
 	var p packet.Packet
-	var expired time.Time
 	for ctx.Err() == nil {
 		r, err := s.reader.Next()
 		if errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
@@ -93,10 +89,7 @@ func (s *Source) Run(ctx context.Context, e *tap.Engine) error {
 			sender, receiver := sent.Ends()
 			s.also(r, sender, receiver)
 		}
-		if r.Time.Sub(expired) > expireEvery {
-			expired = r.Time
-			e.Expire(r.Time)
-		}
+		e.Expire(r.Time)
 	}
 	return nil
 }

@@ -197,8 +197,8 @@ type liveReader struct {
 	expired time.Time
 }
 
-// expireEvery is how often idle connections are looked for.
-const expireEvery = time.Second
+// expireEvery is how often what was waited for is given up, and idle connections are ended.
+const expireEvery = 100 * time.Millisecond
 
 // packet takes one packet.
 func (l *liveReader) packet(p *ring.Packet) error {
@@ -242,16 +242,16 @@ func originOf(p *ring.Packet) tap.Origin {
 }
 
 // packet writes a packet.
-func (f *packetFile) packet(p *ring.Packet, sender, receiver *tap.End) error {
+func (p *packetFile) packet(q *ring.Packet, sender, receiver *tap.End) error {
 	flags := pcapfile.Outbound
-	if p.Flags&ring.ChecksumPartial != 0 {
+	if q.Flags&ring.ChecksumPartial != 0 {
 		flags |= pcapfile.ChecksumNotReady
 	}
-	if p.Segment > 0 {
+	if q.Segment > 0 {
 		flags |= pcapfile.Segmented
 	}
-	if f.err == nil {
-		f.err = f.w.Packet(p.Time, p.Data, p.OrigLen, flags, sender, receiver)
+	if p.err == nil {
+		p.err = p.w.Packet(q.Time, q.Data, q.OrigLen, flags, sender, receiver)
 	}
-	return writing(f.name, f.err)
+	return writing(p.name, p.err)
 }

@@ -53,6 +53,8 @@ func newOutputs(k *kit.Kit, f tapcmd.Flags, stop context.CancelFunc) (*outputs, 
 	}
 	switch {
 	case f.Follow > 0:
+	case f.Packets && !f.JSON:
+		o.list = append(o.list, nowhere{})
 	case f.Stat:
 		o.list = append(o.list, &statOutput{kit: k, json: f.JSON, table: stat.New()})
 	case f.JSON:
@@ -182,6 +184,12 @@ func (o *outputs) abandon() {
 		_ = o.packets.close(&tap.Capture{})
 	}
 }
+
+// nowhere is where records go that nobody asked for.
+type nowhere struct{}
+
+func (nowhere) record(*tap.Record) error { return nil }
+func (nowhere) close(*tap.Account) error { return nil }
 
 // printed prints records for people.
 type printed struct{ text.Printer }

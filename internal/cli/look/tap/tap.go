@@ -111,6 +111,8 @@ func (r *run) readFlags(c *cobra.Command, argv []string) (err error) {
 		return bad("lodge tap -r FILE --follow 1", "--follow takes the number of a connection, from 1 on")
 	case set("read") && f.Read == "":
 		return bad("lodge tap -r run.pcapng", "--read names no file")
+	case f.Packets && (f.Read != "" || len(f.Output) != 1 || kindOf(f.Output[0]) != ".pcapng" || f.Stat || f.Verbose || f.Follow > 0):
+		return bad("lodge tap --packets -o run.pcapng", "--packets is for one file of packets, and nothing else")
 	case f.Stat && f.Follow > 0, f.Verbose && f.JSON, f.Follow > 0 && f.JSON:
 		return bad("lodge tap --help", "--json, --verbose, --stat and --follow: not these together")
 	}
@@ -153,8 +155,12 @@ func readSize(s string) (int, error) {
 func (r *run) newEngine(ends tap.Ends, source tap.Source) *tap.Engine {
 	limits := decode.DefaultLimits()
 	limits.Body = r.body
+	protocols := all.Protocols()
+	if r.flags.Packets {
+		protocols = nil
+	}
 	r.engine = tap.New(tap.Options{
-		Protocols:    all.Protocols(),
+		Protocols:    protocols,
 		Decode:       decode.Options{Limits: limits, Secrets: r.flags.Secrets},
 		Ends:         ends,
 		OriginSource: source,
@@ -166,7 +172,7 @@ func (r *run) newEngine(ends tap.Ends, source tap.Source) *tap.Engine {
 
 // record takes a record of the engine.
 func (r *run) record(x *tap.Record) {
-	if r.flags.Follow == 0 && r.filter.Match(x) {
+	if r.flags.Follow == 0 && !r.flags.Packets && r.filter.Match(x) {
 		if x.Number == 0 {
 			r.out.begun(x)
 			return

@@ -14,9 +14,8 @@ fi
 ip link set lo up
 
 # What is still running when this ends, ends with it; epmd is the one of this
-# network namespace.
-children() { pgrep -P $$ | grep -vx "$(sh -c 'echo $PPID')" || :; }
-trap 'epmd -kill >/dev/null 2>&1 || :; for child in $(children); do kill "$child" 2>/dev/null || :; done' EXIT
+# network namespace. Of those that have ended already, kill complains.
+trap 'kill ${dump-} "$(cat "$WORK/pid")" 2>/dev/null || :; epmd -kill >/dev/null 2>&1 || :' EXIT
 
 # The server with all that it writes in a directory of its own, and without
 # Erlang's daemon for names.
@@ -37,9 +36,9 @@ until grep -q 'completed with' "$WORK/server"; do
 	sleep 0.2
 done
 for part in methods messages errors; do
-	tcpdump -Z root -i lo -s 0 -U -w "$here/$part.pcap" port 5672 2>"$WORK/tcpdump" &
+	tcpdump -Z root -i lo -s 0 -U -w "$here/$part.pcap" port 5672 2>"$WORK/$part.tcpdump" &
 	dump=$!
-	until grep -q 'listening on' "$WORK/tcpdump"; do sleep 0.1; done
+	until grep -q 'listening on' "$WORK/$part.tcpdump"; do sleep 0.1; done
 	/usr/bin/python3 client.py "$part"
 	sleep 1
 	kill -INT "$dump"

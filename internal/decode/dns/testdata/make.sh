@@ -13,9 +13,9 @@ if [ -z "${WORK-}" ]; then
 fi
 ip link set lo up
 
-# What is still running when this ends, ends with it.
-children() { pgrep -P $$ | grep -vx "$(sh -c 'echo $PPID')" || :; }
-trap 'for child in $(children); do kill "$child" 2>/dev/null || :; done' EXIT
+# What is still running when this ends, ends with it. Of those that have ended
+# already, kill complains.
+trap 'kill ${dump-} ${server-} 2>/dev/null || :' EXIT
 
 dnsmasq --keep-in-foreground --no-resolv --no-hosts --user=root --group=root --conf-file=/dev/null --pid-file="$WORK/pid" \
 	--listen-address=127.0.0.1,127.0.0.2 --bind-interfaces --local=/test/ --edns-packet-max=4096 \
@@ -31,9 +31,9 @@ server=$!
 until dig +short +time=1 @127.0.0.1 www.test A | grep -q 10.0.0.1; do sleep 0.1; done
 
 capture() {
-	tcpdump -Z root -i lo -s 0 -U -w "$here/$1.pcap" port 53 2>"$WORK/tcpdump" &
+	tcpdump -Z root -i lo -s 0 -U -w "$here/$1.pcap" port 53 2>"$WORK/$1.tcpdump" &
 	dump=$!
-	until grep -q 'listening on' "$WORK/tcpdump"; do sleep 0.1; done
+	until grep -q 'listening on' "$WORK/$1.tcpdump"; do sleep 0.1; done
 	"$1"
 	sleep 1
 	kill -INT "$dump"

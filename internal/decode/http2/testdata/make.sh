@@ -13,7 +13,7 @@ fi
 ip link set lo up
 dir=$(mktemp -d)
 chmod 755 "$dir" # nginx's workers are another user
-trap 'kill $(cat "$dir"/*.pid) 2>/dev/null; rm -rf "$dir"' EXIT
+trap 'kill $(cat "$dir"/*.pid 2>/dev/null) 2>/dev/null; rm -rf "$dir"' EXIT
 
 # capture FILE begins a capture, and captured ends it.
 capture() {

@@ -14,6 +14,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kversion"
+	"github.com/twmb/franz-go/pkg/sasl"
+	"github.com/twmb/franz-go/pkg/sasl/plain"
 	"github.com/twmb/franz-go/pkg/sasl/scram"
 )
 
@@ -36,10 +38,16 @@ func main() {
 		talk(ctx, kgo.ClientID("shop"))
 	case "old":
 		talk(ctx, kgo.ClientID("old"), kgo.MaxVersions(kversion.V0_11_0()))
-	case "scram":
-		c := must(kgo.NewClient(kgo.SeedBrokers("127.0.0.1:9092"), kgo.SASL(scram.Auth{User: "app", Pass: "sesame"}.AsSha256Mechanism())))
-		check(c.Ping(ctx))
-		c.Close()
+	case "sasl":
+		for _, m := range []sasl.Mechanism{
+			plain.Auth{User: "app", Pass: "sesame"}.AsMechanism(),
+			plain.Auth{User: "app", Pass: "guess"}.AsMechanism(),
+			scram.Auth{User: "app", Pass: "sesame"}.AsSha256Mechanism(),
+		} {
+			c := must(kgo.NewClient(kgo.SeedBrokers("127.0.0.1:9092"), kgo.SASL(m), kgo.DisableClientMetrics()))
+			fmt.Println(c.Ping(ctx))
+			c.Close()
+		}
 	default:
 		broker(part)
 	}

@@ -13,9 +13,9 @@ if [ -z "${WORK-}" ]; then
 fi
 ip link set lo up
 
-# What is still running when this ends, ends with it.
-children() { pgrep -P $$ | grep -vx "$(sh -c 'echo $PPID')" || :; }
-trap 'for child in $(children); do kill "$child" 2>/dev/null || :; done' EXIT
+# What is still running when this ends, ends with it. Of those that have ended
+# already, kill complains.
+trap 'kill ${dump-} ${server-} ${receiver-} ${first-} 2>/dev/null || :' EXIT
 
 cat >"$WORK/open.conf" <<END
 listener 1883 127.0.0.1
@@ -31,12 +31,12 @@ END
 
 # capture NAME CONFIGURATION: starts a server and lets the function NAME talk to it.
 capture() {
-	tcpdump -Z root -i lo -s 0 -U -w "$here/$1.pcap" port 1883 2>"$WORK/tcpdump" &
+	tcpdump -Z root -i lo -s 0 -U -w "$here/$1.pcap" port 1883 2>"$WORK/$1.tcpdump" &
 	dump=$!
-	until grep -q 'listening on' "$WORK/tcpdump"; do sleep 0.1; done
-	mosquitto -c "$WORK/$2.conf" >"$WORK/server" 2>&1 &
+	until grep -q 'listening on' "$WORK/$1.tcpdump"; do sleep 0.1; done
+	mosquitto -c "$WORK/$2.conf" >"$WORK/$1.server" 2>&1 &
 	server=$!
-	until grep -q running "$WORK/server"; do sleep 0.1; done
+	until grep -q running "$WORK/$1.server"; do sleep 0.1; done
 	"$1"
 	sleep 1
 	kill "$server"

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Makes the captures beside it: a MariaDB server and its clients in a network
 # namespace of their own. Needs root, Debian's mariadb-server, libmariadb-dev,
-# gcc, tcpdump and iproute2, and Go with the module proxy in reach.
+# gcc, tshark, tcpdump and iproute2, and Go with the module proxy in reach.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 if [ "${1:-}" != inside ]; then
@@ -94,3 +94,6 @@ capture go "$work/go" 'maxAllowedPacket=4096'
 capture compress compressed_session
 capture capi "$work/capi"
 capture binlog replica_session
+
+# Connections that were joined in their middle.
+editcap -F pcap -r "$work/capi.pcap" "$work/midstream.pcap" 50-103

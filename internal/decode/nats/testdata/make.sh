@@ -16,21 +16,21 @@ if [ -z "${WORK-}" ]; then
 fi
 ip link set lo up
 
-# What is still running when this ends, ends with it.
-children() { pgrep -P $$ | grep -vx "$(sh -c 'echo $PPID')" || :; }
-trap 'for child in $(children); do kill "$child" 2>/dev/null || :; done' EXIT
+# What is still running when this ends, ends with it. Of those that have ended
+# already, kill complains.
+trap 'kill ${dump-} ${server-} 2>/dev/null || :' EXIT
 
 # capture NAME SERVER-ARGUMENTS...: starts a server and lets the client's part NAME
 # talk to it.
 capture() {
 	name=$1
 	shift
-	tcpdump -Z root -i lo -s 0 -U -w "$here/$name.pcap" port 4222 2>"$WORK/tcpdump" &
+	tcpdump -Z root -i lo -s 0 -U -w "$here/$name.pcap" port 4222 2>"$WORK/$name.tcpdump" &
 	dump=$!
-	until grep -q 'listening on' "$WORK/tcpdump"; do sleep 0.1; done
-	nats-server -a 127.0.0.1 -p 4222 "$@" >"$WORK/server" 2>&1 &
+	until grep -q 'listening on' "$WORK/$name.tcpdump"; do sleep 0.1; done
+	nats-server -a 127.0.0.1 -p 4222 "$@" >"$WORK/$name.server" 2>&1 &
 	server=$!
-	until grep -q 'Server is ready' "$WORK/server"; do sleep 0.1; done
+	until grep -q 'Server is ready' "$WORK/$name.server"; do sleep 0.1; done
 	"$WORK/run" "$name"
 	sleep 1
 	kill "$server"

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Makes the captures beside it: a PostgreSQL server and its clients in a network
-# namespace of their own. Needs root, Debian's postgresql, tcpdump, iproute2, and
+# namespace of their own. Needs root, Debian's postgresql, tshark, tcpdump, iproute2, and
 # Go with the module proxy in reach for the client of pgx.pcap.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
@@ -136,3 +136,6 @@ capture psql psql_session
 capture pgbench pgbench_session
 capture pgx "$work/pgx"
 capture replication replication_session
+
+# Connections that were joined in their middle.
+editcap -F pcap -r "$work/pgbench.pcap" "$work/midstream.pcap" 213-262

@@ -13,7 +13,7 @@ if [ "${1-}" != inside ]; then
 fi
 ip link set lo up
 dir=$(mktemp -d)
-trap 'kill $(cat "$dir"/*.pid) 2>/dev/null; rm -rf "$dir"' EXIT
+trap 'kill $(cat "$dir"/*.pid 2>/dev/null) 2>/dev/null; rm -rf "$dir"' EXIT
 capture() {
 	: >"$dir/tcpdump"
 	tcpdump -q -i lo -s 0 -B 65536 -U --immediate-mode -w "$1" tcp 2>"$dir/tcpdump" &

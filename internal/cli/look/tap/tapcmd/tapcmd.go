@@ -24,6 +24,7 @@ type Flags struct {
 	Follow   uint64
 	Secrets  bool
 	Body     string
+	Packets  bool
 }
 
 // DefaultBody is how much of each body is kept.
@@ -66,6 +67,7 @@ What was seen and what was lost is told at the end, on standard error; with --js
 	fl.SortFlags = false
 	fl.StringVarP(&f.Read, "read", "r", "", "read packets from `FILE` (pcapng or pcap; - is standard input) and not from this machine")
 	fl.StringArrayVarP(&f.Output, "output", "o", nil, "also write `FILE`: .pcapng has the packets, .jsonl the exchanges, .har those of HTTP")
+	fl.BoolVar(&f.Packets, "packets", false, "only write packets, to the .pcapng file of -o: decode and print nothing")
 	fl.IntVarP(&f.Count, "count", "n", 0, "end after `N` records")
 	fl.DurationVar(&f.Duration, "duration", 0, "end after this `TIME`")
 	fl.BoolVarP(&f.Verbose, "verbose", "v", false, "with headers, parameters and bodies")

@@ -1,0 +1,193 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"lodge/bench/internal/scratch"
+)
+
+// contender is what captures.
+type contender struct {
+	name string
+	argv []string // nil: nothing captures
+	// counts reads what it said at its end: packets captured, packets lost (-1 where it
+	// does not tell), and for lodge the share of ends that are attributed.
+	counts func(said string) (captured, lost float64, attributed *float64)
+}
+
+const (
+	nothing     = "nothing"
+	lodgeWrites = "lodge tap, packets"
+	lodgeReads  = "lodge tap, decoding"
+	tcpdump     = "tcpdump -w"
+)
+
+// contenders are those of this machine.
+func (b *bench) contenders(workload string) []contender {
+	file := func(name string) string { return filepath.Join(b.w.Dir, name) }
+	list := []contender{
+		{name: nothing},
+		{lodgeWrites, []string{b.opt.lodge, "tap", "--packets", "-o", file("lodge.pcapng"), "--json"}, lodgeCounts},
+		{lodgeReads, []string{b.opt.lodge, "tap", "--stat", "--json", "--body", "0"}, lodgeCounts},
+	}
+	for _, c := range []contender{
+		{tcpdump, []string{"tcpdump", "-i", "lo", "-w", file("tcpdump.pcap")}, wordCounts(`(\d+) packets captured`, `(\d+) packets dropped by kernel`)},
+		{"dumpcap -w", []string{"dumpcap", "-q", "-i", "lo", "-w", file("dumpcap.pcapng")}, wordCounts(`Packets captured: (\d+)`, `dropped on interface 'lo': \d+/(\d+)`)},
+		{"tshark, decoding", []string{"tshark", "-l", "-i", "lo"}, wordCounts(`(\d+) packets captured`, `(\d+) packets dropped`)},
+		{"ptcpdump -w", []string{"ptcpdump", "-i", "lo", "-w", file("ptcpdump.pcapng")}, wordCounts(`(\d+) packets captured`, `(\d+) packets dropped by kernel`)},
+	} {
+		if _, err := exec.LookPath(c.argv[0]); err != nil {
+			b.out.miss(workload+": "+c.name, "it is not installed (hint: bench/install)")
+			continue
+		}
+		list = append(list, c)
+	}
+	return list
+}
+
+// wordCounts reads counts by regular expressions.
+func wordCounts(captured, lost string) func(string) (float64, float64, *float64) {
+	find := func(said, pattern string) float64 {
+		m := regexp.MustCompile(pattern).FindStringSubmatch(said)
+		if m == nil {
+			return -1
+		}
+		n, err := strconv.ParseFloat(m[1], 64)
+		if err != nil {
+			return -1
+		}
+		return n
+	}
+	return func(said string) (float64, float64, *float64) { return find(said, captured), find(said, lost), nil }
+}
+
+// lodgeCounts reads the account.
+func lodgeCounts(said string) (captured, lost float64, attributed *float64) {
+	type count struct{ Packets float64 }
+	type account struct {
+		Kind    string
+		Capture struct {
+			Delivered count
+			Lost      map[string]count
+		}
+		Records struct{ Ends, Attributed float64 }
+	}
+	var a account
+	i := strings.LastIndex(said, `"kind":"account"`)
+	if i >= 0 { // the last line
+		i = strings.LastIndexByte(said[:i], '\n') + 1
+		if json.Unmarshal([]byte(said[i:]), &a) != nil {
+			return -1, -1, nil
+		}
+	} else {
+		var table struct{ Account account }
+		if json.Unmarshal([]byte(said), &table) != nil {
+			return -1, -1, nil
+		}
+		a = table.Account
+	}
+	for _, c := range a.Capture.Lost {
+		lost += c.Packets
+	}
+	if a.Records.Ends > 0 {
+		share := a.Records.Attributed / a.Records.Ends
+		attributed = &share
+	}
+	return a.Capture.Delivered.Packets, lost, attributed
+}
+
+// tapper is a contender that runs.
+type tapper struct {
+	cmd      *exec.Cmd
+	out, err bytes.Buffer
+	done     chan error
+}
+
+// settling is how long a contender has to begin: none of them says when it has.
+const settling = 1500 * time.Millisecond
+
+func startTapper(ctx context.Context, b *bench, c contender) (*tapper, error) {
+	t := &tapper{cmd: exec.Command(c.argv[0], c.argv[1:]...), done: make(chan error, 1)}
+	t.cmd.Env = append(os.Environ(), "XDG_RUNTIME_DIR="+b.w.Dir, "XDG_STATE_HOME="+b.w.Dir)
+	t.cmd.SysProcAttr = &unix.SysProcAttr{Setpgid: true, Pdeathsig: unix.SIGTERM}
+	t.cmd.Stdout, t.cmd.Stderr = &t.out, &t.err
+	if strings.HasPrefix(c.name, "tshark") {
+		null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
+		if err != nil {
+			return nil, err
+		}
+		defer func() { _ = null.Close() }() // it is the child's
+		t.cmd.Stdout = null
+	}
+	if err := t.cmd.Start(); err != nil {
+		return nil, err
+	}
+	go func() { t.done <- t.cmd.Wait() }()
+	select {
+	case err := <-t.done:
+		return nil, fmt.Errorf("it ended: %w: %s", err, strings.TrimSpace(t.err.String()))
+	case <-ctx.Done():
+		_ = unix.Kill(-t.cmd.Process.Pid, unix.SIGTERM)
+		<-t.done
+		return nil, ctx.Err()
+	case <-time.After(settling):
+	}
+	return t, nil
+}
+
+// end ends a contender, and returns what it took and what it said.
+func (t *tapper) end(ctx context.Context, c contender) (s sample, err error) {
+	pids := append([]int{t.cmd.Process.Pid}, scratch.Children(t.cmd.Process.Pid)...)
+	for _, pid := range pids {
+		if cpu, err := scratch.CPU(pid); err == nil {
+			s.cpu += cpu
+		}
+		s.memory += highWater(pid)
+	}
+	_ = unix.Kill(t.cmd.Process.Pid, unix.SIGINT) // it may have ended
+	select {
+	case <-t.done:
+	case <-time.After(60 * time.Second):
+		_ = unix.Kill(-t.cmd.Process.Pid, unix.SIGKILL)
+		<-t.done
+		return s, errors.New("it does not end")
+	}
+	s.captured, s.lost, s.attributed = c.counts(t.out.String() + t.err.String())
+	if strings.HasPrefix(c.name, "lodge") {
+		s.captured, s.lost, s.attributed = c.counts(t.out.String())
+	}
+	if s.captured < 0 {
+		return s, fmt.Errorf("it did not say what it captured: %s", strings.TrimSpace(t.err.String()))
+	}
+	return s, ctx.Err()
+}
+
+// highWater is the most memory that a process had, in bytes (VmHWM of proc(5)).
+func highWater(pid int) float64 {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return 0
+	}
+	for line := range strings.Lines(string(b)) {
+		if rest, ok := strings.CutPrefix(line, "VmHWM:"); ok {
+			n, err := strconv.ParseFloat(strings.TrimSuffix(strings.TrimSpace(rest), " kB"), 64)
+			if err == nil {
+				return n * 1024
+			}
+		}
+	}
+	return 0
+}

@@ -1,0 +1,22 @@
+// What memjs, a client of the binary protocol, sends.
+import memjs from 'memjs'
+
+const c = memjs.Client.create(`127.0.0.1:${process.argv[2]}`)
+await c.set('js:1', 'value', { expires: 60 })
+await c.get('js:1')
+await c.get('none')
+await c.add('js:1', 'x')
+await c.add('js:2', 'x', {})
+await c.replace('js:2', 'y', {})
+await c.append('js:2', 'z')
+await c.prepend('js:2', 'a')
+await c.increment('js:n', 5, { initial: 10 })
+await c.decrement('js:n', 2, {})
+await c.touch('js:n', 30)
+await c.delete('js:2')
+await c.delete('js:2')
+await c.set('js:big', 'x'.repeat(3000), {})
+await c.get('js:big')
+await Promise.all([...Array(10).keys()].map((i) => c.set(`js:${i}`, String(i), {}).then(() => c.get(`js:${i}`))))
+await c.versionAll?.()
+await c.quit()
