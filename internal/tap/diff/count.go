@@ -10,7 +10,7 @@ import (
 )
 
 // counted returns how often a group is in both runs, where that differs.
-func (c *comparison) counted(m *match, g *group, caused [bothSides]map[*group]map[*group]int) []Finding {
+func (c *comparison) counted(m *match, g *group, because [bothSides]map[*group]map[*group]int) []Finding {
 	a, b := m.count(g, sideA), m.count(g, sideB)
 	if a == b || c.expected(g, a, b) {
 		return nil
@@ -25,8 +25,8 @@ func (c *comparison) counted(m *match, g *group, caused [bothSides]map[*group]ma
 	case b > a:
 		side = sideB
 	}
-	left := m.alone(g, side)
-	if w, parent := m.within(g, side, len(left)); w != nil {
+	left := alone(m, g, side)
+	if w, parent := within(m, g, side, len(left)); w != nil {
 		f.Within = w
 		f.Repeated = w.PerB >= repeatedFewest && w.PerB >= repeatedFactor*max(w.PerA, 1)
 		left = slices.DeleteFunc(slices.Clone(g.items[side]), func(i int32) bool { return m.runs[side].items[i].parent != parent })
@@ -40,7 +40,7 @@ func (c *comparison) counted(m *match, g *group, caused [bothSides]map[*group]ma
 		}
 	}
 	if side == sideB {
-		for _, i := range m.alone(g, side) {
+		for _, i := range alone(m, g, side) {
 			if c := m.runs[side].items[i].c; c.failure != "" || c.x.Failed {
 				if f.Changed++; f.Changed == 1 {
 					f.Kind, f.Part, f.B = KindError, PartStatus, clip(cmp.Or(c.x.Status, string(c.failure)))
@@ -48,7 +48,7 @@ func (c *comparison) counted(m *match, g *group, caused [bothSides]map[*group]ma
 			}
 		}
 	}
-	for other, n := range caused[side][g] {
+	for other, n := range because[side][g] {
 		f.With = append(f.With, Caused{other.describe(), n})
 	}
 	slices.SortFunc(f.With, func(x, y Caused) int {
@@ -72,14 +72,14 @@ func (c *comparison) expected(g *group, a, b int) bool {
 		return b >= n.least-d && b <= n.most+d
 	}
 	x := &g.content.x
-	method := strings.ToLower(x.Method)
+	method := x.Protocol + " " + strings.ToLower(x.Method)
 	few := max(a, b)-min(a, b) < connectionFewest || max(a, b) < connectionFactor*min(a, b)
 	switch {
 	case g.content.failure != "":
 		return few && a > 0 && b > 0
-	case x.Kind == decode.KindSession, setUp[x.Protocol][method]:
+	case x.Kind == decode.KindSession, in(setUp[:], method):
 		return few && !x.Failed
-	case perConnection[x.Protocol][method]:
+	case in(perConnection[:], method):
 		return few && a > 0 && b > 0
 	}
 	return false
@@ -93,7 +93,7 @@ const (
 )
 
 // alone returns what is left of a group on a side and was not caused by what is left too.
-func (m *match) alone(g *group, side int) (out []int32) {
+func alone(m *match, g *group, side int) (out []int32) {
 	for _, i := range g.left[side] {
 		if !m.orphaned(side, i) && !m.runs[side].items[i].openAtClose {
 			out = append(out, i)
@@ -104,7 +104,7 @@ func (m *match) alone(g *group, side int) (out []int32) {
 
 // caused returns, for each group of which items are left on a side, how many items of
 // which groups these caused.
-func (m *match) caused(side int) map[*group]map[*group]int {
+func caused(m *match, side int) map[*group]map[*group]int {
 	out := make(map[*group]map[*group]int)
 	items := m.runs[side].items
 	root := make([]int32, len(items)) // of what is left: the first of its ancestors that is
@@ -125,7 +125,7 @@ func (m *match) caused(side int) map[*group]map[*group]int {
 
 // within returns which kind of request causes what is there more often on a side, and the
 // parent where that is the most; nil where it is not known of most of it.
-func (m *match) within(g *group, side, more int) (w *Within, most int32) {
+func within(m *match, g *group, side, more int) (w *Within, most int32) {
 	items := m.runs[side].items
 	var per [bothSides]map[int32]int // how many items of the group each parent has
 	for s := range per {

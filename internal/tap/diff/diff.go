@@ -50,15 +50,15 @@ func Compare(a, b *Run, again []*Run, o Options) *Report {
 		o.Limit = DefaultLimit
 	}
 	c := &comparison{o: o, a: a, b: b, again: again, marks: newMarks()}
-	a.resolve(nil)
-	a.findParents()
+	resolve(a, nil)
+	findParents(a)
 	for _, r := range again {
-		r.resolve(a)
-		r.findParents()
+		resolve(r, a)
+		findParents(r)
 	}
 	if b != a {
-		c.renamed = b.resolve(a)
-		b.findParents()
+		c.renamed = resolve(b, a)
+		findParents(b)
 	}
 	var m *match
 	for _, r := range again {
@@ -79,13 +79,13 @@ func (c *comparison) match(r *Run) *match {
 	c.round++
 	ofA, ofR := replacements(c.a, r)
 	guess := len(c.again) == 0
-	masks := [bothSides]*forms.Masker{c.a.masker(guess, ofA), r.masker(guess, ofR)}
+	masks := [bothSides]*forms.Masker{maskerOf(c.a, guess, ofA), maskerOf(r, guess, ofR)}
 	return matchRuns(c.a, r, masks, c.marks, c.round)
 }
 
-// masker returns what takes out of texts what belongs to the run. Where further runs tell
+// maskerOf returns what takes out of texts what belongs to the run. Where further runs tell
 // what is volatile, nothing is guessed.
-func (r *Run) masker(guess bool, replace []forms.Replacement) *forms.Masker {
+func maskerOf(r *Run, guess bool, replace []forms.Replacement) *forms.Masker {
 	return forms.New(forms.Options{First: r.first, Last: r.last, Guess: guess, Replace: replace})
 }
 
@@ -136,7 +136,7 @@ func (c *comparison) learnCounts(m *match) {
 				s = interval{n, n}
 			}
 			c.marks.counts[g.key] = interval{min(s.least, n), max(s.most, n)}
-			if median, ok := m.latency(g, side); ok {
+			if median, ok := latency(m, g, side); ok {
 				c.marks.latencies[g.key] = append(c.marks.latencies[g.key], median)
 			}
 		}
@@ -209,7 +209,7 @@ func reduce(va, vb *viewer, x, y *item) []change {
 		case cut && response:
 		case partly && c.part != PartStatus && (c.what == whatAdded || c.what == whatRemoved):
 		case otherAnswer && response && c.part != PartStatus:
-		case c.part == PartDetail && resultDetails[c.name] && (isBody || isStatus):
+		case c.part == PartDetail && in(resultDetails[:], c.name) && (isBody || isStatus):
 		case c.part == PartStatus && c.name == "" && isBody && !failed && ca.Code == 0 && cb.Code == 0:
 		case c.part == PartStatus && c.name == "" && isAsked && !failed && ca.Code == 0 && cb.Code == 0:
 		default:
@@ -225,5 +225,5 @@ func isParameter(name string) bool { return len(name) > 1 && name[0] == '$' }
 // count returns how many items of a group a side has, without those that an exchange
 // caused which the other side does not have.
 func (m *match) count(g *group, side int) int {
-	return len(g.pairs) + len(m.alone(g, side))
+	return len(g.pairs) + len(alone(m, g, side))
 }

@@ -11,18 +11,18 @@ import (
 
 // report makes the report of the last match.
 func (c *comparison) report(m *match) *Report {
-	r := &Report{A: c.a.side(), B: c.b.side(), Groups: len(m.groups), NotCompared: m.unread, Volatile: c.volatile(m)}
+	r := &Report{A: sideOf(c.a), B: sideOf(c.b), Groups: len(m.groups), NotCompared: m.unread, Volatile: c.volatile(m)}
 	for _, x := range c.again {
-		r.Again = append(r.Again, x.side())
+		r.Again = append(r.Again, sideOf(x))
 	}
 	r.Complete = r.A.Complete && r.B.Complete
 	for _, x := range c.renamed {
 		r.Findings = append(r.Findings, Finding{Kind: KindServer, Group: Group{Server: (&server{port: x.port}).label(), Protocol: "tcp"}, Change: "changed", A: x.a, B: x.b})
 	}
-	caused := [bothSides]map[*group]map[*group]int{m.caused(sideA), m.caused(sideB)}
+	because := [bothSides]map[*group]map[*group]int{caused(m, sideA), caused(m, sideB)}
 	for _, g := range m.groups {
 		r.Pairs += len(g.pairs)
-		r.Findings = append(r.Findings, c.counted(m, g, caused)...)
+		r.Findings = append(r.Findings, c.counted(m, g, because)...)
 		r.Findings = append(r.Findings, changed(m, g)...)
 		if c.o.Latency {
 			r.Findings = append(r.Findings, c.slower(m, g)...)
@@ -40,8 +40,8 @@ func (c *comparison) report(m *match) *Report {
 	return r
 }
 
-// side is what the report says of a run.
-func (r *Run) side() Side {
+// sideOf is what the report says of a run.
+func sideOf(r *Run) Side {
 	s := Side{Name: r.name, Exchanges: r.exchanges, Failures: r.failures, Account: r.account, Notes: slices.Clone(r.notes)}
 	s.Complete = r.account != nil && r.account.Complete() && !r.cut && r.left == 0 && r.bodiesLeft == 0
 	note := func(n uint64, one, many string) {
@@ -239,7 +239,7 @@ const (
 
 // latency returns the median of the latencies of a group in microseconds, where there are
 // enough of them.
-func (m *match) latency(g *group, side int) (float64, bool) {
+func latency(m *match, g *group, side int) (float64, bool) {
 	var list []int64
 	for _, i := range g.items[side] {
 		if it := &m.runs[side].items[i]; it.answered > 0 && it.c.x.Kind == decode.KindRequest && it.answered >= it.start {
@@ -255,8 +255,8 @@ func (m *match) latency(g *group, side int) (float64, bool) {
 
 // slower returns the difference of a group's latencies.
 func (c *comparison) slower(m *match, g *group) []Finding {
-	a, okA := m.latency(g, sideA)
-	b, okB := m.latency(g, sideB)
+	a, okA := latency(m, g, sideA)
+	b, okB := latency(m, g, sideB)
 	if !okA || !okB {
 		return nil
 	}

@@ -3,6 +3,7 @@ package diff
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -255,6 +256,20 @@ func TestSessions(t *testing.T) {
 	}{{1, 3, false}, {0, 3, false}, {0, 4, true}, {4, 7, false}, {4, 8, true}, {9, 4, true}} {
 		if got := findings(t, compareRecordings(connect(tt.a), connect(tt.b), Options{})); (got != "") != tt.told {
 			t.Errorf("%d and %d: %q", tt.a, tt.b, got)
+		}
+	}
+}
+
+// The lists of what is known are searched as sorted ones.
+func TestListsAreSorted(t *testing.T) {
+	for _, list := range [][]string{volatileHeaders[:], volatileNames[:], volatileDetails[:], resultDetails[:], setUp[:], perConnection[:]} {
+		if !slices.IsSorted(list) {
+			t.Errorf("not sorted: %q", list)
+		}
+		for _, word := range list {
+			if word != strings.ToLower(word) || !in(list, word) {
+				t.Errorf("%q is not found", word)
+			}
 		}
 	}
 }

@@ -52,46 +52,46 @@ const (
 const noPartner = -1
 
 // matchRuns pairs the items of two runs. round is another one for each match.
-func matchRuns(a, b *Run, masks [bothSides]*forms.Masker, m *marks, round int) *match {
-	x := &match{runs: [bothSides]*Run{a, b}, masks: masks, marks: m, budget: maxAlike}
-	x.makeGroups(round)
-	for side, r := range x.runs {
-		x.partner[side] = make([]int32, len(r.items))
-		x.ignored[side] = make([]bool, len(r.items))
-		for i := range x.partner[side] {
-			x.partner[side][i] = noPartner
+func matchRuns(a, b *Run, masks [bothSides]*forms.Masker, learned *marks, round int) *match {
+	m := &match{runs: [bothSides]*Run{a, b}, masks: masks, marks: learned, budget: maxAlike}
+	m.makeGroups(round)
+	for side, r := range m.runs {
+		m.partner[side] = make([]int32, len(r.items))
+		m.ignored[side] = make([]bool, len(r.items))
+		for i := range m.partner[side] {
+			m.partner[side][i] = noPartner
 		}
 	}
-	for side := range x.runs {
-		x.signCaused(side)
+	for side := range m.runs {
+		m.signCaused(side)
 	}
-	for _, g := range x.groups {
-		x.pairGroup(g)
+	for _, g := range m.groups {
+		m.pairGroup(g)
 	}
-	x.pairUnknown()
-	x.preferChildren()
-	for _, g := range x.groups {
-		x.collect(g)
+	m.pairUnknown()
+	m.preferChildren()
+	for _, g := range m.groups {
+		m.collect(g)
 	}
-	return x
+	return m
 }
 
 // makeGroups puts the items of both runs into groups, and looks at their contents.
-func (x *match) makeGroups(round int) {
+func (m *match) makeGroups(round int) {
 	byKey := make(map[string]*group)
-	for side, r := range x.runs {
+	for side, r := range m.runs {
 		for i := range r.items {
 			c := r.items[i].c
 			if c.round != round {
-				prefix, text := x.groupKey(c, x.masks[side])
+				prefix, text := m.groupKey(c, m.masks[side])
 				g := byKey[prefix+text]
 				if g == nil {
 					g = &group{key: prefix + text, prefix: prefix, text: text, server: c.at.server, content: c}
 					byKey[g.key] = g
-					x.groups = append(x.groups, g)
+					m.groups = append(m.groups, g)
 				}
 				c.round, c.group = round, g
-				c.view = (&viewer{mask: x.masks[side], marks: x.marks, group: g.key}).look(c)
+				c.view = (&viewer{mask: m.masks[side], marks: m.marks, group: g.key}).look(c)
 			}
 			c.group.items[side] = append(c.group.items[side], int32(i))
 		}
@@ -99,17 +99,17 @@ func (x *match) makeGroups(round int) {
 }
 
 // signCaused sets the numbers for what items caused: what an item caused begins after it.
-func (x *match) signCaused(side int) {
-	items := x.runs[side].items
-	x.causes[side] = make([]uint64, len(items))
+func (m *match) signCaused(side int) {
+	items := m.runs[side].items
+	m.causes[side] = make([]uint64, len(items))
 	for i := len(items) - 1; i >= 0; i-- {
 		if p := items[i].parent; p >= 0 {
-			x.causes[side][p] += mix(hashOf(items[i].c.group.key) ^ x.causes[side][i])
+			m.causes[side][p] += mix(hashOf(items[i].c.group.key) ^ m.causes[side][i])
 		}
 	}
 }
 
-func (x *match) groupKey(c *content, m *forms.Masker) (prefix, text string) {
+func (m *match) groupKey(c *content, mask *forms.Masker) (prefix, text string) {
 	e := &c.x
 	if c.failure != "" {
 		return c.at.server.key + "\x00" + c.transport.String() + "\x00" + string(c.failure), ""
@@ -119,7 +119,7 @@ func (x *match) groupKey(c *content, m *forms.Masker) (prefix, text string) {
 		prefix += e.From.String()
 	}
 	prefix += "\x00"
-	return prefix, x.marks.rules.apply(prefix, groupText(e, m))
+	return prefix, m.marks.rules.apply(prefix, groupText(e, mask))
 }
 
 // levels are what must be equal for two items of a group to be paired, from all to
@@ -138,21 +138,21 @@ var levels = [][]int{
 }
 
 // pairGroup pairs the items of a group.
-func (x *match) pairGroup(g *group) {
+func (m *match) pairGroup(g *group) {
 	// Of equal ones, those are pairs that caused the same.
-	left := x.pairEnds(g.items)
-	left = x.pairBy(left, func(side int, i int32) uint64 {
-		return join(x.runs[side].items[i].c.view.all, x.causes[side][i])
+	left := m.pairEnds(g.items)
+	left = m.pairBy(left, func(side int, i int32) uint64 {
+		return join(m.runs[side].items[i].c.view.all, m.causes[side][i])
 	}, false)
-	left = x.pairBy(left, func(side int, i int32) uint64 { return x.runs[side].items[i].c.view.all }, false)
+	left = m.pairBy(left, func(side int, i int32) uint64 { return m.runs[side].items[i].c.view.all }, false)
 	for _, parts := range levels {
 		if len(left[sideA]) == 0 || len(left[sideB]) == 0 {
 			return
 		}
-		left = x.pairBy(left, func(side int, i int32) uint64 {
+		left = m.pairBy(left, func(side int, i int32) uint64 {
 			h := uint64(0)
 			for _, p := range parts {
-				h = join(h, x.runs[side].items[i].c.view.part[p])
+				h = join(h, m.runs[side].items[i].c.view.part[p])
 			}
 			return h
 		}, true)
@@ -161,17 +161,17 @@ func (x *match) pairGroup(g *group) {
 
 // pairEnds pairs the equal items at the begin and at the end of both lists: so of many equal
 // items the one is left in whose place another one is.
-func (x *match) pairEnds(items [bothSides][]int32) [bothSides][]int32 {
+func (m *match) pairEnds(items [bothSides][]int32) [bothSides][]int32 {
 	a, b := items[sideA], items[sideB]
 	equal := func(i, j int32) bool {
-		return x.causes[sideA][i] == x.causes[sideB][j] && x.runs[sideA].items[i].c.view.all == x.runs[sideB].items[j].c.view.all
+		return m.causes[sideA][i] == m.causes[sideB][j] && m.runs[sideA].items[i].c.view.all == m.runs[sideB].items[j].c.view.all
 	}
 	for len(a) > 0 && len(b) > 0 && equal(a[0], b[0]) {
-		x.pair(a[0], b[0])
+		m.pair(a[0], b[0])
 		a, b = a[1:], b[1:]
 	}
 	for len(a) > 0 && len(b) > 0 && equal(a[len(a)-1], b[len(b)-1]) {
-		x.pair(a[len(a)-1], b[len(b)-1])
+		m.pair(a[len(a)-1], b[len(b)-1])
 		a, b = a[:len(a)-1], b[:len(b)-1]
 	}
 	return [bothSides][]int32{a, b}
@@ -179,7 +179,7 @@ func (x *match) pairEnds(items [bothSides][]int32) [bothSides][]int32 {
 
 // pairBy pairs items with equal keys, in their order, or where alike is set the most
 // alike ones first, and returns those that are left.
-func (x *match) pairBy(left [bothSides][]int32, key func(side int, i int32) uint64, alike bool) [bothSides][]int32 {
+func (m *match) pairBy(left [bothSides][]int32, key func(side int, i int32) uint64, alike bool) [bothSides][]int32 {
 	type bucket [bothSides][]int32
 	buckets := make(map[uint64]*bucket)
 	var order []*bucket
@@ -199,19 +199,19 @@ func (x *match) pairBy(left [bothSides][]int32, key func(side int, i int32) uint
 		}
 	}
 	for _, b := range order {
-		if n := len(b[sideA]) * len(b[sideB]); alike && n > 1 && n <= maxAlikeBucket && x.budget > 0 {
-			x.budget -= n * (1 + len(x.runs[sideA].items[b[sideA][0]].c.view.leaves))
-			x.pairAlike(b[sideA], b[sideB])
+		if n := len(b[sideA]) * len(b[sideB]); alike && n > 1 && n <= maxAlikeBucket && m.budget > 0 {
+			m.budget -= n * (1 + len(m.runs[sideA].items[b[sideA][0]].c.view.leaves))
+			m.pairAlike(b[sideA], b[sideB])
 			continue
 		}
 		for k := range min(len(b[sideA]), len(b[sideB])) {
-			x.pair(b[sideA][k], b[sideB][k])
+			m.pair(b[sideA][k], b[sideB][k])
 		}
 	}
 	for side, list := range left {
 		var rest []int32
 		for _, i := range list {
-			if x.partner[side][i] == noPartner {
+			if m.partner[side][i] == noPartner {
 				rest = append(rest, i)
 			}
 		}
@@ -220,7 +220,7 @@ func (x *match) pairBy(left [bothSides][]int32, key func(side int, i int32) uint
 	return left
 }
 
-func (x *match) pair(a, b int32) { x.partner[sideA][a], x.partner[sideB][b] = b, a }
+func (m *match) pair(a, b int32) { m.partner[sideA][a], m.partner[sideB][b] = b, a }
 
 // score is how alike two items are.
 type score struct {
@@ -232,21 +232,21 @@ type score struct {
 type scores []score
 
 // pairAlike pairs the items of two lists, the most alike ones first.
-func (x *match) pairAlike(a, b []int32) {
-	x.scores = x.scores[:0]
+func (m *match) pairAlike(a, b []int32) {
+	m.scores = m.scores[:0]
 	for i, p := range a {
-		has := x.runs[sideA].items[p].c.view.leaves
+		has := m.runs[sideA].items[p].c.view.leaves
 		for j, q := range b {
-			s := score{a: p, b: q, order: max(i-j, j-i), equal: common(has, x.runs[sideB].items[q].c.view.leaves)}
-			x.scores = append(x.scores, s)
+			s := score{a: p, b: q, order: max(i-j, j-i), equal: common(has, m.runs[sideB].items[q].c.view.leaves)}
+			m.scores = append(m.scores, s)
 		}
 	}
-	slices.SortFunc(x.scores, func(s, t score) int {
+	slices.SortFunc(m.scores, func(s, t score) int {
 		return cmp.Or(cmp.Compare(t.equal, s.equal), cmp.Compare(s.order, t.order), cmp.Compare(s.a, t.a), cmp.Compare(s.b, t.b))
 	})
-	for _, s := range x.scores {
-		if x.partner[sideA][s.a] == noPartner && x.partner[sideB][s.b] == noPartner {
-			x.pair(s.a, s.b)
+	for _, s := range m.scores {
+		if m.partner[sideA][s.a] == noPartner && m.partner[sideB][s.b] == noPartner {
+			m.pair(s.a, s.b)
 		}
 	}
 }
@@ -269,17 +269,17 @@ func common(a, b []uint64) (n int) {
 
 // pairUnknown pairs what is left and not known enough to be in a group with what is left
 // of the other side at the same server. They are not compared.
-func (x *match) pairUnknown() {
+func (m *match) pairUnknown() {
 	type place struct{ server, protocol string }
 	known := [bothSides]map[place][]int32{{}, {}}
 	unknown := [bothSides]map[place][]int32{{}, {}}
-	for _, g := range x.groups {
+	for _, g := range m.groups {
 		for side, list := range g.items {
 			for _, i := range list {
-				if x.partner[side][i] != noPartner {
+				if m.partner[side][i] != noPartner {
 					continue
 				}
-				c := x.runs[side].items[i].c
+				c := m.runs[side].items[i].c
 				at := place{c.at.server.key, c.x.Protocol}
 				if len(c.x.Unknown) > 0 && c.x.Target == "" {
 					unknown[side][at] = append(unknown[side][at], i)
@@ -293,16 +293,16 @@ func (x *match) pairUnknown() {
 		for at, list := range unknown[side] {
 			others := slices.Concat(unknown[1-side][at], known[1-side][at])
 			for _, i := range list {
-				for len(others) > 0 && x.partner[1-side][others[0]] != noPartner {
+				for len(others) > 0 && m.partner[1-side][others[0]] != noPartner {
 					others = others[1:]
 				}
 				if len(others) == 0 {
 					break
 				}
-				if x.partner[side][i] == noPartner {
-					x.partner[side][i], x.partner[1-side][others[0]] = others[0], i
-					x.ignored[side][i], x.ignored[1-side][others[0]] = true, true
-					x.unread++
+				if m.partner[side][i] == noPartner {
+					m.partner[side][i], m.partner[1-side][others[0]] = others[0], i
+					m.ignored[side][i], m.ignored[1-side][others[0]] = true, true
+					m.unread++
 				}
 			}
 		}
@@ -311,9 +311,9 @@ func (x *match) pairUnknown() {
 
 // preferChildren exchanges items that are left for equal ones that have a partner and
 // whose parent has none: so what an added request caused is what is left of an equal kind.
-func (x *match) preferChildren() {
+func (m *match) preferChildren() {
 	for side := range bothSides {
-		items := x.runs[side].items
+		items := m.runs[side].items
 		type twin struct {
 			group *group
 			all   uint64
@@ -323,7 +323,7 @@ func (x *match) preferChildren() {
 		for i := range items {
 			it := &items[i]
 			switch {
-			case x.partner[side][i] == noPartner:
+			case m.partner[side][i] == noPartner:
 				left = append(left, int32(i))
 			case it.parent >= 0:
 				// Whether its parent has a partner is asked when those before it are done.
@@ -333,7 +333,7 @@ func (x *match) preferChildren() {
 		}
 		slices.SortStableFunc(left, func(p, q int32) int { return cmp.Compare(items[p].depth, items[q].depth) })
 		for _, i := range left {
-			if x.orphaned(side, i) {
+			if m.orphaned(side, i) {
 				continue
 			}
 			k := twin{items[i].c.group, items[i].c.view.all}
@@ -341,11 +341,11 @@ func (x *match) preferChildren() {
 			for len(list) > 0 {
 				j := list[len(list)-1]
 				list = list[:len(list)-1]
-				if !x.orphaned(side, j) || x.partner[side][j] == noPartner {
+				if !m.orphaned(side, j) || m.partner[side][j] == noPartner {
 					continue
 				}
-				p := x.partner[side][j]
-				x.partner[side][j], x.partner[side][i], x.partner[1-side][p] = noPartner, p, i
+				p := m.partner[side][j]
+				m.partner[side][j], m.partner[side][i], m.partner[1-side][p] = noPartner, p, i
 				break
 			}
 			twins[k] = list
@@ -354,23 +354,23 @@ func (x *match) preferChildren() {
 }
 
 // orphaned reports whether an item was caused by one that has no partner.
-func (x *match) orphaned(side int, i int32) bool {
-	p := x.runs[side].items[i].parent
-	return p >= 0 && x.partner[side][p] == noPartner
+func (m *match) orphaned(side int, i int32) bool {
+	p := m.runs[side].items[i].parent
+	return p >= 0 && m.partner[side][p] == noPartner
 }
 
 // collect lists the pairs of a group, and what is left.
-func (x *match) collect(g *group) {
+func (m *match) collect(g *group) {
 	for _, i := range g.items[sideA] {
-		switch p := x.partner[sideA][i]; {
+		switch p := m.partner[sideA][i]; {
 		case p == noPartner:
 			g.left[sideA] = append(g.left[sideA], i)
-		case x.runs[sideB].items[p].c.group == g:
+		case m.runs[sideB].items[p].c.group == g:
 			g.pairs = append(g.pairs, [bothSides]int32{i, p})
 		}
 	}
 	for _, i := range g.items[sideB] {
-		if x.partner[sideB][i] == noPartner {
+		if m.partner[sideB][i] == noPartner {
 			g.left[sideB] = append(g.left[sideB], i)
 		}
 	}

@@ -18,7 +18,7 @@ const (
 
 // findParents sorts the items by time, and finds for each the exchange that caused it: the
 // one that the client's process serves at that time, where it serves only one.
-func (r *Run) findParents() {
+func findParents(r *Run) {
 	slices.SortStableFunc(r.items, func(a, b item) int {
 		return cmp.Or(cmp.Compare(a.start, b.start), cmp.Compare(b.end, a.end), cmp.Compare(a.number, b.number))
 	})

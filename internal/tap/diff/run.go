@@ -83,7 +83,7 @@ type endpoint struct {
 	address                   netip.AddrPort
 	project, service, process string
 	dir                       string
-	server                    *server // set by [comparison.resolve]
+	server                    *server // set by resolve
 }
 
 // NewRun returns an empty run with the name that it has in the report.

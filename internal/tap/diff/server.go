@@ -41,9 +41,9 @@ type renamed struct {
 
 // resolve gives each endpoint of a run its server. reference is the first run, which is
 // resolved, or nil for it itself. It returns the servers whose processes are others.
-func (r *Run) resolve(reference *Run) (changed []renamed) {
-	project := r.projectNames(reference)
-	names := r.addressNames()
+func resolve(r *Run, reference *Run) (changed []renamed) {
+	project := projectNames(r, reference)
+	names := addressNames(r)
 	one := oneNamePerPort(names)
 	for _, e := range r.ends {
 		s := &server{name: e.service, service: e.service != "", port: e.address.Port()}
@@ -66,7 +66,7 @@ func (r *Run) resolve(reference *Run) (changed []renamed) {
 	if reference == nil || reference == r {
 		return nil
 	}
-	return r.reconcile(reference)
+	return reconcile(r, reference)
 }
 
 // name is what an address is called.
@@ -77,7 +77,7 @@ type name struct {
 
 // addressNames returns the name of each address: that of a service if there is one, else
 // that of the process that has most of its contents.
-func (r *Run) addressNames() map[netip.AddrPort]name {
+func addressNames(r *Run) map[netip.AddrPort]name {
 	counts := make(map[netip.AddrPort]map[name]int)
 	for _, c := range r.contents {
 		e := c.at
@@ -126,7 +126,7 @@ func oneNamePerPort(names map[netip.AddrPort]name) map[uint16]name {
 }
 
 // projects are those of the servers of a run, sorted.
-func (r *Run) projects() []string {
+func projects(r *Run) []string {
 	all := make(map[string]bool)
 	for _, e := range r.ends {
 		if e.project != "" {
@@ -138,11 +138,11 @@ func (r *Run) projects() []string {
 
 // projectNames returns what each project of the run is called in the comparison: as in
 // the reference; "" where the reference has only one, and this is it.
-func (r *Run) projectNames(reference *Run) map[string]string {
-	own := r.projects()
+func projectNames(r *Run, reference *Run) map[string]string {
+	own := projects(r)
 	ref := own
 	if reference != nil {
-		ref = reference.projects()
+		ref = projects(reference)
 	}
 	out := make(map[string]string)
 	var left []string // of own: those that the reference does not have
@@ -168,8 +168,8 @@ func (r *Run) projectNames(reference *Run) map[string]string {
 
 // reconcile takes a server for one of the reference that has the same port and another
 // name, where both are the only ones without a counterpart at that port.
-func (r *Run) reconcile(reference *Run) (changed []renamed) {
-	own, theirs := r.servers(), reference.servers()
+func reconcile(r *Run, reference *Run) (changed []renamed) {
+	own, theirs := servers(r), servers(reference)
 	alone := func(list, other map[string]*server, port uint16) (found []*server) {
 		for _, k := range slices.Sorted(maps.Keys(list)) {
 			if s := list[k]; s.port == port && other[k] == nil {
@@ -200,7 +200,7 @@ func (r *Run) reconcile(reference *Run) (changed []renamed) {
 	return changed
 }
 
-func (r *Run) servers() map[string]*server {
+func servers(r *Run) map[string]*server {
 	out := make(map[string]*server)
 	for _, e := range r.ends {
 		out[e.server.key] = e.server
@@ -216,7 +216,7 @@ func replacements(a, b *Run) (ofA, ofB []forms.Replacement) {
 			ofA, ofB = append(ofA, forms.Replacement{Old: x, New: as}), append(ofB, forms.Replacement{Old: y, New: as})
 		}
 	}
-	da, db := a.directories(), b.directories()
+	da, db := directories(a), directories(b)
 	for _, key := range slices.Sorted(maps.Keys(da)) {
 		x, y := da[key], db[key]
 		add(x, y, "{directory}")
@@ -225,12 +225,12 @@ func replacements(a, b *Run) (ofA, ofB []forms.Replacement) {
 			add(x, y, "{directory}")
 		}
 	}
-	if pa, pb := a.mainProject(a), b.mainProject(a); pa != "" && pb != "" {
+	if pa, pb := mainProject(a, a), mainProject(b, a); pa != "" && pb != "" {
 		for _, domain := range []string{".localhost", ".test"} {
 			add(pa+domain, pb+domain, "{project}"+domain)
 		}
 	}
-	ia, ib := a.addresses(), b.addresses()
+	ia, ib := addresses(a), addresses(b)
 	for _, key := range slices.Sorted(maps.Keys(ia)) {
 		if len(ib[key]) == 0 || slices.Equal(ia[key], ib[key]) {
 			continue
@@ -257,8 +257,8 @@ func differentRoots(a, b string) (string, string) {
 }
 
 // mainProject returns the project that is the reference's only one, or stands for it.
-func (r *Run) mainProject(reference *Run) string {
-	for p, as := range r.projectNames(reference) {
+func mainProject(r *Run, reference *Run) string {
+	for p, as := range projectNames(r, reference) {
 		if as == "" {
 			return p
 		}
@@ -267,7 +267,7 @@ func (r *Run) mainProject(reference *Run) string {
 }
 
 // directories returns the working directory of each server's process, by server.
-func (r *Run) directories() map[string]string {
+func directories(r *Run) map[string]string {
 	out := make(map[string]string)
 	for _, e := range r.ends {
 		if len(e.dir) > 1 && (out[e.server.key] == "" || e.dir < out[e.server.key]) {
@@ -278,7 +278,7 @@ func (r *Run) directories() map[string]string {
 }
 
 // addresses returns the addresses of each server, sorted, by server.
-func (r *Run) addresses() map[string][]string {
+func addresses(r *Run) map[string][]string {
 	out := make(map[string][]string)
 	for _, e := range r.ends {
 		ip := e.address.Addr().Unmap().WithZone("").String()

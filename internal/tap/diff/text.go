@@ -240,7 +240,10 @@ func (f *Finding) within() string {
 		per = fmt.Sprintf("×%d ", w.PerA)
 	}
 	if w.Requests > 1 {
-		return "; up to " + per + fmt.Sprintf("within each of %d ", w.Requests) + w.Group.String()
+		if max(w.PerA, w.PerB)*w.Requests != max(f.CountA, f.CountB) {
+			per = "up to " + per
+		}
+		return "; " + per + fmt.Sprintf("within each of %d ", w.Requests) + w.Group.String()
 	}
 	if w.PerA == f.CountA && w.PerB == f.CountB {
 		return ", within one " + w.Group.String()

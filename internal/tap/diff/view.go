@@ -148,7 +148,7 @@ func (v *viewer) facets(c *content) []facet {
 	}
 	v.message(&x.Response, PartResponseHeader, PartResponseTrailer, PartResponseBody, c.bodyless)
 	for _, d := range x.Details {
-		v.add(PartDetail, d.Name, d.Value, volatileDetails[strings.ToLower(d.Name)])
+		v.add(PartDetail, d.Name, d.Value, in(volatileDetails[:], strings.ToLower(d.Name)))
 	}
 	return v.out
 }
@@ -260,7 +260,7 @@ func (v *viewer) fields(fs []decode.Field, p Part, hasBody bool) {
 		case "content-type":
 			v.add(p, name, withoutBoundary(f.Value), false)
 		default:
-			v.add(p, name, f.Value, volatileHeaders[name])
+			v.add(p, name, f.Value, in(volatileHeaders[:], name))
 		}
 	}
 }

@@ -56,6 +56,7 @@ What was seen and what was lost is told at the end, on standard error; with --js
   lodge tap postgresql 'latency>10ms' -v
   lodge tap -o run.pcapng -o run.jsonl --duration 10s
   lodge tap -r run.pcapng --stat`,
+		Args: cobra.ArbitraryArgs, // the words of a filter, although there is a command below
 		RunE: func(c *cobra.Command, argv []string) error {
 			if work == nil {
 				return session.Offload(k)
