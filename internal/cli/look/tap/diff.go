@@ -247,7 +247,7 @@ func (d *differ) live(ctx context.Context, names []string) (runs [2]*diff.Run, e
 }
 
 // tap reads the packets of this machine until the context ends.
-func (d *differ) tap(ctx context.Context, stop context.CancelFunc, to output) (tap.Account, error) {
+func (d *differ) tap(ctx context.Context, stop context.CancelFunc, to *split) (tap.Account, error) {
 	filter, err := tapfilter.Parse(nil, exchangequery.Options{Protocols: all.Names(), Now: time.Now()})
 	if err != nil {
 		return tap.Account{}, err
@@ -257,6 +257,11 @@ func (d *differ) tap(ctx context.Context, stop context.CancelFunc, to output) (t
 	if err != nil {
 		return tap.Account{}, err
 	}
+	until := "Ctrl-C"
+	if d.flags.Duration > 0 {
+		until = d.flags.Duration.String() + " are over"
+	}
+	fmt.Fprintf(d.kit.Err, "lodge: comparing %s with %s until %s\n", to.projects[0], to.projects[1], until)
 	capture, err := src.read(ctx)
 	return r.account(capture), errors.Join(err, src.close(), r.out.err)
 }
