@@ -270,16 +270,12 @@ func TestTapDiff(t *testing.T) {
 	}
 	compare := func(during func(), args ...string) result {
 		tap := a.start(append([]string{"tap", "diff", "one", "two"}, args...)...)
-		for deadline := time.Now().Add(commandLimit); !strings.Contains(tap.stderr(), "comparing one with two"); time.Sleep(10 * time.Millisecond) {
-			select {
-			case <-tap.done:
-				t.Fatalf("lodge tap diff has ended: %s", tap.stderr())
-			default:
+		eventually(t, func() string {
+			if text := tap.stderr(); !strings.Contains(text, "comparing one with two") {
+				return "lodge tap diff does not begin: " + text
 			}
-			if time.Now().After(deadline) {
-				t.Fatalf("lodge tap diff does not begin: %s", tap.stderr())
-			}
-		}
+			return ""
+		})
 		during()
 		if len(args) == 0 {
 			tap.signal(syscall.SIGINT)
