@@ -39,6 +39,7 @@ type comparison struct {
 	a, b    *Run
 	again   []*Run
 	marks   *marks
+	masks   []mask
 	renamed []renamed
 	round   int
 }
@@ -78,15 +79,28 @@ func Compare(a, b *Run, again []*Run, o Options) *Report {
 func (c *comparison) match(r *Run) *match {
 	c.round++
 	ofA, ofR := replacements(c.a, r)
-	guess := len(c.again) == 0
-	masks := [bothSides]*forms.Masker{maskerOf(c.a, guess, ofA), maskerOf(r, guess, ofR)}
+	masks := [bothSides]*forms.Masker{c.maskerOf(c.a, ofA), c.maskerOf(r, ofR)}
 	return matchRuns(c.a, r, masks, c.marks, c.round)
 }
 
 // maskerOf returns what takes out of texts what belongs to the run. Where further runs tell
-// what is volatile, nothing is guessed.
-func maskerOf(r *Run, guess bool, replace []forms.Replacement) *forms.Masker {
-	return forms.New(forms.Options{First: r.first, Last: r.last, Guess: guess, Replace: replace})
+// what is volatile, nothing is guessed. For the same replacements it is the same masker.
+func (c *comparison) maskerOf(r *Run, replace []forms.Replacement) *forms.Masker {
+	for _, m := range c.masks {
+		if m.run == r && slices.Equal(m.replace, replace) {
+			return m.masker
+		}
+	}
+	m := forms.New(forms.Options{First: r.first, Last: r.last, Guess: len(c.again) == 0, Replace: replace})
+	c.masks = append(c.masks, mask{r, replace, m})
+	return m
+}
+
+// mask is a masker with what it was made for.
+type mask struct {
+	run     *Run
+	replace []forms.Replacement
+	masker  *forms.Masker
 }
 
 // maxRounds bounds how often a run is compared for what was learned from it.

@@ -19,11 +19,13 @@ func (c *comparison) report(m *match) *Report {
 	for _, x := range c.renamed {
 		r.Findings = append(r.Findings, Finding{Kind: KindServer, Group: Group{Server: (&server{port: x.port}).label(), Protocol: "tcp"}, Change: "changed", A: x.a, B: x.b})
 	}
+	more := 0
 	because := [bothSides]map[*group]map[*group]int{caused(m, sideA), caused(m, sideB)}
 	for _, g := range m.groups {
 		r.Pairs += len(g.pairs)
 		r.Findings = append(r.Findings, c.counted(m, g, because)...)
-		r.Findings = append(r.Findings, changed(m, g)...)
+		list, dropped := changed(m, g)
+		r.Findings, more = append(r.Findings, list...), more+dropped
 		if c.o.Latency {
 			r.Findings = append(r.Findings, c.slower(m, g)...)
 		}
@@ -32,8 +34,9 @@ func (c *comparison) report(m *match) *Report {
 	slices.SortStableFunc(r.Findings, compareFindings)
 	r.Different = len(r.Findings) > 0
 	if n := len(r.Findings); n > c.o.Limit {
-		r.Findings, r.More = r.Findings[:c.o.Limit], n-c.o.Limit
+		r.Findings, more = r.Findings[:c.o.Limit], more+n-c.o.Limit
 	}
+	r.More = more
 	if r.Findings == nil {
 		r.Findings = []Finding{}
 	}
@@ -133,8 +136,12 @@ func merge(list []Finding) []Finding {
 	return out
 }
 
-// changed returns the differences of the pairs of a group.
-func changed(m *match, g *group) []Finding {
+// maxFound bounds the findings of one group.
+const maxFound = 1000
+
+// changed returns the differences of the pairs of a group, and how many more there are of
+// which nothing is said.
+func changed(m *match, g *group) (out []Finding, dropped int) {
 	type key struct {
 		part Part
 		name string
@@ -163,6 +170,10 @@ func changed(m *match, g *group) []Finding {
 				}
 			}
 			f := found[k]
+			if f == nil && len(found) >= maxFound {
+				dropped++
+				continue
+			}
 			if f == nil {
 				f = &Finding{Kind: kind, Group: g.describe(), Part: c.part, Name: k.name, Place: c.at, Change: c.what.word(), A: clip(c.old), B: clip(c.new)}
 				f.LinesRemoved, f.LinesAdded = c.removed, c.added
@@ -179,11 +190,10 @@ func changed(m *match, g *group) []Finding {
 			}
 		}
 	})
-	out := make([]Finding, 0, len(order))
 	for _, k := range order {
 		out = append(out, *found[k])
 	}
-	return out
+	return out, dropped
 }
 
 const maxNumbers = 3
@@ -290,8 +300,10 @@ func (c *comparison) volatile(m *match) (out []Volatile) {
 			add(key, Volatile{What: "count"})
 		}
 	}
-	for key := range c.marks.rules {
-		add(key, Volatile{Part: PartTarget, What: "value"})
+	for prefix, list := range c.marks.rules.of {
+		for text := range list {
+			add(prefix+text, Volatile{Part: PartTarget, What: "value"})
+		}
 	}
 	slices.SortFunc(out, func(x, y Volatile) int {
 		return cmp.Or(cmp.Compare(x.Server, y.Server), cmp.Compare(x.Protocol, y.Protocol), cmp.Compare(x.Target, y.Target), cmp.Compare(x.Method, y.Method),

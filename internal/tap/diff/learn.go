@@ -29,6 +29,8 @@ type marks struct {
 	levels map[place]level
 	lines  map[place]*lineMarks
 	rules  rules
+	// versions count what was learned of each group.
+	versions map[string]int
 	// counts are how often each group is in the runs of one side, latencies its medians
 	// in them, in microseconds.
 	counts    map[string]interval
@@ -39,8 +41,9 @@ type marks struct {
 type interval struct{ least, most int }
 
 func newMarks() *marks {
-	return &marks{levels: make(map[place]level), lines: make(map[place]*lineMarks), rules: make(rules),
-		counts: make(map[string]interval), latencies: make(map[string][]float64)}
+	return &marks{levels: make(map[place]level), lines: make(map[place]*lineMarks), rules: rules{of: make(map[string]map[string]bool)},
+		versions: make(map[string]int),
+		counts:   make(map[string]interval), latencies: make(map[string][]float64)}
 }
 
 // maxMarks bounds what is learned; what comes after is a difference.
@@ -67,6 +70,7 @@ func (m *marks) learn(group string, c *change) bool {
 		l = markLength
 	case whatLine:
 		if m.learnLine(at, c.x, c.y) {
+			m.versions[group]++
 			return true
 		}
 		at.name = "" // all of it
@@ -77,6 +81,7 @@ func (m *marks) learn(group string, c *change) bool {
 		return false
 	}
 	m.levels[at] = l
+	m.versions[group]++
 	return true
 }
 

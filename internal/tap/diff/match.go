@@ -76,6 +76,14 @@ func matchRuns(a, b *Run, masks [bothSides]*forms.Masker, learned *marks, round 
 	return m
 }
 
+// seen is what a content's group and view were made with: they are made anew where it is
+// something else.
+type seen struct {
+	mask         *forms.Masker
+	rules, marks int // their versions
+	prefix, text string
+}
+
 // makeGroups puts the items of both runs into groups, and looks at their contents.
 func (m *match) makeGroups(round int) {
 	byKey := make(map[string]*group)
@@ -83,15 +91,25 @@ func (m *match) makeGroups(round int) {
 		for i := range r.items {
 			c := r.items[i].c
 			if c.round != round {
-				prefix, text := m.groupKey(c, m.masks[side])
-				g := byKey[prefix+text]
+				now := seen{mask: m.masks[side], rules: m.marks.rules.version}
+				if had := c.seen; had.mask == now.mask && had.rules == now.rules {
+					now.prefix, now.text = had.prefix, had.text
+				} else {
+					now.prefix, now.text = m.groupKey(c, now.mask)
+				}
+				key := now.prefix + now.text
+				g := byKey[key]
 				if g == nil {
-					g = &group{key: prefix + text, prefix: prefix, text: text, server: c.at.server, content: c}
-					byKey[g.key] = g
+					g = &group{key: key, prefix: now.prefix, text: now.text, server: c.at.server, content: c}
+					byKey[key] = g
 					m.groups = append(m.groups, g)
 				}
 				c.round, c.group = round, g
-				c.view = (&viewer{mask: m.masks[side], marks: m.marks, group: g.key}).look(c)
+				now.marks = m.marks.versions[key]
+				if c.seen != now {
+					c.view = (&viewer{mask: now.mask, marks: m.marks, group: key}).look(c)
+					c.seen = now
+				}
 			}
 			c.group.items[side] = append(c.group.items[side], int32(i))
 		}

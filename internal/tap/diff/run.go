@@ -72,10 +72,11 @@ type content struct {
 	at        *endpoint
 	bodyless  bool // bodies were not kept for [Limits.Bytes]
 
-	// Of the comparison that is going on: see [comparison.match].
+	// Of the comparison that is going on: see [match.makeGroups].
 	round int
 	group *group
 	view  view
+	seen  seen
 }
 
 // endpoint is the end of a server.

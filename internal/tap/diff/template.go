@@ -55,25 +55,44 @@ func hexOf(n uint64) string {
 const wildcard = "{*}"
 
 // rules are groups with a wildcard that were learned: which words of a group differ from
-// run to run.
-type rules map[string]bool
+// run to run. They are kept by the rest of the group's key.
+type rules struct {
+	of      map[string]map[string]bool
+	version int
+}
+
+// add adds a rule. It reports whether it is new.
+func (r *rules) add(prefix, text string) bool {
+	list := r.of[prefix]
+	if list[text] || len(list) >= maxRules {
+		return false
+	}
+	if list == nil {
+		list = make(map[string]bool)
+		r.of[prefix] = list
+	}
+	list[text] = true
+	r.version++
+	return true
+}
 
 const (
-	maxRules     = 10_000
+	maxRules     = 10_000 // of one server and method
 	maxWildcards = 4
 	maxWords     = 64
 )
 
 // apply returns a group's text with the wildcards that were learned. prefix is the rest
 // of the group's key.
-func (r rules) apply(prefix, text string) string {
-	if len(r) == 0 {
+func (r *rules) apply(prefix, text string) string {
+	list := r.of[prefix]
+	if len(list) == 0 {
 		return text
 	}
 	for range maxWildcards {
 		next := ""
 		eachWildcard(text, func(with string) bool {
-			if r[prefix+with] {
+			if list[with] {
 				next = with
 			}
 			return next == ""
@@ -134,8 +153,8 @@ func mayBeMade(word string) bool {
 
 // learnPlaceholders adds rules for a group of which what stands for identifiers differs from
 // run to run: the next one may not look like an identifier. It reports whether that is new.
-func (r rules) learnPlaceholders(g *group) bool {
-	parts := []string{g.prefix}
+func (r *rules) learnPlaceholders(g *group) bool {
+	parts := []string{""}
 	for text := g.text; text != ""; {
 		i := strings.IndexByte(text, '{')
 		if i < 0 {
@@ -153,7 +172,7 @@ func (r rules) learnPlaceholders(g *group) bool {
 		text = text[i+n:]
 	}
 	n := len(parts) / 2 // placeholders are at odd indexes
-	if n == 0 || n > maxWildcards || len(r) >= maxRules {
+	if n == 0 || n > maxWildcards {
 		return false
 	}
 	learned := false
@@ -165,31 +184,29 @@ func (r rules) learnPlaceholders(g *group) bool {
 			}
 			key += p
 		}
-		if !r[key] {
-			r[key], learned = true, true
-		}
+		learned = r.add(g.prefix, key) || learned
 	}
 	return learned
 }
 
 // learn adds a rule for each pair of groups, one only of each side, that differ in one
 // word. It reports whether there was one.
-func (r rules) learn(onlyA, onlyB []*group) bool {
-	with := make(map[string]bool)
-	each := func(list []*group, f func(key string)) {
+func (r *rules) learn(onlyA, onlyB []*group) bool {
+	type key struct{ prefix, text string }
+	with := make(map[key]bool)
+	each := func(list []*group, f func(k key)) {
 		for _, g := range list {
 			eachWildcard(g.text, func(text string) bool {
-				f(g.prefix + text)
+				f(key{g.prefix, text})
 				return true
 			})
 		}
 	}
-	each(onlyA, func(key string) { with[key] = true })
+	each(onlyA, func(k key) { with[k] = true })
 	learned := false
-	each(onlyB, func(key string) {
-		if with[key] && !r[key] && len(r) < maxRules {
-			r[key] = true
-			learned = true
+	each(onlyB, func(k key) {
+		if with[k] {
+			learned = r.add(k.prefix, k.text) || learned
 		}
 	})
 	return learned

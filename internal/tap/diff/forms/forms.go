@@ -260,22 +260,28 @@ func webToken(s string) int {
 
 // replaceWord replaces a word where no letter, digit or dash is beside it.
 func replaceWord(s, old, with string) string {
-	from := 0
-	for {
+	beside := func(c byte) bool { return IsWord(c) || c == '-' }
+	var out strings.Builder
+	done := 0 // of s is in out
+	for from := 0; ; {
 		i := strings.Index(s[from:], old)
 		if i < 0 {
-			return s
+			break
 		}
 		i += from
-		end := i + len(old)
-		beside := func(c byte) bool { return IsWord(c) || c == '-' }
-		if i > 0 && beside(s[i-1]) && beside(old[0]) || end < len(s) && beside(s[end]) && beside(old[len(old)-1]) {
-			from = end
+		from = i + len(old)
+		if i > 0 && beside(s[i-1]) && beside(old[0]) || from < len(s) && beside(s[from]) && beside(old[len(old)-1]) {
 			continue
 		}
-		s = s[:i] + with + s[end:]
-		from = i + len(with)
+		out.WriteString(s[done:i])
+		out.WriteString(with)
+		done = from
 	}
+	if done == 0 {
+		return s
+	}
+	out.WriteString(s[done:])
+	return out.String()
 }
 
 // Span returns how many bytes at the begin of s are of a kind.
