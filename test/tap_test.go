@@ -187,7 +187,7 @@ func TestTapArchive(t *testing.T) {
 	t.Parallel()
 	e := newEnv(t, seccomp)
 	p := e.project("archive")
-	for _, pattern := range []string{"testdata/docs/shop/run.pcapng", "../internal/decode/http1/testdata/*.pcap*", "../internal/decode/http2/testdata/*.pcap*", "../internal/decode/grpc/testdata/*.pcap*"} {
+	for _, pattern := range []string{"testdata/docs/shop/run.pcapng", "../internal/decode/http1/testdata/*.pcap", "../internal/decode/http2/testdata/*.pcap", "../internal/decode/grpc/testdata/*.pcap"} {
 		files, err := filepath.Glob(pattern)
 		if err != nil || len(files) == 0 {
 			t.Fatalf("no capture %s: %v", pattern, err)

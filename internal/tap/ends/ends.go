@@ -6,10 +6,12 @@ package ends
 import (
 	"context"
 	"net/netip"
+	"slices"
 	"time"
 
 	"lodge/internal/capture/packet"
 	"lodge/internal/loopback"
+	"lodge/internal/mark"
 	"lodge/internal/model"
 	"lodge/internal/sockets"
 	"lodge/internal/sockets/holders"
@@ -93,11 +95,41 @@ func New(ctx context.Context, o Options) *Finder {
 }
 
 // Sender implements [tap.Ends].
-func (f *Finder) Sender(p model.Process) model.Process {
-	if k := f.look(p); k != nil {
-		return k.process
+func (f *Finder) Sender(p model.Process, m mark.Mark) model.Process {
+	k := f.look(p)
+	if k == nil {
+		// It has ended: what the packet told is what is known.
+		if place, ok := f.marked(m, p.Name); ok {
+			f.keep(&known{process: p, place: place, at: f.o.Now()})
+		}
+		return p
 	}
-	return p // it has ended: what the packet told is what is known
+	if k.place.Project == "" {
+		k.place, _ = f.marked(m, p.Name)
+	}
+	return k.process
+}
+
+// marked returns the place of a process by its mark. The name is what a command of
+// `lodge exec` and `lodge run` is called, whose service no list has.
+func (f *Finder) marked(m mark.Mark, name string) (p tap.Place, ok bool) {
+	if m.Home == 0 {
+		return p, false
+	}
+	f.readHomes()
+	for i := range f.homes {
+		h := &f.homes[i]
+		if h.Mark != m.Home {
+			continue
+		}
+		for _, service := range append(slices.Clip(h.Services), name) {
+			if m.Is(h.Mark, service) {
+				return tap.Place{Project: h.Project, Service: service}, true
+			}
+		}
+		return tap.Place{Project: h.Project}, !m.Is(h.Mark, "")
+	}
+	return p, false
 }
 
 // look returns what is known of a process, or nil where it has ended before anything
@@ -122,12 +154,16 @@ func (f *Finder) look(p model.Process) *known {
 		}
 		return nil
 	}
+	k = &known{process: processOf(d), place: tap.Place{Project: d.Project, Service: d.Service, Container: d.Container}, at: now, described: true}
+	f.keep(k)
+	return k
+}
+
+func (f *Finder) keep(k *known) {
 	if len(f.known) >= most {
 		clear(f.known)
 	}
-	k = &known{process: processOf(d), place: tap.Place{Project: d.Project, Service: d.Service, Container: d.Container}, at: now, described: true}
-	f.known[p.PID] = k
-	return k
+	f.known[k.process.PID] = k
 }
 
 func processOf(d *holders.Process) model.Process {

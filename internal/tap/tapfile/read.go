@@ -13,6 +13,7 @@ import (
 
 	"lodge/internal/capture/packet"
 	"lodge/internal/capture/pcapfile"
+	"lodge/internal/mark"
 	"lodge/internal/model"
 	"lodge/internal/tap"
 )
@@ -39,7 +40,7 @@ func Open(r io.Reader) (*Source, error) {
 var _ tap.Ends = (*Source)(nil)
 
 // Sender implements [tap.Ends]: what the file says is all.
-func (s *Source) Sender(p model.Process) model.Process { return p }
+func (s *Source) Sender(p model.Process, _ mark.Mark) model.Process { return p }
 
 // Holders implements [tap.Ends]: a file has no table of sockets.
 func (s *Source) Holders(packet.Protocol, netip.AddrPort, netip.AddrPort, uint64) ([]model.Process, tap.Source) {

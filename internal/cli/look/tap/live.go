@@ -228,7 +228,7 @@ func (l *liveReader) packet(p *ring.Packet) error {
 }
 
 func originOf(p *ring.Packet) tap.Origin {
-	o := tap.Origin{Cookie: p.Cookie}
+	o := tap.Origin{Cookie: p.Cookie, SoftLimit: p.SoftLimit, HardLimit: p.HardLimit}
 	if p.PID != 0 {
 		o.Process = model.Process{PID: int(p.PID), Start: p.Start, Name: p.Comm}
 	}
