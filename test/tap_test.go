@@ -368,3 +368,58 @@ func TestTapWrongFiles(t *testing.T) {
 		}
 	}
 }
+
+// Two projects that are up are compared while both run, at the same ports: the copy of a
+// project does the same, until one of its files is changed.
+func TestTapDiff(t *testing.T) {
+	needRoot(t)
+	python(t)
+	need(t, "curl")
+	t.Parallel()
+	e := newEnv(t, ebpf)
+	e.quiet()
+	up := func(name, text string) *project {
+		p := e.project(name, "index.html", text, "lodge.toml", config("web", systemPython+" -m http.server 8000"))
+		p.lodge("up", "-d").ok(t)
+		return p
+	}
+	a, b := up("one", "hello\n"), up("two", "hello\n")
+	ask := func(p *project, paths ...string) {
+		for _, path := range paths {
+			p.lodge("exec", "--", "curl", "-s", "localhost:8000"+path).ok(t)
+		}
+	}
+	compare := func(during func(), args ...string) result {
+		tap := a.start(append([]string{"tap", "diff", "one", "two"}, args...)...)
+		eventually(t, func() string {
+			if text := tap.stderr(); !strings.Contains(text, "comparing one with two") {
+				return "lodge tap diff does not begin: " + text
+			}
+			return ""
+		})
+		during()
+		if len(args) == 0 {
+			tap.signal(syscall.SIGINT)
+		}
+		return tap.wait()
+	}
+	r := compare(func() {
+		ask(a, "/index.html", "/index.html", "/gone")
+		ask(b, "/gone", "/index.html", "/index.html")
+	})
+	if r.code != 0 || !strings.Contains(r.stdout, "No difference; 3 exchanges in 2 kinds of requests compared") || !strings.Contains(r.stdout, "- B: two, 3 exchanges; nothing lost") {
+		t.Error(r)
+	}
+	b.write("index.html", "other\n")
+	r = compare(func() {
+		ask(a, "/index.html")
+		ask(b, "/index.html", "/more")
+	}, "--duration", "4s")
+	if r.code != 1 || strings.Count(r.stdout, "- **") != 2 || !strings.Contains(r.stdout, "- **added** web:8000 http `GET /more` ×1") ||
+		!strings.Contains(r.stdout, "- **response body** web:8000 http `GET /index.html`: `other`, was `hello`") {
+		t.Error(r)
+	}
+	if r := a.lodge("tap", "diff", "one", "three"); r.code != 2 || !strings.Contains(r.stderr, "neither a file nor a project that is up") {
+		t.Error(r)
+	}
+}

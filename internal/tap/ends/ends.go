@@ -65,6 +65,8 @@ type known struct {
 	process model.Process
 	place   tap.Place
 	at      time.Time // when it was looked at
+	// described reports that its directory was read too, which a table does not have.
+	described bool
 }
 
 // ends are those of a TCP connection or UDP socket, seen from one of them.
@@ -136,7 +138,7 @@ func (f *Finder) look(p model.Process) *known {
 	now := f.o.Now()
 	k := f.known[p.PID]
 	// A process that is being executed has a name before it has a command line.
-	if whole := k != nil && k.process.Command != ""; whole {
+	if whole := k != nil && k.described && k.process.Command != ""; whole {
 		if (p.Start == 0 || k.process.Start == p.Start) && now.Sub(k.at) < fresh {
 			return k
 		}
@@ -145,14 +147,14 @@ func (f *Finder) look(p model.Process) *known {
 			return k
 		}
 	}
-	d := holders.Describe(f.ctx, holders.Request{Homes: f.holdersHomes(), Boot: f.boot, Details: holders.ReadPlace}, p.PID)
+	d := holders.Describe(f.ctx, holders.Request{Homes: f.holdersHomes(), Boot: f.boot, Details: holders.ReadPlace | holders.ReadDirectory}, p.PID)
 	if d == nil || p.Start != 0 && d.Start != p.Start {
 		if k != nil && (p.Start == k.process.Start || p.Start == 0 && now.Sub(k.at) < 10*fresh && k.process.Name == p.Name) {
 			return k // it has ended since
 		}
 		return nil
 	}
-	k = &known{process: processOf(d), place: tap.Place{Project: d.Project, Service: d.Service, Container: d.Container}, at: now}
+	k = &known{process: processOf(d), place: tap.Place{Project: d.Project, Service: d.Service, Container: d.Container}, at: now, described: true}
 	f.keep(k)
 	return k
 }

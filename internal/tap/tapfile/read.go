@@ -160,6 +160,11 @@ func (s *Source) process(pid uint32, at time.Time) model.Process {
 			started := q.Started
 			p.StartedAt = &started
 		}
+		for _, c := range q.Comments {
+			if d, ok := strings.CutPrefix(c, directoryMark); ok {
+				p.Directory = d
+			}
+		}
 	}
 	return p
 }
@@ -189,6 +194,9 @@ func commented(c string) (p model.Process, ok bool) {
 
 // Places stand in the comments of processes: "lodge: shop/web", "lodge: shop/".
 const placeMark = "lodge: "
+
+// directoryMark is before the working directory in a comment of a process.
+const directoryMark = "directory: "
 
 func placeText(p tap.Place) string { return placeMark + p.Project + "/" + p.Service }
 
