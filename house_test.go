@@ -166,7 +166,7 @@ var allowed = map[string][]string{
 	"capture/packet":             {},
 	"capture/pcapfile":           {},
 	"capture/stream":             {"capture/packet", "decode"},
-	"cli/look/tap":               {"capture/packet", "capture/pcapfile", "capture/ring", "cli/daemonview", "cli/filter", "cli/kit", "cli/look/tap/tapcmd", "decode", "decode/all", "helperapi", "model", "project", "query/exchangequery", "show", "show/table", "selection", "sockets", "tap", "tap/diff", "tap/ends", "tap/har", "tap/stat", "tap/tapfile", "tap/tapfilter", "tap/text", "tap/wire"},
+	"cli/look/tap":               {"capture/packet", "capture/pcapfile", "capture/ring", "cli/daemonview", "cli/filter", "cli/kit", "cli/look/tap/tapcmd", "decode", "decode/all", "helperapi", "model", "project", "query/exchangequery", "selection", "show", "show/table", "sockets", "tap", "tap/diff", "tap/ends", "tap/har", "tap/stat", "tap/tapfile", "tap/tapfilter", "tap/text", "tap/wire"},
 	"cli/look/tap/tapcmd":        {"cli/kit", "cli/session"},
 	"decode":                     {},
 	"decode/all":                 {"decode", "decode/amqp", "decode/dns", "decode/grpc", "decode/http1", "decode/http2", "decode/kafka", "decode/memcached", "decode/mongodb", "decode/mqtt", "decode/mysql", "decode/nats", "decode/postgresql", "decode/redis", "decode/tls", "decode/websocket"},

@@ -252,7 +252,7 @@ func (d *differ) tap(ctx context.Context, stop context.CancelFunc, to *split) (t
 	if err != nil {
 		return tap.Account{}, err
 	}
-	r := &run{kit: d.kit, filter: filter, body: d.body, stop: stop, out: &outputs{kit: d.kit, list: []output{to}, stop: stop}}
+	r := &run{kit: d.kit, filter: filter, body: d.body, stop: stop, out: &outputs{kit: d.kit, front: to, stop: stop}}
 	src, err := openLive(ctx, r)
 	if err != nil {
 		return tap.Account{}, err
@@ -263,7 +263,7 @@ func (d *differ) tap(ctx context.Context, stop context.CancelFunc, to *split) (t
 	}
 	fmt.Fprintf(d.kit.Err, "lodge: comparing %s with %s until %s\n", to.projects[0], to.projects[1], until)
 	capture, err := src.read(ctx)
-	return r.account(capture), errors.Join(err, src.close(), r.out.err)
+	return r.account(capture), errors.Join(err, src.close(), r.out.failed())
 }
 
 // split is the output that gives each record to the run of its project.
