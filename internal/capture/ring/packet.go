@@ -27,9 +27,9 @@ type Counts struct {
 	Packets, Bytes uint64
 	// Captured is how many of the bytes were read.
 	Captured uint64
-	// Lost are the packets of which the kernel says in the ring itself that there
-	// was no room for them. The tap's counts, which the helper has, are the whole
-	// truth, also about what was lost at the end.
+	// Lost are the packets of which the records say that there was no room for them.
+	// The tap's counts, which the helper has, are the whole truth, also about what
+	// was lost at the end.
 	Lost uint64
 	// Late are the packets that were given after one with a later time.
 	Late uint64
@@ -48,8 +48,6 @@ const (
 	// retransmission or what a full window had held up, and that the process is
 	// the one that last sent something by that socket.
 	Remembered
-	// part says that a record has bytes of the packet in a later one.
-	part
 )
 
 // NoUID is the UID of an end of which nothing is known.
@@ -89,14 +87,16 @@ type Packet struct {
 	// several; else 0.
 	Segment int
 	Flags   Flags
+	// Lost is how many packets there was no room for on this packet's CPU since the
+	// one before it there.
+	Lost int
 }
 
 // The parts of struct record (bpf/src/tap.h).
 const (
-	recordSize     = 96
-	recordCaptured = 72
-	recordFlags    = 78
-	recordComm     = 80
+	recordSize = 104
+	recordLost = 76
+	recordComm = 88
 )
 
 // parse reads a record; b has at least recordSize bytes. comm is the last one's,
@@ -111,9 +111,9 @@ func (p *Packet) parse(b []byte, wall int64, comm string) error {
 	p.UID, p.DstUID = le.Uint32(b[48:]), le.Uint32(b[52:])
 	p.Inode, p.DstInode, p.DstPID = le.Uint32(b[56:]), le.Uint32(b[60:]), le.Uint32(b[64:])
 	p.OrigLen = int(le.Uint32(b[68:]))
-	captured := int(le.Uint32(b[recordCaptured:]))
-	p.Segment = int(le.Uint16(b[76:]))
-	p.Flags = Flags(b[recordFlags])
+	captured := int(le.Uint32(b[72:]))
+	p.Segment = int(le.Uint16(b[80:]))
+	p.Flags = Flags(b[82])
 	name := b[recordComm:recordSize]
 	for i, c := range name {
 		if c == 0 {
