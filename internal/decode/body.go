@@ -18,8 +18,14 @@ func (b *Body) Write(p []byte) {
 	}
 }
 
-// Skip counts bytes that were not seen.
-func (b *Body) Skip(n int64) { b.n += n }
+// Skip counts bytes that were not seen. What follows them is counted and not
+// kept, so that the bytes that are kept are always the first ones.
+func (b *Body) Skip(n int64) {
+	if n > 0 {
+		b.n += n
+		b.limit = len(b.b)
+	}
+}
 
 // Bytes is what is kept, Len how much there was.
 func (b *Body) Bytes() []byte { return b.b }

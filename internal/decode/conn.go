@@ -4,6 +4,9 @@ package decode
 // finds.
 type Conn struct {
 	Options
+	// Facts are what the protocol before this one knew of it, where the connection
+	// was handed over: the path and the extensions of a WebSocket.
+	Facts   []Field
 	emit    func(*Exchange)
 	loss    func(Loss)
 	handoff *handoff
@@ -50,20 +53,25 @@ func (c *Conn) Lost(l Loss) {
 type handoff struct {
 	protocol string
 	rest     [2][]byte
+	facts    []Field
 }
 
 // Handoff ends the work of a decoder: from here on the connection carries
 // another protocol, such as TLS after PostgreSQL's SSLRequest or WebSocket after
 // an HTTP upgrade. rest has, for each side, the bytes that the decoder was given
 // and that belong to the other protocol. The decoder is called no more. An empty
-// protocol means that it is not known which one: it is found by its bytes.
-func (c *Conn) Handoff(protocol string, rest [2][]byte) {
-	h := &handoff{protocol: protocol}
+// protocol means that it is not known which one: it is found by its bytes. facts
+// become the [Conn.Facts] of the next decoder.
+func (c *Conn) Handoff(protocol string, rest [2][]byte, facts ...Field) {
+	h := &handoff{protocol: protocol, facts: facts}
 	for s := range rest {
 		h.rest[s] = append([]byte(nil), rest[s]...)
 	}
 	c.handoff = h
 }
+
+// Fact returns the first of [Conn.Facts] of a name, or "".
+func (c *Conn) Fact(name string) string { return value(c.Facts, name) }
 
 // Secret returns a value, or [Masked] where secrets are not kept.
 func (c *Conn) Secret(value string) string {

@@ -24,6 +24,11 @@ type Exchange struct {
 	Version string
 	Kind    Kind
 	From    Side
+	// Begun reports that the exchange goes on: its answer is a stream, such as
+	// server-sent events, and its messages follow as exchanges of their own. It is
+	// emitted once more, whole and with Begun false, when it ends. A live view shows
+	// it at once; statistics, files and comparisons leave it out.
+	Begun bool
 
 	// Started is when the first byte of the request was sent, Answered that of the
 	// response, Ended when the last byte of either was. Zero where it was not seen.

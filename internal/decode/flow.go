@@ -47,7 +47,7 @@ func NewFlow(c *Conn, protocols []*Protocol, clientKnown bool) *Flow {
 func (f *Flow) look(among []*Protocol) {
 	f.possible = f.possible[:0]
 	for _, p := range among {
-		if p.Detect != nil {
+		if p.Detect != nil && p.Datagram == f.conn.Datagram {
 			f.possible = append(f.possible, p)
 		}
 	}
@@ -227,13 +227,14 @@ func (f *Flow) follow(at time.Time) {
 		return
 	}
 	f.conn.handoff, f.decoder, f.protocol = nil, nil, nil
+	f.conn.Facts = h.facts
 	f.told = [2]bool{}
 	f.prefix = Prefix{Ended: f.prefix.Ended, Midstream: f.conn.Midstream}
 	f.look(f.protocols)
 	if h.protocol != "" {
 		f.possible = f.possible[:0]
 		for _, p := range f.protocols {
-			if p.Name == h.protocol {
+			if p.Name == h.protocol && p.Datagram == f.conn.Datagram {
 				f.protocol, f.decoder = p, p.New(f.conn)
 			}
 		}

@@ -31,4 +31,7 @@ type Options struct {
 	// Midstream reports that the begin of the connection was not seen: what a
 	// decoder knows of its state is less than the two ends know.
 	Midstream bool
+	// Datagram reports that the connection is an exchange of datagrams between two
+	// addresses, as with UDP: each call of [Decoder.Data] has one of them, whole.
+	Datagram bool
 }

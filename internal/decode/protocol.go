@@ -29,6 +29,10 @@ const PrefixBytes = 4096
 type Protocol struct {
 	// Name is lower case: "http", "postgresql".
 	Name string
+	// Datagram reports that the messages are datagrams. Such a protocol is looked for
+	// where [Options.Datagram] is set and nowhere else; what uses streams as well is
+	// two protocols of one name. The first datagram alone must be enough for Detect.
+	Datagram bool
 	// Detect judges the first bytes of a connection. It must not say Yes to bytes
 	// that another protocol may begin with, and says No as soon as it can. It is
 	// called with at least one byte of one side, again and again as bytes come.

@@ -1,0 +1,165 @@
+package stream
+
+import (
+	"time"
+
+	"lodge/internal/capture/packet"
+	"lodge/internal/decode"
+)
+
+// Table has the connections of a capture. It is for one goroutine at a time.
+type Table struct {
+	o      Options
+	open   func(Opened) Conn
+	conns  map[pair]*conn
+	counts Counts
+	cost   int // of what is held, in HeldBytes
+	now    time.Time
+
+	// Each connection is in one of these, the most recently used first.
+	tcp, udp, closed list
+	// holes has those that wait for missing bytes.
+	holes list
+}
+
+// New returns an empty table. open is called for each new connection; it may
+// return nil for one whose content is not wanted.
+func New(o Options, open func(Opened) Conn) *Table {
+	t := &Table{o: o.withDefaults(), open: open, conns: map[pair]*conn{}}
+	for _, l := range []*list{&t.tcp, &t.udp, &t.closed, &t.holes} {
+		l.init()
+	}
+	return t
+}
+
+// Packet takes the next packet of the capture.
+func (t *Table) Packet(p *packet.Packet) {
+	t.counts.Packets++
+	t.counts.Bytes += uint64(p.PayloadLen)
+	t.now = p.Time
+	t.forget(4)
+	pair := pairOf(p)
+	c := t.conns[pair]
+	if p.Protocol == packet.UDP {
+		t.datagram(c, pair, p)
+		return
+	}
+	t.segment(c, pair, p)
+}
+
+// datagram takes a UDP packet.
+func (t *Table) datagram(c *conn, pair pair, p *packet.Packet) {
+	if c == nil {
+		o := guess(p)
+		o.Midstream = false
+		c = t.add(pair, o)
+	}
+	c.last = p.Time
+	t.udp.front(&c.recent)
+	t.deliver(c, c.side(p), segment{n: p.PayloadLen, b: p.Payload, at: p.Time})
+}
+
+// guess returns a connection whose begin was not seen, with the side that has
+// the higher port as its client.
+func guess(p *packet.Packet) Opened {
+	key := Key{Src: p.Src, Dst: p.Dst, Protocol: p.Protocol}
+	if p.Src.Port() < p.Dst.Port() {
+		key.Src, key.Dst = key.Dst, key.Src
+	}
+	return Opened{Key: key, Midstream: true, At: p.Time}
+}
+
+// add makes a connection.
+func (t *Table) add(pair pair, o Opened) *conn {
+	for len(t.conns) >= t.o.MaxConns {
+		t.evict()
+	}
+	c := &conn{pair: pair, opened: o, last: o.At, self: o.Key.Src == o.Key.Dst}
+	c.recent.c, c.holes.c = c, c
+	t.conns[pair] = c
+	t.counts.Opened++
+	t.counts.Open++
+	if c.app = t.open(o); c.app == nil {
+		c.app = discard{}
+	}
+	if o.Key.Protocol == packet.UDP {
+		t.udp.front(&c.recent)
+	} else {
+		t.tcp.front(&c.recent)
+	}
+	return c
+}
+
+// evict forgets a connection: a closed one, or else the one that was silent for
+// longest.
+func (t *Table) evict() {
+	c := t.closed.oldest()
+	if c == nil {
+		c = t.tcp.oldest()
+		if u := t.udp.oldest(); c == nil || u != nil && u.last.Before(c.last) {
+			c = u
+		}
+		t.counts.Evicted++
+		t.stop(c, t.now)
+	}
+	t.remove(c)
+}
+
+// stop ends what is open of a connection because it is no longer looked at. The
+// caller counts why.
+func (t *Table) stop(c *conn, at time.Time) {
+	c.stopped = true
+	for s := range c.halves {
+		t.finish(c, decode.Side(s), at, decode.Stopped)
+	}
+}
+
+// remove forgets a connection that has ended.
+func (t *Table) remove(c *conn) {
+	c.recent.remove()
+	c.holes.remove()
+	delete(t.conns, c.pair)
+}
+
+// forget removes closed connections whose time is over, at most n.
+func (t *Table) forget(n int) {
+	for ; n > 0; n-- {
+		c := t.closed.oldest()
+		if c == nil || t.now.Sub(c.last) < t.o.Linger {
+			return
+		}
+		t.remove(c)
+	}
+}
+
+// Expire ends connections that have been silent for too long, and gives up
+// missing bytes that were waited for long enough. The owner calls it from time
+// to time, such as every second of a live capture.
+func (t *Table) Expire(now time.Time) {
+	t.now = now
+	t.holes.each(func(c *conn) { t.settleBoth(c, now) })
+	expire := func(l *list, idle time.Duration) {
+		for c := l.oldest(); c != nil && now.Sub(c.last) >= idle; c = l.oldest() {
+			t.counts.Expired++
+			t.stop(c, now)
+			t.remove(c)
+		}
+	}
+	expire(&t.tcp, t.o.Idle)
+	expire(&t.udp, t.o.IdleUDP)
+	t.forget(len(t.conns))
+}
+
+// Flush ends all connections, because the recording is over.
+func (t *Table) Flush() {
+	for _, l := range []*list{&t.tcp, &t.udp} {
+		l.each(func(c *conn) {
+			t.counts.Stopped++
+			t.stop(c, t.now)
+		})
+	}
+	t.closed.each(t.remove)
+}
+
+// Counts returns what the table has seen and done so far.
+func (t *Table) Counts() Counts { return t.counts }
