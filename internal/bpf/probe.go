@@ -141,6 +141,9 @@ func ProbeTap() Feature {
 	if err == nil {
 		err = haveTCX()
 	}
+	if errors.Is(err, errNoTCX) {
+		return Feature{"tap", No, errNoTCX.Error() + ": only root's taps, which do not know who sent a packet"}
+	}
 	if err == nil {
 		t := &Taps{}
 		err = errors.Join(t.load(true), t.Close())

@@ -27,6 +27,7 @@ const loIndex = 1
 type Taps struct {
 	objects tapLoaded
 	spec    *ebpf.CollectionSpec
+	cpus    int // that there may be
 	// The program is attached by one of them.
 	link   link.Link
 	socket *os.File
@@ -83,6 +84,13 @@ func (t *Taps) load(tcx bool) error {
 	if t.spec, err = loadTap(); err != nil {
 		return fmt.Errorf("read eBPF object: %w", err)
 	}
+	if t.cpus, err = possibleCPUs(); err != nil {
+		return err
+	}
+	if err := spec.Variables[tapVarCpus].Set(uint32(t.cpus)); err != nil {
+		return fmt.Errorf("set eBPF variable: %w", err)
+	}
+	spec.Maps[tapMapRingsOf].MaxEntries *= uint32(t.cpus)
 	if err := t.objects.load(spec, tcx); err != nil {
 		return fmt.Errorf("load eBPF programs: %w", err)
 	}
@@ -228,8 +236,7 @@ type TapSpec struct {
 	// Acks gives it TCP's acknowledgements without data, too, Others what is
 	// neither TCP nor UDP.
 	Acks, Others bool
-	// Snaplen is how many bytes of each packet it gets; 0: all that a record can
-	// have, which is a whole packet of up to 64 KiB.
+	// Snaplen is how many bytes of each packet it gets; 0: all.
 	Snaplen uint32
 	// Ports and Prefixes bound it to packets of which either end has one of them;
 	// empty: to none.
@@ -253,7 +260,7 @@ const (
 
 // value returns the spec as the program reads it.
 func (s *TapSpec) value() *tapTap {
-	v := &tapTap{Uid: s.UID, Snaplen: s.Snaplen}
+	v := &tapTap{Uid: s.UID, Snaplen: s.Snaplen, Many: uint32(s.RingBytes / 4)}
 	if v.Snaplen == 0 {
 		v.Snaplen = math.MaxUint32
 	}

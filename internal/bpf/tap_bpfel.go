@@ -44,34 +44,6 @@ type tapOrigin struct {
 	}
 }
 
-type tapPart struct {
-	_ structs.HostLayout
-	R struct {
-		_          structs.HostLayout
-		Time       uint64
-		Cookie     uint64
-		PeerCookie uint64
-		Cgroup     uint64
-		Start      uint64
-		Soft       uint64
-		Hard       uint64
-		Pid        uint32
-		Tid        uint32
-		Uid        uint32
-		PeerUid    uint32
-		Inode      uint32
-		PeerInode  uint32
-		PeerPid    uint32
-		Len        uint32
-		Captured   uint32
-		Segment    uint16
-		Flags      uint8
-		Pad        uint8
-		Comm       [16]int8
-	}
-	Data [16384]int8
-}
-
 type tapPrefix struct {
 	_    structs.HostLayout
 	Len  uint32
@@ -84,7 +56,7 @@ type tapTap struct {
 	Flags   uint32
 	Uid     uint32
 	Snaplen uint32
-	Pad     uint32
+	Many    uint32
 	Ports   [1024]uint64
 }
 
@@ -95,18 +67,17 @@ const (
 	tapMapCountsOf    = "counts_of"
 	tapMapEnded       = "ended"
 	tapMapOrigins     = "origins"
-	tapMapParts       = "parts"
 	tapMapPrefixesOf  = "prefixes_of"
 	tapMapRingsOf     = "rings_of"
 	tapMapTapCounts   = "tap_counts"
-	tapMapTapEvents   = "tap_events"
 	tapMapTapOne      = "tap_one"
 	tapMapTapPrefixes = "tap_prefixes"
+	tapMapTapRing     = "tap_ring"
 	tapMapTaps        = "taps"
-	tapMapUrgentOf    = "urgent_of"
 	tapProgTapEgress  = "tap_egress"
 	tapProgTapInit    = "tap_init"
 	tapProgTapPacket  = "tap_packet"
+	tapVarCpus        = "cpus"
 	tapVarTapsEnd     = "taps_end"
 )
 
@@ -164,21 +135,20 @@ type tapMapSpecs struct {
 	CountsOf    *ebpf.MapSpec `ebpf:"counts_of"`
 	Ended       *ebpf.MapSpec `ebpf:"ended"`
 	Origins     *ebpf.MapSpec `ebpf:"origins"`
-	Parts       *ebpf.MapSpec `ebpf:"parts"`
 	PrefixesOf  *ebpf.MapSpec `ebpf:"prefixes_of"`
 	RingsOf     *ebpf.MapSpec `ebpf:"rings_of"`
 	TapCounts   *ebpf.MapSpec `ebpf:"tap_counts"`
-	TapEvents   *ebpf.MapSpec `ebpf:"tap_events"`
 	TapOne      *ebpf.MapSpec `ebpf:"tap_one"`
 	TapPrefixes *ebpf.MapSpec `ebpf:"tap_prefixes"`
+	TapRing     *ebpf.MapSpec `ebpf:"tap_ring"`
 	Taps        *ebpf.MapSpec `ebpf:"taps"`
-	UrgentOf    *ebpf.MapSpec `ebpf:"urgent_of"`
 }
 
 // tapVariableSpecs contains global variables before they are loaded into the kernel.
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type tapVariableSpecs struct {
+	Cpus    *ebpf.VariableSpec `ebpf:"cpus"`
 	TapsEnd *ebpf.VariableSpec `ebpf:"taps_end"`
 }
 
@@ -205,15 +175,13 @@ type tapMaps struct {
 	CountsOf    *ebpf.Map `ebpf:"counts_of"`
 	Ended       *ebpf.Map `ebpf:"ended"`
 	Origins     *ebpf.Map `ebpf:"origins"`
-	Parts       *ebpf.Map `ebpf:"parts"`
 	PrefixesOf  *ebpf.Map `ebpf:"prefixes_of"`
 	RingsOf     *ebpf.Map `ebpf:"rings_of"`
 	TapCounts   *ebpf.Map `ebpf:"tap_counts"`
-	TapEvents   *ebpf.Map `ebpf:"tap_events"`
 	TapOne      *ebpf.Map `ebpf:"tap_one"`
 	TapPrefixes *ebpf.Map `ebpf:"tap_prefixes"`
+	TapRing     *ebpf.Map `ebpf:"tap_ring"`
 	Taps        *ebpf.Map `ebpf:"taps"`
-	UrgentOf    *ebpf.Map `ebpf:"urgent_of"`
 }
 
 func (m *tapMaps) Close() error {
@@ -221,15 +189,13 @@ func (m *tapMaps) Close() error {
 		m.CountsOf,
 		m.Ended,
 		m.Origins,
-		m.Parts,
 		m.PrefixesOf,
 		m.RingsOf,
 		m.TapCounts,
-		m.TapEvents,
 		m.TapOne,
 		m.TapPrefixes,
+		m.TapRing,
 		m.Taps,
-		m.UrgentOf,
 	)
 }
 
@@ -237,6 +203,7 @@ func (m *tapMaps) Close() error {
 //
 // It can be passed to loadTapObjects or ebpf.CollectionSpec.LoadAndAssign.
 type tapVariables struct {
+	Cpus    *ebpf.Variable `ebpf:"cpus"`
 	TapsEnd *ebpf.Variable `ebpf:"taps_end"`
 }
 

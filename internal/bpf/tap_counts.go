@@ -83,12 +83,3 @@ func readCounts(m *ebpf.Map, final bool) (TapCounts, error) {
 	}
 	return TapCounts{}, fmt.Errorf("read counts of tap: they did not add up in %d readings", countTries)
 }
-
-// CPUs returns how many CPUs there may be, each of which has a ring of each tap.
-func CPUs() (int, error) {
-	n, err := ebpf.PossibleCPU()
-	if err != nil {
-		return 0, fmt.Errorf("count CPUs: %w", err)
-	}
-	return n, nil
-}

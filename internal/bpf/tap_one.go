@@ -3,26 +3,21 @@ package bpf
 import (
 	"errors"
 	"fmt"
-	"os"
+	"sync"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
 )
 
-// maxPrefixes is max_entries of tap_prefixes in src/tap.h.
-const maxPrefixes = 1024
-
 // Tap is one reader's view of the packets. Its methods must not be called from
 // several goroutines at once.
 type Tap struct {
-	all   *Taps
-	index uint32
-	open  bool // the program serves it
-	rings []*TapRing
-	// maps are the tap's own. A map of perf events lets go of those that were put
-	// into it when the descriptor by which they were is closed.
-	maps   []*ebpf.Map
-	counts *ebpf.Map // one of them
+	all    *Taps
+	index  uint32
+	open   bool // the program serves it
+	rings  []*TapRing
+	maps   []*ebpf.Map // its own, but for the rings
+	counts *ebpf.Map   // one of them
 	final  TapCounts
 }
 
@@ -58,7 +53,7 @@ func (t *Taps) Add(spec TapSpec, spare int) (_ *Tap, err error) {
 			err = errors.Join(fmt.Errorf("start tap: %w", err), tap.remove(), tap.closeAll())
 		}
 	}()
-	if tap.rings, err = openRings(spec.RingBytes); err != nil {
+	if tap.rings, err = openRings(t.spec.Maps[tapMapTapRing], spec.RingBytes); err != nil {
 		return nil, err
 	}
 	if err := tap.fill(spec); err != nil {
@@ -69,67 +64,89 @@ func (t *Taps) Add(spec TapSpec, spare int) (_ *Tap, err error) {
 }
 
 // fill makes the maps of the tap. The one with its configuration comes last:
-// from there on it is served.
+// from there on it is served. The kernel waits for a grace period of RCU at each
+// change of a map of maps: all but that one wait for the same.
 func (t *Tap) fill(spec TapSpec) error {
 	o := &t.all.objects
-	n, err := CPUs()
+	var todo group
+	for _, r := range t.rings {
+		todo.do(func() error {
+			if err := o.RingsOf.Put(t.ringIndex(r), r.ring); err != nil {
+				return fmt.Errorf("add ring of CPU %d: %w", r.CPU, err)
+			}
+			return nil
+		})
+	}
+	if len(spec.Prefixes) > 0 {
+		m, err := t.inner(tapMapTapPrefixes)
+		if err != nil {
+			return errors.Join(err, todo.wait())
+		}
+		for _, p := range spec.Prefixes {
+			if err := m.Put(prefix(p.Masked()), uint32(1)); err != nil {
+				return errors.Join(fmt.Errorf("add prefix %s: %w", p, err), todo.wait())
+			}
+		}
+		todo.do(func() error { return put(o.PrefixesOf, t.index, m) })
+	}
+	counts, err := t.inner(tapMapTapCounts)
+	if err != nil {
+		return errors.Join(err, todo.wait())
+	}
+	t.counts = counts
+	todo.do(func() error { return put(o.CountsOf, t.index, counts) })
+	if err := todo.wait(); err != nil {
+		return err
+	}
+	m, err := t.inner(tapMapTapOne)
 	if err != nil {
 		return err
 	}
-	for _, events := range []struct {
-		outer  *ebpf.Map
-		urgent bool
-	}{{o.RingsOf, false}, {o.UrgentOf, true}} {
-		_, err := t.inner(events.outer, tapMapTapEvents, n, func(m *ebpf.Map) error {
-			for _, r := range t.rings {
-				if err := m.Put(uint32(r.CPU), uint32(r.event(events.urgent))); err != nil {
-					return fmt.Errorf("add ring of CPU %d: %w", r.CPU, err)
-				}
-			}
-			return nil
-		})
-		if err != nil {
-			return err
-		}
+	if err := m.Put(uint32(0), spec.value()); err != nil {
+		return fmt.Errorf("write tap: %w", err)
 	}
-	if len(spec.Prefixes) > 0 {
-		_, err := t.inner(o.PrefixesOf, tapMapTapPrefixes, maxPrefixes, func(m *ebpf.Map) error {
-			for _, p := range spec.Prefixes {
-				if err := m.Put(prefix(p.Masked()), uint32(1)); err != nil {
-					return fmt.Errorf("add prefix %s: %w", p, err)
-				}
-			}
-			return nil
-		})
-		if err != nil {
-			return err
-		}
-	}
-	if t.counts, err = t.inner(o.CountsOf, tapMapTapCounts, 1, nil); err != nil {
-		return err
-	}
-	_, err = t.inner(o.Taps, tapMapTapOne, 1, func(m *ebpf.Map) error { return m.Put(uint32(0), spec.value()) })
-	return err
+	return put(o.Taps, t.index, m)
 }
 
-// inner makes a map of the tap, like the one of that name in src/tap.h, has fill
-// fill it and puts it into a map of maps.
-func (t *Tap) inner(outer *ebpf.Map, name string, entries int, fill func(*ebpf.Map) error) (*ebpf.Map, error) {
-	spec := t.all.spec.Maps[name].Copy()
-	spec.MaxEntries = uint32(entries)
-	m, err := ebpf.NewMap(spec)
+// ringIndex is where a ring of the tap is among all of them.
+func (t *Tap) ringIndex(r *TapRing) uint32 { return t.index*uint32(t.all.cpus) + uint32(r.CPU) }
+
+func put(outer *ebpf.Map, index uint32, m *ebpf.Map) error {
+	if err := outer.Put(index, m); err != nil {
+		return fmt.Errorf("add tap: %w", err)
+	}
+	return nil
+}
+
+// group does things at the same time.
+type group struct {
+	all  sync.WaitGroup
+	mu   sync.Mutex // guards errs
+	errs []error
+}
+
+func (g *group) do(f func() error) {
+	g.all.Go(func() {
+		if err := f(); err != nil {
+			g.mu.Lock()
+			defer g.mu.Unlock()
+			g.errs = append(g.errs, err)
+		}
+	})
+}
+
+func (g *group) wait() error {
+	g.all.Wait()
+	return errors.Join(g.errs...)
+}
+
+// inner makes a map of the tap, like the one of that name in src/tap.h.
+func (t *Tap) inner(name string) (*ebpf.Map, error) {
+	m, err := ebpf.NewMap(t.all.spec.Maps[name].Copy())
 	if err != nil {
 		return nil, fmt.Errorf("make map %s: %w", name, err)
 	}
 	t.maps = append(t.maps, m)
-	if fill != nil {
-		if err := fill(m); err != nil {
-			return nil, fmt.Errorf("fill map %s: %w", name, err)
-		}
-	}
-	if err := outer.Put(t.index, m); err != nil {
-		return nil, fmt.Errorf("add map %s: %w", name, err)
-	}
 	return m, nil
 }
 
@@ -148,16 +165,25 @@ func (t *Taps) setEnd() error {
 }
 
 // remove takes the tap out of the program's maps. The caller holds the Taps' mu.
-// When it returns no program counts for the tap any more: the kernel waits for
-// those that run at each change of a map of maps (bpf(2), map-in-map).
+// When its configuration is out, no program counts for the tap any more: the
+// kernel waits for those that run at each change of a map of maps.
 func (t *Tap) remove() error {
 	o := &t.all.objects
-	var errs []error
-	for _, m := range []*ebpf.Map{o.Taps, o.CountsOf, o.RingsOf, o.UrgentOf, o.PrefixesOf} {
-		if err := m.Delete(t.index); err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
-			errs = append(errs, fmt.Errorf("remove tap: %w", err))
+	remove := func(m *ebpf.Map, index uint32) error {
+		if err := m.Delete(index); err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
+			return fmt.Errorf("remove tap: %w", err)
 		}
+		return nil
 	}
+	errs := []error{remove(o.Taps, t.index)}
+	var todo group
+	for _, m := range []*ebpf.Map{o.CountsOf, o.PrefixesOf} {
+		todo.do(func() error { return remove(m, t.index) })
+	}
+	for _, r := range t.rings {
+		todo.do(func() error { return remove(o.RingsOf, t.ringIndex(r)) })
+	}
+	errs = append(errs, todo.wait())
 	if t.open {
 		t.open = false
 		t.all.inUse[t.index] = false
@@ -166,8 +192,8 @@ func (t *Tap) remove() error {
 	return errors.Join(errs...)
 }
 
-// Rings returns the tap's rings, one for each CPU that is online. They stay the
-// tap's until it is closed, and what a reader has mapped stays the reader's.
+// Rings returns the tap's rings, one for each CPU that was online. They are the
+// tap's until it is closed, and what a reader has of them stays the reader's.
 func (t *Tap) Rings() []*TapRing { return t.rings }
 
 // Counts returns what became of the packets until now, and after Close of all
@@ -180,7 +206,7 @@ func (t *Tap) Counts() (TapCounts, error) {
 }
 
 // Close ends the tap: the program serves it no more, and its counts are final.
-// Its rings are let go of; see [TapRing.Mapped].
+// Its rings are let go of; see [TapRing.Held].
 func (t *Tap) Close() error {
 	if !t.open {
 		return nil
@@ -206,7 +232,3 @@ func (t *Tap) closeAll() error {
 
 // returnZero is a program that does nothing.
 func returnZero() asm.Instructions { return asm.Instructions{asm.Mov.Imm(asm.R0, 0), asm.Return()} }
-
-// File returns a descriptor of the ring for its reader, which package
-// capture/ring opens. The caller closes it.
-func (r *TapRing) File() (*os.File, error) { return dup(r.main, "ring") }

@@ -95,11 +95,6 @@ func tapStopped(t testing.TB, taps *Taps, spec TapSpec) *tapped {
 		if err := tap.Close(); err != nil {
 			t.Error(err)
 		}
-		for _, r := range tap.Rings() {
-			if err := r.Close(); err != nil {
-				t.Error(err)
-			}
-		}
 	})
 	var files []*os.File
 	for _, r := range tap.Rings() {

@@ -264,7 +264,7 @@ func TestTapsAreBounded(t *testing.T) {
 	for i := range policy.UserTaps {
 		tap, files, err := start(clients[i%2], page)
 		if err != nil {
-			t.Skip("needs taps of ordinary users: ", err)
+			t.Skip("needs Linux 6.6: ", err)
 		}
 		closeAll(files)
 		taps = append(taps, tap)

@@ -24,7 +24,7 @@ type suite struct {
 
 func suites() []suite {
 	return []suite{
-		{name: "bpf", pkg: "internal/bpf", skip: "^(TestGeneratedIsFresh|TestGenerateDirective)$", part: "^(TestProbe|TestAttach|TestLevel|TestLiveDescriptors)$", limit: 15 * time.Minute},
+		{name: "bpf", pkg: "internal/bpf", skip: "^(TestGeneratedIsFresh|TestGenerateDirective)$", part: "^(TestProbe|TestAttach|TestLevel|TestLiveDescriptors|TestTapPacketSocket)$", limit: 15 * time.Minute},
 		{name: "ebpfhome", pkg: "internal/home/ebpfhome", part: "^(TestBindGoesToTheHome|TestMachinesLocalhost|TestListenWithoutBind|TestNothingIsLeft)$", limit: 15 * time.Minute},
 		{name: "seccomphome", pkg: "internal/home/seccomphome", part: "^(TestProbe|TestTable)$/./^(bind_0|listen_without|UDP_connect|nobody_inside)", limit: 25 * time.Minute},
 		{name: "unotify", pkg: "internal/home/seccomphome/unotify", part: "^TestFilter$", limit: 5 * time.Minute},

@@ -12,8 +12,10 @@
 char _license[] SEC("license") = "Dual MIT/GPL";
 
 /* How long after a record that wakes the reader the next one does so. The reader
- * looks once more after that time, so it misses none in between. */
+ * looks once more after that time, so it misses none in between. It is woken
+ * earlier where a ring fills up. */
 #define WAKE_NS 10000000
+#define HURRY_NS 500000
 
 struct run {
 	struct __sk_buff *skb;
@@ -186,79 +188,70 @@ INLINE void need_record(struct run *run)
 	r->peer_pid = run->receiver.pid;
 }
 
-INLINE enum outcome outcome_of(long err)
+/* Writes a record with room for so many bytes of the packet: a constant, and at
+ * least what is captured. */
+INLINE enum outcome write_record(struct run *run, void *ring, const __u32 room, __u64 wake)
 {
-	switch (err) {
-	case 0:
-		return DELIVERED;
-	case -ENOSPC:
+	struct record *to = bpf_ringbuf_reserve(ring, sizeof(*to) + room, 0);
+	__u64 last = run->r.captured - 1;
+
+	if (!to)
 		return LOST_RING_FULL;
-	case -ENOENT:
-	case -EOPNOTSUPP:
-		return LOST_NO_RING;
-	}
+	*to = run->r;
+	/* The verifier wants to see that it fits, by the very number that is used. */
+	asm volatile("" : "+r"(last));
+	if (last >= room)
+		goto fail;
+	asm volatile("" : "+r"(last));
+	if (bpf_skb_load_bytes(run->skb, 0, to + 1, last + 1))
+		goto fail;
+	bpf_ringbuf_submit(to, wake);
+	return DELIVERED;
+fail:
+	bpf_ringbuf_discard(to, BPF_RB_NO_WAKEUP);
 	return LOST_OTHER;
 }
 
-struct rest {
-	struct run *run;
-	void *events;
-	__u32 at, end;
-	long err;
-};
-
-/* Writes a part of what is behind MAX_CAPTURED. */
-static int write_part(__u32 i, struct rest *rest)
-{
-	__u32 zero = 0, n = rest->end - rest->at;
-	struct part *part;
-
-	if (rest->at >= rest->end)
-		return 1;
-	part = bpf_map_lookup_elem(&parts, &zero);
-	if (!part)
-		return 1;
-	if (n > PART)
-		n = PART;
-	n = ((n - 1) & (PART - 1)) + 1; /* the same, for the verifier */
-	rest->err = bpf_skb_load_bytes(rest->run->skb, rest->at, part->data, n);
-	if (rest->err)
-		return 1;
-	part->r = rest->run->r;
-	part->r.flags |= RECORD_PART;
-	part->r.captured = n;
-	rest->err = bpf_perf_event_output(rest->run->skb, rest->events, BPF_F_CURRENT_CPU, part, sizeof(part->r) + n);
-	rest->at += n;
-	return rest->err != 0;
-}
+#define MAX_CAPTURED (1 << 20) /* GSO_MAX_SIZE is half of it */
 
 INLINE enum outcome deliver(struct run *run, struct tap *tap, __u32 i)
 {
-	struct rest rest = { .run = run, .at = MAX_CAPTURED };
-	__u32 captured;
+	__u32 captured = run->skb->len, at = i * cpus + bpf_get_smp_processor_id();
+	__u64 wake = BPF_RB_NO_WAKEUP, pause = run->r.time - tap->woken;
+	void *ring = bpf_map_lookup_elem(&rings_of, &at);
 
-	captured = run->skb->len;
+	if (!ring)
+		return LOST_NO_RING;
 	if (captured > tap->snaplen)
 		captured = tap->snaplen;
-	rest.events = bpf_map_lookup_elem(&rings_of, &i);
-	if (!rest.events)
-		return LOST_NO_RING;
-	if (captured > MAX_CAPTURED) {
-		rest.end = captured;
-		bpf_loop(MAX_PARTS, write_part, &rest, 0);
-		if (rest.err)
-			return outcome_of(rest.err);
+	if (captured > MAX_CAPTURED)
 		captured = MAX_CAPTURED;
-	}
 	run->r.captured = captured;
-	if (run->r.time - tap->woken > WAKE_NS) {
+	if (pause > WAKE_NS || (pause > HURRY_NS && bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA) > tap->many)) {
 		tap->woken = run->r.time;
-		rest.events = bpf_map_lookup_elem(&urgent_of, &i);
-		if (!rest.events)
-			return LOST_NO_RING;
+		wake = BPF_RB_FORCE_WAKEUP;
 	}
-	return outcome_of(bpf_perf_event_output(run->skb, rest.events, BPF_F_CURRENT_CPU | (__u64)captured << 32, &run->r,
-						sizeof(run->r)));
+#define TRY(room)              \
+	if (captured <= (room)) \
+	return write_record(run, ring, room, wake)
+	TRY(128);
+	TRY(192);
+	TRY(256);
+	TRY(384);
+	TRY(512);
+	TRY(768);
+	TRY(1024);
+	TRY(1536);
+	TRY(2048);
+	TRY(4096);
+	TRY(8192);
+	TRY(16384);
+	TRY(32768);
+	TRY(65536 + 128); /* what lo's MTU lets pass, with its headers */
+	TRY(1 << 17);
+	TRY(1 << 18);
+	TRY(1 << 19);
+	return write_record(run, ring, MAX_CAPTURED, wake);
 }
 
 /* ends says that the two ends of a packet can be told. */
@@ -277,6 +270,9 @@ INLINE int serve(__u32 i, struct run *run, int ends)
 	counts_i = bpf_map_lookup_elem(&counts_of, &i);
 	if (!tap || !counts_i)
 		return 0;
+	c = bpf_map_lookup_elem(counts_i, &zero);
+	if (!c)
+		return 0;
 	if (ends ? !is_allowed(run, tap) : !(tap->flags & TAP_ALL_USERS))
 		what = NOT_ALLOWED;
 	else if (!is_wanted(run, tap, i))
@@ -288,10 +284,10 @@ INLINE int serve(__u32 i, struct run *run, int ends)
 			need_record(run);
 		else
 			need_plain_record(run);
+		run->r.lost = c->packets[LOST_RING_FULL];
 		what = deliver(run, tap, i);
 	}
-	c = bpf_map_lookup_elem(counts_i, &zero);
-	if (!c || what >= OUTCOMES)
+	if (what >= OUTCOMES)
 		return 0;
 	len = run->skb->len;
 	c->seen++;

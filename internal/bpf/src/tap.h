@@ -7,13 +7,13 @@
 /* How many taps one network namespace has at a time. */
 #define MAX_TAPS 256
 
-enum { BPF_MAP_TYPE_PERF_EVENT_ARRAY = 4, BPF_MAP_TYPE_PERCPU_ARRAY = 6, BPF_MAP_TYPE_LPM_TRIE = 11, BPF_MAP_TYPE_ARRAY_OF_MAPS = 12 };
+enum { BPF_MAP_TYPE_PERCPU_ARRAY = 6, BPF_MAP_TYPE_LPM_TRIE = 11, BPF_MAP_TYPE_ARRAY_OF_MAPS = 12 };
 
-#define BPF_F_CURRENT_CPU 0xffffffffULL
+#define BPF_RB_NO_WAKEUP 1
+#define BPF_RB_FORCE_WAKEUP 2
+#define BPF_RB_AVAIL_DATA 0
 #define BPF_HDR_START_NET 1
 #define TCX_NEXT (-1)
-
-enum { ENOENT = 2, ENOSPC = 28, EOPNOTSUPP = 95 };
 
 /* A function that the verifier checks by itself, once. Its pointers may be null
  * for all that the verifier knows. */
@@ -49,19 +49,23 @@ struct __sk_buff {
 
 static __u64 (*bpf_get_socket_cookie)(void *ctx) = (void *)46;
 static __u64 (*bpf_skb_cgroup_id)(void *ctx) = (void *)79;
-static long (*bpf_perf_event_output)(void *ctx, void *map, __u64 flags, void *data, __u64 size) = (void *)25;
+static __u32 (*bpf_get_smp_processor_id)(void) = (void *)8;
 static long (*bpf_skb_load_bytes)(void *ctx, __u32 offset, void *to, __u32 len) = (void *)26;
 static long (*bpf_skb_load_bytes_relative)(void *ctx, __u32 offset, void *to, __u32 len, __u32 start) = (void *)68;
+static void *(*bpf_ringbuf_reserve)(void *ring, __u64 size, __u64 flags) = (void *)131;
+static void (*bpf_ringbuf_submit)(void *record, __u64 flags) = (void *)132;
+static void (*bpf_ringbuf_discard)(void *record, __u64 flags) = (void *)133;
+static __u64 (*bpf_ringbuf_query)(void *ring, __u64 flags) = (void *)134;
 static struct bpf_sock *(*bpf_skc_lookup_tcp)(void *ctx, struct bpf_sock_tuple *tuple, __u32 size, __u64 netns, __u64 flags) = (void *)99;
 
 /* What became of a packet: exactly one of them, for each tap. */
 enum outcome {
 	DELIVERED,
-	LOST_RING_FULL, /* the ring is full, or is mapped by no one */
-	LOST_NO_RING,   /* this CPU has no ring, as one that came later */
-	LOST_OTHER,     /* it could not be copied */
-	NOT_ALLOWED,    /* neither end is known to be a socket of the tap's user */
-	ACKS,           /* acknowledgements without data, of a tap that leaves them out */
+	LOST_RING_FULL,
+	LOST_NO_RING, /* this CPU has no ring */
+	LOST_OTHER,   /* it could not be copied */
+	NOT_ALLOWED,  /* neither end is known to be a socket of the tap's user */
+	ACKS,         /* acknowledgements without data, of a tap that leaves them out */
 	FILTERED,
 	OUTCOMES,
 };
@@ -84,7 +88,7 @@ struct tap {
 	__u32 flags;
 	__u32 uid;
 	__u32 snaplen; /* at least 1 */
-	__u32 pad;
+	__u32 many;    /* bytes in a ring of which the reader is told at once */
 	__u64 ports[1024]; /* a bit for each port, in host byte order */
 };
 
@@ -104,13 +108,10 @@ struct tap_counts {
 	__type(value, struct counts);
 } tap_counts SEC(".maps");
 
-/* Perf events by CPU. */
-struct tap_events {
-	__uint(type, BPF_MAP_TYPE_PERF_EVENT_ARRAY);
-	__uint(max_entries, 1);
-	__uint(key_size, 4);
-	__uint(value_size, 4);
-} tap_events SEC(".maps");
+struct tap_ring {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 4096);
+} tap_ring SEC(".maps");
 
 struct prefix {
 	__u32 len;
@@ -125,20 +126,22 @@ struct tap_prefixes {
 	__type(value, __u32);
 } tap_prefixes SEC(".maps");
 
-#define MAP_OF(name, inner)                              \
-	struct {                                         \
+#define MAP_OF(name, entries, inner)                      \
+	struct {                                          \
 		__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS); \
-		__uint(max_entries, MAX_TAPS);           \
-		__type(key, __u32);                      \
-		__array(values, struct inner);           \
+		__uint(max_entries, entries);             \
+		__type(key, __u32);                       \
+		__array(values, struct inner);            \
 	} name SEC(".maps")
 
-MAP_OF(taps, tap_one);
-MAP_OF(counts_of, tap_counts);
-/* The rings; and the same rings by events that wake the reader at each record. */
-MAP_OF(rings_of, tap_events);
-MAP_OF(urgent_of, tap_events);
-MAP_OF(prefixes_of, tap_prefixes);
+MAP_OF(taps, MAX_TAPS, tap_one);
+MAP_OF(counts_of, MAX_TAPS, tap_counts);
+MAP_OF(prefixes_of, MAX_TAPS, tap_prefixes);
+/* Each tap has a ring for each CPU: that of tap i and CPU c is at i * cpus + c. */
+MAP_OF(rings_of, MAX_TAPS, tap_ring);
+
+/* How many CPUs there may be; rings_of is so many times larger. */
+volatile const __u32 cpus = 1;
 
 /* One more than the highest index that is in use. */
 volatile __u32 taps_end;
@@ -194,7 +197,6 @@ enum record_flags {
 	RECORD_CHECKSUM_PARTIAL = 1, /* the checksum was left to the device */
 	RECORD_IN_PROCESS = 2,       /* sent by the process in whose context this ran */
 	RECORD_REMEMBERED = 4,       /* the process is the one that last sent something */
-	RECORD_PART = 8,             /* bytes of a later record's packet */
 };
 
 /* The beginning of each record; package capture/ring reads it. The packet's
@@ -210,26 +212,9 @@ struct record {
 	__u32 uid, peer_uid; /* of the sockets; NO_UID: not known */
 	__u32 inode, peer_inode, peer_pid;
 	__u32 len, captured;
+	__u32 lost;    /* how many packets this ring had no room for until now */
 	__u16 segment; /* payload bytes of a segment, of a packet that is several */
 	__u8 flags;
-	__u8 pad;
+	__u8 pad[5];
 	char comm[16];
 };
-
-/* A perf record has at most 65528 bytes, of which 12 are before ours. What is
- * behind that of a longer packet stands in records of its own before it. */
-#define MAX_CAPTURED (65528 - 12 - sizeof(struct record))
-#define PART 16384
-#define MAX_PARTS 40 /* GSO_MAX_SIZE is 8 times 64 KiB */
-
-struct part {
-	struct record r;
-	char data[PART];
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct part);
-} parts SEC(".maps");

@@ -94,39 +94,32 @@ INLINE void read_end(struct end *e, struct sock___tap *sk)
 		e->inode = as(struct socket_alloc, socket)->vfs_inode.i_ino;
 }
 
-/* Looks for the socket with one end of the packet as its own, and the other as
- * its peer: its own is the packet's destination, or if reverse its source.
- * Returns the state of the socket, or zero. */
-GLOBAL int tap_look_up(struct __sk_buff *skb, const struct packet *p, struct end *e, int reverse)
+/* Looks for the socket that gets the packet. Returns its state, or zero. */
+GLOBAL int tap_look_up(struct __sk_buff *skb, const struct packet *p, struct end *e)
 {
 	struct bpf_sock_tuple t = {};
 	struct sock___tap *found;
 	struct bpf_sock *sk;
 	struct origin *o;
-	__u32 size;
 	__u8 state;
 
 	if (!p || !e)
 		return 0;
 	if (p->family == AF_INET) {
-		t.ipv4.saddr = reverse ? p->dst[3] : p->src[3];
-		t.ipv4.daddr = reverse ? p->src[3] : p->dst[3];
-		t.ipv4.sport = reverse ? p->dport : p->sport;
-		t.ipv4.dport = reverse ? p->sport : p->dport;
-		size = sizeof(t.ipv4);
+		t.ipv4.saddr = p->src[3];
+		t.ipv4.daddr = p->dst[3];
+		t.ipv4.sport = p->sport;
+		t.ipv4.dport = p->dport;
+		sk = p->protocol == IPPROTO_TCP ? bpf_skc_lookup_tcp(skb, &t, sizeof(t.ipv4), BPF_F_CURRENT_NETNS, 0) :
+						  bpf_sk_lookup_udp(skb, &t, sizeof(t.ipv4), BPF_F_CURRENT_NETNS, 0);
 	} else {
-		__builtin_memcpy(t.ipv6.saddr, reverse ? p->dst : p->src, 16);
-		__builtin_memcpy(t.ipv6.daddr, reverse ? p->src : p->dst, 16);
-		t.ipv6.sport = reverse ? p->dport : p->sport;
-		t.ipv6.dport = reverse ? p->sport : p->dport;
-		size = sizeof(t.ipv6);
+		__builtin_memcpy(t.ipv6.saddr, p->src, sizeof(p->src));
+		__builtin_memcpy(t.ipv6.daddr, p->dst, sizeof(p->dst));
+		t.ipv6.sport = p->sport;
+		t.ipv6.dport = p->dport;
+		sk = p->protocol == IPPROTO_TCP ? bpf_skc_lookup_tcp(skb, &t, sizeof(t.ipv6), BPF_F_CURRENT_NETNS, 0) :
+						  bpf_sk_lookup_udp(skb, &t, sizeof(t.ipv6), BPF_F_CURRENT_NETNS, 0);
 	}
-	if (p->protocol == IPPROTO_TCP)
-		sk = size == sizeof(t.ipv4) ? bpf_skc_lookup_tcp(skb, &t, sizeof(t.ipv4), BPF_F_CURRENT_NETNS, 0) :
-					      bpf_skc_lookup_tcp(skb, &t, sizeof(t.ipv6), BPF_F_CURRENT_NETNS, 0);
-	else
-		sk = size == sizeof(t.ipv4) ? bpf_sk_lookup_udp(skb, &t, sizeof(t.ipv4), BPF_F_CURRENT_NETNS, 0) :
-					      bpf_sk_lookup_udp(skb, &t, sizeof(t.ipv6), BPF_F_CURRENT_NETNS, 0);
 	if (!sk)
 		return 0;
 	found = as(struct sock___tap, sk);
@@ -145,7 +138,7 @@ INLINE void read_receiver(struct end *e, struct __sk_buff *skb, const struct pac
 {
 	if (!p->protocol || is_multicast(p))
 		return;
-	if (tap_look_up(skb, p, e, 0) == TCP_TIME_WAIT && (p->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN) {
+	if (tap_look_up(skb, p, e) == TCP_TIME_WAIT && (p->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN) {
 		e->cookie = 0;
 		e->uid = NO_UID;
 	}
@@ -195,10 +188,8 @@ GLOBAL int tap_read_sender(struct __sk_buff *skb, const struct packet *p, struct
 			return p->protocol == IPPROTO_TCP ? owned != 0 : e->inode != 0;
 		}
 	}
-	/* A reset, or what is said for a connection that is over: of no socket,
-	 * or of one that the kernel has for this. */
-	if (p->protocol == IPPROTO_TCP && !p->payload)
-		tap_look_up(skb, p, e, 1);
+	/* It may be a reset, or what is said for a connection that is over: of no
+	 * socket, or of one that the kernel has for this. */
 	return 0;
 }
 

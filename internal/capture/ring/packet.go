@@ -27,9 +27,9 @@ type Counts struct {
 	Packets, Bytes uint64
 	// Captured is how many of the bytes were read.
 	Captured uint64
-	// Lost are the packets of which the kernel says in the ring itself that there
-	// was no room for them. The tap's counts, which the helper has, are the whole
-	// truth, also about what was lost at the end.
+	// Lost are the packets of which the records say that there was no room for them.
+	// The tap's counts, which the helper has, are the whole truth, also about what
+	// was lost at the end.
 	Lost uint64
 	// Late are the packets that were given after one with a later time.
 	Late uint64
@@ -48,8 +48,6 @@ const (
 	// retransmission or what a full window had held up, and that the process is
 	// the one that last sent something by that socket.
 	Remembered
-	// part says that a record has bytes of the packet in a later one.
-	part
 )
 
 // NoUID is the UID of an end of which nothing is known.
@@ -92,14 +90,16 @@ type Packet struct {
 	// several; else 0.
 	Segment int
 	Flags   Flags
+	// Lost is how many packets there was no room for on this packet's CPU since the
+	// one before it there.
+	Lost int
 }
 
 // The parts of struct record (bpf/src/tap.h).
 const (
-	recordSize     = 112
-	recordCaptured = 88
-	recordFlags    = 94
-	recordComm     = 96
+	recordSize = 120
+	recordLost = 92
+	recordComm = 104
 )
 
 // parse reads a record; b has at least recordSize bytes. comm is the last one's,
@@ -115,9 +115,9 @@ func (p *Packet) parse(b []byte, wall int64, comm string) error {
 	p.UID, p.DstUID = le.Uint32(b[64:]), le.Uint32(b[68:])
 	p.Inode, p.DstInode, p.DstPID = le.Uint32(b[72:]), le.Uint32(b[76:]), le.Uint32(b[80:])
 	p.OrigLen = int(le.Uint32(b[84:]))
-	captured := int(le.Uint32(b[recordCaptured:]))
-	p.Segment = int(le.Uint16(b[92:]))
-	p.Flags = Flags(b[recordFlags])
+	captured := int(le.Uint32(b[88:]))
+	p.Segment = int(le.Uint16(b[96:]))
+	p.Flags = Flags(b[98])
 	name := b[recordComm:recordSize]
 	for i, c := range name {
 		if c == 0 {

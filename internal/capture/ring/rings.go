@@ -2,6 +2,7 @@ package ring
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"math"
@@ -13,8 +14,8 @@ import (
 )
 
 // How long Run waits for a ring to wake it. A packet that is the first one in 10
-// ms wakes it (WAKE_NS in bpf/src/tap.c), as does a ring that is a quarter full;
-// what comes in between is found by looking again.
+// ms wakes it (WAKE_NS in bpf/src/tap.c), as does one in a ring that is a quarter
+// full; what comes in between is found by looking again.
 const (
 	// whileBusy is a little more than those 10 ms.
 	whileBusy = 12 * time.Millisecond
@@ -29,7 +30,7 @@ const (
 
 // Rings reads the rings of a tap.
 type Rings struct {
-	cpus  []*perf
+	cpus  []*cpu
 	epoll int
 	event int // an eventfd, by which ctx's end wakes Run
 	last  uint64
@@ -52,7 +53,7 @@ func Open(files []*os.File, ringBytes int) (*Rings, error) {
 
 func (r *Rings) open(files []*os.File, ringBytes int) (err error) {
 	for _, f := range files {
-		p, perr := openPerf(f, ringBytes) // all of them, since all are taken over
+		p, perr := openCPU(f, ringBytes) // all of them, since all are taken over
 		if perr != nil {
 			err = errors.Join(err, perr)
 			continue
@@ -157,10 +158,8 @@ func (r *Rings) drain(handle func(*Packet) error, all bool) (given, held bool, e
 	}
 	counts := r.Counts()
 	defer func() {
-		counts.Lost = 0
 		for _, c := range r.cpus {
 			c.free()
-			counts.Lost += c.lost
 		}
 		r.mu.Lock()
 		r.counts = counts
@@ -180,7 +179,8 @@ func (r *Rings) drain(handle func(*Packet) error, all bool) (given, held bool, e
 			if err := p.parse(first.body, wall, p.Comm); err != nil {
 				return given, false, err
 			}
-			first.whole(&p)
+			p.Lost = int(first.lostBefore(binary.NativeEndian.Uint32(first.body[recordLost:])))
+			counts.Lost += uint64(p.Lost)
 			counts.Packets++
 			counts.Bytes += uint64(p.OrigLen)
 			counts.Captured += uint64(len(p.Data))
@@ -203,7 +203,7 @@ func (r *Rings) drain(handle func(*Packet) error, all bool) (given, held bool, e
 
 // first returns the ring with the oldest packet, and the time of the oldest one
 // of the others; nil: there are no packets.
-func (r *Rings) first() (first *perf, until uint64, err error) {
+func (r *Rings) first() (first *cpu, until uint64, err error) {
 	until = math.MaxUint64
 	for _, c := range r.cpus {
 		if err := c.peek(); err != nil {

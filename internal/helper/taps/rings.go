@@ -72,8 +72,8 @@ func (t *Taps) end(one *tap) (helperapi.TapCounts, error) {
 	err := one.Tap.Close()
 	c, cerr := one.Tap.Counts()
 	rings := one.Rings()
-	return counts(c), errors.Join(err, cerr,
-		t.all.usage.release(t.uid, one.bytes, rings), t.all.leave(one.space))
+	t.all.usage.release(t.uid, one.bytes, rings)
+	return counts(c), errors.Join(err, cerr, t.all.leave(one.space))
 }
 
 // Close ends all taps of the client.

@@ -4,9 +4,9 @@
 // handed over.
 //
 // All of it is held by descriptors of this process, so nothing of it is left when
-// that ends. What a user has mapped of a ring is memory of the kernel that this
-// process was charged for: it counts as the user's until it is unmapped, also
-// after the tap.
+// that ends, except for the rings that users keep. These are memory of the kernel
+// that this process was charged for: it counts as the user's until the user lets
+// go of it, also after the tap.
 package taps
 
 import (
@@ -96,21 +96,21 @@ func (t *Taps) Start(req helperapi.TapRequest) (_ helperapi.TapReply, err error)
 	if err != nil {
 		return none, err
 	}
-	cpus, err := bpf.CPUs()
+	cpus, err := bpf.OnlineCPUs()
 	if err != nil {
 		return none, err
 	}
 	if spec.RingBytes == 0 {
-		spec.RingBytes = defaultRingBytes(cpus)
+		spec.RingBytes = defaultRingBytes(len(cpus))
 	}
-	bytes := int64(spec.RingBytes) * int64(cpus)
+	bytes := int64(spec.RingBytes) * int64(len(cpus))
 	if err := t.all.usage.take(t.uid, bytes); err != nil {
 		return none, err
 	}
 	ok := false
 	defer func() {
 		if !ok {
-			err = errors.Join(err, t.all.usage.release(t.uid, bytes, nil))
+			t.all.usage.release(t.uid, bytes, nil)
 		}
 	}()
 	ns, err := t.netns()

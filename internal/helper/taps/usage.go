@@ -1,10 +1,10 @@
 package taps
 
 import (
-	"errors"
 	"fmt"
 	"math/bits"
 	"os"
+	"slices"
 	"sync"
 
 	"lodge/internal/bpf"
@@ -20,14 +20,8 @@ type usage struct {
 type userUsage struct {
 	taps  int
 	bytes int64
-	// mapped are rings of taps that have ended, whose memory the user had mapped at
-	// the last look.
-	mapped []mappedRing
-}
-
-type mappedRing struct {
-	ring  *bpf.TapRing
-	bytes int64
+	// held are rings of taps that have ended, which the user had at the last look.
+	held []*bpf.TapRing
 }
 
 func newUsage() *usage { return &usage{users: map[uint32]*userUsage{}} }
@@ -36,18 +30,19 @@ func newUsage() *usage { return &usage{users: map[uint32]*userUsage{}} }
 func (u *usage) take(uid uint32, bytes int64) error {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	err := u.look()
+	u.look()
 	one := u.users[uid]
 	if one == nil {
 		one = &userUsage{}
 		u.users[uid] = one
 	}
+	var err error
 	switch {
 	case one.taps >= policy.UserTaps:
-		err = errors.Join(err, &TooManyError{fmt.Sprintf("user %d has %d, as many as one may have", uid, one.taps)})
+		err = &TooManyError{fmt.Sprintf("user %d has %d, as many as one may have", uid, one.taps)}
 	case one.bytes+bytes > policy.UserRingBytes:
-		err = errors.Join(err, &TooManyError{fmt.Sprintf("rings of %d bytes, and user %d has %d of the %d that one may have",
-			bytes, uid, one.bytes, policy.UserRingBytes)})
+		err = &TooManyError{fmt.Sprintf("rings of %d bytes, and user %d has %d of the %d that one may have",
+			bytes, uid, one.bytes, policy.UserRingBytes)}
 	}
 	if err != nil {
 		u.forget(uid)
@@ -58,53 +53,44 @@ func (u *usage) take(uid uint32, bytes int64) error {
 	return nil
 }
 
-// release notes that a tap is gone. Of its rings, those that the user has mapped
-// go on counting.
-func (u *usage) release(uid uint32, bytes int64, rings []*bpf.TapRing) error {
+// release notes that a tap is gone. Those of its rings that the user has kept go
+// on counting.
+func (u *usage) release(uid uint32, bytes int64, rings []*bpf.TapRing) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	one := u.users[uid]
 	one.taps--
 	one.bytes -= bytes
 	for _, r := range rings {
-		m := mappedRing{r, int64(r.Bytes())}
-		one.mapped = append(one.mapped, m)
-		one.bytes += m.bytes
+		one.held = append(one.held, r)
+		one.bytes += int64(r.Bytes())
 	}
-	return u.look()
+	u.look()
 }
 
-// look lets go of what users have let go, and of users who have nothing. The
-// caller holds mu.
-func (u *usage) look() error {
-	var errs []error
+// look forgets what users have let go, and users who have nothing. The caller
+// holds mu.
+func (u *usage) look() {
 	for uid, one := range u.users {
-		errs = append(errs, one.look())
+		one.look()
 		u.forget(uid)
 	}
-	return errors.Join(errs...)
 }
 
-// look lets go of the rings that are not mapped any more.
-func (u *userUsage) look() error {
-	var errs []error
-	kept := u.mapped[:0]
-	for _, m := range u.mapped {
-		if m.ring.Mapped() {
-			kept = append(kept, m)
-			continue
+// look forgets the rings that are gone.
+func (u *userUsage) look() {
+	u.held = slices.DeleteFunc(u.held, func(r *bpf.TapRing) bool {
+		if r.Held() {
+			return false
 		}
-		u.bytes -= m.bytes
-		errs = append(errs, m.ring.Close())
-	}
-	clear(u.mapped[len(kept):])
-	u.mapped = kept
-	return errors.Join(errs...)
+		u.bytes -= int64(r.Bytes())
+		return true
+	})
 }
 
 // forget removes a user who has nothing. The caller holds mu.
 func (u *usage) forget(uid uint32) {
-	if one := u.users[uid]; one.taps == 0 && len(one.mapped) == 0 {
+	if one := u.users[uid]; one.taps == 0 && len(one.held) == 0 {
 		delete(u.users, uid)
 	}
 }
