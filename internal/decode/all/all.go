@@ -23,10 +23,10 @@ import (
 )
 
 // Protocols returns all protocols, in the order in which they are asked whether they
-// recognise a connection: those that a few bytes prove come first.
-func Protocols() []*decode.Protocol {
-	return []*decode.Protocol{
-		tls.Protocol(),
+// recognise a connection: those that a few bytes prove come first. TLS is decrypted
+// with keys, which may be nil.
+func Protocols(keys tls.Keys) []*decode.Protocol {
+	plain := []*decode.Protocol{
 		http2.New(http2.Config{
 			Layers:  []http2.Layer{grpc.Layer(nil)},
 			Tunnels: map[string]*decode.Protocol{websocket.Name: websocket.Protocol()},
@@ -46,12 +46,13 @@ func Protocols() []*decode.Protocol {
 		dns.Protocol(),
 		dns.DatagramProtocol(),
 	}
+	return append([]*decode.Protocol{tls.New(tls.Config{Keys: keys, Inside: plain})}, plain...)
 }
 
 // Names returns the names of all protocols, each once.
 func Names() []string {
 	var out []string
-	for _, p := range Protocols() {
+	for _, p := range Protocols(nil) {
 		if !slices.Contains(out, p.Name) {
 			out = append(out, p.Name)
 		}
