@@ -11,15 +11,18 @@ import (
 type Config struct {
 	// Keys finds the secrets of connections. Nil: nothing is decrypted.
 	Keys Keys
+	// Off, if it is not nil, reports that there are no keys at all and none are waited
+	// for: a connection that begins then is not decrypted.
+	Off func() bool
 	// Inside are the protocols that are looked for in what was decrypted.
 	Inside []*decode.Protocol
 }
 
-// Keys finds the secrets of connections, as a [tlskeys.Log] does. It is asked again
-// for connections of which it does not know all.
+// Keys finds the secrets of connections, as a [tlskeys.Log] does.
 type Keys interface {
 	// Secrets returns what is known by now of the connection with a ClientHello's
-	// random, or nil.
+	// random, or nil. It is called again when a secret is needed that was not there;
+	// the answer is the same [tlskeys.Secrets] then, with more in it.
 	Secrets(r *tlskeys.Random) *tlskeys.Secrets
 }
 
@@ -37,7 +40,9 @@ func New(c Config) *decode.Protocol {
 	p := Protocol()
 	p.New = func(conn *decode.Conn) decode.Decoder {
 		d := newDecoder(conn)
-		d.crypt = &crypt{d: d, config: &c, all: all}
+		if c.Off == nil || !c.Off() {
+			d.crypt = &crypt{d: d, config: &c, all: all}
+		}
 		return d
 	}
 	return p

@@ -27,6 +27,7 @@ type crypt struct {
 	all    *atomic.Int64 // what all connections hold
 
 	suite *tlscrypt.Suite
+	keys  *tlskeys.Secrets // what was found last
 	sides [2]reading
 	held  []held
 	size  int // of what is held
@@ -161,7 +162,8 @@ func (x *crypt) known() int {
 }
 
 func (x *crypt) secrets() *tlskeys.Secrets {
-	return x.config.Keys.Secrets(&x.d.s.client.random)
+	x.keys = x.config.Keys.Secrets(&x.d.s.client.random)
+	return x.keys
 }
 
 // giveUp counts what is held as encrypted, and all that follows.

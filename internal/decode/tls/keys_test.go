@@ -9,6 +9,7 @@ import (
 	"lodge/internal/decode"
 	"lodge/internal/decode/all"
 	"lodge/internal/decode/captest"
+	"lodge/internal/decode/tls"
 	"lodge/internal/decode/tlskeys"
 )
 
@@ -38,7 +39,7 @@ func keysOf(t testing.TB, capture string) *tlskeys.Log {
 
 func TestKeys(t *testing.T) {
 	for _, file := range keyed(t) {
-		protocols := all.Protocols(keysOf(t, file))
+		protocols := all.Protocols(tls.Config{Keys: keysOf(t, file)})
 		captest.Golden(t, file, protocols...)
 		captest.Splits(t, file, protocols...)
 	}

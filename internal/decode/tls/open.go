@@ -47,14 +47,13 @@ func (p *reading) lost(n int64) {
 
 // read decrypts a record and handles what is in it.
 func (x *crypt) read(s decode.Side, r *record) outcome {
-	secrets, o := x.prepare()
-	if o != done {
+	if o := x.prepare(); o != done {
 		return o
 	}
-	e, kind, plain, o := x.open(s, r, secrets)
+	e, kind, plain, o := x.open(s, r)
 	switch o {
 	case wait:
-		x.tried = secrets.Len()
+		x.tried = x.keys.Len()
 	case wrong:
 		x.fail(s)
 		x.unread(s, r)
@@ -69,38 +68,37 @@ func (x *crypt) read(s decode.Side, r *record) outcome {
 }
 
 // prepare finds the secrets, and what is done with them.
-func (x *crypt) prepare() (*tlskeys.Secrets, outcome) {
+func (x *crypt) prepare() outcome {
 	s := &x.d.s
 	x.tried = -1
 	switch {
 	case !s.hasClient:
 		s.why = "the ClientHello, by which its keys are found, was not recorded"
-		return nil, never
+		return never
 	case !s.hasServer:
 		if x.d.sides[decode.Server].blind {
-			return nil, never
+			return never
 		}
-		return nil, wait
+		return wait
 	}
 	if x.suite == nil {
 		if v := s.server.version; v != 0x0303 && v != 0x0304 {
 			s.why = "TLS " + versionName(v) + " is not decrypted"
-			return nil, never
+			return never
 		}
 		suite, ok := tlscrypt.Find(suiteName(s.server.suite))
 		if !ok {
 			s.why = "the cipher suite " + suiteName(s.server.suite) + " is not decrypted"
-			return nil, never
+			return never
 		}
 		x.suite = suite
 		x.begin()
 	}
-	secrets := x.secrets()
-	if secrets == nil {
+	if x.keys == nil && x.secrets() == nil {
 		x.tried = 0
-		return nil, wait
+		return wait
 	}
-	return secrets, done
+	return done
 }
 
 // begin notes the epochs of both sides.
@@ -121,12 +119,17 @@ func (x *crypt) begin() {
 }
 
 // fill makes the key of an epoch, if its secret is known.
-func (x *crypt) fill(s decode.Side, e *epoch, secrets *tlskeys.Secrets) bool {
+func (x *crypt) fill(s decode.Side, e *epoch) bool {
 	if e.records != nil || e.bad {
 		return e.records != nil
 	}
-	if e.secret = secrets.Get(e.label); e.secret == "" {
-		return false
+	if e.secret = x.keys.Get(e.label); e.secret == "" {
+		if k := x.secrets(); k != nil {
+			e.secret = k.Get(e.label)
+		}
+		if e.secret == "" {
+			return false
+		}
 	}
 	var err error
 	if e.label == tlskeys.Master {
@@ -143,7 +146,7 @@ func (x *crypt) fill(s decode.Side, e *epoch, secrets *tlskeys.Secrets) bool {
 
 // open decrypts a record with the key of its epoch, which is that of the record
 // before it or a later one.
-func (x *crypt) open(s decode.Side, r *record, secrets *tlskeys.Secrets) (e *epoch, kind byte, plain []byte, o outcome) {
+func (x *crypt) open(s decode.Side, r *record) (e *epoch, kind byte, plain []byte, o outcome) {
 	p := &x.sides[s]
 	if p.off {
 		return nil, 0, nil, wrong
@@ -154,7 +157,7 @@ func (x *crypt) open(s decode.Side, r *record, secrets *tlskeys.Secrets) (e *epo
 	missing := false
 	for i := p.now; i < len(p.epochs); i++ {
 		e = &p.epochs[i]
-		if !x.fill(s, e, secrets) {
+		if !x.fill(s, e) {
 			missing = !e.bad
 			continue
 		}

@@ -56,12 +56,8 @@ func (d *decoder) find(s decode.Side) bool {
 		return false
 	}
 	r := p.take(n)
-	secrets, o := d.crypt.prepare()
-	if o == done {
-		var e *epoch
-		var kind byte
-		var plain []byte
-		if e, kind, plain, o = d.crypt.open(s, &r, secrets); o == done {
+	if d.crypt.prepare() == done {
+		if e, kind, plain, o := d.crypt.open(s, &r); o == done {
 			p.search = false
 			d.crypt.opened(s, &r, e, kind, plain)
 			p.in.Advance(int64(n))

@@ -51,19 +51,18 @@ func (l *Log) Write(b []byte) (int, error) {
 
 // keep adds to the line whose end has not come.
 func (l *Log) keep(b []byte) {
-	if len(l.line)+len(b) > maxLine {
-		l.skip = true
-	}
-	if !l.skip {
-		l.line = append(l.line, b...)
-	}
+	room := maxLine - len(l.line)
+	l.skip = l.skip || len(b) > room
+	l.line = append(l.line, b[:min(room, len(b))]...)
 }
 
 // end ends a line.
 func (l *Log) end(line []byte) {
-	if l.skip || len(line) > maxLine {
+	switch {
+	case len(line) == 0 || line[0] == '#':
+	case l.skip || len(line) > maxLine:
 		l.bad++
-	} else {
+	default:
 		l.parse(line)
 	}
 	l.line, l.skip = l.line[:0], false
@@ -79,7 +78,7 @@ func (l *Log) Flush() {
 // parse reads one line.
 func (l *Log) parse(line []byte) {
 	line = bytes.TrimSuffix(line, []byte("\r"))
-	if len(line) == 0 || line[0] == '#' {
+	if len(line) == 0 {
 		return
 	}
 	var parts [3][]byte

@@ -1,6 +1,7 @@
 package tap
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -43,6 +44,7 @@ func openFile(r *run) (source, error) {
 	if err != nil {
 		return nil, errors.Join(unreadable(r.flags.Read, err), s.close())
 	}
+	src.Keys(r.keys.add)
 	s.src = src
 	return s, nil
 }
@@ -90,17 +92,23 @@ func cause(err error) error {
 // packetFile is the output of packets.
 type packetFile struct {
 	name string
+	f    *os.File
 	w    *tapfile.Writer
-	end  func() error
+	buf  *bufio.Writer // before f
+	keys *keyLog
 	err  error
 }
 
-func newPacketFile(name string, w io.Writer, end func() error, version string) (*packetFile, error) {
-	pw, err := tapfile.NewWriter(w, tapfile.Options{Link: packet.LinkEthernet, Interface: "lo", Version: version})
+func newPacketFile(name string, f *os.File, buf *bufio.Writer, keys *keyLog, version string) (*packetFile, error) {
+	o := tapfile.Options{Link: packet.LinkEthernet, Interface: "lo", Version: version}
+	if keys.path != "" {
+		o.KeySpace = keySpace
+	}
+	pw, err := tapfile.NewWriter(buf, o)
 	if err != nil {
 		return nil, writing(name, err)
 	}
-	return &packetFile{name: name, w: pw, end: end}, nil
+	return &packetFile{name: name, f: f, w: pw, buf: buf, keys: keys}, nil
 }
 
 func (p *packetFile) close(c *tap.Capture) error {
@@ -108,5 +116,9 @@ func (p *packetFile) close(c *tap.Capture) error {
 	if err == nil {
 		err = p.w.Close(c)
 	}
-	return writing(p.name, errors.Join(err, p.end()))
+	err = errors.Join(err, p.buf.Flush())
+	if at, b := p.w.KeySpace(); err == nil && len(b) > 0 {
+		_, err = p.f.WriteAt(b, at)
+	}
+	return writing(p.name, errors.Join(err, p.f.Close()))
 }

@@ -250,6 +250,9 @@ func (f *packetFile) packet(p *ring.Packet, sender, receiver *tap.End) error {
 	if p.Segment > 0 {
 		flags |= pcapfile.Segmented
 	}
+	if b := f.keys.take(); f.err == nil && len(b) > 0 {
+		f.err = f.w.Secrets(b)
+	}
 	if f.err == nil {
 		f.err = f.w.Packet(p.Time, p.Data, p.OrigLen, flags, sender, receiver)
 	}

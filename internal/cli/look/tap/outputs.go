@@ -43,10 +43,10 @@ type outputs struct {
 }
 
 // newOutputs opens what is written to. stop ends the run.
-func newOutputs(k *kit.Kit, f tapcmd.Flags, stop context.CancelFunc) (*outputs, error) {
+func newOutputs(k *kit.Kit, f tapcmd.Flags, keys *keyLog, stop context.CancelFunc) (*outputs, error) {
 	o := &outputs{kit: k, limit: f.Count, stop: stop}
 	for _, name := range f.Output {
-		if err := o.open(k, name); err != nil {
+		if err := o.open(k, name, keys); err != nil {
 			o.abandon()
 			return nil, err
 		}
@@ -94,7 +94,7 @@ func checkOutputs(f *tapcmd.Flags) error {
 }
 
 // open opens an output file by what its name ends with.
-func (o *outputs) open(k *kit.Kit, name string) error {
+func (o *outputs) open(k *kit.Kit, name string, keys *keyLog) error {
 	path := name
 	if !filepath.IsAbs(path) {
 		path = filepath.Join(k.Env.Dir, path)
@@ -107,7 +107,7 @@ func (o *outputs) open(k *kit.Kit, name string) error {
 	end := func() error { return errors.Join(w.Flush(), f.Close()) }
 	switch kindOf(name) {
 	case ".pcapng":
-		o.packets, err = newPacketFile(name, w, end, k.Env.Version)
+		o.packets, err = newPacketFile(name, f, w, keys, k.Env.Version)
 		if err != nil {
 			return errors.Join(err, f.Close())
 		}

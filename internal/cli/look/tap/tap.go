@@ -18,6 +18,7 @@ import (
 	"lodge/internal/cli/look/tap/tapcmd"
 	"lodge/internal/decode"
 	"lodge/internal/decode/all"
+	"lodge/internal/decode/tls"
 	"lodge/internal/project"
 	"lodge/internal/query/exchangequery"
 	"lodge/internal/tap"
@@ -32,6 +33,7 @@ type run struct {
 	body   int
 	out    *outputs
 	engine *tap.Engine
+	keys   *keyLog
 	stop   context.CancelFunc
 }
 
@@ -50,17 +52,22 @@ func Run(k *kit.Kit, c *cobra.Command, f tapcmd.Flags, argv []string) (err error
 		ctx, cancel = context.WithTimeout(ctx, f.Duration)
 		defer cancel()
 	}
+	if r.keys, err = openKeyLog(k, &f); err != nil {
+		return err
+	}
+	defer r.keys.close()
 	// The source comes first: no file is emptied for packets that cannot be had.
 	src, err := r.open(ctx)
 	if err != nil {
 		return err
 	}
-	if r.out, err = newOutputs(k, f, r.stop); err != nil {
+	if r.out, err = newOutputs(k, f, r.keys, r.stop); err != nil {
 		return errors.Join(err, src.close())
 	}
 	capture, err := src.read(ctx)
 	err = errors.Join(err, src.close())
 	account := r.account(capture)
+	r.keys.warn()
 	err = kit.Printed(errors.Join(err, r.out.close(&account)))
 	if err != nil && c.Context().Err() != nil {
 		k.Warn(err.Error()) // the status will be that of the signal, without a word
@@ -109,9 +116,11 @@ func (r *run) readFlags(c *cobra.Command, argv []string) (err error) {
 		return bad("lodge tap --duration 10s", "--duration is not more than nothing")
 	case set("follow") && f.Follow == 0:
 		return bad("lodge tap -r FILE --follow 1", "--follow takes the number of a connection, from 1 on")
+	case set("keylog") && f.KeyLog == "":
+		return bad("lodge tap --keylog keys.log", "--keylog names no file")
 	case set("read") && f.Read == "":
 		return bad("lodge tap -r run.pcapng", "--read names no file")
-	case f.Packets && (f.Read != "" || len(f.Output) != 1 || kindOf(f.Output[0]) != ".pcapng" || f.Stat || f.Verbose || f.Follow > 0):
+	case f.Packets && (f.Read != "" || len(f.Output) != 1 || kindOf(f.Output[0]) != ".pcapng" || f.Stat || f.Verbose || f.Follow > 0 || f.KeyLog != ""):
 		return bad("lodge tap --packets -o run.pcapng", "--packets is for one file of packets, and nothing else")
 	case f.Stat && f.Follow > 0, f.Verbose && f.JSON, f.Follow > 0 && f.JSON:
 		return bad("lodge tap --help", "--json, --verbose, --stat and --follow: not these together")
@@ -155,7 +164,7 @@ func readSize(s string) (int, error) {
 func (r *run) newEngine(ends tap.Ends, source tap.Source) *tap.Engine {
 	limits := decode.DefaultLimits()
 	limits.Body = r.body
-	protocols := all.Protocols()
+	protocols := all.Protocols(tls.Config{Keys: r.keys, Off: r.keys.off})
 	if r.flags.Packets {
 		protocols = nil
 	}

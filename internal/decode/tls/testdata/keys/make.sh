@@ -123,8 +123,8 @@ openssl s_client -connect 127.0.0.1:4433 -CAfile "$dir/ca.pem" -keylogfile "$SSL
 ask 4435 -groups X25519:P-384
 ask 4436 -cipher ALL:@SECLEVEL=0 -tls1_1
 # K: KeyUpdate, which asks for one of the other side; R: renegotiation.
-(printf 'GET /index.html HTTP/1.0\r\n'; sleep 0.2; echo K; sleep 0.2; printf 'X-After: an update\r\n'; sleep 0.2; echo k; sleep 0.2; printf '\r\n'; sleep 0.3) |
-	openssl s_client -connect 127.0.0.1:4431 -CAfile "$dir/ca.pem" -keylogfile "$SSLKEYLOGFILE" >/dev/null 2>&1 || true
+(printf "GET /index.html HTTP/1.1\r\nHost: a.localhost\r\n\r\n"; sleep 0.2; echo K; sleep 0.2; printf "GET /?after HTTP/1.1\r\nHost: a.localhost\r\n\r\n"; sleep 0.2; echo k; sleep 0.2; printf "GET /?again HTTP/1.0\r\n\r\n"; sleep 0.3) |
+	openssl s_client -connect 127.0.0.1:4443 -CAfile "$dir/ca.pem" -keylogfile "$SSLKEYLOGFILE" >/dev/null 2>&1 || true
 (sleep 0.2; echo R; sleep 0.3; printf 'GET /index.html HTTP/1.0\r\n\r\n'; sleep 0.3) |
 	openssl s_client -connect 127.0.0.1:4434 -CAfile "$dir/ca.pem" -keylogfile "$SSLKEYLOGFILE" >/dev/null 2>&1 || true
 captured
