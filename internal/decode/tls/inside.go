@@ -147,6 +147,6 @@ func (x *crypt) message(s decode.Side, kind byte, body []byte) {
 			x.decide(accepted)
 		}
 	case typeKeyUpdate:
-		x.updateKey(s)
+		x.sides[s].update(x.suite)
 	}
 }

@@ -92,7 +92,11 @@ func (x *crypt) prepare() outcome {
 			return never
 		}
 		x.suite = suite
-		x.begin()
+		for side, labels := range labelsOf(s) {
+			for _, l := range labels {
+				x.sides[side].epochs = append(x.sides[side].epochs, epoch{label: l})
+			}
+		}
 	}
 	if x.keys == nil && x.secrets() == nil {
 		x.tried = 0
@@ -101,21 +105,16 @@ func (x *crypt) prepare() outcome {
 	return done
 }
 
-// begin notes the epochs of both sides.
-func (x *crypt) begin() {
-	s := &x.d.s
-	list := [2][]tlskeys.Label{{tlskeys.Master}, {tlskeys.Master}}
-	if isTLS13(s.server.version) {
-		list = [2][]tlskeys.Label{{tlskeys.ClientHandshake, tlskeys.ClientTraffic}, {tlskeys.ServerHandshake, tlskeys.ServerTraffic}}
-		if s.client.early && !s.retried {
-			list[decode.Client] = append([]tlskeys.Label{tlskeys.ClientEarly}, list[decode.Client]...)
-		}
+// labelsOf returns the labels of the secrets of both sides, in the order of their use.
+func labelsOf(s *session) [2][]tlskeys.Label {
+	if !isTLS13(s.server.version) {
+		return [2][]tlskeys.Label{{tlskeys.Master}, {tlskeys.Master}}
 	}
-	for side, labels := range list {
-		for _, l := range labels {
-			x.sides[side].epochs = append(x.sides[side].epochs, epoch{label: l})
-		}
+	list := [2][]tlskeys.Label{{tlskeys.ClientHandshake, tlskeys.ClientTraffic}, {tlskeys.ServerHandshake, tlskeys.ServerTraffic}}
+	if s.client.early && !s.retried {
+		list[decode.Client] = append([]tlskeys.Label{tlskeys.ClientEarly}, list[decode.Client]...)
 	}
+	return list
 }
 
 // fill makes the key of an epoch, if its secret is known.
@@ -226,23 +225,22 @@ func (x *crypt) opened(s decode.Side, r *record, e *epoch, kind byte, plain []by
 	}
 }
 
-// updateKey is KeyUpdate of a side.
-func (x *crypt) updateKey(s decode.Side) {
-	p := &x.sides[s]
-	if x.suite == nil || p.now >= len(p.epochs) {
+// update is KeyUpdate of the side.
+func (p *reading) update(suite *tlscrypt.Suite) {
+	if suite == nil || p.now >= len(p.epochs) {
 		return
 	}
 	e := &p.epochs[p.now]
 	if e.label != tlskeys.ClientTraffic && e.label != tlskeys.ServerTraffic {
 		return
 	}
-	next, err := x.suite.Next(e.secret)
+	next, err := suite.Next(e.secret)
 	if err != nil {
 		p.off = true
 		return
 	}
 	e.secret, e.seq = next, 0
-	if e.records, err = x.suite.Traffic(next); err != nil {
+	if e.records, err = suite.Traffic(next); err != nil {
 		p.off = true
 	}
 }

@@ -92,9 +92,9 @@ func cause(err error) error {
 // packetFile is the output of packets.
 type packetFile struct {
 	name string
-	f    *os.File
+	file *os.File
 	w    *tapfile.Writer
-	buf  *bufio.Writer // before f
+	buf  *bufio.Writer // before file
 	keys *keyLog
 	err  error
 }
@@ -108,17 +108,17 @@ func newPacketFile(name string, f *os.File, buf *bufio.Writer, keys *keyLog, ver
 	if err != nil {
 		return nil, writing(name, err)
 	}
-	return &packetFile{name: name, f: f, w: pw, buf: buf, keys: keys}, nil
+	return &packetFile{name: name, file: f, w: pw, buf: buf, keys: keys}, nil
 }
 
-func (p *packetFile) close(c *tap.Capture) error {
-	err := p.err
+func (f *packetFile) close(c *tap.Capture) error {
+	err := f.err
 	if err == nil {
-		err = p.w.Close(c)
+		err = f.w.Close(c)
 	}
-	err = errors.Join(err, p.buf.Flush())
-	if at, b := p.w.KeySpace(); err == nil && len(b) > 0 {
-		_, err = p.f.WriteAt(b, at)
+	err = errors.Join(err, f.buf.Flush())
+	if at, b := f.w.KeySpace(); err == nil && len(b) > 0 {
+		_, err = f.file.WriteAt(b, at)
 	}
-	return writing(p.name, errors.Join(err, p.f.Close()))
+	return writing(f.name, errors.Join(err, f.file.Close()))
 }
