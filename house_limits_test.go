@@ -92,6 +92,8 @@ var pure = []string{
 	"rawjson",
 	"refs",
 	"show",
+	"tap/diff/forms",
+	"tap/diff/tree",
 	"target",
 }
 
@@ -122,6 +124,9 @@ var withoutIO = []string{
 	"service/settle",
 	"show",
 	"show/table",
+	"tap/diff",
+	"tap/diff/forms",
+	"tap/diff/tree",
 	"target",
 	"tui/view",
 }

@@ -39,6 +39,7 @@ func TestJSONDocument(t *testing.T) {
 		{"events --json --since 0 --follow=false", []string{"events"}},
 		{"tap -r run.pcapng --json", []string{"tap"}},
 		{"tap -r run.pcapng --stat --json", []string{"tap"}},
+		{"tap diff run.pcapng run.pcapng --json", []string{"tap diff", "tap"}},
 		{"probe --json shop/web", []string{"probe"}},
 		{"probe --json -n 5 shop/web", []string{"probe"}},
 		{"top --json", []string{"top"}},

@@ -24,7 +24,7 @@ type tapLine struct {
 		LeftOut         map[string]tapCount `json:"left_out"`
 		Lost            map[string]tapCount
 	}
-	Records struct{ Exchanges, Failures, Ends, Attributed int }
+	Records struct{ Exchanges, Failures, Ends, Attributed, Dropped int }
 }
 
 type tapCount struct{ Packets int }
@@ -178,6 +178,148 @@ command = "redis-server --port 6379 --save ''"
 	}
 }
 
+// A reader of standard output that does not read costs neither the files nor the programs
+// anything, and Ctrl-C ends the run with whole files and an account.
+func TestTapUnread(t *testing.T) {
+	needRoot(t)
+	python(t)
+	need(t, "redis-server")
+	need(t, "redis-benchmark")
+	t.Parallel()
+	e := newEnv(t, ebpf)
+	e.quiet()
+	p := e.project("unread", "lodge.toml", config("db", "redis-server --port 6379 --save ''"))
+	p.lodge("up", "-d").ok(t)
+	home := e.ls().Projects[0].Home.String()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = r.Close() }() // never read
+	cmd := e.command(t.Context(), p.dir, e.bin, "tap", "-v", "-o", "run.jsonl", "-o", "run.pcapng")
+	cmd.Stdout = w
+	tap := background(t, cmd)
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(commandLimit); !strings.Contains(p.read("run.jsonl"), "redis"); {
+		if time.Now().After(deadline) {
+			t.Fatalf("nothing is in run.jsonl: %s", tap.stderr())
+		}
+		if out, err := e.beside("redis-benchmark", "-h", home, "-q", "-t", "set", "-n", "5000", "-d", "100").CombinedOutput(); err != nil {
+			t.Fatalf("redis-benchmark: %v\n%s", err, out)
+		}
+	}
+	tap.signal(syscall.SIGINT)
+	if res := tap.wait(); res.code != 130 || !strings.Contains(res.stderr, "the output was not read in time") {
+		t.Error(res)
+	}
+	list, account := tapLines(t, p.read("run.jsonl"))
+	if account.Records.Dropped == 0 || account.Complete || len(list) <= account.Records.Dropped {
+		t.Errorf("%d lines, dropped %d, complete %v", len(list), account.Records.Dropped, account.Complete)
+	}
+	again, _ := tapLines(t, p.lodge("tap", "-r", "run.pcapng", "--json").ok(t)+"\n")
+	if len(again) != len(list) {
+		t.Errorf("%d lines in run.jsonl, %d of run.pcapng", len(list), len(again))
+	}
+}
+
+// Without its helper a tap sees nothing more: it ends, and does not say that nothing was
+// lost.
+func TestTapHelperKilled(t *testing.T) {
+	needRoot(t)
+	need(t, "redis-server")
+	need(t, "redis-cli")
+	t.Parallel()
+	e := newEnv(t, ebpf)
+	e.quiet()
+	p := e.project("killed", "lodge.toml", config("db", "redis-server --port 6379 --save ''"))
+	p.lodge("up", "-d").ok(t)
+	home := e.ls().Projects[0].Home.String()
+	tap := p.tap([]string{"redis-cli", "-h", home, "ping"}, "--json", "-o", "run.pcapng")
+	tasks, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", tap.cmd.Process.Pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var children []string
+	for _, task := range tasks {
+		b, err := os.ReadFile(task)
+		if err == nil { // else the thread has ended
+			children = append(children, strings.Fields(string(b))...)
+		}
+	}
+	killed := false
+	for _, q := range e.processes() {
+		if slices.Contains(children, itoa(q.pid)) && strings.Contains(q.String(), "lodge-helper") {
+			killed = true
+			if err := syscall.Kill(q.pid, syscall.SIGKILL); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if !killed {
+		t.Fatalf("the tap has no helper of its own: %v", e.processes())
+	}
+	r := tap.wait()
+	if r.code != 1 || strings.Count(r.stderr, "\n") != 1 || !strings.Contains(r.stderr, "helper has gone") || !strings.Contains(r.stderr, "hint") {
+		t.Error(r)
+	}
+	if list, account := tapLines(t, r.stdout); account.Complete || len(list) == 0 {
+		t.Errorf("%d records, complete %v", len(list), account.Complete)
+	}
+}
+
+// What curl sends by TLS is decrypted with the key log that it writes, which is not there
+// when the tap begins; the file of packets has the keys, for tap -r and for tshark.
+func TestTapKeyLog(t *testing.T) {
+	needRoot(t)
+	need(t, "curl")
+	need(t, "openssl")
+	need(t, "tshark")
+	t.Parallel()
+	e := newEnv(t, ebpf)
+	e.quiet()
+	p := e.project("safe", "lodge.toml",
+		config("web", "openssl s_server -accept 8443 -cert cert.pem -key key.pem -HTTP -quiet"))
+	if out, err := p.beside("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=localhost",
+		"-keyout", "key.pem", "-out", "cert.pem").CombinedOutput(); err != nil {
+		t.Fatalf("make a certificate: %v\n%s", err, out)
+	}
+	for _, name := range []string{"ready", "1.2", "1.3"} {
+		p.write(name, "HTTP/1.0 200 OK\r\nContent-Length: 6\r\n\r\nhello\n")
+	}
+	p.lodge("up", "-d").ok(t)
+	home := e.ls().Projects[0].Home
+	keys := filepath.Join(p.dir, "keys.log")
+	tap := p.tap([]string{"curl", "-s", "-k", "https://" + home.String() + ":8443/ready"}, "--keylog", "keys.log", "--json", "-o", "run.pcapng")
+	for _, version := range []string{"1.2", "1.3"} {
+		p.lodge("exec", "--", "env", "SSLKEYLOGFILE="+keys, "curl", "-s", "-k", "--http1.1", "--tls-max", version, "https://localhost:8443/"+version).ok(t)
+	}
+	tap.signal(syscall.SIGINT)
+	r := tap.wait()
+	if r.code != 130 {
+		t.Fatal(r)
+	}
+	for _, out := range []string{r.stdout, p.lodge("tap", "-r", "run.pcapng", "--json").ok(t)} {
+		for _, version := range []string{"1.2", "1.3"} {
+			found := false
+			for line := range strings.Lines(out) {
+				found = found || strings.Contains(line, `"secure":true`) && strings.Contains(line, `"target":"/`+version+`"`)
+			}
+			if !found {
+				t.Errorf("TLS %s is not decrypted:\n%s", version, out)
+			}
+		}
+		if !strings.Contains(out, "no keys for this connection in the key log") {
+			t.Errorf("the connection without keys says nothing of it:\n%s", out)
+		}
+	}
+	out, err := p.beside("tshark", "-n", "-r", "run.pcapng", "-d", "tcp.port==8443,tls", "-Y", "http.request", "-T", "fields", "-e", "http.request.uri").Output()
+	if got := string(out); err != nil || got != "/1.2\n/1.3\n" {
+		t.Errorf("tshark decrypts %q, %v", got, err)
+	}
+}
+
 // An HTTP archive is valid by a validator that others wrote.
 func TestTapArchive(t *testing.T) {
 	node := need(t, "node")
@@ -187,7 +329,7 @@ func TestTapArchive(t *testing.T) {
 	t.Parallel()
 	e := newEnv(t, seccomp)
 	p := e.project("archive")
-	for _, pattern := range []string{"testdata/docs/shop/run.pcapng", "../internal/decode/http1/testdata/*.pcap*", "../internal/decode/http2/testdata/*.pcap*", "../internal/decode/grpc/testdata/*.pcap*"} {
+	for _, pattern := range []string{"testdata/docs/shop/run.pcapng", "../internal/decode/http1/testdata/*.pcap", "../internal/decode/http2/testdata/*.pcap", "../internal/decode/grpc/testdata/*.pcap"} {
 		files, err := filepath.Glob(pattern)
 		if err != nil || len(files) == 0 {
 			t.Fatalf("no capture %s: %v", pattern, err)
@@ -223,11 +365,41 @@ func TestTapWrongFiles(t *testing.T) {
 	// The head of a pcap file, and no packet (draft-ietf-opsawg-pcap, section 4).
 	const head = "\xd4\xc3\xb2\xa1\x02\x00\x04\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x04\x00\x01\x00\x00\x00"
 	p := e.project("files", "none.pcapng", "no capture", "empty.pcap", "", "head.pcap", head)
+	for name, target := range map[string]string{"link.jsonl": "target", "lock.jsonl": ""} {
+		path := filepath.Join(p.dir, name)
+		if target != "" {
+			if err := os.Symlink(target, path); err != nil {
+				t.Fatal(err)
+			}
+			continue
+		}
+		p.write(name, "old")
+		f, err := os.Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = f.Close() }() // only locked
+		if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p.write("wide.jsonl", "old")
+	p.lodge("tap", "-r", "head.pcap", "-o", "wide.jsonl").ok(t)
+	if fi, err := os.Stat(filepath.Join(p.dir, "wide.jsonl")); err != nil || fi.Mode().Perm() != 0o600 || strings.Contains(p.read("wide.jsonl"), "old") {
+		t.Errorf("a file that was there: %v, %v", fi, err)
+	}
+	if r := p.lodge("tap", "-r", "head.pcap", "--follow", "1", "--secrets"); r.code != 1 || !strings.Contains(r.stderr, "follow connection 1") {
+		t.Error(r)
+	}
 	for _, c := range []struct {
 		args []string
 		code int
 		says string
 	}{
+		{[]string{"-r", "head.pcap", "-o", "link.jsonl"}, 1, "symbolic link"},
+		{[]string{"-r", "head.pcap", "-o", "lock.jsonl"}, 1, "another lodge tap writes it"},
+		{[]string{"-r", "head.pcap", "-o", "a.har", "-o", "./a.har"}, 1, "another lodge tap writes it"},
+		{[]string{"-r", "head.pcap", "--follow", "1"}, 2, "--secrets"},
 		{[]string{"-r", "none.pcapng"}, 1, "none.pcapng"},
 		{[]string{"-r", "empty.pcap"}, 1, "empty.pcap"},
 		{[]string{"-r", "."}, 1, "is a directory"},
@@ -235,6 +407,8 @@ func TestTapWrongFiles(t *testing.T) {
 		{[]string{"-r", "none.pcapng", "-o", "x.txt"}, 2, ".pcapng, .jsonl, .har"},
 		{[]string{"-r", "head.pcap", "-o", "no/x.jsonl"}, 1, "no/x.jsonl"},
 		{[]string{"-r", "head.pcap", "-o", "x.pcapng"}, 2, "x.pcapng"},
+		{[]string{"-r", "head.pcap", "--keylog", "gone.log"}, 1, "gone.log"},
+		{[]string{"--keylog", ""}, 2, "--keylog"},
 		{[]string{"-n", "0"}, 2, "--count"},
 		{[]string{"--body", "many"}, 2, "--body"},
 		{[]string{"status=many"}, 2, "status>=500"},
@@ -245,5 +419,60 @@ func TestTapWrongFiles(t *testing.T) {
 		if r.code != c.code || !strings.Contains(r.stderr, c.says) || strings.Count(r.stderr, "\n") != 1 {
 			t.Error(r)
 		}
+	}
+}
+
+// Two projects that are up are compared while both run, at the same ports: the copy of a
+// project does the same, until one of its files is changed.
+func TestTapDiff(t *testing.T) {
+	needRoot(t)
+	python(t)
+	need(t, "curl")
+	t.Parallel()
+	e := newEnv(t, ebpf)
+	e.quiet()
+	up := func(name, text string) *project {
+		p := e.project(name, "index.html", text, "lodge.toml", config("web", systemPython+" -m http.server 8000"))
+		p.lodge("up", "-d").ok(t)
+		return p
+	}
+	a, b := up("one", "hello\n"), up("two", "hello\n")
+	ask := func(p *project, paths ...string) {
+		for _, path := range paths {
+			p.lodge("exec", "--", "curl", "-s", "localhost:8000"+path).ok(t)
+		}
+	}
+	compare := func(during func(), args ...string) result {
+		tap := a.start(append([]string{"tap", "diff", "one", "two"}, args...)...)
+		eventually(t, func() string {
+			if text := tap.stderr(); !strings.Contains(text, "comparing one with two") {
+				return "lodge tap diff does not begin: " + text
+			}
+			return ""
+		})
+		during()
+		if len(args) == 0 {
+			tap.signal(syscall.SIGINT)
+		}
+		return tap.wait()
+	}
+	r := compare(func() {
+		ask(a, "/index.html", "/index.html", "/gone")
+		ask(b, "/gone", "/index.html", "/index.html")
+	})
+	if r.code != 0 || !strings.Contains(r.stdout, "No difference; 3 exchanges in 2 kinds of requests compared") || !strings.Contains(r.stdout, "- B: two, 3 exchanges; nothing lost") {
+		t.Error(r)
+	}
+	b.write("index.html", "other\n")
+	r = compare(func() {
+		ask(a, "/index.html")
+		ask(b, "/index.html", "/more")
+	}, "--duration", "4s")
+	if r.code != 1 || strings.Count(r.stdout, "- **") != 2 || !strings.Contains(r.stdout, "- **added** web:8000 http `GET /more` ×1") ||
+		!strings.Contains(r.stdout, "- **response body** web:8000 http `GET /index.html`: `other`, was `hello`") {
+		t.Error(r)
+	}
+	if r := a.lodge("tap", "diff", "one", "three"); r.code != 2 || !strings.Contains(r.stderr, "neither a file nor a project that is up") {
+		t.Error(r)
 	}
 }

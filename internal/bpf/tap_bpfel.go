@@ -30,6 +30,8 @@ type tapOrigin struct {
 	Tid      uint32
 	Pad      uint32
 	Cgroup   uint64
+	Soft     uint64
+	Hard     uint64
 	Comm     [16]int8
 	PeerAt   uint64
 	Peer     struct {
@@ -51,6 +53,8 @@ type tapPart struct {
 		PeerCookie uint64
 		Cgroup     uint64
 		Start      uint64
+		Soft       uint64
+		Hard       uint64
 		Pid        uint32
 		Tid        uint32
 		Uid        uint32

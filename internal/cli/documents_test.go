@@ -44,6 +44,11 @@ func TestCommandsDocument(t *testing.T) {
 				continue
 			}
 			fmt.Fprintf(&b, "\n### lodge %s\n\n```text\n%s```\n", c.Name(), helpOf(t, c))
+			for _, sub := range c.Commands() {
+				if g.ID != "" && !sub.Hidden {
+					fmt.Fprintf(&b, "\n### lodge %s %s\n\n```text\n%s```\n", c.Name(), sub.Name(), helpOf(t, sub))
+				}
+			}
 		}
 	}
 	path := filepath.Join(docsRoot, "docs/reference/commands.md")
@@ -132,6 +137,9 @@ func TestCheckSpan(t *testing.T) {
 		{"lodge ports -tl", ""},
 		{"lodge logs -n20", ""},
 		{"lodge completion bash", ""},
+		{"lodge tap diff A B --again FILE", ""},
+		{"lodge tap diff A B --stat", "no flag --stat"},
+		{"lodge tap --again FILE", "no flag --again"},
 		{"lodge lss", `no command "lss"`},
 		{"lodge up --bogus", "no flag --bogus"},
 		{"lodge up [--bogus]", "no flag --bogus"},
@@ -209,6 +217,11 @@ func checkSpan(root *cobra.Command, span string) error {
 			return fmt.Errorf("no command %q", name)
 		}
 		words = words[1:]
+		if len(words) > 0 {
+			if sub := find(c, words[0]); sub != nil {
+				c, words = sub, words[1:]
+			}
+		}
 	}
 	c.InitDefaultHelpFlag()
 	root.InitDefaultVersionFlag()

@@ -29,10 +29,9 @@ func lines(name string) *Protocol {
 }
 
 type lineDecoder struct {
-	name  string
-	conn  *Conn
-	in    [2]Buffer
-	ended []Side
+	name string
+	conn *Conn
+	in   [2]Buffer
 }
 
 func (d *lineDecoder) Data(s Side, at time.Time, b []byte) {

@@ -95,6 +95,10 @@ func (m Mark) Is(h Home, service string) bool {
 	return m.Home == h && h != 0 && m.soft == h.soft(service)
 }
 
+// FromLimits returns the mark that limits of real time carry (RLIMIT_RTTIME of
+// getrlimit(2), in microseconds), or the zero Mark.
+func FromLimits(soft, hard uint64) Mark { return limits{soft: soft, hard: hard}.mark() }
+
 func (l limits) mark() Mark {
 	if _, ok := l.level(); !ok {
 		return Mark{}

@@ -7,6 +7,7 @@ import (
 	"lodge/internal/capture/packet"
 	"lodge/internal/capture/stream"
 	"lodge/internal/decode"
+	"lodge/internal/mark"
 	"lodge/internal/model"
 )
 
@@ -14,6 +15,9 @@ import (
 type Origin struct {
 	// Process is the sender, PID 0 where it is not known.
 	Process model.Process
+	// SoftLimit and HardLimit are the sender's limits of real time, which carry lodge's
+	// mark ([mark.FromLimits]): it says of which service it is.
+	SoftLimit, HardLimit uint64
 	// Cookie is the sending socket's cookie (SO_COOKIE), 0 where it is not known.
 	Cookie uint64
 	// Receiver is the process at the other end, where the source knows it too.
@@ -25,8 +29,8 @@ type Origin struct {
 // Ends knows the processes of this machine, for a live tap.
 type Ends interface {
 	// Sender completes the process that a packet named, whose id may be another
-	// process's soon.
-	Sender(p model.Process) model.Process
+	// process's soon. m is its mark, where the packet brought it.
+	Sender(p model.Process, m mark.Mark) model.Process
 	// Holders returns the processes that hold the socket at local, connected to
 	// remote, and how they are known.
 	Holders(t packet.Protocol, local, remote netip.AddrPort, cookie uint64) ([]model.Process, Source)
@@ -66,11 +70,15 @@ type Engine struct {
 	from   decode.Side
 	number uint64
 	opened uint64
+	masker *masker // nil: secrets are shown
 }
 
 // New returns an engine that has seen no packet.
 func New(o Options) *Engine {
 	e := &Engine{o: o}
+	if !o.Decode.Secrets {
+		e.masker = newMasker()
+	}
 	e.account.Streams.Skipped = make(map[string]uint64)
 	e.account.Decode.Lost = make(map[decode.LossReason]LostBytes)
 	e.table = stream.New(o.Stream, e.open)
@@ -179,16 +187,16 @@ func (c *conn) Packet(s decode.Side, _ *packet.Packet) {
 		d.cookie = o.Cookie
 	}
 	if o.Process.PID != 0 {
-		d.add(&d.senders, o.Process, c.engine.o.Ends)
+		d.add(&d.senders, o.Process, o, c.engine.o.Ends)
 	}
 	if o.Receiver.PID != 0 {
 		other := &c.ends[s.Other()]
-		other.add(&other.receivers, o.Receiver, c.engine.o.Ends)
+		other.add(&other.receivers, o.Receiver, &Origin{}, c.engine.o.Ends)
 	}
 }
 
 // add notes a process, once.
-func (d *side) add(list *[]model.Process, p model.Process, ends Ends) {
+func (d *side) add(list *[]model.Process, p model.Process, o *Origin, ends Ends) {
 	for i := range *list {
 		if q := &(*list)[i]; q.PID == p.PID && (q.Start == p.Start || p.Start == 0) {
 			return
@@ -198,7 +206,7 @@ func (d *side) add(list *[]model.Process, p model.Process, ends Ends) {
 		return
 	}
 	if ends != nil {
-		p = ends.Sender(p)
+		p = ends.Sender(p, mark.FromLimits(o.SoftLimit, o.HardLimit))
 	}
 	*list = append(*list, p)
 	d.end = nil
@@ -331,6 +339,9 @@ func (c *conn) find(s decode.Side) *End {
 		}
 		place := ends.Place(d.address, first)
 		end.Project, end.Service, end.Container = place.Project, place.Service, place.Container
+	}
+	if m := c.engine.masker; m != nil {
+		end.Processes = m.processes(end.Processes)
 	}
 	d.end, d.full = end, len(end.Processes) > 0
 	return end

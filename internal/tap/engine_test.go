@@ -11,6 +11,7 @@ import (
 
 	"lodge/internal/capture/packet"
 	"lodge/internal/decode"
+	"lodge/internal/mark"
 	"lodge/internal/model"
 )
 
@@ -185,7 +186,7 @@ func TestRecordsAreNumbered(t *testing.T) {
 // table are ends that know holders.
 type table struct{ asked int }
 
-func (f *table) Sender(p model.Process) model.Process {
+func (f *table) Sender(p model.Process, _ mark.Mark) model.Process {
 	p.Command = "complete"
 	return p
 }

@@ -81,12 +81,18 @@ func build(version, format string) (map[string][]byte, error) {
 	return files, nil
 }
 
-// pages lists the commands that have a page: the root, and each that help shows.
+// pages lists the commands that have a page: the root, each that help shows, and those
+// below it, but for the shells of completion.
 func pages(root *cobra.Command) []*cobra.Command {
 	all := []*cobra.Command{root}
 	for _, c := range root.Commands() {
 		if c.IsAvailableCommand() && c.Name() != "help" {
 			all = append(all, c)
+		}
+		for _, below := range c.Commands() {
+			if below.IsAvailableCommand() && c.Name() != "completion" {
+				all = append(all, below)
+			}
 		}
 	}
 	return all

@@ -24,11 +24,12 @@ func files(t *testing.T) map[string][]byte {
 func TestPagesOfCommands(t *testing.T) {
 	all := files(t)
 	for page, want := range map[string][]string{
-		"man/man1/lodge.1":         {".SH COMMANDS", `\fBlodge\-up\fR(1)`, `\fBlodge.toml\fR(5)`},
-		"man/man1/lodge-up.1":      {`.TH "LODGE\-UP" "1" "" "lodge v1.2.3"`, ".B lodge up [SERVICE...]", `\fB\-d\fR, \fB\-\-detach\fR`, `\fB\-\-engine\fR \fIENGINE\fR`, "Ctrl\\-\\e kills all", ".SH EXAMPLES"},
-		"man/man1/lodge-ls.1":      {"Also: ps, status."},
-		"man/man1/lodge-explain.1": {"lodge explain :3000"},
-		"man/man5/lodge.toml.5":    {".SH KEYS OF A SERVICE", `\fBneeds\fR`, ".nf\n", "version = 1"},
+		"man/man1/lodge.1":          {".SH COMMANDS", `\fBlodge\-up\fR(1)`, `\fBlodge.toml\fR(5)`},
+		"man/man1/lodge-up.1":       {`.TH "LODGE\-UP" "1" "" "lodge v1.2.3"`, ".B lodge up [SERVICE...]", `\fB\-d\fR, \fB\-\-detach\fR`, `\fB\-\-engine\fR \fIENGINE\fR`, "Ctrl\\-\\e kills all", ".SH EXAMPLES"},
+		"man/man1/lodge-ls.1":       {"Also: ps, status."},
+		"man/man1/lodge-explain.1":  {"lodge explain :3000"},
+		"man/man1/lodge-tap-diff.1": {".B lodge tap diff A B", `\fB\-\-again\fR \fIFILE\fR`},
+		"man/man5/lodge.toml.5":     {".SH KEYS OF A SERVICE", `\fBneeds\fR`, ".nf\n", "version = 1"},
 	} {
 		got := string(all[page])
 		for _, w := range want {

@@ -120,6 +120,8 @@ INLINE void describe_origin(struct origin *o, struct task_struct *task, struct t
 	o->pid = number_of(leader->thread_pid, leader->thread_pid->level);
 	o->tid = number_of(task->thread_pid, task->thread_pid->level);
 	o->cgroup = task->cgroups->dfl_cgrp->kn->id;
+	o->soft = leader->signal->rlim[RLIMIT_RTTIME].rlim_cur;
+	o->hard = leader->signal->rlim[RLIMIT_RTTIME].rlim_max;
 	o->started = leader->start_boottime;
 	bpf_probe_read_kernel(o->comm, sizeof(o->comm), leader->comm);
 }
@@ -130,6 +132,8 @@ INLINE void tell_origin(struct record *r, const struct origin *o)
 	r->tid = o->tid;
 	r->start = o->started / TICK;
 	r->cgroup = o->cgroup;
+	r->soft = o->soft;
+	r->hard = o->hard;
 	__builtin_memcpy(r->comm, o->comm, sizeof(r->comm));
 }
 

@@ -164,6 +164,7 @@ struct origin {
 	/* The same as the loader sees it, and more of it. */
 	__u32 pid, tid, pad;
 	__u64 cgroup;
+	__u64 soft, hard; /* its limits of real time (RLIMIT_RTTIME), lodge's mark */
 	char comm[16];
 	/* The other end, as it was at that time. */
 	__u64 peer_at;
@@ -204,6 +205,7 @@ struct record {
 	__u64 peer_cookie; /* of the receiving one */
 	__u64 cgroup;
 	__u64 start;
+	__u64 soft, hard; /* the process's limits of real time */
 	__u32 pid, tid;
 	__u32 uid, peer_uid; /* of the sockets; NO_UID: not known */
 	__u32 inode, peer_inode, peer_pid;

@@ -35,10 +35,17 @@ struct pid {
 
 enum { PIDTYPE_TGID = 1 };
 
+struct rlimit {
+	unsigned long rlim_cur, rlim_max;
+} __attribute__((preserve_access_index));
+
+enum { RLIMIT_RTTIME = 15 };
+
 struct signal_struct {
 	int nr_threads;
 	struct list_head thread_head;
 	struct pid *pids[4];
+	struct rlimit rlim[16];
 } __attribute__((preserve_access_index));
 
 typedef struct {

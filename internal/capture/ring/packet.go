@@ -81,6 +81,9 @@ type Packet struct {
 	// Cgroup is the id of the cgroup of the process, or of the socket where the
 	// process is not known.
 	Cgroup uint64
+	// SoftLimit and HardLimit are the process's limits of real time (RLIMIT_RTTIME),
+	// which carry lodge's mark: see package mark.
+	SoftLimit, HardLimit uint64
 	// Data has the bytes from the link-layer header on, of OrigLen. It is valid
 	// until handle returns.
 	Data    []byte
@@ -93,10 +96,10 @@ type Packet struct {
 
 // The parts of struct record (bpf/src/tap.h).
 const (
-	recordSize     = 96
-	recordCaptured = 72
-	recordFlags    = 78
-	recordComm     = 80
+	recordSize     = 112
+	recordCaptured = 88
+	recordFlags    = 94
+	recordComm     = 96
 )
 
 // parse reads a record; b has at least recordSize bytes. comm is the last one's,
@@ -107,12 +110,13 @@ func (p *Packet) parse(b []byte, wall int64, comm string) error {
 	p.Time = time.Unix(0, int64(p.Boot)+wall)
 	p.Cookie, p.DstCookie = le.Uint64(b[8:]), le.Uint64(b[16:])
 	p.Cgroup, p.Start = le.Uint64(b[24:]), le.Uint64(b[32:])
-	p.PID, p.TID = le.Uint32(b[40:]), le.Uint32(b[44:])
-	p.UID, p.DstUID = le.Uint32(b[48:]), le.Uint32(b[52:])
-	p.Inode, p.DstInode, p.DstPID = le.Uint32(b[56:]), le.Uint32(b[60:]), le.Uint32(b[64:])
-	p.OrigLen = int(le.Uint32(b[68:]))
+	p.SoftLimit, p.HardLimit = le.Uint64(b[40:]), le.Uint64(b[48:])
+	p.PID, p.TID = le.Uint32(b[56:]), le.Uint32(b[60:])
+	p.UID, p.DstUID = le.Uint32(b[64:]), le.Uint32(b[68:])
+	p.Inode, p.DstInode, p.DstPID = le.Uint32(b[72:]), le.Uint32(b[76:]), le.Uint32(b[80:])
+	p.OrigLen = int(le.Uint32(b[84:]))
 	captured := int(le.Uint32(b[recordCaptured:]))
-	p.Segment = int(le.Uint16(b[76:]))
+	p.Segment = int(le.Uint16(b[92:]))
 	p.Flags = Flags(b[recordFlags])
 	name := b[recordComm:recordSize]
 	for i, c := range name {

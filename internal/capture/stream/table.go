@@ -41,14 +41,14 @@ func (t *Table) Packet(p *packet.Packet) {
 	pair := pairOf(p)
 	c := t.conns[pair]
 	if p.Protocol == packet.UDP {
-		t.datagram(c, pair, p)
+		takeDatagram(t, c, pair, p)
 		return
 	}
 	t.segment(c, pair, p)
 }
 
-// datagram takes a UDP packet.
-func (t *Table) datagram(c *conn, pair pair, p *packet.Packet) {
+// takeDatagram takes a UDP packet.
+func takeDatagram(t *Table, c *conn, pair pair, p *packet.Packet) {
 	if c == nil {
 		o := guess(p)
 		o.Midstream = false

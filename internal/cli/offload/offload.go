@@ -58,7 +58,7 @@ func tree(k *kit.Kit) *cobra.Command {
 	root.SetHelpCommand(&cobra.Command{Use: "help", Hidden: true, RunE: func(*cobra.Command, []string) error {
 		return notOffloaded("help is none of its commands")
 	}})
-	root.AddCommand(probecmd.Command(k, probe.Run), tapcmd.Command(k, tap.Run), trustcmd.Command(k, trust.Run), doctor.Command(k, trust.Capabilities))
+	root.AddCommand(probecmd.Command(k, probe.Run), tapcmd.Command(k, tap.Run, tap.Diff), trustcmd.Command(k, trust.Run), doctor.Command(k, trust.Capabilities))
 	return root
 }
 

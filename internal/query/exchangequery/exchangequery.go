@@ -102,7 +102,7 @@ func New(o Options) *query.Schema {
 		{ID: int(Process), Name: "process", Type: query.Text, Help: "name of a process at either end"},
 		{ID: int(PID), Name: "pid", Type: query.Number, Spaced: true, Help: "process id at either end"},
 		{ID: int(Port), Name: "port", Type: query.Port, Spaced: true, Help: "port of either end"},
-		{ID: address, Name: "address", Aliases: []string{"ip", "addr"}, Type: query.Address, Help: "address of either end"},
+		{ID: address, Name: "address", Aliases: []string{"ip", "addr"}, Type: query.Address, Help: "address of either end", Read: readAddress},
 		{ID: int(Kind), Name: "kind", Type: query.Choice, Words: Kinds(), Help: "request, message, session or failure"},
 		{ID: int(Transport), Name: "transport", Type: query.Choice, Words: []string{"tcp", "udp"}, Help: "tcp or udp"},
 		{ID: int(Connection), Name: "connection", Aliases: []string{"flow"}, Type: query.Number, Help: "number of the connection"},
@@ -126,6 +126,23 @@ func upperOrAsIs(text string) ([]query.Value, error) {
 		out = append(out, query.Value{Text: low})
 	}
 	return out, nil
+}
+
+// readAddress reads an address, a prefix, or localhost, which is all of 127.0.0.0/8 and
+// ::1.
+func readAddress(text string) ([]query.Value, error) {
+	if text == "localhost" {
+		return []query.Value{{Prefixes: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}}}, nil
+	}
+	if p, err := netip.ParsePrefix(text); err == nil {
+		return []query.Value{{Prefixes: []netip.Prefix{p.Masked()}}}, nil
+	}
+	ip, err := netip.ParseAddr(text)
+	if err != nil {
+		return nil, &query.Error{Text: fmt.Sprintf("%q is not an address", text), Hint: "address=127.0.0.1, or 10.0.0.0/8"}
+	}
+	ip = ip.Unmap().WithZone("")
+	return []query.Value{{Prefixes: []netip.Prefix{netip.PrefixFrom(ip, ip.BitLen())}}}, nil
 }
 
 // statusClass reads a status, a range of them, or a class such as 5xx.
@@ -169,9 +186,8 @@ func plainWord(s *query.Schema, o *Options, text string, quoted bool) ([]*query.
 			return term(int(Protocol), query.Eq, query.Value{Text: w}), nil
 		}
 	}
-	if ip, err := netip.ParseAddr(text); err == nil {
-		ip = ip.Unmap().WithZone("")
-		return term(address, query.Eq, query.Value{Prefixes: []netip.Prefix{netip.PrefixFrom(ip, ip.BitLen())}}), nil
+	if vs, err := readAddress(text); err == nil {
+		return term(address, query.Eq, vs[0]), nil
 	}
 	if slices.Contains(Kinds(), text) {
 		return term(int(Kind), query.Eq, query.Value{Text: text}), nil

@@ -57,7 +57,7 @@ func schema() *query.Schema {
 func TestFilters(t *testing.T) {
 	for text, want := range map[string]bool{
 		"": true, "5432": true, ":5432": true, "5433": false, "5432-5440": true, "postgresql": true, "postgres": true, "pg": true, "redis": false,
-		"shop/web": true, "shop/db": false, "127.0.0.1": true, "::1": false, "request": true, "message": false, "node": true, "NODE": true, "items": true, "orders": false,
+		"shop/web": true, "shop/db": false, "127.0.0.1": true, "::1": false, "localhost": true, "address=localhost": true, "address!=localhost": false, "request": true, "message": false, "node": true, "NODE": true, "items": true, "orders": false,
 		"web": true, `"5432"`: false, "service=web": true, "service=db": false, "project=shop": true, "project=lib": false,
 		"service=web and status>=500": true, "status=5xx": true, "status=4xx": false, "status=500-599": true, "code=503": true, "status<500": false, "status!=503": false,
 		"method=select": true, "method=SELECT": true, "method=insert": false, "path~ITEMS": true, "statement~'id = 7'": true, "group~?": true,

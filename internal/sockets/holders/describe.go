@@ -15,11 +15,11 @@ type Details uint8
 
 const (
 	ReadExecutable Details = 1 << iota
-	readDirectory
+	ReadDirectory          // the working directory
 	readCgroup
 	readParents
 
-	ReadAll = ReadExecutable | readDirectory | readCgroup | readParents
+	ReadAll = ReadExecutable | ReadDirectory | readCgroup | readParents
 )
 
 // ticks is USER_HZ, the clock ticks of /proc a second: 100 on everything that
@@ -77,7 +77,7 @@ func (w *searcher) describe(dir, pid int, inside bool) *Process {
 	if w.Details&ReadExecutable != 0 {
 		p.Executable = w.readlink(dir, "exe")
 	}
-	if w.Details&readDirectory != 0 {
+	if w.Details&ReadDirectory != 0 {
 		p.Directory = w.readlink(dir, "cwd")
 	}
 	if w.Details&readCgroup != 0 || inside {

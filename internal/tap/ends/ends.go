@@ -6,10 +6,12 @@ package ends
 import (
 	"context"
 	"net/netip"
+	"slices"
 	"time"
 
 	"lodge/internal/capture/packet"
 	"lodge/internal/loopback"
+	"lodge/internal/mark"
 	"lodge/internal/model"
 	"lodge/internal/sockets"
 	"lodge/internal/sockets/holders"
@@ -63,6 +65,8 @@ type known struct {
 	process model.Process
 	place   tap.Place
 	at      time.Time // when it was looked at
+	// described reports that its directory was read too, which a table does not have.
+	described bool
 }
 
 // ends are those of a TCP connection or UDP socket, seen from one of them.
@@ -91,11 +95,41 @@ func New(ctx context.Context, o Options) *Finder {
 }
 
 // Sender implements [tap.Ends].
-func (f *Finder) Sender(p model.Process) model.Process {
-	if k := f.look(p); k != nil {
-		return k.process
+func (f *Finder) Sender(p model.Process, m mark.Mark) model.Process {
+	k := f.look(p)
+	if k == nil {
+		// It has ended: what the packet told is what is known.
+		if place, ok := f.marked(m, p.Name); ok {
+			f.keep(&known{process: p, place: place, at: f.o.Now()})
+		}
+		return p
 	}
-	return p // it has ended: what the packet told is what is known
+	if k.place.Project == "" {
+		k.place, _ = f.marked(m, p.Name)
+	}
+	return k.process
+}
+
+// marked returns the place of a process by its mark. The name is what a command of
+// `lodge exec` and `lodge run` is called, whose service no list has.
+func (f *Finder) marked(m mark.Mark, name string) (p tap.Place, ok bool) {
+	if m.Home == 0 {
+		return p, false
+	}
+	f.readHomes()
+	for i := range f.homes {
+		h := &f.homes[i]
+		if h.Mark != m.Home {
+			continue
+		}
+		for _, service := range append(slices.Clip(h.Services), name) {
+			if m.Is(h.Mark, service) {
+				return tap.Place{Project: h.Project, Service: service}, true
+			}
+		}
+		return tap.Place{Project: h.Project}, !m.Is(h.Mark, "")
+	}
+	return p, false
 }
 
 // look returns what is known of a process, or nil where it has ended before anything
@@ -104,7 +138,7 @@ func (f *Finder) look(p model.Process) *known {
 	now := f.o.Now()
 	k := f.known[p.PID]
 	// A process that is being executed has a name before it has a command line.
-	if whole := k != nil && k.process.Command != ""; whole {
+	if whole := k != nil && k.described && k.process.Command != ""; whole {
 		if (p.Start == 0 || k.process.Start == p.Start) && now.Sub(k.at) < fresh {
 			return k
 		}
@@ -113,19 +147,23 @@ func (f *Finder) look(p model.Process) *known {
 			return k
 		}
 	}
-	d := holders.Describe(f.ctx, holders.Request{Homes: f.holdersHomes(), Boot: f.boot, Details: holders.ReadPlace}, p.PID)
+	d := holders.Describe(f.ctx, holders.Request{Homes: f.holdersHomes(), Boot: f.boot, Details: holders.ReadPlace | holders.ReadDirectory}, p.PID)
 	if d == nil || p.Start != 0 && d.Start != p.Start {
 		if k != nil && (p.Start == k.process.Start || p.Start == 0 && now.Sub(k.at) < 10*fresh && k.process.Name == p.Name) {
 			return k // it has ended since
 		}
 		return nil
 	}
+	k = &known{process: processOf(d), place: tap.Place{Project: d.Project, Service: d.Service, Container: d.Container}, at: now, described: true}
+	f.keep(k)
+	return k
+}
+
+func (f *Finder) keep(k *known) {
 	if len(f.known) >= most {
 		clear(f.known)
 	}
-	k = &known{process: processOf(d), place: tap.Place{Project: d.Project, Service: d.Service, Container: d.Container}, at: now}
-	f.known[p.PID] = k
-	return k
+	f.known[k.process.PID] = k
 }
 
 func processOf(d *holders.Process) model.Process {

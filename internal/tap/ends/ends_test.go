@@ -10,6 +10,7 @@ import (
 
 	"lodge/internal/capture/packet"
 	"lodge/internal/loopback"
+	"lodge/internal/mark"
 	"lodge/internal/model"
 	"lodge/internal/sockets"
 	"lodge/internal/sockets/holders"
@@ -126,9 +127,9 @@ func TestSender(t *testing.T) {
 	pid := cmd.Process.Pid
 	r := &rig{}
 	f := New(t.Context(), r.options())
-	p := f.Sender(model.Process{PID: pid, Name: "cat"})
+	p := f.Sender(model.Process{PID: pid, Name: "cat"}, mark.Mark{})
 	for deadline := time.Now().Add(30 * time.Second); p.Command == "" && time.Now().Before(deadline); {
-		p = f.Sender(model.Process{PID: pid, Name: "cat"}) // it is being executed
+		p = f.Sender(model.Process{PID: pid, Name: "cat"}, mark.Mark{}) // it is being executed
 	}
 	if p.PID != pid || p.Name != "cat" || p.Command != "cat" || p.Start == 0 || p.StartedAt == nil {
 		t.Errorf("alive: %+v", p)
@@ -139,10 +140,10 @@ func TestSender(t *testing.T) {
 	if err := cmd.Wait(); err != nil {
 		t.Fatal(err)
 	}
-	if got := f.Sender(model.Process{PID: pid, Start: p.Start, Name: "cat"}); got.Command != "cat" {
+	if got := f.Sender(model.Process{PID: pid, Start: p.Start, Name: "cat"}, mark.Mark{}); got.Command != "cat" {
 		t.Errorf("ended: %+v", got)
 	}
-	if got := f.Sender(model.Process{PID: pid, Start: p.Start + 1, Name: "dog"}); got.Name != "dog" || got.Command != "" {
+	if got := f.Sender(model.Process{PID: pid, Start: p.Start + 1, Name: "dog"}, mark.Mark{}); got.Name != "dog" || got.Command != "" {
 		t.Errorf("another process with its id: %+v", got)
 	}
 }

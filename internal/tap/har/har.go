@@ -188,7 +188,7 @@ func entryOf(r *tap.Record) *entry {
 	e.Time = e.Timings.Send + e.Timings.Wait + e.Timings.Receive
 	q := &x.Request
 	e.Request = request{
-		Method: x.Method, URL: address(r), HTTPVersion: version, Headers: headers(q.Header), Cookies: cookies(q.Header, "cookie"),
+		Method: method(x), URL: address(r), HTTPVersion: version, Headers: headers(q.Header), Cookies: cookies(q.Header, "cookie"),
 		Query: query(x.Target), HeadersSize: headSize(q), BodySize: q.BodyBytes,
 	}
 	if len(q.Body) > 0 {
@@ -223,6 +223,17 @@ func entryOf(r *tap.Record) *entry {
 		e.Response.Content.Comment = "the text is cut"
 	}
 	return e
+}
+
+// method is the HTTP method, below gRPC's too.
+func method(x *decode.Exchange) string {
+	if x.Protocol != "grpc" {
+		return x.Method
+	}
+	if m := field(x.Request.Header, ":method"); m != "" {
+		return m
+	}
+	return "POST" // the only one that gRPC has
 }
 
 // grpcStatus is the status of HTTP/2 below gRPC's.

@@ -13,6 +13,7 @@ import (
 
 	"lodge/internal/capture/packet"
 	"lodge/internal/capture/pcapfile"
+	"lodge/internal/mark"
 	"lodge/internal/model"
 	"lodge/internal/tap"
 )
@@ -56,7 +57,7 @@ func (s *Source) giveKeys() {
 var _ tap.Ends = (*Source)(nil)
 
 // Sender implements [tap.Ends]: what the file says is all.
-func (s *Source) Sender(p model.Process) model.Process { return p }
+func (s *Source) Sender(p model.Process, _ mark.Mark) model.Process { return p }
 
 // Holders implements [tap.Ends]: a file has no table of sockets.
 func (s *Source) Holders(packet.Protocol, netip.AddrPort, netip.AddrPort, uint64) ([]model.Process, tap.Source) {
@@ -177,6 +178,11 @@ func (s *Source) process(pid uint32, at time.Time) model.Process {
 			started := q.Started
 			p.StartedAt = &started
 		}
+		for _, c := range q.Comments {
+			if d, ok := strings.CutPrefix(c, directoryMark); ok {
+				p.Directory = d
+			}
+		}
 	}
 	return p
 }
@@ -206,6 +212,9 @@ func commented(c string) (p model.Process, ok bool) {
 
 // Places stand in the comments of processes: "lodge: shop/web", "lodge: shop/".
 const placeMark = "lodge: "
+
+// directoryMark is before the working directory in a comment of a process.
+const directoryMark = "directory: "
 
 func placeText(p tap.Place) string { return placeMark + p.Project + "/" + p.Service }
 

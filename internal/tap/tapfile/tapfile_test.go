@@ -108,6 +108,49 @@ func TestReadWriteRead(t *testing.T) {
 	}
 }
 
+// The directory of a process is kept, also where it is known only later.
+func TestDirectory(t *testing.T) {
+	var out bytes.Buffer
+	w, err := NewWriter(&out, Options{Link: packet.LinkEthernet, Interface: "lo"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	late := false
+	_, account := records(t, sample(t), func(r *pcapfile.Record, sender, receiver *tap.End) {
+		for _, e := range []*tap.End{sender, receiver} {
+			if e != nil && e.Known() && e.Service == "web" && late {
+				e.Processes[0].Directory = "/srv/shop"
+			}
+		}
+		late = true
+		if err := w.Packet(r.Time, r.Data, int(r.OrigLen), r.Flags, sender, receiver); err != nil {
+			t.Fatal(err)
+		}
+	})
+	if err := w.Close(&account.Capture); err != nil {
+		t.Fatal(err)
+	}
+	src, err := Open(&out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	directories := make(map[string]string)
+	e := tap.New(tap.Options{
+		Protocols: all.Protocols(tls.Config{}), Decode: decode.Options{Limits: decode.DefaultLimits()}, Ends: src, OriginSource: tap.SourceFile,
+		Record: func(r *tap.Record) {
+			if r.Server.Known() {
+				directories[r.Server.Service] = r.Server.Processes[0].Directory
+			}
+		},
+	})
+	if err := src.Run(t.Context(), e); err != nil {
+		t.Fatal(err)
+	}
+	if directories["web"] != "/srv/shop" || directories["db"] != "" {
+		t.Errorf("directories %v", directories)
+	}
+}
+
 // A file that ends in the middle has what is whole.
 func TestCutFile(t *testing.T) {
 	file := sample(t)

@@ -8,6 +8,7 @@ import (
 
 	"lodge/internal/capture/packet"
 	"lodge/internal/capture/pcapfile"
+	"lodge/internal/show"
 	"lodge/internal/tap"
 )
 
@@ -16,7 +17,7 @@ type Writer struct {
 	w       *pcapfile.Writer
 	iface   int
 	link    packet.LinkType
-	written map[processKey]bool
+	written map[processKey]bool // whether with its directory
 	begun   time.Time
 	last    time.Time
 	record  pcapfile.Record // reused
@@ -107,17 +108,18 @@ func (w *Writer) Packet(at time.Time, data []byte, origLen int, flags pcapfile.F
 	return w.w.WritePacket(r)
 }
 
-// process writes the block of an end's first process, once.
+// process writes the block of an end's first process, once; and once more when its
+// directory is known.
 func (w *Writer) process(e *tap.End) error {
 	p := &e.Processes[0]
 	key := processKey{p.PID, p.Start}
-	if w.written[key] {
+	if whole, ok := w.written[key]; ok && (whole || p.Directory == "") {
 		return nil
 	}
 	if len(w.written) >= maxWritten {
 		clear(w.written)
 	}
-	w.written[key] = true
+	w.written[key] = p.Directory != ""
 	out := pcapfile.Process{PID: uint32(p.PID), Name: p.Name, User: p.User}
 	if p.Command != "" {
 		out.Args = strings.Fields(p.Command)
@@ -127,6 +129,9 @@ func (w *Writer) process(e *tap.End) error {
 	}
 	if e.Project != "" {
 		out.Comments = []string{placeText(tap.Place{Project: e.Project, Service: e.Service})}
+	}
+	if p.Directory != "" {
+		out.Comments = append(out.Comments, directoryMark+p.Directory)
 	}
 	return w.w.WriteProcess(out)
 }
@@ -151,7 +156,7 @@ func describeEnd(e *tap.End) string {
 		return ""
 	}
 	p := &e.Processes[0]
-	text := p.Name + " (" + strconv.Itoa(p.PID) + ")"
+	text := show.CleanLine(p.Name, false) + " (" + strconv.Itoa(p.PID) + ")"
 	if e.Service != "" {
 		return e.Project + "/" + e.Service + ", " + text
 	}

@@ -70,7 +70,12 @@ func (full) Write([]byte) (int, error) { return 0, errors.New("no space left on 
 func TestFull(t *testing.T) {
 	w := NewWriter(full{})
 	r := &tap.Record{Failure: tap.Refused}
-	if w.Record(r) == nil || w.Record(r) == nil || w.Account(&tap.Account{}) == nil {
-		t.Error("an error of writing is lost")
+	for i := range 2 {
+		if w.Record(r) == nil {
+			t.Errorf("record %d: an error of writing is lost", i)
+		}
+	}
+	if w.Account(&tap.Account{}) == nil {
+		t.Error("an error before the account is lost")
 	}
 }

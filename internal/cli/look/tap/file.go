@@ -1,7 +1,6 @@
 package tap
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -92,33 +91,44 @@ func cause(err error) error {
 // packetFile is the output of packets.
 type packetFile struct {
 	name string
-	file *os.File
+	f    *outFile
 	w    *tapfile.Writer
-	buf  *bufio.Writer // before file
 	keys *keyLog
 	err  error
 }
 
-func newPacketFile(name string, f *os.File, buf *bufio.Writer, keys *keyLog, version string) (*packetFile, error) {
+func newPacketFile(name string, f *outFile, keys *keyLog, version string) (*packetFile, error) {
 	o := tapfile.Options{Link: packet.LinkEthernet, Interface: "lo", Version: version}
-	if keys.path != "" {
+	if keys.name != "" && f.regular {
 		o.KeySpace = keySpace
 	}
-	pw, err := tapfile.NewWriter(buf, o)
+	w, err := tapfile.NewWriter(f, o)
 	if err != nil {
 		return nil, writing(name, err)
 	}
-	return &packetFile{name: name, file: f, w: pw, buf: buf, keys: keys}, nil
+	return &packetFile{name: name, f: f, w: w, keys: keys}, nil
 }
 
-func (f *packetFile) close(c *tap.Capture) error {
-	err := f.err
+func (p *packetFile) close(c *tap.Capture) error {
+	err := p.err
 	if err == nil {
-		err = f.w.Close(c)
+		err = p.w.Close(c)
 	}
-	err = errors.Join(err, f.buf.Flush())
-	if at, b := f.w.KeySpace(); err == nil && len(b) > 0 {
-		_, err = f.file.WriteAt(b, at)
+	if cerr := p.f.Close(); err == nil {
+		err = cerr
 	}
-	return writing(f.name, errors.Join(err, f.file.Close()))
+	return writing(p.name, err)
+}
+
+// secrets writes keys that were used since the last packet: those that find room where
+// they stand before all packets, the others where the file is now.
+func (p *packetFile) secrets(lines []byte) error {
+	if err := p.w.Secrets(lines); err != nil {
+		return err
+	}
+	at, b := p.w.KeySpace()
+	if len(b) == 0 {
+		return nil
+	}
+	return p.f.writeAt(b, at)
 }

@@ -22,6 +22,7 @@ func follow(r *run) func(connection uint64, s decode.Side, at time.Time, b []byt
 		if connection != r.flags.Follow {
 			return
 		}
+		r.followed = true
 		var out strings.Builder
 		if int(s) != turn {
 			turn = int(s)

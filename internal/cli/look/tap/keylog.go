@@ -11,6 +11,7 @@ import (
 
 	"lodge/internal/cli/kit"
 	"lodge/internal/cli/look/tap/tapcmd"
+	"lodge/internal/decode/tls"
 	"lodge/internal/decode/tlskeys"
 )
 
@@ -30,6 +31,7 @@ type keyLog struct {
 	added  bool // a capture file has keys
 
 	file   *os.File
+	buf    []byte
 	size   int64     // what was read of it
 	looked time.Time // when its path was looked at last
 	err    error     // it cannot be read
@@ -93,9 +95,20 @@ func (l *keyLog) close() {
 
 // read reads what was added to the file.
 func (l *keyLog) read() error {
-	n, err := io.Copy(&l.log, l.file)
-	l.size += n
-	return err
+	if l.buf == nil {
+		l.buf = make([]byte, 32<<10)
+	}
+	for {
+		n, err := l.file.Read(l.buf)
+		_, _ = l.log.Write(l.buf[:n]) // it has no errors
+		l.size += int64(n)
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
 }
 
 // lookEvery is how often the path is looked at: another file may have taken it.
@@ -137,6 +150,14 @@ func (l *keyLog) replaced() bool {
 	return err != nil || !os.SameFile(now, had) || now.Size() < l.size
 }
 
+// config returns how TLS is decrypted. Nil is no key log.
+func (l *keyLog) config() tls.Config {
+	if l == nil {
+		return tls.Config{}
+	}
+	return tls.Config{Keys: l, Off: l.off}
+}
+
 // off reports that there is no key log.
 func (l *keyLog) off() bool { return l.name == "" && !l.added }
 
@@ -151,14 +172,12 @@ func (l *keyLog) add(lines []byte) {
 func (l *keyLog) Secrets(r *tlskeys.Random) *tlskeys.Secrets {
 	l.update()
 	s := l.log.Secrets(r)
-	if s != nil && l.used[*r] < s.Len() {
+	if l.follow && s != nil && l.used[*r] < s.Len() {
 		if len(l.used) >= tlskeys.MaxConnections {
 			clear(l.used)
 		}
 		l.used[*r] = s.Len()
-		if l.follow {
-			l.lines = append(l.lines, l.log.Lines(r)...)
-		}
+		l.lines = append(l.lines, l.log.Lines(r)...)
 	}
 	return s
 }

@@ -75,18 +75,57 @@ func (s *liveSource) read(ctx context.Context) (tap.Capture, error) {
 		defer read()
 		counts, ended = s.tap.End(context.WithoutCancel(ctx))
 	})
+	gone := s.watch(reading, read)
 	err := s.rings.Run(reading, (&liveReader{run: s.run, engine: engine}).packet)
-	if stop() { // the rings cannot be read any more
-		counts, ended = s.tap.End(context.WithoutCancel(ctx))
-	} else {
+	lost := gone()
+	switch {
+	case !stop():
 		<-over
+	case lost == nil: // the rings cannot be read any more
+		counts, ended = s.tap.End(context.WithoutCancel(ctx))
+	}
+	if lost != nil {
+		ended = lost
 	}
 	engine.Close()
 	had := s.rings.Counts()
-	if err = errors.Join(err, ended); err != nil {
-		err = fmt.Errorf("tap: %w", err)
+	capture := captured(&counts, &had)
+	if ended != nil { // what the kernel counted is not known
+		seen := tap.Count{Packets: had.Packets, Bytes: had.Bytes}
+		capture = tap.Capture{Seen: seen, Delivered: seen, Unknown: true}
 	}
-	return captured(&counts, &had), err
+	if err = errors.Join(err, ended); err != nil {
+		err = &kit.Hinted{Err: fmt.Errorf("tap: %w", err), Hint: "what was seen until then is told; start lodge tap again"}
+	}
+	return capture, err
+}
+
+// watch ends the reading when the helper goes, with which the tap goes. What it returns
+// waits for that to end, and returns why the helper went, or nil.
+func (s *liveSource) watch(ctx context.Context, end func()) (gone func() error) {
+	watching, stop := context.WithCancel(ctx)
+	result := make(chan error, 1)
+	go func() {
+		every := time.NewTicker(100 * time.Millisecond)
+		defer every.Stop()
+		for {
+			select {
+			case <-watching.Done():
+				result <- nil
+				return
+			case <-every.C:
+				if err := s.helper.Err(); err != nil {
+					end()
+					result <- err
+					return
+				}
+			}
+		}
+	}()
+	return func() error {
+		stop()
+		return <-result
+	}
 }
 
 // connect returns a connection to the helper: to the machine's, or as root to one of
@@ -203,7 +242,7 @@ const expireEvery = 100 * time.Millisecond
 // packet takes one packet.
 func (l *liveReader) packet(p *ring.Packet) error {
 	out := l.run.out
-	if out.err != nil {
+	if out.failed() != nil {
 		return nil // it ends; what is in the rings is let go of, and counted
 	}
 	var sent tap.Sent
@@ -228,7 +267,7 @@ func (l *liveReader) packet(p *ring.Packet) error {
 }
 
 func originOf(p *ring.Packet) tap.Origin {
-	o := tap.Origin{Cookie: p.Cookie}
+	o := tap.Origin{Cookie: p.Cookie, SoftLimit: p.SoftLimit, HardLimit: p.HardLimit}
 	if p.PID != 0 {
 		o.Process = model.Process{PID: int(p.PID), Start: p.Start, Name: p.Comm}
 	}
@@ -242,19 +281,19 @@ func originOf(p *ring.Packet) tap.Origin {
 }
 
 // packet writes a packet.
-func (f *packetFile) packet(p *ring.Packet, sender, receiver *tap.End) error {
+func (p *packetFile) packet(q *ring.Packet, sender, receiver *tap.End) error {
 	flags := pcapfile.Outbound
-	if p.Flags&ring.ChecksumPartial != 0 {
+	if q.Flags&ring.ChecksumPartial != 0 {
 		flags |= pcapfile.ChecksumNotReady
 	}
-	if p.Segment > 0 {
+	if q.Segment > 0 {
 		flags |= pcapfile.Segmented
 	}
-	if b := f.keys.take(); f.err == nil && len(b) > 0 {
-		f.err = f.w.Secrets(b)
+	if b := p.keys.take(); p.err == nil && len(b) > 0 {
+		p.err = p.secrets(b)
 	}
-	if f.err == nil {
-		f.err = f.w.Packet(p.Time, p.Data, p.OrigLen, flags, sender, receiver)
+	if p.err == nil {
+		p.err = p.w.Packet(q.Time, q.Data, q.OrigLen, flags, sender, receiver)
 	}
-	return writing(f.name, f.err)
+	return writing(p.name, p.err)
 }

@@ -6,10 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -30,38 +30,40 @@ type output interface {
 	close(a *tap.Account) error
 }
 
-// outputs are all outputs of a run. It is for the goroutine of the engine.
+// outputs are all outputs of a run. Its methods are for the goroutine of the engine, but
+// for fail.
 type outputs struct {
 	kit     *kit.Kit
-	list    []output
+	front   output // standard output
+	files   []output
 	packets *packetFile // nil: none is asked for
 	limit   int         // 0: none
 	stop    context.CancelFunc
 
-	selected uint64
-	err      error // the first: no more is written
+	selected, unwritten uint64
+
+	mu  sync.Mutex // guards err
+	err error      // the first: no more is written
 }
 
 // newOutputs opens what is written to. stop ends the run.
-func newOutputs(k *kit.Kit, f tapcmd.Flags, keys *keyLog, stop context.CancelFunc) (*outputs, error) {
-	o := &outputs{kit: k, limit: f.Count, stop: stop}
+func newOutputs(ctx context.Context, k *kit.Kit, f tapcmd.Flags, keys *keyLog, stop context.CancelFunc) (*outputs, error) {
+	o := &outputs{kit: k, limit: f.Count, stop: stop, front: nowhere{}}
 	for _, name := range f.Output {
 		if err := o.open(k, name, keys); err != nil {
 			o.abandon()
 			return nil, err
 		}
 	}
+	show := func(out output) { o.front = newShown(ctx, out, f.Read != "", o.fail) }
 	switch {
-	case f.Follow > 0:
-	case f.Packets && !f.JSON:
-		o.list = append(o.list, nowhere{})
 	case f.Stat:
-		o.list = append(o.list, &statOutput{kit: k, json: f.JSON, table: stat.New()})
+		o.front = &statOutput{kit: k, json: f.JSON, table: stat.New()}
 	case f.JSON:
 		w := bufio.NewWriter(k.Out)
-		o.list = append(o.list, &lines{lines: wire.NewWriter(w), flush: w.Flush, live: true})
-	default:
-		o.list = append(o.list, &printed{text.Printer{
+		show(&lines{lines: wire.NewWriter(w), flush: w.Flush, live: true})
+	case f.Follow == 0 && !f.Packets:
+		show(&printed{text.Printer{
 			Out: k.Out, Color: k.WantsColor(k.Env.Stdout), Width: kit.TerminalWidth(k.Env.Stdout), Verbose: f.Verbose, Today: time.Now(),
 		}})
 	}
@@ -99,85 +101,130 @@ func (o *outputs) open(k *kit.Kit, name string, keys *keyLog) error {
 	if !filepath.IsAbs(path) {
 		path = filepath.Join(k.Env.Dir, path)
 	}
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC|unix.O_CLOEXEC, 0o600) // it has what programs said to each other
+	f, err := openOutFile(path)
 	if err != nil {
-		return fmt.Errorf("tap: write %s: %w", name, cause(err))
+		return unwritable(name, err)
 	}
-	w := bufio.NewWriterSize(f, 1<<20)
-	end := func() error { return errors.Join(w.Flush(), f.Close()) }
 	switch kindOf(name) {
 	case ".pcapng":
-		o.packets, err = newPacketFile(name, f, w, keys, k.Env.Version)
+		o.packets, err = newPacketFile(name, f, keys, k.Env.Version)
 		if err != nil {
 			return errors.Join(err, f.Close())
 		}
 	case ".jsonl":
-		o.list = append(o.list, &lines{name: name, lines: wire.NewWriter(w), flush: end})
+		o.files = append(o.files, &lines{name: name, lines: wire.NewWriter(f), flush: f.Close})
 	case ".har":
-		o.list = append(o.list, &archive{name: name, har: har.NewWriter(w, k.Env.Version), end: end})
+		o.files = append(o.files, &archive{name: name, har: har.NewWriter(f, k.Env.Version), end: f.Close})
 	}
 	return nil
 }
 
 // record hands a record to all outputs.
 func (o *outputs) record(x *tap.Record) {
-	if o.err != nil || o.limit > 0 && o.selected >= uint64(o.limit) {
+	switch {
+	case o.limit > 0 && o.selected >= uint64(o.limit):
+		return
+	case o.failed() != nil:
+		o.selected++
+		o.unwritten++
 		return
 	}
 	o.selected++
-	for _, out := range o.list {
-		if err := out.record(x); err != nil {
-			o.fail(err)
-			return
-		}
+	if err := o.write(x); err != nil {
+		o.unwritten++
+		o.fail(err)
+		return
 	}
 	if o.limit > 0 && o.selected >= uint64(o.limit) {
 		o.stop()
 	}
 }
 
+func (o *outputs) write(x *tap.Record) error {
+	for _, out := range o.files {
+		if err := out.record(x); err != nil {
+			return err
+		}
+	}
+	return o.front.record(x)
+}
+
 // begun shows that an exchange has begun, to people: all else gets it when it is whole.
 func (o *outputs) begun(x *tap.Record) {
-	if o.err != nil || len(o.list) == 0 {
+	s, ok := o.front.(*shown)
+	if !ok || o.failed() != nil {
 		return
 	}
-	if p, ok := o.list[len(o.list)-1].(*printed); ok {
-		if err := p.Record(x); err != nil {
-			o.fail(err)
-		}
+	if _, ok := s.out.(*printed); ok {
+		_ = s.record(x) // it is told by itself
 	}
 }
 
-// fail ends the run for an output that cannot be written.
+// fail ends the run for an output that cannot be written. It may be called by any
+// goroutine.
 func (o *outputs) fail(err error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
 	if o.err == nil {
 		o.err = err
 		o.stop()
 	}
 }
 
-func (o *outputs) count(r *tap.Records) { r.Selected = o.selected }
+func (o *outputs) failed() error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.err
+}
 
-// close ends all outputs.
+// count completes an account, when all records have come.
+func (o *outputs) count(r *tap.Records) {
+	r.Selected, r.Unwritten = o.selected, o.unwritten
+	if s, ok := o.front.(*shown); ok {
+		r.Dropped, _ = s.drain()
+	}
+	if o.failed() != nil {
+		r.Unwritten = max(r.Unwritten, 1) // something of it is not there
+	}
+}
+
+// close ends all outputs. Of several errors it returns the first.
 func (o *outputs) close(a *tap.Account) error {
-	err := o.err
-	if o.packets != nil {
-		err = errors.Join(err, o.packets.close(&a.Capture))
-	}
-	for _, out := range o.list {
-		err = errors.Join(err, out.close(a))
-	}
-	if len(o.list) > 0 {
-		if _, isJSON := o.list[len(o.list)-1].(*lines); !isJSON && a.Streams.Connections+a.Capture.Seen.Packets > 0 {
-			err = errors.Join(err, text.WriteAccount(o.kit.Err, a))
+	err := o.failed()
+	first := func(next error) {
+		if err == nil {
+			err = next
 		}
+	}
+	if o.packets != nil {
+		first(o.packets.close(&a.Capture))
+	}
+	for _, out := range o.files {
+		first(out.close(a))
+	}
+	first(o.front.close(a))
+	if !o.tellsAccount() {
+		first(text.WriteAccount(o.kit.Err, a))
 	}
 	return err
 }
 
+// tellsAccount reports whether standard output has the account.
+func (o *outputs) tellsAccount() bool {
+	switch front := o.front.(type) {
+	case *statOutput:
+		return front.json
+	case *shown:
+		_, isJSON := front.out.(*lines)
+		_, whole := front.drain()
+		return isJSON && whole
+	}
+	return false
+}
+
 // abandon closes what was opened before an error; that one is told.
 func (o *outputs) abandon() {
-	for _, out := range o.list {
+	for _, out := range o.files {
 		_ = out.close(&tap.Account{})
 	}
 	if o.packets != nil {
@@ -221,12 +268,29 @@ func (l *lines) close(a *tap.Account) error {
 
 func (l *lines) named(err error) error { return writing(l.name, err) }
 
-// writing names the file of an error.
+// writing returns the error of an output, "" being standard output.
 func writing(name string, err error) error {
-	if err == nil || name == "" {
-		return err
+	switch {
+	case err == nil:
+		return nil
+	case name == "":
+		return kit.Printed(err)
 	}
-	return fmt.Errorf("tap: write %s: %w", name, err)
+	return unwritable(name, err)
+}
+
+// unwritable returns the error of an output file.
+func unwritable(name string, err error) error {
+	hint := ""
+	switch {
+	case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EDQUOT):
+		hint = "what is whole in it can be read; --body 0 writes less"
+	case errors.Is(err, unix.ENOENT):
+		hint = "make its directory first"
+	case errors.Is(err, unix.EACCES), errors.Is(err, unix.EPERM), errors.Is(err, unix.EROFS), errors.Is(err, unix.EISDIR):
+		hint = "another name for -o"
+	}
+	return &kit.Hinted{Err: fmt.Errorf("tap: write %s: %w", name, cause(err)), Hint: hint}
 }
 
 // archive writes an HTTP archive.

@@ -12,13 +12,13 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
 
 	"lodge/internal/cli/filter"
 	"lodge/internal/cli/kit"
 	"lodge/internal/cli/look/tap/tapcmd"
 	"lodge/internal/decode"
 	"lodge/internal/decode/all"
-	"lodge/internal/decode/tls"
 	"lodge/internal/project"
 	"lodge/internal/query/exchangequery"
 	"lodge/internal/tap"
@@ -35,6 +35,8 @@ type run struct {
 	engine *tap.Engine
 	keys   *keyLog
 	stop   context.CancelFunc
+	// followed: bytes of the connection of --follow were seen.
+	followed bool
 }
 
 // Run carries out the command c with its flags f and arguments argv.
@@ -61,14 +63,22 @@ func Run(k *kit.Kit, c *cobra.Command, f tapcmd.Flags, argv []string) (err error
 	if err != nil {
 		return err
 	}
-	if r.out, err = newOutputs(k, f, r.keys, r.stop); err != nil {
+	if r.out, err = newOutputs(ctx, k, f, r.keys, r.stop); err != nil {
 		return errors.Join(err, src.close())
 	}
 	capture, err := src.read(ctx)
 	err = errors.Join(err, src.close())
 	account := r.account(capture)
 	r.keys.warn()
-	err = kit.Printed(errors.Join(err, r.out.close(&account)))
+	if cerr := r.out.close(&account); err == nil {
+		err = cerr
+	}
+	if err == nil && f.Follow > 0 && !r.followed {
+		err = &kit.Hinted{Err: fmt.Errorf("tap: follow connection %d: it carried nothing, or there is none", f.Follow), Hint: "lodge tap --json has the numbers of connections"}
+	}
+	if errors.Is(err, unix.EPIPE) {
+		err = nil // its reader has gone, which is no failure
+	}
 	if err != nil && c.Context().Err() != nil {
 		k.Warn(err.Error()) // the status will be that of the signal, without a word
 	}
@@ -122,6 +132,10 @@ func (r *run) readFlags(c *cobra.Command, argv []string) (err error) {
 		return bad("lodge tap -r run.pcapng", "--read names no file")
 	case f.Packets && (f.Read != "" || len(f.Output) != 1 || kindOf(f.Output[0]) != ".pcapng" || f.Stat || f.Verbose || f.Follow > 0 || f.KeyLog != ""):
 		return bad("lodge tap --packets -o run.pcapng", "--packets is for one file of packets, and nothing else")
+	case f.Follow > 0 && !f.Secrets:
+		return bad("lodge tap --follow 1 --secrets", "--follow prints the bytes as they are, with passwords and tokens: it needs --secrets")
+	case f.Follow > 0 && f.Count > 0:
+		return bad("lodge tap --help", "--follow and --count: not these together")
 	case f.Stat && f.Follow > 0, f.Verbose && f.JSON, f.Follow > 0 && f.JSON:
 		return bad("lodge tap --help", "--json, --verbose, --stat and --follow: not these together")
 	}
@@ -139,7 +153,7 @@ func (r *run) readFlags(c *cobra.Command, argv []string) (err error) {
 }
 
 // maxBody bounds --body: it is kept for each message of each open connection.
-const maxBody = 64 << 20
+const maxBody = 4 << 20
 
 // readSize reads 512, 64k or 1m: bytes, in units of 1024.
 func readSize(s string) (int, error) {
@@ -155,7 +169,7 @@ func readSize(s string) (int, error) {
 	}
 	n, err := strconv.ParseUint(digits, 10, 31)
 	if n *= uint64(unit); err != nil || n > maxBody {
-		return 0, fmt.Errorf("size %q: not 0 to 64m", s)
+		return 0, fmt.Errorf("size %q: not 0 to 4m", s)
 	}
 	return int(n), nil
 }
@@ -164,7 +178,7 @@ func readSize(s string) (int, error) {
 func (r *run) newEngine(ends tap.Ends, source tap.Source) *tap.Engine {
 	limits := decode.DefaultLimits()
 	limits.Body = r.body
-	protocols := all.Protocols(tls.Config{Keys: r.keys, Off: r.keys.off})
+	protocols := all.Protocols(r.keys.config())
 	if r.flags.Packets {
 		protocols = nil
 	}

@@ -34,8 +34,9 @@ const DefaultBody = "64k"
 // Work carries out the command c with its flags and arguments.
 type Work = func(k *kit.Kit, c *cobra.Command, f Flags, argv []string) error
 
-// Command returns the command lodge tap. Without work, lodged carries it out.
-func Command(k *kit.Kit, work Work) *cobra.Command {
+// Command returns the command lodge tap with the command diff below it. Without work,
+// lodged carries them out.
+func Command(k *kit.Kit, work Work, diff DiffWork) *cobra.Command {
 	var f Flags
 	c := &cobra.Command{
 		Use:   "tap [FILTER...]",
@@ -57,6 +58,7 @@ What was seen and what was lost is told at the end, on standard error; with --js
   lodge tap -o run.pcapng -o run.jsonl --duration 10s
   lodge tap --keylog keys.log
   lodge tap -r run.pcapng --stat`,
+		Args: cobra.ArbitraryArgs, // the words of a filter, although there is a command below
 		RunE: func(c *cobra.Command, argv []string) error {
 			if work == nil {
 				return session.Offload(k)
@@ -78,5 +80,6 @@ What was seen and what was lost is told at the end, on standard error; with --js
 	fl.StringVar(&f.KeyLog, "keylog", "", "decrypt TLS with the keys that programs write to `FILE` where SSLKEYLOGFILE says so")
 	fl.BoolVar(&f.Secrets, "secrets", false, "show passwords, cookies and tokens")
 	fl.StringVar(&f.Body, "body", DefaultBody, "keep so much (`SIZE`: 0, 512, 64k, 1m) of each body")
+	c.AddCommand(diffCommand(k, diff))
 	return c
 }

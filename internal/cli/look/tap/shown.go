@@ -1,0 +1,121 @@
+package tap
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"lodge/internal/tap"
+)
+
+// shown is what goes to standard output, which may be read slowly or not at all: a
+// goroutine of its own writes it, and what waits for it is bounded. Live, what finds no
+// place is counted and left out, so that neither the capture nor the files wait; where a
+// file is read, its reading waits.
+type shown struct {
+	out   output
+	ctx   context.Context
+	waits bool // a file is read
+	stop  func(error)
+
+	queue chan *tap.Record
+	bytes atomic.Int64 // of bodies in the queue
+	ended chan struct{}
+	once  sync.Once
+
+	// By the goroutine of the engine:
+	dropped uint64
+	whole   bool // all was written
+}
+
+const (
+	maxShown      = 8192
+	maxShownBytes = 32 << 20
+	// lastWords is how long standard output has at the end.
+	lastWords = 500 * time.Millisecond
+)
+
+// newShown starts the goroutine. stop gets the first error.
+func newShown(ctx context.Context, out output, waits bool, stop func(error)) *shown {
+	s := &shown{out: out, ctx: ctx, waits: waits, stop: stop, queue: make(chan *tap.Record, maxShown), ended: make(chan struct{})}
+	go s.write()
+	return s
+}
+
+func (s *shown) write() {
+	defer close(s.ended)
+	failed := false
+	for x := range s.queue {
+		s.bytes.Add(-weight(x))
+		if failed {
+			continue
+		}
+		if err := s.out.record(x); err != nil {
+			failed = true
+			s.stop(err)
+		}
+	}
+}
+
+// weight is the memory that a record holds beyond what all do.
+func weight(x *tap.Record) int64 {
+	if x.Exchange == nil {
+		return 0
+	}
+	return int64(len(x.Exchange.Request.Body) + len(x.Exchange.Response.Body) + len(x.Exchange.Target))
+}
+
+// record implements [output].
+func (s *shown) record(x *tap.Record) error {
+	w := weight(x)
+	if s.waits {
+		select {
+		case s.queue <- x:
+			s.bytes.Add(w)
+		case <-s.ctx.Done():
+			s.drop(x)
+		}
+		return nil
+	}
+	if s.bytes.Load()+w > maxShownBytes {
+		s.drop(x)
+		return nil
+	}
+	select {
+	case s.queue <- x:
+		s.bytes.Add(w)
+	default:
+		s.drop(x)
+	}
+	return nil
+}
+
+func (s *shown) drop(x *tap.Record) {
+	if x.Number != 0 { // else it comes once more
+		s.dropped++
+	}
+}
+
+// drain waits until all is written, for a moment where nothing is read, and returns how
+// many records were left out. Nothing may be recorded afterwards.
+func (s *shown) drain() (dropped uint64, whole bool) {
+	s.once.Do(func() {
+		close(s.queue)
+		select {
+		case <-s.ended:
+			s.whole = true
+		case <-time.After(lastWords):
+			s.dropped += uint64(len(s.queue)) + 1
+		}
+	})
+	return s.dropped, s.whole
+}
+
+// close implements [output].
+func (s *shown) close(a *tap.Account) error {
+	if _, whole := s.drain(); !whole {
+		return nil // the account has what was left out; nothing more can be written
+	}
+	return s.out.close(a)
+}

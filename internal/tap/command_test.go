@@ -1,0 +1,44 @@
+package tap
+
+import (
+	"strings"
+	"testing"
+
+	"lodge/internal/model"
+)
+
+func TestCommandLinesAreMasked(t *testing.T) {
+	m := newMasker()
+	for text, want := range map[string]string{
+		"curl -s localhost:8000/?page=2":                                                       "curl -s localhost:8000/?page=2",
+		"curl http://alice:hunter2@localhost/x?token=abc&a=1":                                  "curl http://alice:•••@localhost/x?token=•••&a=1",
+		"curl -H 'X-Api-Key: abc' -H 'Cookie: a=b; c=d' -H 'Accept: text/html' x":              "curl -H 'X-Api-Key: •••' -H 'Cookie: •••' -H 'Accept: text/html' x",
+		"curl -H 'Authorization: Bearer abc' x":                                                "curl -H 'Authorization: •••' x",
+		"curl -u me:hidden x":                                                                  "curl -u me:••• x",
+		"curl --user me:hidden x":                                                              "curl --user me:••• x",
+		"curl -d 'name=x&password=abc' x":                                                      "curl -d 'name=x&password=•••' x",
+		"redis-cli -p 6379 -a hidden get k":                                                    "redis-cli -p 6379 -a ••• get k",
+		"redis-cli AUTH default hidden":                                                        "redis-cli AUTH •••",
+		"redis-cli CONFIG SET requirepass hidden":                                              "redis-cli CONFIG SET requirepass •••",
+		"nats-server --user u --pass hidden":                                                   "nats-server --user u --pass •••",
+		"mysql -u root -phidden shop":                                                          "mysql -u root -p••• shop",
+		"app --db-password=hidden --verbose":                                                   "app --db-password=••• --verbose",
+		"env DB_PASSWORD=hidden app":                                                           "env DB_PASSWORD=••• app",
+		"postgres: app shop 127.0.0.1(40000) idle":                                             "postgres: app shop 127.0.0.1(40000) idle",
+		"psql postgres://app:hidden@localhost/shop":                                            "psql postgres://app:•••@localhost/shop",
+		"/usr/bin/python3 -m http.server 8000":                                                 "/usr/bin/python3 -m http.server 8000",
+		"ssh-agent -a /run/agent":                                                              "ssh-agent -a /run/agent",
+		"java -Djavax.net.ssl.keyStorePassword=hidden -jar app.jar --spring.profiles.active=x": "java -Djavax.net.ssl.keyStorePassword=••• -jar app.jar --spring.profiles.active=x",
+	} {
+		if got := m.command(text); got != want {
+			t.Errorf("%s\ngot  %s\nwant %s", text, got, want)
+		}
+	}
+	list := []model.Process{{PID: 1, Command: "a"}, {PID: 2, Command: "b --token x"}}
+	if got := m.processes(list); got[1].Command != "b --token •••" || list[1].Command != "b --token x" {
+		t.Errorf("got %+v of %+v", got, list)
+	}
+	if got := m.command(strings.Repeat("--pass ", 100_000)); len(got) == 0 {
+		t.Error("a long line is lost")
+	}
+}
