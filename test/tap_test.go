@@ -282,7 +282,7 @@ func TestTapKeyLog(t *testing.T) {
 	p := e.project("safe", "lodge.toml",
 		config("web", "openssl s_server -accept 8443 -cert cert.pem -key key.pem -HTTP -quiet"))
 	if out, err := p.beside("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=localhost",
-		"-keyout", "key.pem", "-out", "cert.pem").CombinedOutput(); err != nil {
+		"-keyout", filepath.Join(p.dir, "key.pem"), "-out", filepath.Join(p.dir, "cert.pem")).CombinedOutput(); err != nil {
 		t.Fatalf("make a certificate: %v\n%s", err, out)
 	}
 	for _, name := range []string{"ready", "1.2", "1.3"} {
@@ -314,7 +314,7 @@ func TestTapKeyLog(t *testing.T) {
 			t.Errorf("the connection without keys says nothing of it:\n%s", out)
 		}
 	}
-	out, err := p.beside("tshark", "-n", "-r", "run.pcapng", "-d", "tcp.port==8443,tls", "-Y", "http.request", "-T", "fields", "-e", "http.request.uri").Output()
+	out, err := p.beside("tshark", "-n", "-r", filepath.Join(p.dir, "run.pcapng"), "-d", "tcp.port==8443,tls", "-Y", "http.request", "-T", "fields", "-e", "http.request.uri").Output()
 	if got := string(out); err != nil || got != "/1.2\n/1.3\n" {
 		t.Errorf("tshark decrypts %q, %v", got, err)
 	}
