@@ -269,6 +269,57 @@ func TestTapHelperKilled(t *testing.T) {
 	}
 }
 
+// What curl sends by TLS is decrypted with the key log that it writes, which is not there
+// when the tap begins; the file of packets has the keys, for tap -r and for tshark.
+func TestTapKeyLog(t *testing.T) {
+	needRoot(t)
+	need(t, "curl")
+	need(t, "openssl")
+	need(t, "tshark")
+	t.Parallel()
+	e := newEnv(t, ebpf)
+	e.quiet()
+	p := e.project("safe", "lodge.toml",
+		config("web", "openssl s_server -accept 8443 -cert cert.pem -key key.pem -HTTP -quiet"))
+	if out, err := p.beside("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=localhost",
+		"-keyout", filepath.Join(p.dir, "key.pem"), "-out", filepath.Join(p.dir, "cert.pem")).CombinedOutput(); err != nil {
+		t.Fatalf("make a certificate: %v\n%s", err, out)
+	}
+	for _, name := range []string{"ready", "1.2", "1.3"} {
+		p.write(name, "HTTP/1.0 200 OK\r\nContent-Length: 6\r\n\r\nhello\n")
+	}
+	p.lodge("up", "-d").ok(t)
+	home := e.ls().Projects[0].Home
+	keys := filepath.Join(p.dir, "keys.log")
+	tap := p.tap([]string{"curl", "-s", "-k", "https://" + home.String() + ":8443/ready"}, "--keylog", "keys.log", "--json", "-o", "run.pcapng")
+	for _, version := range []string{"1.2", "1.3"} {
+		p.lodge("exec", "--", "env", "SSLKEYLOGFILE="+keys, "curl", "-s", "-k", "--http1.1", "--tls-max", version, "https://localhost:8443/"+version).ok(t)
+	}
+	tap.signal(syscall.SIGINT)
+	r := tap.wait()
+	if r.code != 130 {
+		t.Fatal(r)
+	}
+	for _, out := range []string{r.stdout, p.lodge("tap", "-r", "run.pcapng", "--json").ok(t)} {
+		for _, version := range []string{"1.2", "1.3"} {
+			found := false
+			for line := range strings.Lines(out) {
+				found = found || strings.Contains(line, `"secure":true`) && strings.Contains(line, `"target":"/`+version+`"`)
+			}
+			if !found {
+				t.Errorf("TLS %s is not decrypted:\n%s", version, out)
+			}
+		}
+		if !strings.Contains(out, "no keys for this connection in the key log") {
+			t.Errorf("the connection without keys says nothing of it:\n%s", out)
+		}
+	}
+	out, err := p.beside("tshark", "-n", "-r", filepath.Join(p.dir, "run.pcapng"), "-d", "tcp.port==8443,tls", "-Y", "http.request", "-T", "fields", "-e", "http.request.uri").Output()
+	if got := string(out); err != nil || got != "/1.2\n/1.3\n" {
+		t.Errorf("tshark decrypts %q, %v", got, err)
+	}
+}
+
 // An HTTP archive is valid by a validator that others wrote.
 func TestTapArchive(t *testing.T) {
 	node := need(t, "node")
@@ -356,6 +407,8 @@ func TestTapWrongFiles(t *testing.T) {
 		{[]string{"-r", "none.pcapng", "-o", "x.txt"}, 2, ".pcapng, .jsonl, .har"},
 		{[]string{"-r", "head.pcap", "-o", "no/x.jsonl"}, 1, "no/x.jsonl"},
 		{[]string{"-r", "head.pcap", "-o", "x.pcapng"}, 2, "x.pcapng"},
+		{[]string{"-r", "head.pcap", "--keylog", "gone.log"}, 1, "gone.log"},
+		{[]string{"--keylog", ""}, 2, "--keylog"},
 		{[]string{"-n", "0"}, 2, "--count"},
 		{[]string{"--body", "many"}, 2, "--body"},
 		{[]string{"status=many"}, 2, "status>=500"},

@@ -91,6 +91,16 @@ func (q *Buffer) AtByte(i int) time.Time {
 	return at
 }
 
+// Moments calls f for each time at which some of the first n bytes came, with the
+// index of the first of them.
+func (q *Buffer) Moments(n int, f func(i int, at time.Time)) {
+	for _, m := range q.marks {
+		if i := m.pos - q.base; i < int64(n) {
+			f(int(max(i, 0)), m.at)
+		}
+	}
+}
+
 // Last returns when the last byte that was written came.
 func (q *Buffer) Last() time.Time { return q.last }
 

@@ -30,6 +30,10 @@ type Exchange struct {
 	// it at once; statistics, files and comparisons leave it out.
 	Begun bool
 
+	// Secure reports that it was sent inside TLS, and was decrypted. Sizes are those
+	// of what was encrypted.
+	Secure bool
+
 	// Started is when the first byte of the request was sent, Answered that of the
 	// response, Ended when the last byte of either was. Zero where it was not seen.
 	Started, Answered, Ended time.Time

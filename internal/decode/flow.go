@@ -61,6 +61,18 @@ func (f *Flow) Protocol() string {
 	return f.protocol.Name
 }
 
+// Choose makes the flow one of a protocol that is known by other means than its
+// bytes, before the first of them. It reports whether the flow has that protocol.
+func (f *Flow) Choose(name string) bool {
+	for _, p := range f.protocols {
+		if p.Name == name && p.Datagram == f.conn.Datagram {
+			f.protocol, f.decoder, f.unordered = p, p.New(f.conn), false
+			return true
+		}
+	}
+	return false
+}
+
 // Swapped reports that the side which was called client is the protocol's
 // server: the connection was joined midstream, the other way round.
 func (f *Flow) Swapped() bool { return f.swap }

@@ -23,10 +23,10 @@ import (
 )
 
 // Protocols returns all protocols, in the order in which they are asked whether they
-// recognise a connection: those that a few bytes prove come first.
-func Protocols() []*decode.Protocol {
-	return []*decode.Protocol{
-		tls.Protocol(),
+// recognise a connection: those that a few bytes prove come first. What is
+// inside TLS is decrypted where c has keys; its protocols are these.
+func Protocols(c tls.Config) []*decode.Protocol {
+	plain := []*decode.Protocol{
 		http2.New(http2.Config{
 			Layers:  []http2.Layer{grpc.Layer(nil)},
 			Tunnels: map[string]*decode.Protocol{websocket.Name: websocket.Protocol()},
@@ -46,12 +46,14 @@ func Protocols() []*decode.Protocol {
 		dns.Protocol(),
 		dns.DatagramProtocol(),
 	}
+	c.Inside = plain
+	return append([]*decode.Protocol{tls.New(c)}, plain...)
 }
 
 // Names returns the names of all protocols, each once.
 func Names() []string {
 	var out []string
-	for _, p := range Protocols() {
+	for _, p := range Protocols(tls.Config{}) {
 		if !slices.Contains(out, p.Name) {
 			out = append(out, p.Name)
 		}

@@ -94,6 +94,9 @@ func exchangeText(e *decode.Exchange, begin time.Time, times bool) string {
 		fmt.Fprintf(&w, " %s", line(e.Version))
 	}
 	fmt.Fprintf(&w, " from %s", e.From)
+	if e.Secure {
+		w.WriteString(", secure")
+	}
 	if e.Begun {
 		w.WriteString(", begun")
 	}

@@ -101,6 +101,7 @@ func (s *state) login(p packet) bool {
 	if l.tls {
 		x.x.Method, x.x.Status = "SSLRequest", "accepted"
 		s.facts = []decode.Field{
+			{Name: "inside", Value: Name},
 			{Name: "mysql capabilities", Value: strconv.FormatUint(x.offered, 16)},
 			{Name: "server version", Value: x.version},
 		}

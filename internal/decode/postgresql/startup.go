@@ -64,7 +64,7 @@ func (d *decoder) answer() bool {
 		in.Advance(1)
 		d.state.endSession()
 		d.phase = handedOver
-		d.conn.Handoff("tls", [2][]byte{d.in[decode.Client].Bytes(), in.Bytes()})
+		d.conn.Handoff("tls", [2][]byte{d.in[decode.Client].Bytes(), in.Bytes()}, decode.Field{Name: "inside", Value: Name})
 	case b[0] == 'G' && d.asked == codeGSS:
 		x.answered(in.At(), "accepted")
 		in.Advance(1)

@@ -2,13 +2,17 @@ package tls
 
 import (
 	"lodge/internal/decode"
+	"lodge/internal/decode/tlskeys"
 )
 
 // The extensions that are read.
 const (
-	extServerName   = 0
-	extGroups       = 10
-	extALPN         = 16
+	extServerName = 0
+	extGroups     = 10
+	extALPN       = 16
+
+	extEncryptThenMAC = 22
+
 	extTicket       = 35
 	extPSK          = 41
 	extEarlyData    = 42
@@ -23,6 +27,7 @@ const (
 // clientHello is what a client offers.
 type clientHello struct {
 	version   uint16
+	random    tlskeys.Random
 	sessionID []byte
 	suites    []uint16
 	versions  []uint16
@@ -39,7 +44,7 @@ type clientHello struct {
 func parseClientHello(b []byte) (h clientHello, ok bool) {
 	w := wire{b: b}
 	h.version = w.u16()
-	w.take(32)
+	copy(h.random[:], w.take(len(h.random)))
 	h.sessionID = w.v8()
 	h.suites = list(w.v16())
 	w.v8() // compression
@@ -133,6 +138,7 @@ func (h *clientHello) offers() []decode.Field {
 // serverHello is what a server chooses.
 type serverHello struct {
 	version   uint16
+	random    tlskeys.Random
 	retry     bool // HelloRetryRequest
 	sessionID []byte
 	suite     uint16
@@ -140,13 +146,16 @@ type serverHello struct {
 	group     uint16
 	psk       bool
 	ticket    bool // it will issue a session ticket
+
+	encryptThenMAC bool
 }
 
 // parseServerHello reads a ServerHello, and reports whether it is one.
 func parseServerHello(b []byte) (h serverHello, ok bool) {
 	w := wire{b: b}
 	h.version = w.u16()
-	h.retry = string(w.take(32)) == helloRetryMagic
+	copy(h.random[:], w.take(len(h.random)))
+	h.retry = string(h.random[:]) == helloRetryMagic
 	h.sessionID = w.v8()
 	h.suite = w.u16()
 	w.u8() // compression
@@ -167,6 +176,8 @@ func parseServerHello(b []byte) (h serverHello, ok bool) {
 			h.psk = true
 		case extTicket:
 			h.ticket = true
+		case extEncryptThenMAC:
+			h.encryptThenMAC = true
 		}
 	})
 	return h, !w.bad

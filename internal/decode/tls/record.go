@@ -27,6 +27,7 @@ type decoder struct {
 	c     *decode.Conn
 	sides [2]direction
 	s     session
+	crypt *crypt // nil: nothing is decrypted
 }
 
 // direction is what one side sends.
@@ -40,6 +41,8 @@ type direction struct {
 	blind bool
 	why   decode.LossReason
 	ended bool
+	// search reports that the next record is to be found, after missing bytes.
+	search bool
 }
 
 func newDecoder(c *decode.Conn) *decoder {
@@ -55,7 +58,7 @@ func (d *decoder) Data(s decode.Side, at time.Time, b []byte) {
 		return
 	}
 	p.in.Write(at, b)
-	for !p.blind && p.in.Len() >= recordHeader && d.record(s) {
+	for !p.blind && p.in.Len() >= recordHeader && d.next(s) {
 	}
 	if p.blind {
 		d.rest(s)
@@ -76,6 +79,14 @@ func (d *decoder) lose(s decode.Side, why decode.LossReason, n int64) {
 	d.c.Lost(decode.Loss{Protocol: Name, Side: s, Reason: why, Bytes: n})
 }
 
+// next reads one record, or looks for one. It reports whether to go on.
+func (d *decoder) next(s decode.Side) bool {
+	if d.sides[s].search {
+		return d.find(s)
+	}
+	return d.record(s)
+}
+
 // record reads one record. It reports whether there was a whole one.
 func (d *decoder) record(s decode.Side) bool {
 	p := &d.sides[s]
@@ -89,10 +100,21 @@ func (d *decoder) record(s decode.Side) bool {
 	if len(b) < n {
 		return false
 	}
-	r := record{kind: kind, payload: b[recordHeader:n], started: p.in.At(), ended: p.in.AtByte(n - 1), wire: int64(n)}
+	r := p.take(n)
 	d.handle(s, &r)
 	p.in.Advance(int64(n))
 	return true
+}
+
+// take returns the record of n bytes that is there, which is valid until the next
+// bytes come.
+func (p *direction) take(n int) record {
+	b := p.in.Bytes()[:n]
+	r := record{kind: b[0], header: [recordHeader]byte(b), payload: b[recordHeader:], started: p.in.At(), ended: p.in.AtByte(n - 1), wire: int64(n)}
+	if !r.started.Equal(r.ended) {
+		p.in.Moments(n, func(i int, at time.Time) { r.moments = append(r.moments, moment{i, at}) })
+	}
+	return r
 }
 
 // record is one record.
@@ -101,6 +123,14 @@ type record struct {
 	payload        []byte
 	started, ended time.Time
 	wire           int64
+	header         [recordHeader]byte
+	moments        []moment // when its bytes came, where it was not at one time
+}
+
+// moment is when the bytes of a record came from an index on.
+type moment struct {
+	index int
+	at    time.Time
 }
 
 // notRecord is for a side that does not send TLS.
@@ -118,9 +148,13 @@ func (d *decoder) handle(s decode.Side, r *record) {
 	p := &d.sides[s]
 	encrypted := r.kind == recordData || p.ccs && !d.s.hidesCCS() && r.kind != recordCCS
 	switch {
+	case encrypted && d.crypt != nil:
+		d.crypt.record(s, r)
 	case encrypted:
 		d.s.encrypted(s, r)
 		d.lose(s, decode.LostEncrypted, r.wire)
+	case r.kind == recordCCS && p.ccs && d.crypt != nil && !d.s.hidesCCS():
+		d.crypt.renegotiated()
 	case r.kind == recordCCS:
 		p.ccs = true
 		d.s.changed(s, r)
@@ -157,6 +191,9 @@ func (d *decoder) handshake(s decode.Side, r *record) {
 			return
 		}
 		d.s.message(s, m[0], m[4:n], r)
+		if d.crypt != nil {
+			d.crypt.message(s, m[0], m[4:n])
+		}
 		p.message = m[n:]
 	}
 	if len(p.message) == 0 {
@@ -171,6 +208,10 @@ func (d *decoder) Gap(s decode.Side, at time.Time, n int64) {
 		return
 	}
 	d.lose(s, decode.LostGap, n)
+	if !p.blind && d.crypt != nil && d.crypt.gap(s, at, n) {
+		d.resume(s, at, n)
+		return
+	}
 	if !p.blind {
 		p.blind, p.why = true, decode.LostEncrypted
 		if !d.s.done {
@@ -195,6 +236,9 @@ func (d *decoder) End(s decode.Side, at time.Time, how decode.End) {
 		p.in.Reset()
 	}
 	d.s.end(s, how)
+	if d.crypt != nil {
+		d.crypt.end(s, at, how, d.sides[s.Other()].ended)
+	}
 	if d.sides[s.Other()].ended {
 		d.s.close()
 	}

@@ -16,6 +16,11 @@ const (
 	typeCertificate        = 11
 	typeServerKeyExchange  = 12
 	typeCertificateRequest = 13
+	typeFinished           = 20
+	typeKeyUpdate          = 24
+
+	typeEndOfEarlyData      = 5
+	typeEncryptedExtensions = 8
 )
 
 // session is what is known of a connection.
@@ -36,6 +41,9 @@ type session struct {
 	gone       [2]bool
 	data       [2]traffic
 	instead    [2][]byte // of TLS, what was sent first
+	extended   bool      // EncryptedExtensions were read
+	late       bool      // an alert after the handshake was told
+	why        string    // records were not decrypted, where keys were to be had
 }
 
 // traffic is what one side sent encrypted after the handshake.
@@ -126,6 +134,17 @@ func (s *session) message(side decode.Side, kind byte, b []byte, r *record) {
 		s.add("client certificate", "requested")
 	case kind == typeNewSessionTicket && side == decode.Server:
 		s.add("session ticket", "issued")
+	case kind == typeEncryptedExtensions && side == decode.Server:
+		s.extended = true
+		extensions(&wire{b: b}, func(id uint16, w wire) {
+			if chosen := alpn(&w); id == extALPN && len(chosen) > 0 {
+				s.server.alpn = chosen[0]
+			}
+		})
+	case kind == typeFinished:
+		if s.finished[side] = true; s.finished[side.Other()] {
+			s.emit(true)
+		}
 	}
 }
 
@@ -149,9 +168,13 @@ func (s *session) bad(what string) {
 	s.unknown(what + ": it is malformed")
 }
 
-// certificates has a Certificate message of TLS 1.2 or before.
+// certificates has a Certificate message.
 func (s *session) certificates(side decode.Side, b []byte) {
 	w := wire{b: b}
+	tls13 := s.hasServer && isTLS13(s.server.version)
+	if tls13 {
+		w.v8() // the context
+	}
 	l := wire{b: w.v24()}
 	n := 0
 	var first []byte
@@ -159,6 +182,9 @@ func (s *session) certificates(side decode.Side, b []byte) {
 		p := l.v24()
 		if n == 0 {
 			first = p
+		}
+		if tls13 {
+			l.v16() // extensions
 		}
 		if !l.bad {
 			n++
@@ -193,12 +219,13 @@ func (s *session) certificates(side decode.Side, b []byte) {
 // changed is ChangeCipherSpec.
 func (s *session) changed(side decode.Side, r *record) { s.count(side, r) }
 
-// alert is an alert in clear.
+// alert is an alert that can be read.
 func (s *session) alert(side decode.Side, r *record) {
 	level, id := r.payload[0], r.payload[1]
 	text := alertName(id) + " from the " + side.String()
 	if s.done {
-		return // it cannot be: after the handshake all is encrypted
+		s.lateAlert(side, r, level, id)
+		return
 	}
 	s.count(side, r)
 	s.add("alert", text)
@@ -206,6 +233,23 @@ func (s *session) alert(side decode.Side, r *record) {
 		s.e.Failed, s.e.Code = true, int(id)
 		s.e.Status = "alert " + text
 	}
+}
+
+// lateAlert is an alert after the handshake that was decrypted. One that only says
+// that a side sends no more is not told.
+func (s *session) lateAlert(side decode.Side, r *record, level, id byte) {
+	const closeNotify, userCanceled = 0, 90
+	if id == closeNotify || id == userCanceled || s.late {
+		return
+	}
+	s.late = true
+	e := decode.Exchange{
+		Protocol: Name, Version: s.e.Version, Kind: decode.KindMessage, From: side, Method: "alert",
+		Host: s.e.Host, Target: s.e.Target, Status: "alert " + alertName(id) + " from the " + side.String(), Code: int(id), Failed: level == 2,
+		Started: r.started, Ended: r.ended,
+	}
+	e.Request.Bytes = r.wire
+	s.c.Emit(&e)
 }
 
 // encrypted is a record that cannot be read.
@@ -325,10 +369,21 @@ func (s *session) close() {
 	e.Request.Truncated, e.Response.Truncated = client.bytes > 0, server.bytes > 0
 	e.Status = fmt.Sprintf("%d bytes, %d bytes back", client.bytes, server.bytes)
 	e.Unknown = []string{"what was sent: it is encrypted"}
+	if s.why != "" {
+		e.Unknown[0] += "; " + s.why
+	}
 	if !s.seen {
 		e.Unknown = append(e.Unknown, "the handshake: it was before the recording began")
 	}
 	s.c.Emit(&e)
+}
+
+// over notes that the client sends data, so that its handshake is over although not
+// all of it was read.
+func (s *session) over() {
+	if !s.done && s.seen {
+		s.emit(true)
+	}
 }
 
 // emit emits the handshake; whole reports that it ended.
@@ -377,10 +432,10 @@ func (s *session) chosen() {
 		if h.psk {
 			e.Add("resumed", "pre-shared key")
 		}
-		if len(s.client.alpn) > 0 {
+		if len(s.client.alpn) > 0 && !s.extended {
 			e.Unknown = append(e.Unknown, "the ALPN protocol that was chosen: it is encrypted")
 		}
-		if !h.psk {
+		if !h.psk && !s.certified {
 			e.Unknown = append(e.Unknown, "the certificate: it is encrypted")
 		}
 	case s.certified || !s.finished[decode.Server] || withoutCertificate(suiteName(h.suite)):

@@ -52,6 +52,7 @@ const (
 	Connection                  // Int
 	Transport                   // Text
 	Group                       // Text
+	Secure                      // Int
 )
 
 const (
@@ -89,6 +90,7 @@ func New(o Options) *query.Schema {
 		{ID: int(Status), Name: "status", Aliases: []string{"code"}, Type: query.Number, Help: "status as a number: 404, or 5xx", Read: statusClass},
 		{ID: int(Answer), Name: "answer", Aliases: []string{"response", "error"}, Type: query.Text, Help: "status in words"},
 		{ID: int(Failed), Name: "failed", Type: query.Bool, Help: "the answer is an error, or there was no connection"},
+		{ID: int(Secure), Name: "secure", Type: query.Bool, Help: "it was inside TLS, and was decrypted"},
 		{ID: int(Latency), Name: "latency", Type: query.Duration, Help: "time to the first byte of the answer"},
 		{ID: int(Duration), Name: "duration", Aliases: []string{"took"}, Type: query.Duration, Help: "time to the last byte of the answer"},
 		{ID: int(Size), Name: "size", Aliases: []string{"bytes"}, Type: query.Size, Help: "bytes on the wire, both ways"},

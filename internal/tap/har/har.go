@@ -271,8 +271,8 @@ func address(r *tap.Record) string {
 		host = net.JoinHostPort(r.Server.Address.Addr().String(), strconv.Itoa(int(r.Server.Address.Port())))
 	}
 	scheme := "http"
-	if s := field(x.Request.Header, ":scheme"); s == "https" {
-		scheme = s
+	if x.Secure || field(x.Request.Header, ":scheme") == "https" {
+		scheme = "https"
 	}
 	target := x.Target
 	if !strings.HasPrefix(target, "/") {

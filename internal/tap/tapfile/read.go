@@ -24,6 +24,8 @@ type Source struct {
 	capture tap.Capture
 	places  map[uint32]tap.Place // of processes, by process id
 	parsed  int                  // how many processes places has
+	keys    func(keylog []byte)
+	secrets int // how many secrets of the file were given to keys
 	// also, for tests, gets each packet of a connection with its ends.
 	also func(r *pcapfile.Record, sender, receiver *tap.End)
 }
@@ -35,6 +37,21 @@ func Open(r io.Reader) (*Source, error) {
 		return nil, err
 	}
 	return &Source{reader: reader, places: make(map[uint32]tap.Place)}, nil
+}
+
+// Keys has f called with the lines of TLS key logs that are in the file, before the
+// packets behind them.
+func (s *Source) Keys(f func(keylog []byte)) { s.keys = f }
+
+// giveKeys calls what [Source.Keys] has set.
+func (s *Source) giveKeys() {
+	list := s.reader.Secrets()
+	for _, k := range list[s.secrets:] {
+		if k.Type == pcapfile.SecretsTLS && s.keys != nil {
+			s.keys(k.Data)
+		}
+	}
+	s.secrets = len(list)
 }
 
 var _ tap.Ends = (*Source)(nil)
@@ -71,6 +88,7 @@ func (s *Source) Run(ctx context.Context, e *tap.Engine) error {
 	var p packet.Packet
 	for ctx.Err() == nil {
 		r, err := s.reader.Next()
+		s.giveKeys()
 		if errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
 			return nil
 		}

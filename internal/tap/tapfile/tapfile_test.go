@@ -16,6 +16,7 @@ import (
 	"lodge/internal/capture/pcapfile"
 	"lodge/internal/decode"
 	"lodge/internal/decode/all"
+	"lodge/internal/decode/tls"
 	"lodge/internal/model"
 	"lodge/internal/tap"
 )
@@ -29,7 +30,7 @@ func records(t *testing.T, file []byte, also func(r *pcapfile.Record, sender, re
 		t.Fatal(err)
 	}
 	e := tap.New(tap.Options{
-		Protocols: all.Protocols(), Decode: decode.Options{Limits: decode.DefaultLimits()}, Ends: src, OriginSource: tap.SourceFile,
+		Protocols: all.Protocols(tls.Config{}), Decode: decode.Options{Limits: decode.DefaultLimits()}, Ends: src, OriginSource: tap.SourceFile,
 		Record: func(r *tap.Record) { list = append(list, text(r)) },
 	})
 	src.also = also
@@ -135,7 +136,7 @@ func TestDirectory(t *testing.T) {
 	}
 	directories := make(map[string]string)
 	e := tap.New(tap.Options{
-		Protocols: all.Protocols(), Decode: decode.Options{Limits: decode.DefaultLimits()}, Ends: src, OriginSource: tap.SourceFile,
+		Protocols: all.Protocols(tls.Config{}), Decode: decode.Options{Limits: decode.DefaultLimits()}, Ends: src, OriginSource: tap.SourceFile,
 		Record: func(r *tap.Record) {
 			if r.Server.Known() {
 				directories[r.Server.Service] = r.Server.Processes[0].Directory
@@ -160,7 +161,7 @@ func TestCutFile(t *testing.T) {
 			t.Fatal(err)
 		}
 		var got int
-		e := tap.New(tap.Options{Protocols: all.Protocols(), Decode: decode.Options{Limits: decode.DefaultLimits()}, Record: func(*tap.Record) { got++ }})
+		e := tap.New(tap.Options{Protocols: all.Protocols(tls.Config{}), Decode: decode.Options{Limits: decode.DefaultLimits()}, Record: func(*tap.Record) { got++ }})
 		if err := src.Run(t.Context(), e); !errors.Is(err, io.ErrUnexpectedEOF) {
 			t.Errorf("%d bytes: %v", n, err)
 		}

@@ -22,6 +22,9 @@ type Writer struct {
 	last    time.Time
 	record  pcapfile.Record // reused
 	comment [1]string
+
+	out  *counter
+	keys keySpace
 }
 
 type processKey struct {
@@ -40,6 +43,9 @@ type Options struct {
 	Interface, Filter string
 	// Version is lodge's.
 	Version string
+	// KeySpace is how many bytes are kept free at the begin of the file for the lines
+	// of a TLS key log, which readers need before the packets ([Writer.KeySpace]).
+	KeySpace int
 	// SnapLen is where packets are cut, 0 for nowhere.
 	SnapLen uint32
 }
@@ -50,7 +56,12 @@ func NewWriter(w io.Writer, o Options) (*Writer, error) {
 	if o.Filter != "" {
 		comments = append(comments, "filter of the records that were shown: "+o.Filter)
 	}
-	pw, err := pcapfile.NewWriter(w, pcapfile.WriterOptions{OS: "Linux", Application: "lodge " + o.Version, Comments: comments})
+	out := &counter{w: w}
+	pw, err := pcapfile.NewWriter(out, pcapfile.WriterOptions{OS: "Linux", Application: "lodge " + o.Version, Comments: comments})
+	if err != nil {
+		return nil, err
+	}
+	keys, err := newKeySpace(pw, out, o.KeySpace)
 	if err != nil {
 		return nil, err
 	}
@@ -58,7 +69,7 @@ func NewWriter(w io.Writer, o Options) (*Writer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Writer{w: pw, iface: iface, link: o.Link, written: make(map[processKey]bool)}, nil
+	return &Writer{out: out, keys: keys, w: pw, iface: iface, link: o.Link, written: make(map[processKey]bool)}, nil
 }
 
 // Packet writes a packet. data is the packet as it was captured, origLen its length on
@@ -154,11 +165,6 @@ func describeEnd(e *tap.End) string {
 
 // Names writes the names of addresses, such as those of homes.
 func (w *Writer) Names(names []pcapfile.Name) error { return w.w.WriteNames(names) }
-
-// Secrets writes lines of a TLS key log.
-func (w *Writer) Secrets(keylog []byte) error {
-	return w.w.WriteSecrets(pcapfile.Secrets{Type: pcapfile.SecretsTLS, Data: keylog})
-}
 
 // Close writes what was counted. The writer below is the caller's.
 func (w *Writer) Close(c *tap.Capture) error {

@@ -165,6 +165,11 @@ func (w row) Int(f exchangequery.Field, n int) (int64, bool) {
 		return int64(w.r.Connection), true
 	case exchangequery.Size:
 		return w.r.Bytes(), true
+	case exchangequery.Secure:
+		if w.r.Exchange != nil && w.r.Exchange.Secure {
+			return 1, true
+		}
+		return 0, true
 	case exchangequery.Failed:
 		if w.r.Failure != "" || w.r.Exchange.Failed {
 			return 1, true

@@ -79,6 +79,9 @@ func (p *Printer) line(r *tap.Record) string {
 	protocol := r.Transport.String()
 	if x := r.Exchange; x != nil {
 		protocol = x.Protocol
+		if x.Secure {
+			protocol += "+tls"
+		}
 	}
 	return fmt.Sprintf("%s  %-10s  %-36s  %s", at.Format(layout), protocol, ends(r), what(r))
 }

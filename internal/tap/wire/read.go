@@ -134,7 +134,7 @@ func (x *Record) record() (*tap.Record, error) {
 	}
 	e := &decode.Exchange{
 		Protocol: x.Protocol, Version: x.Version, Kind: decode.Kind(x.Kind), Method: x.Method, Target: x.Target, Host: x.Host, Group: x.Group,
-		Status: x.Answer, Failed: x.Failed, Stream: x.Stream, Details: x.Details, Unknown: x.Unknown, Begun: x.Number == 0,
+		Status: x.Answer, Failed: x.Failed, Secure: x.Secure, Stream: x.Stream, Details: x.Details, Unknown: x.Unknown, Begun: x.Number == 0,
 	}
 	if x.Status != nil {
 		e.Code = *x.Status

@@ -68,7 +68,7 @@ func drawRecord(t *rapid.T) *tap.Record {
 	e := &decode.Exchange{
 		Protocol: "http", Version: text(t, "version"), Kind: rapid.SampledFrom([]decode.Kind{decode.KindRequest, decode.KindSession}).Draw(t, "kind"),
 		Started: at, Method: text(t, "method"), Target: text(t, "target"), Host: text(t, "host"), Group: text(t, "group"), Status: text(t, "status"),
-		Code: rapid.IntRange(0, 599).Draw(t, "code"), Failed: rapid.Bool().Draw(t, "failed"), Stream: rapid.Uint64Range(0, 9).Draw(t, "stream"),
+		Code: rapid.IntRange(0, 599).Draw(t, "code"), Failed: rapid.Bool().Draw(t, "failed"), Secure: rapid.Bool().Draw(t, "secure"), Stream: rapid.Uint64Range(0, 9).Draw(t, "stream"),
 		Details: fields(t, "details"), Request: drawMessage(t, "request"), Response: drawMessage(t, "response"),
 	}
 	if rapid.Bool().Draw(t, "answered") {

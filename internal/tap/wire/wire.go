@@ -41,7 +41,9 @@ type Record struct {
 	Method   string `json:"method,omitempty"`
 	Target   string `json:"target,omitempty"`
 	Host     string `json:"host,omitempty"`
-	Group    string `json:"group,omitempty"`
+	// Secure reports that it was inside TLS, and was decrypted.
+	Secure bool   `json:"secure,omitempty"`
+	Group  string `json:"group,omitempty"`
 	// Status is the answer as a number, where the protocol has one, and Answer in
 	// words; Failure is why there was no connection.
 	Status  *int   `json:"status,omitempty"`
@@ -108,6 +110,7 @@ func Of(r *tap.Record) *Record {
 		out.From = x.From.String()
 	}
 	out.Protocol, out.Version, out.Method, out.Target, out.Host, out.Group = x.Protocol, x.Version, x.Method, x.Target, x.Host, x.Group
+	out.Secure = x.Secure
 	out.Answer, out.Failed, out.Details, out.Unknown = x.Status, x.Failed, x.Details, x.Unknown
 	if x.Code != 0 {
 		out.Status = &x.Code

@@ -188,8 +188,10 @@ func (d *differ) readPackets(ctx context.Context, in io.Reader, r *diff.Run) err
 	}
 	limits := decode.DefaultLimits()
 	limits.Body = d.body
+	keys := new(keyLog)
+	src.Keys(keys.add)
 	e := tap.New(tap.Options{
-		Protocols: all.Protocols(), Decode: decode.Options{Limits: limits}, Ends: src, OriginSource: tap.SourceFile, Record: r.Add,
+		Protocols: all.Protocols(keys.config()), Decode: decode.Options{Limits: limits}, Ends: src, OriginSource: tap.SourceFile, Record: r.Add,
 	})
 	err = src.Run(ctx, e)
 	a := e.Account()

@@ -43,6 +43,7 @@ func openFile(r *run) (source, error) {
 	if err != nil {
 		return nil, errors.Join(unreadable(r.flags.Read, err), s.close())
 	}
+	src.Keys(r.keys.add)
 	s.src = src
 	return s, nil
 }
@@ -92,15 +93,20 @@ type packetFile struct {
 	name string
 	f    *outFile
 	w    *tapfile.Writer
+	keys *keyLog
 	err  error
 }
 
-func newPacketFile(name string, f *outFile, version string) (*packetFile, error) {
-	w, err := tapfile.NewWriter(f, tapfile.Options{Link: packet.LinkEthernet, Interface: "lo", Version: version})
+func newPacketFile(name string, f *outFile, keys *keyLog, version string) (*packetFile, error) {
+	o := tapfile.Options{Link: packet.LinkEthernet, Interface: "lo", Version: version}
+	if keys.name != "" && f.regular {
+		o.KeySpace = keySpace
+	}
+	w, err := tapfile.NewWriter(f, o)
 	if err != nil {
 		return nil, writing(name, err)
 	}
-	return &packetFile{name: name, f: f, w: w}, nil
+	return &packetFile{name: name, f: f, w: w, keys: keys}, nil
 }
 
 func (p *packetFile) close(c *tap.Capture) error {
@@ -112,4 +118,17 @@ func (p *packetFile) close(c *tap.Capture) error {
 		err = cerr
 	}
 	return writing(p.name, err)
+}
+
+// secrets writes keys that were used since the last packet: those that find room where
+// they stand before all packets, the others where the file is now.
+func (p *packetFile) secrets(lines []byte) error {
+	if err := p.w.Secrets(lines); err != nil {
+		return err
+	}
+	at, b := p.w.KeySpace()
+	if len(b) == 0 {
+		return nil
+	}
+	return p.f.writeAt(b, at)
 }

@@ -289,6 +289,9 @@ func (p *packetFile) packet(q *ring.Packet, sender, receiver *tap.End) error {
 	if q.Segment > 0 {
 		flags |= pcapfile.Segmented
 	}
+	if b := p.keys.take(); p.err == nil && len(b) > 0 {
+		p.err = p.secrets(b)
+	}
 	if p.err == nil {
 		p.err = p.w.Packet(q.Time, q.Data, q.OrigLen, flags, sender, receiver)
 	}

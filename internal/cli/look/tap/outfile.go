@@ -19,6 +19,8 @@ type outFile struct {
 	w    *bufio.Writer
 	stop chan struct{}
 	done chan struct{}
+	// regular reports that it is a file in which something can be written later.
+	regular bool
 }
 
 const flushEvery = time.Second
@@ -42,12 +44,13 @@ func openOutFile(path string) (_ *outFile, err error) {
 	if err := unix.Fstat(int(f.Fd()), &st); err != nil {
 		return nil, os.NewSyscallError("fstat", err)
 	}
-	if st.Mode&unix.S_IFMT == unix.S_IFREG {
+	regular := st.Mode&unix.S_IFMT == unix.S_IFREG
+	if regular {
 		if err := claim(f, &st); err != nil {
 			return nil, err
 		}
 	}
-	o := &outFile{f: f, w: bufio.NewWriterSize(f, 1<<20), stop: make(chan struct{}), done: make(chan struct{})}
+	o := &outFile{f: f, w: bufio.NewWriterSize(f, 1<<20), stop: make(chan struct{}), done: make(chan struct{}), regular: regular}
 	go o.flushNowAndThen()
 	return o, nil
 }
@@ -94,6 +97,17 @@ func (o *outFile) Write(b []byte) (int, error) {
 	defer o.mu.Unlock()
 	n, err := o.w.Write(b)
 	return n, cause(err)
+}
+
+// writeAt writes over what was written before.
+func (o *outFile) writeAt(b []byte, at int64) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	err := o.w.Flush()
+	if err == nil {
+		_, err = o.f.WriteAt(b, at)
+	}
+	return cause(err)
 }
 
 // Close writes what is left.

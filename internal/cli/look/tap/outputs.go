@@ -47,10 +47,10 @@ type outputs struct {
 }
 
 // newOutputs opens what is written to. stop ends the run.
-func newOutputs(ctx context.Context, k *kit.Kit, f tapcmd.Flags, stop context.CancelFunc) (*outputs, error) {
+func newOutputs(ctx context.Context, k *kit.Kit, f tapcmd.Flags, keys *keyLog, stop context.CancelFunc) (*outputs, error) {
 	o := &outputs{kit: k, limit: f.Count, stop: stop, front: nowhere{}}
 	for _, name := range f.Output {
-		if err := o.open(k, name); err != nil {
+		if err := o.open(k, name, keys); err != nil {
 			o.abandon()
 			return nil, err
 		}
@@ -96,7 +96,7 @@ func checkOutputs(f *tapcmd.Flags) error {
 }
 
 // open opens an output file by what its name ends with.
-func (o *outputs) open(k *kit.Kit, name string) error {
+func (o *outputs) open(k *kit.Kit, name string, keys *keyLog) error {
 	path := name
 	if !filepath.IsAbs(path) {
 		path = filepath.Join(k.Env.Dir, path)
@@ -107,7 +107,7 @@ func (o *outputs) open(k *kit.Kit, name string) error {
 	}
 	switch kindOf(name) {
 	case ".pcapng":
-		o.packets, err = newPacketFile(name, f, k.Env.Version)
+		o.packets, err = newPacketFile(name, f, keys, k.Env.Version)
 		if err != nil {
 			return errors.Join(err, f.Close())
 		}

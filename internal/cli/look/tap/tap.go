@@ -33,6 +33,7 @@ type run struct {
 	body   int
 	out    *outputs
 	engine *tap.Engine
+	keys   *keyLog
 	stop   context.CancelFunc
 	// followed: bytes of the connection of --follow were seen.
 	followed bool
@@ -53,17 +54,22 @@ func Run(k *kit.Kit, c *cobra.Command, f tapcmd.Flags, argv []string) (err error
 		ctx, cancel = context.WithTimeout(ctx, f.Duration)
 		defer cancel()
 	}
+	if r.keys, err = openKeyLog(k, &f); err != nil {
+		return err
+	}
+	defer r.keys.close()
 	// The source comes first: no file is emptied for packets that cannot be had.
 	src, err := r.open(ctx)
 	if err != nil {
 		return err
 	}
-	if r.out, err = newOutputs(ctx, k, f, r.stop); err != nil {
+	if r.out, err = newOutputs(ctx, k, f, r.keys, r.stop); err != nil {
 		return errors.Join(err, src.close())
 	}
 	capture, err := src.read(ctx)
 	err = errors.Join(err, src.close())
 	account := r.account(capture)
+	r.keys.warn()
 	if cerr := r.out.close(&account); err == nil {
 		err = cerr
 	}
@@ -120,9 +126,11 @@ func (r *run) readFlags(c *cobra.Command, argv []string) (err error) {
 		return bad("lodge tap --duration 10s", "--duration is not more than nothing")
 	case set("follow") && f.Follow == 0:
 		return bad("lodge tap -r FILE --follow 1", "--follow takes the number of a connection, from 1 on")
+	case set("keylog") && f.KeyLog == "":
+		return bad("lodge tap --keylog keys.log", "--keylog names no file")
 	case set("read") && f.Read == "":
 		return bad("lodge tap -r run.pcapng", "--read names no file")
-	case f.Packets && (f.Read != "" || len(f.Output) != 1 || kindOf(f.Output[0]) != ".pcapng" || f.Stat || f.Verbose || f.Follow > 0):
+	case f.Packets && (f.Read != "" || len(f.Output) != 1 || kindOf(f.Output[0]) != ".pcapng" || f.Stat || f.Verbose || f.Follow > 0 || f.KeyLog != ""):
 		return bad("lodge tap --packets -o run.pcapng", "--packets is for one file of packets, and nothing else")
 	case f.Follow > 0 && !f.Secrets:
 		return bad("lodge tap --follow 1 --secrets", "--follow prints the bytes as they are, with passwords and tokens: it needs --secrets")
@@ -170,7 +178,7 @@ func readSize(s string) (int, error) {
 func (r *run) newEngine(ends tap.Ends, source tap.Source) *tap.Engine {
 	limits := decode.DefaultLimits()
 	limits.Body = r.body
-	protocols := all.Protocols()
+	protocols := all.Protocols(r.keys.config())
 	if r.flags.Packets {
 		protocols = nil
 	}

@@ -25,6 +25,7 @@ type Flags struct {
 	Secrets  bool
 	Body     string
 	Packets  bool
+	KeyLog   string
 }
 
 // DefaultBody is how much of each body is kept.
@@ -47,7 +48,7 @@ It goes on until it is interrupted, -n records were printed or --duration is ove
 A FILTER is a port, a protocol, a service, PROJECT/SERVICE, or a part of a path, a statement or a process's name,
 or KEY=VALUE, also with != < <= > >= and ~ (contains); and, or, not and parentheses put filters together. The keys
 are protocol, method, target (also path, statement), group, status, answer, failed, latency, duration, size, host,
-project, service, client, server, process, pid, port, address, kind, transport, connection, time.
+project, service, client, server, process, pid, port, address, kind, transport, connection, secure, time.
 
 Values of secrets (authorization, cookies, passwords) are shown as ••• unless --secrets is given.
 What was seen and what was lost is told at the end, on standard error; with --json in the last line.`,
@@ -55,6 +56,7 @@ What was seen and what was lost is told at the end, on standard error; with --js
   lodge tap service=api 'status>=500'
   lodge tap postgresql 'latency>10ms' -v
   lodge tap -o run.pcapng -o run.jsonl --duration 10s
+  lodge tap --keylog keys.log
   lodge tap -r run.pcapng --stat`,
 		Args: cobra.ArbitraryArgs, // the words of a filter, although there is a command below
 		RunE: func(c *cobra.Command, argv []string) error {
@@ -75,6 +77,7 @@ What was seen and what was lost is told at the end, on standard error; with --js
 	fl.BoolVar(&f.JSON, "json", false, "one JSON object a line")
 	fl.BoolVar(&f.Stat, "stat", false, "count by server, endpoint and statement, and print a table at the end")
 	fl.Uint64Var(&f.Follow, "follow", 0, "print the bytes of connection `NUMBER`, both directions, and no records")
+	fl.StringVar(&f.KeyLog, "keylog", "", "decrypt TLS with the keys that programs write to `FILE` where SSLKEYLOGFILE says so")
 	fl.BoolVar(&f.Secrets, "secrets", false, "show passwords, cookies and tokens")
 	fl.StringVar(&f.Body, "body", DefaultBody, "keep so much (`SIZE`: 0, 512, 64k, 1m) of each body")
 	c.AddCommand(diffCommand(k, diff))
