@@ -1,6 +1,7 @@
 package test
 
 import (
+	"errors"
 	"path/filepath"
 	"testing"
 	"time"
@@ -22,9 +23,15 @@ func kill9(t *testing.T, pid int) {
 	if err := kill(pid); err != nil {
 		t.Fatalf("kill %d: %v", pid, err)
 	}
-	n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, int(limit/time.Millisecond))
-	if err != nil || n != 1 {
-		t.Fatalf("process %d does not end: %v", pid, err)
+	for deadline := time.Now().Add(limit); ; {
+		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, int(time.Until(deadline)/time.Millisecond))
+		if errors.Is(err, unix.EINTR) {
+			continue // Go's own signals
+		}
+		if err != nil || n != 1 {
+			t.Fatalf("process %d does not end: %v", pid, err)
+		}
+		return
 	}
 }
 
