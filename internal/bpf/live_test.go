@@ -200,7 +200,7 @@ func TestLiveThread(t *testing.T) {
 	}
 	made, leave := make(chan answer), make(chan struct{})
 	ended := make(chan error, 1)
-	go func() {
+	offFirstThread(func() {
 		runtime.LockOSThread() // and never unlocked: the thread ends with this
 		var a answer
 		fd := -1
@@ -214,7 +214,7 @@ func TestLiveThread(t *testing.T) {
 		made <- a
 		<-leave
 		ended <- unix.Close(fd)
-	}()
+	})
 	a := <-made
 	if a.err != nil {
 		t.Fatal(a.err)
@@ -226,6 +226,26 @@ func TestLiveThread(t *testing.T) {
 	if err := <-ended; err != nil {
 		t.Error(err)
 	}
+}
+
+// offFirstThread runs f in a goroutine that is not on the process's first thread: what f
+// unshares, /proc/self would have lost for all tests after it, since Go never ends that
+// thread.
+func offFirstThread(f func()) {
+	go func() {
+		runtime.LockOSThread()
+		if unix.Gettid() != unix.Getpid() {
+			f()
+			return
+		}
+		other := make(chan struct{})
+		go func() {
+			defer close(other)
+			f()
+		}()
+		<-other
+		runtime.UnlockOSThread()
+	}()
 }
 
 // TestLiveManySockets: more than one run can take, all in one process.
