@@ -15,7 +15,7 @@ func TestSession(t *testing.T) {
 	run(t, []dialogue{
 		{"TLS", nil, []said{s(greetingOf(baseCaps | capSSL)), c(pack(1, le(baseCaps|capSSL, 4), "\x00\x00\x00\x01", "\xff", strings.Repeat("\x00", 23)), "hello"), s("hi")},
 			[]string{"SSLRequest| → accepted|authentication=caching_sha2_password|server version=8.4.0|connection=7",
-				"tls after [{mysql capabilities 288a09} {server version 8.4.0}]", "tls client hello", "tls server hi"}},
+				"tls after [{inside mysql} {mysql capabilities 288a09} {server version 8.4.0}]", "tls client hello", "tls server hi"}},
 		{"with secrets", func(o *decode.Options) { o.Secrets = true }, opening(baseCaps),
 			[]string{"connect|d → OK|authentication=caching_sha2_password|server version=8.4.0|connection=7|password=707721"}},
 		{"the old client", func(o *decode.Options) { o.Secrets = true }, []said{s(greetingOf(baseCaps)), c(pack(1, "\x08\x00\x00\x00\x01", "u\x00", "scramble\x00", "d\x00")), s(pack(2, okBody))},
