@@ -95,6 +95,15 @@ func (e *Engine) Packet(p *packet.Packet, from *Origin) Sent {
 	return Sent{c, e.from}
 }
 
+// Unreachable takes the packet that an error of ICMP says was not taken
+// ([packet.Unreachable]).
+func (e *Engine) Unreachable(p *packet.Packet) Sent {
+	e.table.Unreachable(p)
+	c := e.conn
+	e.conn = nil
+	return Sent{c, e.from}
+}
+
 // Sent is a packet that an engine has taken: it knows the ends.
 type Sent struct {
 	conn *conn
@@ -108,6 +117,15 @@ func (s Sent) Ends() (sender, receiver *End) {
 		return nil, nil
 	}
 	return s.conn.find(s.from), s.conn.find(s.from.Other())
+}
+
+// Connection returns the number of the packet's connection, 0 where it is of none: of none
+// that is open.
+func (s Sent) Connection() uint64 {
+	if s.conn == nil {
+		return 0
+	}
+	return s.conn.number
 }
 
 // Skip counts a packet that cannot be read.
@@ -248,7 +266,7 @@ func (c *conn) Refused(time.Time) { c.fail(Refused) }
 
 // fail reports that no connection was made.
 func (c *conn) fail(why Failure) {
-	if c.failed || c.data {
+	if c.failed || c.data && c.opened.Key.Protocol != packet.UDP {
 		return
 	}
 	c.failed = true

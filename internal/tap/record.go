@@ -34,7 +34,8 @@ type Failure string
 
 // The failures.
 const (
-	// Refused: the port answered with a reset, since nothing listens there.
+	// Refused: the port answered with a reset, or with an error of ICMP, since nothing
+	// listens there.
 	Refused Failure = "refused"
 	// Unanswered: no answer to the SYN was seen.
 	Unanswered Failure = "unanswered"

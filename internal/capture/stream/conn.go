@@ -40,7 +40,7 @@ type Conn interface {
 }
 
 // Refuser is implemented by a [Conn] that is told when its connection is
-// refused: its SYN was answered by a RST. Refused is called before End.
+// refused: its SYN was answered by a RST, or what was sent by an error of ICMP. Refused is called before End.
 type Refuser interface {
 	Refused(at time.Time)
 }

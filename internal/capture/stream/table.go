@@ -62,6 +62,33 @@ func takeDatagram(t *Table, c *conn, pair pair, p *packet.Packet) {
 	t.deliver(c, c.side(p), segment{n: p.PayloadLen, b: p.Payload, at: p.Time})
 }
 
+// Unreachable takes an error of ICMP that says that a packet was not taken
+// ([packet.Unreachable]): p is that packet. A TCP connection that was not answered, and a
+// conversation of UDP whose client sent the packet, are refused and end.
+func (t *Table) Unreachable(p *packet.Packet) {
+	t.now = p.Time
+	c := t.conns[pairOf(p)]
+	switch {
+	case c == nil, c.closed, c.side(p) != decode.Client,
+		p.Protocol == packet.TCP && (!c.opened.ClientKnown || c.halves[decode.Server].started && c.halves[decode.Server].isnKnown):
+		t.counts.Ignored++
+		return
+	}
+	c.resetBy, c.wasReset = decode.Server, true
+	t.counts.Refused++
+	if c.watch != nil {
+		c.watch.Packet(decode.Server, p)
+	}
+	if r, ok := c.app.(Refuser); ok {
+		r.Refused(p.Time)
+	}
+	t.finish(c, decode.Client, p.Time, decode.Reset)
+	t.finish(c, decode.Server, p.Time, decode.Reset)
+	if p.Protocol == packet.UDP {
+		t.remove(c) // what is sent next is another try
+	}
+}
+
 // guess returns a connection whose begin was not seen, with the side that has
 // the higher port as its client.
 func guess(p *packet.Packet) Opened {

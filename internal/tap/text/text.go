@@ -9,7 +9,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"lodge/internal/decode"
 	"lodge/internal/show"
@@ -30,10 +29,7 @@ type Printer struct {
 
 // Record prints a record.
 func (p *Printer) Record(r *tap.Record) error {
-	line := show.CleanLine(p.line(r), false)
-	if p.Width > 0 {
-		line = cut(line, p.Width)
-	}
+	line := p.line(r)
 	if p.Color && failed(r) {
 		line = show.Paint(show.Red, line)
 	}
@@ -49,21 +45,6 @@ func (p *Printer) Record(r *tap.Record) error {
 	return nil
 }
 
-// cut shortens a line to so many characters.
-func cut(s string, width int) string {
-	if utf8.RuneCountInString(s) <= width {
-		return s
-	}
-	n := 0
-	for i := range s {
-		if n == width-1 {
-			return s[:i] + "…"
-		}
-		n++
-	}
-	return s
-}
-
 func failed(r *tap.Record) bool {
 	return r.Failure != "" || r.Exchange.Failed
 }
@@ -71,29 +52,8 @@ func failed(r *tap.Record) bool {
 // line is a record in one line: time, protocol, client and server, what was asked
 // and answered, how long it took and how much it was.
 func (p *Printer) line(r *tap.Record) string {
-	at := r.Time.Local()
-	layout := "15:04:05.000"
-	if y, m, d := at.Date(); y != p.Today.Year() || m != p.Today.Month() || d != p.Today.Day() {
-		layout = "2006-01-02 15:04:05.000"
-	}
-	protocol := r.Transport.String()
-	if x := r.Exchange; x != nil {
-		protocol = x.Protocol
-		if x.Secure {
-			protocol += "+tls"
-		}
-	}
-	return fmt.Sprintf("%s  %-10s  %-36s  %s", at.Format(layout), protocol, ends(r), what(r))
-}
-
-// ends names both ends, with the arrow in the direction of the request or of the
-// message.
-func ends(r *tap.Record) string {
-	arrow := "→"
-	if x := r.Exchange; x != nil && x.Kind == decode.KindMessage && x.From == decode.Server {
-		arrow = "←"
-	}
-	return endName(&r.Client, false) + " " + arrow + " " + endName(&r.Server, true)
+	parts := partsOf(r, p.Today)
+	return parts.line(p.Width)
 }
 
 // endName is an end as it is called: its service, its process, its address.
@@ -118,33 +78,6 @@ func endName(e *tap.End, port bool) string {
 		return name + at
 	}
 	return name
-}
-
-// what is the request, the answer, the time and the size.
-func what(r *tap.Record) string {
-	x := r.Exchange
-	if x == nil {
-		return "connect  " + string(r.Failure)
-	}
-	parts := []string{request(x)}
-	switch {
-	case x.Kind == decode.KindMessage:
-	case x.Status != "":
-		parts = append(parts, short(x.Status))
-	case !x.Response.Seen():
-		parts = append(parts, "no answer")
-	}
-	if d, ok := r.Latency(); ok && x.Kind != decode.KindMessage {
-		parts = append(parts, show.Latency(float64(d)/float64(time.Microsecond)))
-	}
-	parts = append(parts, show.Bytes(float64(r.Bytes())))
-	if x.Begun {
-		parts = append(parts, "(goes on)")
-	}
-	if len(x.Unknown) > 0 {
-		parts = append(parts, "("+short(strings.Join(x.Unknown, "; "))+")")
-	}
-	return strings.Join(parts, "  ")
 }
 
 // maxShort bounds each part of a line, in bytes.

@@ -91,13 +91,46 @@ func TestVerbose(t *testing.T) {
 	}
 }
 
-func TestCut(t *testing.T) {
-	var b strings.Builder
-	if err := (&Printer{Out: &b, Width: 40, Today: at}).Record(sample()); err != nil {
-		t.Fatal(err)
+// A narrow terminal has the request, and what identifies the ends.
+func TestNarrow(t *testing.T) {
+	long := sample()
+	long.Exchange.Target = "/api/v2/organisations/42/projects/7/items?page=2&sort=name"
+	long.Exchange.Unknown = []string{"its begin was not seen"}
+	long.Client.Processes[0].Name = "a-very-long-name-of-a-client"
+	for _, tt := range []struct {
+		r     *tap.Record
+		width int
+		want  string
+	}{
+		{sample(), 0, "12:00:00.250  http        curl → shop/api:4000                  GET /items?page=2  200 OK  1.32 ms  2.1k"},
+		{sample(), 120, "12:00:00.250  http        curl → shop/api:4000                  GET /items?page=2  200 OK  1.32 ms  2.1k"},
+		{sample(), 100, "12:00:00.250  http        curl → shop/api:4000                  GET /items?page=2  200 OK  1.32 ms"},
+		{sample(), 80, "12:00:00.250  http        curl → shop/api:4000        GET /items?p…age=2  200  1.32 ms"},
+		{long, 120, "12:00:00.250  http        a-very-long-…client → shop/api:4000   GET /api/v2/organisations/42/…2&sort=name  200  1.32 ms"},
+		{long, 80, "12:00:00  http        a-very…ent → shop/api:4000  GET /api/v2/org…ort=name  200"},
+		{long, 40, "12:00:00  http        a-very…ent → shop/…"},
+	} {
+		var b strings.Builder
+		if err := (&Printer{Out: &b, Width: tt.width, Today: at}).Record(tt.r); err != nil {
+			t.Fatal(err)
+		}
+		got := strings.TrimSuffix(b.String(), "\n")
+		if got != tt.want {
+			t.Errorf("%d columns:\ngot  %s\nwant %s", tt.width, got, tt.want)
+		}
+		if n := len([]rune(got)); tt.width > 0 && n > tt.width {
+			t.Errorf("%d columns: it has %d", tt.width, n)
+		}
 	}
-	if got := strings.TrimSuffix(b.String(), "\n"); len([]rune(got)) != 40 || !strings.HasSuffix(got, "…") {
-		t.Errorf("%q has %d characters", got, len([]rune(got)))
+}
+
+// What may not be shown is shown in one way, whatever protocol it comes from.
+func TestOneDisplay(t *testing.T) {
+	r := sample()
+	r.Exchange.Target, r.Exchange.Status = "/a\x1b[31m\u202e\x7f\u009b", "200 \xff"
+	want := `12:00:00.250 http curl → shop/api:4000 GET /a\x1b[31m\u202e\x7f\u009b 200 \xff 1.32 ms 2.1k`
+	if got := line(r); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
 	}
 }
 

@@ -157,7 +157,9 @@ func noTap(err error) error {
 
 // requestOf is what is asked of the helper: where the filter names ports, only these.
 func requestOf(f *tapfilter.Filter) helperapi.TapRequest {
-	var req helperapi.TapRequest
+	// Errors of ICMP tell what was refused. They have no ports, so that they come only where
+	// all ports are wanted.
+	req := helperapi.TapRequest{Others: true}
 	if ports, ok := f.Ports(); ok && len(ports) <= helperapi.MaxTapPorts {
 		for _, p := range ports {
 			req.Ports = append(req.Ports, helperapi.PortRange{First: p.Low, Last: p.High})
@@ -245,14 +247,9 @@ func (l *liveReader) packet(p *ring.Packet) error {
 	if out.failed() != nil {
 		return nil // it ends; what is in the rings is let go of, and counted
 	}
-	var sent tap.Sent
-	if err := packet.Parse(ring.LinkType, p.Data, p.OrigLen, &l.packets); err != nil {
-		l.engine.Skip(tapfile.Skipped(err))
-	} else {
-		l.packets.Time = p.Time
-		origin := originOf(p)
-		sent = l.engine.Packet(&l.packets, &origin)
-	}
+	l.packets.Time = p.Time
+	origin := originOf(p)
+	sent := tapfile.Take(l.engine, ring.LinkType, p.Data, p.OrigLen, &l.packets, &origin)
 	if out.packets != nil {
 		sender, receiver := sent.Ends()
 		if err := out.packets.packet(p, sender, receiver); err != nil {
