@@ -143,6 +143,13 @@ func (f *Flow) search(s Side, at time.Time, b []byte) {
 	}
 }
 
+// Idle implements [Idler].
+func (f *Flow) Idle() {
+	if i, ok := f.decoder.(Idler); ok {
+		i.Idle()
+	}
+}
+
 // Gap implements [Decoder].
 func (f *Flow) Gap(s Side, at time.Time, n int64) {
 	switch {

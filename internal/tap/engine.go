@@ -156,14 +156,25 @@ func (e *Engine) open(o stream.Opened) stream.Conn {
 	}
 	c := &conn{engine: e, number: e.opened, opened: o}
 	c.ends[decode.Client].address, c.ends[decode.Server].address = o.Key.Src, o.Key.Dst
-	opts := e.o.Decode
-	opts.Midstream = o.Midstream
-	opts.Datagram = o.Key.Protocol == packet.UDP
-	if len(e.o.Protocols) == 0 {
-		return c
-	}
-	c.flow = decode.NewFlow(decode.NewConn(opts, c.emit, c.lost), e.o.Protocols, o.ClientKnown)
 	return c
+}
+
+// decoded returns the flow of the connection, which is made for its first bytes; nil where
+// nothing is decoded.
+func (c *conn) decoded() *decode.Flow {
+	if o := &c.engine.o; c.flow == nil && len(o.Protocols) > 0 {
+		opts := o.Decode
+		opts.Midstream, opts.Datagram = c.opened.Midstream, c.opened.Key.Protocol == packet.UDP
+		c.flow = decode.NewFlow(decode.NewConn(opts, c.emit, c.lost), o.Protocols, c.opened.ClientKnown)
+	}
+	return c.flow
+}
+
+// Idle implements [stream.Idler].
+func (c *conn) Idle() {
+	if c.flow != nil {
+		c.flow.Idle()
+	}
 }
 
 // conn is one connection with what is known of its ends.
@@ -233,21 +244,22 @@ func (d *side) add(list *[]model.Process, p model.Process, o *Origin, ends Ends)
 // Data implements [stream.Conn].
 func (c *conn) Data(s decode.Side, at time.Time, b []byte) {
 	c.data = true
-	if c.flow != nil {
+	flow := c.decoded()
+	if flow != nil {
 		c.engine.account.Decode.Bytes += uint64(len(b))
 	}
 	if f := c.engine.o.Bytes; f != nil {
 		f(c.number, s, at, b)
 	}
-	if c.flow != nil {
-		c.flow.Data(s, at, b)
+	if flow != nil {
+		flow.Data(s, at, b)
 	}
 }
 
 // Gap implements [stream.Conn].
 func (c *conn) Gap(s decode.Side, at time.Time, n int64) {
-	if c.flow != nil {
-		c.flow.Gap(s, at, n)
+	if flow := c.decoded(); flow != nil {
+		flow.Gap(s, at, n)
 	}
 }
 

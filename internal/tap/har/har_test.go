@@ -106,3 +106,19 @@ func TestNoAnswer(t *testing.T) {
 		t.Errorf("response %v", response)
 	}
 }
+
+// What has no place in the format is counted.
+func TestLeftOut(t *testing.T) {
+	w := NewWriter(&bytes.Buffer{}, "1.0")
+	answer, statement := sample(), sample()
+	answer.Exchange.Method, answer.Exchange.Target = "", ""
+	statement.Exchange.Protocol, statement.Exchange.Method = "redis", ""
+	for _, r := range []*tap.Record{sample(), answer, answer, statement} {
+		if err := w.Record(r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if w.LeftOut() != 2 {
+		t.Errorf("%d are left out", w.LeftOut())
+	}
+}

@@ -30,9 +30,10 @@ const (
 	endsWidth     = 36
 	// fewEnds is the width of both ends where lines are cut: of each end as much as it
 	// has room for.
-	fewEnds = 26
-	// fewRequest is how much of a request is shown before anything else is given room.
-	fewRequest = 24
+	fewEnds = 22
+	// fewRequest is how much of a request is shown on a terminal of 80 columns before
+	// anything else is given room; on a wider one it is more.
+	fewRequest = 20
 )
 
 // partsOf returns the parts of a record's line.
@@ -88,6 +89,7 @@ func (p *parts) line(width int) string {
 		return line
 	}
 	layout, ends := "15:04:05.000", endsWidth
+	least := min(fewRequest+max(0, width-80)/2, utf8.RuneCountInString(p.request))
 	for _, give := range []func(){
 		func() { p.notes = "" },
 		func() { p.size = "" },
@@ -97,7 +99,7 @@ func (p *parts) line(width int) string {
 		func() { layout = "15:04:05" },
 		func() { p.latency = "" },
 	} {
-		if p.room(width, layout, ends) >= min(fewRequest, utf8.RuneCountInString(p.request)) {
+		if p.room(width, layout, ends) >= least {
 			break
 		}
 		give()
@@ -144,7 +146,7 @@ func (p *parts) cutEnds(width int) {
 	if client+server <= room {
 		return
 	}
-	c := min(client, max(room-server, room/2))
+	c := min(client, max(room-server, room/3))
 	p.client = middle(p.client, c)
 	p.server = cutServer(p.server, room-c)
 }

@@ -105,10 +105,10 @@ func TestNarrow(t *testing.T) {
 		{sample(), 0, "12:00:00.250  http        curl → shop/api:4000                  GET /items?page=2  200 OK  1.32 ms  2.1k"},
 		{sample(), 120, "12:00:00.250  http        curl → shop/api:4000                  GET /items?page=2  200 OK  1.32 ms  2.1k"},
 		{sample(), 100, "12:00:00.250  http        curl → shop/api:4000                  GET /items?page=2  200 OK  1.32 ms"},
-		{sample(), 80, "12:00:00.250  http        curl → shop/api:4000        GET /items?p…age=2  200  1.32 ms"},
-		{long, 120, "12:00:00.250  http        a-very-long-…client → shop/api:4000   GET /api/v2/organisations/42/…2&sort=name  200  1.32 ms"},
-		{long, 80, "12:00:00  http        a-very…ent → shop/api:4000  GET /api/v2/org…ort=name  200"},
-		{long, 40, "12:00:00  http        a-very…ent → shop/…"},
+		{sample(), 80, "12:00:00  http        curl → shop/api:4000    GET /items?page=2  200  1.32 ms"},
+		{long, 120, "12:00:00.250  http        a-ve…t → shop/api:4000  GET /api/v2/organisations/42/…2&sort=name  200  1.32 ms"},
+		{long, 80, "12:00:00  http        a-ve…t → shop/api:4000  GET /api/v2…ort=name  200  1.32 ms"},
+		{long, 40, "12:00:00  http        a-ve…t → shop/api…"},
 	} {
 		var b strings.Builder
 		if err := (&Printer{Out: &b, Width: tt.width, Today: at}).Record(tt.r); err != nil {
@@ -164,6 +164,11 @@ func TestAccount(t *testing.T) {
 	a.Records.Attributed, a.Records.Selected = 7, 1
 	got := strings.Join(Account(a), "\n")
 	if got != "4 exchanges (1 selected) on 2 connections, 10 packets; processes known at 87 % of the ends\n2 packets lost: the ring was full" {
+		t.Errorf("got %s", got)
+	}
+	a.Capture.LeftOut["filter"], a.Capture.Seen.Packets, a.Records.NotInArchive = tap.Count{Packets: 4}, 14, 1
+	got = strings.Join(Account(a), "\n")
+	if !strings.Contains(got, " 10 packets (4 others were not asked for);") || !strings.Contains(got, "1 exchange of HTTP not in the .har: the request was not seen") {
 		t.Errorf("got %s", got)
 	}
 	a.Capture.Lost = nil

@@ -152,29 +152,12 @@ func message(m *decode.Message) *Message {
 		Header: m.Header, Trailer: m.Trailer, Encoding: m.Encoding, BodyBytes: m.BodyBytes, Bytes: m.Bytes,
 		Truncated: m.Truncated, Incomplete: m.Incomplete,
 	}
-	if body := whole(m); utf8.Valid(body) {
-		out.Body = string(body)
+	if utf8.Valid(m.Body) {
+		out.Body = string(m.Body)
 	} else {
 		out.BodyBase64 = base64.StdEncoding.EncodeToString(m.Body)
 	}
 	return out
-}
-
-// whole returns the body, without the begin of a character at the end of one that is cut.
-func whole(m *decode.Message) []byte {
-	b := m.Body
-	if !m.Truncated && !m.Incomplete {
-		return b
-	}
-	for i := 1; i < utf8.UTFMax && i <= len(b); i++ {
-		if c := b[len(b)-i]; utf8.RuneStart(c) {
-			if c >= utf8.RuneSelf && !utf8.FullRune(b[len(b)-i:]) {
-				return b[:len(b)-i]
-			}
-			break
-		}
-	}
-	return b
 }
 
 // Writer writes lines. The first error ends it.
