@@ -254,7 +254,7 @@ func TestComplete(t *testing.T) {
 
 // A datagram to a port that nothing has is a failure each time, told by an error of ICMP.
 func TestRefusedDatagram(t *testing.T) {
-	r := newRig(Options{})
+	r := newRig(Options{OriginSource: SourcePacket})
 	p := packet.Packet{Time: begin, Src: client, Dst: server, Protocol: packet.UDP, Payload: []byte("hi"), PayloadLen: 2}
 	for i := range 2 {
 		p.Time = begin.Add(time.Duration(i) * time.Second)

@@ -37,6 +37,7 @@ func BenchmarkIdle(b *testing.B) {
 				for i := range n {
 					talk(e, i, bench.asked, bench.answered)
 				}
+				e.Expire(time.Unix(1010, 0))
 				b.ReportMetric(float64(heap()-before)/n, "B/conn")
 				b.ReportMetric(float64(records)/n, "records/conn")
 				runtime.KeepAlive(e)

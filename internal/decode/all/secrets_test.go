@@ -74,7 +74,7 @@ func TestSecretsAreMasked(t *testing.T) {
 		shown := map[bool]string{}
 		records := 0
 		for _, secrets := range []bool{false, true} {
-			c := decode.NewConn(decode.Options{Limits: decode.DefaultLimits(), Secrets: secrets}, func(x *decode.Exchange) {
+			c := decode.NewConn(decode.Options{Limits: decode.DefaultLimits(), Secrets: secrets, Midstream: strings.HasPrefix(name, "postgresql")}, func(x *decode.Exchange) {
 				records++
 				shown[secrets] += fmt.Sprintf("%+v\n%s\n%s\n", *x, x.Request.Body, x.Response.Body)
 			}, nil)

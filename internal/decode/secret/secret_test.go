@@ -53,7 +53,7 @@ func TestBody(t *testing.T) {
 	for _, tt := range []struct{ mediaType, body, want string }{
 		{"application/json", `{"tokens":["a","b"],"n":1}`, `{"tokens":["•••","•••"],"n":1}`},
 		{"application/json", `{"pass\u0077ord":"x","\u0074oken" : "y"}`, `{"pass\u0077ord":"•••","\u0074oken" : "•••"}`},
-		{"application/json", `{"credentials":{"user":"u","list":[1,{"k":"v"}],"ok":true},"a":"b"}`, `{"credentials":{"user":"•••","list":["•••",{"k":"•••"}],"ok":true},"a":"b"}`},
+		{"application/json", `{"credentials":{"user":"u","list":[1,{"k":"v"}],"ok":true},"a":"b"}`, `{"credentials":{"user":"•••","list":[1,{"k":"•••"}],"ok":true},"a":"b"}`},
 		{"application/json", `{"pin":1234,"otp":-1.5e3,"max_tokens":5,"tokens":[1,2],"token":null}`, `{"pin":"•••","otp":"•••","max_tokens":5,"tokens":[1,2],"token":null}`},
 		{"application/json", `{"secret":["cut o`, `{"secret":["•••`},
 		{"application/json", `{"body":"{\"password\":\"x\",\"a\":1}"}`, `{"body":"{\"password\":\"•••\",\"a\":1}"}`},
@@ -71,7 +71,7 @@ func TestBody(t *testing.T) {
 		{"application/yaml", "auth:\n  token: x\n", "auth:\n  token: •••\n"},
 		{"text/event-stream", "data: {\"secret\":\"x\"}\n\n", "data: {\"secret\":\"•••\"}\n\n"},
 		{"text/css", "a { password: x }", "a { password: x }"},
-		{"application/soap+xml", `<e:E xmlns:e="u"><w:Username>a</w:Username><w:Password Type="t">x</w:Password></e:E>`, `<e:E xmlns:e="u"><w:Username>a</w:Username><w:Password Type="•••">•••</w:Password></e:E>`},
+		{"application/soap+xml", `<e:E xmlns:e="u"><w:Username>a</w:Username><w:Password Type="t">x</w:Password></e:E>`, `<e:E xmlns:e="u"><w:Username>a</w:Username><w:Password Type="t">•••</w:Password></e:E>`},
 		{"text/xml", `<a token='x' b="y"><secret><k>v</k><![CDATA[w]]></secret><c>d</c></a>`, `<a token='•••' b="y"><secret><k>•••</k><![CDATA[•••]]></secret><c>d</c></a>`},
 		{"text/xml", `<p><property name="db.password" value="x"/><entry key="token">y</entry><entry key="a">z</entry></p>`, `<p><property name="db.password" value="•••"/><entry key="token">•••</entry><entry key="a">z</entry></p>`},
 		{"text/xml", `<secret>cut o`, `<secret>•••`},

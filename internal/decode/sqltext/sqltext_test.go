@@ -105,7 +105,7 @@ func TestMask(t *testing.T) {
 		{PostgreSQL, "insert into token (a) values ('b')", "insert into token (a) values ('b')", nil},
 		{PostgreSQL, "update u set a = 'b', password = crypt('x', gen_salt('bf')), c = 'd' where name = 'e'", "update u set a = 'b', password = crypt('•••', gen_salt('•••')), c = 'd' where name = 'e'", nil},
 		{PostgreSQL, "select a from u where name = 'n' and u.token = 'x' or b = 'c' order by 'd'", "select a from u where name = 'n' and u.token = '•••' or b = 'c' order by 'd'", nil},
-		{PostgreSQL, "select a from u where token in ('x', 'y') and b in ('c')", "select a from u where token in ('•••', 'y') and b in ('c')", nil},
+		{PostgreSQL, "select a from u where token in ('x', 'y') and b in ('c')", "select a from u where token in ('•••', '•••') and b in ('c')", nil},
 		{PostgreSQL, "select a from u where lower(token) = lower('x') and d->>'password' = 'y' and e#>>'{a,pin}' <> 'z' and f->>'b' = 'c'",
 			"select a from u where lower(token) = lower('•••') and d->>'password' = '•••' and e#>>'{a,pin}' <> '•••' and f->>'b' = 'c'", nil},
 		{PostgreSQL, "select a from u where token::text = 'x' and b = 'c'", "select a from u where token::text = '•••' and b = 'c'", nil},
@@ -165,7 +165,7 @@ func TestSplit(t *testing.T) {
 }
 
 func TestRows(t *testing.T) {
-	r := NewRows(100)
+	r := NewRows(100, false)
 	r.Columns([]string{"a", "b"})
 	r.Row(10)
 	r.Value([]byte("x\ty"))
@@ -174,7 +174,7 @@ func TestRows(t *testing.T) {
 	if got, want := string(r.b), "a\tb\nx\\ty\t\\N\n"; got != want || r.cut {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	r = NewRows(5)
+	r = NewRows(5, false)
 	r.Row(10)
 	r.Value([]byte("abcdefgh"))
 	r.EndRow(true)

@@ -106,8 +106,8 @@ func TestNarrow(t *testing.T) {
 		{sample(), 120, "12:00:00.250  http        curl → shop/api:4000                  GET /items?page=2  200 OK  1.32 ms  2.1k"},
 		{sample(), 100, "12:00:00.250  http        curl → shop/api:4000                  GET /items?page=2  200 OK  1.32 ms"},
 		{sample(), 80, "12:00:00  http        curl → shop/api:4000    GET /items?page=2  200  1.32 ms"},
-		{long, 120, "12:00:00.250  http        a-ve…t → shop/api:4000  GET /api/v2/organisations/42/…2&sort=name  200  1.32 ms"},
-		{long, 80, "12:00:00  http        a-ve…t → shop/api:4000  GET /api/v2…ort=name  200  1.32 ms"},
+		{long, 120, "12:00:00.250  http        a-ve…t → shop/api:4000  GET /api/v2/organisations/42/projects…s?page=2&sort=name  200  1.32 ms"},
+		{long, 80, "12:00:00  http        a-ve…t → shop/api:4000  GET /api/v2/o…t=name  200  1.32 ms"},
 		{long, 40, "12:00:00  http        a-ve…t → shop/api…"},
 	} {
 		var b strings.Builder

@@ -76,7 +76,7 @@ func requests(t *testing.T, args ...string) []string {
 // that is known beside packets.
 func TestCut(t *testing.T) {
 	small := filepath.Join(t.TempDir(), "small.pcapng")
-	filter := []string{"-r", "main.pcapng", "redis"}
+	filter := []string{"-r", "main.pcapng", "path~/count"}
 	code, _, stderr := tapCommand(t, nil, append(filter, "-o", small)...)
 	if code != kit.ExitDone || !strings.Contains(stderr, small+": ") {
 		t.Fatalf("%d, %s", code, stderr)
@@ -89,7 +89,7 @@ func TestCut(t *testing.T) {
 		t.Errorf("%d of %d processes, %d of %d names, %d of %d counters", len(cut.processes), len(all.processes),
 			len(cut.names), len(all.names), len(cut.statistics), len(all.statistics))
 	}
-	if last := cut.comments[len(cut.comments)-1]; !strings.Contains(last, "redis") {
+	if last := cut.comments[len(cut.comments)-1]; !strings.Contains(last, "path~/count") {
 		t.Errorf("comments: %q", cut.comments)
 	}
 	of := map[string]bool{}

@@ -42,7 +42,7 @@ func openLive(ctx context.Context, r *run) (_ source, err error) {
 	}
 	s.tap = t
 	if s.rings, err = ring.Open(files, t.RingBytes); err != nil {
-		return nil, errors.Join(fmt.Errorf("tap: %w", err), s.close())
+		return nil, errors.Join(&kit.Hinted{Err: fmt.Errorf("tap: %w", err), Hint: noTapHint}, s.close())
 	}
 	s.view = daemonview.Open(ctx, r.kit)
 	r.kit.Warn(s.view.Warnings...)
@@ -152,8 +152,11 @@ func noTap(err error) error {
 	if e := (*helperapi.Error)(nil); errors.As(err, &e) && e.Hint() != "" {
 		return &kit.Hinted{Err: fmt.Errorf("tap: %w", err), Hint: e.Hint()}
 	}
-	return fmt.Errorf("tap: %w", err)
+	return &kit.Hinted{Err: fmt.Errorf("tap: %w", err), Hint: noTapHint}
 }
+
+// noTapHint is the hint where packets cannot be had for a reason that has none of its own.
+const noTapHint = "lodge doctor says what this machine lacks; recorded packets are read by lodge tap -r FILE"
 
 // requestOf is what is asked of the helper: where the filter names ports, only these.
 func requestOf(f *tapfilter.Filter) helperapi.TapRequest {

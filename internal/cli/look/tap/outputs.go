@@ -311,14 +311,12 @@ func writing(name string, err error) error {
 
 // unwritable returns the error of an output file.
 func unwritable(name string, err error) error {
-	hint := ""
+	hint := "another name for -o"
 	switch {
 	case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EDQUOT):
 		hint = "what is whole in it can be read; --body 0 writes less"
 	case errors.Is(err, unix.ENOENT):
 		hint = "make its directory first"
-	case errors.Is(err, unix.EACCES), errors.Is(err, unix.EPERM), errors.Is(err, unix.EROFS), errors.Is(err, unix.EISDIR):
-		hint = "another name for -o"
 	}
 	return &kit.Hinted{Err: fmt.Errorf("tap: write %s: %w", name, cause(err)), Hint: hint}
 }
