@@ -101,11 +101,11 @@ func (r *run) greet() {
 	if f.Read != "" || f.JSON || !kit.IsTerminal(r.kit.Env.Stderr) {
 		return
 	}
-	until := "Ctrl-C ends it"
+	until := "; Ctrl-C ends it"
 	if f.Duration > 0 {
-		until = "for " + f.Duration.String()
+		until = " for " + f.Duration.String()
 	}
-	fmt.Fprintf(r.kit.Err, "lodge: tapping lo; %s\n", until)
+	fmt.Fprintf(r.kit.Err, "lodge: tapping lo%s\n", until)
 }
 
 // account is the account of the run.
