@@ -22,7 +22,6 @@ func BenchmarkExchange(b *testing.B) {
 		{"http", "GET /items/12?page=2 HTTP/1.1\r\nHost: localhost:4000\r\nUser-Agent: curl/8\r\nAccept: */*\r\n\r\n",
 			"HTTP/1.1 200 OK\r\nServer: nginx/1.22.1\r\nDate: Mon, 30 Nov 2026 10:00:00 GMT\r\nContent-Type: text/html\r\nContent-Length: 612\r\nLast-Modified: Mon, 30 Nov 2026 10:00:00 GMT\r\nConnection: keep-alive\r\nETag: \"6387\"\r\nAccept-Ranges: bytes\r\n\r\n" + string(make([]byte, 612))},
 		{"redis", "*3\r\n$3\r\nSET\r\n$16\r\nkey:000000012345\r\n$3\r\nxxx\r\n", "+OK\r\n"},
-		{"postgresql", "Q\x00\x00\x00\x38SELECT abalance FROM pgbench_accounts WHERE aid=1234;\x00", "C\x00\x00\x00\x0dSELECT 1\x00Z\x00\x00\x00\x05I"},
 	} {
 		for _, to := range []string{"decoded", "text", "json"} {
 			b.Run(bench.name+"/"+to, func(b *testing.B) {

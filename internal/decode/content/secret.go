@@ -30,7 +30,7 @@ func Mask(c *decode.Conn, m *decode.Message, contentType string) {
 	if c.Secrets || len(m.Body) == 0 {
 		return
 	}
-	secret.Replace(c, m, mask(contentType, m.Body))
+	secret.Replace(m, c.Limits.Body, mask(contentType, m.Body))
 }
 
 func mask(contentType string, body []byte) []byte {

@@ -411,8 +411,8 @@ func (a *answer) count() string {
 // fill puts the value into a message.
 func (a *answer) fill(m *decode.Message, size int64) {
 	a.body.Fill(m)
-	if !a.secrets {
-		m.Body = secret.Body("", m.Body)
+	if !a.secrets && a.mask != maskNames {
+		secret.Replace(m, a.limit, secret.Body("", m.Body))
 	}
 	m.BodyBytes = a.payload
 	m.Bytes += size

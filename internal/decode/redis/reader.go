@@ -270,7 +270,7 @@ func (r *reader) endLeaf() {
 func (r *reader) fill(m *decode.Message) {
 	r.body.Fill(m)
 	if !r.options.Secrets {
-		m.Body = secret.Body("", m.Body)
+		secret.Replace(m, r.options.Limits.Body, secret.Body("", m.Body))
 	}
 	m.BodyBytes, m.Bytes = r.payload, r.size
 }

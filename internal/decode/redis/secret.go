@@ -35,7 +35,7 @@ func (c *command) secret(i int, first []byte, prev, prev2 string) bool {
 	case "MSET", "MSETNX":
 		return i >= 2 && i%2 == 0 && secret.Name(prev)
 	case "SET", "SETNX", "GETSET":
-		return i == 2 && secret.Name(c.text(1))
+		return i == 2 && len(c.args) > 1 && secret.May(c.args[1].kept) && secret.Name(c.text(1))
 	case "SETEX", "PSETEX":
 		return i == 3 && secret.Name(c.text(1))
 	case "SENTINEL":
@@ -60,6 +60,7 @@ type masking uint8
 const (
 	maskNone   masking = iota
 	maskAll            // a password that the server made
+	maskNames          // nothing: it describes commands, with words such as token
 	maskFields         // what follows the name of a field that is a secret
 	maskConfig         // what follows the name of a secret parameter
 	maskUser           // the hashes of a user's passwords
@@ -69,9 +70,11 @@ const (
 // answerMask returns what of the command's answer is secret.
 func (c *command) answerMask() masking {
 	switch {
+	case c.name == "COMMAND":
+		return maskNames
 	case c.name == "HGETALL":
 		return maskFields
-	case c.name == "HGET" && secret.Name(c.text(2)), (c.name == "GET" || c.name == "GETDEL" || c.name == "GETEX" || c.name == "GETSET") && secret.Name(c.text(1)):
+	case c.name == "HGET" && secret.Name(c.text(2)), (c.name == "GET" || c.name == "GETDEL" || c.name == "GETEX" || c.name == "GETSET") && len(c.args) > 1 && secret.May(c.args[1].kept) && secret.Name(c.text(1)):
 		return maskAll
 	case c.name == "CONFIG" && c.sub == "GET":
 		return maskConfig

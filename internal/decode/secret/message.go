@@ -14,14 +14,13 @@ func Message(c *decode.Conn, m *decode.Message, contentType string) {
 		return
 	}
 	t, _, _ := strings.Cut(contentType, ";")
-	Replace(c, m, Body(strings.ToLower(strings.TrimSpace(t)), m.Body))
+	Replace(m, c.Limits.Body, Body(strings.ToLower(strings.TrimSpace(t)), m.Body))
 }
 
-// Replace makes b the body of a message, and keeps its limit: a mask may be longer than a
-// secret.
-func Replace(c *decode.Conn, m *decode.Message, b []byte) {
+// Replace makes b the body of a message, of which limit bytes are kept: a mask may be
+// longer than a secret.
+func Replace(m *decode.Message, limit int, b []byte) {
 	m.Body = b
-	limit := c.Limits.Body
 	if len(b) <= limit {
 		return
 	}

@@ -72,7 +72,7 @@ var table = ['z' - 'a' + 1][]entry{
 }
 
 // open are names that end like those of secrets.
-var open = [...]string{"pagetoken", "nexttoken", "continuationtoken", "synctoken", "cursortoken", "resumetoken", "recoverytoken", "showcredential"}
+var open = [...]string{"pagetoken", "nexttoken", "continuationtoken", "synctoken", "cursortoken", "resumetoken", "recoverytoken", "showcredential", "allowcredential"}
 
 // harmless is what may stand behind "password" in the name of what is none.
 var harmless = [...]string{

@@ -30,7 +30,7 @@ func TestName(t *testing.T) {
 		Field: `code key sessions address name id compass bypass page_token next_token tokenize tokenId password_policy passwordExpiresAt max_size
 			public_key author authors assertions_count design inside pins _ 12 s ss`,
 		Parameter: `state page_token country_code keys`,
-		Header:    `Idempotency-Key Sec-WebSocket-Key Sec-WebSocket-Protocol Content-Type WWW-Authenticate Authentication-Results Content-Security-Policy X-Key-Id`,
+		Header:    `Idempotency-Key Sec-WebSocket-Key Sec-WebSocket-Protocol Content-Type WWW-Authenticate Authentication-Results Content-Security-Policy X-Key-Id Access-Control-Allow-Credentials`,
 	} {
 		for _, name := range strings.Fields(names) {
 			if Is(in, name) {

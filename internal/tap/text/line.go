@@ -1,7 +1,6 @@
 package text
 
 import (
-	"fmt"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -22,6 +21,7 @@ type parts struct {
 	answer         string
 	latency, size  string
 	notes          string // "(goes on)", what is unknown
+	buf            []byte // to put them together
 }
 
 // Widths of columns, in characters.
@@ -118,17 +118,30 @@ func (p *parts) room(width int, layout string, ends int) int {
 }
 
 func (p *parts) text(layout string, ends int) string {
+	b := p.buf[:0]
 	if p.date {
-		layout = "2006-01-02 " + layout
+		b = append(p.at.AppendFormat(b, "2006-01-02"), ' ')
 	}
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s  %-*s  %-*s", p.at.Format(layout), protocolWidth, p.protocol, ends, p.client+" "+p.arrow+" "+p.server)
-	for _, s := range []string{p.request, p.answer, p.latency, p.size, p.notes} {
+	b = append(p.at.AppendFormat(b, layout), "  "...)
+	b = pad(append(b, p.protocol...), protocolWidth-utf8.RuneCountInString(p.protocol)+2)
+	b = append(append(append(b, p.client...), ' '), p.arrow...)
+	b = append(append(b, ' '), p.server...)
+	b = pad(b, ends-utf8.RuneCountInString(p.client)-utf8.RuneCountInString(p.server)-3)
+	for _, s := range [...]string{p.request, p.answer, p.latency, p.size, p.notes} {
 		if s != "" {
-			b.WriteString("  " + s)
+			b = append(append(b, "  "...), s...)
 		}
 	}
-	return b.String()
+	p.buf = b
+	return string(b)
+}
+
+// pad appends n blanks.
+func pad(b []byte, n int) []byte {
+	for ; n > 0; n-- {
+		b = append(b, ' ')
+	}
+	return b
 }
 
 // clean makes all parts safe for a terminal.

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"lodge/internal/decode"
 	"lodge/internal/show"
@@ -25,21 +26,27 @@ type Printer struct {
 	Verbose bool
 	// Today is the day for which the date is left out.
 	Today time.Time
+
+	buf []byte // of the last line, to use it again
 }
 
 // Record prints a record.
 func (p *Printer) Record(r *tap.Record) error {
-	line := p.line(r)
+	parts := partsOf(r, p.Today)
+	parts.buf = p.buf
+	line := parts.line(p.Width)
+	p.buf = parts.buf
 	if p.Color && failed(r) {
 		line = show.Paint(show.Red, line)
 	}
-	var b strings.Builder
-	b.WriteString(line)
-	b.WriteByte('\n')
+	line += "\n"
 	if p.Verbose {
+		var b strings.Builder
+		b.WriteString(line)
 		p.details(&b, r)
+		line = b.String()
 	}
-	if _, err := io.WriteString(p.Out, b.String()); err != nil {
+	if _, err := io.WriteString(p.Out, line); err != nil {
 		return fmt.Errorf("print: %w", err)
 	}
 	return nil
@@ -47,13 +54,6 @@ func (p *Printer) Record(r *tap.Record) error {
 
 func failed(r *tap.Record) bool {
 	return r.Failure != "" || r.Exchange.Failed
-}
-
-// line is a record in one line: time, protocol, client and server, what was asked
-// and answered, how long it took and how much it was.
-func (p *Printer) line(r *tap.Record) string {
-	parts := partsOf(r, p.Today)
-	return parts.line(p.Width)
 }
 
 // endName is an end as it is called: its service, its process, its address.
@@ -84,11 +84,26 @@ func endName(e *tap.End, port bool) string {
 const maxShort = 200
 
 func short(s string) string {
-	s = show.OneLine(s)
+	if !isOneLine(s) {
+		s = show.OneLine(s)
+	}
 	if len(s) <= maxShort {
 		return s
 	}
 	return strings.ToValidUTF8(s[:maxShort], "") + "…"
+}
+
+// isOneLine reports whether [show.OneLine] does not change an ASCII text.
+func isOneLine(s string) bool {
+	blank := true
+	for i := range len(s) {
+		c := s[i]
+		if c < ' ' || c >= utf8.RuneSelf || c == ' ' && blank {
+			return false
+		}
+		blank = c == ' '
+	}
+	return !blank || s == ""
 }
 
 // request is what was asked: the method and the target, once where the target, as

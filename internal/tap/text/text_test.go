@@ -29,7 +29,8 @@ func sample() *tap.Record {
 }
 
 func line(r *tap.Record) string {
-	return strings.Join(strings.Fields((&Printer{Today: at}).line(r)), " ")
+	parts := partsOf(r, at)
+	return strings.Join(strings.Fields(parts.line(0)), " ")
 }
 
 func TestLine(t *testing.T) {
