@@ -1,6 +1,8 @@
 package show
 
 import (
+	"bytes"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -37,12 +39,30 @@ type jsonEscaper struct {
 
 // Write implements [io.Writer].
 func (e *jsonEscaper) Write(b []byte) (int, error) {
+	if isASCII(b) && bytes.IndexByte(b, 0x7f) < 0 {
+		return e.w.Write(b)
+	}
 	for i, c := range b {
 		if c >= 0x7f {
 			return e.escape(b, i)
 		}
 	}
 	return e.w.Write(b)
+}
+
+// isASCII reports whether all bytes are below 0x80.
+func isASCII(b []byte) bool {
+	for ; len(b) >= 8; b = b[8:] {
+		if binary.NativeEndian.Uint64(b)&0x8080808080808080 != 0 {
+			return false
+		}
+	}
+	for _, c := range b {
+		if c >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
 }
 
 // escape writes b, of which the first i bytes need no escape.

@@ -10,7 +10,7 @@ import (
 // credentials, and the names and attributes of cookies, remain; of an address its tokens
 // are masked.
 func HeaderValue(name, value string) string {
-	if name == "" || value == "" {
+	if name == "" || value == "" || isFrequent(name) {
 		return value
 	}
 	switch last := name[len(name)-1] | 0x20; {
@@ -27,6 +27,20 @@ func HeaderValue(name, value string) string {
 		return decode.Masked
 	}
 	return value
+}
+
+// isFrequent reports whether a name is one of the most frequent ones, whose values are
+// shown: it saves the search for others.
+func isFrequent(name string) bool {
+	switch name {
+	case "Accept", "Accept-Encoding", "Accept-Language", "Accept-Ranges", "Cache-Control", "Connection", "Content-Encoding", "Content-Length",
+		"Content-Type", "Date", "ETag", "Expires", "Host", "Last-Modified", "Origin", "Server", "Transfer-Encoding", "User-Agent", "Vary",
+		"accept", "accept-encoding", "accept-language", "accept-ranges", "cache-control", "content-encoding", "content-length",
+		"content-type", "date", "etag", "expires", "last-modified", "origin", "server", "user-agent", "vary",
+		":authority", ":method", ":scheme", ":status":
+		return true
+	}
+	return false
 }
 
 // isAddress reports whether the values of a header field are addresses. last is the last

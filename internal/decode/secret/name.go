@@ -179,14 +179,33 @@ var stems = ['z' - 'a' + 1][]string{
 	'x' - 'a': {"xsrf"},
 }
 
+// seconds has a bit for each second letter of the stems that begin with a letter, by the
+// last five bits of the letter.
+var seconds = ['z' - 'a' + 1]uint32{
+	'a' - 'a': 1<<('u'&31) | 1<<('s'&31),
+	'b' - 'a': 1 << ('e' & 31),
+	'c' - 'a': 1<<('r'&31) | 1<<('o'&31) | 1<<('s'&31),
+	'd' - 'a': 1 << ('p' & 31),
+	'j' - 'a': 1 << ('w' & 31),
+	'k' - 'a': 1 << ('e' & 31),
+	'o' - 'a': 1 << ('t' & 31),
+	'p' - 'a': 1<<('a'&31) | 1<<('w'&31) | 1<<('i'&31),
+	's' - 'a': 1<<('e'&31) | 1<<('i'&31) | 1<<('a'&31),
+	't' - 'a': 1<<('o'&31) | 1<<('i'&31),
+	'x' - 'a': 1 << ('s' & 31),
+}
+
 // May reports whether a text may have a secret that has a name, or an address with one:
 // false means that there is none. An escape of JSON may hide a name. It is much faster
 // than masking.
 func May[T string | []byte](s T) bool {
-	for i := 0; i < len(s); i++ {
+	for i := 0; i+1 < len(s); i++ {
 		c := s[i] | 0x20
 		switch {
 		case c >= 'a' && c <= 'z':
+			if seconds[c-'a']>>(s[i+1]&31)&1 == 0 {
+				continue
+			}
 			for _, stem := range stems[c-'a'] {
 				if hasPrefixFold(s, i, stem) {
 					return true

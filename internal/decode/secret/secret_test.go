@@ -38,6 +38,13 @@ func TestName(t *testing.T) {
 			}
 		}
 	}
+	for first, list := range stems {
+		for _, stem := range list {
+			if seconds[first]>>(stem[1]&31)&1 == 0 {
+				t.Errorf("seconds has no %s", stem)
+			}
+		}
+	}
 	for _, list := range table {
 		for _, e := range list {
 			if !May(e.text) {
@@ -157,5 +164,14 @@ func BenchmarkBody(b *testing.B) {
 				Body("", in)
 			}
 		})
+	}
+}
+
+// The names that are passed over are those of no secrets.
+func TestFrequentNames(t *testing.T) {
+	for _, name := range []string{"Accept", "Content-Type", "Host", "Server", "Date", "user-agent", ":authority", "Origin", "etag", "Vary"} {
+		if !isFrequent(name) || Is(Header, name) || isAddress(name, name[len(name)-1]|0x20) {
+			t.Errorf("%s", name)
+		}
 	}
 }
