@@ -205,3 +205,20 @@ func TestErrorsOfFilesHaveHints(t *testing.T) {
 		}
 	}
 }
+
+// What was decrypted with a key log can be read in the file that is cut without it.
+func TestCutHasKeys(t *testing.T) {
+	keys, err := filepath.Abs("../../../decode/tls/testdata/keys")
+	if err != nil {
+		t.Fatal(err)
+	}
+	small := filepath.Join(t.TempDir(), "small.pcapng")
+	args := []string{"-r", filepath.Join(keys, "nginx13.pcap"), "--keylog", filepath.Join(keys, "nginx13.keys"), "secure=yes"}
+	if code, _, stderr := tapCommand(t, nil, append(args, "-o", small)...); code != kit.ExitDone {
+		t.Fatalf("%d, %s", code, stderr)
+	}
+	want, got := requests(t, args...), requests(t, "-r", small, "secure=yes")
+	if len(want) == 0 || !slices.Equal(got, want) {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
