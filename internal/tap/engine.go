@@ -38,8 +38,11 @@ type Ends interface {
 	Place(at netip.AddrPort, p *model.Process) Place
 }
 
-// Place is the project, the service and the container of an end.
-type Place struct{ Project, Service, Container string }
+// Place is the project, the service and the container of an end, and what is behind it.
+type Place struct {
+	Project, Service, Container string
+	Behind                      *Behind
+}
 
 // Options are what an [Engine] works with.
 type Options struct {
@@ -338,10 +341,13 @@ func (c *conn) find(s decode.Side) *End {
 			first = &end.Processes[0]
 		}
 		place := ends.Place(d.address, first)
-		end.Project, end.Service, end.Container = place.Project, place.Service, place.Container
+		end.Project, end.Service, end.Container, end.Behind = place.Project, place.Service, place.Container, place.Behind
 	}
 	if m := c.engine.masker; m != nil {
 		end.Processes = m.processes(end.Processes)
+		if b := end.Behind; b != nil {
+			end.Behind = &Behind{b.Address, m.processes(b.Processes), b.Container}
+		}
 	}
 	d.end, d.full = end, len(end.Processes) > 0
 	return end
