@@ -34,7 +34,7 @@ type file struct {
 
 // files returns the captures of all tests, and those in the directories that
 // LODGE_CAPTURES lists.
-func files(t *testing.T) (list []file) {
+func files(t testing.TB) (list []file) {
 	t.Helper()
 	walk := func(root string, compared bool) {
 		err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
