@@ -39,6 +39,10 @@ func number(s string) int {
 	return int(n)
 }
 
+// joined is at the end of kinds whose texts are compared as one: what one of both takes for
+// several statements, the other may take for one.
+const joined = " joined"
+
 // view is what is compared of a protocol.
 type view struct {
 	name, layer string
@@ -95,7 +99,7 @@ func plain(s string) string {
 		}
 		return -1
 	}, s)
-	return s[:min(len(s), 200)]
+	return s
 }
 
 func at(list []string, i int) string {
@@ -144,11 +148,15 @@ var views = []view{
 			}
 		},
 		ours: func(e *decode.Exchange, add func(at time.Time, kind, text string)) {
-			if e.Protocol != "http2" && e.Protocol != "grpc" && !(e.Protocol == "http" && e.Version == "2") || e.Kind != decode.KindRequest {
+			if e.Protocol != "grpc" && !(e.Protocol == "http" && e.Version == "2") || e.Kind != decode.KindRequest {
 				return
 			}
+			method := e.Method
+			if e.Protocol == "grpc" {
+				method = "POST"
+			}
 			if e.Request.Seen() {
-				add(e.Started, "requests", cmp.Or(e.Detail("http method"), e.Method)+" "+plain(e.Target))
+				add(e.Started, "requests", method+" "+plain(e.Target))
 			}
 			if e.Code != 0 && e.Protocol != "grpc" {
 				add(e.Answered, "responses", strconv.Itoa(e.Code))
@@ -191,7 +199,7 @@ var views = []view{
 			}
 			// After a HelloRetryRequest both are there twice.
 			times := 1
-			if e.Detail("hello retry") != "" {
+			if e.Detail("hello retry request") != "" {
 				times = 2
 			}
 			for range times {
@@ -209,7 +217,7 @@ var views = []view{
 		theirs: func(row map[string][]string, client bool, add func(kind, text string)) {
 			if client {
 				for _, q := range row["pgsql.query"] {
-					add("statements", plain(q))
+					add("statements"+joined, plain(q))
 				}
 				return
 			}
@@ -226,7 +234,7 @@ var views = []view{
 				return
 			}
 			if e.Method == "prepare" || e.Detail("statement") == "" {
-				add(e.Started, "statements", plain(e.Target))
+				add(e.Started, "statements"+joined, plain(e.Target))
 			}
 			if !e.Failed && e.Method != "prepare" && e.Status != "" && strings.ToUpper(e.Status) == e.Status {
 				add(e.Answered, "answers", plain(e.Status))
@@ -237,7 +245,7 @@ var views = []view{
 		name: "mysql", layer: ":mysql", fields: []string{"mysql.query", "mysql.error_code"},
 		theirs: func(row map[string][]string, client bool, add func(kind, text string)) {
 			for _, q := range row["mysql.query"] {
-				add("statements", plain(q))
+				add("statements"+joined, plain(q))
 			}
 			for _, c := range row["mysql.error_code"] {
 				add("errors", c)
@@ -247,8 +255,8 @@ var views = []view{
 			if e.Protocol != "mysql" {
 				return
 			}
-			if e.Kind == decode.KindRequest && e.Target != "" && e.Method != "execute" && e.Detail("statement") == "" && strings.Contains(e.Target, " ") {
-				add(e.Started, "statements", plain(e.Target))
+			if e.Kind == decode.KindRequest && (e.Method == "prepare" || e.Detail("statement") == "" && e.Method == strings.ToUpper(e.Method)) {
+				add(e.Started, "statements"+joined, plain(e.Target))
 			}
 			if e.Failed && e.Code != 0 {
 				add(e.Answered, "errors", strconv.Itoa(e.Code))
@@ -261,7 +269,7 @@ var views = []view{
 			if client {
 				for _, w := range row["resp.bulk_string.value"] {
 					if w = plain(unhex(w)); w != "" {
-						add("words", w)
+						add("words"+joined, w)
 					}
 				}
 			}
@@ -272,7 +280,7 @@ var views = []view{
 			}
 			for _, w := range strings.Fields(e.Method + " " + e.Target) {
 				if w = plain(w); w != "" {
-					add(e.Started, "words", w)
+					add(e.Started, "words"+joined, w)
 				}
 			}
 		},
@@ -330,6 +338,23 @@ var views = []view{
 			}
 			if e.Status != "" {
 				add(e.Answered, "answers", fmt.Sprintf("%d %d", e.Stream, e.Code))
+			}
+		},
+	},
+	{
+		name: "amqp", layer: ":amqp", fields: []string{"amqp.method.class", "amqp.method.method"},
+		theirs: func(row map[string][]string, client bool, add func(kind, text string)) {
+			for i, m := range row["amqp.method.method"] {
+				if number(at(row["amqp.method.class"], i)) == 60 { // basic
+					if name := map[int]string{40: "basic.publish", 60: "basic.deliver", 50: "basic.return", 20: "basic.consume", 70: "basic.get"}[number(m)]; name != "" {
+						add("methods", name)
+					}
+				}
+			}
+		},
+		ours: func(e *decode.Exchange, add func(at time.Time, kind, text string)) {
+			if e.Protocol == "amqp" && slices.Contains([]string{"basic.publish", "basic.deliver", "basic.return", "basic.consume", "basic.get"}, e.Method) {
+				add(e.Started, "methods", e.Method)
 			}
 		},
 	},
