@@ -247,8 +247,8 @@ func TestTapPacketsOnFullDisk(t *testing.T) {
 		break
 	}
 	r := tap.wait()
-	if failed := lastLine(r.stderr); r.code != 1 || !strings.Contains(failed, "x.pcapng: no space left") || !strings.Contains(failed, "hint") {
-		t.Error(r)
+	if failed := lastLine(r.stderr); r.code != 1 || !strings.Contains(failed, "x.pcapng") || !strings.Contains(failed, "no space left") || !strings.Contains(failed, "hint") {
+		t.Errorf("status %d: %s", r.code, r.stderr)
 	}
 	a := accountOf(t, "other.jsonl", []byte(lastLine(p.read("other.jsonl"))))
 	if a.Complete || a.Records.Unwritten == 0 {

@@ -97,6 +97,9 @@ func read(t *testing.T, b []byte) *reading {
 		w := wire.Of(rec)
 		w.Client.Processes, w.Server.Processes = nil, nil
 		w.Client.Source, w.Server.Source = "", ""
+		for _, e := range []*wire.End{&w.Client, &w.Server} { // of the processes
+			e.Project, e.Service, e.Container = "", "", ""
+		}
 		line, err := json.Marshal(w)
 		if err != nil {
 			t.Fatal(err)

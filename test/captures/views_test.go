@@ -264,24 +264,21 @@ var views = []view{
 		},
 	},
 	{
-		name: "redis", layer: ":resp", fields: []string{"resp.bulk_string.value"},
+		name: "redis", layer: ":resp", fields: []string{"resp.array.length", "resp.bulk_string.value"},
 		theirs: func(row map[string][]string, client bool, add func(kind, text string)) {
-			if client {
-				for _, w := range row["resp.bulk_string.value"] {
-					if w = plain(unhex(w)); w != "" {
-						add("words"+joined, w)
-					}
+			// A command is an array of bulk strings; its name is the first of them.
+			words := row["resp.bulk_string.value"]
+			for _, n := range row["resp.array.length"] {
+				if client && number(n) > 0 && number(n) <= len(words) {
+					add("commands", strings.ToUpper(plain(unhex(words[0]))))
+					words = words[number(n):]
 				}
 			}
 		},
 		ours: func(e *decode.Exchange, add func(at time.Time, kind, text string)) {
-			if e.Protocol != "redis" || e.From != decode.Client || !e.Request.Seen() {
-				return
-			}
-			for _, w := range strings.Fields(e.Method + " " + e.Target) {
-				if w = plain(w); w != "" {
-					add(e.Started, "words"+joined, w)
-				}
+			if e.Protocol == "redis" && e.From == decode.Client && e.Request.Seen() {
+				name, _, _ := strings.Cut(e.Method, " ")
+				add(e.Started, "commands", strings.ToUpper(plain(name)))
 			}
 		},
 	},

@@ -4,13 +4,13 @@
 # redis-server, mariadb-server, nghttp2, apache2-utils, wget, curl, python3 and nginx.
 set -eu
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
-cd "$(dirname "$0")"
 if [ "${1-}" != inside ]; then
+	cd "$(dirname "$0")"
 	mkdir -p "${1:-made}"
 	work=$(mktemp -d)
 	trap 'rm -rf "$work"' EXIT
 	chmod 711 "$work"
-	unshare -n sh "$0" inside "$work"
+	unshare -n sh ./make.sh inside "$work"
 	cp "$work"/*.pcap "${1:-made}"
 	exit
 fi
