@@ -161,11 +161,12 @@ func TestTapNamesBothEnds(t *testing.T) {
 		if l.Client.first() != client || l.Server.first() != l.Response.Body {
 			if wrong++; wrong <= 20 {
 				t.Errorf("%s: %s (%s) → %s (%s), they are %s → %s", mode, l.Client.first(), l.Client.Source, l.Server.first(), l.Server.Source, client, l.Response.Body)
+				t.Log(strings.TrimSpace(line))
 			}
 		}
 	}
 	if wrong > 0 {
-		t.Errorf("%d connections have other processes", wrong)
+		t.Errorf("%d connections have other processes\n%s", wrong, lastLine(r.stdout))
 	}
 	want := map[string]int{"older": older}
 	for _, mode := range modes {

@@ -161,6 +161,7 @@ type conn struct {
 	data   bool
 	failed bool
 	sent   [2]bool // packets were seen of that side
+	losses losses
 }
 
 // side is one end of a connection, by the packets that it sent.
@@ -225,6 +226,7 @@ func (c *conn) Data(s decode.Side, at time.Time, b []byte) {
 		f(c.number, s, at, b)
 	}
 	if c.flow != nil {
+		c.came(uint64(len(b)))
 		c.flow.Data(s, at, b)
 	}
 }
@@ -232,6 +234,7 @@ func (c *conn) Data(s decode.Side, at time.Time, b []byte) {
 // Gap implements [stream.Conn].
 func (c *conn) Gap(s decode.Side, at time.Time, n int64) {
 	if c.flow != nil {
+		c.came(uint64(max(0, n)))
 		c.flow.Gap(s, at, n)
 	}
 }
@@ -305,14 +308,6 @@ func (c *conn) record(r *Record) {
 		}
 	}
 	e.o.Record(r)
-}
-
-func (c *conn) lost(l decode.Loss) {
-	m := c.engine.account.Decode.Lost
-	v := m[l.Reason]
-	v.Places++
-	v.Bytes += uint64(max(0, l.Bytes))
-	m[l.Reason] = v
 }
 
 // find returns what is known of an end.

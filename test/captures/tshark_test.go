@@ -60,7 +60,7 @@ func TestTshark(t *testing.T) {
 			}
 			r := read(t, b)
 			if len(r.records) == 0 && r.account.Streams.PayloadBytes == 0 {
-				return // tshark has nothing to say of it either
+				return // tshark has nothing to say of it either, or does not read it
 			}
 			got, flows := ours(r)
 			want := theirs(t, f.path, flows)

@@ -18,7 +18,8 @@ type Played struct {
 	Input, Gaps int64
 	// Kept counts the bytes of texts and bodies in all exchanges.
 	Kept int64
-	// Lost counts the bytes that were reported as not decoded.
+	// Lost counts the bytes that were reported as not decoded: also those of a message
+	// that has begun and of which the rest does not come.
 	Lost int64
 	// Allocated counts the bytes that were allocated meanwhile, and Held the most that
 	// were in use after a collection, beyond what was in use before. Held is measured
