@@ -49,8 +49,8 @@ func (b *bench) contenders(workload string) []contender {
 	}
 	for _, c := range []contender{
 		{tcpdump, []string{"tcpdump", "-i", "lo", "-w", file("tcpdump.pcap")}, wordCounts(`(\d+) packets captured`, `(\d+) packets dropped by kernel`), "listening on"},
-		{"dumpcap -w", []string{"dumpcap", "-q", "-i", "lo", "-w", file("dumpcap.pcapng")}, wordCounts(`Packets captured: (\d+)`, `dropped on interface 'lo': \d+/(\d+)`), "Capturing on"},
-		{"tshark, decoding", []string{"tshark", "-l", "-i", "lo"}, wordCounts(`(\d+) packets captured`, `(\d+) packets dropped`), "Capturing on"},
+		{"dumpcap -w", []string{"dumpcap", "-q", "-i", "lo", "-w", file("dumpcap.pcapng")}, wordCounts(`Packets captured: (\d+)`, `dropped on interface '[^']*\blo': \d+/(\d+)`), "Capturing on"},
+		{"tshark, decoding", []string{"tshark", "-l", "-i", "lo"}, silentCounts(`(\d+) packets? captured`, `(\d+) packets? dropped`), "Capturing on"},
 		{"ptcpdump -w", []string{"ptcpdump", "-i", "lo", "-w", file("ptcpdump.pcapng")}, wordCounts(`(\d+) packets captured`, `(\d+) packets dropped by kernel`), "capturing"},
 	} {
 		if _, err := exec.LookPath(c.argv[0]); err != nil {
@@ -76,6 +76,18 @@ func wordCounts(captured, lost string) func(string) (float64, float64, *float64)
 		return n
 	}
 	return func(said string) (float64, float64, *float64) { return find(said, captured), find(said, lost), nil }
+}
+
+// silentCounts is wordCounts for what says nothing of losses where there are none.
+func silentCounts(captured, lost string) func(string) (float64, float64, *float64) {
+	count := wordCounts(captured, lost)
+	return func(said string) (float64, float64, *float64) {
+		had, gone, _ := count(said)
+		if had >= 0 {
+			gone = max(0, gone)
+		}
+		return had, gone, nil
+	}
 }
 
 // lodgeCounts reads the account.
@@ -221,8 +233,9 @@ func (t *tapper) end(ctx context.Context, c contender) (s sample, err error) {
 		s.memory += highWater(pid)
 	}
 	_ = unix.Kill(t.cmd.Process.Pid, unix.SIGINT) // it may have ended
+	var ended error
 	select {
-	case <-t.done:
+	case ended = <-t.done:
 	case <-time.After(60 * time.Second):
 		_ = unix.Kill(-t.cmd.Process.Pid, unix.SIGKILL)
 		<-t.done
@@ -233,7 +246,8 @@ func (t *tapper) end(ctx context.Context, c contender) (s sample, err error) {
 		s.captured, s.lost, s.attributed = c.counts(t.out.String())
 	}
 	if s.captured < 0 {
-		return s, fmt.Errorf("it did not say what it captured: %s", strings.TrimSpace(t.err.String()))
+		out := t.out.String()
+		return s, fmt.Errorf("it did not say what it captured (%v): %s%s", ended, out[max(0, len(out)-300):], strings.TrimSpace(t.err.String()))
 	}
 	return s, ctx.Err()
 }
