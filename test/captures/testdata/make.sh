@@ -1,17 +1,18 @@
 #!/bin/sh
-# Makes the captures in made/ again: programs and options that the captures of the
+# make.sh DIR makes captures in DIR: programs and options that the captures of the
 # decoders' own tests do not have. Needs root, tcpdump, iproute2, Debian's postgresql,
 # redis-server, mariadb-server, nghttp2, apache2-utils, wget, curl, python3 and nginx.
 set -eu
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 if [ "${1-}" != inside ]; then
+	out=$(realpath "$1")
 	cd "$(dirname "$0")"
-	mkdir -p "${1:-made}"
+	mkdir -p "$out"
 	work=$(mktemp -d)
 	trap 'rm -rf "$work"' EXIT
 	chmod 711 "$work"
 	unshare -n sh ./make.sh inside "$work"
-	cp "$work"/*.pcap "${1:-made}"
+	cp "$work"/*.pcap "$out"
 	exit
 fi
 work=$2
