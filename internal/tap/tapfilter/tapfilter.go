@@ -149,6 +149,14 @@ func endName(e *tap.End, n int) (string, bool) {
 	if n < len(names) {
 		return names[n], true
 	}
+	n -= len(names)
+	switch b := e.Behind; {
+	case b == nil:
+	case n < len(b.Processes):
+		return b.Processes[n].Name, true
+	case n == len(b.Processes):
+		return b.Container, true
+	}
 	return "", false
 }
 
