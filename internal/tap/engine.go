@@ -38,8 +38,11 @@ type Ends interface {
 	Place(at netip.AddrPort, p *model.Process) Place
 }
 
-// Place is the project, the service and the container of an end.
-type Place struct{ Project, Service, Container string }
+// Place is the project, the service and the container of an end, and what is behind it.
+type Place struct {
+	Project, Service, Container string
+	Behind                      *Behind
+}
 
 // Options are what an [Engine] works with.
 type Options struct {
@@ -187,6 +190,7 @@ type conn struct {
 	data   bool
 	failed bool
 	sent   [2]bool // packets were seen of that side
+	losses losses
 }
 
 // side is one end of a connection, by the packets that it sent.
@@ -252,6 +256,7 @@ func (c *conn) Data(s decode.Side, at time.Time, b []byte) {
 		f(c.number, s, at, b)
 	}
 	if flow != nil {
+		c.came(uint64(len(b)))
 		flow.Data(s, at, b)
 	}
 }
@@ -259,6 +264,7 @@ func (c *conn) Data(s decode.Side, at time.Time, b []byte) {
 // Gap implements [stream.Conn].
 func (c *conn) Gap(s decode.Side, at time.Time, n int64) {
 	if flow := c.decoded(); flow != nil {
+		c.came(uint64(max(0, n)))
 		flow.Gap(s, at, n)
 	}
 }
@@ -334,14 +340,6 @@ func (c *conn) record(r *Record) {
 	e.o.Record(r)
 }
 
-func (c *conn) lost(l decode.Loss) {
-	m := c.engine.account.Decode.Lost
-	v := m[l.Reason]
-	v.Places++
-	v.Bytes += uint64(max(0, l.Bytes))
-	m[l.Reason] = v
-}
-
 // find returns what is known of an end.
 func (c *conn) find(s decode.Side) *End {
 	d := &c.ends[s]
@@ -368,10 +366,13 @@ func (c *conn) find(s decode.Side) *End {
 			first = &end.Processes[0]
 		}
 		place := ends.Place(d.address, first)
-		end.Project, end.Service, end.Container = place.Project, place.Service, place.Container
+		end.Project, end.Service, end.Container, end.Behind = place.Project, place.Service, place.Container, place.Behind
 	}
 	if m := c.engine.masker; m != nil {
 		end.Processes = m.processes(end.Processes)
+		if b := end.Behind; b != nil {
+			end.Behind = &Behind{b.Address, m.processes(b.Processes), b.Container}
+		}
 	}
 	d.end, d.full = end, len(end.Processes) > 0
 	return end

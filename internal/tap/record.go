@@ -53,6 +53,18 @@ type End struct {
 	Project, Service string
 	// Container is its container's name or id.
 	Container string
+	// Behind is where the process hands its connections on, nil where it is no proxy
+	// of published ports.
+	Behind *Behind
+}
+
+// Behind is the end behind a proxy of a container's published ports: client, proxy and
+// this are one chain.
+type Behind struct {
+	Address netip.AddrPort
+	// Processes listen there, in the container's network namespace. Empty: not known.
+	Processes []model.Process
+	Container string
 }
 
 // Source is how the processes of an end are known, which is also how certain

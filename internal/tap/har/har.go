@@ -141,10 +141,18 @@ func isHTTP(protocol string) bool {
 	return protocol == "http" || protocol == "http2" || protocol == "grpc"
 }
 
-// Close writes the end of the archive.
-func (w *Writer) Close() error {
+// Close writes the end of the archive, with a comment on all of it, such as what was lost.
+func (w *Writer) Close(comment string) error {
 	w.begin()
-	w.write("\n]}}\n")
+	end := "\n]"
+	if comment != "" {
+		b, err := json.Marshal(comment)
+		if err != nil {
+			return w.fail(err)
+		}
+		end += `,"comment":` + string(b)
+	}
+	w.write(end + "}}\n")
 	return w.err
 }
 

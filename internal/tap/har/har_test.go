@@ -40,7 +40,7 @@ func archived(t *testing.T, list ...*tap.Record) map[string]any {
 			t.Fatal(err)
 		}
 	}
-	if err := w.Close(); err != nil {
+	if err := w.Close("nothing lost"); err != nil {
 		t.Fatal(err)
 	}
 	var out map[string]any

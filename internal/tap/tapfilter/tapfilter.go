@@ -4,7 +4,6 @@
 package tapfilter
 
 import (
-	"net"
 	"net/netip"
 	"strings"
 	"time"
@@ -129,10 +128,12 @@ func (w row) Text(f exchangequery.Field, n int) (string, bool) {
 
 // withoutPort returns a host without its port and brackets, false where it has none.
 func withoutPort(host string) (string, bool) {
-	name, _, err := net.SplitHostPort(host)
-	if err != nil {
-		name = strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
+	name := host
+	// A colon of an IPv6 address stands within brackets (RFC 3986, section 3.2.2).
+	if i := strings.LastIndexByte(host, ':'); i >= 0 && i == strings.IndexByte(host, ':') || i > 0 && host[i-1] == ']' {
+		name = host[:i]
 	}
+	name = strings.TrimSuffix(strings.TrimPrefix(name, "["), "]")
 	return name, name != host
 }
 
@@ -148,6 +149,14 @@ func endName(e *tap.End, n int) (string, bool) {
 	}
 	if n < len(names) {
 		return names[n], true
+	}
+	n -= len(names)
+	switch b := e.Behind; {
+	case b == nil:
+	case n < len(b.Processes):
+		return b.Processes[n].Name, true
+	case n == len(b.Processes):
+		return b.Container, true
 	}
 	return "", false
 }

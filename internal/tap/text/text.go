@@ -75,9 +75,25 @@ func endName(e *tap.End, port bool) string {
 	case name == "":
 		return net.JoinHostPort(e.Address.Addr().String(), at[1:])
 	case port:
-		return name + at
+		return name + at + behind(e)
 	}
 	return name
+}
+
+// behind is what is behind a proxy of published ports.
+func behind(e *tap.End) string {
+	b := e.Behind
+	if b == nil {
+		return ""
+	}
+	name := b.Address.String()
+	if len(b.Processes) > 0 {
+		name = b.Processes[0].Name + ":" + strconv.Itoa(int(b.Address.Port()))
+	}
+	if b.Container != "" {
+		name += " (" + b.Container + ")"
+	}
+	return " → " + name
 }
 
 // maxShort bounds each part of a line, in bytes.

@@ -63,6 +63,12 @@ func TestLine(t *testing.T) {
 			"12:00:00.250 http curl → shop/api:4000 GET /items?page=2 no answer 100B"},
 		{with(func(r *tap.Record) { r.Exchange.Unknown = []string{"its begin was not seen"} }),
 			"12:00:00.250 http curl → shop/api:4000 GET /items?page=2 200 OK 1.32 ms 2.1k (its begin was not seen)"},
+		{with(func(r *tap.Record) {
+			r.Server.Service, r.Server.Project = "", ""
+			r.Server.Processes = []model.Process{{PID: 9, Name: "docker-proxy"}}
+			r.Server.Behind = &tap.Behind{Address: netip.MustParseAddrPort("172.17.0.2:80"), Processes: []model.Process{{PID: 10, Name: "nginx"}}, Container: "web-1"}
+		}),
+			"12:00:00.250 http curl → docker-proxy:4000 → nginx:80 (web-1) GET /items?page=2 200 OK 1.32 ms 2.1k"},
 		{with(func(r *tap.Record) { r.Server.Service, r.Server.Processes = "", nil; r.Server.Container = "db-1" }),
 			"12:00:00.250 http curl → db-1:4000 GET /items?page=2 200 OK 1.32 ms 2.1k"},
 		{with(func(r *tap.Record) { r.Time = at.AddDate(0, 0, -1); r.Server.Service = "" }),

@@ -71,6 +71,16 @@ type End struct {
 	Project   string `json:"project,omitempty"`
 	Service   string `json:"service,omitempty"`
 	Container string `json:"container,omitempty"`
+	// Behind is where a proxy of a container's published ports hands it on.
+	Behind *Behind `json:"behind,omitempty"`
+}
+
+// Behind is the end behind a proxy.
+type Behind struct {
+	IP        netip.Addr      `json:"ip"`
+	Port      uint16          `json:"port"`
+	Processes []model.Process `json:"processes"`
+	Container string          `json:"container,omitempty"`
 }
 
 // Message is one direction of an exchange.
@@ -140,6 +150,9 @@ func end(e *tap.End) End {
 	}
 	if out.Processes == nil {
 		out.Processes = []model.Process{}
+	}
+	if b := e.Behind; b != nil {
+		out.Behind = &Behind{b.Address.Addr(), b.Address.Port(), append([]model.Process{}, b.Processes...), b.Container}
 	}
 	return out
 }

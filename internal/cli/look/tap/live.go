@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"time"
 
@@ -184,6 +185,9 @@ func (s *liveSource) finder(ctx context.Context) *ends.Finder {
 			}
 			first = false
 			return homes(view)
+		},
+		Behind: func(ctx context.Context, to netip.AddrPort) ([]model.Process, string) {
+			return behind(ctx, view, to)
 		},
 		Now:  time.Now,
 		Warn: func(text string) { s.run.kit.Warn("tap: " + text) },

@@ -329,8 +329,8 @@ type archive struct {
 }
 
 func (a *archive) record(x *tap.Record) error { return writing(a.name, a.har.Record(x)) }
-func (a *archive) close(*tap.Account) error {
-	return writing(a.name, errors.Join(a.har.Close(), a.end()))
+func (a *archive) close(account *tap.Account) error {
+	return writing(a.name, errors.Join(a.har.Close(strings.Join(text.Account(account), "; ")), a.end()))
 }
 
 // statOutput counts records, and prints a table at the end.
