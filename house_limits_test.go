@@ -78,6 +78,7 @@ func houseName(file string) string {
 
 // pure packages import the standard library and each other, nothing else: they can be used, tested and read anywhere.
 var pure = []string{
+	"elfcode",
 	"elfsection",
 	"event",
 	"explain/message",
@@ -99,6 +100,7 @@ var pure = []string{
 
 // withoutIO are packages that compute and do nothing else: the same input gives the same output on every machine and at any time.
 var withoutIO = []string{
+	"elfcode",
 	"elfsection",
 	"eventfilter",
 	"explain/input",

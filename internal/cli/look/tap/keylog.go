@@ -13,6 +13,7 @@ import (
 	"lodge/internal/cli/look/tap/tapcmd"
 	"lodge/internal/decode/tls"
 	"lodge/internal/decode/tlskeys"
+	"lodge/internal/tlssecrets"
 )
 
 // keySpace is how much of a file of packets is kept free for keys: those of 300
@@ -35,6 +36,8 @@ type keyLog struct {
 	size   int64     // what was read of it
 	looked time.Time // when its path was looked at last
 	err    error     // it cannot be read
+
+	probes *tlssecrets.Probes // nil: nothing is probed
 
 	used  map[tlskeys.Random]int // how many secrets of a connection were taken
 	lines []byte                 // of used keys, not taken yet
@@ -116,6 +119,9 @@ const lookEvery = time.Second
 
 // update reads what is new.
 func (l *keyLog) update() {
+	if l.probes != nil {
+		l.probes.Read(&l.log)
+	}
 	if !l.follow || l.name == "" || l.err != nil {
 		return
 	}
@@ -155,11 +161,15 @@ func (l *keyLog) config() tls.Config {
 	if l == nil {
 		return tls.Config{}
 	}
-	return tls.Config{Keys: l, Off: l.off}
+	c := tls.Config{Keys: l, Off: l.off}
+	if l.probes != nil {
+		c.Bind, c.Probed = l.log.Bind, true
+	}
+	return c
 }
 
-// off reports that there is no key log.
-func (l *keyLog) off() bool { return l.name == "" && !l.added }
+// off reports that there is no key log, and nothing is probed.
+func (l *keyLog) off() bool { return l.name == "" && !l.added && l.probes == nil }
 
 // add takes the keys of a capture file.
 func (l *keyLog) add(lines []byte) {
