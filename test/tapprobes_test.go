@@ -50,6 +50,21 @@ func (p *project) certificate() {
 	}
 }
 
+// exports reports whether a file exports a function.
+func exports(path, name string) bool {
+	f, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	elf, err := elfcode.Open(f)
+	if err != nil {
+		return false
+	}
+	_, err = elf.Exported(name)
+	return err == nil
+}
+
 // buildTLSPeer builds testdata/tlspeer.
 func buildTLSPeer(t *testing.T, to string, args ...string) {
 	t.Helper()
@@ -85,7 +100,7 @@ command = "./probed/stripped serve localhost:8445"
 	if p.copies("probed/openssl", machineLibraries+"libssl.so.3", machineLibraries+"libcrypto.so.3") != 2 {
 		t.Skip("OpenSSL 3 is missing (hint: sh test/install)")
 	}
-	gnutls := p.copies("probed/gnutls", machineLibraries+"libgnutls.so.30")
+	gnutls := p.copies("probed/gnutls", machineLibraries+"libgnutls.so.30", machineLibraries+"libnettle.so.8")
 	probed := func(dir string) string { return "LD_LIBRARY_PATH=" + filepath.Join(p.dir, "probed", dir) }
 	type request struct{ name, target, command string }
 	var requests []request
@@ -98,9 +113,22 @@ command = "./probed/stripped serve localhost:8445"
 			request{"Go's client, stripped, " + v, "/client-" + v, "./probed/stripped get https://localhost:8443/client-" + v + " " + v},
 		)
 	}
-	if gnutls == 1 {
+	if gnutls == 2 {
 		requests = append(requests, request{"GnuTLS 1.3", "/gnutls-1.3", probed("gnutls") + " sh ask.sh --priority=NORMAL:-VERS-ALL:+VERS-TLS1.3"})
 		p.write("gnutls-1.3", "HTTP/1.0 200 OK\r\nContent-Length: 6\r\n\r\nhello\n")
+	}
+	// Node.js has OpenSSL within, and exports its functions; Debian's uses the machine's.
+	if node, err := filepath.EvalSymlinks("/usr/bin/node"); err == nil && exports(node, "EVP_KDF_derive") {
+		p.copies("probed/node", node)
+		p.write("ask.js", `const https = require("https");
+const [version, path] = process.argv.slice(2);
+https.get({host: "localhost", port: 8443, path, rejectUnauthorized: false, minVersion: "TLSv" + version, maxVersion: "TLSv" + version},
+  r => r.on("data", b => console.log(b.toString())).on("error", () => {}));
+`)
+		for _, v := range []string{"1.2", "1.3"} {
+			p.write("node-"+v, "HTTP/1.0 200 OK\r\nContent-Length: 6\r\n\r\nhello\n")
+			requests = append(requests, request{"Node.js " + v, "/node-" + v, "./probed/node/" + filepath.Base(node) + " ask.js " + v + " /node-" + v})
+		}
 	}
 	p.write("ask.py", `import http.client, ssl, sys
 c = ssl.create_default_context()

@@ -16,7 +16,7 @@ type SecretKind string
 const (
 	// SecretOpenSSL is EVP_KDF_derive of OpenSSL 3.
 	SecretOpenSSL SecretKind = "openssl"
-	// SecretGnuTLS is gnutls_hkdf_expand.
+	// SecretGnuTLS is nettle_hkdf_expand of libnettle.so.8, which GnuTLS calls.
 	SecretGnuTLS SecretKind = "gnutls"
 	// SecretGo is crypto/tls.(*Config).writeKeyLog of Go 1.17 and later.
 	SecretGo SecretKind = "go"
@@ -143,14 +143,15 @@ func (s *Secrets) Counts() (out SecretCounts, err error) {
 	return out, nil
 }
 
-// Detach takes all probes out.
+// Detach takes all probes out. The kernel waits for a grace period of RCU for each: they
+// wait for the same.
 func (s *Secrets) Detach() error {
-	var errs []error
+	var todo group
 	for _, fd := range s.sites {
-		errs = append(errs, closeProbe(fd))
+		todo.do(func() error { return closeProbe(fd) })
 	}
 	s.sites = nil
-	return errors.Join(errs...)
+	return todo.wait()
 }
 
 // Close takes all probes out and lets go of the ring; see [TapRing.Held].

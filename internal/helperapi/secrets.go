@@ -16,7 +16,7 @@ type SecretKind string
 const (
 	// SecretOpenSSL is EVP_KDF_derive of OpenSSL 3.
 	SecretOpenSSL SecretKind = "openssl"
-	// SecretGnuTLS is gnutls_hkdf_expand.
+	// SecretGnuTLS is nettle_hkdf_expand of libnettle.so.8, which GnuTLS calls.
 	SecretGnuTLS SecretKind = "gnutls"
 	// SecretGo is crypto/tls.(*Config).writeKeyLog of Go.
 	SecretGo SecretKind = "go"
@@ -28,7 +28,7 @@ func (k SecretKind) Function() string {
 	case SecretOpenSSL:
 		return "EVP_KDF_derive"
 	case SecretGnuTLS:
-		return "gnutls_hkdf_expand"
+		return "nettle_hkdf_expand"
 	case SecretGo:
 		return "crypto/tls.(*Config).writeKeyLog"
 	}

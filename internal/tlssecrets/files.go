@@ -44,7 +44,7 @@ var libraryDirs = [...]string{
 
 // libraryNames are those of the libraries that are probed before a process is seen that
 // uses them.
-var libraryNames = [...]string{"libcrypto.so.3*", "libgnutls.so.30*"}
+var libraryNames = [...]string{"libcrypto.so.3*", "libnettle.so.8*"}
 
 // probeMachine probes the machine's libraries: those of programs that are not started yet
 // and of which nothing is known. With directories that are given, it probes what is below

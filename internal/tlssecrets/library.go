@@ -30,7 +30,7 @@ var exports = [...]struct {
 	name string
 }{
 	{helperapi.SecretOpenSSL, "OpenSSL 3"},
-	{helperapi.SecretGnuTLS, "GnuTLS"},
+	{helperapi.SecretGnuTLS, "GnuTLS's Nettle"},
 }
 
 // known are libraries by the begin of the names of their files, in which nothing is

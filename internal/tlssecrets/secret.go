@@ -4,6 +4,7 @@ import (
 	"crypto/hkdf"
 	"crypto/sha256"
 	"crypto/sha512"
+	"encoding"
 	"encoding/binary"
 	"errors"
 	"hash"
@@ -15,7 +16,7 @@ import (
 // The kinds of records of the ring (enum secret_kind in bpf/src/secrets.h).
 const (
 	expandLabel = 1 + iota
-	expandInfo
+	expandStates
 	masterSecret
 	keyLogLine
 )
@@ -23,7 +24,7 @@ const (
 // The parts of a record (struct secret there).
 const (
 	sizeLabel   = 96
-	sizeKey     = 64
+	sizeKey     = 128
 	sizeContext = 64
 	sizeHead    = 8
 	sizeRecord  = sizeHead + sizeLabel + sizeKey + sizeContext
@@ -75,12 +76,8 @@ func (s *secret) addTo(log *tlskeys.Log) error {
 	switch s.kind {
 	case expandLabel:
 		return s.expand(log, s.label, s.context)
-	case expandInfo:
-		label, context, ok := parseInfo(s.label)
-		if !ok {
-			return errRecord
-		}
-		return s.expand(log, label, context)
+	case expandStates:
+		return s.expandStates(log)
 	case masterSecret:
 		return s.add(log, "CLIENT_RANDOM")
 	case keyLogLine:
@@ -146,4 +143,55 @@ func hashOf(size int) (func() hash.Hash, int) {
 		return sha512.New384, size
 	}
 	return nil, 0
+}
+
+// expandStates is expand where the key is not known, but HMAC's two hashes (RFC 2104) that
+// have taken it. The secret is the first block of HKDF-Expand (RFC 5869).
+func (s *secret) expandStates(log *tlskeys.Log) error {
+	name, context, ok := parseInfo(s.label)
+	label, known := labels(name)
+	if !ok || !known || len(s.key)%2 != 0 {
+		return errRecord
+	}
+	half := len(s.key) / 2
+	inner, err := resume(s.key[half:])
+	if err != nil {
+		return err
+	}
+	outer, err := resume(s.key[:half])
+	if err != nil {
+		return err
+	}
+	if len(context) != inner.Size() {
+		return errRecord
+	}
+	inner.Write([]byte(s.label + "\x01"))
+	outer.Write(inner.Sum(nil))
+	log.AddLoose(label, []byte(context), string(outer.Sum(nil)))
+	return nil
+}
+
+// resume returns a hash that has taken one block, by its state: words in the machine's
+// order.
+func resume(state string) (hash.Hash, error) {
+	var h hash.Hash
+	var b []byte
+	switch len(state) {
+	case sha256.Size:
+		h, b = sha256.New(), []byte("sha\x03")
+		for ; len(state) > 0; state = state[4:] {
+			b = binary.BigEndian.AppendUint32(b, binary.NativeEndian.Uint32([]byte(state[:4])))
+		}
+	case sha512.Size:
+		h, b = sha512.New384(), []byte("sha\x04")
+		for ; len(state) > 0; state = state[8:] {
+			b = binary.BigEndian.AppendUint64(b, binary.NativeEndian.Uint64([]byte(state[:8])))
+		}
+	default:
+		return nil, errRecord
+	}
+	// As the hashes marshal themselves: the state, a block that is not full, the length.
+	b = append(b, make([]byte, h.BlockSize())...)
+	b = binary.BigEndian.AppendUint64(b, uint64(h.BlockSize()))
+	return h, h.(encoding.BinaryUnmarshaler).UnmarshalBinary(b)
 }

@@ -1,7 +1,12 @@
 package tlssecrets
 
 import (
+	"crypto/sha256"
+	"crypto/sha512"
+	"encoding"
+	"encoding/binary"
 	"encoding/hex"
+	"hash"
 	"strings"
 	"testing"
 
@@ -36,7 +41,7 @@ func TestDerive(t *testing.T) {
 	info := "\x00\x20\x12tls13 c hs traffic\x20" + transcript
 	for name, b := range map[string][]byte{
 		"OpenSSL": record(expandLabel, "c hs traffic", handshake, transcript),
-		"GnuTLS":  record(expandInfo, info, handshake, ""),
+		"GnuTLS":  record(expandStates, info, states(t, sha256.New, handshake), ""),
 	} {
 		s, err := parse(b)
 		if err != nil {
@@ -50,6 +55,63 @@ func TestDerive(t *testing.T) {
 		log.Bind(&r, tlskeys.ClientHandshake, []byte(transcript))
 		if got := log.Secrets(&r); got == nil || got.Get(tlskeys.ClientHandshake) != want {
 			t.Errorf("%s: %x, want %x", name, got, want)
+		}
+	}
+}
+
+// states returns the states of HMAC's outer and inner hash that have taken a key, as
+// nettle has them.
+func states(t *testing.T, of func() hash.Hash, key string) string {
+	t.Helper()
+	var out []byte
+	for _, pad := range []byte{0x5c, 0x36} {
+		h := of()
+		block := make([]byte, h.BlockSize())
+		copy(block, key)
+		for i := range block {
+			block[i] ^= pad
+		}
+		h.Write(block)
+		b, err := h.(encoding.BinaryMarshaler).MarshalBinary()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if h.BlockSize() == sha256.BlockSize {
+			for b = b[4:][:32]; len(b) > 0; b = b[4:] {
+				out = binary.NativeEndian.AppendUint32(out, binary.BigEndian.Uint32(b))
+			}
+			continue
+		}
+		for b = b[4:][:64]; len(b) > 0; b = b[8:] {
+			out = binary.NativeEndian.AppendUint64(out, binary.BigEndian.Uint64(b))
+		}
+	}
+	return string(out)
+}
+
+// TestStates derives a secret of both hashes from the states, and from the key.
+func TestStates(t *testing.T) {
+	for size, of := range map[int]func() hash.Hash{32: sha256.New, 48: sha512.New384} {
+		key, context := strings.Repeat("k", size), strings.Repeat("c", size)
+		info := string([]byte{0, byte(size), 18}) + "tls13 s ap traffic" + string([]byte{byte(size)}) + context
+		r := tlskeys.Random{1}
+		var secrets [2]string
+		for i, b := range [][]byte{record(expandLabel, "s ap traffic", key, context), record(expandStates, info, states(t, of, key), "")} {
+			var log tlskeys.Log
+			s, err := parse(b)
+			if err == nil {
+				err = s.addTo(&log)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			log.Bind(&r, tlskeys.ServerTraffic, []byte(context))
+			if got := log.Secrets(&r); got != nil {
+				secrets[i] = got.Get(tlskeys.ServerTraffic)
+			}
+		}
+		if len(secrets[0]) != size || secrets[0] != secrets[1] {
+			t.Errorf("%x and %x", secrets[0], secrets[1])
 		}
 	}
 }
@@ -79,7 +141,8 @@ func TestLines(t *testing.T) {
 // from a process's memory.
 func FuzzSecret(f *testing.F) {
 	f.Add(record(expandLabel, "c hs traffic", strings.Repeat("k", 32), strings.Repeat("c", 32)))
-	f.Add(record(expandInfo, "\x00\x20\x12tls13 c hs traffic\x20"+strings.Repeat("c", 32), strings.Repeat("k", 32), ""))
+	f.Add(record(expandStates, "\x00\x20\x12tls13 c hs traffic\x20"+strings.Repeat("c", 32), strings.Repeat("k", 64), ""))
+	f.Add(record(expandStates, "\x00\x30\x12tls13 c hs traffic\x30"+strings.Repeat("c", 48), strings.Repeat("k", 128), ""))
 	f.Add(record(masterSecret, "", strings.Repeat("m", 48), strings.Repeat("r", 64)))
 	f.Add(record(keyLogLine, "CLIENT_RANDOM", strings.Repeat("m", 48), strings.Repeat("r", 32)))
 	f.Fuzz(func(t *testing.T, b []byte) {

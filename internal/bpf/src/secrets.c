@@ -91,12 +91,13 @@ static __attribute__((noinline)) __u32 kind_of(__u64 params)
 	return 0;
 }
 
-/* fill copies a parameter into its place in a record. seed is how many seeds came
- * before it. */
-INLINE int fill(struct secret *s, __u32 name, __u64 param, __u32 seed)
+/* fill copies a parameter into its place in a record. */
+static __attribute__((noinline)) int fill(struct secret *s, __u32 name, __u64 param)
 {
 	__u64 size = size_of(param), from = data_of(param);
 
+	if (!s)
+		return -1;
 	switch (name) {
 	case NAME_KEY:
 	case NAME_SECRET:
@@ -105,21 +106,15 @@ INLINE int fill(struct secret *s, __u32 name, __u64 param, __u32 seed)
 		return copy_context(s, from, size);
 	case NAME_LABEL:
 		return copy_label(s, from, size);
-	case NAME_SEED: /* the server's random, the client's random */
-		if (seed == 1 && size == RANDOM_SIZE)
-			return bpf_copy_from_user(s->context + RANDOM_SIZE, RANDOM_SIZE, (void *)from);
-		if (seed == 2 && size == RANDOM_SIZE) {
-			s->context_size = RANDOM_SIZE;
-			return bpf_copy_from_user(s->context, RANDOM_SIZE, (void *)from);
-		}
+	case NAME_SEED: /* "key expansion", the server's random, the client's */
+		if (s->seeds++ == 2 && size == RANDOM_SIZE)
+			return copy_context(s, from, RANDOM_SIZE);
 	}
 	return 0;
 }
 
 static __attribute__((noinline)) int fill_all(struct secret *s, __u64 params)
 {
-	__u32 seed = 0;
-
 	if (!s)
 		return -1;
 	for (int i = 0; i < MAX_PARAMS; i++, params += sizeof(struct ossl_param)) {
@@ -127,10 +122,8 @@ static __attribute__((noinline)) int fill_all(struct secret *s, __u64 params)
 
 		if (!name)
 			break;
-		if (fill(s, name, params, seed))
+		if (fill(s, name, params))
 			return -1;
-		if (name == NAME_SEED)
-			seed++;
 	}
 	return 0;
 }
@@ -152,25 +145,50 @@ int secrets_openssl(struct regs *ctx)
 	return 0;
 }
 
-/* gnutls_hkdf_expand(gnutls_mac_algorithm_t, const gnutls_datum_t *key, const gnutls_datum_t *info, void *okm, size_t):
- * a datum is a pointer and an unsigned int, info the HkdfLabel of RFC 8446, whose
- * label begins with "tls13 ". */
+/* Where nettle's contexts have their parts (nettle/hmac.h, nettle/sha2.h of libnettle.so.8):
+ * that of an HMAC begins with the outer and the inner hash, each of which has taken one
+ * block, made of the key. */
+#define SHA256_STATE 32
+#define SHA256_SIZE 112
+#define SHA512_STATE 64
+#define SHA512_SIZE 216
+
+/* copy_states copies the states of the outer and the inner hash. */
+static __attribute__((noinline)) int copy_states(struct secret *s, __u64 mac, __u64 digest)
+{
+	if (!s)
+		return -1;
+	if (digest == 32 && word_at(mac + SHA256_STATE) == 1 && word_at(mac + SHA256_SIZE + SHA256_STATE) == 1) {
+		s->key_size = 2 * SHA256_STATE;
+		return bpf_copy_from_user(s->key, SHA256_STATE, (void *)mac) ||
+		       bpf_copy_from_user(s->key + SHA256_STATE, SHA256_STATE, (void *)(mac + SHA256_SIZE));
+	}
+	if (digest == 48 && word_at(mac + SHA512_STATE) == 1 && word_at(mac + SHA512_SIZE + SHA512_STATE) == 1) {
+		s->key_size = 2 * SHA512_STATE;
+		return bpf_copy_from_user(s->key, SHA512_STATE, (void *)mac) ||
+		       bpf_copy_from_user(s->key + SHA512_STATE, SHA512_STATE, (void *)(mac + SHA512_SIZE));
+	}
+	return -1;
+}
+
+/* nettle_hkdf_expand(void *mac, update, digest, size_t digest_size, size_t info_size, const uint8_t *info, …),
+ * which GnuTLS calls for TLS 1.3 with the key in mac. info is the HkdfLabel of RFC 8446: the
+ * length of the output, that of the label, "tls13 ", the label. */
 SEC("uprobe.s/gnutls")
 int secrets_gnutls(struct regs *ctx)
 {
-	__u64 key = C_ARGUMENT(ctx, 1), info = C_ARGUMENT(ctx, 2);
-	__u64 at = word_at(info);
+	__u64 mac = C_ARGUMENT(ctx, 0), digest = C_ARGUMENT(ctx, 3);
+	__u64 size = C_ARGUMENT(ctx, 4), info = C_ARGUMENT(ctx, 5);
 	struct secret *s;
 	int bad;
 
-	/* The length of the output, that of the label, "tls13 ", the label. */
-	if (!at || !wanted(half_at(at + 9)))
+	if (!wanted(half_at(info + 9)))
 		return 0;
-	s = begin(EXPAND_INFO);
+	s = begin(EXPAND_STATES);
 	if (!s)
 		return 0;
-	bad = copy_label(s, at, half_at(info + 8));
-	bad |= copy_key(s, word_at(key), half_at(key + 8));
+	bad = copy_label(s, info, size);
+	bad |= copy_states(s, mac, digest);
 	end(s, bad);
 	return 0;
 }

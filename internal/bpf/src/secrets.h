@@ -40,7 +40,7 @@ enum { R11 = 6, R10 = 7, R9 = 8, R8 = 9, AX = 10, CX = 11, DX = 12, SI = 13, DI 
 	})
 
 /* The arguments of C (System V ABI, AAPCS64), from 0 on. */
-#define C_ARGUMENT(ctx, n) PICK(ctx, ((const int[]){ DI, SI, DX, CX, R8 })[n], n)
+#define C_ARGUMENT(ctx, n) PICK(ctx, ((const int[]){ DI, SI, DX, CX, R8, R9 })[n], n)
 
 /* The words of arguments of Go (cmd/compile/abi-internal.md), from 0 on. */
 #define GO_ARGUMENT(ctx, n) PICK(ctx, ((const int[]){ AX, BX, CX, DI, SI, R8, R9, R10, R11 })[n], n)
@@ -48,17 +48,17 @@ enum { R11 = 6, R10 = 7, R9 = 8, R8 = 9, AX = 10, CX = 11, DX = 12, SI = 13, DI 
 /* How a record says what it is. */
 enum secret_kind {
 	EXPAND_LABEL = 1, /* of TLS 1.3: key, label and context of HKDF-Expand-Label */
-	EXPAND_INFO,      /* the same with its HkdfLabel in the place of the label */
-	MASTER,           /* of TLS 1.2: the master secret; context: the client's random, the server's */
+	EXPAND_STATES,    /* of TLS 1.3: HkdfLabel, and the states of HMAC's outer and inner hash with the key */
+	MASTER,           /* of TLS 1.2: the master secret; context: the client's random */
 	LINE,             /* a line of a key log: label, the client's random, secret */
 };
 
 /* A record of the ring. */
 struct secret {
 	__u8 kind, label_size, key_size, context_size;
-	__u32 pad;
+	__u32 seeds; /* that were read, while it is filled */
 	__u8 label[96];
-	__u8 key[64];
+	__u8 key[128];
 	__u8 context[64];
 };
 

@@ -66,7 +66,7 @@ func withSockets(ctx context.Context, view *daemonview.View) []int {
 
 // closeProbes takes all probes out. The helper has them out as well when it is gone.
 func closeProbes(p *tlssecrets.Probes) error {
-	if err := p.Close(context.Background()); err != nil {
+	if err := p.Close(context.Background()); err != nil && !errors.Is(err, helperapi.ErrGone) {
 		return fmt.Errorf("tap: %w", err)
 	}
 	return nil
