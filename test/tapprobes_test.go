@@ -122,7 +122,7 @@ command = "./probed/stripped serve localhost:8445"
 		p.copies("probed/node", node)
 		p.write("ask.js", `const https = require("https");
 const [version, path] = process.argv.slice(2);
-https.get({host: "localhost", port: 8443, path, rejectUnauthorized: false, minVersion: "TLSv" + version, maxVersion: "TLSv" + version},
+https.get({host: "127.0.0.1", port: 8443, path, rejectUnauthorized: false, minVersion: "TLSv" + version, maxVersion: "TLSv" + version},
   r => r.on("data", b => console.log(b.toString())).on("error", () => {}));
 `)
 		for _, v := range []string{"1.2", "1.3"} {
