@@ -57,3 +57,11 @@ func New(c Config) *decode.Protocol {
 	}
 	return p
 }
+
+// because returns the first text where a key log is all that there is.
+func (c *Config) because(ofKeyLog, other string) string {
+	if c.Probed {
+		return other
+	}
+	return ofKeyLog
+}

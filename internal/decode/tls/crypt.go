@@ -199,17 +199,9 @@ func (x *crypt) missing() string {
 	case !x.d.s.hasServer:
 		return "the ServerHello was not recorded"
 	case x.secrets() == nil:
-		return x.because(NoKeys+" in the key log", NoKeys)
+		return x.config.because(NoKeys+" in the key log", NoKeys)
 	}
-	return x.because("the key log does not have all keys of this connection", "not all keys of this connection are known")
-}
-
-// because returns the first text where a key log is all that there is.
-func (x *crypt) because(ofKeyLog, other string) string {
-	if x.config.Probed {
-		return other
-	}
-	return ofKeyLog
+	return x.config.because("the key log does not have all keys of this connection", "not all keys of this connection are known")
 }
 
 // unread counts a record that is not decrypted.

@@ -183,7 +183,7 @@ func (x *crypt) fail(s decode.Side) {
 	p := &x.sides[s]
 	p.failures++
 	p.missed = p.missed || x.d.s.done
-	why := x.because("the keys in the key log do not open it", "the keys that are known do not open it")
+	why := x.config.because("the keys in the key log do not open it", "the keys that are known do not open it")
 	if p.skipped > 0 {
 		p.skipped = min(p.skipped+1, maxSkipped)
 		why = "bytes before it are missing"

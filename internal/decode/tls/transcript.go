@@ -23,11 +23,13 @@ type transcript struct {
 // maxHello bounds what is kept until the ServerHello comes.
 const maxHello = 64 << 10
 
-// bind tells what the connection's secrets are derived from, as soon as its messages are
-// known.
-func (x *crypt) bind(s decode.Side, message []byte) {
-	t, session := &x.said, &x.d.s
-	if x.config.Bind == nil || t.over {
+// binder is told what secrets are derived from: [Config.Bind].
+type binder func(r *tlskeys.Random, l tlskeys.Label, transcript []byte)
+
+// message takes a message of the handshake and tells what the connection's secrets are
+// derived from, as soon as that is known. The session has taken it already.
+func (t *transcript) message(session *session, tell binder, s decode.Side, message []byte) {
+	if tell == nil || t.over {
 		return
 	}
 	kind := message[0]
@@ -38,7 +40,9 @@ func (x *crypt) bind(s decode.Side, message []byte) {
 		}
 		t.hash.Write(message)
 		if kind == typeFinished {
-			x.tell(t.hash.Sum(nil), tlskeys.ClientTraffic, tlskeys.ServerTraffic)
+			sum := t.hash.Sum(nil)
+			tell(&session.client.random, tlskeys.ClientTraffic, sum)
+			tell(&session.client.random, tlskeys.ServerTraffic, sum)
 			*t = transcript{over: true}
 		}
 	case s == decode.Client && kind == typeClientHello:
@@ -52,13 +56,12 @@ func (x *crypt) bind(s decode.Side, message []byte) {
 	case s == decode.Server && kind == typeServerHello && !session.hasServer:
 		t.retry = append([]byte(nil), message...) // HelloRetryRequest, or it is malformed
 	case s == decode.Server && kind == typeServerHello:
-		x.begin(message)
+		t.begin(session, tell, message)
 	}
 }
 
 // begin begins the hash with the messages until the ServerHello.
-func (x *crypt) begin(serverHello []byte) {
-	t, session := &x.said, &x.d.s
+func (t *transcript) begin(session *session, tell binder, serverHello []byte) {
 	suite, ok := tlscrypt.Find(suiteName(session.server.suite))
 	if !ok || !isTLS13(session.server.version) || t.first == nil || t.retry != nil && t.second == nil {
 		*t = transcript{over: true}
@@ -68,7 +71,7 @@ func (x *crypt) begin(serverHello []byte) {
 	if t.retry == nil {
 		h.Write(t.first)
 		if session.client.early {
-			x.tell(h.Sum(nil), tlskeys.ClientEarly)
+			tell(&session.client.random, tlskeys.ClientEarly, h.Sum(nil))
 		}
 	} else {
 		sum := suite.Hash()
@@ -80,12 +83,7 @@ func (x *crypt) begin(serverHello []byte) {
 	}
 	h.Write(serverHello)
 	*t = transcript{hash: h}
-	x.tell(h.Sum(nil), tlskeys.ClientHandshake, tlskeys.ServerHandshake)
-}
-
-// tell says which secrets have that hash.
-func (x *crypt) tell(sum []byte, labels ...tlskeys.Label) {
-	for _, l := range labels {
-		x.config.Bind(&x.d.s.client.random, l, sum)
-	}
+	sum := h.Sum(nil)
+	tell(&session.client.random, tlskeys.ClientHandshake, sum)
+	tell(&session.client.random, tlskeys.ServerHandshake, sum)
 }

@@ -18,19 +18,33 @@ import (
 // TestTranscript holds the hashes of a handshake against its Finished: the client proves
 // with it that it has the same one (RFC 8446, section 4.4.4).
 func TestTranscript(t *testing.T) {
-	all, keys := talk(t, gotls.TLS_AES_128_GCM_SHA256, gotls.VersionTLS13)
+	for name, groups := range map[string][]gotls.CurveID{"": nil, "HelloRetryRequest": {gotls.CurveP521}} {
+		t.Run(name, func(t *testing.T) { testTranscript(t, groups) })
+	}
+}
+
+func testTranscript(t *testing.T, groups []gotls.CurveID) {
+	all, keys := talk(t, gotls.TLS_AES_128_GCM_SHA256, gotls.VersionTLS13, groups...)
 	told := map[tlskeys.Label][]byte{}
 	var random tlskeys.Random
 	inside := &plain{}
+	retried := false
 	p := tls.New(tls.Config{Keys: keys, Inside: []*decode.Protocol{inside.protocol()}, Bind: func(r *tlskeys.Random, l tlskeys.Label, sum []byte) {
 		if told[l] != nil {
 			t.Errorf("%s is told twice", l)
 		}
 		random, told[l] = *r, bytes.Clone(sum)
 	}})
-	d := p.New(decode.NewConn(decode.Options{Limits: decode.DefaultLimits()}, func(*decode.Exchange) {}, nil))
+	d := p.New(decode.NewConn(decode.Options{Limits: decode.DefaultLimits()}, func(e *decode.Exchange) {
+		for _, d := range e.Details {
+			retried = retried || d.Name == "hello retry request"
+		}
+	}, nil))
 	for _, s := range all {
 		d.Data(s.side, time.Time{}, s.b)
+	}
+	if retried != (groups != nil) {
+		t.Errorf("HelloRetryRequest: %v", retried)
 	}
 	secrets := keys.Secrets(&random)
 	if secrets == nil || len(told) != 4 || !bytes.Equal(told[tlskeys.ClientHandshake], told[tlskeys.ServerHandshake]) ||
