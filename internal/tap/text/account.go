@@ -21,7 +21,7 @@ func Account(a *tap.Account) []string {
 	if a.Records.Selected != a.Records.Exchanges+a.Records.Failures {
 		first += " (" + strconv.FormatUint(a.Records.Selected, 10) + " selected)"
 	}
-	first += " on " + n(a.Streams.Connections, "connection", "connections") + ", " + n(a.Capture.Seen.Packets, "packet", "packets")
+	first += " on " + n(a.Streams.Connections, "connection", "connections") + ", " + packets(&a.Capture)
 	if a.Records.Ends > 0 {
 		first += fmt.Sprintf("; processes known at %s of the ends", percent(a.Records.Attributed, a.Records.Ends))
 	}
@@ -53,6 +53,9 @@ func Account(a *tap.Account) []string {
 	}
 	if a.Records.Dropped > 0 {
 		add("%s not shown: the output was not read in time", n(a.Records.Dropped, "record", "records"))
+	}
+	if a.Records.NotInArchive > 0 {
+		add("%s of HTTP not in the .har: the request was not seen", n(a.Records.NotInArchive, "exchange", "exchanges"))
 	}
 	if a.Records.Unwritten > 0 {
 		add("%s not written", n(a.Records.Unwritten, "record", "records"))
@@ -95,6 +98,19 @@ func probes(t *tap.TLS) []string {
 	return append([]string{first}, not...)
 }
 
+// packets says how many packets were wanted, and how many of those on lo were not.
+func packets(c *tap.Capture) string {
+	seen, out := c.Seen.Packets, uint64(0)
+	for _, why := range []string{"filter", "other_user"} {
+		out += c.LeftOut[why].Packets
+	}
+	text := show.Count(int(seen-min(out, seen)), "packet", "packets")
+	if out > 0 {
+		text += " (" + show.Count(int(out), "other was", "others were") + " not asked for)"
+	}
+	return text
+}
+
 // percent is a share, rounded down, so that 100 % means all.
 func percent(part, whole uint64) string {
 	return fmt.Sprintf("%d %%", part*100/whole)
@@ -117,6 +133,8 @@ func reason(why string) string {
 		return "they depend on what was sent before"
 	case "encrypted":
 		return "encrypted"
+	case "not_tcp_or_udp":
+		return "neither TCP nor UDP"
 	}
 	return strings.ReplaceAll(why, "_", " ")
 }
