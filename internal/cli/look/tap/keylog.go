@@ -171,7 +171,10 @@ func (l *keyLog) config() tls.Config {
 }
 
 // off reports that there is no key log, and nothing is probed.
-func (l *keyLog) off() bool { return l.name == "" && !l.added && l.probes == nil }
+func (l *keyLog) off() bool { return !l.given() && !l.added }
+
+// given reports whether keys come from elsewhere than a capture file.
+func (l *keyLog) given() bool { return l.name != "" || l.probes != nil }
 
 // add takes the keys of a capture file.
 func (l *keyLog) add(lines []byte) {
@@ -184,7 +187,7 @@ func (l *keyLog) add(lines []byte) {
 func (l *keyLog) Secrets(r *tlskeys.Random) *tlskeys.Secrets {
 	l.update()
 	s := l.log.Secrets(r)
-	if l.collect && l.name != "" && s != nil && l.used[*r] < s.Len() {
+	if l.collect && l.given() && s != nil && l.used[*r] < s.Len() {
 		if len(l.used) >= tlskeys.MaxConnections {
 			clear(l.used)
 		}
