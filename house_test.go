@@ -32,6 +32,7 @@ var allowed = map[string][]string{
 	"daemon/serving":             {"daemon/api", "daemon/helperconn", "daemon/webports", "helperapi", "keeperapi", "lan", "localapi", "logs", "loopback", "names", "procfs", "proxy", "service", "sockets/diag", "sockets/holders", "trust"},
 	"daemon/projects":            {"daemon/engines", "daemon/helperconn", "daemon/store", "daemon/strays", "helperapi", "home", "keeperapi", "localapi", "loopback", "mark", "pidfd", "procfs", "rawjson", "stall", "statefile", "unixsock"},
 	"daemon/naming":              {"daemon/helperconn", "helperapi", "hosts", "keeperapi", "localapi", "names", "stall"},
+	"daemon/keystream":           {"daemon/api", "localapi"},
 	"daemon/live":                {"daemon/api", "daemon/helperconn", "helperapi", "localapi", "stall"},
 	"daemon/helperconn":          {"helperapi", "hosts", "localapi", "stall"},
 	"daemon/events":              {"daemon/api", "event", "eventfilter", "eventlog", "keeperapi", "localapi", "names", "procfs", "query", "service"},

@@ -14,6 +14,8 @@ type Config struct {
 	// Off, if it is not nil, reports that there are no keys at all and none are waited
 	// for: a connection that begins then is not decrypted.
 	Off func() bool
+	// Waiting has the connections that wait for keys; nil: each waits until it ends.
+	Waiting *Waiting
 	// Inside are the protocols that are looked for in what was decrypted.
 	Inside []*decode.Protocol
 }

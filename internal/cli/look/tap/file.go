@@ -99,7 +99,7 @@ type packetFile struct {
 
 func newPacketFile(name string, f *outFile, keys *keyLog, version string) (*packetFile, error) {
 	o := tapfile.Options{Link: packet.LinkEthernet, Interface: "lo", Version: version}
-	if keys.name != "" && f.regular {
+	if keys.expected() && f.regular {
 		o.KeySpace = keySpace
 	}
 	w, err := tapfile.NewWriter(f, o)

@@ -1,12 +1,13 @@
 package tap
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"lodge/internal/cli/kit"
@@ -19,41 +20,58 @@ import (
 // connections and more. Keys that find no room stand behind the packets before them.
 const keySpace = 256 << 10
 
-// keyLog has the keys of TLS: those of the file that --keylog names, which is followed
-// as it grows where packets are live, and those of a capture file. It is for the
-// goroutine of the engine.
+// keyWait is for how long the data of a connection wait for keys: after its end, since
+// some programs write keys a little later than they use them (Node), and while it is open
+// where no key log was named, of which it is not known that it will ever have keys.
+const keyWait = time.Second
+
+// keySource is a place where lines of a key log come from. It is for the goroutine of
+// the engine.
+type keySource interface {
+	// update writes what is new to the log, and does not wait. An error is the end of
+	// the source; io.EOF says that it has ended as it should.
+	update(log io.Writer) error
+	close()
+}
+
+// keyLog has the keys of TLS: those of the file that --keylog names, those of a capture
+// file, and where packets are live those of other sources. It is for the goroutine of the
+// engine.
 type keyLog struct {
 	kit    *kit.Kit
-	name   string // as it was given, "" for none
-	path   string
-	follow bool
+	follow bool // packets are live
 	log    tlskeys.Log
 	added  bool // a capture file has keys
 
-	file   *os.File
-	buf    []byte
-	size   int64     // what was read of it
-	looked time.Time // when its path was looked at last
-	err    error     // it cannot be read
+	name    string   // of --keylog, "" for none
+	named   *keyFile // nil for none
+	err     error    // named cannot be read
+	sources []keySource
+	finder  *keyFinder // nil: other sources are not looked for
 
-	used  map[tlskeys.Random]int // how many secrets of a connection were taken
-	lines []byte                 // of used keys, not taken yet
+	waiting tls.Waiting
+	used    map[tlskeys.Random]int // how many secrets of a connection were taken
+	lines   []byte                 // of used keys, not taken yet
 }
 
 // openKeyLog opens the key log that is asked for. A live tap takes one that is not
 // there yet.
 func openKeyLog(k *kit.Kit, f *tapcmd.Flags) (*keyLog, error) {
-	l := &keyLog{kit: k, name: f.KeyLog, path: f.KeyLog, follow: f.Read == "", used: map[tlskeys.Random]int{}}
+	l := &keyLog{kit: k, name: f.KeyLog, follow: f.Read == "", used: map[tlskeys.Random]int{}}
+	l.waiting.Ended = keyWait
 	if l.name == "" {
+		l.waiting.Open = keyWait
 		return l, nil
 	}
-	if !filepath.IsAbs(l.path) {
-		l.path = filepath.Join(k.Env.Dir, l.path)
+	path := l.name
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(k.Env.Dir, path)
 	}
-	err := l.open()
+	l.named = &keyFile{path: path, owner: anyOwner, pipe: !l.follow}
+	err := l.named.open()
 	switch {
 	case err == nil:
-		err = l.read()
+		err = l.named.read(&l.log, wholeFile)
 	case l.follow && errors.Is(err, fs.ErrNotExist):
 		return l, nil
 	}
@@ -71,83 +89,67 @@ func openKeyLog(k *kit.Kit, f *tapcmd.Flags) (*keyLog, error) {
 	return l, nil
 }
 
-var errNotRegular = errors.New("it is not a regular file")
-
-func (l *keyLog) open() error {
-	info, err := os.Stat(l.path)
-	if err != nil {
-		return err
-	}
-	if l.follow && !info.Mode().IsRegular() {
-		return errNotRegular // reading it would wait
-	}
-	l.file, err = os.Open(l.path)
-	l.size, l.looked = 0, time.Now()
-	return err
+// find looks for other sources, now and as they come up: what the user's daemon knows.
+func (l *keyLog) find(ctx context.Context) {
+	l.finder = newKeyFinder(ctx, l.kit)
+	l.take()
 }
 
+// close lets go of all sources.
 func (l *keyLog) close() {
-	if l.file != nil {
-		_ = l.file.Close() // only read from
-		l.file = nil
+	if l.finder != nil {
+		l.finder.close()
+		l.take()
+	}
+	for _, s := range l.sources {
+		s.close()
+	}
+	l.sources = nil
+	if l.named != nil {
+		l.named.close()
 	}
 }
 
-// read reads what was added to the file.
-func (l *keyLog) read() error {
-	if l.buf == nil {
-		l.buf = make([]byte, 32<<10)
-	}
-	for {
-		n, err := l.file.Read(l.buf)
-		_, _ = l.log.Write(l.buf[:n]) // it has no errors
-		l.size += int64(n)
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
+// take takes the sources that were found.
+func (l *keyLog) take() {
+	if l.finder != nil {
+		l.sources = append(l.sources, l.finder.take()...)
 	}
 }
-
-// lookEvery is how often the path is looked at: another file may have taken it.
-const lookEvery = time.Second
 
 // update reads what is new.
 func (l *keyLog) update() {
-	if !l.follow || l.name == "" || l.err != nil {
+	if !l.follow {
 		return
 	}
-	if l.file != nil {
-		l.err = l.read()
-		if l.err != nil || time.Since(l.looked) < lookEvery {
-			return
-		}
-		l.looked = time.Now()
-		if !l.replaced() {
-			return
-		}
-		l.close()
+	if l.named != nil && l.err == nil {
+		l.err = l.named.update(&l.log)
 	}
-	err := l.open()
-	if err == nil {
-		err = l.read()
-	}
-	if !errors.Is(err, fs.ErrNotExist) {
-		l.err = err
+	l.take()
+	l.sources = slices.DeleteFunc(l.sources, func(s keySource) bool {
+		err := s.update(&l.log)
+		if err == nil {
+			return false
+		}
+		s.close()
+		l.finder.ended(s, err)
+		return true
+	})
+}
+
+// look tries keys that have come for connections that wait for them. It is called from
+// time to time.
+func (l *keyLog) look(now time.Time) {
+	if l != nil {
+		l.waiting.Look(now)
 	}
 }
 
-// replaced reports whether the path names another file by now, or one that was
-// emptied.
-func (l *keyLog) replaced() bool {
-	now, err := os.Stat(l.path)
-	if err != nil {
-		return false // it is gone: the open one has all that there is
+// over is for the end of the packets: no connection waits any more.
+func (l *keyLog) over() {
+	if l != nil {
+		l.waiting.Close()
 	}
-	had, err := l.file.Stat()
-	return err != nil || !os.SameFile(now, had) || now.Size() < l.size
 }
 
 // config returns how TLS is decrypted. Nil is no key log.
@@ -155,11 +157,21 @@ func (l *keyLog) config() tls.Config {
 	if l == nil {
 		return tls.Config{}
 	}
-	return tls.Config{Keys: l, Off: l.off}
+	c := tls.Config{Keys: l, Off: l.off}
+	if l.follow {
+		c.Waiting = &l.waiting
+	}
+	return c
 }
 
 // off reports that there is no key log.
-func (l *keyLog) off() bool { return l.name == "" && !l.added }
+func (l *keyLog) off() bool {
+	if l.finder != nil && len(l.sources) == 0 {
+		l.finder.ask()
+		l.take()
+	}
+	return l.named == nil && !l.added && len(l.sources) == 0
+}
 
 // add takes the keys of a capture file.
 func (l *keyLog) add(lines []byte) {
@@ -172,6 +184,9 @@ func (l *keyLog) add(lines []byte) {
 func (l *keyLog) Secrets(r *tlskeys.Random) *tlskeys.Secrets {
 	l.update()
 	s := l.log.Secrets(r)
+	if s == nil && l.finder != nil {
+		l.finder.ask() // a program that has just been started may write them
+	}
 	if l.follow && s != nil && l.used[*r] < s.Len() {
 		if len(l.used) >= tlskeys.MaxConnections {
 			clear(l.used)
@@ -182,23 +197,29 @@ func (l *keyLog) Secrets(r *tlskeys.Random) *tlskeys.Secrets {
 	return s
 }
 
-// take returns the lines of keys that were used since.
-func (l *keyLog) take() []byte {
+// takeUsed returns the lines of keys that were used since.
+func (l *keyLog) takeUsed() []byte {
 	lines := l.lines
 	l.lines = nil
 	return lines
 }
 
-// warn tells at the end what was wrong with the file.
+// expected reports whether there may be keys to write to a file of packets.
+func (l *keyLog) expected() bool { return l.named != nil || len(l.sources) > 0 }
+
+// warn tells at the end what was wrong with the sources.
 func (l *keyLog) warn() {
-	if l.name == "" {
+	if l.finder != nil {
+		l.kit.Warn(l.finder.warnings()...)
+	}
+	if l.named == nil {
 		return
 	}
 	connections, _, bad := l.log.Counts()
 	switch {
 	case l.err != nil:
 		l.kit.Warn(fmt.Sprintf("tap: read keys from %s: %v", l.name, cause(l.err)))
-	case l.follow && l.file == nil:
+	case l.follow && l.named.file == nil:
 		l.kit.Warn("tap: " + l.name + ": no program has written keys to it")
 	case connections == 0 && bad > 0:
 		l.kit.Warn("tap: " + l.name + ": it is no key log")

@@ -46,6 +46,9 @@ func openLive(ctx context.Context, r *run) (_ source, err error) {
 	}
 	s.view = daemonview.Open(ctx, r.kit)
 	r.kit.Warn(s.view.Warnings...)
+	if r.keys != nil && !r.flags.Packets {
+		r.keys.find(ctx)
+	}
 	return s, nil
 }
 
@@ -76,6 +79,7 @@ func (s *liveSource) read(ctx context.Context) (tap.Capture, error) {
 		counts, ended = s.tap.End(context.WithoutCancel(ctx))
 	})
 	gone := s.watch(reading, read)
+	s.rings.Idle = func() { s.run.keys.look(time.Now()) }
 	err := s.rings.Run(reading, (&liveReader{run: s.run, engine: engine}).packet)
 	lost := gone()
 	switch {
@@ -88,6 +92,7 @@ func (s *liveSource) read(ctx context.Context) (tap.Capture, error) {
 		ended = lost
 	}
 	engine.Close()
+	s.run.keys.over()
 	had := s.rings.Counts()
 	capture := captured(&counts, &had)
 	if ended != nil { // what the kernel counted is not known
@@ -262,6 +267,7 @@ func (l *liveReader) packet(p *ring.Packet) error {
 	if p.Time.Sub(l.expired) > expireEvery {
 		l.expired = p.Time
 		l.engine.Expire(p.Time)
+		l.run.keys.look(time.Now())
 	}
 	return nil
 }
@@ -289,7 +295,7 @@ func (p *packetFile) packet(q *ring.Packet, sender, receiver *tap.End) error {
 	if q.Segment > 0 {
 		flags |= pcapfile.Segmented
 	}
-	if b := p.keys.take(); p.err == nil && len(b) > 0 {
+	if b := p.keys.takeUsed(); p.err == nil && len(b) > 0 {
 		p.err = p.secrets(b)
 	}
 	if p.err == nil {
