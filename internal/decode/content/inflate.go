@@ -7,10 +7,17 @@ import (
 	"compress/gzip"
 	"errors"
 	"io"
+
+	"github.com/andybalholm/brotli"
+	"github.com/klauspost/compress/zstd"
 )
 
-// Decompress undoes one coding, "gzip" or "deflate", and returns at most limit
-// bytes; more reports that there are more. Where the input is cut off or damaged
+// maxWindow is how far back a frame of Zstandard may refer: RFC 9659 allows no more in
+// content codings.
+const maxWindow = 8 << 20
+
+// Decompress undoes one coding, "gzip", "deflate", "br" or "zstd", and returns at most
+// limit bytes; more reports that there are more. Where the input is cut off or damaged
 // it returns what is before, and an error. Senders of "deflate" disagree whether
 // it has zlib's header: both are accepted.
 func Decompress(coding string, b []byte, limit int) (out []byte, more bool, err error) {
@@ -31,6 +38,15 @@ func Decompress(coding string, b []byte, limit int) (out []byte, more bool, err 
 			_, _ = in.Discard(2)
 		}
 		z = flate.NewReader(in)
+	case "br":
+		z = brotli.NewReader(in)
+	case "zstd":
+		d, err := zstd.NewReader(in, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxWindow))
+		if err != nil {
+			return nil, false, cutOff(err)
+		}
+		defer d.Close()
+		z = d
 	default:
 		return nil, false, errors.ErrUnsupported
 	}

@@ -19,9 +19,10 @@ type Waiting struct {
 	list []*crypt
 }
 
-// Look tries the keys that are known now, and gives up what has waited for too long. now
-// is the time by any clock that is always the same one.
-func (w *Waiting) Look(now time.Time) {
+// Look tries the keys that are known now, and gives up what has waited for too long, but
+// nothing that has waited only since known: the time of which all places where keys may
+// come from are known. now and known are by any clock that is always the same one.
+func (w *Waiting) Look(now, known time.Time) {
 	w.list = slices.DeleteFunc(w.list, func(x *crypt) bool {
 		x.drain()
 		limit := w.Open
@@ -33,7 +34,7 @@ func (w *Waiting) Look(now time.Time) {
 		case x.since.IsZero():
 			x.since = now
 			return false
-		case limit == 0 && !x.over, now.Sub(x.since) < limit:
+		case limit == 0 && !x.over, now.Sub(x.since) < limit, known.Before(x.since):
 			return false
 		}
 		x.leave()

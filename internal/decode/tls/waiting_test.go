@@ -62,12 +62,12 @@ func TestKeysAfterTheEnd(t *testing.T) {
 		for _, late := range []time.Duration{0, time.Second - 1, time.Second} {
 			log, w := new(tlskeys.Log), &tls.Waiting{Ended: time.Second}
 			got := tapped(t, file, tls.Config{Keys: log, Waiting: w}, nothing, func() {
-				w.Look(begin)
+				w.Look(begin, begin)
 				if late == time.Second {
-					w.Look(begin.Add(late))
+					w.Look(begin.Add(late), begin.Add(late))
 				}
 				_, _ = log.Write(text)
-				w.Look(begin.Add(late))
+				w.Look(begin.Add(late), begin.Add(late))
 				w.Close()
 			})
 			expected := want
@@ -77,6 +77,26 @@ func TestKeysAfterTheEnd(t *testing.T) {
 			if !slices.Equal(got, expected) {
 				t.Errorf("%s, %s late: got\n%s\nwant\n%s", file, late, strings.Join(got, "\n"), strings.Join(expected, "\n"))
 			}
+		}
+	}
+}
+
+// While it is not known where keys may come from, nothing is given up.
+func TestSourcesOfKeysAreAwaited(t *testing.T) {
+	begin := time.Unix(100, 0)
+	nothing := func() {}
+	for _, file := range keyed(t) {
+		text := keyText(t, file)
+		log, w := new(tlskeys.Log), &tls.Waiting{Ended: time.Second}
+		got := tapped(t, file, tls.Config{Keys: log, Waiting: w}, nothing, func() {
+			before := begin.Add(-time.Second)
+			w.Look(begin, before)
+			w.Look(begin.Add(time.Hour), before)
+			_, _ = log.Write(text)
+			w.Look(begin.Add(time.Hour), before)
+		})
+		if want := tapped(t, file, tls.Config{Keys: logOf(t, text)}, nothing, nothing); !slices.Equal(got, want) {
+			t.Errorf("%s: got\n%s\nwant\n%s", file, strings.Join(got, "\n"), strings.Join(want, "\n"))
 		}
 	}
 }
@@ -103,9 +123,9 @@ func TestOpenConnectionsWait(t *testing.T) {
 			now := time.Unix(1, 0)
 			decrypted := 0
 			got := tapped(t, file, tls.Config{Keys: log, Waiting: w}, func() {
-				w.Look(now)
+				w.Look(now, now)
 				now = now.Add(limit)
-				w.Look(now)
+				w.Look(now, now)
 			}, func() {
 				_, _ = log.Write(text)
 				w.Close()

@@ -31,6 +31,9 @@ type keyFinder struct {
 	files map[string]bool           // the files that are followed, by their paths
 	open  map[*localapi.Client]bool // the daemons whose own keys are read
 	warns []string
+	asks  uint64    // how often it was asked to look again
+	done  uint64    // of these, how many were done
+	last  time.Time // when the last look began that has ended
 }
 
 // findEvery is how often sources are looked for at most.
@@ -44,7 +47,7 @@ func newKeyFinder(ctx context.Context, k *kit.Kit) *keyFinder {
 	ctx, stop := context.WithCancel(context.WithoutCancel(ctx))
 	f := &keyFinder{
 		view: daemonview.Open(ctx, k), stop: stop, want: make(chan struct{}, 1),
-		files: map[string]bool{}, open: map[*localapi.Client]bool{},
+		files: map[string]bool{}, open: map[*localapi.Client]bool{}, last: time.Now(),
 	}
 	f.look(ctx)
 	f.over.Go(func() { f.run(ctx) })
@@ -60,10 +63,23 @@ func (f *keyFinder) close() {
 
 // ask has it look again.
 func (f *keyFinder) ask() {
+	f.mu.Lock()
+	f.asks++
+	f.mu.Unlock()
 	select {
 	case f.want <- struct{}{}:
 	default:
 	}
+}
+
+// known returns the time up to which all sources are known that were asked for.
+func (f *keyFinder) known(now time.Time) time.Time {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.asks != f.done {
+		return f.last
+	}
+	return now
 }
 
 // run looks when it is asked to.
@@ -81,10 +97,21 @@ func (f *keyFinder) run(ctx context.Context) {
 			return
 		case <-f.want:
 		}
-		f.view.Refresh(ctx)
-		f.look(ctx)
+		f.again(ctx)
 		rest.Reset(findEvery)
 	}
+}
+
+// again asks the daemons, and looks at what they say.
+func (f *keyFinder) again(ctx context.Context) {
+	f.mu.Lock()
+	begin, asks := time.Now(), f.asks
+	f.mu.Unlock()
+	f.view.Refresh(ctx)
+	f.look(ctx)
+	f.mu.Lock()
+	f.done, f.last = asks, begin
+	f.mu.Unlock()
 }
 
 // look makes sources of what the daemons have told.

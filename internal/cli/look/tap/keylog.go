@@ -50,14 +50,15 @@ type keyLog struct {
 	finder  *keyFinder // nil: other sources are not looked for
 
 	waiting tls.Waiting
-	used    map[tlskeys.Random]int // how many secrets of a connection were taken
-	lines   []byte                 // of used keys, not taken yet
+	missed  map[tlskeys.Random]bool // connections for which sources were looked for
+	used    map[tlskeys.Random]int  // how many secrets of a connection were taken
+	lines   []byte                  // of used keys, not taken yet
 }
 
 // openKeyLog opens the key log that is asked for. A live tap takes one that is not
 // there yet.
 func openKeyLog(k *kit.Kit, f *tapcmd.Flags) (*keyLog, error) {
-	l := &keyLog{kit: k, name: f.KeyLog, follow: f.Read == "", used: map[tlskeys.Random]int{}}
+	l := &keyLog{kit: k, name: f.KeyLog, follow: f.Read == "", used: map[tlskeys.Random]int{}, missed: map[tlskeys.Random]bool{}}
 	l.waiting.Ended = keyWait
 	if l.name == "" {
 		l.waiting.Open = keyWait
@@ -140,9 +141,14 @@ func (l *keyLog) update() {
 // look tries keys that have come for connections that wait for them. It is called from
 // time to time.
 func (l *keyLog) look(now time.Time) {
-	if l != nil {
-		l.waiting.Look(now)
+	if l == nil {
+		return
 	}
+	known := now
+	if l.finder != nil {
+		known = l.finder.known(now)
+	}
+	l.waiting.Look(now, known)
 }
 
 // over is for the end of the packets: no connection waits any more.
@@ -184,7 +190,11 @@ func (l *keyLog) add(lines []byte) {
 func (l *keyLog) Secrets(r *tlskeys.Random) *tlskeys.Secrets {
 	l.update()
 	s := l.log.Secrets(r)
-	if s == nil && l.finder != nil {
+	if s == nil && l.finder != nil && !l.missed[*r] {
+		if len(l.missed) >= tlskeys.MaxConnections {
+			clear(l.missed)
+		}
+		l.missed[*r] = true
 		l.finder.ask() // a program that has just been started may write them
 	}
 	if l.follow && s != nil && l.used[*r] < s.Len() {

@@ -26,6 +26,8 @@ type Flags struct {
 	Body     string
 	Packets  bool
 	KeyLog   string
+
+	Descriptors []string
 }
 
 // DefaultBody is how much of each body is kept.
@@ -77,7 +79,8 @@ What was seen and what was lost is told at the end, on standard error; with --js
 	fl.BoolVar(&f.JSON, "json", false, "one JSON object a line")
 	fl.BoolVar(&f.Stat, "stat", false, "count by server, endpoint and statement, and print a table at the end")
 	fl.Uint64Var(&f.Follow, "follow", 0, "print the bytes of connection `NUMBER`, both directions, and no records")
-	fl.StringVar(&f.KeyLog, "keylog", "", "decrypt TLS with the keys that programs write to `FILE` where SSLKEYLOGFILE says so")
+	fl.StringVar(&f.KeyLog, "keylog", "", "also decrypt TLS with the keys that programs write to `FILE` where SSLKEYLOGFILE says so")
+	fl.StringArrayVar(&f.Descriptors, "descriptors", nil, "name the fields of gRPC's messages by `FILE`, which protoc --descriptor_set_out makes (may be repeated)")
 	fl.BoolVar(&f.Secrets, "secrets", false, "show passwords, cookies and tokens")
 	fl.StringVar(&f.Body, "body", DefaultBody, "keep so much (`SIZE`: 0, 512, 64k, 1m) of each body")
 	c.AddCommand(diffCommand(k, diff))
