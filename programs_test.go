@@ -42,7 +42,7 @@ var programs = map[string]program{
 	"lodged": {
 		modules: []string{
 			"github.com/HdrHistogram/hdrhistogram-go", "github.com/andybalholm/brotli", "github.com/clipperhouse/displaywidth", "github.com/clipperhouse/uax29/v2",
-			"github.com/klauspost/compress", "github.com/pelletier/go-toml/v2", "github.com/pion/logging", "github.com/pion/mdns/v2", "github.com/spf13/cobra", "github.com/spf13/pflag",
+			"github.com/pelletier/go-toml/v2", "github.com/pion/logging", "github.com/pion/mdns/v2", "github.com/spf13/cobra", "github.com/spf13/pflag",
 			"golang.org/x/crypto", "golang.org/x/net", "golang.org/x/sys", "golang.org/x/term", "golang.org/x/text",
 		},
 		bytes: 93_000, allocs: 560, args: []string{"--no-such-flag"},

@@ -19,26 +19,26 @@ import (
 const KeysTarget = "/v1/keys"
 
 // Keys are the keys of the daemon's own TLS connections, as lines of a key log
-// (RFC 9850), from when they were asked for: [Client.Keys]. It is for one goroutine.
+// (RFC 9850), from when they were asked for: [OpenKeys]. It is for one goroutine.
 type Keys struct {
 	conn net.Conn
 	raw  syscall.RawConn
 	rest []byte // came with the head of the answer
 }
 
-// Keys asks the daemon for the keys of its own TLS connections: those to the names that
+// OpenKeys asks the daemon for the keys of its own TLS connections: those to the names that
 // it serves, and those that it makes to services. The caller closes them.
-func (c *Client) Keys(ctx context.Context) (*Keys, error) {
+func OpenKeys(ctx context.Context, c *Client) (*Keys, error) {
 	ctx, done := c.guard(ctx)
 	defer done()
-	k, err := c.keys(ctx)
+	k, err := openKeys(ctx, c)
 	if err != nil {
 		return nil, fmt.Errorf("read keys of the daemon: %w", err)
 	}
 	return k, nil
 }
 
-func (c *Client) keys(ctx context.Context) (_ *Keys, err error) {
+func openKeys(ctx context.Context, c *Client) (_ *Keys, err error) {
 	conn, err := c.http.Dial(ctx)
 	if err != nil {
 		return nil, err

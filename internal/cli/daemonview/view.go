@@ -47,6 +47,7 @@ type daemonAt struct {
 	failed error
 	// answers: it has answered last.
 	answers bool
+	dirs    localapi.Dirs
 	uid     int
 	// projects are those that are up, by its last answer.
 	projects []localapi.Project
@@ -90,11 +91,13 @@ func Begin(ctx context.Context, k *kit.Kit) *View {
 }
 
 func newView(k *kit.Kit) *View {
-	v := &View{own: daemonAt{socket: localapi.Dirs{Runtime: k.RuntimeDir()}.Socket(), uid: os.Geteuid()}}
+	v := &View{own: daemonAt{dirs: localapi.Dirs{Runtime: k.RuntimeDir()}, uid: os.Geteuid()}}
+	v.own.socket = v.own.dirs.Socket()
 	v.own.client = localapi.New(v.own.socket)
 	if uid, err := strconv.Atoi(k.Getenv("SUDO_UID")); err == nil && uid > 0 && os.Geteuid() == 0 {
 		v.sudo.uid = uid
-		v.sudo.socket = localapi.Dirs{Runtime: kit.UsualRuntimeDir(uid)}.Socket()
+		v.sudo.dirs.Runtime = kit.UsualRuntimeDir(uid)
+		v.sudo.socket = v.sudo.dirs.Socket()
 		v.sudo.client = localapi.NewUser(v.sudo.socket, uid)
 	}
 	return v
@@ -162,22 +165,22 @@ func (v *View) Answers(ctx context.Context) sockets.Answers {
 // Own returns the projects that this user's own daemon says are up.
 func (v *View) Own() []localapi.Project { return v.own.projects }
 
-// Daemon is a daemon that has answered.
+// Daemon is a daemon that may run.
 type Daemon struct {
 	Client *localapi.Client
-	// UID is its user: what it says is that user's word.
-	UID int
-	// Projects are those that are up.
-	Projects []localapi.Project
+	// UID is its user: what it says, and what is in Dirs, is that user's word.
+	UID  int
+	Dirs localapi.Dirs
+	// Answers: it has answered last.
+	Answers bool
 }
 
-// Daemons returns the daemons that have answered last: this user's, and as root in
-// sudo(8) that of the user who ran it.
+// Daemons returns this user's daemon, and as root in sudo(8) that of the user who ran it.
 func (v *View) Daemons() []Daemon {
 	var out []Daemon
 	for _, d := range []*daemonAt{&v.own, &v.sudo} {
-		if d.answers {
-			out = append(out, Daemon{Client: d.client, UID: d.uid, Projects: d.projects})
+		if d.client != nil {
+			out = append(out, Daemon{Client: d.client, UID: d.uid, Dirs: d.dirs, Answers: d.answers})
 		}
 	}
 	return out

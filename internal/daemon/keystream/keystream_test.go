@@ -45,7 +45,7 @@ func serve(t *testing.T) (*Stream, *localapi.Client) {
 
 func open(t *testing.T, c *localapi.Client) *localapi.Keys {
 	t.Helper()
-	k, err := c.Keys(t.Context())
+	k, err := localapi.OpenKeys(t.Context(), c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -112,7 +112,7 @@ func TestStream(t *testing.T) {
 		_, err := second.Read(b)
 		return errors.Is(err, io.EOF)
 	})
-	if _, err := c.Keys(t.Context()); err == nil {
+	if _, err := localapi.OpenKeys(t.Context(), c); err == nil {
 		t.Error("keys of a daemon that ends")
 	}
 }
@@ -153,7 +153,7 @@ func TestManyReaders(t *testing.T) {
 	for range maxReaders {
 		open(t, c)
 	}
-	_, err := c.Keys(t.Context())
+	_, err := localapi.OpenKeys(t.Context(), c)
 	var e *localapi.Error
 	if !errors.As(err, &e) || e.Hint == "" || readers(s) != maxReaders {
 		t.Errorf("%v, %d readers", err, readers(s))

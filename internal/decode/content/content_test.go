@@ -15,7 +15,6 @@ import (
 	"testing"
 
 	"github.com/andybalholm/brotli"
-	"github.com/klauspost/compress/zstd"
 
 	"lodge/internal/decode"
 )
@@ -205,21 +204,15 @@ func TestCutOff(t *testing.T) {
 	for i := range 20_000 {
 		text += strconv.Itoa(i*i) + " "
 	}
-	var br, zs bytes.Buffer
-	bw := brotli.NewWriter(&br)
-	zw, err := zstd.NewWriter(&zs)
-	if err != nil {
+	var br bytes.Buffer
+	w := brotli.NewWriter(&br)
+	if _, err := io.WriteString(w, text); err != nil {
 		t.Fatal(err)
 	}
-	for _, w := range []io.WriteCloser{bw, zw} {
-		if _, err := io.WriteString(w, text); err != nil {
-			t.Fatal(err)
-		}
-		if err := w.Close(); err != nil {
-			t.Fatal(err)
-		}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
 	}
-	for coding, b := range map[string][]byte{"br": br.Bytes(), "zstd": zs.Bytes(), "gzip": gz(text)} {
+	for coding, b := range map[string][]byte{"br": br.Bytes(), "gzip": gz(text)} { // zstd has tests of its own
 		out, more, err := Decompress(coding, b, len(text))
 		if err != nil || more || string(out) != text {
 			t.Errorf("%s: %d bytes of %d, more %v, %v", coding, len(out), len(text), more, err)
@@ -256,7 +249,7 @@ func TestFill(t *testing.T) {
 		{name: "not br", coding: "br", body: []byte("{}{}{}"), want: "{}{}{}", encoding: "br", unknown: "body is not br, as its header says: brotli: PADDING_2"},
 		{name: "zstd", coding: "zstd", body: byZstd, want: coded, encoding: "zstd"},
 		{name: "two frames of zstd", coding: "zstd", body: append(byZstd[:len(byZstd):len(byZstd)], byZstd...), want: coded + coded, encoding: "zstd"},
-		{name: "not zstd", coding: "zstd", body: []byte("{}{}{}"), want: "{}{}{}", encoding: "zstd", unknown: "body is not zstd, as its header says: invalid input: magic number mismatch"},
+		{name: "not zstd", coding: "zstd", body: []byte("{}{}{}"), want: "{}{}{}", encoding: "zstd", unknown: "body is not zstd, as its header says: it does not begin as zstd"},
 		{name: "lzw", coding: "compress", body: []byte("x"), want: "x", encoding: "compress", unknown: "body is compress-compressed"},
 		{name: "not gzip", coding: "gzip", body: []byte("hello, this is text"), want: "hello, this is text", encoding: "gzip", unknown: "body is not gzip, as its header says: gzip: invalid header"},
 		{name: "damaged", coding: "gzip", body: gz("hello")[:14], want: "hell", encoding: "gzip", unknown: "body is damaged", truncated: true},

@@ -9,12 +9,9 @@ import (
 	"io"
 
 	"github.com/andybalholm/brotli"
-	"github.com/klauspost/compress/zstd"
-)
 
-// maxWindow is how far back a frame of Zstandard may refer: RFC 9659 allows no more in
-// content codings.
-const maxWindow = 8 << 20
+	"lodge/internal/decode/zstd"
+)
 
 // Decompress undoes one coding, "gzip", "deflate", "br" or "zstd", and returns at most
 // limit bytes; more reports that there are more. Where the input is cut off or damaged
@@ -41,12 +38,7 @@ func Decompress(coding string, b []byte, limit int) (out []byte, more bool, err 
 	case "br":
 		z = brotli.NewReader(in)
 	case "zstd":
-		d, err := zstd.NewReader(in, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxWindow))
-		if err != nil {
-			return nil, false, cutOff(err)
-		}
-		defer d.Close()
-		z = d
+		return zstd.Decompress(b, limit)
 	default:
 		return nil, false, errors.ErrUnsupported
 	}

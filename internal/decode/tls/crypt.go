@@ -271,15 +271,12 @@ func (x *crypt) end(s decode.Side, at time.Time, how decode.End, last bool) (wai
 		x.pass(&h)
 	}
 	x.drain()
-	if !last || x.linger() {
+	if !last || x.config.Waiting.linger(x) {
 		return last
 	}
 	if len(x.held) > 0 {
 		x.giveUp()
 	}
-	x.close()
+	x.plain, x.early = nil, nil
 	return false
 }
-
-// close lets go of what is not needed after the end.
-func (x *crypt) close() { x.plain, x.early = nil, nil }

@@ -37,7 +37,7 @@ func (w *Waiting) Look(now, known time.Time) {
 		case limit == 0 && !x.over, now.Sub(x.since) < limit, known.Before(x.since):
 			return false
 		}
-		x.leave()
+		w.leave(x)
 		return true
 	})
 }
@@ -46,7 +46,7 @@ func (w *Waiting) Look(now, known time.Time) {
 func (w *Waiting) Close() {
 	for _, x := range w.list {
 		x.drain()
-		x.leave()
+		w.leave(x)
 	}
 	w.list = nil
 }
@@ -60,21 +60,20 @@ func (w *Waiting) enter(x *crypt) {
 }
 
 // leave is the end of the waiting: what still waits is given up.
-func (x *crypt) leave() {
+func (*Waiting) leave(x *crypt) {
 	x.listed = false
 	if len(x.held) > 0 {
 		x.giveUp()
 	}
 	if x.over {
-		x.close()
+		x.plain, x.early = nil, nil
 		x.d.s.close()
 	}
 }
 
 // linger reports whether the connection, which has ended, goes on waiting for keys.
-func (x *crypt) linger() bool {
-	w := x.config.Waiting
-	if len(x.held) == 0 || w == nil || w.Ended == 0 || len(w.list) > maxWaiting {
+func (w *Waiting) linger(x *crypt) bool {
+	if w == nil || len(x.held) == 0 || w.Ended == 0 || len(w.list) > maxWaiting {
 		return false
 	}
 	x.over, x.since = true, time.Time{}

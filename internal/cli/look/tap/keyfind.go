@@ -5,7 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -14,33 +17,39 @@ import (
 	"lodge/internal/localapi"
 )
 
-// keyFinder finds the sources of keys that the user's daemon knows: the files to which
-// programs of projects write (keylog = true, --keylog), and the daemon itself, which is an
-// end of the HTTPS connections to names. For root in sudo(8) it asks the daemon of the
-// user who ran that, too.
+// keyFinder finds the sources of keys that a user has: the files to which programs of
+// projects write (keylog = true, --keylog), and the daemon itself, which is an end of the
+// HTTPS connections to names. For root in sudo(8) it finds those of the user who ran that,
+// too.
 //
-// It asks in a goroutine of its own, where keys are missing, and once a second at most.
+// Files are looked for when they are asked for: one is there before the program that
+// writes to it, and may be gone soon after. A daemon that comes up later is asked in a
+// goroutine of its own, once a second at most.
 type keyFinder struct {
-	view *daemonview.View
-	stop context.CancelFunc
-	over sync.WaitGroup
-	want chan struct{} // has a token when sources are to be looked for
+	view  *daemonview.View
+	users []daemonview.Daemon // as they were at first
+	stop  context.CancelFunc
+	over  sync.WaitGroup
+	want  chan struct{}   // has a token when daemons are to be asked
+	files map[string]bool // the files that are followed, by their paths; for the engine's goroutine
 
 	mu    sync.Mutex // guards what follows
 	found []keySource
-	files map[string]bool           // the files that are followed, by their paths
 	open  map[*localapi.Client]bool // the daemons whose own keys are read
 	warns []string
-	asks  uint64    // how often it was asked to look again
+	asks  uint64    // how often daemons were to be asked
 	done  uint64    // of these, how many were done
 	last  time.Time // when the last look began that has ended
 }
 
-// findEvery is how often sources are looked for at most.
+// findEvery is how often daemons are asked at most.
 const findEvery = time.Second
 
-// maxKeyFiles bounds the files that are followed.
-const maxKeyFiles = 256
+// The bounds of what is looked at and followed.
+const (
+	maxKeyFiles = 256
+	maxKeyNames = 4096
+)
 
 // newKeyFinder returns a finder that has looked once.
 func newKeyFinder(ctx context.Context, k *kit.Kit) *keyFinder {
@@ -49,7 +58,9 @@ func newKeyFinder(ctx context.Context, k *kit.Kit) *keyFinder {
 		view: daemonview.Open(ctx, k), stop: stop, want: make(chan struct{}, 1),
 		files: map[string]bool{}, open: map[*localapi.Client]bool{}, last: time.Now(),
 	}
+	f.users = f.view.Daemons()
 	f.look(ctx)
+	f.scan()
 	f.over.Go(func() { f.run(ctx) })
 	return f
 }
@@ -61,15 +72,58 @@ func (f *keyFinder) close() {
 	f.view.Close()
 }
 
-// ask has it look again.
+// ask looks again. Files are found when it returns, daemons later.
 func (f *keyFinder) ask() {
+	f.scan()
 	f.mu.Lock()
-	f.asks++
-	f.mu.Unlock()
-	select {
-	case f.want <- struct{}{}:
-	default:
+	missing := len(f.open) < len(f.users)
+	if missing {
+		f.asks++
 	}
+	f.mu.Unlock()
+	if missing {
+		select {
+		case f.want <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// scan looks for files of projects.
+func (f *keyFinder) scan() {
+	for _, d := range f.users {
+		dir := d.Dirs.Keepers()
+		names, err := readNames(dir)
+		if err != nil {
+			continue // there are no projects
+		}
+		for _, name := range names {
+			path := filepath.Join(dir, name)
+			if !strings.HasSuffix(name, keyFileSuffix) || f.files[path] || len(f.files) >= maxKeyFiles {
+				continue
+			}
+			f.files[path] = true
+			f.mu.Lock()
+			f.found = append(f.found, &keyFile{path: path, owner: d.UID})
+			f.mu.Unlock()
+		}
+	}
+}
+
+// keyFileSuffix is how the names of projects' files end (keeperapi.KeyLogPath).
+const keyFileSuffix = ".keys"
+
+func readNames(dir string) ([]string, error) {
+	d, err := os.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = d.Close() }() // only read from
+	names, err := d.Readdirnames(maxKeyNames)
+	if errors.Is(err, io.EOF) {
+		err = nil
+	}
+	return names, err
 }
 
 // known returns the time up to which all sources are known that were asked for.
@@ -82,7 +136,7 @@ func (f *keyFinder) known(now time.Time) time.Time {
 	return now
 }
 
-// run looks when it is asked to.
+// run asks daemons when it is told to.
 func (f *keyFinder) run(ctx context.Context) {
 	rest := time.NewTimer(findEvery)
 	defer rest.Stop()
@@ -97,69 +151,46 @@ func (f *keyFinder) run(ctx context.Context) {
 			return
 		case <-f.want:
 		}
-		f.again(ctx)
+		f.mu.Lock()
+		begin, asks := time.Now(), f.asks
+		f.mu.Unlock()
+		f.view.Refresh(ctx)
+		f.look(ctx)
+		f.mu.Lock()
+		f.done, f.last = asks, begin
+		f.mu.Unlock()
 		rest.Reset(findEvery)
 	}
 }
 
-// again asks the daemons, and looks at what they say.
-func (f *keyFinder) again(ctx context.Context) {
-	f.mu.Lock()
-	begin, asks := time.Now(), f.asks
-	f.mu.Unlock()
-	f.view.Refresh(ctx)
-	f.look(ctx)
-	f.mu.Lock()
-	f.done, f.last = asks, begin
-	f.mu.Unlock()
-}
-
-// look makes sources of what the daemons have told.
+// look opens the keys of daemons that answer.
 func (f *keyFinder) look(ctx context.Context) {
 	for _, d := range f.view.Daemons() {
-		for _, p := range d.Projects {
-			if p.KeyLog != "" {
-				f.follow(p.KeyLog, d.UID)
-			}
+		if d.Answers {
+			f.listen(ctx, d.Client)
 		}
-		f.listen(ctx, d)
 	}
 }
 
-// follow adds a project's file.
-func (f *keyFinder) follow(path string, owner int) {
+// listen adds a daemon's own keys.
+func (f *keyFinder) listen(ctx context.Context, c *localapi.Client) {
 	f.mu.Lock()
-	defer f.mu.Unlock()
-	if !f.files[path] && len(f.files) < maxKeyFiles {
-		f.files[path] = true
-		f.found = append(f.found, &keyFile{path: path, owner: owner})
-	}
-}
-
-// listen adds the daemon's own keys.
-func (f *keyFinder) listen(ctx context.Context, d daemonview.Daemon) {
-	f.mu.Lock()
-	known := f.open[d.Client]
+	known := f.open[c]
 	f.mu.Unlock()
 	if known {
 		return
 	}
 	short, cancel := context.WithTimeout(ctx, daemonview.Patience)
 	defer cancel()
-	keys, err := d.Client.Keys(short)
+	keys, err := localapi.OpenKeys(short, c)
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	switch {
-	case ctx.Err() != nil, localapi.NotRunning(err):
-	case err != nil:
+	case err == nil:
+		f.open[c] = true
+		f.found = append(f.found, &keyStream{client: c, keys: keys})
+	case ctx.Err() == nil && !localapi.NotRunning(err):
 		f.warn(fmt.Sprintf("tap: HTTPS of names is not decrypted: %v", err))
-	default:
-		f.open[d.Client] = true
-		f.found = append(f.found, &keyStream{client: d.Client, keys: keys})
-		return
-	}
-	if keys != nil {
-		_ = keys.Close() // only read from
 	}
 }
 
@@ -179,7 +210,7 @@ func (f *keyFinder) take() []keySource {
 	return found
 }
 
-// ended notes that a source has ended, and why: it is looked for again.
+// ended notes that a source has ended, and why. A daemon may come up again.
 func (f *keyFinder) ended(s keySource, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

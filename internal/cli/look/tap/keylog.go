@@ -196,6 +196,8 @@ func (l *keyLog) Secrets(r *tlskeys.Random) *tlskeys.Secrets {
 		}
 		l.missed[*r] = true
 		l.finder.ask() // a program that has just been started may write them
+		l.update()
+		s = l.log.Secrets(r)
 	}
 	if l.follow && s != nil && l.used[*r] < s.Len() {
 		if len(l.used) >= tlskeys.MaxConnections {
