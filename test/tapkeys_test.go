@@ -112,9 +112,11 @@ keylog = false
 	}
 	for name, text := range map[string]string{"live": r.stdout, "read from the file": p.lodge("tap", "-r", "run.pcapng", "--json").ok(t)} {
 		got := decrypted(t, text)
+		failed := false
 		for _, target := range []string{"/py", "/py12", "/js", "/client", "/late"} {
 			if got[target].Status != 200 {
-				t.Errorf("%s: %s is not decrypted: %v\n%s", name, target, got, text)
+				t.Errorf("%s: %s is not decrypted", name, target)
+				failed = true
 			}
 		}
 		for _, target := range []string{"/none", "/not", "/ready"} {
@@ -127,6 +129,10 @@ keylog = false
 		}
 		if name == "live" && got["/py"].Server.String() != "keyed/py python3" {
 			t.Errorf("the server of /py is %s", got["/py"].Server)
+		}
+		if failed {
+			keys, err := os.ReadFile(q.KeyLog)
+			t.Errorf("%s:\n%s\nkey log, %v:\n%s", name, text, err, keys)
 		}
 		if !strings.Contains(text, "no keys for this connection in the key log") {
 			t.Errorf("%s: the connections without keys say nothing of it:\n%s", name, text)

@@ -13,10 +13,12 @@ import (
 	"google.golang.org/protobuf/types/descriptorpb"
 
 	"lodge/internal/cli/kit"
+	"lodge/internal/decode"
 	"lodge/internal/decode/all"
-	"lodge/internal/decode/captest"
 	"lodge/internal/decode/protobuf"
 	"lodge/internal/decode/tls"
+	"lodge/internal/tap"
+	"lodge/internal/tap/tapfile"
 )
 
 // descriptorSet returns what protoc --include_imports --descriptor_set_out makes of a file.
@@ -52,8 +54,28 @@ func TestDescriptors(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	text := func(files *protobuf.Files) string {
-		return captest.Text(captest.Flows(t, "../../../decode/grpc/testdata/calls.pcap", all.With(tls.Config{}, files)...))
+	text := func(files *protobuf.Files) (text string) {
+		f, err := os.Open("../../../decode/grpc/testdata/calls.pcap")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = f.Close() }()
+		src, err := tapfile.Open(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = src.Run(t.Context(), tap.New(tap.Options{
+			Protocols: all.With(tls.Config{}, files), Decode: decode.Options{Limits: decode.DefaultLimits()}, Ends: src,
+			Record: func(r *tap.Record) {
+				if x := r.Exchange; x != nil {
+					text += string(x.Request.Body) + string(x.Response.Body)
+				}
+			},
+		}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return text
 	}
 	if got := text(files); !strings.Contains(got, "response_size: 5\n") || !strings.Contains(got, `username: "ann"`) {
 		t.Errorf("fields have no names:\n%s", got)

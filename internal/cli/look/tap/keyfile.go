@@ -33,6 +33,7 @@ type keyFile struct {
 	pipe bool
 
 	file   *os.File
+	lines  keyLines
 	buf    []byte
 	size   int64     // what was read of it
 	looked time.Time // when its path was looked at last
@@ -61,7 +62,7 @@ func (l *keyFile) open() error {
 		_ = f.Close() // nothing was read from it
 		return err
 	}
-	l.file, l.size, l.looked = f, 0, time.Now()
+	l.file, l.lines, l.size, l.looked = f, keyLines{}, 0, time.Now()
 	return nil
 }
 
@@ -98,7 +99,7 @@ func (l *keyFile) read(log io.Writer, most int64) error {
 	}
 	for most > 0 {
 		n, err := l.file.Read(l.buf)
-		_, _ = log.Write(l.buf[:n]) // it has no errors
+		l.lines.write(log, l.buf[:n])
 		l.size += int64(n)
 		most -= int64(n)
 		if errors.Is(err, io.EOF) {

@@ -233,6 +233,7 @@ func (f *keyFinder) warnings() []string {
 type keyStream struct {
 	client *localapi.Client
 	keys   *localapi.Keys
+	lines  keyLines
 	buf    []byte
 }
 
@@ -243,7 +244,7 @@ func (s *keyStream) update(log io.Writer) error {
 	}
 	for left := oneUpdate; left > 0; {
 		n, err := s.keys.Read(s.buf)
-		_, _ = log.Write(s.buf[:n]) // it has no errors
+		s.lines.write(log, s.buf[:n])
 		if n == 0 || err != nil {
 			return err
 		}

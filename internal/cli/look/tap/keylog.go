@@ -84,6 +84,7 @@ func openKeyLog(k *kit.Kit, f *tapcmd.Flags) (*keyLog, error) {
 		}
 	}
 	if !l.follow {
+		l.named.lines.flush(&l.log)
 		l.log.Flush()
 		l.close()
 	}
