@@ -52,13 +52,14 @@ type keyLog struct {
 	waiting tls.Waiting
 	missed  map[tlskeys.Random]bool // connections for which sources were looked for
 	used    map[tlskeys.Random]int  // how many secrets of a connection were taken
+	partial map[tlskeys.Random]bool // connections that are used and have not all of their secrets
 	lines   []byte                  // of used keys, not taken yet
 }
 
 // openKeyLog opens the key log that is asked for. A live tap takes one that is not
 // there yet.
 func openKeyLog(k *kit.Kit, f *tapcmd.Flags) (*keyLog, error) {
-	l := &keyLog{kit: k, name: f.KeyLog, follow: f.Read == "", used: map[tlskeys.Random]int{}, missed: map[tlskeys.Random]bool{}}
+	l := &keyLog{kit: k, name: f.KeyLog, follow: f.Read == "", used: map[tlskeys.Random]int{}, missed: map[tlskeys.Random]bool{}, partial: map[tlskeys.Random]bool{}}
 	l.waiting.Ended = keyWait
 	if l.name == "" {
 		l.waiting.Open = keyWait
@@ -150,12 +151,14 @@ func (l *keyLog) look(now time.Time) {
 		known = l.finder.known(now)
 	}
 	l.waiting.Look(now, known)
+	l.rest()
 }
 
 // over is for the end of the packets: no connection waits any more.
 func (l *keyLog) over() {
 	if l != nil {
 		l.waiting.Close()
+		l.rest()
 	}
 }
 
@@ -200,14 +203,34 @@ func (l *keyLog) Secrets(r *tlskeys.Random) *tlskeys.Secrets {
 		l.update()
 		s = l.log.Secrets(r)
 	}
-	if l.follow && s != nil && l.used[*r] < s.Len() {
-		if len(l.used) >= tlskeys.MaxConnections {
-			clear(l.used)
-		}
-		l.used[*r] = s.Len()
-		l.lines = append(l.lines, l.log.Lines(r)...)
-	}
+	l.use(r, s)
 	return s
+}
+
+// use notes the lines of secrets that are used, and were not noted yet.
+func (l *keyLog) use(r *tlskeys.Random, s *tlskeys.Secrets) {
+	if !l.follow || s == nil || l.used[*r] >= s.Len() {
+		return
+	}
+	if len(l.used) >= tlskeys.MaxConnections {
+		clear(l.used)
+		clear(l.partial)
+	}
+	l.used[*r] = s.Len()
+	l.lines = append(l.lines, l.log.Lines(r)...)
+	if s.Whole() {
+		delete(l.partial, *r)
+	} else {
+		l.partial[*r] = true
+	}
+}
+
+// rest notes secrets of connections that are used which have come since, as others were
+// asked for: the connections have them.
+func (l *keyLog) rest() {
+	for r := range l.partial {
+		l.use(&r, l.log.Secrets(&r))
+	}
 }
 
 // takeUsed returns the lines of keys that were used since.

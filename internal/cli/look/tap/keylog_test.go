@@ -77,6 +77,13 @@ func TestKeyLogIsFollowed(t *testing.T) {
 	if got := string(l.takeUsed()); strings.Count(got, "\n") != 2 || strings.Contains(got, "CLIENT_RANDOM") {
 		t.Errorf("used %q", got)
 	}
+	// What has come as another connection was looked up.
+	add(t, path, keyLine("SERVER_TRAFFIC_SECRET_0", 1))
+	has(9, 0)
+	l.look(time.Now())
+	if got := string(l.takeUsed()); strings.Count(got, "\n") != 3 {
+		t.Errorf("used %q", got)
+	}
 	if got := l.takeUsed(); len(got) > 0 {
 		t.Errorf("used once more: %q", got)
 	}
