@@ -26,6 +26,7 @@ type lsProject struct {
 	KeeperPID    int          `json:"keeper_pid"`
 	LogDir       string       `json:"log_dir"`
 	LogError     string       `json:"log_error"`
+	KeyLog       string       `json:"key_log"`
 	Label        string       `json:"label"`
 	URL          string       `json:"url"`
 	Services     []lsService  `json:"services"`

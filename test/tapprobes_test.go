@@ -41,15 +41,6 @@ func (p *project) copies(dir string, patterns ...string) int {
 	return n
 }
 
-// certificate makes one for localhost.
-func (p *project) certificate() {
-	p.t.Helper()
-	if out, err := p.beside("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=localhost",
-		"-keyout", filepath.Join(p.dir, "key.pem"), "-out", filepath.Join(p.dir, "cert.pem")).CombinedOutput(); err != nil {
-		p.t.Fatalf("make a certificate: %v\n%s", err, out)
-	}
-}
-
 // exports reports whether a file exports a function.
 func exports(path, name string) bool {
 	f, err := os.Open(path)

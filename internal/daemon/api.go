@@ -43,7 +43,11 @@ func (d *Daemon) handler(ctx context.Context) http.Handler {
 	mux.HandleFunc("GET /v1/doctor", func(w http.ResponseWriter, r *http.Request) {
 		api.Answer(w, d.doctor(r.Context()), nil)
 	})
-	return d.activity.count(mux)
+	// A reader of keys waits for what the daemon does, and does not keep it from its end.
+	all := http.NewServeMux()
+	all.Handle("GET "+localapi.KeysTarget, &d.keys)
+	all.Handle("/", d.activity.count(mux))
+	return all
 }
 
 func (d *Daemon) openProject(w http.ResponseWriter, r *http.Request) {

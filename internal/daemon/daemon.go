@@ -20,6 +20,7 @@ import (
 	"lodge/internal/daemon/engines"
 	"lodge/internal/daemon/events"
 	"lodge/internal/daemon/helperconn"
+	"lodge/internal/daemon/keystream"
 	"lodge/internal/daemon/live"
 	"lodge/internal/daemon/naming"
 	"lodge/internal/daemon/projects"
@@ -84,6 +85,7 @@ type Daemon struct {
 	names    *naming.Names
 	projects *projects.Projects
 	serving  *serving.Server
+	keys     keystream.Stream
 
 	activity *activity
 	ctx      context.Context // ends what goes on in the background
@@ -147,7 +149,7 @@ func (d *Daemon) build() {
 	})
 	d.serving = serving.New(serving.Options{
 		Names: d.names, Projects: d.projects, Store: d.store, Helper: d.helper,
-		TrustDir: cfg.Dirs.Trust(), Log: cfg.Log, Busy: cfg.Busy,
+		TrustDir: cfg.Dirs.Trust(), KeyLog: &d.keys, Log: cfg.Log, Busy: cfg.Busy,
 	})
 }
 
@@ -207,6 +209,7 @@ func (d *Daemon) Run(ctx context.Context, opened func()) error {
 func (d *Daemon) close() error {
 	d.cancel()
 	d.owned.Wait()
+	d.keys.Close()
 	d.projects.Close()
 	serr := d.serving.Close()
 	d.live.Close()

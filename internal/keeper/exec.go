@@ -149,9 +149,9 @@ func (e *executor) run(w *keeperapi.Wire, req keeperapi.Request, files []*os.Fil
 // is run as a service.
 func (e *executor) env(x *keeperapi.Exec, base []string) (env []string, err error) {
 	if x.As == "" {
-		return e.sup.ExecEnv(base, x.Env)
+		return e.sup.ExecEnv(base, x.Env, x.KeyLog)
 	}
-	env, x.Dir, err = e.sup.ExecAs(x.As, x.Spec, base)
+	env, x.Dir, err = e.sup.ExecAs(x.As, x.Spec, base, x.KeyLog)
 	return env, err
 }
 

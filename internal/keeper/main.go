@@ -38,6 +38,7 @@ type keeper struct {
 	sup   *supervisor.Supervisor
 	store *logs.Store
 	hosts *hostsFile
+	keys  *keyLog
 	stays lingers
 
 	life     *life
@@ -65,9 +66,11 @@ func newKeeper(cfg keeperapi.Config, inside home.Inside, reaper *reaper.Reaper, 
 		hosts: newHostsFile(cfg.Record, self),
 		life:  newLife(),
 		place: openPlace(cfg.Dir),
-		sup:   supervisor.New(cfg.Name, cfg.Home, inside, reaper, store),
+		keys:  newKeyLog(cfg.Record),
 	}
-	k.teller = &teller{cfg: cfg, sup: k.sup, place: k.place}
+	k.sup = supervisor.New(cfg.Name, cfg.Home, inside, reaper, store, k.keys.use)
+	k.here.beside = k.keys.tend
+	k.teller = &teller{cfg: cfg, sup: k.sup, place: k.place, keys: k.keys}
 	k.executor = &executor{sup: k.sup, store: store, hosts: k.hosts, quit: k.life.quit}
 	return k, nil
 }
@@ -111,7 +114,7 @@ func Run(ctx context.Context) error {
 	reaper.Close()
 	_ = os.Remove(k.hosts.path) // most have none
 	k.place.close()
-	return errors.Join(err, inside.Close(), k.store.Close(), k.here.remove())
+	return errors.Join(err, inside.Close(), k.store.Close(), k.keys.remove(), k.here.remove())
 }
 
 func open() (*keeper, home.Inside, *reaper.Reaper, error) {

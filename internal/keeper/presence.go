@@ -28,6 +28,9 @@ type presence struct {
 	rec keeperapi.Record
 	// listen is called with each new listener; it must return soon.
 	listen func(*unixsock.Owned)
+	// beside looks after another file, as often as these are looked after; nil: there
+	// is none.
+	beside func()
 
 	mu      sync.Mutex // guards what follows
 	ln      *unixsock.Owned
@@ -198,6 +201,9 @@ func (p *presence) tend(quit <-chan struct{}) {
 		case <-asked:
 			now = true
 		case <-t.C:
+		}
+		if p.beside != nil {
+			p.beside()
 		}
 		if p.intact() {
 			missed = false

@@ -16,6 +16,7 @@ type teller struct {
 	cfg   keeperapi.Config
 	sup   *supervisor.Supervisor
 	place *place
+	keys  *keyLog
 
 	// telling makes the order of told states the order in which they were.
 	telling sync.Mutex
@@ -47,6 +48,7 @@ func (t *teller) project() keeperapi.Project {
 	t.mu.Lock()
 	p.LogError = t.logError
 	t.mu.Unlock()
+	p.KeyLog = t.keys.inUse()
 	t.place.look(&p)
 	return p
 }

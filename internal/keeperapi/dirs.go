@@ -28,3 +28,9 @@ func DirID(fi os.FileInfo) string {
 func HostsPath(record string) string {
 	return strings.TrimSuffix(record, filepath.Ext(record)) + ".hosts"
 }
+
+// KeyLogPath is where a keeper with that record has its programs write the keys of
+// their TLS connections.
+func KeyLogPath(record string) string {
+	return strings.TrimSuffix(record, filepath.Ext(record)) + ".keys"
+}

@@ -58,17 +58,19 @@ type Project struct {
 	Dir  string `json:"dir"`
 	// DirID is the directory's device and inode. DirProblem says what happened to
 	// it since (DirRenamed and so on), DirNow where it is now, if that is elsewhere.
-	DirID        string              `json:"dir_id,omitempty"`
-	DirProblem   string              `json:"dir_problem,omitempty"`
-	DirNow       string              `json:"dir_now,omitempty"`
-	Home         home.Spec           `json:"home"`
-	Engine       loopback.Engine     `json:"engine"`
-	EngineReason string              `json:"engine_reason"`
-	PID          int                 `json:"pid"`
-	Version      string              `json:"version"`
-	LogError     string              `json:"log_error,omitempty"`
-	Services     []service.Status    `json:"services"`
-	Others       []loopback.Endpoint `json:"others,omitempty"`
+	DirID        string          `json:"dir_id,omitempty"`
+	DirProblem   string          `json:"dir_problem,omitempty"`
+	DirNow       string          `json:"dir_now,omitempty"`
+	Home         home.Spec       `json:"home"`
+	Engine       loopback.Engine `json:"engine"`
+	EngineReason string          `json:"engine_reason"`
+	PID          int             `json:"pid"`
+	Version      string          `json:"version"`
+	LogError     string          `json:"log_error,omitempty"`
+	// KeyLog is the file to which programs write keys of TLS, where any was asked to.
+	KeyLog   string              `json:"key_log,omitempty"`
+	Services []service.Status    `json:"services"`
+	Others   []loopback.Endpoint `json:"others,omitempty"`
 }
 
 // Request is one call, the first line on a connection. Descriptors that belong
@@ -122,6 +124,9 @@ type Exec struct {
 	// Hosts are lines that the command sees below those of /etc/hosts
 	// (hosts(5)), where the machine allows it.
 	Hosts string `json:"hosts,omitempty"`
+	// KeyLog asks the command to write the keys of its TLS connections to the
+	// project's key log.
+	KeyLog bool `json:"key_log,omitempty"`
 	// Announce asks for a reply with Begins just before the command is started:
 	// a client that does not learn more must not ask another keeper.
 	Announce bool `json:"announce,omitempty"`

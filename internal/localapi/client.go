@@ -252,7 +252,7 @@ func FromKeeper(k keeperapi.Project, socket, logDir string) Project {
 		Engine: k.Engine, EngineReason: k.EngineReason, Isolation: k.Home.Isolation,
 		State: "up", KeeperPID: k.PID, KeeperVersion: k.Version, Services: k.Services, Others: k.Others,
 		DirectoryID: k.DirID, DirectoryProblem: k.DirProblem, DirectoryNow: k.DirNow,
-		LogDir: logDir, LogError: k.LogError, Socket: socket, Mark: k.Home.Mark,
+		LogDir: logDir, LogError: k.LogError, KeyLog: k.KeyLog, Socket: socket, Mark: k.Home.Mark,
 	}
 	if k.Home.IP6.IsValid() {
 		p.Home6 = k.Home.IP6.String()

@@ -37,6 +37,9 @@ type UpRequest struct {
 	Services  []string           `json:"services,omitempty"`
 	Engine    loopback.Engine    `json:"engine,omitempty"`
 	Isolation loopback.Isolation `json:"isolation,omitempty"`
+	// KeyLog says whether programs write the keys of their TLS connections; nil leaves
+	// it to the project's file, and to what they were asked before.
+	KeyLog *bool `json:"key_log,omitempty"`
 	// Cancel ends the operation when its client goes. Else it is done to its end.
 	// Services that have begun to start go on in either case.
 	Cancel bool `json:"cancel,omitempty"`
@@ -79,6 +82,9 @@ type RunRequest struct {
 	Names     bool               `json:"names,omitempty"`
 	Engine    loopback.Engine    `json:"engine,omitempty"`
 	Isolation loopback.Isolation `json:"isolation,omitempty"`
+	// KeyLog says whether programs write the keys of their TLS connections; nil leaves
+	// it to the project's file, and to what they were asked before.
+	KeyLog *bool `json:"key_log,omitempty"`
 }
 
 // The kinds of progress.

@@ -42,6 +42,9 @@ type Project struct {
 	URL            string `json:"url,omitempty"`
 	DefaultService string `json:"default_service,omitempty"`
 	LogError       string `json:"log_error,omitempty"`
+	// KeyLog is the file to which programs of the project write the keys of their TLS
+	// connections (RFC 9850), where any was asked to (keylog = true, --keylog).
+	KeyLog string `json:"key_log,omitempty"`
 	// Unresponsive says why the project's keeper does not answer, where it does
 	// not: the services are then those that it told last. UnresponsiveHint says
 	// what makes it answer.

@@ -79,7 +79,7 @@ func (r *Runner) Inside(ctx context.Context, in Command, do func(*localapi.Sessi
 	asked := keeperapi.Exec{Argv: in.Argv, Dir: r.Dir, Name: in.Name, Command: strings.Join(in.Argv, " "), Listed: in.Listed, As: in.As}
 	prepared := func(d Daemon, s *localapi.Session) error {
 		x := asked
-		if err := commandEnviron(ctx, r, &x, p, s); err != nil {
+		if err := commandEnviron(ctx, r, &x, p, s, in.Choice.KeyLog); err != nil {
 			return err
 		}
 		n, err := d.HostNames(ctx)
@@ -98,8 +98,9 @@ func (r *Runner) Inside(ctx context.Context, in Command, do func(*localapi.Sessi
 }
 
 // commandEnviron sets what the project's file says of a command's environment. p
-// is the project, or nil where its file is not the one here or cannot be read.
-func commandEnviron(ctx context.Context, r *Runner, x *keeperapi.Exec, p *project.Project, s *localapi.Session) error {
+// is the project, or nil where its file is not the one here or cannot be read; asked says
+// whether the command writes keys, where that is asked for.
+func commandEnviron(ctx context.Context, r *Runner, x *keeperapi.Exec, p *project.Project, s *localapi.Session, asked *bool) error {
 	if p == nil {
 		var err error
 		if p, err = r.LoadOf(s.Project); err == nil {
@@ -113,7 +114,9 @@ func commandEnviron(ctx context.Context, r *Runner, x *keeperapi.Exec, p *projec
 			p = nil
 		}
 	}
+	x.KeyLog = asked != nil && *asked // a service says so itself
 	if x.As == "" {
+		x.KeyLog = commandKeyLog(p, asked)
 		if p != nil {
 			x.Env = commandVariables(p)
 		}
@@ -122,7 +125,9 @@ func commandEnviron(ctx context.Context, r *Runner, x *keeperapi.Exec, p *projec
 	known := []string{}
 	if p != nil {
 		known = serviceNames(p)
-		for _, sp := range specs(p, s.Project) {
+		defined := specs(p, s.Project)
+		setKeyLogs(p, defined, nil, asked)
+		for _, sp := range defined {
 			if sp.Name == x.As {
 				x.Spec = &sp
 			}

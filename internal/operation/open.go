@@ -12,8 +12,13 @@ import (
 	"lodge/internal/selection"
 )
 
-// Choice is what is asked for of a home; "" leaves it to the daemon or the file.
-type Choice struct{ Engine, Isolation string }
+// Choice is what is asked for of a home, and of what runs there; "" and nil leave it to
+// the daemon or the file.
+type Choice struct {
+	Engine, Isolation string
+	// KeyLog says whether programs write the keys of their TLS connections.
+	KeyLog *bool
+}
 
 // request returns the choice as the daemon is asked for it.
 func (ch Choice) request() (localapi.OpenRequest, error) {

@@ -119,6 +119,7 @@ func defineServices(ctx context.Context, r *Runner, d Daemon, p *project.Project
 		noteSettings(r, p, s.Project)
 	}
 	defined := specs(p, s.Project)
+	setKeyLogs(p, defined, before.Services, u.Choice.KeyLog)
 	if err := keepElsewhere(s.Project, before, defined, p.Dir); err != nil {
 		return false, err
 	}
@@ -191,7 +192,9 @@ func (r *Runner) Restart(ctx context.Context, x Restarts) (Result, error) {
 	}
 	noteSettings(r, p, st)
 	s := localapi.NewSession(st)
-	if err := s.DefineFrom(ctx, p.Dir, specs(p, st), trusting(ctx, r, d, environ)); err != nil {
+	defined := specs(p, st)
+	setKeyLogs(p, defined, st.Services, nil)
+	if err := s.DefineFrom(ctx, p.Dir, defined, trusting(ctx, r, d, environ)); err != nil {
 		return out, err
 	}
 	told := func(err error) error { return err }

@@ -53,6 +53,9 @@ type Project struct {
 	// the .env beside a Procfile. EnvNames are its names in file order.
 	Env      map[string]string `json:",omitempty"`
 	EnvNames []string          `json:",omitempty"`
+	// KeyLog says that what is started inside writes the keys of its TLS connections,
+	// where a service does not say otherwise.
+	KeyLog bool `json:",omitempty"`
 	// Services are in the order of the file.
 	Services []Service
 
@@ -112,6 +115,8 @@ type Service struct {
 	Restart Restart
 	// TTY gives it a terminal.
 	TTY bool `json:",omitempty"`
+	// KeyLog says whether it writes the keys of its TLS connections; nil is not set.
+	KeyLog *bool `json:",omitempty"`
 	// Private names the directories that it has for itself: PrivateHome, PrivateTmp.
 	Private []string `json:",omitempty"`
 	// StopSignal is a name such as "SIGTERM".
@@ -226,6 +231,15 @@ func (p *Project) Service(name string) (Service, bool) {
 		}
 	}
 	return Service{}, false
+}
+
+// HasKeyLog reports whether a service of the project writes the keys of its TLS
+// connections.
+func (p *Project) HasKeyLog(s Service) bool {
+	if s.KeyLog != nil {
+		return *s.KeyLog
+	}
+	return p.KeyLog
 }
 
 // NeedConfig returns an error that wraps ErrNoConfig where the project has

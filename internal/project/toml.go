@@ -22,10 +22,10 @@ type reader struct {
 }
 
 var (
-	topKeys     = []string{"version", "name", "isolation", "default", "env", "env_file", "services"}
+	topKeys     = []string{"version", "name", "isolation", "default", "keylog", "env", "env_file", "services"}
 	serviceKeys = []string{
 		"command", "dir", "needs", "env", "env_file", "watch", "http", "names", "port", "listen", "ready", "restart",
-		"stop_signal", "stop_grace", "ready_timeout", "start", "idle", "cross_site", "plain_http", "host", "private", "tty", "watch_fallback",
+		"stop_signal", "stop_grace", "ready_timeout", "start", "idle", "cross_site", "plain_http", "host", "private", "tty", "keylog", "watch_fallback",
 	}
 	readyKeys = []string{"http", "command", "log", "tcp"}
 )
@@ -38,7 +38,7 @@ func synonyms() map[string]string {
 		"depends_on": "needs", "depends": "needs", "after": "needs", "requires": "needs", "dependencies": "needs",
 		"environment": "env", "vars": "env", "env_files": "env_file", "envfile": "env_file", "dotenv": "env_file", "reload": "watch", "watches": "watch", "poll": "watch_fallback", "polling": "watch_fallback",
 		"health": "ready", "healthcheck": "ready", "health_check": "ready", "wait_for": "ready", "readiness": "ready",
-		"ports": "port", "aliases": "names", "hostnames": "names", "socket": "listen", "http_port": "http", "signal": "stop_signal", "host_header": "host", "terminal": "tty", "pty": "tty", "kill_signal": "stop_signal",
+		"ports": "port", "aliases": "names", "hostnames": "names", "socket": "listen", "http_port": "http", "signal": "stop_signal", "host_header": "host", "terminal": "tty", "pty": "tty", "key_log": "keylog", "sslkeylogfile": "keylog", "kill_signal": "stop_signal",
 		"cors": "cross_site", "origins": "cross_site", "https": "plain_http", "redirect": "plain_http", "idle_timeout": "idle", "lazy": "start", "on_request": "start",
 		"grace": "stop_grace", "stop_timeout": "stop_grace", "stop_grace_period": "stop_grace", "timeout": "ready_timeout", "start_timeout": "ready_timeout",
 	}
@@ -92,6 +92,8 @@ func (r *reader) read() error {
 		case "default":
 			r.defaultItem = it
 			r.project.Default, err = r.Str(it, key)
+		case "keylog":
+			r.project.KeyLog, err = r.boolean(it, key)
 		case "env":
 			r.project.vars.env, err = readEnv(r.Tree, it, key)
 		case "env_file":
@@ -247,9 +249,11 @@ func (r *reader) serviceKey(s *Service, it *syntax.Item, key, parent string) (er
 		v, err = r.OneOf(it, key, []string{string(CrossSiteRefuse), string(CrossSiteAllow)})
 		s.CrossSite = CrossSite(v)
 	case "tty":
-		var text string
-		text, err = r.Typed(it.Value, key, unstable.Bool, "true or false", "")
-		s.TTY = text == "true"
+		s.TTY, err = r.boolean(it, key)
+	case "keylog":
+		var on bool
+		on, err = r.boolean(it, key)
+		s.KeyLog = &on
 	case "private":
 		s.Private, err = readPrivate(r.Tree, it, key)
 	case "host":
@@ -350,6 +354,11 @@ func (r *reader) port(s *Service, it *syntax.Item, key string, other Port) (Port
 	}
 	r.ports[p] = syntax.DotKey("services", s.Name)
 	return p, nil
+}
+
+func (r *reader) boolean(it *syntax.Item, key string) (bool, error) {
+	text, err := r.Typed(it.Value, key, unstable.Bool, "true or false", "")
+	return text == "true", err
 }
 
 func (r *reader) restart(it *syntax.Item, key string) (Restart, error) {

@@ -62,8 +62,8 @@ func (e *SeveralError) Error() string { return e.Host + " could mean several ser
 // services, the default limits.
 type Config struct {
 	// TLS has the certificates (GetCertificate or Certificates). It is cloned;
-	// protocols, the lowest version and GetConfigForClient are set here. Nil: no
-	// TLS.
+	// protocols, the lowest version and GetConfigForClient are set here. Its
+	// KeyLogWriter gets the keys of connections to services, too. Nil: no TLS.
 	TLS *tls.Config
 	// HTTPSPort is the port of redirects from http: to https:. 0 means that of
 	// the request, for a listener that takes both.

@@ -66,6 +66,9 @@ func New(cfg Config) (*Engine, error) {
 		Check: cfg.Check, DialTime: e.lim.DialTime, KeepTime: e.lim.KeepTime, MaxIdle: e.lim.Idle, MaxHead: e.lim.Head,
 		Clock: &e.now, Buffers: &e.buffers,
 	}
+	if cfg.TLS != nil {
+		e.upstream.KeyLog = cfg.TLS.KeyLogWriter
+	}
 	e.transport = upstream.NewTransport(&e.upstream)
 	e.slots = make(chan struct{}, e.lim.Conns)
 	e.now.Store(time.Now().UnixNano())

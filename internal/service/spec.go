@@ -48,6 +48,9 @@ type Spec struct {
 	// (sd_listen_fds(3)).
 	Listen bool  `json:"listen,omitempty"`
 	Ready  Ready `json:"ready"`
+	// KeyLog says why its programs write the keys of their TLS connections to the
+	// project's key log: KeyLogSet or KeyLogAsked; "": they do not.
+	KeyLog string `json:"key_log,omitempty"`
 	// Restart is on-failure, always or never.
 	Restart      string        `json:"restart,omitempty"`
 	StopSignal   int           `json:"stop_signal,omitempty"`
@@ -67,6 +70,12 @@ type Ready struct {
 	// ready when its time is over: a Procfile cannot say which ones listen.
 	Soft bool `json:"soft,omitempty"`
 }
+
+// Why a service writes keys of TLS.
+const (
+	KeyLogSet   = "set"   // the project's file says so
+	KeyLogAsked = "asked" // the user who started it does
+)
 
 // Naming is what is asked of the names that lead to a service; the supervisor
 // only passes it on, but for OnRequest.
@@ -156,7 +165,9 @@ type Status struct {
 	// SharedURL is where the network reaches it while it is shared.
 	SharedURL string `json:"shared_url,omitempty"`
 	Naming
-	Needs     []string            `json:"needs,omitempty"`
+	Needs []string `json:"needs,omitempty"`
+	// KeyLog is as in [Spec].
+	KeyLog    string              `json:"key_log,omitempty"`
 	Endpoints []loopback.Endpoint `json:"endpoints"`
 	// Failing is how the service's last process ended by itself, if it was not
 	// ready since and will be started again, or is just starting.

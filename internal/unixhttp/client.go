@@ -198,6 +198,20 @@ func (c *Client) exchange(ctx context.Context, on *conn, r Request) (*Response, 
 	return resp, nil
 }
 
+// Ask sends a request on a connection of the caller's, of which in reads, and returns the
+// head of the answer. Its body is what in reads next, however it is framed.
+func Ask(on io.Writer, in *bufio.Reader, r Request) (*Response, error) {
+	if _, err := on.Write(appendRequest(nil, r)); err != nil {
+		return nil, err
+	}
+	resp, err := readHead(in)
+	if err != nil {
+		return nil, err
+	}
+	resp.Body = io.NopCloser(in)
+	return resp, nil
+}
+
 func appendRequest(b []byte, r Request) []byte {
 	b = fmt.Appendf(b, "%s %s HTTP/1.1\r\nHost: lodge\r\n", r.Method, r.Target)
 	if r.Body != nil {

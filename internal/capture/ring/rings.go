@@ -30,6 +30,10 @@ const (
 
 // Rings reads the rings of a tap.
 type Rings struct {
+	// Idle, if it is not nil, is called by Run where there was no packet to give, four
+	// times a second and more.
+	Idle func()
+
 	cpus  []*cpu
 	epoll int
 	event int // an eventfd, by which ctx's end wakes Run
@@ -115,6 +119,9 @@ func (r *Rings) Run(ctx context.Context, handle func(*Packet) error) error {
 		given, held, err := r.drain(handle, over)
 		if over || err != nil {
 			return err
+		}
+		if !given && r.Idle != nil {
+			r.Idle()
 		}
 		wait := whileIdle
 		switch {

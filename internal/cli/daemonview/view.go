@@ -45,6 +45,10 @@ type daemonAt struct {
 	client *localapi.Client // nil for none
 	// failed is why [Begin] could not ask it, or nil.
 	failed error
+	// answers: it has answered last.
+	answers bool
+	dirs    localapi.Dirs
+	uid     int
 	// projects are those that are up, by its last answer.
 	projects []localapi.Project
 }
@@ -87,10 +91,13 @@ func Begin(ctx context.Context, k *kit.Kit) *View {
 }
 
 func newView(k *kit.Kit) *View {
-	v := &View{own: daemonAt{socket: localapi.Dirs{Runtime: k.RuntimeDir()}.Socket()}}
+	v := &View{own: daemonAt{dirs: localapi.Dirs{Runtime: k.RuntimeDir()}, uid: os.Geteuid()}}
+	v.own.socket = v.own.dirs.Socket()
 	v.own.client = localapi.New(v.own.socket)
 	if uid, err := strconv.Atoi(k.Getenv("SUDO_UID")); err == nil && uid > 0 && os.Geteuid() == 0 {
-		v.sudo.socket = localapi.Dirs{Runtime: kit.UsualRuntimeDir(uid)}.Socket()
+		v.sudo.uid = uid
+		v.sudo.dirs.Runtime = kit.UsualRuntimeDir(uid)
+		v.sudo.socket = v.sudo.dirs.Socket()
 		v.sudo.client = localapi.NewUser(v.sudo.socket, uid)
 	}
 	return v
@@ -100,7 +107,7 @@ func newView(k *kit.Kit) *View {
 func (v *View) Refresh(ctx context.Context) {
 	v.Projects, v.Homes, v.Live, v.Warnings = nil, nil, nil, nil
 	ask := func(d *daemonAt) bool {
-		d.projects = nil
+		d.projects, d.answers = nil, false
 		if !d.runs() {
 			return false
 		}
@@ -125,7 +132,7 @@ func (v *View) Refresh(ctx context.Context) {
 			}
 			return false
 		}
-		d.projects = ps.Projects
+		d.projects, d.answers = ps.Projects, true
 		v.Projects = append(v.Projects, ps.Projects...)
 		v.Warnings = append(v.Warnings, kit.HaltedNotes(ps.Projects)...)
 		return true
@@ -157,6 +164,27 @@ func (v *View) Answers(ctx context.Context) sockets.Answers {
 
 // Own returns the projects that this user's own daemon says are up.
 func (v *View) Own() []localapi.Project { return v.own.projects }
+
+// Daemon is a daemon that may run.
+type Daemon struct {
+	Client *localapi.Client
+	// UID is its user: what it says, and what is in Dirs, is that user's word.
+	UID  int
+	Dirs localapi.Dirs
+	// Answers: it has answered last.
+	Answers bool
+}
+
+// Daemons returns this user's daemon, and as root in sudo(8) that of the user who ran it.
+func (v *View) Daemons() []Daemon {
+	var out []Daemon
+	for _, d := range []*daemonAt{&v.own, &v.sudo} {
+		if d.client != nil {
+			out = append(out, Daemon{Client: d.client, UID: d.uid, Dirs: d.dirs, Answers: d.answers})
+		}
+	}
+	return out
+}
 
 // Query puts what is known into a query, and after [Begin] what is asked.
 func (v *View) Query(q sockets.Query) sockets.Query {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -45,6 +46,12 @@ func Up(k *kit.Kit) *cobra.Command {
 // choiceFlags adds the flags with which a home can be asked for.
 func choiceFlags(c *cobra.Command, ch *operation.Choice) {
 	c.Flags().StringVar(&ch.Engine, "engine", "", "`ENGINE` that makes the home: ebpf, seccomp or none (default: the first that works)")
+	c.Flags().BoolFunc("keylog", "programs write the keys of their TLS connections to a file of the project's, with which lodge tap decrypts them\n"+
+		"(default: keylog in lodge.toml, or as they run already)", func(text string) error {
+		on, err := strconv.ParseBool(text)
+		ch.KeyLog = &on
+		return err
+	})
 	c.Flags().StringVar(&ch.Isolation, "isolation", "", "how much of the machine's localhost shows through, `LEVEL`: overlay (what is not inside) or strict (nothing)")
 }
 

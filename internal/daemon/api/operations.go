@@ -40,7 +40,7 @@ func (o *Operations) up(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	o.serve(w, r, req.Caller, req.Cancel, func(ctx context.Context, ops *operation.Runner) (localapi.Progress, error) {
-		got, err := ops.Up(ctx, operation.Ups{Services: req.Services, Choice: choice(string(req.Engine), string(req.Isolation)), Always: true})
+		got, err := ops.Up(ctx, operation.Ups{Services: req.Services, Choice: choice(string(req.Engine), string(req.Isolation), req.KeyLog), Always: true})
 		return end(got), err
 	})
 }
@@ -84,7 +84,7 @@ func (o *Operations) run(w http.ResponseWriter, r *http.Request) {
 	o.serve(w, r, req.Caller, true, func(ctx context.Context, ops *operation.Runner) (localapi.Progress, error) {
 		c := operation.Command{
 			Argv: req.Argv, Name: req.Name, Listed: req.Listed, As: req.As, Names: req.Names, Privileged: operation.RealRoot(),
-			Choice: choice(string(req.Engine), string(req.Isolation)),
+			Choice: choice(string(req.Engine), string(req.Isolation), req.KeyLog),
 		}
 		return localapi.Progress{}, ops.Inside(ctx, c, func(s *localapi.Session, x keeperapi.Exec) error {
 			ops.Tell(localapi.Progress{Kind: localapi.ProgressReady, Project: &s.Project, Exec: &x})
@@ -93,8 +93,8 @@ func (o *Operations) run(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-func choice(engine, isolation string) operation.Choice {
-	return operation.Choice{Engine: engine, Isolation: isolation}
+func choice(engine, isolation string, keyLog *bool) operation.Choice {
+	return operation.Choice{Engine: engine, Isolation: isolation, KeyLog: keyLog}
 }
 
 // end returns the last progress of an operation, without its error.

@@ -128,7 +128,7 @@ func (ps *Projects) clear(ctx context.Context, rec keeperapi.Record) error {
 // removeFiles removes what a keeper that has ended left on disk.
 func removeFiles(c keeperapi.Config) error {
 	var errs []error
-	for _, f := range []string{c.Socket, c.Record, c.SpareRecord, keeperapi.HostsPath(c.Record)} {
+	for _, f := range []string{c.Socket, c.Record, c.SpareRecord, keeperapi.HostsPath(c.Record), keeperapi.KeyLogPath(c.Record)} {
 		if f == "" {
 			continue
 		}

@@ -8,6 +8,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"io"
 	"log/slog"
 	"net"
 	"sync"
@@ -30,7 +31,10 @@ type Options struct {
 	Helper   Helper
 	// TrustDir is where the authority is that signs the certificates of names.
 	TrustDir string
-	Log      *slog.Logger
+	// KeyLog takes the keys of TLS connections to names and to services, as
+	// crypto/tls.Config.KeyLogWriter; nil: nothing does.
+	KeyLog io.Writer
+	Log    *slog.Logger
 	// Busy is called when a client comes that makes more work than most; nil:
 	// nothing is called.
 	Busy func()
@@ -111,7 +115,7 @@ func (s *Server) serve(web *Web) error {
 	o := &opened{server: s, web: web}
 	o.certs = certificates{dir: s.options.TrustDir, log: s.options.Log, named: s.certified}
 	engine, err := proxy.New(proxy.Config{
-		TLS:       &tls.Config{GetCertificate: o.certs.get},
+		TLS:       &tls.Config{GetCertificate: o.certs.get, KeyLogWriter: s.options.KeyLog},
 		HTTPSPort: int(web.httpsPort),
 		Start:     o.start,
 		Settle:    o.settle,

@@ -17,6 +17,7 @@ import (
 	"lodge/internal/decode/mysql"
 	"lodge/internal/decode/nats"
 	"lodge/internal/decode/postgresql"
+	"lodge/internal/decode/protobuf"
 	"lodge/internal/decode/redis"
 	"lodge/internal/decode/tls"
 	"lodge/internal/decode/websocket"
@@ -25,13 +26,17 @@ import (
 // Protocols returns all protocols, in the order in which they are asked whether they
 // recognise a connection: those that a few bytes prove come first. What is
 // inside TLS is decrypted where c has keys; its protocols are these.
-func Protocols(c tls.Config) []*decode.Protocol {
+func Protocols(c tls.Config) []*decode.Protocol { return With(c, new(protobuf.Files)) }
+
+// With is [Protocols] with what is known of gRPC's services; what reflection tells is
+// added to it.
+func With(c tls.Config, d *protobuf.Files) []*decode.Protocol {
 	plain := []*decode.Protocol{
 		http2.New(http2.Config{
-			Layers:  []http2.Layer{grpc.Layer(nil)},
+			Layers:  []http2.Layer{grpc.Layer(d)},
 			Tunnels: map[string]*decode.Protocol{websocket.Name: websocket.Protocol()},
 		}),
-		http1.Protocol(),
+		http1.New(http1.Config{Layers: []http1.Layer{grpc.Layer1(d)}}),
 		websocket.Protocol(),
 		amqp.Protocol(),
 		mysql.Protocol(),

@@ -5,11 +5,16 @@ import (
 	"compress/flate"
 	"compress/gzip"
 	"compress/zlib"
+	"encoding/hex"
+	"errors"
 	"io"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/andybalholm/brotli"
 
 	"lodge/internal/decode"
 )
@@ -180,6 +185,48 @@ func zl(s string) []byte {
 	return b.Bytes()
 }
 
+// coded is what byNode (zlib.brotliCompressSync) and byZstd (zstd -19) have.
+var coded = `{"a":1, "text": "` + strings.Repeat("lodge ", 50) + `"}`
+
+var (
+	byNode = unhex("1b3e01f89d07b6adf0fc60e3b267c658b5884ed8de62eb4b9018b266293b7bd38048a2cb6e52810652e84dc118189f52")
+	byZstd = unhex("28b52ffd643f00050100c87b2261223a312c202274657874223a20226c6f64676520227d010047a296261e2525bc")
+)
+
+func unhex(s string) []byte {
+	b, _ := hex.DecodeString(s) // what it has is above
+	return b
+}
+
+// TestCutOff holds that of what was not captured to its end the first part is shown.
+func TestCutOff(t *testing.T) {
+	text := ""
+	for i := range 20_000 {
+		text += strconv.Itoa(i*i) + " "
+	}
+	var br bytes.Buffer
+	w := brotli.NewWriter(&br)
+	if _, err := io.WriteString(w, text); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for coding, b := range map[string][]byte{"br": br.Bytes(), "gzip": gz(text)} { // zstd has tests of its own
+		out, more, err := Decompress(coding, b, len(text))
+		if err != nil || more || string(out) != text {
+			t.Errorf("%s: %d bytes of %d, more %v, %v", coding, len(out), len(text), more, err)
+		}
+		if out, more, err = Decompress(coding, b, 1000); err != nil || !more || string(out) != text[:1000] {
+			t.Errorf("%s: %d bytes of 1000, more %v, %v", coding, len(out), more, err)
+		}
+		out, _, err = Decompress(coding, b[:len(b)*9/10], len(text))
+		if !errors.Is(err, io.ErrUnexpectedEOF) || len(out) == 0 || !strings.HasPrefix(text, string(out)) {
+			t.Errorf("%s, cut off: %d bytes, %v", coding, len(out), err)
+		}
+	}
+}
+
 func TestFill(t *testing.T) {
 	long := strings.Repeat("0123456789abcdef", 10000)
 	for _, tt := range []struct {
@@ -197,8 +244,13 @@ func TestFill(t *testing.T) {
 		{name: "raw deflate", coding: "deflate", body: zl("hello")[2:], want: "hello", encoding: "deflate"},
 		{name: "two", coding: "deflate, gzip", body: gz(string(zl("hello"))), want: "hello", encoding: "deflate, gzip"},
 		{name: "more than is kept", coding: "gzip", body: gz(long), want: long[:64<<10], encoding: "gzip", truncated: true},
-		{name: "br", coding: "br", body: []byte("\x0b\x02\x80"), want: "\x0b\x02\x80", encoding: "br", unknown: "body is br-compressed"},
-		{name: "br in gzip", coding: "br, gzip", body: gz("BR"), want: "BR", encoding: "br", unknown: "body is br-compressed"},
+		{name: "br", coding: "br", body: byNode, want: coded, encoding: "br"},
+		{name: "br in gzip", coding: "br, gzip", body: gz(string(byNode)), want: coded, encoding: "br, gzip"},
+		{name: "not br", coding: "br", body: []byte("{}{}{}"), want: "{}{}{}", encoding: "br", unknown: "body is not br, as its header says: brotli: PADDING_2"},
+		{name: "zstd", coding: "zstd", body: byZstd, want: coded, encoding: "zstd"},
+		{name: "two frames of zstd", coding: "zstd", body: append(byZstd[:len(byZstd):len(byZstd)], byZstd...), want: coded + coded, encoding: "zstd"},
+		{name: "not zstd", coding: "zstd", body: []byte("{}{}{}"), want: "{}{}{}", encoding: "zstd", unknown: "body is not zstd, as its header says: it does not begin as zstd"},
+		{name: "lzw", coding: "compress", body: []byte("x"), want: "x", encoding: "compress", unknown: "body is compress-compressed"},
 		{name: "not gzip", coding: "gzip", body: []byte("hello, this is text"), want: "hello, this is text", encoding: "gzip", unknown: "body is not gzip, as its header says: gzip: invalid header"},
 		{name: "damaged", coding: "gzip", body: gz("hello")[:14], want: "hell", encoding: "gzip", unknown: "body is damaged", truncated: true},
 		{name: "secret", coding: "gzip", body: gz(`{"password":"x"}`), want: `{"password":"•••"}`, encoding: "gzip"},
@@ -340,6 +392,8 @@ func TestInflaterKeepsItsWindow(t *testing.T) {
 func FuzzContent(f *testing.F) {
 	f.Add("gzip", gz("hello"), uint8(3))
 	f.Add("deflate", zl(`{"password":"x"}`), uint8(7))
+	f.Add("br", byNode, uint8(1))
+	f.Add("zstd", byZstd, uint8(1))
 	f.Add("/a/1?password=x#y", []byte("--b\r\nContent-Disposition: form-data; name=\"token\"\r\n\r\nx\r\n--b--"), uint8(1))
 	f.Fuzz(func(t *testing.T, text string, body []byte, size uint8) {
 		c := conn(false)

@@ -5,5 +5,5 @@
 //
 // Content codings: RFC 9110 section 8.4
 // (https://www.rfc-editor.org/rfc/rfc9110#section-8.4); gzip is RFC 1952, zlib
-// RFC 1950, DEFLATE RFC 1951. Brotli and Zstandard are not undone: see [Fill].
+// RFC 1950, DEFLATE RFC 1951, br RFC 7932, zstd RFC 8878.
 package content

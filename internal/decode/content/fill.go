@@ -15,10 +15,8 @@ const maxCodings = 3
 // masked. The body is in the message as it was sent, or the first part of it. It
 // returns what could not be had, for the exchange's Unknown.
 //
-// gzip and deflate are undone, with the standard library. br and zstd are not:
-// github.com/andybalholm/brotli links net/http and with it crypto/tls, and
-// github.com/klauspost/compress/zstd adds 0.7 MB of which much is assembly that
-// reads what others sent. The body stays compressed then, and Encoding says so.
+// Codings are those of [Decompress]. With another one the body stays as it was sent,
+// and Encoding says so.
 func Fill(c *decode.Conn, m *decode.Message) (unknown []string) {
 	return fill(c, m, Field(m.Header, "content-encoding"))
 }
@@ -114,8 +112,8 @@ func known(coding string) (name string, ok bool) {
 	switch coding {
 	case "gzip", "x-gzip":
 		return "gzip", true
-	case "deflate":
-		return "deflate", true
+	case "deflate", "br", "zstd":
+		return coding, true
 	}
 	return "", false
 }

@@ -7,10 +7,14 @@ import (
 	"compress/gzip"
 	"errors"
 	"io"
+
+	"github.com/andybalholm/brotli"
+
+	"lodge/internal/decode/zstd"
 )
 
-// Decompress undoes one coding, "gzip" or "deflate", and returns at most limit
-// bytes; more reports that there are more. Where the input is cut off or damaged
+// Decompress undoes one coding, "gzip", "deflate", "br" or "zstd", and returns at most
+// limit bytes; more reports that there are more. Where the input is cut off or damaged
 // it returns what is before, and an error. Senders of "deflate" disagree whether
 // it has zlib's header: both are accepted.
 func Decompress(coding string, b []byte, limit int) (out []byte, more bool, err error) {
@@ -31,6 +35,10 @@ func Decompress(coding string, b []byte, limit int) (out []byte, more bool, err 
 			_, _ = in.Discard(2)
 		}
 		z = flate.NewReader(in)
+	case "br":
+		z = brotli.NewReader(in)
+	case "zstd":
+		return zstd.Decompress(b, limit)
 	default:
 		return nil, false, errors.ErrUnsupported
 	}

@@ -31,7 +31,7 @@ func NewStream(codings string, limit int) *Stream {
 	s := &Stream{limit: limit, most: 16 * limit, begun: true}
 	if len(list) == 1 {
 		name, ok := known(list[0])
-		if !ok {
+		if !ok || name != "gzip" && name != "deflate" {
 			return nil
 		}
 		s.coding, s.begun = name, false

@@ -1,7 +1,6 @@
 package grpc
 
 import (
-	"encoding/base64"
 	"strconv"
 	"strings"
 	"time"
@@ -17,6 +16,7 @@ const headLen = 5
 // Flags of a message.
 const (
 	flagCompressed = 0x01
+	flagEnd        = 0x02 // Connect: the message is the end of the stream
 	flagTrailer    = 0x80 // gRPC-Web: the message is the trailer
 )
 
@@ -38,6 +38,7 @@ type call struct {
 	held      []*decode.Exchange
 	ended     bool // the client has sent all
 	trailer   []decode.Field
+	failure   *failure // Connect's
 }
 
 // direction is what one side sends.
@@ -48,6 +49,7 @@ type direction struct {
 	size    int64
 	buf     []byte
 	started time.Time
+	ended   time.Time // of what has come of a message without a frame
 	count   int
 	// adrift reports that it is not known where a message begins.
 	adrift bool
@@ -55,13 +57,36 @@ type direction struct {
 	// damaged reports that bytes of the message that is being read are missing.
 	damaged bool
 	unknown string // why messages could not be shown
+	begun   bool   // data have come
+	text    bool   // they are in base64
+	base64  base64Reader
+	payload int64 // bytes of all messages
 }
 
 // Data implements [http2.Stream].
 func (x *call) Data(s decode.Side, at time.Time, b []byte) {
 	p := &x.sides[s]
-	if p.adrift || x.format.text {
+	if !p.begun {
+		p.begun, p.text = true, x.isText(s)
+	}
+	if p.adrift {
 		p.lost += int64(len(b))
+		return
+	}
+	if p.text {
+		n := len(b)
+		var ok bool
+		if b, ok = p.base64.read(b); !ok {
+			x.drift(p, "its messages are not in base64, as its header says", n)
+			return
+		}
+	}
+	if x.format.bare {
+		if p.size == 0 {
+			p.started = at
+		}
+		p.ended, p.size = at, p.size+int64(len(b))
+		x.hold(p, b)
 		return
 	}
 	for len(b) > 0 {
@@ -77,11 +102,8 @@ func (x *call) Data(s decode.Side, at time.Time, b []byte) {
 			}
 			p.size = int64(p.head[1])<<24 | int64(p.head[2])<<16 | int64(p.head[3])<<8 | int64(p.head[4])
 			p.left = p.size
-			if p.head[0]&^(flagCompressed|flagTrailer) != 0 {
-				x.reset(p)
-				p.adrift = true
-				p.unknown = "its messages are not framed as gRPC's"
-				p.lost += headLen + int64(len(b))
+			if p.head[0]&^x.flags() != 0 {
+				x.drift(p, "its messages are not framed as gRPC's", headLen+len(b))
 				return
 			}
 		}
@@ -93,6 +115,31 @@ func (x *call) Data(s decode.Side, at time.Time, b []byte) {
 			x.message(s, at)
 		}
 	}
+}
+
+// drift is for a side of which it is not known where a message begins. n bytes were not
+// read.
+func (x *call) drift(p *direction, why string, n int) {
+	x.reset(p)
+	p.adrift, p.unknown = true, why
+	p.lost += int64(n)
+}
+
+// flags are the flags that a message may have.
+func (x *call) flags() byte {
+	if x.format.connect {
+		return flagCompressed | flagEnd
+	}
+	return flagCompressed | flagTrailer
+}
+
+// isText reports whether a side sends base64: the answer need not be as the request.
+func (x *call) isText(s decode.Side) bool {
+	f, ok := parseType(field(x.body(s).Header, "content-type"))
+	if !ok {
+		return x.format.text
+	}
+	return f.text
 }
 
 // hold keeps bytes of a message.
@@ -112,7 +159,12 @@ func (x *call) Gap(s decode.Side, _ time.Time, n int64) {
 	if p.adrift {
 		return
 	}
-	if p.have == headLen && n >= 0 && n <= p.left {
+	if x.format.bare {
+		p.damaged = true
+		p.size += max(n, 0)
+		return
+	}
+	if p.have == headLen && !p.text && n >= 0 && n <= p.left {
 		// It is all in one message.
 		p.damaged = true
 		if p.left -= n; p.left == 0 {
@@ -120,14 +172,16 @@ func (x *call) Gap(s decode.Side, _ time.Time, n int64) {
 		}
 		return
 	}
-	x.reset(p)
-	p.adrift, p.unknown = true, "a part of what was sent was not seen"
+	x.drift(p, "a part of what was sent was not seen", 0)
 }
 
 // End implements [http2.Stream].
 func (x *call) End(s decode.Side) {
 	if s == decode.Client {
 		x.ended = true
+	}
+	if p := &x.sides[s]; x.format.bare && p.size > 0 {
+		x.message(s, p.ended)
 	}
 }
 
@@ -136,6 +190,11 @@ func (x *call) message(s decode.Side, at time.Time) {
 	p := &x.sides[s]
 	if x.format.web && p.head[0]&flagTrailer != 0 {
 		x.trailer = parseTrailer(p.buf)
+		x.reset(p)
+		return
+	}
+	if x.format.connect && p.head[0]&flagEnd != 0 {
+		x.endOfStream(s, p)
 		x.reset(p)
 		return
 	}
@@ -193,9 +252,13 @@ func (x *call) reset(p *direction) {
 func (x *call) fill(e *decode.Exchange, s decode.Side, p *direction) {
 	m := &e.Request
 	m.Bytes, m.BodyBytes = headLen+p.size, p.size
+	if x.format.bare {
+		m.Bytes = p.size
+	}
+	p.payload += p.size
 	m.Incomplete = p.damaged
 	b, cut := p.buf, int64(len(p.buf)) < p.size
-	if p.head[0]&flagCompressed != 0 {
+	if x.compressed(s, p) {
 		m.Encoding = x.encoding(s)
 		out, more, err := decompress(m.Encoding, b, x.c.Limits.Body)
 		switch {
@@ -209,7 +272,12 @@ func (x *call) fill(e *decode.Exchange, s decode.Side, p *direction) {
 		b, cut = out, cut || more
 	}
 	m.Truncated = cut
-	switch x.format.codec {
+	codec := x.format.codec
+	if x.format.bare && s == decode.Server && x.e.Code != 200 {
+		codec = "json"
+		x.failure = parseFailure(b)
+	}
+	switch codec {
 	case "proto":
 	case "json":
 		m.Body = b
@@ -250,12 +318,24 @@ func (x *call) fill(e *decode.Exchange, s decode.Side, p *direction) {
 	}
 }
 
+// compressed reports whether the message that a side has sent is.
+func (x *call) compressed(s decode.Side, p *direction) bool {
+	if x.format.bare {
+		return len(content.Codings(x.encoding(s))) > 0
+	}
+	return p.head[0]&flagCompressed != 0
+}
+
 // encoding is the compression of a side's messages.
 func (x *call) encoding(s decode.Side) string {
-	if s == decode.Client {
-		return field(x.e.Request.Header, "grpc-encoding")
+	name := "grpc-encoding"
+	switch {
+	case x.format.bare:
+		name = "content-encoding"
+	case x.format.connect:
+		name = "connect-content-encoding"
 	}
-	return field(x.e.Response.Header, "grpc-encoding")
+	return field(x.body(s).Header, name)
 }
 
 func quoteName(s string) string {
@@ -282,6 +362,9 @@ func (x *call) Finish() {
 	if x.format.web {
 		e.Add("framing", "grpc-web")
 	}
+	if x.format.connect || x.format.bare {
+		e.Add("framing", "connect")
+	}
 	if x.format.codec != "proto" {
 		e.Add("codec", x.format.codec)
 	}
@@ -289,14 +372,19 @@ func (x *call) Finish() {
 		e.Add("timeout", timeout)
 	}
 	for s := range x.sides {
-		if p := &x.sides[s]; p.have == headLen {
+		if p := &x.sides[s]; p.have == headLen || x.format.bare && p.size > 0 {
 			// The message was not sent to its end.
 			p.damaged = true
 			x.message(decode.Side(s), p.started)
 		} else {
 			x.reset(p)
 		}
-		x.body(decode.Side(s)).BodyBytes -= headLen * int64(x.sides[s].count)
+		switch p := &x.sides[s]; {
+		case p.text:
+			x.body(decode.Side(s)).BodyBytes = p.payload
+		case !x.format.bare:
+			x.body(decode.Side(s)).BodyBytes -= headLen * int64(p.count)
+		}
 	}
 	for _, m := range x.held {
 		x.room.Give(len(m.Request.Body))
@@ -313,10 +401,7 @@ func (x *call) Finish() {
 		p := &x.sides[s]
 		if p.unknown != "" || p.lost > 0 {
 			why := p.unknown
-			switch {
-			case x.format.text:
-				why = "they are in base64 (grpc-web-text)"
-			case why == "":
+			if why == "" {
 				why = "its beginning was sent before the recording began"
 			}
 			e.Unknown = append(e.Unknown, "messages of the "+decode.Side(s).String()+": "+why)
@@ -338,40 +423,4 @@ func messages(n int) string {
 		return "1 message"
 	}
 	return strconv.Itoa(n) + " messages"
-}
-
-// status finds the call's status.
-func (x *call) status() {
-	e := x.e
-	fields := e.Response.Trailer
-	if field(fields, "grpc-status") == "" {
-		fields = x.trailer
-	}
-	if field(fields, "grpc-status") == "" {
-		fields = e.Response.Header // there is nothing but the trailer
-	}
-	value := field(fields, "grpc-status")
-	code, err := strconv.Atoi(value)
-	if value == "" || err != nil {
-		if e.Code == 200 {
-			// The answer has begun, and its status is not there.
-			e.Code, e.Status = 0, ""
-		}
-		if e.Code != 0 {
-			e.Failed = true
-			e.Status = "HTTP " + e.Status
-		}
-		return
-	}
-	e.Code, e.Failed = code, code != 0
-	e.Status = value + " " + codeName(code)
-	if text := percentDecode(field(fields, "grpc-message")); text != "" {
-		e.Status += " " + text
-	}
-	if details := field(fields, "grpc-status-details-bin"); details != "" {
-		if b, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(details, "=")); err == nil {
-			text, _ := protobuf.Text{Limit: 4096}.Append(nil, b, nil)
-			e.Add("status details", string(text))
-		}
-	}
 }

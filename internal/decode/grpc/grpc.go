@@ -1,6 +1,7 @@
 // Package grpc decodes gRPC, on the streams of HTTP/2:
-// https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md, and gRPC-Web
-// where it is on HTTP/2: https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-WEB.md.
+// https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md, and on HTTP/1 and
+// HTTP/2 gRPC-Web (https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-WEB.md) and
+// Connect (https://connectrpc.com/docs/protocol), but for Connect's requests with GET.
 //
 // An exchange is a call: Method "call", Target the path /package.Service/Method,
 // Status and Code the status in the trailers. Where there is one message in each
@@ -17,6 +18,8 @@ import (
 	"strings"
 
 	"lodge/internal/decode"
+	"lodge/internal/decode/content"
+	"lodge/internal/decode/http1"
 	"lodge/internal/decode/http2"
 	"lodge/internal/decode/protobuf"
 )
@@ -37,10 +40,33 @@ type Descriptors interface {
 // connections, and may be nil.
 func Layer(d Descriptors) http2.Layer { return layer{d} }
 
+// Layer1 returns the layer of gRPC-Web and Connect on HTTP/1.
+func Layer1(d Descriptors) http1.Layer { return layer1{d} }
+
 type layer struct{ d Descriptors }
+
+type layer1 struct{ d Descriptors }
+
+// Open implements [http1.Layer].
+func (l layer1) Open(c *decode.Conn, e *decode.Exchange) http1.Stream {
+	x := open(l.d, c, e, nil)
+	if x == nil || !x.format.web && !x.format.connect && !x.format.bare {
+		return nil // gRPC itself needs HTTP/2
+	}
+	x.room = http2.NewRoom(c.Limits.Message + 2*c.Limits.Body)
+	return x
+}
 
 // Open implements [http2.Layer].
 func (l layer) Open(c *decode.Conn, e *decode.Exchange, r *http2.Room) http2.Stream {
+	if x := open(l.d, c, e, r); x != nil {
+		return x
+	}
+	return nil
+}
+
+// open returns the call that an exchange is, or nil.
+func open(d Descriptors, c *decode.Conn, e *decode.Exchange, r *http2.Room) *call {
 	kind := field(e.Request.Header, "content-type")
 	if kind == "" && !known(e.Request.Header) {
 		// The request was not seen, or not all of it.
@@ -50,14 +76,17 @@ func (l layer) Open(c *decode.Conn, e *decode.Exchange, r *http2.Room) http2.Str
 		}
 	}
 	format, ok := parseType(kind)
-	if !ok {
+	if format.bare && field(e.Request.Header, "connect-protocol-version") == "" {
 		return nil
 	}
-	x := &call{c: c, e: e, d: l.d, room: r, format: format}
+	if !ok || !format.bare && len(content.Codings(field(e.Request.Header, "content-encoding"))) > 0 {
+		return nil // the frames are compressed as a whole
+	}
+	x := &call{c: c, e: e, d: d, room: r, format: format}
 	if service, method, ok := splitPath(e.Target); ok {
 		x.service, x.method = service, method
-		if l.d != nil {
-			x.types, x.known = l.d.FindMethod(service, method)
+		if d != nil {
+			x.types, x.known = d.FindMethod(service, method)
 			x.streaming = x.known && (x.types.ClientStreaming || x.types.ServerStreaming)
 		}
 	}
@@ -71,15 +100,27 @@ func known(fs []decode.Field) bool {
 
 // format is what a content type says of the messages.
 type format struct {
-	web, text bool
+	web, text bool   // gRPC-Web, in base64
+	connect   bool   // Connect, with frames
+	bare      bool   // Connect of one message each way, without frames
 	codec     string // "proto", "json"
 }
 
 // parseType reads application/grpc, application/grpc+proto, application/grpc-web
-// and so on.
+// and so on, and Connect's application/connect+proto, application/proto and
+// application/json.
 func parseType(value string) (f format, ok bool) {
-	value, _, _ = strings.Cut(value, ";")
-	rest, ok := strings.CutPrefix(strings.ToLower(strings.TrimSpace(value)), "application/grpc")
+	value = content.MediaType(value)
+	switch value {
+	case "application/proto":
+		return format{bare: true, codec: "proto"}, true
+	case "application/json":
+		return format{bare: true, codec: "json"}, true
+	}
+	if codec, ok := strings.CutPrefix(value, "application/connect+"); ok {
+		return format{connect: true, codec: codec}, true
+	}
+	rest, ok := strings.CutPrefix(value, "application/grpc")
 	if !ok {
 		return f, false
 	}
@@ -112,7 +153,7 @@ func splitPath(path string) (service, method string, ok bool) {
 // field returns the first value of a header field.
 func field(fs []decode.Field, name string) string {
 	for i := range fs {
-		if fs[i].Name == name {
+		if len(fs[i].Name) == len(name) && strings.EqualFold(fs[i].Name, name) {
 			return fs[i].Value
 		}
 	}

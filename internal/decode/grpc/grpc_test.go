@@ -127,8 +127,28 @@ func TestCalls(t *testing.T) {
 			[]string{`call /p.S/M: 1 "1 CANCELLED" failed true, "1: 1\n" "" [] []`}, 0},
 		{"gRPC-Web", call1([]string{"content-type: application/grpc-web+proto"}, nil, nil), 100, []string{">" + a, ">END", "<" + b, "<" + message(0x80, "grpc-status:5\r\ngrpc-message: none\r\n")},
 			[]string{`call /p.S/M: 5 "5 NOT_FOUND none" failed true, "1: 1\n" "2: 2\n" [{framing grpc-web}] []`}, 0},
-		{"gRPC-Web in base64", call1([]string{"content-type: application/grpc-web-text"}, []string{"grpc-status: 0"}, nil), 100, []string{">AAAA", ">END"},
-			[]string{`call /p.S/M: 0 "0 OK" failed false, "" "" [{framing grpc-web}] [messages of the client: they are in base64 (grpc-web-text)]`}, 4},
+		{"gRPC-Web in base64", call1([]string{"content-type: application/grpc-web-text"}, []string{"grpc-status: 0"}, nil), 100, []string{">AAAAAAIIAQ==", ">END", "<AAAAAAIQ", "<Ag==gAAAAA8=", "<Z3JwYy1zdGF0dXM6NQ0K"},
+			[]string{`call /p.S/M: 5 "5 NOT_FOUND" failed true, "1: 1\n" "2: 2\n" [{framing grpc-web}] []`}, 0},
+		{"the answer alone is in base64", call1([]string{"content-type: application/grpc-web"}, []string{"Content-Type: application/grpc-web-text+proto"}, nil), 100, []string{">" + a, ">END", "<AAAA\r\nAAIQ", "<Ag==gAAAAA8=", "<Z3JwYy1zdGF0dXM6MA0K"},
+			[]string{`call /p.S/M: 0 "0 OK" failed false, "1: 1\n" "2: 2\n" [{framing grpc-web}] []`}, 0},
+		{"not base64", call1([]string{"content-type: application/grpc-web-text"}, []string{"grpc-status: 0"}, nil), 100, []string{">AAA", ">*", ">AAAA", ">END"},
+			[]string{`call /p.S/M: 0 "0 OK" failed false, "" "" [{framing grpc-web}] [messages of the client: its messages are not in base64, as its header says]`}, 5},
+		{"Connect", call1([]string{"content-type: application/proto", "connect-protocol-version: 1", "content-encoding: gzip"}, []string{"content-type: application/proto"}, nil), 100, []string{">" + zip("\x08\x01"), ">END", "<\x10\x02", "<END"},
+			[]string{`call /p.S/M: 0 "0 OK" failed false, "1: 1\n" "2: 2\n" [{framing connect}] []`}, 0},
+		{"Connect, failed", &decode.Exchange{Method: "POST", Target: "/p.S/M", Status: "404", Code: 404, Request: decode.Message{Header: fields("content-type: application/proto", "connect-protocol-version: 1")}}, 100,
+			[]string{">\x08\x01", ">END", `<{"code":"not_found","message":"no item"}`, "<END"},
+			[]string{`call /p.S/M: 5 "5 NOT_FOUND no item" failed true, "1: 1\n" "{\"code\":\"not_found\",\"message\":\"no item\"}" [{framing connect}] []`}, 0},
+		{"Connect, a stream", call1([]string{"content-type: application/connect+json"}, []string{"content-type: application/connect+json"}, nil), 100,
+			[]string{">" + message(0, `{"a":1}`), ">END", "<" + message(0, `{}`), "<" + message(0, `{}`), "<" + message(2, `{"error":{"code":"canceled"}}`)},
+			[]string{`client 1 "{\"a\":1}" []`, `server 1 "{}" []`, `server 2 "{}" []`,
+				`call /p.S/M: 1 "1 CANCELLED" failed true, "" "" [{framing connect} {codec json} {sent 1 message} {received 2 messages}] []`}, 0},
+		{"Connect, a stream that ends well", call1([]string{"content-type: application/connect+proto"}, nil, nil), 100,
+			[]string{">" + a, ">END", "<" + b, "<" + message(2, `{}`)},
+			[]string{`call /p.S/M: 0 "0 OK" failed false, "1: 1\n" "2: 2\n" [{framing connect}] []`}, 0},
+		{"Connect, a stream that is cut off", call1([]string{"content-type: application/connect+proto"}, nil, nil), 100, []string{">" + a, ">END", "<" + b},
+			[]string{`call /p.S/M: 0 "" failed false, "1: 1\n" "2: 2\n" [{framing connect}] []`}, 0},
+		{"Connect, a message that is cut off", call1([]string{"content-type: application/proto", "connect-protocol-version: 1"}, nil, nil), 100, []string{">\x08"},
+			[]string{`call /p.S/M: 0 "0 OK" failed false, "\b" "" [{framing connect}] [message: it is not one of Protocol Buffers]`}, 0},
 	} {
 		got, lost := run(t, tt.e, tt.limit, tt.pieces...)
 		if strings.Join(got, "\n") != strings.Join(tt.want, "\n") || lost != tt.lost {
@@ -141,6 +161,7 @@ func TestOpen(t *testing.T) {
 	c := decode.NewConn(decode.Options{}, nil, nil)
 	for kind, want := range map[string]bool{
 		"application/grpc": true, "application/grpc+proto": true, "Application/gRPC;x=y": true, "application/grpc-web": true,
+		"application/connect+json": true, "application/proto": false, // without its version, it is any
 		"application/grpcx": false, "application/json": false, "": false,
 	} {
 		if got := Layer(nil).Open(c, call1([]string{"content-type: " + kind, "x: y"}, nil, nil), nil) != nil; got != want {

@@ -2,12 +2,14 @@ package grpc
 
 import (
 	"bytes"
+	"encoding/base64"
 	"errors"
 	"strconv"
 	"strings"
 
 	"lodge/internal/decode"
 	"lodge/internal/decode/content"
+	"lodge/internal/decode/protobuf"
 	"lodge/internal/decode/secret"
 )
 
@@ -60,10 +62,50 @@ var errEncoding = errors.New("compression is not known")
 // decompress returns at most limit bytes of what a message was compressed from.
 func decompress(encoding string, b []byte, limit int) (out []byte, more bool, err error) {
 	switch encoding {
-	case "gzip", "deflate":
+	case "gzip", "deflate", "br", "zstd":
 		return content.Decompress(encoding, b, limit)
 	}
 	return nil, false, errEncoding
 }
 
 func secretName(name string) bool { return secret.Name(name) }
+
+// status finds the call's status.
+func (x *call) status() {
+	e := x.e
+	if x.format.connect || x.format.bare {
+		x.connectStatus()
+		return
+	}
+	fields := e.Response.Trailer
+	if field(fields, "grpc-status") == "" {
+		fields = x.trailer
+	}
+	if field(fields, "grpc-status") == "" {
+		fields = e.Response.Header // there is nothing but the trailer
+	}
+	value := field(fields, "grpc-status")
+	code, err := strconv.Atoi(value)
+	if value == "" || err != nil {
+		if e.Code == 200 {
+			// The answer has begun, and its status is not there.
+			e.Code, e.Status = 0, ""
+		}
+		if e.Code != 0 {
+			e.Failed = true
+			e.Status = "HTTP " + e.Status
+		}
+		return
+	}
+	e.Code, e.Failed = code, code != 0
+	e.Status = value + " " + codeName(code)
+	if text := percentDecode(field(fields, "grpc-message")); text != "" {
+		e.Status += " " + text
+	}
+	if details := field(fields, "grpc-status-details-bin"); details != "" {
+		if b, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(details, "=")); err == nil {
+			text, _ := protobuf.Text{Limit: 4096}.Append(nil, b, nil)
+			e.Add("status details", string(text))
+		}
+	}
+}

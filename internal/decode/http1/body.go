@@ -3,6 +3,7 @@ package http1
 import (
 	"bytes"
 	"strconv"
+	"time"
 
 	"lodge/internal/decode"
 	"lodge/internal/decode/content"
@@ -12,7 +13,8 @@ import (
 // body reads the body of the message that a reader reads.
 type body struct {
 	r       *reader
-	kept    *decode.Body // nil: the message has none
+	kept    *decode.Body // nil: the message has none, or a layer has it
+	n       int64        // bytes of the body that the layer has
 	left    int64        // bytes of the body, or of the chunk, that are to come
 	stream  *sse.Stream
 	trailer int64 // bytes of the trailer
@@ -25,7 +27,9 @@ func (b *body) begin(f framing) {
 		r.end(true)
 		return
 	}
-	b.kept = decode.NewBody(r.d.c.Limits.Body)
+	if b.n = 0; r.x.upper == nil {
+		b.kept = decode.NewBody(r.d.c.Limits.Body)
+	}
 	switch f.kind {
 	case framedByLength:
 		r.state, b.left = inBody, f.length
@@ -34,7 +38,7 @@ func (b *body) begin(f framing) {
 	default:
 		r.state = untilClose
 	}
-	if r.of == decode.Server && r.status.code == 200 && sse.Is(r.head.contentType) {
+	if r.x.upper == nil && r.of == decode.Server && r.status.code == 200 && sse.Is(r.head.contentType) {
 		r.d.announce(r.x)
 		b.stream = sse.New(r.d.c, &r.x.e, r.head.codings())
 	}
@@ -48,13 +52,32 @@ func (b *body) data() bool {
 		p = p[:min(int64(len(p)), b.left)]
 		b.left -= int64(len(p))
 	}
-	b.kept.Write(p)
+	b.give(r.in.AtByte(len(p)-1), p)
 	if b.stream != nil {
 		b.stream.Data(r.in.AtByte(len(p)-1), p)
 	}
 	r.take(len(p))
 	b.dataRead()
 	return true
+}
+
+// give hands on a part of the body.
+func (b *body) give(at time.Time, p []byte) {
+	if b.kept != nil {
+		b.kept.Write(p)
+		return
+	}
+	b.n += int64(len(p))
+	x := b.r.x
+	if x.upper == nil {
+		return // the exchange was emitted before its end
+	}
+	x.upper.Data(b.r.of, at, p)
+	if limit := int64(b.r.d.c.Limits.Body); b.r.of == decode.Client { // the layer may hold it
+		n := min(limit, b.n) - min(limit, b.n-int64(len(p)))
+		x.kept += n
+		b.r.d.kept += n
+	}
 }
 
 // dataRead goes on when no more of the body, or of the chunk, is to come.
@@ -88,7 +111,12 @@ func (b *body) skip(n int64) bool {
 		r.note(strconv.FormatInt(n, 10) + " bytes of its body were not captured")
 		r.m.Bytes += n
 	}
-	b.kept.Skip(max(n, 1))
+	if b.kept != nil {
+		b.kept.Skip(max(n, 1))
+	} else if up := r.x.upper; up != nil {
+		b.n += max(n, 1)
+		up.Gap(r.of, r.x.e.Ended, n)
+	}
 	if b.stream != nil {
 		b.stream.Gap()
 	}
@@ -183,5 +211,8 @@ func (b *body) end() {
 			r.note(problem)
 		}
 	}
-	b.kept, b.stream, b.left = nil, nil, 0
+	if b.n > 0 {
+		r.m.BodyBytes = b.n
+	}
+	b.kept, b.stream, b.left, b.n = nil, nil, 0, 0
 }

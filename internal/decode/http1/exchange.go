@@ -21,6 +21,7 @@ type exchange struct {
 	upgraded     string         // to this protocol
 	accept       string         // what is wrong with Sec-WebSocket-Accept
 	kept         int64          // bytes of the request that are held
+	upper        Stream         // decodes the bodies; nil: none
 }
 
 // note adds what could not be had, or is contradictory.
@@ -79,7 +80,21 @@ func (d *decoder) emit(x *exchange) {
 		e.Request.Incomplete = true
 	}
 	x.describe(e)
+	if x.upper != nil {
+		x.upper.Finish()
+		x.upper = nil
+	}
 	d.c.Emit(e)
+}
+
+// layer returns the decoder of the bodies of an exchange, or nil.
+func (d *decoder) layer(e *decode.Exchange) Stream {
+	for _, l := range d.layers {
+		if s := l.Open(d.c, e); s != nil {
+			return s
+		}
+	}
+	return nil
 }
 
 // announce emits an exchange whose response is a stream that has begun.

@@ -25,13 +25,49 @@ import (
 // Name is the protocol's name.
 const Name = "http"
 
+// Layer decodes what requests of one kind, and their responses, carry.
+type Layer interface {
+	// Open returns a decoder for an exchange, or nil where it is not of this kind. It
+	// is asked when the header of the request is in the exchange.
+	Open(c *decode.Conn, e *decode.Exchange) Stream
+}
+
+// Stream decodes the bodies of one exchange.
+type Stream interface {
+	// Data has the next bytes of the body that a side sends, without the framing of
+	// HTTP. They are valid during the call.
+	Data(s decode.Side, at time.Time, b []byte)
+	// Gap reports that n bytes of the body are missing; -1 where their number is
+	// not known.
+	Gap(s decode.Side, at time.Time, n int64)
+	// End reports that a side has sent all.
+	End(s decode.Side)
+	// Finish is called last, before the exchange is emitted. It puts what it knows
+	// into the exchange.
+	Finish()
+}
+
+// Config is what decoders of HTTP/1 use beyond this package.
+type Config struct {
+	// Layers are asked for each request, in this order.
+	Layers []Layer
+}
+
 // Protocol returns the protocol.
-func Protocol() *decode.Protocol {
-	return &decode.Protocol{Name: Name, Detect: detect, New: func(c *decode.Conn) decode.Decoder { return newDecoder(c) }}
+func Protocol() *decode.Protocol { return New(Config{}) }
+
+// New returns the protocol.
+func New(config Config) *decode.Protocol {
+	return &decode.Protocol{Name: Name, Detect: detect, New: func(c *decode.Conn) decode.Decoder {
+		d := newDecoder(c)
+		d.layers = config.Layers
+		return d
+	}}
 }
 
 type decoder struct {
 	c       *decode.Conn
+	layers  []Layer
 	sides   [2]reader
 	waiting []*exchange // requests without their whole response, oldest first
 

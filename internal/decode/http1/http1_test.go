@@ -182,7 +182,7 @@ func TestExchanges(t *testing.T) {
 		{name: "obs-fold", steps: []step{c("GET / HTTP/1.1\r\nX: a\r\n b\r\n\tc\r\nHost: h\r\n\r\n"), s(ok)}, want: []string{`GET / → 200 OK "ok" (request: a header field has more than one line (obs-fold))`}},
 		{name: "gzip", steps: []step{c(get), s(fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n%s", gz.Len(), gz.String()))}, want: []string{`GET / → 200 OK "compressed" gzip`}},
 		{name: "gzip as transfer coding", steps: []step{c(get), s(fmt.Sprintf("HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n", gz.Len(), gz.String()))}, want: []string{`GET / → 200 OK "compressed" gzip`}},
-		{name: "br", steps: []step{c(get), s("HTTP/1.1 200 OK\r\nContent-Encoding: br\r\nContent-Length: 2\r\n\r\nBR")}, want: []string{`GET / → 200 OK "BR" br (response: body is br-compressed)`}},
+		{name: "br", steps: []step{c(get), s("HTTP/1.1 200 OK\r\nContent-Encoding: compress\r\nContent-Length: 2\r\n\r\nBR")}, want: []string{`GET / → 200 OK "BR" compress (response: body is compress-compressed)`}},
 		{name: "secrets", steps: []step{c("GET /?access_token=x HTTP/1.1\r\nAuthorization: Bearer x\r\n\r\n"), s("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 13\r\n\r\n{\"token\":\"x\"}")},
 			want: []string{`GET /?access_token=••• → 200 OK "{\"token\":\"•••\"}"`}},
 		{name: "multipart", steps: []step{c("POST / HTTP/1.1\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: 78\r\n\r\n--b\r\nContent-Disposition: form-data; name=f; filename=\"a.txt\"\r\n\r\nxyz\r\n--b--\r\n "), s(ok)},

@@ -89,6 +89,7 @@ func (r *reader) requestHead() {
 		r.body.begin(framing{})
 		return
 	}
+	x.upper = r.d.layer(&x.e)
 	r.body.begin(h.framing(true, x.e.Version, r.note))
 }
 

@@ -142,6 +142,9 @@ func (r *reader) end(complete bool) {
 	x := r.x
 	r.m.Incomplete = !complete
 	r.body.end()
+	if x.upper != nil && complete {
+		x.upper.End(r.of)
+	}
 	r.state, r.x, r.m = atStart, nil, nil
 	if r.of == decode.Client {
 		x.kept += int64(len(x.e.Request.Body))

@@ -38,6 +38,9 @@ type Layer interface {
 // Room is what is left of the memory that the streams of a connection may hold.
 type Room struct{ left int }
 
+// NewRoom returns room for n bytes.
+func NewRoom(n int) *Room { return &Room{left: n} }
+
 // Take takes n bytes, and reports whether there was room for them.
 func (r *Room) Take(n int) bool {
 	if n > r.left {

@@ -1,6 +1,7 @@
 package protobuf
 
 import (
+	"errors"
 	"fmt"
 	"sync"
 )
@@ -55,14 +56,20 @@ func (fs *Files) Add(b []byte) error {
 }
 
 // AddSet adds the files of a FileDescriptorSet, which protoc writes with
-// --descriptor_set_out.
+// --descriptor_set_out. It is an error if there are none.
 func (fs *Files) AddSet(b []byte) error {
-	return each(b, func(x field) error {
+	n := 0
+	err := each(b, func(x field) error {
 		if x.number != 1 || x.wire != wireBytes {
 			return nil
 		}
+		n++
 		return fs.Add(x.bytes)
 	})
+	if err == nil && n == 0 {
+		err = errors.New("it has no file descriptors")
+	}
+	return err
 }
 
 // FindMethod returns a method of a service, whose name is in full.

@@ -20,6 +20,8 @@ type Config struct {
 	// Probed reports that secrets come from elsewhere than a key log, so that what is
 	// said of those that are missing names none.
 	Probed bool
+	// Waiting has the connections that wait for keys; nil: each waits until it ends.
+	Waiting *Waiting
 	// Inside are the protocols that are looked for in what was decrypted.
 	Inside []*decode.Protocol
 }

@@ -40,6 +40,11 @@ type crypt struct {
 	early []piece      // 0-RTT data that the server has not accepted yet
 	zero  zeroRTT
 	ends  [2]ending
+
+	// listed: it is one of [Waiting]; since: it was first looked at then; over: both
+	// sides have ended.
+	listed, over bool
+	since        time.Time
 }
 
 // held is a record that waits for its keys, or what came behind one.
@@ -56,6 +61,7 @@ const (
 	heldRecord what = iota
 	heldGap
 	heldEnd
+	heldStop // the connection was renegotiated
 )
 
 // ending is the end of a side, or the time of a gap.
@@ -101,6 +107,7 @@ func (x *crypt) hold(h held) {
 	n := len(h.record.payload) + heldOverhead
 	x.held = append(x.held, h)
 	x.size += n
+	x.config.Waiting.enter(x)
 	if x.all.Add(int64(n)) > maxHeldAll || x.size > maxHeld {
 		x.giveUp()
 	}
@@ -113,7 +120,8 @@ func (x *crypt) drain() {
 	}
 	for len(x.held) > 0 && !x.off {
 		h := &x.held[0]
-		if h.what == heldRecord {
+		switch h.what {
+		case heldRecord:
 			switch x.read(h.side, &h.record) {
 			case wait:
 				return
@@ -121,7 +129,11 @@ func (x *crypt) drain() {
 				x.giveUp()
 				return
 			}
-		} else {
+		case heldStop:
+			x.d.s.why = renegotiated
+			x.giveUp()
+			return
+		default:
 			x.pass(h)
 		}
 		x.release(h)
@@ -146,7 +158,7 @@ func (x *crypt) pass(h *held) {
 		if x.flow != nil {
 			x.flow.End(h.side, h.ending.at, h.ending.how)
 		}
-	case x.flow != nil:
+	case h.what == heldGap && x.flow != nil:
 		x.flow.Gap(h.side, h.ending.at, -1)
 	}
 }
@@ -222,11 +234,17 @@ func (x *crypt) gap(s decode.Side, at time.Time, n int64) bool {
 	return true
 }
 
-// renegotiated is for keys that come from a handshake inside the connection, which is
+const renegotiated = "the connection was renegotiated"
+
+// renegotiate is for keys that come from a handshake inside the connection, which is
 // not followed.
-func (x *crypt) renegotiated() {
-	if !x.off {
-		x.d.s.why = "the connection was renegotiated"
+func (x *crypt) renegotiate() {
+	switch {
+	case x.off:
+	case len(x.held) > 0: // what was sent before that may be decrypted yet
+		x.hold(held{what: heldStop})
+	default:
+		x.d.s.why = renegotiated
 		x.giveUp()
 	}
 }
@@ -244,8 +262,9 @@ func (x *crypt) stop(s decode.Side, at time.Time, why string) {
 	x.pass(&h)
 }
 
-// end is for the end of a side. The last one ends the waiting for keys.
-func (x *crypt) end(s decode.Side, at time.Time, how decode.End, last bool) {
+// end is for the end of a side. The last one ends the waiting for keys, or goes on with
+// it: then it reports true, and the connection is closed later.
+func (x *crypt) end(s decode.Side, at time.Time, how decode.End, last bool) (waits bool) {
 	h := held{what: heldEnd, side: s, ending: ending{at, how}}
 	if len(x.held) > 0 {
 		x.hold(h)
@@ -253,10 +272,12 @@ func (x *crypt) end(s decode.Side, at time.Time, how decode.End, last bool) {
 		x.pass(&h)
 	}
 	x.drain()
-	if last {
-		if len(x.held) > 0 {
-			x.giveUp()
-		}
-		x.plain, x.early = nil, nil
+	if !last || x.config.Waiting.linger(x) {
+		return last
 	}
+	if len(x.held) > 0 {
+		x.giveUp()
+	}
+	x.plain, x.early = nil, nil
+	return false
 }

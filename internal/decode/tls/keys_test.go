@@ -92,6 +92,41 @@ func TestLateKeys(t *testing.T) {
 	}
 }
 
+// bursting is a key log in which all keys of a connection are there from the nth time on
+// that they are asked for: between any two questions, more than one line may come.
+type bursting struct {
+	all   *tlskeys.Log
+	now   tlskeys.Log
+	asked map[tlskeys.Random]int
+	at    int
+}
+
+func (b *bursting) Secrets(r *tlskeys.Random) *tlskeys.Secrets {
+	if b.asked[*r]++; b.asked[*r] == 1 && b.at > 1 {
+		// One that is not used yet: something is known of the connection.
+		lines := bytes.SplitAfter(b.all.Lines(r), []byte("\n"))
+		_, _ = b.now.Write(lines[0])
+	}
+	if b.asked[*r] >= b.at {
+		_, _ = b.now.Write(b.all.Lines(r))
+	}
+	return b.now.Secrets(r)
+}
+
+// TestBurstsOfKeys holds that keys may come at any moment, also while others are looked up.
+func TestBurstsOfKeys(t *testing.T) {
+	for _, file := range keyed(t) {
+		keys := logOf(t, keyText(t, file))
+		want := captest.Text(captest.Flows(t, file, with(keys)...))
+		for at := 1; at <= 6; at++ {
+			burst := &bursting{all: keys, asked: map[tlskeys.Random]int{}, at: at}
+			if got := captest.Text(captest.Flows(t, file, with(burst)...)); got != want {
+				t.Errorf("%s, at the %dth time: other exchanges:\n%s\nwant\n%s", file, at, got, want)
+			}
+		}
+	}
+}
+
 // TestWrongKeys holds that keys of other connections, and parts of a key log, decrypt
 // nothing, and that this is said.
 func TestWrongKeys(t *testing.T) {

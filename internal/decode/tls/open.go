@@ -122,12 +122,7 @@ func (x *crypt) fill(s decode.Side, e *epoch) bool {
 	if e.records != nil || e.bad {
 		return e.records != nil
 	}
-	// Asked for anew, so that who has the keys knows which ones are used.
-	k := x.secrets()
-	if k == nil {
-		return false
-	}
-	if e.secret = k.Get(e.label); e.secret == "" {
+	if e.secret = x.keys.Get(e.label); e.secret == "" {
 		return false
 	}
 	var err error
@@ -152,6 +147,16 @@ func (x *crypt) open(s decode.Side, r *record) (e *epoch, kind byte, plain []byt
 	}
 	if cap(x.plain) < len(r.payload) {
 		x.plain = make([]byte, 0, len(r.payload))
+	}
+	// More keys are asked for before any is looked up, and not in between: a later one
+	// that comes while an earlier one is missing would be taken for that of the record.
+	for i := p.now; i < len(p.epochs); i++ {
+		if e = &p.epochs[i]; e.records == nil && !e.bad && x.keys.Get(e.label) == "" {
+			if known := x.keys; x.secrets() == nil {
+				x.keys = known
+			}
+			break
+		}
 	}
 	missing := false
 	for i := p.now; i < len(p.epochs); i++ {

@@ -154,7 +154,7 @@ func (d *decoder) handle(s decode.Side, r *record) {
 		d.s.encrypted(s, r)
 		d.lose(s, decode.LostEncrypted, r.wire)
 	case r.kind == recordCCS && p.ccs && d.crypt != nil && !d.s.hidesCCS():
-		d.crypt.renegotiated()
+		d.crypt.renegotiate()
 	case r.kind == recordCCS:
 		p.ccs = true
 		d.s.changed(s, r)
@@ -239,10 +239,11 @@ func (d *decoder) End(s decode.Side, at time.Time, how decode.End) {
 		p.in.Reset()
 	}
 	d.s.end(s, how)
-	if d.crypt != nil {
-		d.crypt.end(s, at, how, d.sides[s.Other()].ended)
+	last := d.sides[s.Other()].ended
+	if d.crypt != nil && d.crypt.end(s, at, how, last) {
+		return
 	}
-	if d.sides[s.Other()].ended {
+	if last {
 		d.s.close()
 	}
 }

@@ -48,5 +48,11 @@ type Secrets struct {
 // Get returns a secret, or "" where it is not known.
 func (s *Secrets) Get(l Label) string { return s.of[l] }
 
+// Whole reports whether there are all that a connection has, but for 0-RTT data.
+func (s *Secrets) Whole() bool {
+	return s.of[Master] != "" ||
+		s.of[ClientHandshake] != "" && s.of[ServerHandshake] != "" && s.of[ClientTraffic] != "" && s.of[ServerTraffic] != ""
+}
+
 // Len returns how many secrets there are. It grows when one is added.
 func (s *Secrets) Len() int { return s.n }

@@ -3,6 +3,7 @@ package upstream
 import (
 	"context"
 	"crypto/tls"
+	"io"
 	"net"
 	"net/netip"
 	"sync"
@@ -25,6 +26,9 @@ type Config struct {
 	MaxHead  int           // bytes of the head of an answer
 	Clock    *atomic.Int64 // nanoseconds since 1970; may be behind
 	Buffers  *buffers.Pool
+	// KeyLog takes the keys of TLS connections (crypto/tls.Config.KeyLogWriter); nil:
+	// nothing does.
+	KeyLog io.Writer
 }
 
 // Dial connects to an endpoint, if and while its listener is the service's. It is
@@ -58,7 +62,9 @@ func (c *Config) connect(ctx context.Context, to policy.Endpoint) (net.Conn, err
 
 // tlsConfig returns the settings for a service with TLS: it is on this machine,
 // and its certificate is its own.
-func tlsConfig() *tls.Config { return &tls.Config{InsecureSkipVerify: true} }
+func (c *Config) tlsConfig() *tls.Config {
+	return &tls.Config{InsecureSkipVerify: true, KeyLogWriter: c.KeyLog}
+}
 
 // Pool has the connections to one endpoint that nothing uses at the moment.
 // There is no bound on those in use other than that on clients.
@@ -170,7 +176,7 @@ func (p *Pool) Dial(ctx context.Context) (*Conn, error) {
 	}
 	u := &Conn{pool: p, socket: &s, conn: c}
 	if p.to.Protocol == policy.HTTPS {
-		t := tlsConfig()
+		t := p.cfg.tlsConfig()
 		t.NextProtos = []string{"http/1.1"}
 		secure := tls.Client(u.socket, t)
 		ctx, cancel := context.WithTimeout(ctx, p.cfg.DialTime)

@@ -30,7 +30,7 @@ func NewTransport(cfg *Config) *Transport {
 	t.clear = &http.Transport{Protocols: &h2, DialContext: t.dial, DisableCompression: true, IdleConnTimeout: cfg.KeepTime}
 	t.secure = &http.Transport{
 		Protocols: &both, DialContext: t.dial, DisableCompression: true, IdleConnTimeout: cfg.KeepTime,
-		MaxIdleConnsPerHost: cfg.MaxIdle, TLSHandshakeTimeout: cfg.DialTime, TLSClientConfig: tlsConfig(),
+		MaxIdleConnsPerHost: cfg.MaxIdle, TLSHandshakeTimeout: cfg.DialTime, TLSClientConfig: cfg.tlsConfig(),
 	}
 	return t
 }

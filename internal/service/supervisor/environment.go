@@ -41,7 +41,7 @@ func (r *environment) environ(sp service.Spec, base []string) ([]string, error) 
 	if err != nil {
 		return nil, err
 	}
-	return service.MergeEnv(env, own...), nil
+	return r.sup.keyed(service.MergeEnv(env, own...), own, sp.KeyLog != "")
 }
 
 // peerEnv returns what a service is told of those that it needs: NAME_HOST,

@@ -12,6 +12,7 @@ import (
 	"lodge/internal/loopback"
 	"lodge/internal/refs"
 	"lodge/internal/service"
+	"lodge/internal/service/launch"
 )
 
 // peer is where a service is reached from inside the home.
@@ -122,23 +123,39 @@ func envName(service string) string {
 
 // ExecEnv returns the environment of a command that is run inside by hand: base,
 // where every service is reached that listens (NAME_HOST, NAME_PORT and
-// NAME_URL), and over both own, which holds texts for [refs.Expand].
-func (s *directory) ExecEnv(base, own []string) ([]string, error) {
+// NAME_URL), and over both own, which holds texts for [refs.Expand]. keyLog has it
+// write the keys of its TLS connections.
+func (s *directory) ExecEnv(base, own []string, keyLog bool) ([]string, error) {
 	s.mu.Lock()
 	names := slices.Clone(s.order)
 	s.mu.Unlock()
 	env := service.MergeEnv(base, "LODGE_PROJECT="+s.name, "LODGE_HOME="+s.spec.IP4.String())
 	env = service.MergeEnv(env, s.peersEnv(names)...)
+	set := make([]string, 0, len(own))
 	for _, kv := range own {
 		v, err := refs.Expand(kv, s.fact)
 		if err != nil {
 			name, _, _ := strings.Cut(kv, "=")
 			return nil, fmt.Errorf("set %s: %w", name, err)
 		}
-		env = service.MergeEnv(env, v)
+		set = append(set, v)
 	}
+	env = service.MergeEnv(env, set...)
 	if _, ok := service.Getenv(env, "PATH"); !ok {
 		env = append(env, "PATH="+service.DefaultPath)
 	}
-	return env, nil
+	return s.keyed(env, set, keyLog)
+}
+
+// keyed returns an environment with which programs write the keys of their TLS
+// connections, where that is asked for. own is what the project's file sets of it.
+func (s *roster) keyed(env, own []string, asked bool) ([]string, error) {
+	if !asked {
+		return env, nil
+	}
+	path, err := s.keyLog()
+	if err != nil {
+		return nil, err
+	}
+	return launch.KeyLogEnv(env, own, path), nil
 }

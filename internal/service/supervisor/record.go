@@ -60,6 +60,7 @@ func (r *record) status() service.Status {
 	st := r.st
 	st.Warnings = r.warned()
 	st.HTTP, st.HTTPSocket, st.Needs, st.Naming = r.spec.HTTP, r.spec.HTTPSocket, r.spec.Needs, r.spec.Naming
+	st.KeyLog = r.spec.KeyLog
 	if r.lease != nil {
 		st.Port = r.lease.Port
 	} else {

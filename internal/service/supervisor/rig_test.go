@@ -239,7 +239,7 @@ func newRig(t *testing.T) *rig {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	r := &rig{
-		Supervisor: New("shop", spec, f, reaper, store), t: t, dir: dir, fake: f, ctx: ctx, store: store,
+		Supervisor: New("shop", spec, f, reaper, store, func() (string, error) { return filepath.Join(dir, "keys"), nil }), t: t, dir: dir, fake: f, ctx: ctx, store: store,
 		env: []string{"PATH=" + os.Getenv("PATH"), "DIR=" + dir},
 	}
 	r.worker.Least = time.Hour // most of these programs only sleep

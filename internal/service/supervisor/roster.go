@@ -24,6 +24,8 @@ type roster struct {
 	spec   home.Spec
 	name   string // of the project, for the environment
 	events *event.Bus
+	// keyLog makes the file of TLS keys, and returns its path.
+	keyLog func() (string, error)
 	// control is settle.Control; a test sets another before the first definition.
 	control time.Duration
 	// worker says when a service is taken for a worker; likewise.

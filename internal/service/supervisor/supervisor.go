@@ -38,12 +38,13 @@ type Supervisor struct {
 	owned  sync.WaitGroup // the watcher of endpoints, and one for each run
 }
 
-// New returns a supervisor without services. Close ends it.
-func New(project string, spec home.Spec, inside home.Inside, reaper *reaper.Reaper, store *logs.Store) *Supervisor {
+// New returns a supervisor without services. keyLog makes the file to which programs
+// write the keys of their TLS connections, and returns its path. Close ends the supervisor.
+func New(project string, spec home.Spec, inside home.Inside, reaper *reaper.Reaper, store *logs.Store, keyLog func() (string, error)) *Supervisor {
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &Supervisor{cancel: cancel}
 	s.roster = roster{
-		inside: inside, reaper: reaper, logs: store, spec: spec, name: project, control: settle.Control,
+		inside: inside, reaper: reaper, logs: store, spec: spec, name: project, control: settle.Control, keyLog: keyLog,
 		events:    event.NewBus(rand.Text()[:streamLetters], maxTransitions),
 		worker:    settle.DefaultIdle(),
 		runners:   make(map[string]*runner),
@@ -215,8 +216,9 @@ func (s *Supervisor) Idle() bool {
 // ExecAs returns the environment and the directory of a service, for a command
 // that is run as that service. One that is not defined here is given as sp, with
 // base as its environment. base is that of the client, and of a service
-// that is defined here only what it says of the terminal counts.
-func (s *Supervisor) ExecAs(name string, sp *service.Spec, base []string) (env []string, dir string, err error) {
+// that is defined here only what it says of the terminal counts. With keyLog the
+// command writes the keys of its TLS connections, also where the service does not.
+func (s *Supervisor) ExecAs(name string, sp *service.Spec, base []string, keyLog bool) (env []string, dir string, err error) {
 	s.mu.Lock()
 	r := s.runners[name]
 	order := strings.Join(s.order, ", ")
@@ -237,7 +239,11 @@ func (s *Supervisor) ExecAs(name string, sp *service.Spec, base []string) (env [
 	default:
 		return nil, "", fmt.Errorf("run as service %s: no such service (there are: %s)", name, order)
 	}
-	env, err = r.environ(*sp, base)
+	as := *sp
+	if keyLog && as.KeyLog == "" {
+		as.KeyLog = service.KeyLogAsked
+	}
+	env, err = r.environ(as, base)
 	if err != nil {
 		return nil, "", &service.Error{Service: name, Verb: "run as", Cause: err.Error(), Hint: "start what it needs: lodge up -d " + name}
 	}

@@ -49,7 +49,7 @@ func (r *run) cutOut(ctx context.Context, s *fileSource) error {
 	if _, err := s.in.Seek(s.begin, io.SeekStart); err != nil {
 		return unreadable(r.flags.Read, err)
 	}
-	o := tapfile.CutOptions{Filter: strings.Join(r.words, " "), Version: r.kit.Env.Version, KeyLog: r.keys.take()}
+	o := tapfile.CutOptions{Filter: strings.Join(r.words, " "), Version: r.kit.Env.Version, KeyLog: r.keys.takeUsed()}
 	if !c.all {
 		o.Keep = func(connection uint64) bool {
 			_, ok := c.selected[connection]

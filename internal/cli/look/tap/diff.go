@@ -255,6 +255,10 @@ func (d *differ) tap(ctx context.Context, stop context.CancelFunc, to *split) (t
 		return tap.Account{}, err
 	}
 	r := &run{kit: d.kit, filter: filter, body: d.body, stop: stop, out: &outputs{kit: d.kit, front: to, stop: stop}}
+	if r.keys, err = openKeyLog(d.kit, &tapcmd.Flags{}); err != nil {
+		return tap.Account{}, err
+	}
+	defer r.keys.close()
 	src, err := openLive(ctx, r)
 	if err != nil {
 		return tap.Account{}, err

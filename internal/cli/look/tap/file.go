@@ -137,6 +137,9 @@ func newPacketFile(name string, f *outFile, keys *keyLog, version string) (*pack
 
 func (p *packetFile) close(c *tap.Capture) error {
 	err := p.err
+	if b := p.keys.takeUsed(); err == nil && len(b) > 0 {
+		err = p.secrets(b) // used after the last packet
+	}
 	if err == nil {
 		err = p.w.Close(c)
 	}

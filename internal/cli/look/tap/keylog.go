@@ -1,12 +1,13 @@
 package tap
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"lodge/internal/cli/kit"
@@ -20,45 +21,67 @@ import (
 // connections and more. Keys that find no room stand behind the packets before them.
 const keySpace = 256 << 10
 
-// keyLog has the keys of TLS: those of the file that --keylog names, which is followed
-// as it grows where packets are live, and those of a capture file. It is for the
-// goroutine of the engine.
+// keyWait is for how long the data of a connection wait for keys: after its end, since
+// some programs write keys a little later than they use them (Node), and while it is open
+// where no key log was named, of which it is not known that it will ever have keys.
+const keyWait = time.Second
+
+// keySource is a place where lines of a key log come from. It is for the goroutine of
+// the engine.
+type keySource interface {
+	// update writes what is new to the log, and does not wait. An error is the end of
+	// the source; io.EOF says that it has ended as it should.
+	update(log io.Writer) error
+	close()
+}
+
+// keyLog has the keys of TLS: those of the file that --keylog names, those of a capture
+// file, and where packets are live those of other sources. It is for the goroutine of the
+// engine.
 type keyLog struct {
 	kit    *kit.Kit
-	name   string // as it was given, "" for none
-	path   string
-	follow bool
+	follow bool // packets are live
 	// collect: the keys that are used are for a file of packets.
 	collect bool
 	log     tlskeys.Log
 	added   bool // a capture file has keys
 
-	file   *os.File
-	buf    []byte
-	size   int64     // what was read of it
-	looked time.Time // when its path was looked at last
-	err    error     // it cannot be read
+	name    string   // of --keylog, "" for none
+	named   *keyFile // nil for none
+	err     error    // named cannot be read
+	sources []keySource
+	finder  *keyFinder // nil: other sources are not looked for
 
 	probes *tlssecrets.Probes // nil: nothing is probed
 
-	used  map[tlskeys.Random]int // how many secrets of a connection were taken
-	lines []byte                 // of used keys, not taken yet
+	waiting tls.Waiting
+	missed  map[tlskeys.Random]bool // connections for which sources were looked for
+	used    map[tlskeys.Random]int  // how many secrets of a connection were taken
+	partial map[tlskeys.Random]bool // connections that are used and have not all of their secrets
+	lines   []byte                  // of used keys, not taken yet
 }
 
 // openKeyLog opens the key log that is asked for. A live tap takes one that is not
 // there yet.
 func openKeyLog(k *kit.Kit, f *tapcmd.Flags) (*keyLog, error) {
-	l := &keyLog{kit: k, name: f.KeyLog, path: f.KeyLog, follow: f.Read == "", collect: f.Read == "" || cuts(f), used: map[tlskeys.Random]int{}}
+	l := &keyLog{
+		kit: k, name: f.KeyLog, follow: f.Read == "", collect: f.Read == "" || cuts(f),
+		used: map[tlskeys.Random]int{}, missed: map[tlskeys.Random]bool{}, partial: map[tlskeys.Random]bool{},
+	}
+	l.waiting.Ended = keyWait
 	if l.name == "" {
+		l.waiting.Open = keyWait
 		return l, nil
 	}
-	if !filepath.IsAbs(l.path) {
-		l.path = filepath.Join(k.Env.Dir, l.path)
+	path := l.name
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(k.Env.Dir, path)
 	}
-	err := l.open()
+	l.named = &keyFile{path: path, owner: anyOwner, pipe: !l.follow}
+	err := l.named.open()
 	switch {
 	case err == nil:
-		err = l.read()
+		err = l.named.read(&l.log, wholeFile)
 	case l.follow && errors.Is(err, fs.ErrNotExist):
 		return l, nil
 	}
@@ -70,92 +93,84 @@ func openKeyLog(k *kit.Kit, f *tapcmd.Flags) (*keyLog, error) {
 		}
 	}
 	if !l.follow {
+		l.named.lines.flush(&l.log)
 		l.log.Flush()
 		l.close()
 	}
 	return l, nil
 }
 
-var errNotRegular = errors.New("it is not a regular file")
-
-func (l *keyLog) open() error {
-	info, err := os.Stat(l.path)
-	if err != nil {
-		return err
-	}
-	if l.follow && !info.Mode().IsRegular() {
-		return errNotRegular // reading it would wait
-	}
-	l.file, err = os.Open(l.path)
-	l.size, l.looked = 0, time.Now()
-	return err
+// find looks for other sources, now and as they come up: what the user's daemon knows.
+func (l *keyLog) find(ctx context.Context) {
+	l.finder = newKeyFinder(ctx, l.kit)
+	l.take()
 }
 
+// close lets go of all sources.
 func (l *keyLog) close() {
-	if l.file != nil {
-		_ = l.file.Close() // only read from
-		l.file = nil
+	if l.finder != nil {
+		l.finder.close()
+		l.take()
+	}
+	for _, s := range l.sources {
+		s.close()
+	}
+	l.sources = nil
+	if l.named != nil {
+		l.named.close()
 	}
 }
 
-// read reads what was added to the file.
-func (l *keyLog) read() error {
-	if l.buf == nil {
-		l.buf = make([]byte, 32<<10)
-	}
-	for {
-		n, err := l.file.Read(l.buf)
-		_, _ = l.log.Write(l.buf[:n]) // it has no errors
-		l.size += int64(n)
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
+// take takes the sources that were found.
+func (l *keyLog) take() {
+	if l.finder != nil {
+		l.sources = append(l.sources, l.finder.take()...)
 	}
 }
-
-// lookEvery is how often the path is looked at: another file may have taken it.
-const lookEvery = time.Second
 
 // update reads what is new.
 func (l *keyLog) update() {
 	if l.probes != nil {
 		l.probes.Read(&l.log)
 	}
-	if !l.follow || l.name == "" || l.err != nil {
+	if !l.follow {
 		return
 	}
-	if l.file != nil {
-		l.err = l.read()
-		if l.err != nil || time.Since(l.looked) < lookEvery {
-			return
+	if l.named != nil && l.err == nil {
+		l.err = l.named.update(&l.log)
+	}
+	l.take()
+	l.sources = slices.DeleteFunc(l.sources, func(s keySource) bool {
+		err := s.update(&l.log)
+		if err == nil {
+			return false
 		}
-		l.looked = time.Now()
-		if !l.replaced() {
-			return
-		}
-		l.close()
-	}
-	err := l.open()
-	if err == nil {
-		err = l.read()
-	}
-	if !errors.Is(err, fs.ErrNotExist) {
-		l.err = err
-	}
+		s.close()
+		l.finder.ended(s, err)
+		return true
+	})
 }
 
-// replaced reports whether the path names another file by now, or one that was
-// emptied.
-func (l *keyLog) replaced() bool {
-	now, err := os.Stat(l.path)
-	if err != nil {
-		return false // it is gone: the open one has all that there is
+// look tries keys that have come for connections that wait for them. It is called from
+// time to time.
+func (l *keyLog) look(now time.Time) {
+	if l == nil {
+		return
 	}
-	had, err := l.file.Stat()
-	return err != nil || !os.SameFile(now, had) || now.Size() < l.size
+	known := now
+	if l.finder != nil {
+		known = l.finder.known(now)
+	}
+	l.waiting.Look(now, known)
+	l.rest()
+}
+
+// over is for the end of the packets: no connection waits any more.
+func (l *keyLog) over() {
+	if l != nil {
+		l.waiting.Close()
+		l.rest()
+	}
 }
 
 // config returns how TLS is decrypted. Nil is no key log.
@@ -164,6 +179,9 @@ func (l *keyLog) config() tls.Config {
 		return tls.Config{}
 	}
 	c := tls.Config{Keys: l, Off: l.off}
+	if l.follow {
+		c.Waiting = &l.waiting
+	}
 	if l.probes != nil {
 		c.Bind, c.Probed = l.log.Bind, true
 	}
@@ -171,10 +189,16 @@ func (l *keyLog) config() tls.Config {
 }
 
 // off reports that there is no key log, and nothing is probed.
-func (l *keyLog) off() bool { return !l.given() && !l.added }
+func (l *keyLog) off() bool {
+	if l.finder != nil && len(l.sources) == 0 {
+		l.finder.ask()
+		l.take()
+	}
+	return !l.given() && !l.added
+}
 
 // given reports whether keys come from elsewhere than a capture file.
-func (l *keyLog) given() bool { return l.name != "" || l.probes != nil }
+func (l *keyLog) given() bool { return l.named != nil || len(l.sources) > 0 || l.probes != nil }
 
 // add takes the keys of a capture file.
 func (l *keyLog) add(lines []byte) {
@@ -187,33 +211,65 @@ func (l *keyLog) add(lines []byte) {
 func (l *keyLog) Secrets(r *tlskeys.Random) *tlskeys.Secrets {
 	l.update()
 	s := l.log.Secrets(r)
-	if l.collect && l.given() && s != nil && l.used[*r] < s.Len() {
-		if len(l.used) >= tlskeys.MaxConnections {
-			clear(l.used)
+	if s == nil && l.finder != nil && !l.missed[*r] {
+		if len(l.missed) >= tlskeys.MaxConnections {
+			clear(l.missed)
 		}
-		l.used[*r] = s.Len()
-		l.lines = append(l.lines, l.log.Lines(r)...)
+		l.missed[*r] = true
+		l.finder.ask() // a program that has just been started may write them
+		l.update()
+		s = l.log.Secrets(r)
 	}
+	l.use(r, s)
 	return s
 }
 
-// take returns the lines of keys that were used since.
-func (l *keyLog) take() []byte {
+// use notes the lines of secrets that are used, and were not noted yet.
+func (l *keyLog) use(r *tlskeys.Random, s *tlskeys.Secrets) {
+	if !l.collect || !l.given() || s == nil || l.used[*r] >= s.Len() {
+		return
+	}
+	if len(l.used) >= tlskeys.MaxConnections {
+		clear(l.used)
+		clear(l.partial)
+	}
+	l.used[*r] = s.Len()
+	l.lines = append(l.lines, l.log.Lines(r)...)
+	if s.Whole() {
+		delete(l.partial, *r)
+	} else {
+		l.partial[*r] = true
+	}
+}
+
+// rest notes secrets of connections that are used which have come since, as others were
+// asked for: the connections have them.
+func (l *keyLog) rest() {
+	for r := range l.partial {
+		l.use(&r, l.log.Secrets(&r))
+	}
+}
+
+// takeUsed returns the lines of keys that were used since.
+func (l *keyLog) takeUsed() []byte {
 	lines := l.lines
 	l.lines = nil
 	return lines
 }
 
-// warn tells at the end what was wrong with the file.
+// warn tells at the end what was wrong with the sources.
 func (l *keyLog) warn() {
-	if l.name == "" {
+	if l.finder != nil {
+		l.kit.Warn(l.finder.warnings()...)
+	}
+	if l.named == nil {
 		return
 	}
 	connections, _, bad := l.log.Counts()
 	switch {
 	case l.err != nil:
 		l.kit.Warn(fmt.Sprintf("tap: read keys from %s: %v", l.name, cause(l.err)))
-	case l.follow && l.file == nil:
+	case l.follow && l.named.file == nil:
 		l.kit.Warn("tap: " + l.name + ": no program has written keys to it")
 	case connections == 0 && bad > 0:
 		l.kit.Warn("tap: " + l.name + ": it is no key log")

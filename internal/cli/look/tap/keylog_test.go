@@ -69,35 +69,42 @@ func TestKeyLogIsFollowed(t *testing.T) {
 	has(1, 0)
 	add(t, path, line[20:])
 	has(1, 1)
-	if got := string(l.take()); got != line {
+	if got := string(l.takeUsed()); got != line {
 		t.Errorf("used %q", got)
 	}
 	add(t, path, keyLine("CLIENT_TRAFFIC_SECRET_0", 1)+keyLine("CLIENT_RANDOM", 2))
 	has(1, 2)
-	if got := string(l.take()); strings.Count(got, "\n") != 2 || strings.Contains(got, "CLIENT_RANDOM") {
+	if got := string(l.takeUsed()); strings.Count(got, "\n") != 2 || strings.Contains(got, "CLIENT_RANDOM") {
 		t.Errorf("used %q", got)
 	}
-	if got := l.take(); len(got) > 0 {
+	// What has come as another connection was looked up.
+	add(t, path, keyLine("SERVER_TRAFFIC_SECRET_0", 1))
+	has(9, 0)
+	l.look(time.Now())
+	if got := string(l.takeUsed()); strings.Count(got, "\n") != 3 {
+		t.Errorf("used %q", got)
+	}
+	if got := l.takeUsed(); len(got) > 0 {
 		t.Errorf("used once more: %q", got)
 	}
 	if err := os.Truncate(path, 0); err != nil {
 		t.Fatal(err)
 	}
 	add(t, path, keyLine("CLIENT_RANDOM", 3))
-	l.looked = time.Time{}
+	l.named.looked = time.Time{}
 	has(3, 1)
 	other := filepath.Join(dir, "other")
 	add(t, other, keyLine("CLIENT_RANDOM", 4)+strings.Repeat("# longer\n", 200))
 	if err := os.Rename(other, path); err != nil {
 		t.Fatal(err)
 	}
-	l.looked = time.Time{}
+	l.named.looked = time.Time{}
 	has(4, 1)
 	has(2, 1)
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
 	}
-	l.looked = time.Time{}
+	l.named.looked = time.Time{}
 	has(5, 0)
 	if l.err != nil {
 		t.Error(l.err)
@@ -118,7 +125,7 @@ func TestKeyLogIsRead(t *testing.T) {
 	// The last line has no end.
 	add(t, filepath.Join(dir, "keys.log"), strings.TrimSuffix(keyLine("CLIENT_RANDOM", 1), "\n"))
 	l, err := openKeyLog(k, &tapcmd.Flags{KeyLog: "keys.log", Read: "x.pcap"})
-	if err != nil || l.Secrets(keyRandom(1)) == nil || l.file != nil {
+	if err != nil || l.Secrets(keyRandom(1)) == nil || l.named.file != nil {
 		t.Errorf("%+v, %v", l, err)
 	}
 	// A capture file with keys is enough.

@@ -56,6 +56,9 @@ func openLive(ctx context.Context, r *run) (_ source, err error) {
 	if s.rings, err = ring.Open(files, t.RingBytes); err != nil {
 		return nil, errors.Join(&kit.Hinted{Err: fmt.Errorf("tap: %w", err), Hint: noTapHint}, s.close())
 	}
+	if r.keys != nil && !r.flags.Packets {
+		r.keys.find(ctx)
+	}
 	return s, nil
 }
 
@@ -89,6 +92,7 @@ func (s *liveSource) read(ctx context.Context) (tap.Capture, error) {
 		counts, ended = s.tap.End(context.WithoutCancel(ctx))
 	})
 	gone := s.watch(reading, read)
+	s.rings.Idle = func() { s.run.keys.look(time.Now()) }
 	err := s.rings.Run(reading, (&liveReader{run: s.run, engine: engine}).packet)
 	lost := gone()
 	switch {
@@ -101,6 +105,7 @@ func (s *liveSource) read(ctx context.Context) (tap.Capture, error) {
 		ended = lost
 	}
 	engine.Close()
+	s.run.keys.over()
 	had := s.rings.Counts()
 	capture := captured(&counts, &had)
 	if ended != nil { // what the kernel counted is not known
@@ -285,6 +290,7 @@ func (l *liveReader) packet(p *ring.Packet) error {
 	if p.Time.Sub(l.expired) > expireEvery {
 		l.expired = p.Time
 		l.engine.Expire(p.Time)
+		l.run.keys.look(time.Now())
 	}
 	return nil
 }
@@ -312,7 +318,7 @@ func (p *packetFile) packet(q *ring.Packet, sender, receiver *tap.End) error {
 	if q.Segment > 0 {
 		flags |= pcapfile.Segmented
 	}
-	if b := p.keys.take(); p.err == nil && len(b) > 0 {
+	if b := p.keys.takeUsed(); p.err == nil && len(b) > 0 {
 		p.err = p.secrets(b)
 	}
 	if p.err == nil {

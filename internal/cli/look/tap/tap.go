@@ -19,6 +19,7 @@ import (
 	"lodge/internal/cli/look/tap/tapcmd"
 	"lodge/internal/decode"
 	"lodge/internal/decode/all"
+	"lodge/internal/decode/protobuf"
 	"lodge/internal/project"
 	"lodge/internal/query/exchangequery"
 	"lodge/internal/tap"
@@ -37,6 +38,7 @@ type run struct {
 	engine *tap.Engine
 	keys   *keyLog
 	probes *tlssecrets.Probes // nil: none
+	types  *protobuf.Files    // of gRPC; nil: none are known
 	stop   context.CancelFunc
 	// followed: bytes of the connection of --follow were seen.
 	followed bool
@@ -56,6 +58,9 @@ func Run(k *kit.Kit, c *cobra.Command, f tapcmd.Flags, argv []string) (err error
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, f.Duration)
 		defer cancel()
+	}
+	if r.types, err = readDescriptors(k, f.Descriptors); err != nil {
+		return err
 	}
 	if r.keys, err = openKeyLog(k, &f); err != nil {
 		return err
@@ -162,7 +167,7 @@ func (r *run) readFlags(c *cobra.Command, argv []string) (err error) {
 		return bad("lodge tap --tls --tls-within .", "--tls-within says where --tls looks, which is not given")
 	case set("read") && f.Read == "":
 		return bad("lodge tap -r run.pcapng", "--read names no file")
-	case f.Packets && (f.Read != "" || len(f.Output) != 1 || kindOf(f.Output[0]) != ".pcapng" || f.Stat || f.Verbose || f.Follow > 0 || f.KeyLog != "" || f.TLS):
+	case f.Packets && (f.Read != "" || len(f.Output) != 1 || kindOf(f.Output[0]) != ".pcapng" || f.Stat || f.Verbose || f.Follow > 0 || f.KeyLog != "" || f.TLS || len(f.Descriptors) > 0):
 		return bad("lodge tap --packets -o run.pcapng", "--packets is for one file of packets, and nothing else")
 	case f.Follow > 0 && !f.Secrets:
 		return bad("lodge tap --follow 1 --secrets", "--follow prints the bytes as they are, with passwords and tokens: it needs --secrets")
@@ -214,7 +219,10 @@ func readSize(s string) (int, error) {
 func (r *run) newEngine(ends tap.Ends, source tap.Source) *tap.Engine {
 	limits := decode.DefaultLimits()
 	limits.Body = r.body
-	protocols := all.Protocols(r.keys.config())
+	if r.types == nil {
+		r.types = new(protobuf.Files)
+	}
+	protocols := all.With(r.keys.config(), r.types)
 	if r.flags.Packets {
 		protocols = nil
 	}

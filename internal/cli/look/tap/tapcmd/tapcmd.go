@@ -28,6 +28,8 @@ type Flags struct {
 	KeyLog   string
 	TLS      bool
 	Within   []string
+
+	Descriptors []string
 }
 
 // DefaultBody is how much of each body is kept.
@@ -80,9 +82,10 @@ What was seen and what was lost is told at the end, on standard error; with --js
 	fl.BoolVar(&f.JSON, "json", false, "one JSON object a line")
 	fl.BoolVar(&f.Stat, "stat", false, "count by server, endpoint and statement, and print a table at the end")
 	fl.Uint64Var(&f.Follow, "follow", 0, "print the bytes of connection `NUMBER`, both directions, and no records")
-	fl.StringVar(&f.KeyLog, "keylog", "", "decrypt TLS with the keys that programs write to `FILE` where SSLKEYLOGFILE says so")
+	fl.StringVar(&f.KeyLog, "keylog", "", "also decrypt TLS with the keys that programs write to `FILE` where SSLKEYLOGFILE says so")
 	fl.BoolVar(&f.TLS, "tls", false, "decrypt TLS with keys that are taken from processes by uprobes, of OpenSSL 3, GnuTLS and Go")
 	fl.StringArrayVar(&f.Within, "tls-within", nil, "with --tls, probe programs and libraries below `DIRECTORY` only (may be repeated)")
+	fl.StringArrayVar(&f.Descriptors, "descriptors", nil, "name the fields of gRPC's messages by `FILE`, which protoc --descriptor_set_out makes (may be repeated)")
 	fl.BoolVar(&f.Secrets, "secrets", false, "show passwords, cookies and tokens")
 	fl.StringVar(&f.Body, "body", DefaultBody, "keep so much (`SIZE`: 0, 512, 64k, 1m) of each body")
 	c.AddCommand(diffCommand(k, diff))
