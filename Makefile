@@ -7,7 +7,7 @@ PREFIX   ?= /usr/local
 VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test test-kernels test-kernels-part lint generate bench-home bench-look bench-names bench-floods bench-start bench-tap install uninstall package
+.PHONY: help build demo test test-captures test-kernels test-kernels-part lint generate bench-home bench-look bench-names bench-floods bench-start bench-tap install uninstall package
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,6 +20,9 @@ demo: build ## bring up examples/shop twice, side by side on the same ports
 
 test: ## run all tests; as root it first installs what they need from Debian's packages
 	sh test/run
+
+test-captures: ## read the captures below CAPTURES and compare them with tshark's reading: make test-captures CAPTURES=DIR
+	LODGE_CAPTURES="$(abspath $(CAPTURES))" $(GO) test -count=1 -v -timeout 30m ./test/captures
 
 test-kernels: ## run what depends on the kernel under Debian's 6.1 and 6.12, in QEMU, and lodge setup under systemd (needs root)
 	sh test/install

@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -26,6 +27,9 @@ type contender struct {
 	// counts reads what it said at its end: packets captured, packets lost (-1 where it
 	// does not tell), and for lodge the share of ends that are attributed.
 	counts func(said string) (captured, lost float64, attributed *float64)
+	// begun is what it says on standard error when it captures; "": it is lodge, which
+	// says nothing, and has the rings of its tap then.
+	begun string
 }
 
 const (
@@ -40,14 +44,14 @@ func (b *bench) contenders(workload string) []contender {
 	file := func(name string) string { return filepath.Join(b.w.Dir, name) }
 	list := []contender{
 		{name: nothing},
-		{lodgeWrites, []string{b.opt.lodge, "tap", "--packets", "-o", file("lodge.pcapng"), "--json"}, lodgeCounts},
-		{lodgeReads, []string{b.opt.lodge, "tap", "--stat", "--json", "--body", "0"}, lodgeCounts},
+		{lodgeWrites, []string{b.opt.lodge, "tap", "--packets", "-o", file("lodge.pcapng"), "--json"}, lodgeCounts, ""},
+		{lodgeReads, []string{b.opt.lodge, "tap", "--stat", "--json", "--body", "0"}, lodgeCounts, ""},
 	}
 	for _, c := range []contender{
-		{tcpdump, []string{"tcpdump", "-i", "lo", "-w", file("tcpdump.pcap")}, wordCounts(`(\d+) packets captured`, `(\d+) packets dropped by kernel`)},
-		{"dumpcap -w", []string{"dumpcap", "-q", "-i", "lo", "-w", file("dumpcap.pcapng")}, wordCounts(`Packets captured: (\d+)`, `dropped on interface 'lo': \d+/(\d+)`)},
-		{"tshark, decoding", []string{"tshark", "-l", "-i", "lo"}, wordCounts(`(\d+) packets captured`, `(\d+) packets dropped`)},
-		{"ptcpdump -w", []string{"ptcpdump", "-i", "lo", "-w", file("ptcpdump.pcapng")}, wordCounts(`(\d+) packets captured`, `(\d+) packets dropped by kernel`)},
+		{tcpdump, []string{"tcpdump", "-i", "lo", "-w", file("tcpdump.pcap")}, wordCounts(`(\d+) packets captured`, `(\d+) packets dropped by kernel`), "listening on"},
+		{"dumpcap -w", []string{"dumpcap", "-q", "-i", "lo", "-w", file("dumpcap.pcapng")}, wordCounts(`Packets captured: (\d+)`, `dropped on interface '[^']*\blo': \d+/(\d+)`), "Capturing on"},
+		{"tshark, decoding", []string{"tshark", "-l", "-i", "lo"}, silentCounts(`(\d+) packets? captured`, `(\d+) packets? dropped`), "Capturing on"},
+		{"ptcpdump -w", []string{"ptcpdump", "-i", "lo", "-w", file("ptcpdump.pcapng")}, wordCounts(`(\d+) packets captured`, `(\d+) packets dropped by kernel`), "capturing"},
 	} {
 		if _, err := exec.LookPath(c.argv[0]); err != nil {
 			b.out.miss(workload+": "+c.name, "it is not installed (hint: bench/install)")
@@ -72,6 +76,18 @@ func wordCounts(captured, lost string) func(string) (float64, float64, *float64)
 		return n
 	}
 	return func(said string) (float64, float64, *float64) { return find(said, captured), find(said, lost), nil }
+}
+
+// silentCounts is wordCounts for what says nothing of losses where there are none.
+func silentCounts(captured, lost string) func(string) (float64, float64, *float64) {
+	count := wordCounts(captured, lost)
+	return func(said string) (float64, float64, *float64) {
+		had, gone, _ := count(said)
+		if had >= 0 {
+			gone = max(0, gone)
+		}
+		return had, gone, nil
+	}
 }
 
 // lodgeCounts reads the account.
@@ -111,13 +127,60 @@ func lodgeCounts(said string) (captured, lost float64, attributed *float64) {
 
 // tapper is a contender that runs.
 type tapper struct {
-	cmd      *exec.Cmd
-	out, err bytes.Buffer
-	done     chan error
+	cmd  *exec.Cmd
+	out  bytes.Buffer
+	err  said
+	done chan error
 }
 
-// settling is how long a contender has to begin: none of them says when it has.
-const settling = 1500 * time.Millisecond
+// said is what a program has said so far.
+type said struct {
+	mu sync.Mutex // guards b
+	b  bytes.Buffer
+}
+
+// Write implements [io.Writer].
+func (s *said) Write(b []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(b)
+}
+
+func (s *said) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
+}
+
+const (
+	// patience is how long a contender may take to begin: tshark takes seconds where
+	// others use the processors.
+	patience = time.Minute
+	// settling is how long it has after that: what says that it captures says so a
+	// moment before.
+	settling = 300 * time.Millisecond
+)
+
+// captures reports, as no error, that a contender captures.
+func (t *tapper) captures(c contender) error {
+	if c.begun != "" {
+		if !strings.Contains(t.err.String(), c.begun) {
+			return fmt.Errorf("it does not say %q: %s", c.begun, strings.TrimSpace(t.err.String()))
+		}
+		return nil
+	}
+	fds, err := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", t.cmd.Process.Pid))
+	if err != nil {
+		return err
+	}
+	for _, fd := range fds {
+		// The name of a map of eBPF (kernel/bpf/syscall.c, bpf_map_new_fd).
+		if to, err := os.Readlink(fd); err == nil && strings.Contains(to, "bpf-map") {
+			return nil
+		}
+	}
+	return errors.New("it has no rings of a tap")
+}
 
 func startTapper(ctx context.Context, b *bench, c contender) (*tapper, error) {
 	t := &tapper{cmd: exec.Command(c.argv[0], c.argv[1:]...), done: make(chan error, 1)}
@@ -136,14 +199,26 @@ func startTapper(ctx context.Context, b *bench, c contender) (*tapper, error) {
 		return nil, err
 	}
 	go func() { t.done <- t.cmd.Wait() }()
+	begun := scratch.Eventually(ctx, 20*time.Millisecond, patience, func() error {
+		select {
+		case err := <-t.done:
+			t.done <- err
+			return nil // see below
+		default:
+			return t.captures(c)
+		}
+	})
 	select {
 	case err := <-t.done:
 		return nil, fmt.Errorf("it ended: %w: %s", err, strings.TrimSpace(t.err.String()))
 	case <-ctx.Done():
+		begun = ctx.Err()
+	case <-time.After(settling):
+	}
+	if begun != nil {
 		_ = unix.Kill(-t.cmd.Process.Pid, unix.SIGTERM)
 		<-t.done
-		return nil, ctx.Err()
-	case <-time.After(settling):
+		return nil, begun
 	}
 	return t, nil
 }
@@ -158,8 +233,9 @@ func (t *tapper) end(ctx context.Context, c contender) (s sample, err error) {
 		s.memory += highWater(pid)
 	}
 	_ = unix.Kill(t.cmd.Process.Pid, unix.SIGINT) // it may have ended
+	var ended error
 	select {
-	case <-t.done:
+	case ended = <-t.done:
 	case <-time.After(60 * time.Second):
 		_ = unix.Kill(-t.cmd.Process.Pid, unix.SIGKILL)
 		<-t.done
@@ -170,7 +246,8 @@ func (t *tapper) end(ctx context.Context, c contender) (s sample, err error) {
 		s.captured, s.lost, s.attributed = c.counts(t.out.String())
 	}
 	if s.captured < 0 {
-		return s, fmt.Errorf("it did not say what it captured: %s", strings.TrimSpace(t.err.String()))
+		out := t.out.String()
+		return s, fmt.Errorf("it did not say what it captured (%v): %s%s", ended, out[max(0, len(out)-300):], strings.TrimSpace(t.err.String()))
 	}
 	return s, ctx.Err()
 }

@@ -133,7 +133,7 @@ func (r *report) print(out io.Writer) error {
 			p.Head("%s: rate to that beside nothing, median (p25..p75) of %d rounds; CPU of the capture for 100,000 messages", row.Workload, r.Rounds)
 			p.Line("", "rate", "messages/s", "CPU, s", "memory", "packets", "lost", "attributed")
 		}
-		lost, attributed, cpu, memory := fmt.Sprintf("%.2f %%", row.Lost*100), "-", "-", "-"
+		lost, attributed, cpu, memory := fmt.Sprintf("%.0f (%.2f %%)", row.LostCount, row.Lost*100), "-", "-", "-"
 		if row.Lost < 0 {
 			lost = "not told"
 		}

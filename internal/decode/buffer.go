@@ -60,7 +60,7 @@ func (q *Buffer) Advance(n int64) {
 		q.marks = q.marks[1:]
 	}
 	if q.off == len(q.b) {
-		q.b, q.off, q.marks = q.b[:0], 0, nil
+		q.b, q.off, q.marks = q.b[:0], 0, q.marks[:0]
 		if cap(q.b) > 64<<10 {
 			q.b = nil
 		}
@@ -106,6 +106,16 @@ func (q *Buffer) Last() time.Time { return q.last }
 
 // Pos is the position in the stream of the first byte that is there.
 func (q *Buffer) Pos() int64 { return q.base }
+
+// Release lets go of memory that is held to be used again, as an [Idler] does.
+func (q *Buffer) Release() {
+	switch n := q.Len(); {
+	case n == 0:
+		q.b, q.off, q.marks = nil, 0, nil
+	case cap(q.b) > 2*n+64:
+		q.b, q.off = append(make([]byte, 0, n), q.Bytes()...), 0
+	}
+}
 
 // Reset forgets all bytes: after a gap nothing of them can be continued.
 func (q *Buffer) Reset() {

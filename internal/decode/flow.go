@@ -1,13 +1,17 @@
 package decode
 
-import "time"
+import (
+	"bytes"
+	"time"
+)
 
 // Flow is one connection whose protocol is found by its bytes. It is a
 // [Decoder]: what comes before the protocol is known is kept, at most
 // [PrefixBytes] of each side, and given to the protocol's decoder then.
 //
 // Where the protocol is not found, the flow has none: its bytes are counted as
-// [LostUnknown].
+// [LostUnknown]. One that was joined midstream, in a large body for example, looks again
+// where a message may begin: where the other side begins to send, and after a pause.
 type Flow struct {
 	conn      *Conn
 	protocols []*Protocol
@@ -21,10 +25,24 @@ type Flow struct {
 	ended     [2]End
 	endedAt   [2]time.Time
 	told      [2]bool     // the decoder knows that the side ended
-	possible  []*Protocol // those that have not said No
-	swap      bool        // the capture's client is the protocol's server
-	unordered bool        // which side is the client is not known
+	possible  []*Protocol // those that have not said No, where narrowed is set; else all
+	narrowed  bool
+	swap      bool // the capture's client is the protocol's server
+	unordered bool // which side is the client is not known
+
+	// Of the last bytes: who sent them, and when. begins counts where a message may have
+	// begun since there is no protocol.
+	last   Side
+	lastAt time.Time
+	begins uint32
 }
+
+// Bounds of looking again for a protocol: at each of the first places where a message may
+// begin, then at each that is a power of two.
+const (
+	beginAfter = 100 * time.Millisecond // without a byte, on the clock of the packets
+	everyBegin = 16
+)
 
 type piece struct {
 	side Side
@@ -39,18 +57,26 @@ type piece struct {
 func NewFlow(c *Conn, protocols []*Protocol, clientKnown bool) *Flow {
 	f := &Flow{conn: c, protocols: protocols, unordered: !clientKnown}
 	f.prefix.Midstream = c.Midstream
-	f.look(protocols)
 	return f
 }
 
 // look begins to look for a protocol.
-func (f *Flow) look(among []*Protocol) {
-	f.possible = f.possible[:0]
-	for _, p := range among {
-		if p.Detect != nil && p.Datagram == f.conn.Datagram {
-			f.possible = append(f.possible, p)
-		}
+func (f *Flow) look() { f.possible, f.narrowed, f.opaque = nil, false, false }
+
+// looksAgain reports whether a flow without a protocol looks for one again, with bytes
+// that a side sent.
+func (f *Flow) looksAgain(s Side, at time.Time) bool {
+	begin := s != f.last || at.Sub(f.lastAt) >= beginAfter
+	f.last, f.lastAt = s, at
+	if !begin || !f.conn.Midstream {
+		return false
 	}
+	if f.begins++; f.begins > everyBegin && f.begins&(f.begins-1) != 0 {
+		return false
+	}
+	f.prefix = Prefix{Midstream: true, Ended: f.prefix.Ended}
+	f.look()
+	return true
 }
 
 // Protocol returns the name of the protocol, or "" where it is not known.
@@ -93,14 +119,34 @@ func (f *Flow) Data(s Side, at time.Time, b []byte) {
 	case f.decoder != nil:
 		f.decoder.Data(f.turn(s), at, b)
 		f.follow(at)
-	case f.opaque:
+	case f.opaque && !f.looksAgain(s, at):
 		f.conn.Lost(Loss{Side: f.turn(s), Reason: LostUnknown, Bytes: int64(len(b))})
 	default:
-		f.waiting = append(f.waiting, piece{side: s, at: at, b: append([]byte(nil), b...)})
-		if room := PrefixBytes - len(f.prefix.Bytes[s]); room > 0 {
-			f.prefix.Bytes[s] = append(f.prefix.Bytes[s], b[:min(room, len(b))]...)
-		}
-		f.detect(at)
+		f.search(s, at, b)
+	}
+}
+
+// search looks for the protocol with the next bytes. They are copied where more are needed.
+func (f *Flow) search(s Side, at time.Time, b []byte) {
+	f.last, f.lastAt = s, at
+	f.waiting = append(f.waiting, piece{side: s, at: at, b: b})
+	prefix := &f.prefix.Bytes[s]
+	if n := min(PrefixBytes-len(*prefix), len(b)); len(*prefix) == 0 {
+		*prefix = b[:n:n]
+	} else if n > 0 {
+		*prefix = append(*prefix, b[:n]...)
+	}
+	f.detect(at)
+	if n := len(f.waiting); n > 0 { // b is valid during the call
+		f.waiting[n-1].b = bytes.Clone(f.waiting[n-1].b)
+		*prefix = bytes.Clone(*prefix)
+	}
+}
+
+// Idle implements [Idler].
+func (f *Flow) Idle() {
+	if i, ok := f.decoder.(Idler); ok {
+		i.Idle()
 	}
 }
 
@@ -118,7 +164,7 @@ func (f *Flow) Gap(s Side, at time.Time, n int64) {
 		f.drop()
 		f.prefix = Prefix{Midstream: true, Ended: f.prefix.Ended}
 		f.conn.Midstream = true
-		f.look(f.protocols)
+		f.look()
 	}
 }
 
@@ -152,8 +198,14 @@ func (f *Flow) drop() {
 
 // detect asks each protocol that is still possible.
 func (f *Flow) detect(at time.Time) {
-	left := f.possible[:0]
-	for _, p := range f.possible {
+	among, left := f.possible, f.possible[:0]
+	if !f.narrowed {
+		among = f.protocols
+	}
+	for _, p := range among {
+		if p.Detect == nil || p.Datagram != f.conn.Datagram {
+			continue
+		}
 		v, swap := f.judge(p)
 		if v == Yes {
 			f.swap = f.swap != swap
@@ -164,11 +216,18 @@ func (f *Flow) detect(at time.Time) {
 			left = append(left, p)
 		}
 	}
-	f.possible = left
+	f.possible, f.narrowed = left, true
 	if len(left) == 0 || len(f.prefix.Bytes[0]) >= PrefixBytes && len(f.prefix.Bytes[1]) >= PrefixBytes || f.waited() > 4*PrefixBytes {
 		f.opaque = true
 		f.drop()
+		f.release()
 	}
+}
+
+// release lets go of what is needed only to look for a protocol.
+func (f *Flow) release() {
+	f.possible, f.narrowed = nil, true
+	f.prefix.Bytes = [2][]byte{}
 }
 
 func (f *Flow) waited() int {
@@ -207,6 +266,7 @@ func (f *Flow) begin(p *Protocol, at time.Time) {
 	f.protocol, f.decoder, f.unordered = p, p.New(f.conn), false
 	waiting := f.waiting
 	f.waiting = nil
+	f.release()
 	for i, w := range waiting {
 		f.decoder.Data(f.turn(w.side), w.at, w.b)
 		if f.conn.handoff != nil {
@@ -242,9 +302,9 @@ func (f *Flow) follow(at time.Time) {
 	f.conn.Facts = h.facts
 	f.told = [2]bool{}
 	f.prefix = Prefix{Ended: f.prefix.Ended, Midstream: f.conn.Midstream}
-	f.look(f.protocols)
+	f.look()
 	if h.protocol != "" {
-		f.possible = f.possible[:0]
+		f.narrowed = true
 		for _, p := range f.protocols {
 			if p.Name == h.protocol && p.Datagram == f.conn.Datagram {
 				f.protocol, f.decoder = p, p.New(f.conn)

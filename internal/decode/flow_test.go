@@ -162,3 +162,53 @@ func TestFlowDatagrams(t *testing.T) {
 		t.Errorf("made decoders: %s", made)
 	}
 }
+
+// A connection that was joined in a large message is looked at again where the next ones
+// begin, and not for ever.
+func TestFlowLooksAgain(t *testing.T) {
+	body := strings.Repeat("x", PrefixBytes)
+	for _, tt := range []struct {
+		name      string
+		midstream bool
+		script    []string
+		want      string
+	}{
+		{"a turn", true, []string{"s:" + body, "s:" + body, "s:" + body, "s:" + body, "s:" + body, "s:" + body, "c:one a\n", "s:b\n"}, "one client one a one server b"},
+		{"the same side goes on", true, []string{"c:" + body, "c:" + body, "c:" + body, "c:" + body, "c:" + body, "c:" + body, "c:one a\n"}, ""},
+		{"the begin was seen", false, []string{"s:" + body, "c:" + body, "s:x", "c:one a\n"}, ""},
+	} {
+		got, _ := say(t, Options{Midstream: tt.midstream}, true, tt.script...)
+		var found []string
+		for _, line := range got {
+			if !strings.HasPrefix(line, "lost") {
+				found = append(found, line)
+			}
+		}
+		if s := strings.Join(found, " "); s != tt.want {
+			t.Errorf("%s: got %q, want %q", tt.name, s, tt.want)
+		}
+	}
+	// After a pause, the same side may begin.
+	var got []string
+	f := NewFlow(NewConn(Options{Midstream: true}, func(e *Exchange) { got = append(got, e.Target) }, nil), []*Protocol{lines("one")}, true)
+	f.Data(Client, at(0), []byte(strings.Repeat("x", 5*PrefixBytes)))
+	f.Data(Client, at(0).Add(beginAfter), []byte("one a\n"))
+	if !slices.Equal(got, []string{"one a"}) {
+		t.Errorf("after a pause: %q", got)
+	}
+}
+
+// What is asked of detectors is bounded, however many messages there are.
+func TestFlowLooksAgainBounded(t *testing.T) {
+	asked := 0
+	never := &Protocol{Name: "never", Detect: func(*Prefix) Verdict { asked++; return No }, New: func(*Conn) Decoder { panic("made") }}
+	lost := int64(0)
+	f := NewFlow(NewConn(Options{Midstream: true}, func(*Exchange) {}, func(l Loss) { lost += l.Bytes }), []*Protocol{never}, true)
+	const messages = 100_000
+	for i := range messages {
+		f.Data(Side(i%2), at(i), []byte("ab"))
+	}
+	if asked > 2*(everyBegin+20) || lost != 2*messages {
+		t.Errorf("asked %d times, %d bytes lost", asked, lost)
+	}
+}

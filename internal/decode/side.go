@@ -32,6 +32,12 @@ const (
 	Stopped                // the recording ended first, or the connection was forgotten
 )
 
+// Idler is a [Decoder] that is told that nothing came for a while, so that it lets go of
+// memory which it holds to use it again.
+type Idler interface {
+	Idle()
+}
+
 // Decoder turns the bytes of one connection into exchanges, which it gives to
 // the [Conn] that it was made with. It is for one goroutine at a time.
 type Decoder interface {

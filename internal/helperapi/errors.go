@@ -53,8 +53,11 @@ func (e *Error) Error() string { return e.Op + ": " + e.Cause }
 
 // Hint returns the command that helps, or "".
 func (e *Error) Hint() string {
-	if e.Code == UnknownOperation {
+	switch e.Code {
+	case UnknownOperation:
 		return renewHelper
+	case NoTap:
+		return "sudo lodge tap, which may see the packets of all users"
 	}
 	return ""
 }

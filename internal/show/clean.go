@@ -10,8 +10,10 @@ import (
 // Text that another program chose (the name of a process, a path, a line of a log)
 // must not act on a terminal: no control characters and escape sequences
 // (ECMA-48), nothing that changes the direction of writing (Unicode, UAX #9), and
-// no bytes that are not UTF-8. There are three ways to write it:
+// no bytes that are not UTF-8. There are four ways to write it:
 //   - [AppendEscaped] keeps every byte legible, as an escape of Go;
+//   - [Legible] does so too, for a line of output: a tab becomes blanks, and all kinds of
+//     blanks become blanks;
 //   - [Clean] takes one column for what may not be shown, a question mark;
 //   - [Plain] removes escape sequences and control characters.
 // [Sequences] is Plain for pieces of a line, and can keep colours.
@@ -42,6 +44,43 @@ func appendEscapedRunes(b []byte, s string) []byte {
 		i += n
 	}
 	return b
+}
+
+// Legible returns a line of output in which what may not be shown is an escape of Go:
+// \x1b, \u202e, \xff. Tabs become four blanks, other blanks one, and the end of the line is
+// cut off. A character keeps a few combining marks.
+func Legible(s string) string {
+	s = strings.TrimRight(s, "\r\n")
+	if isPrintableASCII(s) {
+		return s
+	}
+	b := make([]byte, 0, len(s)+16)
+	marks := maxMarks // a mark at the beginning has no character to stand on
+	for i := 0; i < len(s); {
+		r, n := utf8.DecodeRuneInString(s[i:])
+		part := s[i : i+n]
+		i += n
+		isMark := unicode.In(r, unicode.Mn, unicode.Me) && !unicode.Is(unicode.Variation_Selector, r)
+		switch {
+		case r == '\t':
+			b = append(b, "    "...)
+		case unicode.Is(unicode.Zs, r):
+			b = append(b, ' ')
+		case unicode.Is(unicode.Variation_Selector, r):
+			continue
+		case isMark && marks >= maxMarks:
+			q := strconv.AppendQuoteRuneToASCII(nil, r)
+			b = append(b, q[1:len(q)-1]...)
+		default:
+			b = AppendEscaped(b, part)
+		}
+		if isMark {
+			marks++
+		} else {
+			marks = 0
+		}
+	}
+	return string(b)
 }
 
 // maxMarks is how many combining marks a character keeps: more of them only

@@ -33,6 +33,27 @@ func TestClean(t *testing.T) {
 	}
 }
 
+func TestLegible(t *testing.T) {
+	for in, want := range map[string]string{
+		"":                          "",
+		"node\r\n":                  "node",
+		"a\x1b[31mred":              `a\x1b[31mred`,
+		"two\nlines\t\x00\x7f":      `two\nlines    \x00\x7f`,
+		"c1\u009b31m":               `c1\u009b31m`,
+		"bad\xff":                   `bad\xff`,
+		"right\u202eleft\ufeff":     `right\u202eleft\ufeff`,
+		"日本\u00a0x":                 "日本 x",
+		"e\u0301":                   "e\u0301",
+		"z\u0301\u0301\u0301\u0301": "z\u0301\u0301\u0301" + `\u0301`,
+		"\u0301x":                   `\u0301x`,
+		"heart\u2764\ufe0f":         "heart\u2764",
+	} {
+		if got := Legible(in); got != want {
+			t.Errorf("%q: got %q, want %q", in, got, want)
+		}
+	}
+}
+
 func TestCleanLine(t *testing.T) {
 	for in, want := range map[string]string{
 		"":                               "",

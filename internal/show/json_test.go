@@ -48,3 +48,23 @@ func FuzzAppendJSON(f *testing.F) {
 		}
 	})
 }
+
+// No byte of JSON acts on a terminal, and nothing is lost by that.
+func TestJSONIsSafeForTerminals(t *testing.T) {
+	in := "a\x7fb\u0085c\u009b31m\u202ed\u200b\u2066e\ufeff\u2028\U000e0041 é 日本 😀\u00a0"
+	want := `"a\u007fb\u0085c\u009b31m\u202ed\u200b\u2066e\ufeff\u2028\udb40\udc41 é 日本 😀` + "\u00a0\""
+	var b strings.Builder
+	if err := JSONLines(&b).Encode(in); err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.TrimSuffix(b.String(), "\n"); got != want {
+		t.Errorf("encoder: %s", got)
+	}
+	if got := string(AppendJSON(nil, in)); got != want {
+		t.Errorf("AppendJSON: %s", got)
+	}
+	var back string
+	if err := json.Unmarshal([]byte(want), &back); err != nil || back != in {
+		t.Errorf("%q, %v", back, err)
+	}
+}

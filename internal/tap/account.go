@@ -115,6 +115,9 @@ type Records struct {
 	// that could not be written.
 	Dropped   uint64 `json:"dropped"`
 	Unwritten uint64 `json:"unwritten"`
+	// NotInArchive are exchanges of HTTP that are not in the .har file, as their requests
+	// were not seen.
+	NotInArchive uint64 `json:"not_in_archive,omitempty"`
 	// Ends are both ends of each record, Attributed those whose process is known.
 	Ends       uint64 `json:"ends"`
 	Attributed uint64 `json:"attributed"`

@@ -2,19 +2,26 @@ package tap
 
 import (
 	"regexp"
+	"strings"
 
 	"lodge/internal/decode"
+	"lodge/internal/decode/secret"
 	"lodge/internal/model"
 )
 
-// secretNames are the words with which names of secrets end.
-const secretNames = `(?:password|passwd|passphrase|pass|pwd|secret|token|api[-_]?key|access[-_]?key|private[-_]?key|credentials?|auth)`
-
-// masker masks secrets of command lines, by rules: the first group of each is kept, the
-// second is the secret, a third is kept. It is made once for an engine.
+// masker masks secrets of command lines, by rules. It is made once for an engine.
 type masker struct {
-	rules []*regexp.Regexp
+	rules []rule
 	known map[string]string // what was masked before
+}
+
+// rule finds something of a command line that may be a secret: the first group of the
+// expression is kept, the second is the secret, a third is kept. Where the expression has
+// a group "name", what is there must be the name of a secret.
+type rule struct {
+	*regexp.Regexp
+	name  int
+	place secret.Place
 }
 
 const (
@@ -26,25 +33,57 @@ const (
 
 func newMasker() *masker {
 	m := &masker{known: make(map[string]string)}
-	for _, rule := range []string{
+	for _, r := range []struct {
+		place secret.Place
+		text  string
+	}{
 		// A user's password in a URL.
-		`(://[^\s/:@'"]*:)([^\s/@'"]+)(@)`,
+		{0, `(://[^\s/:@'"]*:)([^\s/@'"]+)(@)`},
 		// A header field of curl and others.
-		`(?i)((?:authorization|cookie|x-[a-z-]*(?:key|token|auth|secret|session)[a-z-]*|[a-z-]*` + secretNames + `)\s*:\s*)([^'"]+)`,
+		{secret.Header, `((?P<name>[A-Za-z][A-Za-z0-9_-]*)\s*:\s*)([^'"]+)`},
 		// --password VALUE, --db-password=VALUE, -token VALUE.
-		`(?i)((?:^|\s)--?[a-z0-9_.-]*` + secretNames + `[a-z0-9_-]*(?:=|\s+))('[^']*'|"[^"]*"|[^\s-]\S*)`,
-		// NAME_PASSWORD=VALUE, &token=VALUE.
-		`(?i)([a-z0-9_.-]*` + secretNames + `[a-z0-9_]*=)([^\s&'"]+)`,
+		{secret.Field, `((?:^|\s)--?(?P<name>[A-Za-z0-9_.-]+)(?:=|\s+))('[^']*'|"[^"]*"|[^\s-]\S*)`},
+		// &code=VALUE, NAME_PASSWORD=VALUE.
+		{secret.Parameter, `([?&](?P<name>[^\s=&?]+)=)([^\s&'"]+)`},
+		{secret.Field, `((?P<name>[A-Za-z0-9_.-]+)=)([^\s&'"]+)`},
 		// curl -u USER:PASSWORD; redis-cli -a PASSWORD; mysql -pPASSWORD.
-		`((?:^|\s)(?:-u|--user|--proxy-user)(?:=|\s*)['"]?[^\s:'"]+:)([^\s'"]+)`,
-		`(redis-cli\b.*?\s-a\s+)('[^']*'|\S+)`,
-		`((?:mysql|mariadb|mysqldump|mysqladmin)\b.*?\s-p)([^\s'"]+)`,
+		{0, `((?:^|\s)(?:-u|--user|--proxy-user)(?:=|\s*)['"]?[^\s:'"]+:)([^\s'"]+)`},
+		{0, `(redis-cli\b.*?\s-a\s+)('[^']*'|\S+)`},
+		{0, `((?:mysql|mariadb|mysqldump|mysqladmin)\b.*?\s-p)([^\s'"]+)`},
 		// Commands of Redis.
-		`(?i)(\s(?:AUTH|requirepass|masterauth)\s+)(\S+(?:\s+\S+)?)`,
+		{0, `(?i)(\s(?:AUTH|requirepass|masterauth)\s+)(\S+(?:\s+\S+)?)`},
 	} {
-		m.rules = append(m.rules, regexp.MustCompile(rule))
+		re := regexp.MustCompile(r.text)
+		m.rules = append(m.rules, rule{re, re.SubexpIndex("name"), r.place})
 	}
 	return m
+}
+
+// mask masks what the rule finds.
+func (r *rule) mask(s string) string {
+	var out []byte
+	done := 0
+	for from := 0; from < len(s); {
+		at := r.FindStringSubmatchIndex(s[from:])
+		if at == nil {
+			break
+		}
+		group, after := 2, from+at[3]
+		if r.name > 0 {
+			group = 3
+			if !secret.Is(r.place, s[from+at[2*r.name]:from+at[2*r.name+1]]) {
+				from = after // the value may have a name too
+				continue
+			}
+		}
+		out = append(append(out, s[done:from+at[2*group]]...), decode.Masked...)
+		done = from + at[2*group+1]
+		from = done
+	}
+	if done == 0 {
+		return s
+	}
+	return string(append(out, s[done:]...))
 }
 
 // command returns a command line without its secrets.
@@ -59,8 +98,11 @@ func (m *masker) command(s string) string {
 	if len(masked) > maxCommand {
 		masked = masked[:maxCommand] + " …"
 	}
-	for _, r := range m.rules {
-		masked = r.ReplaceAllString(masked, "${1}"+decode.Masked+"${3}")
+	for i := range m.rules {
+		masked = m.rules[i].mask(masked)
+	}
+	if strings.IndexByte(masked, '{') >= 0 { // JSON of curl -d
+		masked = string(secret.JSON([]byte(masked)))
 	}
 	if len(m.known) >= maxKnown {
 		clear(m.known)

@@ -27,6 +27,10 @@ func TestCommandLinesAreMasked(t *testing.T) {
 		"postgres: app shop 127.0.0.1(40000) idle":                                             "postgres: app shop 127.0.0.1(40000) idle",
 		"psql postgres://app:hidden@localhost/shop":                                            "psql postgres://app:•••@localhost/shop",
 		"/usr/bin/python3 -m http.server 8000":                                                 "/usr/bin/python3 -m http.server 8000",
+		"curl -H 'X-Session-Id: abc' -H 'Content-Type: text/plain' x":                          "curl -H 'X-Session-Id: •••' -H 'Content-Type: text/plain' x",
+		"curl http://h/cb?code=abc&page=2&key=d":                                               "curl http://h/cb?code=•••&page=2&key=•••",
+		`curl -d {"password":"abc","a":["b"]} x`:                                               `curl -d {"password":"•••","a":["b"]} x`,
+		"app --session-token abc --verbose --client-secret=d x=token=e --page-token f":         "app --session-token ••• --verbose --client-secret=••• x=token=••• --page-token f",
 		"ssh-agent -a /run/agent":                                                              "ssh-agent -a /run/agent",
 		"java -Djavax.net.ssl.keyStorePassword=hidden -jar app.jar --spring.profiles.active=x": "java -Djavax.net.ssl.keyStorePassword=••• -jar app.jar --spring.profiles.active=x",
 	} {

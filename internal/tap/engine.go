@@ -38,8 +38,11 @@ type Ends interface {
 	Place(at netip.AddrPort, p *model.Process) Place
 }
 
-// Place is the project, the service and the container of an end.
-type Place struct{ Project, Service, Container string }
+// Place is the project, the service and the container of an end, and what is behind it.
+type Place struct {
+	Project, Service, Container string
+	Behind                      *Behind
+}
 
 // Options are what an [Engine] works with.
 type Options struct {
@@ -98,6 +101,15 @@ func (e *Engine) Packet(p *packet.Packet, from *Origin) Sent {
 	return Sent{c, e.from}
 }
 
+// Unreachable takes the packet that an error of ICMP says was not taken
+// ([packet.Unreachable]).
+func (e *Engine) Unreachable(p *packet.Packet) Sent {
+	e.table.Unreachable(p)
+	c := e.conn
+	e.conn = nil
+	return Sent{c, e.from}
+}
+
 // Sent is a packet that an engine has taken: it knows the ends.
 type Sent struct {
 	conn *conn
@@ -111,6 +123,15 @@ func (s Sent) Ends() (sender, receiver *End) {
 		return nil, nil
 	}
 	return s.conn.find(s.from), s.conn.find(s.from.Other())
+}
+
+// Connection returns the number of the packet's connection, 0 where it is of none: of none
+// that is open.
+func (s Sent) Connection() uint64 {
+	if s.conn == nil {
+		return 0
+	}
+	return s.conn.number
 }
 
 // Skip counts a packet that cannot be read.
@@ -153,14 +174,25 @@ func (e *Engine) newConn(o stream.Opened) *conn {
 	}
 	c := &conn{engine: e, number: e.opened, opened: o}
 	c.ends[decode.Client].address, c.ends[decode.Server].address = o.Key.Src, o.Key.Dst
-	opts := e.o.Decode
-	opts.Midstream = o.Midstream
-	opts.Datagram = o.Key.Protocol == packet.UDP
-	if len(e.o.Protocols) == 0 {
-		return c
-	}
-	c.flow = decode.NewFlow(decode.NewConn(opts, c.emit, c.lost), e.o.Protocols, o.ClientKnown)
 	return c
+}
+
+// decoded returns the flow of the connection, which is made for its first bytes; nil where
+// nothing is decoded.
+func (c *conn) decoded() *decode.Flow {
+	if o := &c.engine.o; c.flow == nil && len(o.Protocols) > 0 {
+		opts := o.Decode
+		opts.Midstream, opts.Datagram = c.opened.Midstream, c.opened.Key.Protocol == packet.UDP
+		c.flow = decode.NewFlow(decode.NewConn(opts, c.emit, c.lost), o.Protocols, c.opened.ClientKnown)
+	}
+	return c.flow
+}
+
+// Idle implements [stream.Idler].
+func (c *conn) Idle() {
+	if c.flow != nil {
+		c.flow.Idle()
+	}
 }
 
 // conn is one connection with what is known of its ends.
@@ -174,7 +206,8 @@ type conn struct {
 	failed bool
 	sent   [2]bool // packets were seen of that side
 	// given is what the source of a stream knows, nil where packets tell.
-	given *Opening
+	given  *Opening
+	losses losses
 }
 
 // side is one end of a connection, by the packets that it sent.
@@ -232,21 +265,24 @@ func (d *side) add(list *[]model.Process, p model.Process, o *Origin, ends Ends)
 // Data implements [stream.Conn].
 func (c *conn) Data(s decode.Side, at time.Time, b []byte) {
 	c.data = true
-	if c.flow != nil {
+	flow := c.decoded()
+	if flow != nil {
 		c.engine.account.Decode.Bytes += uint64(len(b))
 	}
 	if f := c.engine.o.Bytes; f != nil {
 		f(c.number, s, at, b)
 	}
-	if c.flow != nil {
-		c.flow.Data(s, at, b)
+	if flow != nil {
+		c.came(uint64(len(b)))
+		flow.Data(s, at, b)
 	}
 }
 
 // Gap implements [stream.Conn].
 func (c *conn) Gap(s decode.Side, at time.Time, n int64) {
-	if c.flow != nil {
-		c.flow.Gap(s, at, n)
+	if flow := c.decoded(); flow != nil {
+		c.came(uint64(max(0, n)))
+		flow.Gap(s, at, n)
 	}
 }
 
@@ -265,7 +301,7 @@ func (c *conn) Refused(time.Time) { c.fail(Refused) }
 
 // fail reports that no connection was made.
 func (c *conn) fail(why Failure) {
-	if c.failed || c.data {
+	if c.failed || c.data && c.opened.Key.Protocol != packet.UDP {
 		return
 	}
 	c.failed = true
@@ -321,14 +357,6 @@ func (c *conn) record(r *Record) {
 	e.o.Record(r)
 }
 
-func (c *conn) lost(l decode.Loss) {
-	m := c.engine.account.Decode.Lost
-	v := m[l.Reason]
-	v.Places++
-	v.Bytes += uint64(max(0, l.Bytes))
-	m[l.Reason] = v
-}
-
 // find returns what is known of an end.
 func (c *conn) find(s decode.Side) *End {
 	d := &c.ends[s]
@@ -364,11 +392,14 @@ func (c *conn) find(s decode.Side) *End {
 			if place.Project != "" || end.Project == "" {
 				end.Project, end.Service = place.Project, place.Service
 			}
-			end.Container = place.Container
+			end.Container, end.Behind = place.Container, place.Behind
 		}
 	}
 	if m := c.engine.masker; m != nil {
 		end.Processes = m.processes(end.Processes)
+		if b := end.Behind; b != nil {
+			end.Behind = &Behind{b.Address, m.processes(b.Processes), b.Container}
+		}
 	}
 	d.end, d.full = end, len(end.Processes) > 0
 	return end

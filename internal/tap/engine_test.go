@@ -251,3 +251,51 @@ func TestComplete(t *testing.T) {
 		}
 	}
 }
+
+// A datagram to a port that nothing has is a failure each time, told by an error of ICMP.
+func TestRefusedDatagram(t *testing.T) {
+	r := newRig(Options{OriginSource: SourcePacket})
+	p := packet.Packet{Time: begin, Src: client, Dst: server, Protocol: packet.UDP, Payload: []byte("hi"), PayloadLen: 2}
+	for i := range 2 {
+		p.Time = begin.Add(time.Duration(i) * time.Second)
+		r.Packet(&p, &Origin{Process: model.Process{PID: 5}})
+		quoted := p
+		quoted.Payload, quoted.PayloadLen = nil, 0
+		if c := r.Unreachable(&quoted).Connection(); c != uint64(i+1) {
+			t.Errorf("it is of connection %d", c)
+		}
+	}
+	stray := p
+	stray.Src, stray.Dst = server, client
+	r.Unreachable(&stray)
+	r.Close()
+	var got []string
+	for _, x := range r.got {
+		got = append(got, x.Transport.String()+" "+line(x))
+	}
+	want := []string{"udp 127.0.0.1:40000(5 packet) 127.0.0.1:7( ) refused", "udp 127.0.0.1:40000(5 packet) 127.0.0.1:7( ) refused"}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if a := r.Account(); a.Records.Failures != 2 || a.Streams.Refused != 2 {
+		t.Errorf("account %+v", a)
+	}
+}
+
+// A rule that rejects a connection answers its SYN so.
+func TestRejectedConnection(t *testing.T) {
+	r := newRig(Options{})
+	r.send(client, server, "S", 100, 0, "", 5)
+	r.Unreachable(&packet.Packet{Time: begin, Src: client, Dst: server, Protocol: packet.TCP})
+	// One that is open is not ended by it.
+	other := netip.MustParseAddrPort("127.0.0.1:8")
+	r.send(client, other, "S", 100, 0, "", 5)
+	r.send(other, client, "SA", 300, 101, "", 6)
+	r.Unreachable(&packet.Packet{Time: begin, Src: client, Dst: other, Protocol: packet.TCP})
+	r.send(client, other, "A", 101, 301, "echo a\n", 5)
+	r.send(other, client, "A", 301, 108, "b\n", 6)
+	r.Close()
+	if len(r.got) != 2 || r.got[0].Failure != Refused || r.got[1].Exchange == nil {
+		t.Errorf("records %v", r.got)
+	}
+}

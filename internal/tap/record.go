@@ -34,7 +34,8 @@ type Failure string
 
 // The failures.
 const (
-	// Refused: the port answered with a reset, since nothing listens there.
+	// Refused: the port answered with a reset, or with an error of ICMP, since nothing
+	// listens there.
 	Refused Failure = "refused"
 	// Unanswered: no answer to the SYN was seen.
 	Unanswered Failure = "unanswered"
@@ -51,6 +52,18 @@ type End struct {
 	// Project and Service are lodge's, "" where the process is of none.
 	Project, Service string
 	// Container is its container's name or id.
+	Container string
+	// Behind is where the process hands its connections on, nil where it is no proxy
+	// of published ports.
+	Behind *Behind
+}
+
+// Behind is the end behind a proxy of a container's published ports: client, proxy and
+// this are one chain.
+type Behind struct {
+	Address netip.AddrPort
+	// Processes listen there, in the container's network namespace. Empty: not known.
+	Processes []model.Process
 	Container string
 }
 

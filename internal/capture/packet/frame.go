@@ -32,6 +32,30 @@ func (f *frame) short(n int) error {
 	return ErrMalformed
 }
 
+// network takes off the headers before the transport protocol's.
+func (f *frame) network(link LinkType) (src, dst netip.Addr, proto uint8, err error) {
+	version, err := f.link(link)
+	if err != nil {
+		return src, dst, 0, err
+	}
+	if len(f.data) == 0 {
+		return src, dst, 0, ErrTruncated
+	}
+	switch {
+	case version == 0:
+		version = int(f.data[0] >> 4)
+		if version != 4 && version != 6 {
+			return src, dst, 0, ErrNotIP
+		}
+	case version != int(f.data[0]>>4):
+		return src, dst, 0, ErrMalformed
+	}
+	if version == 4 {
+		return f.ipv4()
+	}
+	return f.ipv6()
+}
+
 func (f *frame) ipv4() (src, dst netip.Addr, proto uint8, err error) {
 	h := f.data
 	if len(h) < 20 {

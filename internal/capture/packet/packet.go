@@ -101,29 +101,7 @@ func Parse(link LinkType, data []byte, origLen int, p *Packet) error {
 		origLen = len(data)
 	}
 	f := frame{data: data, wire: origLen}
-	version, err := f.link(link)
-	if err != nil {
-		return err
-	}
-	if len(f.data) == 0 {
-		return ErrTruncated
-	}
-	switch {
-	case version == 0:
-		version = int(f.data[0] >> 4)
-		if version != 4 && version != 6 {
-			return ErrNotIP
-		}
-	case version != int(f.data[0]>>4):
-		return ErrMalformed
-	}
-	var src, dst netip.Addr
-	var proto uint8
-	if version == 4 {
-		src, dst, proto, err = f.ipv4()
-	} else {
-		src, dst, proto, err = f.ipv6()
-	}
+	src, dst, proto, err := f.network(link)
 	if err != nil {
 		return err
 	}

@@ -237,3 +237,38 @@ func BenchmarkParse(b *testing.B) {
 		_ = Parse(LinkEthernet, data, len(data), &p)
 	}
 }
+
+func TestUnreachable(t *testing.T) {
+	udp := bs("9c40 270f 000d 0000 68656c6c6f")
+	quoted4, quoted6 := ip4(17, -1, nil, udp), ip6(17, -1, udp)
+	v4 := ip4(1, -1, nil, join(bs("03 03 0000 00000000"), quoted4))
+	v6 := ip6(58, -1, join(bs("01 04 0000 00000000"), quoted6))
+	for _, tt := range []struct {
+		name  string
+		frame []byte
+		want  string // the ends
+	}{
+		{"IPv4", ether("0800", v4), "127.0.0.1:40000 127.0.0.2:9999"},
+		{"IPv6", ether("86dd", v6), "[::1]:40000 [::ffff:127.0.0.1]:9999"},
+		{"cut behind the ports", ether("0800", ip4(1, -1, nil, join(bs("03 03 0000 00000000"), quoted4[:28]))), "127.0.0.1:40000 127.0.0.2:9999"},
+		{"TCP", ether("0800", ip4(1, -1, nil, join(bs("03 0d 0000 00000000"), ip4(6, 40, nil, tcpHeader[:8])))), "127.0.0.1:40000 127.0.0.2:80"},
+		{"cut within the ports", ether("0800", ip4(1, -1, nil, join(bs("03 03 0000 00000000"), quoted4[:27]))), ""},
+		{"echo", ether("0800", ip4(1, -1, nil, join(bs("08 00 0000 00000000"), quoted4))), ""},
+		{"too big", ether("0800", ip4(1, -1, nil, join(bs("03 04 0000 00000000"), quoted4))), ""},
+		{"not ICMP", ether("0800", quoted4), ""},
+		{"nothing", nil, ""},
+	} {
+		var p Packet
+		ok := Unreachable(LinkEthernet, tt.frame, len(tt.frame), &p)
+		got := ""
+		if ok {
+			got = p.Src.String() + " " + p.Dst.String()
+		}
+		if got != tt.want {
+			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
+		}
+		if ok && !errors.Is(Parse(LinkEthernet, tt.frame, len(tt.frame), &p), ErrNotTransport) {
+			t.Errorf("%s: it is parsed", tt.name)
+		}
+	}
+}

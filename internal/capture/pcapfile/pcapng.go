@@ -60,12 +60,47 @@ type pcapng struct {
 }
 
 // openPcapng reads the first section header.
-func openPcapng(src *source, have *contents) (func() (*Record, error), error) {
-	p := &pcapng{src: src, have: have, order: binary.LittleEndian}
+func openPcapng(src *source, r *Reader) error {
+	p := &pcapng{src: src, have: r.have, order: binary.LittleEndian}
 	if _, err := p.block(); err != nil {
-		return nil, err
+		return err
 	}
-	return p.next, nil
+	r.next, r.end = p.next, p.end
+	return nil
+}
+
+// maxEnd is how many blocks from the end of a file are looked at, and maxStatistics how
+// long one may be.
+const (
+	maxEnd        = 64
+	maxStatistics = 4 << 10
+)
+
+// end reads counters at the end of the file, going back from there while blocks are such.
+func (p *pcapng) end(file io.ReaderAt, size int64) {
+	if len(p.have.sections) != 1 || p.unknown {
+		return
+	}
+	var blocks [][]byte
+	for range maxEnd {
+		var length [4]byte
+		if _, err := file.ReadAt(length[:], size-4); err != nil || size < minSection {
+			break
+		}
+		n := int64(p.order.Uint32(length[:]))
+		if n < minBlock || n > maxStatistics || n%4 != 0 || n > size {
+			break
+		}
+		b := make([]byte, n)
+		if _, err := file.ReadAt(b, size-n); err != nil || p.order.Uint32(b) != blockStatistics || int64(p.order.Uint32(b[4:])) != n {
+			break
+		}
+		blocks = append(blocks, b[8:n-4])
+		size -= n
+	}
+	for i := len(blocks) - 1; i >= 0; i-- {
+		_ = p.statistics(blocks[i]) // what is wrong with it is not known then
+	}
 }
 
 func (p *pcapng) next() (*Record, error) {

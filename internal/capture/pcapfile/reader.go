@@ -15,6 +15,7 @@ import (
 type Reader struct {
 	next func() (*Record, error)
 	err  error // what next returned, for good
+	end  func(file io.ReaderAt, size int64)
 	have *contents
 }
 
@@ -76,16 +77,16 @@ func Open(r io.Reader) (*Reader, error) {
 		return nil, fmt.Errorf("open capture file: %w: it has %d bytes: %w", ErrNotCapture, len(magic), io.ErrUnexpectedEOF)
 	}
 	have := &contents{byPID: map[uint32][]int{}}
-	var next func() (*Record, error)
+	reader := &Reader{have: have}
 	if binary.LittleEndian.Uint32(magic) == blockSection {
-		next, err = openPcapng(src, have)
+		err = openPcapng(src, reader)
 	} else {
-		next, err = openPcap(src, have)
+		reader.next, err = openPcap(src, have)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("open capture file: %w", err)
 	}
-	return &Reader{next: next, have: have}, nil
+	return reader, nil
 }
 
 // Next returns the next packet in the order of the file, which the caller may
@@ -127,6 +128,16 @@ func (r *Reader) Process(pid uint32, at time.Time) (Process, bool) {
 	}
 	n := r.have.startedBy(same, at)
 	return r.have.processes[same[max(n-1, 0)]], true
+}
+
+// ReadEnd reads the counters at the end of a file of which the rest is not read: of a
+// pcapng file of one section, those that are its last blocks. size is the file's. Next
+// must not be called afterwards. What it does not find is no error.
+func (r *Reader) ReadEnd(file io.ReaderAt, size int64) {
+	if r.end != nil && r.err == nil {
+		r.end(file, size)
+		r.err = io.EOF
+	}
 }
 
 // Names returns the names of addresses so far.

@@ -5,8 +5,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // Source is where packets come from.
@@ -134,17 +132,4 @@ func (p *Packet) parse(b []byte, wall int64, comm string) error {
 	}
 	p.Data = rest[:captured]
 	return nil
-}
-
-// clock returns the time since boot, and what is to be added to it for the time
-// since 1970.
-func clock() (boot uint64, wall int64, err error) {
-	var b, w unix.Timespec
-	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &b); err != nil {
-		return 0, 0, fmt.Errorf("read clock: %w", err)
-	}
-	if err := unix.ClockGettime(unix.CLOCK_REALTIME, &w); err != nil {
-		return 0, 0, fmt.Errorf("read clock: %w", err)
-	}
-	return uint64(b.Nano()), w.Nano() - b.Nano(), nil
 }

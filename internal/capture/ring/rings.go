@@ -34,6 +34,7 @@ type Rings struct {
 	epoll int
 	event int // an eventfd, by which ctx's end wakes Run
 	last  uint64
+	clock clock
 
 	mu     sync.Mutex // guards counts
 	counts Counts
@@ -145,7 +146,7 @@ func (r *Rings) wait(d time.Duration) error {
 // had come has a later time than that one, which was in its ring by then. So of
 // what is older than the clock no cause is missing.
 func (r *Rings) drain(handle func(*Packet) error, all bool) (given, held bool, err error) {
-	now, wall, err := clock()
+	now, err := r.clock.read()
 	if err != nil {
 		return false, false, err
 	}
@@ -176,7 +177,7 @@ func (r *Rings) drain(handle func(*Packet) error, all bool) (given, held bool, e
 		}
 		// All of this CPU until another one has an older packet.
 		for first.have && first.next <= min(until, limit) {
-			if err := p.parse(first.body, wall, p.Comm); err != nil {
+			if err := p.parse(first.body, r.clock.offset, p.Comm); err != nil {
 				return given, false, err
 			}
 			p.Lost = int(first.lostBefore(binary.NativeEndian.Uint32(first.body[recordLost:])))

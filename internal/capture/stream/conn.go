@@ -40,7 +40,7 @@ type Conn interface {
 }
 
 // Refuser is implemented by a [Conn] that is told when its connection is
-// refused: its SYN was answered by a RST. Refused is called before End.
+// refused: its SYN was answered by a RST, or what was sent by an error of ICMP. Refused is called before End.
 type Refuser interface {
 	Refused(at time.Time)
 }
@@ -49,6 +49,12 @@ type Refuser interface {
 // the connection, before what it carries is handed over.
 type Watcher interface {
 	Packet(s decode.Side, p *packet.Packet)
+}
+
+// Idler is a [Conn] that is told by [Table.Expire] that nothing came for a second, so that
+// it lets go of memory which it holds to use it again.
+type Idler interface {
+	Idle()
 }
 
 // discard is the Conn of a connection that its owner does not want.
@@ -61,15 +67,25 @@ func (discard) End(decode.Side, time.Time, decode.End) {}
 // pair has the addresses of a connection in an order of their own: that of its
 // packets in both directions.
 type pair struct {
-	a, b     netip.AddrPort
-	protocol packet.Protocol
+	a, b         [16]byte
+	aPort, bPort uint16
+	protocol     packet.Protocol
+	mapped       uint8 // which of them are IPv6 packets' own v4-mapped addresses
 }
 
 func pairOf(p *packet.Packet) pair {
-	if p.Src.Compare(p.Dst) <= 0 {
-		return pair{p.Src, p.Dst, p.Protocol}
+	src, dst := p.Src, p.Dst
+	if src.Compare(dst) > 0 {
+		src, dst = dst, src
 	}
-	return pair{p.Dst, p.Src, p.Protocol}
+	out := pair{a: src.Addr().As16(), b: dst.Addr().As16(), aPort: src.Port(), bPort: dst.Port(), protocol: p.Protocol}
+	if src.Addr().Is4In6() {
+		out.mapped = 1
+	}
+	if dst.Addr().Is4In6() {
+		out.mapped |= 2
+	}
+	return out
 }
 
 // conn is a connection of a table.

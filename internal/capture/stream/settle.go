@@ -121,7 +121,7 @@ func (t *Table) take(c *conn, s decode.Side) {
 	h := &c.halves[s]
 	g := h.held[0]
 	h.held = h.held[1:]
-	t.release(c, g)
+	release(t, c, g)
 	if over := diff(g.end(), h.finSeq); h.fin && over > 0 {
 		t.counts.AfterEnd += uint64(over)
 		g = g.front(g.n - over)
@@ -130,7 +130,7 @@ func (t *Table) take(c *conn, s decode.Side) {
 }
 
 // release takes a segment that is no longer held out of the accounts.
-func (t *Table) release(c *conn, g segment) {
+func release(t *Table, c *conn, g segment) {
 	cost := len(g.b) + segmentCost
 	c.cost -= cost
 	t.cost -= cost

@@ -17,7 +17,8 @@ type Table struct {
 	now    time.Time
 
 	// Each connection is in one of these, the most recently used first.
-	tcp, udp, closed list
+	// busy has those of TCP that were used a moment ago, tcp the others.
+	busy, tcp, udp, closed list
 	// holes has those that wait for missing bytes.
 	holes list
 }
@@ -26,7 +27,7 @@ type Table struct {
 // return nil for one whose content is not wanted.
 func New(o Options, open func(Opened) Conn) *Table {
 	t := &Table{o: o.withDefaults(), open: open, conns: map[pair]*conn{}}
-	for _, l := range []*list{&t.tcp, &t.udp, &t.closed, &t.holes} {
+	for _, l := range []*list{&t.busy, &t.tcp, &t.udp, &t.closed, &t.holes} {
 		l.init()
 	}
 	return t
@@ -62,6 +63,33 @@ func takeDatagram(t *Table, c *conn, pair pair, p *packet.Packet) {
 	t.deliver(c, c.side(p), segment{n: p.PayloadLen, b: p.Payload, at: p.Time})
 }
 
+// Unreachable takes an error of ICMP that says that a packet was not taken
+// ([packet.Unreachable]): p is that packet. A TCP connection that was not answered, and a
+// conversation of UDP whose client sent the packet, are refused and end.
+func (t *Table) Unreachable(p *packet.Packet) {
+	t.now = p.Time
+	c := t.conns[pairOf(p)]
+	switch {
+	case c == nil, c.closed, c.side(p) != decode.Client,
+		p.Protocol == packet.TCP && (!c.opened.ClientKnown || c.halves[decode.Server].started && c.halves[decode.Server].isnKnown):
+		t.counts.Ignored++
+		return
+	}
+	c.resetBy, c.wasReset = decode.Server, true
+	t.counts.Refused++
+	if c.watch != nil {
+		c.watch.Packet(decode.Server, p)
+	}
+	if r, ok := c.app.(Refuser); ok {
+		r.Refused(p.Time)
+	}
+	t.finish(c, decode.Client, p.Time, decode.Reset)
+	t.finish(c, decode.Server, p.Time, decode.Reset)
+	if p.Protocol == packet.UDP {
+		t.remove(c) // what is sent next is another try
+	}
+}
+
 // guess returns a connection whose begin was not seen, with the side that has
 // the higher port as its client.
 func guess(p *packet.Packet) Opened {
@@ -89,7 +117,7 @@ func (t *Table) add(pair pair, o Opened) *conn {
 	if o.Key.Protocol == packet.UDP {
 		t.udp.front(&c.recent)
 	} else {
-		t.tcp.front(&c.recent)
+		t.busy.front(&c.recent)
 	}
 	return c
 }
@@ -99,7 +127,9 @@ func (t *Table) add(pair pair, o Opened) *conn {
 func (t *Table) evict() {
 	c := t.closed.oldest()
 	if c == nil {
-		c = t.tcp.oldest()
+		if c = t.tcp.oldest(); c == nil {
+			c = t.busy.oldest()
+		}
 		if u := t.udp.oldest(); c == nil || u != nil && u.last.Before(c.last) {
 			c = u
 		}
@@ -151,13 +181,23 @@ func (t *Table) Expire(now time.Time) {
 		}
 	}
 	expire(&t.tcp, t.o.Idle)
+	expire(&t.busy, t.o.Idle)
 	expire(&t.udp, t.o.IdleUDP)
+	for c := t.busy.oldest(); c != nil && now.Sub(c.last) >= idleAfter; c = t.busy.oldest() {
+		t.tcp.front(&c.recent)
+		if i, ok := c.app.(Idler); ok {
+			i.Idle()
+		}
+	}
 	t.forget(len(t.conns))
 }
 
+// idleAfter is how long nothing has come of a connection of which [Idler] is told.
+const idleAfter = time.Second
+
 // Flush ends all connections, because the recording is over.
 func (t *Table) Flush() {
-	for _, l := range []*list{&t.tcp, &t.udp} {
+	for _, l := range []*list{&t.tcp, &t.busy, &t.udp} {
 		l.each(func(c *conn) {
 			t.counts.Stopped++
 			t.stop(c, t.now)

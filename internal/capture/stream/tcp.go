@@ -32,7 +32,7 @@ func (t *Table) segment(c *conn, pair pair, p *packet.Packet) {
 	}
 	if !c.closed {
 		c.last = p.Time
-		t.tcp.front(&c.recent)
+		t.busy.front(&c.recent)
 	}
 	s := c.side(p)
 	if c.watch != nil && !c.closed {
@@ -274,7 +274,7 @@ func (t *Table) end(c *conn, s decode.Side, at time.Time, how decode.End) {
 	}
 	h.end = how
 	for _, g := range h.held { // beyond a FIN
-		t.release(c, g)
+		release(t, c, g)
 		t.counts.AfterEnd += uint64(g.n)
 	}
 	h.held, h.waiting = nil, false

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"lodge/internal/decode"
+	"lodge/internal/decode/secret"
 )
 
 // complete ends a message if its body is whole. It is called at the end of a
@@ -23,6 +24,7 @@ func (c *channel) complete(from decode.Side, at time.Time) {
 	} else if !x.to.Truncated {
 		c.session.inflate(x.e, x.to)
 	}
+	c.mask(x)
 	c.finished(x)
 }
 
@@ -35,7 +37,14 @@ func (c *channel) cutContent(from decode.Side) {
 	c.content[from] = nil
 	x.body.Fill(x.to)
 	x.to.Incomplete, x.to.Truncated = true, true
+	c.mask(x)
 	c.finished(x)
+}
+
+// mask masks secrets in the properties and the body of a message.
+func (c *channel) mask(x *content) {
+	secret.Fields(c.session.conn, x.to.Header)
+	secret.Message(c.session.conn, x.to, get(x.to.Header, "content_type"))
 }
 
 // finished emits a message, or makes it wait for its acknowledgement.

@@ -56,6 +56,13 @@ func newDecoder(c *decode.Conn) *decoder {
 	return d
 }
 
+// Idle implements [decode.Idler].
+func (d *decoder) Idle() {
+	for s := range d.in {
+		d.in[s].buf.Release()
+	}
+}
+
 func (d *decoder) Data(s decode.Side, at time.Time, b []byte) {
 	in := &d.in[s]
 	in.buf.Write(at, b)

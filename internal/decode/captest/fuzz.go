@@ -59,13 +59,19 @@ func Seeds(f *testing.F, glob string) {
 	}
 }
 
-// encode returns events as pieces.
+// encode returns events as pieces, as many as a seed may have.
 func encode(events []event) []byte {
+	n := 0
+	for size := 0; n < len(events) && size <= maxSeed; n++ {
+		size += len(events[n].b) + 3
+	}
+	return encodeAll(events[:n])
+}
+
+// encodeAll returns events as pieces.
+func encodeAll(events []event) []byte {
 	var out []byte
 	for _, e := range events {
-		if len(out) > maxSeed {
-			break
-		}
 		switch {
 		case e.kind == data:
 			for b := e.b; len(b) > 0; {

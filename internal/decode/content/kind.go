@@ -20,17 +20,6 @@ func MediaType(contentType string) string {
 	return t
 }
 
-func isJSON(mediaType string, body []byte) bool {
-	switch {
-	case strings.HasSuffix(mediaType, "json"), strings.HasSuffix(mediaType, "json-seq"):
-		return true
-	case mediaType != "" && !strings.HasPrefix(mediaType, "text/"):
-		return false
-	}
-	i := skipSpace(body, 0)
-	return i < len(body) && (body[i] == '{' || body[i] == '[')
-}
-
 // IsText reports whether a body can be shown as text: by its bytes, which must be
 // UTF-8 without control characters. A media type that is an image, sound, video or
 // font is never text, but SVG is. The body may be cut off in a character.

@@ -8,6 +8,7 @@ import (
 
 	"lodge/internal/decode"
 	"lodge/internal/decode/content"
+	"lodge/internal/decode/secret"
 )
 
 // codes are the names of status codes.
@@ -65,4 +66,4 @@ func decompress(encoding string, b []byte, limit int) (out []byte, more bool, er
 	return nil, false, errEncoding
 }
 
-func secretName(name string) bool { return content.SecretName(name) }
+func secretName(name string) bool { return secret.Name(name) }

@@ -18,13 +18,17 @@ func detect(p *decode.Prefix) decode.Verdict {
 	switch {
 	case client == decode.No && (server == decode.No || !mayBeAnswered(p)):
 		return decode.No
-	case server == decode.No && len(p.Bytes[decode.Client]) == 0:
+	case server == decode.No && len(p.Bytes[decode.Client]) == 0 && (p.Midstream || len(p.Bytes[decode.Server]) > maxGreeting):
 		return decode.No
 	case server == decode.Yes:
 		return decode.Yes
 	}
 	return decode.Maybe
 }
+
+// maxGreeting is how many bytes a server may have sent before a request that are no HTTP/1:
+// that of another protocol, which a client of HTTP has come to, such as HTTP/2.
+const maxGreeting = 1024
 
 // mayBeAnswered reports whether a server of HTTP may have been sent what is no
 // request: text, or what has a request line somewhere in its first line.

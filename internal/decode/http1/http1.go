@@ -56,6 +56,13 @@ func newDecoder(c *decode.Conn) *decoder {
 	return d
 }
 
+// Idle implements [decode.Idler].
+func (d *decoder) Idle() {
+	for s := range d.sides {
+		d.sides[s].in.Release()
+	}
+}
+
 // Data implements [decode.Decoder].
 func (d *decoder) Data(s decode.Side, at time.Time, b []byte) {
 	if d.gone {

@@ -184,5 +184,5 @@ var initProducerIDRequest = []field{
 }
 
 var saslAuthenticateRequest = []field{
-	{name: "auth_bytes", kind: secret},
+	{name: "auth_bytes", kind: secretBytes},
 }

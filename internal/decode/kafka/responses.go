@@ -220,6 +220,6 @@ var initProducerIDResponse = []field{
 var saslAuthenticateResponse = []field{
 	{kind: errorCode},
 	{kind: errorText},
-	{name: "auth_bytes", kind: secret},
+	{name: "auth_bytes", kind: secretBytes},
 	{name: "session_lifetime_ms", kind: integer64, from: 1, quiet: true},
 }

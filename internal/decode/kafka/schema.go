@@ -17,13 +17,13 @@ const (
 	integer16
 	integer32
 	integer64
-	text    // a string, which may be null
-	blob    // bytes, of which the size is shown
-	secret  // bytes that are a secret
-	array   // of structures
-	list32  // an array of 32-bit integers
-	listOf  // an array of strings
-	records // batches of records
+	text        // a string, which may be null
+	blob        // bytes, of which the size is shown
+	secretBytes // bytes that are a secret
+	array       // of structures
+	list32      // an array of 32-bit integers
+	listOf      // an array of strings
+	records     // batches of records
 
 	topic     // the name of a topic
 	topicID   // its identifier
@@ -102,7 +102,7 @@ func (w *walker) field(f *field) {
 		if n := w.size(4); len(w.r.Bytes(n)) > 0 {
 			w.show(f, strconv.Itoa(n))
 		}
-	case secret:
+	case secretBytes:
 		w.show(f, w.out.session.conn.Secret(string(w.r.Bytes(w.size(4)))))
 	case records:
 		b := w.r.Bytes(min(w.size(4), w.r.Len()))

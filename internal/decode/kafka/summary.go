@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"lodge/internal/decode"
+	"lodge/internal/decode/secret"
 )
 
 // Bounds of what is shown of one message.
@@ -214,6 +215,7 @@ func (s *summary) fill(e *decode.Exchange, m *decode.Message) {
 	}
 	truncated := m.Truncated
 	s.body.Fill(m)
+	secret.Message(s.session.conn, m, "")
 	m.Truncated = m.Truncated || truncated
 	m.Encoding = s.encoding
 }

@@ -64,6 +64,13 @@ func newDecoder(c *decode.Conn) *decoder {
 	return d
 }
 
+// Idle implements [decode.Idler].
+func (d *decoder) Idle() {
+	for s := range d.in {
+		d.in[s].Release()
+	}
+}
+
 // Data implements [decode.Decoder].
 func (d *decoder) Data(s decode.Side, at time.Time, b []byte) {
 	if d.ended[s] || len(b) == 0 {

@@ -1,6 +1,10 @@
 package mongodb
 
-import "strings"
+import (
+	"strings"
+
+	"lodge/internal/decode/secret"
+)
 
 // interesting reports whether elements of a command or an answer are looked
 // into.
@@ -76,6 +80,9 @@ func (v *view) isFilter(d int) bool {
 func (v *view) secret(name string, d int) bool {
 	c := strings.ToLower(v.command)
 	unknown := v.reply && c == ""
+	if secret.Name(name) && !(name == "signature" && v.names[0] == "$clusterTime") {
+		return true // also a field of a document
+	}
 	switch name {
 	case "payload":
 		return strings.HasPrefix(c, "sasl") || d > 1 && v.names[0] == "speculativeAuthenticate" || unknown

@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"lodge/internal/decode"
+	"lodge/internal/decode/secret"
 )
 
 func (s *session) publish(p *packet, r *decode.Reader) bool {
@@ -34,6 +35,7 @@ func (s *session) publish(p *packet, r *decode.Reader) bool {
 		e.Add("dup", "true")
 	}
 	p.payload.Fill(&e.Request)
+	secret.Message(s.conn, &e.Request, property1(e.Request.Header, "content_type"))
 	if p.cut || p.lost {
 		e.Request.Truncated = true
 	}

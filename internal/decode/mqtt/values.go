@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"lodge/internal/decode"
+	"lodge/internal/decode/secret"
 )
 
 func text(r *decode.Reader) string { return string(r.Bytes(int(r.Uint16()))) }
@@ -81,8 +82,12 @@ func properties(c *decode.Conn, r *decode.Reader) []decode.Field {
 		case binary16:
 			value = fmt.Sprintf("%x", text(p))
 		case pair:
+			name := text(p)
 			value = text(p)
-			value += "=" + text(p)
+			if secret.Name(name) {
+				value = c.Secret(value)
+			}
+			value = name + "=" + value
 		default: // nothing says how long it is
 			p.Fail()
 		}

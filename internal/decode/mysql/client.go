@@ -134,7 +134,7 @@ func (c client) command(p packet) {
 			x.details = append(x.details, decode.Field{Name: "max rows", Value: fmt.Sprint(r.uint32())})
 			cmd.binary, cmd.step = true, rows
 			if cmd.stmt != nil {
-				x.describe(cmd.stmt.columns, c.conn.Limits.Body)
+				x.describe(cmd.stmt.columns, c.conn)
 			}
 		}
 	case comResetConnection:

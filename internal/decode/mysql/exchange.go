@@ -86,21 +86,23 @@ func (x *exchange) skip() {
 }
 
 // result returns where the rows go.
-func (x *exchange) result(limit int) *sqltext.Rows {
+func (x *exchange) result(c *decode.Conn) *sqltext.Rows {
 	if x.rows == nil {
-		x.rows = sqltext.NewRows(limit)
+		x.rows = sqltext.NewRows(c.Limits.Body, c.Secrets)
 	}
 	return x.rows
 }
 
 // describe begins a result with its columns.
-func (x *exchange) describe(columns []column, limit int) {
+func (x *exchange) describe(columns []column, c *decode.Conn) {
 	x.columns = columns
-	names := make([]string, len(columns))
-	for i, c := range columns {
-		names[i] = c.name
+	names, own := make([]string, len(columns)), make([]string, len(columns))
+	for i := range columns {
+		names[i], own[i] = columns[i].name, columns[i].own
 	}
-	x.result(limit).Columns(names)
+	rows := x.result(c)
+	rows.Columns(names)
+	rows.Mask(own)
 }
 
 // emit completes the exchange and hands it over.

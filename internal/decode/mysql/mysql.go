@@ -92,6 +92,14 @@ func (d *decoder) join(over bool) bool {
 	return d.state.phase != joining
 }
 
+// Idle implements [decode.Idler].
+func (d *decoder) Idle() {
+	for s := range d.in {
+		d.in[s].Release()
+		d.wire[s].Release()
+	}
+}
+
 // Data implements [decode.Decoder].
 func (d *decoder) Data(s decode.Side, at time.Time, b []byte) {
 	if d.state.compressed {

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"lodge/internal/decode"
+	"lodge/internal/decode/sqltext"
 )
 
 // server handles the packets of the server.
@@ -103,6 +104,9 @@ func (s *server) failed(c *command, p packet) {
 	if ok && e.code == 0xffff {
 		return // MariaDB reports how far a statement is
 	}
+	if !s.conn.Secrets {
+		e.message = sqltext.MaskError(e.message)
+	}
 	c.x.fail(e)
 	for _, x := range c.rest {
 		x.skip()
@@ -193,7 +197,7 @@ func (s *server) columns(c *command, p packet) {
 		} else {
 			c.x.unknown("columns: they were described before")
 		}
-		c.x.describe(c.got, s.conn.Limits.Body)
+		c.x.describe(c.got, s.conn)
 		s.afterDefinitions(c)
 	}
 }
@@ -209,7 +213,7 @@ func (s *server) lose(c *command, p packet) {
 // definition handles the definition of a column.
 func (s *server) definition(c *command, p packet) {
 	if c.left < 0 && isEnd(p) { // of a list of fields, of which the number is not told
-		c.x.describe(c.got, s.conn.Limits.Body)
+		c.x.describe(c.got, s.conn)
 		s.result(c, p)
 		return
 	}
@@ -222,7 +226,7 @@ func (s *server) definition(c *command, p packet) {
 		c.got = append(c.got, col)
 	}
 	if c.left--; c.left == 0 {
-		c.x.describe(c.got, s.conn.Limits.Body)
+		c.x.describe(c.got, s.conn)
 		if c.stmt != nil {
 			c.stmt.columns = c.got
 		}
@@ -257,7 +261,7 @@ func (s *server) row(c *command, p packet) {
 	if c.binary && len(c.x.columns) == 0 {
 		c.x.unknown("values of its rows: their columns were not seen")
 	}
-	row(c.x.result(s.conn.Limits.Body), p, c.x.columns, c.binary)
+	row(c.x.result(s.conn), p, c.x.columns, c.binary)
 }
 
 // result handles the end of a result with rows.

@@ -37,6 +37,7 @@ type valueType struct {
 // column is one column of a result.
 type column struct {
 	name string
+	own  string // the name that it has in its table
 	valueType
 }
 
@@ -49,7 +50,7 @@ func readColumn(b []byte, extended bool) (c column, ok bool) {
 	r.sized() // table
 	r.sized() // the table's own name
 	c.name = string(r.sized())
-	r.sized() // the column's own name
+	c.own = string(r.sized())
 	if extended {
 		r.sized()
 	}

@@ -3,15 +3,12 @@ package nats
 import (
 	"bytes"
 	"encoding/json"
-	"slices"
 	"strconv"
 	"strings"
 
 	"lodge/internal/decode"
+	"lodge/internal/decode/secret"
 )
-
-// secrets are the members of CONNECT whose values let a client in.
-var secrets = []string{"pass", "auth_token", "jwt", "sig"}
 
 // members returns the members of a JSON object in their order. What is not a
 // string is its JSON text.
@@ -37,7 +34,7 @@ func members(c *decode.Conn, text []byte) ([]decode.Field, error) {
 			}
 		}
 		f := decode.Field{Name: name.(string), Value: value}
-		if slices.Contains(secrets, f.Name) {
+		if secret.Name(f.Name) {
 			f.Value = c.Secret(f.Value)
 		}
 		fields = append(fields, f)

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"lodge/internal/decode"
+	"lodge/internal/decode/secret"
 )
 
 // session joins the messages of both sides to exchanges.
@@ -93,10 +94,12 @@ func (s *session) fill(to *decode.Message, m *message) (status string) {
 	to.Bytes, to.Incomplete = m.bytes, m.lost
 	if m.op.carries {
 		m.body.Fill(to)
+		secret.Message(s.conn, to, "")
 		to.Truncated = to.Truncated || m.cut
 	}
 	if m.op.header > 0 {
 		to.Header, status = headers(m.header)
+		secret.Fields(s.conn, to.Header)
 	}
 	return status
 }

@@ -125,21 +125,21 @@ func (x *exchange) tag(tag string) {
 }
 
 // result returns where the rows go.
-func (x *exchange) result(limit int) *sqltext.Rows {
+func (x *exchange) result(c *decode.Conn) *sqltext.Rows {
 	if x.rows == nil {
-		x.rows = sqltext.NewRows(limit)
+		x.rows = sqltext.NewRows(c.Limits.Body, c.Secrets)
 	}
 	return x.rows
 }
 
 // describe begins a result with its columns.
-func (x *exchange) describe(columns []column, limit int) {
+func (x *exchange) describe(columns []column, c *decode.Conn) {
 	x.columns = columns
 	names := make([]string, len(columns))
 	for i, c := range columns {
 		names[i] = c.name
 	}
-	x.result(limit).Columns(names)
+	x.result(c).Columns(names)
 }
 
 // emit completes the exchange and hands it over. The end of its response was
@@ -179,7 +179,7 @@ func (x *exchange) emit(s *state, whole bool) {
 	}
 	add("affected", x.affected)
 	if x.copied != nil {
-		x.copied.fill(x.Exchange)
+		x.copied.fill(x.Exchange, s.conn.Secrets)
 	}
 	add("database", s.database)
 	add("user", s.user)
@@ -195,7 +195,7 @@ func (x *exchange) emit(s *state, whole bool) {
 }
 
 // fill writes what was copied into an exchange.
-func (c *copied) fill(e *decode.Exchange) {
+func (c *copied) fill(e *decode.Exchange, secrets bool) {
 	if c.method != "" {
 		format := "text"
 		if c.binary {
@@ -205,10 +205,19 @@ func (c *copied) fill(e *decode.Exchange) {
 	}
 	if c.in != nil {
 		c.in.Fill(&e.Request)
+		c.mask(e, &e.Request, secrets)
 		e.Add("copied in", fmt.Sprintf("%d bytes in %d messages", c.in.Len(), c.inCount))
 	}
 	if c.out != nil {
 		c.out.Fill(&e.Response)
+		c.mask(e, &e.Response, secrets)
 		e.Add("copied out", fmt.Sprintf("%d bytes in %d messages", c.out.Len(), c.outNum))
+	}
+}
+
+// mask masks columns with secrets in what was copied as text.
+func (c *copied) mask(e *decode.Exchange, m *decode.Message, secrets bool) {
+	if !secrets && !c.binary {
+		m.Body = sqltext.MaskCopy(e.Target, m.Body)
 	}
 }

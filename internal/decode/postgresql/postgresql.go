@@ -83,6 +83,13 @@ func (d *decoder) join(over bool) {
 	}
 }
 
+// Idle implements [decode.Idler].
+func (d *decoder) Idle() {
+	for s := range d.in {
+		d.in[s].Release()
+	}
+}
+
 // Data implements [decode.Decoder].
 func (d *decoder) Data(s decode.Side, at time.Time, b []byte) {
 	if d.phase == unreadable {

@@ -4,11 +4,15 @@ import (
 	"unicode/utf8"
 
 	"lodge/internal/decode"
+	"lodge/internal/decode/sqltext"
 )
 
 // failure handles an ErrorResponse.
 func (s *server) failure(m message) {
 	f := readFields(m.body)
+	if !s.conn.Secrets {
+		f.detail = sqltext.MaskError(f.detail)
+	}
 	if len(s.queue.entries) == 0 {
 		if s.orphan != nil || s.unsure && f.severity == "ERROR" {
 			x := s.orphaned(m)

@@ -107,7 +107,7 @@ func (s *server) description(m message) {
 	e := s.match(kinds)
 	switch {
 	case e == nil && m.kind == 'T':
-		s.orphaned(m).describe(readColumns(m.body), s.conn.Limits.Body)
+		s.orphaned(m).describe(readColumns(m.body), s.conn)
 		return
 	case e == nil:
 		s.stray(m)
@@ -115,7 +115,7 @@ func (s *server) description(m message) {
 	case e.kind == 'Q':
 		x := s.current(e)
 		x.got(m)
-		x.describe(readColumns(m.body), s.conn.Limits.Body)
+		x.describe(readColumns(m.body), s.conn)
 		return
 	}
 	e.x.got(m)
@@ -232,10 +232,10 @@ func (s *server) row(x *exchange, m message) {
 	if columns == nil && x.portal != nil && x.rows == nil {
 		columns = x.portal.resultColumns()
 		if columns != nil {
-			x.describe(columns, s.conn.Limits.Body)
+			x.describe(columns, s.conn)
 		}
 	}
-	rows := x.result(s.conn.Limits.Body)
+	rows := x.result(s.conn)
 	rows.Row(m.size - 5)
 	if rows.Full() {
 		rows.EndRow(false)

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"lodge/internal/decode"
+	"lodge/internal/decode/secret"
 )
 
 // Bounds of what is kept of an answer beside its body.
@@ -202,6 +203,8 @@ func (a *answer) hides() bool {
 	switch a.mask {
 	case maskAll:
 		return true
+	case maskFields:
+		return !a.cur.key && a.leafs%2 == 0 && secret.Name(a.prev)
 	case maskConfig:
 		return !a.cur.key && a.leafs%2 == 0 && secretParameter(a.prev)
 	case maskUser:
@@ -307,7 +310,7 @@ func (a *answer) endLeaf() {
 		a.writeBytes(text)
 		a.write(`"`)
 	}
-	a.prev = strings.ToLower(string(a.cur.kept[:min(len(a.cur.kept), 32)]))
+	a.prev = strings.ToLower(string(a.cur.kept[:min(len(a.cur.kept), 128)]))
 	switch i := a.cur.word; {
 	case len(a.stack) == 0:
 		a.text = append([]byte(nil), a.cur.kept...)
@@ -408,6 +411,9 @@ func (a *answer) count() string {
 // fill puts the value into a message.
 func (a *answer) fill(m *decode.Message, size int64) {
 	a.body.Fill(m)
+	if !a.secrets && a.mask != maskNames {
+		secret.Replace(m, a.limit, secret.Body("", m.Body))
+	}
 	m.BodyBytes = a.payload
 	m.Bytes += size
 }

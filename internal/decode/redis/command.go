@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"lodge/internal/decode"
+	"lodge/internal/decode/secret"
 )
 
 // Bounds of what is kept of a command for its description.
@@ -22,6 +23,8 @@ type command struct {
 	name   string
 	sub    string // the second word, of commands that have subcommands
 	masked []bool // the values of args that are secret
+	// secrets: they are shown.
+	secrets bool
 }
 
 type argument struct {
@@ -120,6 +123,9 @@ func (c *command) appendArg(out []byte, i int) []byte {
 		return append(out, decode.Masked...)
 	}
 	a := c.args[i]
+	if !c.secrets && secret.May(a.kept) {
+		a.kept = []byte(secret.Inside(string(a.kept)))
+	}
 	plain := len(a.kept) > 0
 	for _, b := range a.kept {
 		if b <= ' ' || b == '"' || b == '\'' || b == '\\' || b == 0x7f {

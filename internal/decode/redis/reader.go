@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"lodge/internal/decode"
+	"lodge/internal/decode/secret"
 )
 
 // maxInline is the length of the longest inline command that servers take.
@@ -37,7 +38,7 @@ func newReader(o decode.Options, q *decode.Buffer, inline bool) *reader {
 
 // fresh begins a command.
 func (r *reader) fresh() {
-	r.cmd, r.body = &command{}, decode.NewBody(r.options.Limits.Body)
+	r.cmd, r.body = &command{secrets: r.options.Secrets}, decode.NewBody(r.options.Limits.Body)
 	r.payload, r.depth, r.prev, r.prev2, r.bad = 0, 0, "", "", false
 }
 
@@ -260,7 +261,7 @@ func (r *reader) endLeaf() {
 	r.cmd.add(r.cur, r.secret && r.begun)
 	if r.cmd.mayHaveSecrets() {
 		r.prev2 = r.prev
-		r.prev = strings.ToUpper(string(r.cur.kept[:min(len(r.cur.kept), 32)]))
+		r.prev = strings.ToUpper(string(r.cur.kept[:min(len(r.cur.kept), 128)]))
 	}
 	r.secret = false
 }
@@ -268,5 +269,8 @@ func (r *reader) endLeaf() {
 // fill puts the arguments that follow the first one into a message.
 func (r *reader) fill(m *decode.Message) {
 	r.body.Fill(m)
+	if !r.options.Secrets {
+		secret.Replace(m, r.options.Limits.Body, secret.Body("", m.Body))
+	}
 	m.BodyBytes, m.Bytes = r.payload, r.size
 }

@@ -1,11 +1,15 @@
 package redis
 
-import "strings"
+import (
+	"strings"
+
+	"lodge/internal/decode/secret"
+)
 
 // mayHaveSecrets reports whether a command has arguments that are passwords.
 func (c *command) mayHaveSecrets() bool {
 	switch c.name {
-	case "AUTH", "HELLO", "MIGRATE", "ACL", "CONFIG", "SENTINEL":
+	case "AUTH", "HELLO", "MIGRATE", "ACL", "CONFIG", "SENTINEL", "HSET", "HMSET", "HSETNX", "MSET", "MSETNX":
 		return true
 	}
 	return false
@@ -26,6 +30,14 @@ func (c *command) secret(i int, first []byte, prev, prev2 string) bool {
 		return c.sub == "SETUSER" && i > 2 && len(first) > 0 && strings.IndexByte("><#!", first[0]) >= 0
 	case "CONFIG":
 		return c.sub == "SET" && i > 2 && secretParameter(prev)
+	case "HSET", "HMSET", "HSETNX":
+		return i >= 3 && i%2 == 1 && secret.Name(prev)
+	case "MSET", "MSETNX":
+		return i >= 2 && i%2 == 0 && secret.Name(prev)
+	case "SET", "SETNX", "GETSET":
+		return i == 2 && len(c.args) > 1 && secret.May(c.args[1].kept) && secret.Name(c.text(1))
+	case "SETEX", "PSETEX":
+		return i == 3 && secret.Name(c.text(1))
 	case "SENTINEL":
 		return i > 2 && (prev == "AUTH-PASS" || prev == "SENTINEL-PASS")
 	}
@@ -48,6 +60,8 @@ type masking uint8
 const (
 	maskNone   masking = iota
 	maskAll            // a password that the server made
+	maskNames          // nothing: it describes commands, with words such as token
+	maskFields         // what follows the name of a field that is a secret
 	maskConfig         // what follows the name of a secret parameter
 	maskUser           // the hashes of a user's passwords
 	maskRules          // words of ACL rules that are hashes
@@ -56,6 +70,12 @@ const (
 // answerMask returns what of the command's answer is secret.
 func (c *command) answerMask() masking {
 	switch {
+	case c.name == "COMMAND":
+		return maskNames
+	case c.name == "HGETALL":
+		return maskFields
+	case c.name == "HGET" && secret.Name(c.text(2)), (c.name == "GET" || c.name == "GETDEL" || c.name == "GETEX" || c.name == "GETSET") && len(c.args) > 1 && secret.May(c.args[1].kept) && secret.Name(c.text(1)):
+		return maskAll
 	case c.name == "CONFIG" && c.sub == "GET":
 		return maskConfig
 	case c.name != "ACL":

@@ -6,6 +6,7 @@ import (
 	"unicode/utf8"
 
 	"lodge/internal/decode"
+	"lodge/internal/decode/secret"
 )
 
 // Rows writes the first rows of a result as text: a line of the names of the
@@ -17,15 +18,36 @@ type Rows struct {
 	b     []byte
 	cut   bool // there was more than is in b
 	first bool // the next value is the first one of its line
-	n     int64
-	bytes int64
+	// masked are the columns whose values are secrets, nil: none; next is the column of
+	// the next value.
+	secrets bool
+	masked  []bool
+	next    int
+	n       int64
+	bytes   int64
 }
 
-// NewRows returns an empty text of which limit bytes are kept.
-func NewRows(limit int) *Rows { return &Rows{limit: limit} }
+// NewRows returns an empty text of which limit bytes are kept. Unless secrets are wanted,
+// values of columns with names of secrets are masked.
+func NewRows(limit int, secrets bool) *Rows { return &Rows{limit: limit, secrets: secrets} }
+
+// Mask says which columns of the result have secrets beside those whose names are in
+// [Rows.Columns]: they have other names in their table.
+func (r *Rows) Mask(names []string) {
+	for i, name := range names {
+		if !r.secrets && i < 1<<16 && secret.Name(name) {
+			for len(r.masked) <= i {
+				r.masked = append(r.masked, false)
+			}
+			r.masked[i] = true
+		}
+	}
+}
 
 // Columns begins a result with the names of its columns.
 func (r *Rows) Columns(names []string) {
+	r.masked = nil
+	r.Mask(names)
 	if len(r.b) > 0 {
 		r.write("\n")
 	}
@@ -42,7 +64,7 @@ func (r *Rows) Columns(names []string) {
 func (r *Rows) Row(bytes int64) {
 	r.n++
 	r.bytes += bytes
-	r.first = true
+	r.first, r.next = true, 0
 }
 
 // Full reports whether no more text is kept: values need not be written.
@@ -51,6 +73,12 @@ func (r *Rows) Full() bool { return len(r.b) >= r.limit }
 // Value writes a value of the row.
 func (r *Rows) Value(v []byte) {
 	r.separate()
+	if r.next <= len(r.masked) && r.masked[r.next-1] {
+		if len(v) > 0 {
+			r.write(decode.Masked)
+		}
+		return
+	}
 	r.escape(v)
 }
 
@@ -65,6 +93,7 @@ func (r *Rows) separate() {
 		r.write("\t")
 	}
 	r.first = false
+	r.next++
 }
 
 // EndRow ends the line of a row; whole reports whether all its values were

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"lodge/internal/decode"
 )
 
 func TestKind(t *testing.T) {
@@ -93,6 +95,27 @@ func TestMask(t *testing.T) {
 		{MySQL, "CHANGE MASTER TO MASTER_HOST='h', MASTER_PASSWORD='x'", "CHANGE MASTER TO MASTER_HOST='h', MASTER_PASSWORD='•••'", nil},
 		{MySQL, "update u set a = ?, password = ?", "update u set a = ?, password = ?", []int{2}},
 		{MySQL, "alter user a identified by 'open", "alter user a identified by '•••'", nil},
+		{PostgreSQL, "insert into users(name,password) values('a','b'),('c', 'd')", "insert into users(name,password) values('a','•••'),('c', '•••')", nil},
+		{PostgreSQL, `INSERT INTO s."Users" AS u ("api_Key", n) VALUES (crypt('x', gen_salt('bf')), 'y') ON CONFLICT (n) DO UPDATE SET n = 'z'`,
+			`INSERT INTO s."Users" AS u ("api_Key", n) VALUES (crypt('•••', gen_salt('•••')), 'y') ON CONFLICT (n) DO UPDATE SET n = 'z'`, nil},
+		{PostgreSQL, "insert into u (a, password, b) values ($1, $2, $3), ($4, $5, $6)", "insert into u (a, password, b) values ($1, $2, $3), ($4, $5, $6)", []int{2, 5}},
+		{PostgreSQL, "with x as (insert into u (token) values ('a') returning id) select 'b' from x", "with x as (insert into u (token) values ('•••') returning id) select 'b' from x", nil},
+		{PostgreSQL, "insert into u (a, pin) select 'a', 1234 from v where b = 'c'", "insert into u (a, pin) select 'a', '•••' from v where b = 'c'", nil},
+		{PostgreSQL, "insert into u values ('a', 'b')", "insert into u values ('a', 'b')", nil},
+		{PostgreSQL, "insert into token (a) values ('b')", "insert into token (a) values ('b')", nil},
+		{PostgreSQL, "update u set a = 'b', password = crypt('x', gen_salt('bf')), c = 'd' where name = 'e'", "update u set a = 'b', password = crypt('•••', gen_salt('•••')), c = 'd' where name = 'e'", nil},
+		{PostgreSQL, "select a from u where name = 'n' and u.token = 'x' or b = 'c' order by 'd'", "select a from u where name = 'n' and u.token = '•••' or b = 'c' order by 'd'", nil},
+		{PostgreSQL, "select a from u where token in ('x', 'y') and b in ('c')", "select a from u where token in ('•••', '•••') and b in ('c')", nil},
+		{PostgreSQL, "select a from u where lower(token) = lower('x') and d->>'password' = 'y' and e#>>'{a,pin}' <> 'z' and f->>'b' = 'c'",
+			"select a from u where lower(token) = lower('•••') and d->>'password' = '•••' and e#>>'{a,pin}' <> '•••' and f->>'b' = 'c'", nil},
+		{PostgreSQL, "select a from u where token::text = 'x' and b = 'c'", "select a from u where token::text = '•••' and b = 'c'", nil},
+		{PostgreSQL, `insert into logs (data) values ('{"password":"it''s","a":1}')`, `insert into logs (data) values ('{"password":"•••","a":1}')`, nil},
+		{PostgreSQL, "select dblink('host=h password=''my pw'' user=u')", "select dblink('host=h password=''•••'' user=u')", nil},
+		{PostgreSQL, "set session authorization 'u'", "set session authorization 'u'", nil},
+		{MySQL, "replace into `u` (`a`, `password`) values (\"x\", \"y\")", "replace into `u` (`a`, `password`) values (\"x\", '•••')", nil},
+		{MySQL, "insert into u set name = 'a', password = 'b', c = 'd'", "insert into u set name = 'a', password = '•••', c = 'd'", nil},
+		{MySQL, "insert into u partition (p0) (a, token) values (?, ?) on duplicate key update a = ?, token = ?", "insert into u partition (p0) (a, token) values (?, ?) on duplicate key update a = ?, token = ?", []int{2, 4}},
+		{MySQL, "select replace(name, 'a', 'b') from sessions where id = 'c'", "select replace(name, 'a', 'b') from sessions where id = 'c'", nil},
 	} {
 		got, params := Mask(c.d, c.text)
 		if got != c.want || !slices.Equal(params, c.params) {
@@ -142,7 +165,7 @@ func TestSplit(t *testing.T) {
 }
 
 func TestRows(t *testing.T) {
-	r := NewRows(100)
+	r := NewRows(100, false)
 	r.Columns([]string{"a", "b"})
 	r.Row(10)
 	r.Value([]byte("x\ty"))
@@ -151,7 +174,7 @@ func TestRows(t *testing.T) {
 	if got, want := string(r.b), "a\tb\nx\\ty\t\\N\n"; got != want || r.cut {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	r = NewRows(5)
+	r = NewRows(5, false)
 	r.Row(10)
 	r.Value([]byte("abcdefgh"))
 	r.EndRow(true)
@@ -207,4 +230,68 @@ func FuzzRead(f *testing.F) {
 			last = tok.start
 		}
 	})
+}
+
+func TestRowsMaskColumns(t *testing.T) {
+	for _, secrets := range []bool{false, true} {
+		r := NewRows(1000, secrets)
+		r.Columns([]string{"name", "password", "hash"})
+		r.Mask([]string{"name", "password", "api_key"})
+		for range 2 {
+			r.Row(10)
+			r.Value([]byte("ann"))
+			r.Value([]byte("x"))
+			r.Value([]byte("y"))
+			r.EndRow(true)
+		}
+		r.Row(10)
+		r.Null()
+		r.Null()
+		r.Value(nil)
+		r.EndRow(true)
+		r.Columns([]string{"a", "b"})
+		r.Row(1)
+		r.Value([]byte("c"))
+		r.Value([]byte("d"))
+		r.EndRow(true)
+		var m decode.Message
+		r.Fill(&m)
+		want := "name\tpassword\thash\nann\t•••\t•••\nann\t•••\t•••\n\\N\t\\N\t\n\na\tb\nc\td\n"
+		if secrets {
+			want = "name\tpassword\thash\nann\tx\ty\nann\tx\ty\n\\N\t\\N\t\n\na\tb\nc\td\n"
+		}
+		if string(m.Body) != want {
+			t.Errorf("secrets %v: %q", secrets, m.Body)
+		}
+	}
+}
+
+func TestMaskCopy(t *testing.T) {
+	for _, c := range []struct{ statement, rows, want string }{
+		{"COPY users (name, password) FROM stdin", "a\tx\nb\t\\N\nc\ty\\\tz", "a\t•••\nb\t\\N\nc\t•••"},
+		{"copy s.users (token, n) to stdout with (format csv)", "\"x\ny\",1\r\nz,2\r\n", "•••,1\r\n•••,2\r\n"},
+		{"copy u (n, pin) to stdout with (format text, delimiter '|')", "a|1\n", "a|•••\n"},
+		{"COPY users FROM stdin", "a\tx\n", "a\tx\n"},
+		{"COPY (select password from u) TO stdout", "a\n", "a\n"},
+	} {
+		if got := MaskCopy(c.statement, []byte(c.rows)); string(got) != c.want {
+			t.Errorf("%s: %q, want %q", c.statement, got, c.want)
+		}
+	}
+}
+
+func TestMaskError(t *testing.T) {
+	for text, want := range map[string]string{
+		"Key (token)=(abc) already exists.":             "Key (token)=(•••) already exists.",
+		"Key (name, token)=(a, b) is still referenced.": "Key (name, token)=(•••) is still referenced.",
+		"Key (name)=(a) already exists.":                "Key (name)=(a) already exists.",
+		"Failing row contains (1, a, x).":               "Failing row contains (•••).",
+		"Duplicate entry 'abc' for key 'users.token'":   "Duplicate entry '•••' for key 'users.token'",
+		"Duplicate entry 'abc' for key 'users.name'":    "Duplicate entry 'abc' for key 'users.name'",
+		"relation \"x\" does not exist":                 "relation \"x\" does not exist",
+	} {
+		if got := MaskError(text); got != want {
+			t.Errorf("%s: %s", text, got)
+		}
+	}
 }

@@ -2,10 +2,8 @@ package facts
 
 import (
 	"net/netip"
-	"strings"
 
 	"lodge/internal/sockets"
-	"lodge/internal/target"
 )
 
 // Forward is what a proxy of published ports hands on.
@@ -17,26 +15,6 @@ type Forward struct {
 	// Known says that the namespace of the address was found.
 	Known bool
 	Name  string
-}
-
-// ForwardsTo reads the arguments of docker-proxy.
-func ForwardsTo(p *sockets.Process) (netip.AddrPort, bool) {
-	if p.Name != "docker-proxy" && !strings.HasPrefix(p.Command, "docker-proxy ") && !strings.Contains(p.Command, "/docker-proxy ") {
-		return netip.AddrPort{}, false
-	}
-	var ip netip.Addr
-	var port uint16
-	var err, err2 error
-	args := strings.Fields(p.Command)
-	for i := range args[:max(len(args)-1, 0)] {
-		switch strings.TrimLeft(args[i], "-") {
-		case "container-ip":
-			ip, err = netip.ParseAddr(args[i+1])
-		case "container-port":
-			port, err2 = target.Port(args[i+1])
-		}
-	}
-	return netip.AddrPortFrom(ip, port), err == nil && err2 == nil && ip.IsValid() && port != 0
 }
 
 // ForwardOf returns what a holder of a socket hands on, or nil.

@@ -8,6 +8,7 @@ import (
 	"lodge/internal/explain/facts"
 	"lodge/internal/loopback"
 	"lodge/internal/sockets"
+	"lodge/internal/sockets/holders"
 )
 
 // lookInNamespaces finds the network namespaces that have the addresses that are
@@ -81,7 +82,7 @@ func proxies(f *facts.Facts) []facts.Forward {
 	var out []facts.Forward
 	for i := range f.Rows {
 		for _, p := range f.Rows[i].Processes {
-			to, ok := facts.ForwardsTo(p)
+			to, ok := holders.ForwardsTo(p.Name, p.Command)
 			if ok && facts.Listens(&f.Rows[i]) && !slices.ContainsFunc(out, func(o facts.Forward) bool { return o.Proxy.PID == p.PID }) {
 				out = append(out, facts.Forward{Proxy: p, To: to})
 			}

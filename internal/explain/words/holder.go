@@ -6,6 +6,7 @@ import (
 
 	"lodge/internal/explain/facts"
 	"lodge/internal/sockets"
+	"lodge/internal/sockets/holders"
 )
 
 // Holder names the processes that hold a socket.
@@ -78,7 +79,7 @@ func Deleted(p *sockets.Process) string {
 // Forwards reports where Docker's proxy sends what it gets: a published port's
 // listener is not the server itself.
 func Forwards(p *sockets.Process) string {
-	to, ok := facts.ForwardsTo(p)
+	to, ok := holders.ForwardsTo(p.Name, p.Command)
 	if !ok {
 		return ""
 	}

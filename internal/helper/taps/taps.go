@@ -149,7 +149,7 @@ func (t *Taps) add(sp *space, spec bpf.TapSpec) (*bpf.Tap, error) {
 	case errors.Is(err, bpf.ErrTooManyTaps):
 		return nil, &TooManyError{"there are as many in this network namespace as there may be"}
 	case errors.Is(err, bpf.ErrNoOwners):
-		return nil, &UnsupportedError{fmt.Errorf("%w; root can have a tap", err)}
+		return nil, &UnsupportedError{err}
 	}
 	return one, err
 }

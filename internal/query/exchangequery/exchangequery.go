@@ -147,10 +147,8 @@ func readAddress(text string) ([]query.Value, error) {
 
 // statusClass reads a status, a range of them, or a class such as 5xx.
 func statusClass(text string) ([]query.Value, error) {
-	low := strings.ToLower(text)
-	if len(low) == 3 && low[0] >= '1' && low[0] <= '9' && low[1:] == "xx" {
-		n := int64(low[0]-'0') * 100
-		return []query.Value{{Low: n, High: n + 99}}, nil
+	if v, ok := class(text); ok {
+		return []query.Value{v}, nil
 	}
 	first, last, isRange := strings.Cut(text, "-")
 	if !isRange || first == "" {
@@ -164,8 +162,17 @@ func statusClass(text string) ([]query.Value, error) {
 	return []query.Value{{Low: a, High: b}}, nil
 }
 
-// plainWord returns what a word without a key means: a port, a protocol, a
-// PROJECT/SERVICE, or a part of what is shown.
+// class reads a class of statuses, such as 5xx.
+func class(text string) (v query.Value, ok bool) {
+	if len(text) != 3 || text[0] < '1' || text[0] > '9' || !strings.EqualFold(text[1:], "xx") {
+		return v, false
+	}
+	n := int64(text[0]-'0') * 100
+	return query.Value{Low: n, High: n + 99}, true
+}
+
+// plainWord returns what a word without a key means: a class of
+// statuses, a port, a protocol, a PROJECT/SERVICE, or a part of what is shown.
 func plainWord(s *query.Schema, o *Options, text string, quoted bool) ([]*query.Term, error) {
 	if text == "" {
 		return nil, query.NewError(text, "it is empty", "a service, a port, a protocol, or a part of a path or statement")
@@ -175,6 +182,9 @@ func plainWord(s *query.Schema, o *Options, text string, quoted bool) ([]*query.
 	}
 	if quoted {
 		return term(word, query.Contains, query.Fold(text)), nil
+	}
+	if vs, ok := class(text); ok {
+		return term(int(Status), query.Eq, vs), nil
 	}
 	if digits := strings.TrimPrefix(text, ":"); digits != "" && digits[0] >= '0' && digits[0] <= '9' {
 		if vs, err := s.ReadValue(s.ByID(int(Port)), digits); err == nil {
@@ -213,6 +223,23 @@ func Matcher(e query.Expr) func(Exchange) bool {
 
 // PortRange is a range of ports, both ends included.
 type PortRange struct{ Low, High uint16 }
+
+// OnlyPorts reports whether e asks for ports and nothing else: what has one of [Ports]
+// matches it.
+func OnlyPorts(e query.Expr) bool {
+	switch x := query.Simplify(e).(type) {
+	case *query.Term:
+		return x.Field.ID == int(Port) && x.Op == query.Eq
+	case query.Or:
+		for _, y := range x {
+			if !OnlyPorts(y) {
+				return false
+			}
+		}
+		return len(x) > 0
+	}
+	return false
+}
 
 // Ports returns ranges of ports of which every exchange that e matches has one
 // at one of its ends, or false where e does not say: so a capture may leave out

@@ -59,7 +59,7 @@ func TestFilters(t *testing.T) {
 		"": true, "5432": true, ":5432": true, "5433": false, "5432-5440": true, "postgresql": true, "postgres": true, "pg": true, "redis": false,
 		"shop/web": true, "shop/db": false, "127.0.0.1": true, "::1": false, "localhost": true, "address=localhost": true, "address!=localhost": false, "request": true, "message": false, "node": true, "NODE": true, "items": true, "orders": false,
 		"web": true, `"5432"`: false, "service=web": true, "service=db": false, "project=shop": true, "project=lib": false,
-		"service=web and status>=500": true, "status=5xx": true, "status=4xx": false, "status=500-599": true, "code=503": true, "status<500": false, "status!=503": false,
+		"service=web and status>=500": true, "5xx": true, "5XX": true, "4xx": false, "4xx 5xx": true, "not 4xx": true, "5xx redis": false, "status=5xx": true, "status=4xx": false, "status=500-599": true, "code=503": true, "status<500": false, "status!=503": false,
 		"method=select": true, "method=SELECT": true, "method=insert": false, "path~ITEMS": true, "statement~'id = 7'": true, "group~?": true,
 		"failed=yes": true, "failed=no": false, "latency>10ms": true, "latency>1s": false, "took>=20ms": true, "size>1k": true, "size<2000": false,
 		"client=shop/web": true, "from=node": true, "client=postgres": false, "to=postgres": true, "pid 8": true, "pid=9": false, "port=40000": true,
@@ -78,6 +78,21 @@ func TestFilters(t *testing.T) {
 	for _, text := range []string{"protocol=postgress", "status=many", "knd=request", "latency>often", "kind=socket", `""`} {
 		if _, err := query.ParseText(text, schema()); err == nil {
 			t.Errorf("%q is taken", text)
+		}
+	}
+}
+
+func TestOnlyPorts(t *testing.T) {
+	for text, want := range map[string]bool{
+		"5432": true, "5432 6379": true, "port=3000-3999": true, "80 or (443 or 8080)": true, "port=80,443": true,
+		"5432 http": false, "not 80": false, "port>80": false, "service=web": false, "80 or http": false, "80 and 443": false,
+	} {
+		e, err := query.ParseText(text, schema())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := OnlyPorts(e); got != want {
+			t.Errorf("%q: %v", text, got)
 		}
 	}
 }

@@ -25,6 +25,10 @@ type Options struct {
 	Table func(ctx context.Context) (*sockets.Table, error)
 	// Homes returns the projects that are up, with their services' endpoints.
 	Homes func() []Home
+	// Behind returns the processes that listen at an address of another network
+	// namespace, and the container of which that is, for the proxies of published
+	// ports; nil: they are not looked for.
+	Behind func(ctx context.Context, to netip.AddrPort) (list []model.Process, container string)
 	// Now is the clock.
 	Now func() time.Time
 	// Warn gets what could not be read, one line each.
@@ -56,6 +60,7 @@ type Finder struct {
 	listening map[netip.AddrPort][]model.Process // of one port on all addresses: of the unspecified ones
 	homes     []Home
 	homesAt   time.Time
+	behind    map[int]*behind // by the proxy's process id
 }
 
 var _ tap.Ends = (*Finder)(nil)
@@ -88,7 +93,7 @@ const (
 // New returns a finder. It reads the sockets once, so that connections which are open
 // already have their processes.
 func New(ctx context.Context, o Options) *Finder {
-	f := &Finder{o: o, ctx: ctx, boot: holders.BootTime(), known: make(map[int]*known)}
+	f := &Finder{o: o, ctx: ctx, boot: holders.BootTime(), known: make(map[int]*known), behind: make(map[int]*behind)}
 	f.readHomes()
 	f.readTable()
 	return f
@@ -154,7 +159,7 @@ func (f *Finder) look(p model.Process) *known {
 		}
 		return nil
 	}
-	k = &known{process: processOf(d), place: tap.Place{Project: d.Project, Service: d.Service, Container: d.Container}, at: now, described: true}
+	k = &known{process: ProcessOf(d), place: tap.Place{Project: d.Project, Service: d.Service, Container: d.Container}, at: now, described: true}
 	f.keep(k)
 	return k
 }
@@ -166,7 +171,8 @@ func (f *Finder) keep(k *known) {
 	f.known[k.process.PID] = k
 }
 
-func processOf(d *holders.Process) model.Process {
+// ProcessOf returns a process of a table of sockets as a record has it.
+func ProcessOf(d *holders.Process) model.Process {
 	return model.Process{PID: d.PID, Start: d.Start, StartedAt: d.StartedAt, Name: d.Name, Command: d.Command, Directory: d.Directory, User: d.User}
 }
 
@@ -203,6 +209,14 @@ func plain(a netip.AddrPort) netip.AddrPort {
 
 // Place implements [tap.Ends].
 func (f *Finder) Place(at netip.AddrPort, p *model.Process) tap.Place {
+	place := f.place(at, p)
+	if p != nil {
+		place.Behind = f.forwards(p)
+	}
+	return place
+}
+
+func (f *Finder) place(at netip.AddrPort, p *model.Process) tap.Place {
 	if p != nil {
 		if k := f.known[p.PID]; k != nil && k.process.Start == p.Start && (k.place.Project != "" || k.place.Container != "") {
 			return k.place
@@ -263,9 +277,9 @@ func (f *Finder) readTable() {
 		}
 		list := make([]model.Process, 0, len(r.Processes))
 		for _, p := range r.Processes {
-			list = append(list, processOf(p))
+			list = append(list, ProcessOf(p))
 			if k := f.known[p.PID]; k == nil || k.process.Start != p.Start {
-				f.known[p.PID] = &known{process: processOf(p), place: tap.Place{Project: p.Project, Service: p.Service, Container: p.Container}, at: f.read}
+				f.known[p.PID] = &known{process: ProcessOf(p), place: tap.Place{Project: p.Project, Service: p.Service, Container: p.Container}, at: f.read}
 			}
 		}
 		local := plain(r.Local.AddrPort())

@@ -104,16 +104,25 @@ type Writer struct {
 	version string
 	head    bool // the begin of the archive is written
 	entries bool // and an entry
+	leftOut uint64
 	err     error
 }
 
 // NewWriter returns a writer to w. version is lodge's.
 func NewWriter(w io.Writer, version string) *Writer { return &Writer{w: w, version: version} }
 
+// LeftOut returns how many exchanges of HTTP are not in the archive, as their requests
+// were not seen: an entry has a method and an address.
+func (w *Writer) LeftOut() uint64 { return w.leftOut }
+
 // Record writes an exchange of HTTP; others are left out. The first error ends it.
 func (w *Writer) Record(r *tap.Record) error {
-	if w.err != nil || r.Exchange == nil || r.Exchange.Kind != decode.KindRequest || !isHTTP(r.Exchange.Protocol) || r.Exchange.Method == "" {
+	if w.err != nil || r.Exchange == nil || r.Exchange.Kind != decode.KindRequest || !isHTTP(r.Exchange.Protocol) {
 		return w.err
+	}
+	if r.Exchange.Method == "" {
+		w.leftOut++
+		return nil
 	}
 	b, err := json.Marshal(entryOf(r))
 	if err != nil {
@@ -132,10 +141,18 @@ func isHTTP(protocol string) bool {
 	return protocol == "http" || protocol == "http2" || protocol == "grpc"
 }
 
-// Close writes the end of the archive.
-func (w *Writer) Close() error {
+// Close writes the end of the archive, with a comment on all of it, such as what was lost.
+func (w *Writer) Close(comment string) error {
 	w.begin()
-	w.write("\n]}}\n")
+	end := "\n]"
+	if comment != "" {
+		b, err := json.Marshal(comment)
+		if err != nil {
+			return w.fail(err)
+		}
+		end += `,"comment":` + string(b)
+	}
+	w.write(end + "}}\n")
 	return w.err
 }
 

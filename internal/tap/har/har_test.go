@@ -40,7 +40,7 @@ func archived(t *testing.T, list ...*tap.Record) map[string]any {
 			t.Fatal(err)
 		}
 	}
-	if err := w.Close(); err != nil {
+	if err := w.Close("nothing lost"); err != nil {
 		t.Fatal(err)
 	}
 	var out map[string]any
@@ -104,5 +104,21 @@ func TestNoAnswer(t *testing.T) {
 	response := archived(t, r)["entries"].([]any)[0].(map[string]any)["response"].(map[string]any)
 	if response["status"] != 0.0 || response["_error"] == nil || response["bodySize"] != -1.0 {
 		t.Errorf("response %v", response)
+	}
+}
+
+// What has no place in the format is counted.
+func TestLeftOut(t *testing.T) {
+	w := NewWriter(&bytes.Buffer{}, "1.0")
+	answer, statement := sample(), sample()
+	answer.Exchange.Method, answer.Exchange.Target = "", ""
+	statement.Exchange.Protocol, statement.Exchange.Method = "redis", ""
+	for _, r := range []*tap.Record{sample(), answer, answer, statement} {
+		if err := w.Record(r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if w.LeftOut() != 2 {
+		t.Errorf("%d are left out", w.LeftOut())
 	}
 }

@@ -97,13 +97,9 @@ func (s *Source) Run(ctx context.Context, e *tap.Engine) error {
 		}
 		s.capture.Seen.Add(int(r.OrigLen))
 		s.capture.Delivered.Add(int(r.OrigLen))
-		if err := packet.Parse(packet.LinkType(r.LinkType), r.Data, int(r.OrigLen), &p); err != nil {
-			e.Skip(Skipped(err))
-			continue
-		}
 		p.Time = r.Time
 		origin := s.origin(r)
-		sent := e.Packet(&p, &origin)
+		sent := Take(e, packet.LinkType(r.LinkType), r.Data, int(r.OrigLen), &p, &origin)
 		if s.also != nil {
 			sender, receiver := sent.Ends()
 			s.also(r, sender, receiver)
@@ -113,9 +109,23 @@ func (s *Source) Run(ctx context.Context, e *tap.Engine) error {
 	return nil
 }
 
-// Skipped returns the reason of a packet that [packet.Parse] does not read, for the
+// Take gives a frame to an engine. p is reused, and has its time; origLen is the frame's
+// length on the wire. What cannot be read is counted there.
+func Take(e *tap.Engine, link packet.LinkType, data []byte, origLen int, p *packet.Packet, from *tap.Origin) tap.Sent {
+	err := packet.Parse(link, data, origLen, p)
+	switch {
+	case err == nil:
+		return e.Packet(p, from)
+	case errors.Is(err, packet.ErrNotTransport) && packet.Unreachable(link, data, origLen, p):
+		return e.Unreachable(p)
+	}
+	e.Skip(skipped(err))
+	return tap.Sent{}
+}
+
+// skipped returns the reason of a packet that [packet.Parse] does not read, for the
 // account.
-func Skipped(err error) string {
+func skipped(err error) string {
 	switch {
 	case errors.Is(err, packet.ErrFragment):
 		return "fragment"
@@ -126,6 +136,9 @@ func Skipped(err error) string {
 	}
 	return "not_tcp_or_udp"
 }
+
+// ReadEnd reads the counters at the end of a file, of which not all was read.
+func (s *Source) ReadEnd(file io.ReaderAt, size int64) { s.reader.ReadEnd(file, size) }
 
 // Capture is what the file says of how it was captured: what was lost, if it has counts.
 func (s *Source) Capture() tap.Capture {

@@ -5,6 +5,7 @@ package tapfilter
 
 import (
 	"net/netip"
+	"strings"
 	"time"
 
 	"lodge/internal/decode"
@@ -18,6 +19,8 @@ type Filter struct {
 	match func(exchangequery.Exchange) bool
 	ports []exchangequery.PortRange
 	bound bool
+	// all: every record is selected. only: what has one of the ports is.
+	all, only bool
 }
 
 // Parse reads the words of a filter; none selects every record. The error is a
@@ -27,8 +30,9 @@ func Parse(words []string, o exchangequery.Options) (*Filter, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &Filter{match: exchangequery.Matcher(e)}
+	f := &Filter{match: exchangequery.Matcher(e), all: e == nil}
 	if e != nil {
+		f.only = exchangequery.OnlyPorts(e)
 		f.ports, f.bound = exchangequery.Ports(e)
 	}
 	return f, nil
@@ -36,6 +40,13 @@ func Parse(words []string, o exchangequery.Options) (*Filter, error) {
 
 // Match reports whether a record is selected.
 func (f *Filter) Match(r *tap.Record) bool { return f.match(row{r}) }
+
+// All reports whether every record is selected, as there is no filter.
+func (f *Filter) All() bool { return f.all }
+
+// OnlyPorts reports whether the filter asks for the ports of [Filter.Ports] and for
+// nothing else.
+func (f *Filter) OnlyPorts() bool { return f.only }
 
 // Ports returns ranges of ports of which every record that is selected has one,
 // or false where it may have any.
@@ -89,6 +100,9 @@ func (w row) Text(f exchangequery.Field, n int) (string, bool) {
 		}
 	}
 	x := w.r.Exchange
+	if x != nil && f == exchangequery.Host && n == 1 {
+		return withoutPort(x.Host)
+	}
 	if x == nil || n > 0 {
 		return "", false
 	}
@@ -112,6 +126,17 @@ func (w row) Text(f exchangequery.Field, n int) (string, bool) {
 	return "", false
 }
 
+// withoutPort returns a host without its port and brackets, false where it has none.
+func withoutPort(host string) (string, bool) {
+	name := host
+	// A colon of an IPv6 address stands within brackets (RFC 3986, section 3.2.2).
+	if i := strings.LastIndexByte(host, ':'); i >= 0 && i == strings.IndexByte(host, ':') || i > 0 && host[i-1] == ']' {
+		name = host[:i]
+	}
+	name = strings.TrimSuffix(strings.TrimPrefix(name, "["), "]")
+	return name, name != host
+}
+
 // endName returns the nth name of an end: of its processes, then of its service.
 func endName(e *tap.End, n int) (string, bool) {
 	if n < len(e.Processes) {
@@ -124,6 +149,14 @@ func endName(e *tap.End, n int) (string, bool) {
 	}
 	if n < len(names) {
 		return names[n], true
+	}
+	n -= len(names)
+	switch b := e.Behind; {
+	case b == nil:
+	case n < len(b.Processes):
+		return b.Processes[n].Name, true
+	case n == len(b.Processes):
+		return b.Container, true
 	}
 	return "", false
 }

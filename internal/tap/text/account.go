@@ -25,7 +25,7 @@ func Account(a *tap.Account) []string {
 	if a.Capture.Relay {
 		one, many = "piece", "pieces"
 	}
-	first += " on " + n(a.Streams.Connections, "connection", "connections") + ", " + n(a.Capture.Seen.Packets, one, many)
+	first += " on " + n(a.Streams.Connections, "connection", "connections") + ", " + packets(&a.Capture, one, many)
 	if a.Records.Ends > 0 {
 		first += fmt.Sprintf("; processes known at %s of the ends", percent(a.Records.Attributed, a.Records.Ends))
 	}
@@ -58,6 +58,9 @@ func Account(a *tap.Account) []string {
 	if a.Records.Dropped > 0 {
 		add("%s not shown: the output was not read in time", n(a.Records.Dropped, "record", "records"))
 	}
+	if a.Records.NotInArchive > 0 {
+		add("%s of HTTP not in the .har: the request was not seen", n(a.Records.NotInArchive, "exchange", "exchanges"))
+	}
 	if a.Records.Unwritten > 0 {
 		add("%s not written", n(a.Records.Unwritten, "record", "records"))
 	}
@@ -68,6 +71,19 @@ func Account(a *tap.Account) []string {
 		return []string{first + "; nothing lost"}
 	}
 	return append([]string{first}, lost...)
+}
+
+// packets says how many packets were wanted, and how many of those on lo were not.
+func packets(c *tap.Capture, one, many string) string {
+	seen, out := c.Seen.Packets, uint64(0)
+	for _, why := range []string{"filter", "other_user"} {
+		out += c.LeftOut[why].Packets
+	}
+	text := show.Count(int(seen-min(out, seen)), one, many)
+	if out > 0 {
+		text += " (" + show.Count(int(out), "other was", "others were") + " not asked for)"
+	}
+	return text
 }
 
 // percent is a share, rounded down, so that 100 % means all.
@@ -104,6 +120,8 @@ func reason(why string) string {
 		return "they depend on what was sent before"
 	case "encrypted":
 		return "encrypted"
+	case "not_tcp_or_udp":
+		return "neither TCP nor UDP"
 	}
 	return strings.ReplaceAll(why, "_", " ")
 }

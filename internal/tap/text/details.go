@@ -65,7 +65,7 @@ func end(b *strings.Builder, name string, e *tap.End) {
 }
 
 func field(b *strings.Builder, name, value string) {
-	fmt.Fprintf(b, "    %-10s %s\n", show.CleanLine(name, false), show.CleanLine(value, false))
+	fmt.Fprintf(b, "    %-10s %s\n", show.Legible(name), show.Legible(value))
 }
 
 // block prints a text of several lines.
@@ -79,11 +79,11 @@ func block(b *strings.Builder, name, text string) {
 // message prints a header and a body, each line with a mark of its direction.
 func message(b *strings.Builder, mark string, m *decode.Message) {
 	for _, h := range m.Header {
-		fmt.Fprintf(b, "    %s %s: %s\n", mark, show.CleanLine(h.Name, false), show.CleanLine(h.Value, false))
+		fmt.Fprintf(b, "    %s %s: %s\n", mark, show.Legible(h.Name), show.Legible(h.Value))
 	}
 	if len(m.Body) > 0 && isText(m.Body) {
 		for line := range strings.Lines(string(m.Body)) {
-			fmt.Fprintf(b, "    %s %s\n", mark, show.CleanLine(strings.TrimRight(line, "\r\n"), false))
+			fmt.Fprintf(b, "    %s %s\n", mark, show.Legible(strings.TrimRight(line, "\r\n")))
 		}
 	}
 	switch {
@@ -93,7 +93,7 @@ func message(b *strings.Builder, mark string, m *decode.Message) {
 		fmt.Fprintf(b, "    %s (%s in all)\n", mark, show.ByteCount(float64(m.BodyBytes)))
 	}
 	for _, h := range m.Trailer {
-		fmt.Fprintf(b, "    %s %s: %s\n", mark, show.CleanLine(h.Name, false), show.CleanLine(h.Value, false))
+		fmt.Fprintf(b, "    %s %s: %s\n", mark, show.Legible(h.Name), show.Legible(h.Value))
 	}
 	if m.Incomplete && m.Seen() {
 		fmt.Fprintf(b, "    %s (its end was not seen)\n", mark)

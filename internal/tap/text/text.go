@@ -26,74 +26,34 @@ type Printer struct {
 	Verbose bool
 	// Today is the day for which the date is left out.
 	Today time.Time
+
+	buf []byte // of the last line, to use it again
 }
 
 // Record prints a record.
 func (p *Printer) Record(r *tap.Record) error {
-	line := show.CleanLine(p.line(r), false)
-	if p.Width > 0 {
-		line = cut(line, p.Width)
-	}
+	parts := partsOf(r, p.Today)
+	parts.buf = p.buf
+	line := parts.line(p.Width)
+	p.buf = parts.buf
 	if p.Color && failed(r) {
 		line = show.Paint(show.Red, line)
 	}
-	var b strings.Builder
-	b.WriteString(line)
-	b.WriteByte('\n')
+	line += "\n"
 	if p.Verbose {
+		var b strings.Builder
+		b.WriteString(line)
 		p.details(&b, r)
+		line = b.String()
 	}
-	if _, err := io.WriteString(p.Out, b.String()); err != nil {
+	if _, err := io.WriteString(p.Out, line); err != nil {
 		return fmt.Errorf("print: %w", err)
 	}
 	return nil
 }
 
-// cut shortens a line to so many characters.
-func cut(s string, width int) string {
-	if utf8.RuneCountInString(s) <= width {
-		return s
-	}
-	n := 0
-	for i := range s {
-		if n == width-1 {
-			return s[:i] + "…"
-		}
-		n++
-	}
-	return s
-}
-
 func failed(r *tap.Record) bool {
 	return r.Failure != "" || r.Exchange.Failed
-}
-
-// line is a record in one line: time, protocol, client and server, what was asked
-// and answered, how long it took and how much it was.
-func (p *Printer) line(r *tap.Record) string {
-	at := r.Time.Local()
-	layout := "15:04:05.000"
-	if y, m, d := at.Date(); y != p.Today.Year() || m != p.Today.Month() || d != p.Today.Day() {
-		layout = "2006-01-02 15:04:05.000"
-	}
-	protocol := r.Transport.String()
-	if x := r.Exchange; x != nil {
-		protocol = x.Protocol
-		if x.Secure {
-			protocol += "+tls"
-		}
-	}
-	return fmt.Sprintf("%s  %-10s  %-36s  %s", at.Format(layout), protocol, ends(r), what(r))
-}
-
-// ends names both ends, with the arrow in the direction of the request or of the
-// message.
-func ends(r *tap.Record) string {
-	arrow := "→"
-	if x := r.Exchange; x != nil && x.Kind == decode.KindMessage && x.From == decode.Server {
-		arrow = "←"
-	}
-	return endName(&r.Client, false) + " " + arrow + " " + endName(&r.Server, true)
 }
 
 // endName is an end as it is called: its service, its process, its address.
@@ -115,47 +75,51 @@ func endName(e *tap.End, port bool) string {
 	case name == "":
 		return net.JoinHostPort(e.Address.Addr().String(), at[1:])
 	case port:
-		return name + at
+		return name + at + behind(e)
 	}
 	return name
 }
 
-// what is the request, the answer, the time and the size.
-func what(r *tap.Record) string {
-	x := r.Exchange
-	if x == nil {
-		return "connect  " + string(r.Failure)
+// behind is what is behind a proxy of published ports.
+func behind(e *tap.End) string {
+	b := e.Behind
+	if b == nil {
+		return ""
 	}
-	parts := []string{request(x)}
-	switch {
-	case x.Kind == decode.KindMessage:
-	case x.Status != "":
-		parts = append(parts, short(x.Status))
-	case !x.Response.Seen():
-		parts = append(parts, "no answer")
+	name := b.Address.String()
+	if len(b.Processes) > 0 {
+		name = b.Processes[0].Name + ":" + strconv.Itoa(int(b.Address.Port()))
 	}
-	if d, ok := r.Latency(); ok && x.Kind != decode.KindMessage {
-		parts = append(parts, show.Latency(float64(d)/float64(time.Microsecond)))
+	if b.Container != "" {
+		name += " (" + b.Container + ")"
 	}
-	parts = append(parts, show.Bytes(float64(r.Bytes())))
-	if x.Begun {
-		parts = append(parts, "(goes on)")
-	}
-	if len(x.Unknown) > 0 {
-		parts = append(parts, "("+short(strings.Join(x.Unknown, "; "))+")")
-	}
-	return strings.Join(parts, "  ")
+	return " → " + name
 }
 
 // maxShort bounds each part of a line, in bytes.
 const maxShort = 200
 
 func short(s string) string {
-	s = show.OneLine(s)
+	if !isOneLine(s) {
+		s = show.OneLine(s)
+	}
 	if len(s) <= maxShort {
 		return s
 	}
 	return strings.ToValidUTF8(s[:maxShort], "") + "…"
+}
+
+// isOneLine reports whether [show.OneLine] does not change an ASCII text.
+func isOneLine(s string) bool {
+	blank := true
+	for i := range len(s) {
+		c := s[i]
+		if c < ' ' || c >= utf8.RuneSelf || c == ' ' && blank {
+			return false
+		}
+		blank = c == ' '
+	}
+	return !blank || s == ""
 }
 
 // request is what was asked: the method and the target, once where the target, as

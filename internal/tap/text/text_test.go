@@ -29,7 +29,8 @@ func sample() *tap.Record {
 }
 
 func line(r *tap.Record) string {
-	return strings.Join(strings.Fields((&Printer{Today: at}).line(r)), " ")
+	parts := partsOf(r, at)
+	return strings.Join(strings.Fields(parts.line(0)), " ")
 }
 
 func TestLine(t *testing.T) {
@@ -62,6 +63,12 @@ func TestLine(t *testing.T) {
 			"12:00:00.250 http curl → shop/api:4000 GET /items?page=2 no answer 100B"},
 		{with(func(r *tap.Record) { r.Exchange.Unknown = []string{"its begin was not seen"} }),
 			"12:00:00.250 http curl → shop/api:4000 GET /items?page=2 200 OK 1.32 ms 2.1k (its begin was not seen)"},
+		{with(func(r *tap.Record) {
+			r.Server.Service, r.Server.Project = "", ""
+			r.Server.Processes = []model.Process{{PID: 9, Name: "docker-proxy"}}
+			r.Server.Behind = &tap.Behind{Address: netip.MustParseAddrPort("172.17.0.2:80"), Processes: []model.Process{{PID: 10, Name: "nginx"}}, Container: "web-1"}
+		}),
+			"12:00:00.250 http curl → docker-proxy:4000 → nginx:80 (web-1) GET /items?page=2 200 OK 1.32 ms 2.1k"},
 		{with(func(r *tap.Record) { r.Server.Service, r.Server.Processes = "", nil; r.Server.Container = "db-1" }),
 			"12:00:00.250 http curl → db-1:4000 GET /items?page=2 200 OK 1.32 ms 2.1k"},
 		{with(func(r *tap.Record) { r.Time = at.AddDate(0, 0, -1); r.Server.Service = "" }),
@@ -91,13 +98,46 @@ func TestVerbose(t *testing.T) {
 	}
 }
 
-func TestCut(t *testing.T) {
-	var b strings.Builder
-	if err := (&Printer{Out: &b, Width: 40, Today: at}).Record(sample()); err != nil {
-		t.Fatal(err)
+// A narrow terminal has the request, and what identifies the ends.
+func TestNarrow(t *testing.T) {
+	long := sample()
+	long.Exchange.Target = "/api/v2/organisations/42/projects/7/items?page=2&sort=name"
+	long.Exchange.Unknown = []string{"its begin was not seen"}
+	long.Client.Processes[0].Name = "a-very-long-name-of-a-client"
+	for _, tt := range []struct {
+		r     *tap.Record
+		width int
+		want  string
+	}{
+		{sample(), 0, "12:00:00.250  http        curl → shop/api:4000                  GET /items?page=2  200 OK  1.32 ms  2.1k"},
+		{sample(), 120, "12:00:00.250  http        curl → shop/api:4000                  GET /items?page=2  200 OK  1.32 ms  2.1k"},
+		{sample(), 100, "12:00:00.250  http        curl → shop/api:4000                  GET /items?page=2  200 OK  1.32 ms"},
+		{sample(), 80, "12:00:00  http        curl → shop/api:4000    GET /items?page=2  200  1.32 ms"},
+		{long, 120, "12:00:00.250  http        a-ve…t → shop/api:4000  GET /api/v2/organisations/42/projects…s?page=2&sort=name  200  1.32 ms"},
+		{long, 80, "12:00:00  http        a-ve…t → shop/api:4000  GET /api/v2/o…t=name  200  1.32 ms"},
+		{long, 40, "12:00:00  http        a-ve…t → shop/api…"},
+	} {
+		var b strings.Builder
+		if err := (&Printer{Out: &b, Width: tt.width, Today: at}).Record(tt.r); err != nil {
+			t.Fatal(err)
+		}
+		got := strings.TrimSuffix(b.String(), "\n")
+		if got != tt.want {
+			t.Errorf("%d columns:\ngot  %s\nwant %s", tt.width, got, tt.want)
+		}
+		if n := len([]rune(got)); tt.width > 0 && n > tt.width {
+			t.Errorf("%d columns: it has %d", tt.width, n)
+		}
 	}
-	if got := strings.TrimSuffix(b.String(), "\n"); len([]rune(got)) != 40 || !strings.HasSuffix(got, "…") {
-		t.Errorf("%q has %d characters", got, len([]rune(got)))
+}
+
+// What may not be shown is shown in one way, whatever protocol it comes from.
+func TestOneDisplay(t *testing.T) {
+	r := sample()
+	r.Exchange.Target, r.Exchange.Status = "/a\x1b[31m\u202e\x7f\u009b", "200 \xff"
+	want := `12:00:00.250 http curl → shop/api:4000 GET /a\x1b[31m\u202e\x7f\u009b 200 \xff 1.32 ms 2.1k`
+	if got := line(r); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
 	}
 }
 
@@ -131,6 +171,11 @@ func TestAccount(t *testing.T) {
 	a.Records.Attributed, a.Records.Selected = 7, 1
 	got := strings.Join(Account(a), "\n")
 	if got != "4 exchanges (1 selected) on 2 connections, 10 packets; processes known at 87 % of the ends\n2 packets lost: the ring was full" {
+		t.Errorf("got %s", got)
+	}
+	a.Capture.LeftOut["filter"], a.Capture.Seen.Packets, a.Records.NotInArchive = tap.Count{Packets: 4}, 14, 1
+	got = strings.Join(Account(a), "\n")
+	if !strings.Contains(got, " 10 packets (4 others were not asked for);") || !strings.Contains(got, "1 exchange of HTTP not in the .har: the request was not seen") {
 		t.Errorf("got %s", got)
 	}
 	a.Capture.Lost = nil

@@ -174,10 +174,14 @@ func duration(us float64) time.Duration {
 }
 
 func (e *End) end() tap.End {
-	return tap.End{
+	out := tap.End{
 		Address: netip.AddrPortFrom(e.IP, e.Port), Processes: e.Processes, Source: tap.Source(e.Source),
 		Project: e.Project, Service: e.Service, Container: e.Container,
 	}
+	if b := e.Behind; b != nil {
+		out.Behind = &tap.Behind{Address: netip.AddrPortFrom(b.IP, b.Port), Processes: b.Processes, Container: b.Container}
+	}
+	return out
 }
 
 func (m *Message) message() (decode.Message, error) {

@@ -52,6 +52,9 @@ func drawRecord(t *rapid.T) *tap.Record {
 			e.Processes = append(e.Processes, model.Process{PID: rapid.IntRange(1, 1<<22).Draw(t, name), Start: 7, Name: text(t, name), Directory: text(t, name)})
 			e.Source = tap.SourceSocket
 		}
+		if rapid.Bool().Draw(t, name) {
+			e.Behind = &tap.Behind{Address: netip.MustParseAddrPort("172.17.0.2:80"), Processes: []model.Process{{PID: 3, Name: text(t, name)}}, Container: text(t, name)}
+		}
 		return e
 	}
 	r := &tap.Record{

@@ -12,6 +12,7 @@ import (
 
 	"lodge/internal/decode"
 	"lodge/internal/model"
+	"lodge/internal/show"
 	"lodge/internal/tap"
 )
 
@@ -70,6 +71,16 @@ type End struct {
 	Project   string `json:"project,omitempty"`
 	Service   string `json:"service,omitempty"`
 	Container string `json:"container,omitempty"`
+	// Behind is where a proxy of a container's published ports hands it on.
+	Behind *Behind `json:"behind,omitempty"`
+}
+
+// Behind is the end behind a proxy.
+type Behind struct {
+	IP        netip.Addr      `json:"ip"`
+	Port      uint16          `json:"port"`
+	Processes []model.Process `json:"processes"`
+	Container string          `json:"container,omitempty"`
 }
 
 // Message is one direction of an exchange.
@@ -140,6 +151,9 @@ func end(e *tap.End) End {
 	if out.Processes == nil {
 		out.Processes = []model.Process{}
 	}
+	if b := e.Behind; b != nil {
+		out.Behind = &Behind{b.Address.Addr(), b.Address.Port(), append([]model.Process{}, b.Processes...), b.Container}
+	}
 	return out
 }
 
@@ -167,9 +181,7 @@ type Writer struct {
 
 // NewWriter returns a writer of lines to w.
 func NewWriter(w io.Writer) *Writer {
-	enc := json.NewEncoder(w)
-	enc.SetEscapeHTML(false)
-	return &Writer{enc: enc}
+	return &Writer{enc: show.JSONLines(w)}
 }
 
 // Record writes the line of a record.

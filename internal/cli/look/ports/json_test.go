@@ -10,6 +10,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"lodge/internal/show"
 	"lodge/internal/sockets"
 )
 
@@ -103,9 +104,7 @@ func TestTableJSONIsThatOfEncodingJSON(t *testing.T) {
 		if err := writeTableJSON(&got, newTableSource(table.Rows), nil, table.UnknownOwners, table.Warnings); err != nil {
 			t.Fatal(err)
 		}
-		enc := json.NewEncoder(&plain)
-		enc.SetEscapeHTML(false)
-		if err := enc.Encode(table); err != nil {
+		if err := show.JSONLines(&plain).Encode(table); err != nil {
 			t.Fatal(err)
 		}
 		if err := json.Compact(&compact, got.Bytes()); err != nil {

@@ -19,9 +19,11 @@ import (
 
 // fileSource is a capture file.
 type fileSource struct {
-	run *run
-	src *tapfile.Source
-	f   *os.File // nil: standard input
+	run   *run
+	src   *tapfile.Source
+	in    *os.File
+	begin int64    // where in the file it begins; -1: it can be read once
+	f     *os.File // to close; nil: standard input
 }
 
 // openFile opens the file that is asked for.
@@ -39,6 +41,17 @@ func openFile(r *run) (source, error) {
 		}
 		s.f, in = f, f
 	}
+	if s.in, s.begin = in, -1; in != nil {
+		if at, err := in.Seek(0, io.SeekCurrent); err == nil {
+			s.begin = at
+		}
+	}
+	if s.begin < 0 && cuts(&r.flags) {
+		return nil, errors.Join(&kit.UsageError{
+			Err:  errors.New("tap: cut packets out of a pipe: they are read twice, first for which connections are wanted"),
+			Hint: "cat > all.pcapng, then lodge tap -r all.pcapng FILTER -o some.pcapng",
+		}, s.close())
+	}
 	src, err := tapfile.Open(in)
 	if err != nil {
 		return nil, errors.Join(unreadable(r.flags.Read, err), s.close())
@@ -52,6 +65,11 @@ func (s *fileSource) read(ctx context.Context) (tap.Capture, error) {
 	err := s.src.Run(ctx, s.run.newEngine(s.src, tap.SourceFile))
 	if err != nil {
 		err = unreadable(s.run.flags.Read, err)
+	}
+	if ctx.Err() != nil && s.begin >= 0 { // it was not read to its end, where the counters are
+		if info, err := s.in.Stat(); err == nil && info.Mode().IsRegular() {
+			s.src.ReadEnd(s.in, info.Size())
+		}
 	}
 	return s.src.Capture(), err
 }
@@ -74,8 +92,16 @@ func unreadable(name string, err error) error {
 		hint = "it takes pcapng and pcap files, not compressed"
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		hint = "what is whole was read; the program that wrote it may have been ended"
+	case errors.Is(err, pcapfile.ErrVersion):
+		hint = "it reads pcapng 1.0 and 1.2 and pcap 2.4; editcap -F pcapng " + name + " new.pcapng may convert it"
+	case errors.Is(err, pcapfile.ErrMalformed):
+		hint = "what is before it was read; it is damaged, or another program has written over it"
 	case errors.Is(err, unix.EISDIR):
 		hint = "it takes a file"
+	case errors.Is(err, unix.EIO):
+		hint = "the disk or the network file system fails: dmesg"
+	default:
+		hint = "lodge tap -o run.pcapng makes one that can be read"
 	}
 	return &kit.Hinted{Err: fmt.Errorf("tap: read %s: %w", name, cause(err)), Hint: hint}
 }

@@ -27,8 +27,10 @@ type keyLog struct {
 	name   string // as it was given, "" for none
 	path   string
 	follow bool
-	log    tlskeys.Log
-	added  bool // a capture file has keys
+	// collect: the keys that are used are for a file of packets.
+	collect bool
+	log     tlskeys.Log
+	added   bool // a capture file has keys
 
 	file   *os.File
 	buf    []byte
@@ -43,7 +45,7 @@ type keyLog struct {
 // openKeyLog opens the key log that is asked for. A live tap takes one that is not
 // there yet.
 func openKeyLog(k *kit.Kit, f *tapcmd.Flags) (*keyLog, error) {
-	l := &keyLog{kit: k, name: f.KeyLog, path: f.KeyLog, follow: f.Read == "", used: map[tlskeys.Random]int{}}
+	l := &keyLog{kit: k, name: f.KeyLog, path: f.KeyLog, follow: f.Read == "", collect: f.Read == "" || cuts(f), used: map[tlskeys.Random]int{}}
 	if l.name == "" {
 		return l, nil
 	}
@@ -172,7 +174,7 @@ func (l *keyLog) add(lines []byte) {
 func (l *keyLog) Secrets(r *tlskeys.Random) *tlskeys.Secrets {
 	l.update()
 	s := l.log.Secrets(r)
-	if l.follow && s != nil && l.used[*r] < s.Len() {
+	if l.collect && l.name != "" && s != nil && l.used[*r] < s.Len() {
 		if len(l.used) >= tlskeys.MaxConnections {
 			clear(l.used)
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"time"
 
@@ -42,7 +43,7 @@ func openLive(ctx context.Context, r *run) (_ source, err error) {
 	}
 	s.tap = t
 	if s.rings, err = ring.Open(files, t.RingBytes); err != nil {
-		return nil, errors.Join(fmt.Errorf("tap: %w", err), s.close())
+		return nil, errors.Join(&kit.Hinted{Err: fmt.Errorf("tap: %w", err), Hint: noTapHint}, s.close())
 	}
 	s.view = daemonview.Open(ctx, r.kit)
 	r.kit.Warn(s.view.Warnings...)
@@ -152,12 +153,17 @@ func noTap(err error) error {
 	if e := (*helperapi.Error)(nil); errors.As(err, &e) && e.Hint() != "" {
 		return &kit.Hinted{Err: fmt.Errorf("tap: %w", err), Hint: e.Hint()}
 	}
-	return fmt.Errorf("tap: %w", err)
+	return &kit.Hinted{Err: fmt.Errorf("tap: %w", err), Hint: noTapHint}
 }
+
+// noTapHint is the hint where packets cannot be had for a reason that has none of its own.
+const noTapHint = "lodge doctor says what this machine lacks; recorded packets are read by lodge tap -r FILE"
 
 // requestOf is what is asked of the helper: where the filter names ports, only these.
 func requestOf(f *tapfilter.Filter) helperapi.TapRequest {
-	var req helperapi.TapRequest
+	// Errors of ICMP tell what was refused. They have no ports, so that they come only where
+	// all ports are wanted.
+	req := helperapi.TapRequest{Others: true}
 	if ports, ok := f.Ports(); ok && len(ports) <= helperapi.MaxTapPorts {
 		for _, p := range ports {
 			req.Ports = append(req.Ports, helperapi.PortRange{First: p.Low, Last: p.High})
@@ -182,6 +188,9 @@ func newFinder(ctx context.Context, r *run, view *daemonview.View) *ends.Finder 
 			}
 			first = false
 			return homes(view)
+		},
+		Behind: func(ctx context.Context, to netip.AddrPort) ([]model.Process, string) {
+			return behind(ctx, view, to)
 		},
 		Now:  time.Now,
 		Warn: func(text string) { r.kit.Warn("tap: " + text) },
@@ -248,14 +257,9 @@ func (l *liveReader) packet(p *ring.Packet) error {
 	if out.failed() != nil {
 		return nil // it ends; what is in the rings is let go of, and counted
 	}
-	var sent tap.Sent
-	if err := packet.Parse(ring.LinkType, p.Data, p.OrigLen, &l.packets); err != nil {
-		l.engine.Skip(tapfile.Skipped(err))
-	} else {
-		l.packets.Time = p.Time
-		origin := originOf(p)
-		sent = l.engine.Packet(&l.packets, &origin)
-	}
+	l.packets.Time = p.Time
+	origin := originOf(p)
+	sent := tapfile.Take(l.engine, ring.LinkType, p.Data, p.OrigLen, &l.packets, &origin)
 	if out.packets != nil {
 		sender, receiver := sent.Ends()
 		if err := out.packets.packet(p, sender, receiver); err != nil {

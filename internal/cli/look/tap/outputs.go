@@ -37,6 +37,8 @@ type outputs struct {
 	front   output // standard output
 	files   []output
 	packets *packetFile // nil: none is asked for
+	cut     *cutFile    // the same, of packets that are read from a file
+	read    string      // the file that is read, "" for none
 	limit   int         // 0: none
 	stop    context.CancelFunc
 
@@ -48,7 +50,7 @@ type outputs struct {
 
 // newOutputs opens what is written to. stop ends the run.
 func newOutputs(ctx context.Context, k *kit.Kit, f tapcmd.Flags, keys *keyLog, stop context.CancelFunc) (*outputs, error) {
-	o := &outputs{kit: k, limit: f.Count, stop: stop, front: nowhere{}}
+	o := &outputs{kit: k, limit: f.Count, stop: stop, front: nowhere{}, read: f.Read}
 	for _, name := range f.Output {
 		note := ""
 		if f.Relay {
@@ -59,16 +61,17 @@ func newOutputs(ctx context.Context, k *kit.Kit, f tapcmd.Flags, keys *keyLog, s
 			return nil, err
 		}
 	}
-	show := func(out output) { o.front = newShown(ctx, out, f.Read != "", o.fail) }
+	show := func(out flusher) { o.front = newShown(ctx, out, f.Read != "", o.fail) }
 	switch {
 	case f.Stat:
 		o.front = &statOutput{kit: k, json: f.JSON, table: stat.New()}
 	case f.JSON:
-		w := bufio.NewWriter(k.Out)
-		show(&lines{lines: wire.NewWriter(w), flush: w.Flush, live: true})
+		w := bufio.NewWriterSize(k.Out, outBuffer)
+		show(&lines{lines: wire.NewWriter(w), end: w.Flush})
 	case f.Follow == 0 && !f.Packets:
-		show(&printed{text.Printer{
-			Out: k.Out, Color: k.WantsColor(k.Env.Stdout), Width: kit.TerminalWidth(k.Env.Stdout), Verbose: f.Verbose, Today: time.Now(),
+		w := bufio.NewWriterSize(k.Out, outBuffer)
+		show(&printed{w: w, Printer: text.Printer{
+			Out: w, Color: k.WantsColor(k.Env.Stdout), Width: kit.TerminalWidth(k.Env.Stdout), Verbose: f.Verbose, Today: time.Now(),
 		}})
 	}
 	return o, nil
@@ -89,8 +92,6 @@ func checkOutputs(f *tapcmd.Flags) error {
 			return fmt.Errorf("--output %s: its name does not end with %s", name, strings.Join(kinds[:], ", "))
 		case slices.Contains(f.Output[:i], name):
 			return fmt.Errorf("--output %s is given twice", name)
-		case kind == ".pcapng" && f.Read != "":
-			return fmt.Errorf("--output %s: with --read, packets are in a file already", name)
 		case kind == ".pcapng" && packets:
 			return errors.New("--output: one file has the packets")
 		}
@@ -105,18 +106,25 @@ func (o *outputs) open(k *kit.Kit, name, note string, keys *keyLog) error {
 	if !filepath.IsAbs(path) {
 		path = filepath.Join(k.Env.Dir, path)
 	}
+	if err := checkNotRead(k, o.read, path); err != nil {
+		return unwritable(name, err)
+	}
 	f, err := openOutFile(path)
 	if err != nil {
 		return unwritable(name, err)
 	}
 	switch kindOf(name) {
 	case ".pcapng":
+		if o.read != "" {
+			o.cut = &cutFile{name: name, f: f, selected: make(map[uint64]struct{})}
+			return nil
+		}
 		o.packets, err = newPacketFile(name, f, keys, k.Env.Version, note)
 		if err != nil {
 			return errors.Join(err, f.Close())
 		}
 	case ".jsonl":
-		o.files = append(o.files, &lines{name: name, lines: wire.NewWriter(f), flush: f.Close})
+		o.files = append(o.files, &lines{name: name, lines: wire.NewWriter(f), end: f.Close})
 	case ".har":
 		o.files = append(o.files, &archive{name: name, har: har.NewWriter(f, k.Env.Version), end: f.Close})
 	}
@@ -134,6 +142,9 @@ func (o *outputs) record(x *tap.Record) {
 		return
 	}
 	o.selected++
+	if o.cut != nil {
+		o.cut.selects(x)
+	}
 	if err := o.write(x); err != nil {
 		o.unwritten++
 		o.fail(err)
@@ -184,6 +195,11 @@ func (o *outputs) failed() error {
 // count completes an account, when all records have come.
 func (o *outputs) count(r *tap.Records) {
 	r.Selected, r.Unwritten = o.selected, o.unwritten
+	for _, out := range o.files {
+		if a, ok := out.(*archive); ok {
+			r.NotInArchive += a.har.LeftOut()
+		}
+	}
 	if s, ok := o.front.(*shown); ok {
 		r.Dropped, _ = s.drain()
 	}
@@ -202,6 +218,9 @@ func (o *outputs) close(a *tap.Account) error {
 	}
 	if o.packets != nil {
 		first(o.packets.close(&a.Capture))
+	}
+	if o.cut != nil {
+		first(writing(o.cut.name, o.cut.f.Close()))
 	}
 	for _, out := range o.files {
 		first(out.close(a))
@@ -234,6 +253,9 @@ func (o *outputs) abandon() {
 	if o.packets != nil {
 		_ = o.packets.close(&tap.Capture{})
 	}
+	if o.cut != nil {
+		_ = o.cut.f.Close()
+	}
 }
 
 // nowhere is where records go that nobody asked for.
@@ -243,31 +265,39 @@ func (nowhere) record(*tap.Record) error { return nil }
 func (nowhere) close(*tap.Account) error { return nil }
 
 // printed prints records for people.
-type printed struct{ text.Printer }
-
-func (p *printed) record(x *tap.Record) error { return p.Record(x) }
-func (p *printed) close(*tap.Account) error   { return nil }
-
-// lines writes JSON lines: to standard output, one by one, or to a file.
-type lines struct {
-	name  string
-	lines *wire.Writer
-	flush func() error
-	live  bool
+type printed struct {
+	text.Printer
+	w *bufio.Writer
 }
 
-func (l *lines) record(x *tap.Record) error {
-	if err := l.lines.Record(x); err != nil {
-		return l.named(err)
-	}
-	if l.live {
-		return l.flush()
+func (p *printed) record(x *tap.Record) error { return p.Record(x) }
+func (p *printed) close(*tap.Account) error   { return p.flush() }
+
+func (p *printed) flush() error {
+	if err := p.w.Flush(); err != nil {
+		return fmt.Errorf("print: %w", err)
 	}
 	return nil
 }
 
+// outBuffer is how much of standard output is written at once, where records come fast.
+const outBuffer = 32 << 10
+
+// lines writes JSON lines, to standard output or to a file.
+type lines struct {
+	name  string
+	lines *wire.Writer
+	end   func() error // of a file, that closes it; else flushes
+}
+
+func (l *lines) record(x *tap.Record) error {
+	return l.named(l.lines.Record(x))
+}
+
+func (l *lines) flush() error { return l.named(l.end()) }
+
 func (l *lines) close(a *tap.Account) error {
-	return l.named(errors.Join(l.lines.Account(a), l.flush()))
+	return l.named(errors.Join(l.lines.Account(a), l.end()))
 }
 
 func (l *lines) named(err error) error { return writing(l.name, err) }
@@ -285,14 +315,12 @@ func writing(name string, err error) error {
 
 // unwritable returns the error of an output file.
 func unwritable(name string, err error) error {
-	hint := ""
+	hint := "another name for -o"
 	switch {
 	case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EDQUOT):
 		hint = "what is whole in it can be read; --body 0 writes less"
 	case errors.Is(err, unix.ENOENT):
 		hint = "make its directory first"
-	case errors.Is(err, unix.EACCES), errors.Is(err, unix.EPERM), errors.Is(err, unix.EROFS), errors.Is(err, unix.EISDIR):
-		hint = "another name for -o"
 	}
 	return &kit.Hinted{Err: fmt.Errorf("tap: write %s: %w", name, cause(err)), Hint: hint}
 }
@@ -305,8 +333,8 @@ type archive struct {
 }
 
 func (a *archive) record(x *tap.Record) error { return writing(a.name, a.har.Record(x)) }
-func (a *archive) close(*tap.Account) error {
-	return writing(a.name, errors.Join(a.har.Close(), a.end()))
+func (a *archive) close(account *tap.Account) error {
+	return writing(a.name, errors.Join(a.har.Close(strings.Join(text.Account(account), "; ")), a.end()))
 }
 
 // statOutput counts records, and prints a table at the end.

@@ -10,11 +10,12 @@ import (
 )
 
 // shown is what goes to standard output, which may be read slowly or not at all: a
-// goroutine of its own writes it, and what waits for it is bounded. Live, what finds no
+// goroutine of its own writes it, in large pieces where records come fast, and what waits
+// for it is bounded. Live, what finds no
 // place is counted and left out, so that neither the capture nor the files wait; where a
 // file is read, its reading waits.
 type shown struct {
-	out   output
+	out   flusher
 	ctx   context.Context
 	waits bool // a file is read
 	stop  func(error)
@@ -29,6 +30,12 @@ type shown struct {
 	whole   bool // all was written
 }
 
+// flusher is an output that is buffered.
+type flusher interface {
+	output
+	flush() error
+}
+
 const (
 	maxShown      = 8192
 	maxShownBytes = 32 << 20
@@ -37,7 +44,7 @@ const (
 )
 
 // newShown starts the goroutine. stop gets the first error.
-func newShown(ctx context.Context, out output, waits bool, stop func(error)) *shown {
+func newShown(ctx context.Context, out flusher, waits bool, stop func(error)) *shown {
 	s := &shown{out: out, ctx: ctx, waits: waits, stop: stop, queue: make(chan *tap.Record, maxShown), ended: make(chan struct{})}
 	go s.write()
 	return s
@@ -51,7 +58,11 @@ func (s *shown) write() {
 		if failed {
 			continue
 		}
-		if err := s.out.record(x); err != nil {
+		err := s.out.record(x)
+		if err == nil && len(s.queue) == 0 {
+			err = s.out.flush() // nothing follows at once
+		}
+		if err != nil {
 			failed = true
 			s.stop(err)
 		}

@@ -30,6 +30,7 @@ type run struct {
 	kit    *kit.Kit
 	flags  tapcmd.Flags
 	filter *tapfilter.Filter
+	words  []string // of the filter
 	body   int
 	out    *outputs
 	engine *tap.Engine
@@ -41,7 +42,7 @@ type run struct {
 
 // Run carries out the command c with its flags f and arguments argv.
 func Run(k *kit.Kit, c *cobra.Command, f tapcmd.Flags, argv []string) (err error) {
-	r := &run{kit: k, flags: f}
+	r := &run{kit: k, flags: f, words: argv}
 	if err := r.readFlags(c, argv); err != nil {
 		return err
 	}
@@ -66,7 +67,16 @@ func Run(k *kit.Kit, c *cobra.Command, f tapcmd.Flags, argv []string) (err error
 	if r.out, err = newOutputs(ctx, k, f, r.keys, r.stop); err != nil {
 		return errors.Join(err, src.close())
 	}
+	if r.out.cut != nil {
+		r.out.cut.begin(r)
+	}
+	r.greet()
 	capture, err := src.read(ctx)
+	if file, ok := src.(*fileSource); ok && r.out.cut != nil && r.out.failed() == nil {
+		if cerr := r.cutOut(c.Context(), file); err == nil {
+			err = cerr
+		}
+	}
 	err = errors.Join(err, src.close())
 	account := r.account(capture)
 	r.keys.warn()
@@ -83,6 +93,19 @@ func Run(k *kit.Kit, c *cobra.Command, f tapcmd.Flags, argv []string) (err error
 		k.Warn(err.Error()) // the status will be that of the signal, without a word
 	}
 	return err
+}
+
+// greet says on a terminal that it has begun: nothing else does before the first exchange.
+func (r *run) greet() {
+	f := &r.flags
+	if f.Read != "" || f.JSON || !kit.IsTerminal(r.kit.Env.Stderr) {
+		return
+	}
+	until := "; Ctrl-C ends it"
+	if f.Duration > 0 {
+		until = " for " + f.Duration.String()
+	}
+	fmt.Fprintf(r.kit.Err, "lodge: tapping lo%s\n", until)
 }
 
 // account is the account of the run.
@@ -153,6 +176,10 @@ func (r *run) readFlags(c *cobra.Command, argv []string) (err error) {
 	r.filter, err = tapfilter.Parse(argv, exchangequery.Options{Protocols: all.Names(), Nearest: project.Nearest, Now: time.Now()})
 	if err != nil {
 		return filter.Error(err)
+	}
+	if f.Packets && !r.filter.All() && !r.filter.OnlyPorts() {
+		return bad("lodge tap --packets -o all.pcapng, then lodge tap -r all.pcapng FILTER -o some.pcapng",
+			"--packets decodes nothing: its filter can name ports and nothing else")
 	}
 	return nil
 }
