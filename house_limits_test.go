@@ -78,6 +78,7 @@ func houseName(file string) string {
 
 // pure packages import the standard library and each other, nothing else: they can be used, tested and read anywhere.
 var pure = []string{
+	"elfcode",
 	"elfsection",
 	"event",
 	"explain/message",
@@ -102,6 +103,7 @@ var withoutIO = []string{
 	"capture/packet",
 	"capture/pcapfile",
 	"capture/stream",
+	"elfcode",
 	"elfsection",
 	"eventfilter",
 	"explain/input",

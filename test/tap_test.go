@@ -24,6 +24,7 @@ type tapLine struct {
 		LeftOut         map[string]tapCount `json:"left_out"`
 		Lost            map[string]tapCount
 	}
+	TLS     struct{ Probes, Seen, Delivered int }
 	Records struct{ Exchanges, Failures, Ends, Attributed, Dropped int }
 }
 

@@ -33,11 +33,13 @@ type call struct {
 func (s *session) begin(ctx context.Context, req *helperapi.Request) {
 	op, ok := s.all.operations[req.Op]
 	if !ok {
+		(&action{file: req.File}).close()
 		s.reply(ctx, failed(req.ID, &unknownError{req.Op}), nil)
 		return
 	}
 	do, err := op.decode(req.Args)
-	if err != nil {
+	if do.file = req.File; err != nil {
+		do.close()
 		s.reply(ctx, failed(req.ID, fmt.Errorf("operation %s: %w", req.Op, err)), nil)
 		return
 	}
@@ -45,6 +47,7 @@ func (s *session) begin(ctx context.Context, req *helperapi.Request) {
 	c := &call{id: req.ID, rule: op.rule, stop: stop, action: do}
 	if err := s.enter(c); err != nil {
 		stop(nil)
+		do.close()
 		s.reply(ctx, failed(req.ID, err), nil)
 		return
 	}
@@ -87,6 +90,7 @@ func (s *session) leave(c *call) {
 // up.
 func (s *session) run(ctx, cctx context.Context, c *call) {
 	defer s.leave(c)
+	defer c.action.close()
 	out, err := s.do(ctx, cctx, c)
 	s.mu.Lock()
 	c.done = true
@@ -130,7 +134,7 @@ func (s *session) do(ctx, cctx context.Context, c *call) (outcome, error) {
 	if c.rule.Finishes {
 		cctx = ctx
 	}
-	return c.action.do(cctx, s)
+	return c.action.do(cctx, s, c.action.file)
 }
 
 // cancel gives up a call. One that is not under way was answered.

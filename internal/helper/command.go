@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 
+	"lodge/internal/canary"
 	"lodge/internal/helperapi"
 )
 
@@ -24,19 +25,24 @@ var ErrUsage = errors.New("read arguments of lodge-helper")
 // systemd passes. It returns when ctx ends, or its one client has gone.
 func Main(ctx context.Context, args []string, stderr io.Writer) error {
 	var listen string
-	var systemd bool
+	var systemd, sing bool
 	var opts Options
 	flags := flag.NewFlagSet("lodge-helper", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	flags.StringVar(&listen, "listen", "", "serve all users on this socket")
 	flags.BoolVar(&systemd, "systemd", false, "serve all users on the socket that systemd passes")
 	flags.StringVar(&opts.HostsFile, "hosts", "", "keep the names below .test in this hosts file")
+	flags.BoolVar(&sing, "canary", false, "be the process that is probed before any other, and end")
 	flags.Func("web-user", "give ports 80 and 443 to the user with this ID only; 0: to the first that asks", opts.setWebUser)
 	if err := flags.Parse(args); err != nil {
 		return fmt.Errorf("%w: %w", ErrUsage, err)
 	}
 	if flags.NArg() > 0 {
 		return fmt.Errorf("%w: %q is one too many", ErrUsage, flags.Arg(0))
+	}
+	if sing {
+		canary.Sing()
+		return nil
 	}
 	var ln *net.UnixListener
 	var err error

@@ -19,6 +19,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"lodge/internal/canary"
 	"lodge/internal/helperapi"
 	"lodge/internal/owners"
 )
@@ -28,10 +29,17 @@ const asChild = "as-helper"
 
 func TestMain(m *testing.M) {
 	flag.Parse()
+	if flag.Arg(0) == asCanary {
+		songs, _ := strconv.Atoi(os.Getenv("LODGE_TEST_SONGS")) // none: one
+		for range max(songs, 1) {
+			canary.Sing()
+		}
+		os.Exit(0)
+	}
 	if flag.Arg(0) == asChild {
 		conn, err := helperapi.FromFile(os.NewFile(3, "socket"))
 		if err == nil {
-			err = Serve(context.Background(), conn, uint32(os.Getuid()), uint32(os.Getgid()), Options{})
+			err = Serve(context.Background(), conn, uint32(os.Getuid()), uint32(os.Getgid()), withCanary())
 		}
 		if err != nil {
 			os.Stderr.WriteString(err.Error() + "\n")

@@ -3,8 +3,10 @@ package helper
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/netip"
+	"os"
 
 	"lodge/internal/helper/claims"
 	"lodge/internal/helper/homes"
@@ -23,7 +25,17 @@ type action struct {
 	// key returns what the call is ordered by: calls of one key are done one after
 	// the other, as they came; nil: by nothing.
 	key func(*session) string
-	do  func(context.Context, *session) (outcome, error)
+	// f is the action's file, which the call closes.
+	do func(ctx context.Context, s *session, f *os.File) (outcome, error)
+	// file came with the request, nil for most.
+	file *os.File
+}
+
+// close closes the file.
+func (a *action) close() {
+	if a.file != nil {
+		_ = a.file.Close() // only read from
+	}
 }
 
 // of makes an operation's decoder: A is its type of request. key may be nil.
@@ -33,7 +45,7 @@ func of[A any](key func(*session, A) string, do func(context.Context, *session, 
 		if err := helperapi.DecodeArgs(raw, &args); err != nil {
 			return action{}, err
 		}
-		a := action{do: func(ctx context.Context, s *session) (outcome, error) { return do(ctx, s, args) }}
+		a := action{do: func(ctx context.Context, s *session, _ *os.File) (outcome, error) { return do(ctx, s, args) }}
 		if key != nil {
 			a.key = func(s *session) string { return key(s, args) }
 		}
@@ -109,6 +121,16 @@ func operations() map[string]operation {
 			counts, err := s.taps.Counts(a.ID)
 			return outcome{result: counts}, err
 		}),
+		helperapi.OpSecrets: of(nil, startSecrets),
+		helperapi.OpProbe:   probe,
+		helperapi.OpSecretCounts: of(nil, func(_ context.Context, s *session, _ none) (outcome, error) {
+			counts, err := s.probes.Counts()
+			return outcome{result: counts}, err
+		}),
+		helperapi.OpEndSecrets: of(nil, func(_ context.Context, s *session, _ none) (outcome, error) {
+			counts, err := s.probes.End()
+			return outcome{result: counts}, err
+		}),
 		helperapi.OpEndTap: of(nil, func(_ context.Context, s *session, a helperapi.TapIDRequest) (outcome, error) {
 			counts, err := s.taps.End(a.ID)
 			return outcome{result: counts}, err
@@ -170,5 +192,32 @@ func startTap(_ context.Context, s *session, a helperapi.TapRequest) (outcome, e
 	return outcome{result: rep, undo: func() error {
 		_, err := s.taps.End(rep.ID)
 		return err
+	}}, nil
+}
+
+func startSecrets(ctx context.Context, s *session, _ none) (outcome, error) {
+	rep, f, err := s.probes.Start(ctx)
+	if err != nil {
+		return outcome{}, err
+	}
+	g := &helperapi.Grant{}
+	g.Add(helperapi.FileRing, f)
+	return outcome{result: rep, grant: g, undo: func() error {
+		_, err := s.probes.End()
+		return err
+	}}, nil
+}
+
+// probe reads the one request that brings a file.
+func probe(raw json.RawMessage) (action, error) {
+	var args helperapi.ProbeRequest
+	if err := helperapi.DecodeArgs(raw, &args); err != nil {
+		return action{}, err
+	}
+	return action{do: func(_ context.Context, s *session, f *os.File) (outcome, error) {
+		if f == nil {
+			return outcome{}, errors.New("probe file: no descriptor came with the request")
+		}
+		return outcome{}, s.probes.Add(f, args.Kind, args.Offset)
 	}}, nil
 }

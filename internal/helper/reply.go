@@ -62,6 +62,8 @@ func failed(id uint64, err error) *helperapi.Reply {
 	var calls *tooManyCallsError
 	var manyTaps *taps.TooManyError
 	var noTap *taps.UnsupportedError
+	var noUprobes *taps.NoUprobesError
+	var notProbed *taps.NotProbedError
 	switch {
 	case errors.Is(err, errGivenUp):
 		r.Code = helperapi.Canceled
@@ -80,6 +82,10 @@ func failed(id uint64, err error) *helperapi.Reply {
 		r.Code = helperapi.TooManyTaps
 	case errors.As(err, &noTap):
 		r.Code = helperapi.NoTap
+	case errors.As(err, &noUprobes):
+		r.Code = helperapi.NoUprobes
+	case errors.As(err, &notProbed):
+		r.Code = helperapi.NotProbed
 	case errors.As(err, &calls):
 		r.Code = helperapi.TooManyCalls
 	}

@@ -36,7 +36,7 @@ type shared struct {
 
 func newShared(o Options) *shared {
 	return &shared{
-		options: o, claims: claims.New(), homes: new(homes.Shared), live: livemap.New(), taps: taps.New(),
+		options: o, claims: claims.New(), homes: new(homes.Shared), live: livemap.New(), taps: taps.New(o.Canary),
 		users: newUsers(), order: newOrder(), operations: operations(),
 	}
 }
@@ -52,6 +52,7 @@ type session struct {
 	names  *hostnames.Names
 	live   *livemap.Viewer
 	taps   *taps.Taps
+	probes *taps.Probes
 	prober prober
 	// idle is told whether the client would lose nothing with its session.
 	idle func(bool)
@@ -72,11 +73,12 @@ func newSession(conn *net.UnixConn, uid, gid uint32, all *shared, idle func(bool
 	c := all.claims.Holder(uid)
 	return &session{
 		uid: uid, conn: conn, all: all, user: all.users.enter(uid), claims: c, idle: idle,
-		homes: homes.New(uid, gid, netnsOf(conn), c, all.homes),
-		names: hostnames.New(all.options.HostsFile, uid, c, func(ip4 netip.Addr) error { return homes.CheckAddress(ip4, uid) }),
-		live:  all.live.Viewer(uid),
-		taps:  all.taps.Client(uid, func() (*os.File, error) { return openNetns(conn) }),
-		calls: map[uint64]*call{},
+		homes:  homes.New(uid, gid, netnsOf(conn), c, all.homes),
+		names:  hostnames.New(all.options.HostsFile, uid, c, func(ip4 netip.Addr) error { return homes.CheckAddress(ip4, uid) }),
+		live:   all.live.Viewer(uid),
+		taps:   all.taps.Client(uid, func() (*os.File, error) { return openNetns(conn) }),
+		probes: all.taps.Probes(uid),
+		calls:  map[uint64]*call{},
 	}
 }
 
@@ -144,7 +146,7 @@ func (s *session) close() error {
 	if !s.all.ending.Load() {
 		errs = append(errs, s.names.Drop())
 	}
-	errs = append(errs, s.homes.Close(), s.taps.Close())
+	errs = append(errs, s.homes.Close(), s.probes.Close(), s.taps.Close())
 	s.claims.ReleaseAll()
 	if s.live.Uses() {
 		errs = append(errs, s.live.Leave(context.Background()))
@@ -156,5 +158,5 @@ func (s *session) close() error {
 // isIdle reports whether the client would lose nothing with its session. No call
 // is under way.
 func (s *session) isIdle() bool {
-	return s.homes.Empty() && s.claims.Empty() && s.names.Empty() && s.taps.Empty() && !s.live.Uses()
+	return s.homes.Empty() && s.claims.Empty() && s.names.Empty() && s.taps.Empty() && s.probes.Empty() && !s.live.Uses()
 }

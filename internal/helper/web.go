@@ -20,6 +20,9 @@ type Options struct {
 	// WebUser is the only user who gets ports 80 and 443, or 0: the first who
 	// asks.
 	WebUser uint32
+	// Canary is the command that calls [canary.Sing] in the program that runs, before
+	// anything is probed; nil: lodge-helper's own.
+	Canary []string
 }
 
 // listenLocal opens listening sockets on localhost, IPv4 and IPv6. The descriptors

@@ -27,6 +27,10 @@ const (
 	TooManyTaps Code = "too_many_taps"
 	// NoTap: this kernel has no taps for this user.
 	NoTap Code = "no_tap"
+	// NoUprobes: this kernel has no uprobes, or they are not used on it.
+	NoUprobes Code = "no_uprobes"
+	// NotProbed: the file is not for this user to probe.
+	NotProbed Code = "not_probed"
 	// UnknownOperation: this helper does not know the operation, since it is
 	// older than the client.
 	UnknownOperation Code = "unknown_operation"

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 
 	"golang.org/x/sys/unix"
 
@@ -25,7 +26,7 @@ const (
 	maxFiles   = 64
 )
 
-// Request is what a client sends, always without descriptors.
+// Request is what a client sends, without descriptors but for [OpProbe].
 type Request struct {
 	// ID is repeated in the reply. No two calls that are under way on a
 	// connection have the same.
@@ -35,6 +36,9 @@ type Request struct {
 	// Args is the JSON of the operation's type of request, or absent where that
 	// has no fields that are set.
 	Args json.RawMessage `json:"args,omitempty"`
+	// File is the file whose descriptor comes with the request, nil: none. Who receives
+	// it closes it.
+	File *os.File `json:"-"`
 }
 
 // Reply is what the helper answers. Replies come in any order.
@@ -63,8 +67,14 @@ func (r *Reply) Err(op string) error {
 	return &Error{op, r.Error, r.Code, r.Owner}
 }
 
-// SendRequest writes a request as one packet.
-func SendRequest(conn *net.UnixConn, req *Request) error { return send(conn, req, nil) }
+// SendRequest writes a request as one packet. Its file stays the caller's.
+func SendRequest(conn *net.UnixConn, req *Request) error {
+	g := &Grant{}
+	if req.File != nil {
+		g.Add("", req.File)
+	}
+	return send(conn, req, g)
+}
 
 // SendReply writes a reply as one packet, with the descriptors of g, which may
 // be nil and stay the caller's. It sets rep.Files.
@@ -93,19 +103,23 @@ func send(conn *net.UnixConn, v any, g *Grant) error {
 	return nil
 }
 
-// ReceiveRequest reads a request: JSON, nothing after it, no descriptors, and
-// no fields but those that are known here. At the end of the connection the
+// ReceiveRequest reads a request: JSON, nothing after it, no descriptors but the one
+// of [OpProbe], and no fields but those that are known here. At the end of the connection the
 // error is io.EOF.
 func ReceiveRequest(conn *net.UnixConn) (*Request, error) {
 	b, g, err := receive(conn)
 	if err != nil {
 		return nil, err
 	}
-	if g.Len() > 0 {
+	req := &Request{}
+	err = decode(b, req, true)
+	switch n := g.Len(); {
+	case n == 1 && err == nil && req.Op == OpProbe:
+		req.File = g.files[0]
+	case n > 0:
 		return nil, errors.Join(errors.New("read message: descriptors were sent"), g.Close())
 	}
-	req := &Request{}
-	if err := decode(b, req, true); err != nil {
+	if err != nil {
 		return nil, fmt.Errorf("read message: %w", err)
 	}
 	return req, nil

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"sync"
 	"time"
 
@@ -62,6 +63,8 @@ type call struct {
 	// undo is called with a reply that brought something for a call that was given
 	// up.
 	undo func(*Reply)
+	// file goes with the request, and stays the caller's; nil: none.
+	file *os.File
 }
 
 // pending is a call whose reply has not come.
@@ -103,7 +106,7 @@ func (m *mux) exchange(ctx context.Context, c call) (*Reply, *Grant, error) {
 }
 
 func (m *mux) ask(ctx context.Context, c call) (*Reply, *Grant, error) {
-	req := &Request{Op: c.op}
+	req := &Request{Op: c.op, File: c.file}
 	if c.args != nil {
 		b, err := json.Marshal(c.args)
 		if err != nil {

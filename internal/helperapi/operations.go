@@ -22,6 +22,11 @@ const (
 	OpTapRings   = "tap_rings"
 	OpTapCounts  = "tap_counts"
 	OpEndTap     = "end_tap"
+	// Secrets of TLS, by uprobes.
+	OpSecrets      = "secrets"
+	OpProbe        = "probe"
+	OpSecretCounts = "secret_counts"
+	OpEndSecrets   = "end_secrets"
 	// OpCancel gives up the call whose ID the request has. It has no reply of its
 	// own: the call's reply is the code [Canceled], unless it was on its way.
 	OpCancel = "cancel"

@@ -18,6 +18,33 @@ type Account struct {
 	Decode Decode `json:"decode"`
 	// Records is what came out.
 	Records Records `json:"records"`
+	// TLS is what uprobes have taken, nil where there were none.
+	TLS *TLS `json:"tls,omitempty"`
+}
+
+// TLS counts secrets of TLS that uprobes have taken: Seen is the sum of Delivered, LeftOut
+// and Lost. A secret is one derivation, of which a connection has up to five.
+type TLS struct {
+	// Files are those with a library of TLS.
+	Files []TLSFile `json:"files"`
+	// Probes is how many places in them are probed.
+	Probes    int    `json:"probes"`
+	Seen      uint64 `json:"seen"`
+	Delivered uint64 `json:"delivered"`
+	// LeftOut are those of processes whose secrets are not this user's to have
+	// ("other_user").
+	LeftOut map[string]uint64 `json:"left_out,omitempty"`
+	// Lost are those that did not arrive, by reason.
+	Lost map[string]uint64 `json:"lost,omitempty"`
+}
+
+// TLSFile is a file with a library of TLS.
+type TLSFile struct {
+	Path    string `json:"path"`
+	Library string `json:"library"`
+	Probed  bool   `json:"probed"`
+	// Reason is why it is not probed.
+	Reason string `json:"reason,omitempty"`
 }
 
 // Count is a number of packets and their bytes.
@@ -129,6 +156,13 @@ func (a *Account) Complete() bool {
 	for _, c := range a.Capture.Lost {
 		if c.Packets > 0 {
 			return false
+		}
+	}
+	if a.TLS != nil {
+		for _, n := range a.TLS.Lost {
+			if n > 0 {
+				return false
+			}
 		}
 	}
 	return !a.Capture.Unknown && a.Capture.Missing() == 0 && a.Streams.MissingBytes == 0 && a.Streams.Gaps == 0 &&

@@ -166,7 +166,7 @@ func plain(dst []byte, name string) []byte {
 
 // stems are what is in every name of the table, by their first letter.
 var stems = ['z' - 'a' + 1][]string{
-	'a' - 'a': {"auth", "assert"},
+	0:         {"auth", "assert"},
 	'b' - 'a': {"bearer"},
 	'c' - 'a': {"cred", "cook", "csrf", "code"},
 	'd' - 'a': {"dpop"},
@@ -182,7 +182,7 @@ var stems = ['z' - 'a' + 1][]string{
 // seconds has a bit for each second letter of the stems that begin with a letter, by the
 // last five bits of the letter.
 var seconds = ['z' - 'a' + 1]uint32{
-	'a' - 'a': 1<<('u'&31) | 1<<('s'&31),
+	0:         1<<('u'&31) | 1<<('s'&31),
 	'b' - 'a': 1 << ('e' & 31),
 	'c' - 'a': 1<<('r'&31) | 1<<('o'&31) | 1<<('s'&31),
 	'd' - 'a': 1 << ('p' & 31),

@@ -235,7 +235,7 @@ func format(mediaType string, b []byte) bodyFormat {
 // isForm reports whether a text is a form in one line: a=1&b=2.
 func isForm(b []byte) bool {
 	eq := bytes.IndexByte(b, '=')
-	return eq > 0 && bytes.IndexAny(b, " \t\r\n\"'<>{}") < 0 && bytes.IndexAny(b[:eq], "&;/:?") < 0
+	return eq > 0 && !bytes.ContainsAny(b, " \t\r\n\"'<>{}") && !bytes.ContainsAny(b[:eq], "&;/:?")
 }
 
 // isText reports whether the begin of a body has no control characters of binary data.

@@ -14,6 +14,12 @@ type Config struct {
 	// Off, if it is not nil, reports that there are no keys at all and none are waited
 	// for: a connection that begins then is not decrypted.
 	Off func() bool
+	// Bind, if it is not nil, is told which secrets of TLS 1.3 a connection has, by what
+	// they are derived from: see [tlskeys.Log.Bind].
+	Bind func(r *tlskeys.Random, l tlskeys.Label, transcript []byte)
+	// Probed reports that secrets come from elsewhere than a key log, so that what is
+	// said of those that are missing names none.
+	Probed bool
 	// Inside are the protocols that are looked for in what was decrypted.
 	Inside []*decode.Protocol
 }
@@ -25,6 +31,10 @@ type Keys interface {
 	// the answer is the same [tlskeys.Secrets] then, with more in it.
 	Secrets(r *tlskeys.Random) *tlskeys.Secrets
 }
+
+// NoKeys is with what it begins, why a connection is not decrypted of which no secret is
+// known.
+const NoKeys = "no keys for this connection"
 
 // FactInside is the name of the fact ([decode.Conn.Facts]) with which a protocol
 // that is handed over to TLS says which one goes on inside: its own.
@@ -46,4 +56,12 @@ func New(c Config) *decode.Protocol {
 		return d
 	}
 	return p
+}
+
+// because returns the first text where a key log is all that there is.
+func (c *Config) because(ofKeyLog, other string) string {
+	if c.Probed {
+		return other
+	}
+	return ofKeyLog
 }

@@ -27,6 +27,7 @@ type crypt struct {
 	all    *atomic.Int64 // what all connections hold
 
 	suite *tlscrypt.Suite
+	said  transcript
 	keys  *tlskeys.Secrets // what was found last
 	sides [2]reading
 	held  []held
@@ -198,9 +199,9 @@ func (x *crypt) missing() string {
 	case !x.d.s.hasServer:
 		return "the ServerHello was not recorded"
 	case x.secrets() == nil:
-		return "no keys for this connection in the key log"
+		return x.config.because(NoKeys+" in the key log", NoKeys)
 	}
-	return "the key log does not have all keys of this connection"
+	return x.config.because("the key log does not have all keys of this connection", "not all keys of this connection are known")
 }
 
 // unread counts a record that is not decrypted.

@@ -41,8 +41,8 @@ func (w *wire) Write(b []byte) (int, error) {
 const items = 300
 
 // talk returns the bytes of a connection of Go's TLS in which the server sends lines,
-// and its keys.
-func talk(t *testing.T, suite, version uint16) (all []sent, keys *tlskeys.Log) {
+// and its keys. The server takes one of the groups, if there are some.
+func talk(t *testing.T, suite, version uint16, groups ...gotls.CurveID) (all []sent, keys *tlskeys.Log) {
 	t.Helper()
 	certified := httptest.NewUnstartedServer(nil)
 	certified.StartTLS()
@@ -63,7 +63,7 @@ func talk(t *testing.T, suite, version uint16) (all []sent, keys *tlskeys.Log) {
 	}
 	mu := make(chan struct{}, 1)
 	client := gotls.Client(&wire{a, decode.Client, &all, mu}, &gotls.Config{InsecureSkipVerify: true, KeyLogWriter: keys, MaxVersion: version, CipherSuites: []uint16{suite}})
-	server := gotls.Server(&wire{b, decode.Server, &all, mu}, &gotls.Config{Certificates: certified.TLS.Certificates, MaxVersion: version, CipherSuites: []uint16{suite}, DynamicRecordSizingDisabled: true})
+	server := gotls.Server(&wire{b, decode.Server, &all, mu}, &gotls.Config{Certificates: certified.TLS.Certificates, MaxVersion: version, CipherSuites: []uint16{suite}, CurvePreferences: groups, DynamicRecordSizingDisabled: true})
 	done := make(chan error, 1)
 	go func() {
 		if _, err := io.ReadFull(server, make([]byte, len("give\n"))); err != nil {

@@ -127,7 +127,9 @@ func (x *crypt) decide(z zeroRTT) {
 }
 
 // message handles what a message of the handshake means for the keys.
-func (x *crypt) message(s decode.Side, kind byte, body []byte) {
+func (x *crypt) message(s decode.Side, message []byte) {
+	kind, body := message[0], message[messageHeader:]
+	x.said.message(&x.d.s, x.config.Bind, s, message)
 	if !x.d.s.hasServer || !isTLS13(x.d.s.server.version) {
 		return
 	}

@@ -122,13 +122,13 @@ func (x *crypt) fill(s decode.Side, e *epoch) bool {
 	if e.records != nil || e.bad {
 		return e.records != nil
 	}
-	if e.secret = x.keys.Get(e.label); e.secret == "" {
-		if k := x.secrets(); k != nil {
-			e.secret = k.Get(e.label)
-		}
-		if e.secret == "" {
-			return false
-		}
+	// Asked for anew, so that who has the keys knows which ones are used.
+	k := x.secrets()
+	if k == nil {
+		return false
+	}
+	if e.secret = k.Get(e.label); e.secret == "" {
+		return false
 	}
 	var err error
 	if e.label == tlskeys.Master {
@@ -183,7 +183,7 @@ func (x *crypt) fail(s decode.Side) {
 	p := &x.sides[s]
 	p.failures++
 	p.missed = p.missed || x.d.s.done
-	why := "the keys in the key log do not open it"
+	why := x.config.because("the keys in the key log do not open it", "the keys that are known do not open it")
 	if p.skipped > 0 {
 		p.skipped = min(p.skipped+1, maxSkipped)
 		why = "bytes before it are missing"

@@ -183,6 +183,9 @@ func (d *decoder) handshake(s decode.Side, r *record) {
 		n := 4 + (int(m[1])<<16 | int(m[2])<<8 | int(m[3]))
 		if n > d.c.Limits.Message {
 			d.lose(s, decode.LostTooLong, int64(n))
+			if d.crypt != nil {
+				d.crypt.said.over = true // one of them is missing
+			}
 			have := min(n, len(m))
 			p.skip, p.message = n-have, m[have:]
 			continue
@@ -192,7 +195,7 @@ func (d *decoder) handshake(s decode.Side, r *record) {
 		}
 		d.s.message(s, m[0], m[4:n], r)
 		if d.crypt != nil {
-			d.crypt.message(s, m[0], m[4:n])
+			d.crypt.message(s, m[:n])
 		}
 		p.message = m[n:]
 	}

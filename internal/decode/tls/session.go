@@ -18,6 +18,7 @@ const (
 	typeCertificateRequest = 13
 	typeFinished           = 20
 	typeKeyUpdate          = 24
+	typeMessageHash        = 254
 
 	typeEndOfEarlyData      = 5
 	typeEncryptedExtensions = 8

@@ -2,7 +2,11 @@ package tlscrypt
 
 import (
 	"crypto/hkdf"
+	"hash"
 )
+
+// Hash returns a new hash of the cipher suite's, as that of the handshake's messages.
+func (s *Suite) Hash() hash.Hash { return s.hash() }
 
 // Traffic returns what opens the records of TLS 1.3 that a traffic secret protects.
 func (s *Suite) Traffic(secret string) (*Records, error) {

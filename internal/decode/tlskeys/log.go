@@ -26,6 +26,7 @@ type Log struct {
 	skip    bool   // the line is too long
 	ignored int
 	bad     int
+	loose   loose
 }
 
 // Write adds bytes of a log, which may end within a line. It returns len(b) and no

@@ -50,6 +50,10 @@ func Rules() []Rule {
 		{Op: "tap_rings", Who: Owner, About: "a tap", AtOnce: 4},
 		{Op: "tap_counts", Who: Owner, About: "a tap", AtOnce: 4},
 		{Op: "end_tap", Who: Owner, About: "a tap", AtOnce: 4, Finishes: true},
+		{Op: "secrets", Who: Anyone, About: "secrets of its own processes, root's of all users'", AtOnce: 1},
+		{Op: "probe", Who: Owner, About: "secrets of processes, in a file that is its own or root's", AtOnce: 2, Finishes: true},
+		{Op: "secret_counts", Who: Owner, About: "secrets of processes", AtOnce: 4},
+		{Op: "end_secrets", Who: Owner, About: "secrets of processes", AtOnce: 4, Finishes: true},
 	}
 }
 
@@ -71,6 +75,10 @@ const (
 	// rings, that included which the user keeps mapped after a tap has ended.
 	UserTaps      = 8
 	UserRingBytes = 256 << 20
+	// Probes bounds the places that one client has probed, SecretRingBytes is the size
+	// of the ring of its secrets, which counts as a tap's.
+	Probes          = 1024
+	SecretRingBytes = 256 << 10
 	// SpareTaps is how many taps of each network namespace root alone may have.
 	SpareTaps = 8
 )
@@ -124,6 +132,38 @@ func SeesCommands(caller, owner uint32) bool { return caller == 0 || caller == o
 // SeesPackets reports whether the user is given all packets of lo. Every other
 // user is given those of which one end is a socket of that user.
 func SeesPackets(caller uint32) bool { return caller == 0 }
+
+// SeesSecrets reports whether the user is given the secrets of TLS of all processes.
+// Every other user is given those of processes that have that user's rights and no more.
+func SeesSecrets(caller uint32) bool { return caller == 0 }
+
+// Trust is why a place in a file may be probed.
+type Trust int
+
+// The kinds of trust.
+const (
+	// None: the file is not for this user to probe.
+	None Trust = iota
+	// Named: the place must be where the file says that the function is, which only
+	// root could have changed.
+	Named
+	// Given: the user may say the place, and harms by a wrong one no program but those
+	// that the user could change anyway; or the user is root.
+	Given
+)
+
+// MayProbe returns how the user may probe a file of the user owner with these bits of
+// permission. A probe at a wrong place ends each program that comes along there.
+func MayProbe(caller, owner uint32, mode uint32) Trust {
+	const othersWrite = 0o022 // an access control list shows in the group's bit (acl(5))
+	switch {
+	case caller == 0 || caller == owner:
+		return Given
+	case owner == 0 && mode&othersWrite == 0:
+		return Named
+	}
+	return None
+}
 
 // WebPort reports whether the user may have listening sockets on a port of
 // localhost that is otherwise root's. reserved is the only user who may, or 0:

@@ -26,6 +26,11 @@ func TestWhoMay(t *testing.T) {
 		"tap_rings":   owner,
 		"tap_counts":  owner,
 		"end_tap":     owner,
+
+		"secrets":       everyone,
+		"probe":         owner,
+		"secret_counts": owner,
+		"end_secrets":   owner,
 	}
 	seen := map[string]bool{}
 	for _, r := range Rules() {
@@ -88,6 +93,29 @@ func TestSeesCommands(t *testing.T) {
 func TestSeesPackets(t *testing.T) {
 	if !SeesPackets(root) || SeesPackets(alice) {
 		t.Error("packets of all users are root's to see")
+	}
+}
+
+func TestMayProbe(t *testing.T) {
+	for _, c := range []struct {
+		caller, owner, mode uint32
+		want                Trust
+	}{
+		{root, alice, 0o777, Given},
+		{root, root, 0o755, Given},
+		{alice, alice, 0o777, Given},
+		{alice, root, 0o755, Named},
+		{alice, root, 0o4755, Named},
+		{alice, root, 0o775, None},
+		{alice, root, 0o757, None},
+		{alice, mallory, 0o755, None},
+	} {
+		if got := MayProbe(c.caller, c.owner, c.mode); got != c.want {
+			t.Errorf("%+v: %v", c, got)
+		}
+	}
+	if !SeesSecrets(root) || SeesSecrets(alice) {
+		t.Error("secrets of all users are root's to see")
 	}
 }
 

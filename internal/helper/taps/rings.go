@@ -72,7 +72,7 @@ func (t *Taps) end(one *tap) (helperapi.TapCounts, error) {
 	err := one.Tap.Close()
 	c, cerr := one.Tap.Counts()
 	rings := one.Rings()
-	t.all.usage.release(t.uid, one.bytes, rings)
+	t.all.usage.release(t.uid, 1, one.bytes, rings)
 	return counts(c), errors.Join(err, cerr, t.all.leave(one.space))
 }
 

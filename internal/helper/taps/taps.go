@@ -25,6 +25,7 @@ import (
 // Shared is what all clients share.
 type Shared struct {
 	usage  *usage
+	canary []string
 	mu     sync.Mutex // guards spaces, and how many taps each has
 	spaces map[spaceID]*space
 }
@@ -42,8 +43,11 @@ type space struct {
 	err     error
 }
 
-// New returns taps of which there are none yet.
-func New() *Shared { return &Shared{usage: newUsage(), spaces: map[spaceID]*space{}} }
+// New returns taps of which there are none yet. canary is the command that is probed
+// before any other program, nil: lodge-helper's.
+func New(canary []string) *Shared {
+	return &Shared{usage: newUsage(), canary: canary, spaces: map[spaceID]*space{}}
+}
 
 // TooManyError says that there are as many taps as there may be.
 type TooManyError struct{ What string }
@@ -104,13 +108,13 @@ func (t *Taps) Start(req helperapi.TapRequest) (_ helperapi.TapReply, err error)
 		spec.RingBytes = defaultRingBytes(len(cpus))
 	}
 	bytes := int64(spec.RingBytes) * int64(len(cpus))
-	if err := t.all.usage.take(t.uid, bytes); err != nil {
+	if err := t.all.usage.take(t.uid, 1, bytes); err != nil {
 		return none, err
 	}
 	ok := false
 	defer func() {
 		if !ok {
-			t.all.usage.release(t.uid, bytes, nil)
+			t.all.usage.release(t.uid, 1, bytes, nil)
 		}
 	}()
 	ns, err := t.netns()

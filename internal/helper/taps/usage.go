@@ -26,8 +26,8 @@ type userUsage struct {
 
 func newUsage() *usage { return &usage{users: map[uint32]*userUsage{}} }
 
-// take notes one more tap of a user, with rings of so many bytes.
-func (u *usage) take(uid uint32, bytes int64) error {
+// take notes more taps of a user, or none, with rings of so many bytes.
+func (u *usage) take(uid uint32, taps int, bytes int64) error {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.look()
@@ -38,7 +38,7 @@ func (u *usage) take(uid uint32, bytes int64) error {
 	}
 	var err error
 	switch {
-	case one.taps >= policy.UserTaps:
+	case one.taps+taps > policy.UserTaps:
 		err = &TooManyError{fmt.Sprintf("user %d has %d, as many as one may have", uid, one.taps)}
 	case one.bytes+bytes > policy.UserRingBytes:
 		err = &TooManyError{fmt.Sprintf("rings of %d bytes, and user %d has %d of the %d that one may have",
@@ -48,18 +48,18 @@ func (u *usage) take(uid uint32, bytes int64) error {
 		u.forget(uid)
 		return err
 	}
-	one.taps++
+	one.taps += taps
 	one.bytes += bytes
 	return nil
 }
 
-// release notes that a tap is gone. Those of its rings that the user has kept go
+// release notes that these are gone. Those of its rings that the user has kept go
 // on counting.
-func (u *usage) release(uid uint32, bytes int64, rings []*bpf.TapRing) {
+func (u *usage) release(uid uint32, taps int, bytes int64, rings []*bpf.TapRing) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	one := u.users[uid]
-	one.taps--
+	one.taps -= taps
 	one.bytes -= bytes
 	for _, r := range rings {
 		one.held = append(one.held, r)
@@ -90,7 +90,7 @@ func (u *userUsage) look() {
 
 // forget removes a user who has nothing. The caller holds mu.
 func (u *usage) forget(uid uint32) {
-	if one := u.users[uid]; one.taps == 0 && len(one.held) == 0 {
+	if one := u.users[uid]; one.taps == 0 && one.bytes == 0 && len(one.held) == 0 {
 		delete(u.users, uid)
 	}
 }

@@ -67,10 +67,39 @@ func Account(a *tap.Account) []string {
 	for _, why := range tap.Sorted(a.Streams.Skipped) {
 		add("%s skipped: %s", n(a.Streams.Skipped[why], "packet", "packets"), reason(why))
 	}
-	if len(lost) == 0 {
-		return []string{first + "; nothing lost"}
+	if a.TLS != nil {
+		for _, why := range tap.Sorted(a.TLS.Lost) {
+			add("%s of TLS lost: %s", n(a.TLS.Lost[why], "secret", "secrets"), reason(why))
+		}
 	}
-	return append([]string{first}, lost...)
+	if len(lost) == 0 {
+		lost, first = nil, first+"; nothing lost"
+	}
+	return append(append([]string{first}, lost...), probes(a.TLS)...)
+}
+
+// maxShownFiles bounds the files that are shown, of those that are not probed.
+const maxShownFiles = 5
+
+// probes says what was probed.
+func probes(t *tap.TLS) []string {
+	if t == nil {
+		return nil
+	}
+	var not []string
+	for _, f := range t.Files {
+		if !f.Probed {
+			not = append(not, fmt.Sprintf("not probed: %s (%s): %s", f.Path, f.Library, f.Reason))
+		}
+	}
+	first := fmt.Sprintf("TLS: %s probed, %s", show.Count(t.Probes, "file", "files"), show.Count(int(t.Delivered), "secret", "secrets"))
+	if other := t.LeftOut["other_user"]; other > 0 {
+		first += fmt.Sprintf("; %d are another user's", other)
+	}
+	if more := len(not) - maxShownFiles; more > 0 {
+		not = append(not[:maxShownFiles], fmt.Sprintf("and %s not probed", show.Count(more, "more file", "more files")))
+	}
+	return append([]string{first}, not...)
 }
 
 // packets says how many packets were wanted, and how many of those on lo were not.

@@ -125,7 +125,7 @@ type packetFile struct {
 
 func newPacketFile(name string, f *outFile, keys *keyLog, version, note string) (*packetFile, error) {
 	o := tapfile.Options{Link: packet.LinkEthernet, Interface: "lo", Version: version, Note: note}
-	if keys.name != "" && f.regular {
+	if keys.given() && f.regular {
 		o.KeySpace = keySpace
 	}
 	w, err := tapfile.NewWriter(f, o)

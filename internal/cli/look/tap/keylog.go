@@ -13,6 +13,7 @@ import (
 	"lodge/internal/cli/look/tap/tapcmd"
 	"lodge/internal/decode/tls"
 	"lodge/internal/decode/tlskeys"
+	"lodge/internal/tlssecrets"
 )
 
 // keySpace is how much of a file of packets is kept free for keys: those of 300
@@ -37,6 +38,8 @@ type keyLog struct {
 	size   int64     // what was read of it
 	looked time.Time // when its path was looked at last
 	err    error     // it cannot be read
+
+	probes *tlssecrets.Probes // nil: nothing is probed
 
 	used  map[tlskeys.Random]int // how many secrets of a connection were taken
 	lines []byte                 // of used keys, not taken yet
@@ -118,6 +121,9 @@ const lookEvery = time.Second
 
 // update reads what is new.
 func (l *keyLog) update() {
+	if l.probes != nil {
+		l.probes.Read(&l.log)
+	}
 	if !l.follow || l.name == "" || l.err != nil {
 		return
 	}
@@ -157,11 +163,18 @@ func (l *keyLog) config() tls.Config {
 	if l == nil {
 		return tls.Config{}
 	}
-	return tls.Config{Keys: l, Off: l.off}
+	c := tls.Config{Keys: l, Off: l.off}
+	if l.probes != nil {
+		c.Bind, c.Probed = l.log.Bind, true
+	}
+	return c
 }
 
-// off reports that there is no key log.
-func (l *keyLog) off() bool { return l.name == "" && !l.added }
+// off reports that there is no key log, and nothing is probed.
+func (l *keyLog) off() bool { return !l.given() && !l.added }
+
+// given reports whether keys come from elsewhere than a capture file.
+func (l *keyLog) given() bool { return l.name != "" || l.probes != nil }
 
 // add takes the keys of a capture file.
 func (l *keyLog) add(lines []byte) {
@@ -174,7 +187,7 @@ func (l *keyLog) add(lines []byte) {
 func (l *keyLog) Secrets(r *tlskeys.Random) *tlskeys.Secrets {
 	l.update()
 	s := l.log.Secrets(r)
-	if l.collect && l.name != "" && s != nil && l.used[*r] < s.Len() {
+	if l.collect && l.given() && s != nil && l.used[*r] < s.Len() {
 		if len(l.used) >= tlskeys.MaxConnections {
 			clear(l.used)
 		}

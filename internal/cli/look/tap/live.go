@@ -20,6 +20,7 @@ import (
 	"lodge/internal/tap/ends"
 	"lodge/internal/tap/tapfile"
 	"lodge/internal/tap/tapfilter"
+	"lodge/internal/tlssecrets"
 )
 
 // liveSource is a tap of this machine, or of the network namespace that this is in.
@@ -27,6 +28,7 @@ type liveSource struct {
 	run    *run
 	helper *helperapi.Client
 	view   *daemonview.View
+	probes *tlssecrets.Probes // nil: none are asked for
 	tap    *helperapi.Tap
 	rings  *ring.Rings
 }
@@ -37,6 +39,15 @@ func openLive(ctx context.Context, r *run) (_ source, err error) {
 	if s.helper, err = connect(ctx, r.kit); err != nil {
 		return nil, err
 	}
+	s.view = daemonview.Open(ctx, r.kit)
+	r.kit.Warn(s.view.Warnings...)
+	if r.flags.TLS {
+		// Before the first packet: its connection may be one whose secrets are wanted.
+		if s.probes, err = openProbes(ctx, r, s.helper, s.view); err != nil {
+			return nil, errors.Join(err, s.close())
+		}
+		r.probes, r.keys.probes = s.probes, s.probes
+	}
 	t, files, err := helperapi.StartTap(ctx, s.helper, requestOf(r.filter))
 	if err != nil {
 		return nil, errors.Join(noTap(err), s.close())
@@ -45,8 +56,6 @@ func openLive(ctx context.Context, r *run) (_ source, err error) {
 	if s.rings, err = ring.Open(files, t.RingBytes); err != nil {
 		return nil, errors.Join(&kit.Hinted{Err: fmt.Errorf("tap: %w", err), Hint: noTapHint}, s.close())
 	}
-	s.view = daemonview.Open(ctx, r.kit)
-	r.kit.Warn(s.view.Warnings...)
 	return s, nil
 }
 
@@ -57,6 +66,9 @@ func (s *liveSource) close() (err error) {
 	}
 	if s.view != nil {
 		s.view.Close()
+	}
+	if s.probes != nil {
+		err = errors.Join(err, closeProbes(s.probes))
 	}
 	return errors.Join(err, s.helper.Close())
 }
@@ -256,6 +268,13 @@ func (l *liveReader) packet(p *ring.Packet) error {
 	out := l.run.out
 	if out.failed() != nil {
 		return nil // it ends; what is in the rings is let go of, and counted
+	}
+	if probes := l.run.probes; probes != nil {
+		for _, pid := range [...]uint32{p.PID, p.DstPID} {
+			if pid != 0 {
+				probes.Saw(int(pid), p.Time)
+			}
+		}
 	}
 	l.packets.Time = p.Time
 	origin := originOf(p)

@@ -23,6 +23,7 @@ import (
 	"lodge/internal/query/exchangequery"
 	"lodge/internal/tap"
 	"lodge/internal/tap/tapfilter"
+	"lodge/internal/tlssecrets"
 )
 
 // run is one run of the command.
@@ -35,6 +36,7 @@ type run struct {
 	out    *outputs
 	engine *tap.Engine
 	keys   *keyLog
+	probes *tlssecrets.Probes // nil: none
 	stop   context.CancelFunc
 	// followed: bytes of the connection of --follow were seen.
 	followed bool
@@ -110,12 +112,15 @@ func (r *run) greet() {
 
 // account is the account of the run.
 func (r *run) account(capture tap.Capture) tap.Account {
-	if r.engine == nil {
-		return tap.Account{Capture: capture}
+	var a tap.Account
+	if r.engine != nil {
+		a = r.engine.Account()
+		r.out.count(&a.Records)
 	}
-	a := r.engine.Account()
 	a.Capture = capture
-	r.out.count(&a.Records)
+	if r.probes != nil {
+		a.TLS = tlsAccount(r.probes)
+	}
 	return a
 }
 
@@ -154,10 +159,16 @@ func (r *run) readFlags(c *cobra.Command, argv []string) (err error) {
 		return bad("lodge tap -r FILE --follow 1", "--follow takes the number of a connection, from 1 on")
 	case set("keylog") && f.KeyLog == "":
 		return bad("lodge tap --keylog keys.log", "--keylog names no file")
+	case f.TLS && f.Read != "":
+		return bad("lodge tap -r "+f.Read+" --keylog keys.log", "--tls takes keys from processes that run: with --read, only a key log has them")
+	case f.Within != nil && !f.TLS:
+		return bad("lodge tap --tls --tls-within .", "--tls-within says where --tls looks, which is not given")
 	case set("read") && f.Read == "":
 		return bad("lodge tap -r run.pcapng", "--read names no file")
-	case f.Packets && (f.Read != "" || len(f.Output) != 1 || kindOf(f.Output[0]) != ".pcapng" || f.Stat || f.Verbose || f.Follow > 0 || f.KeyLog != ""):
+	case f.Packets && (f.Read != "" || len(f.Output) != 1 || kindOf(f.Output[0]) != ".pcapng" || f.Stat || f.Verbose || f.Follow > 0 || f.KeyLog != "" || f.TLS):
 		return bad("lodge tap --packets -o run.pcapng", "--packets is for one file of packets, and nothing else")
+	case f.Relay && f.TLS:
+		return bad("lodge tap --relay --keylog keys.log", "--tls needs the machine's helper, and --relay is for where there is none: not these together")
 	case f.Relay && f.Read != "":
 		return bad("lodge tap --relay", "--relay and --read: not these together")
 	case f.Follow > 0 && !f.Secrets:
@@ -227,6 +238,7 @@ func (r *run) newEngine(ends tap.Ends, source tap.Source) *tap.Engine {
 
 // record takes a record of the engine.
 func (r *run) record(x *tap.Record) {
+	r.explain(x)
 	if r.flags.Follow == 0 && !r.flags.Packets && r.filter.Match(x) {
 		if x.Number == 0 {
 			r.out.begun(x)

@@ -27,6 +27,8 @@ type Flags struct {
 	Packets  bool
 	KeyLog   string
 	Relay    bool
+	TLS      bool
+	Within   []string
 }
 
 // RelayHelp is what the flag --relay does.
@@ -66,6 +68,7 @@ What was seen and what was lost is told at the end, on standard error; with --js
   lodge tap -o run.pcapng -o run.jsonl --duration 10s
   lodge tap --relay
   lodge tap --keylog keys.log
+  lodge tap --tls
   lodge tap -r run.pcapng --stat`,
 		Args: cobra.ArbitraryArgs, // the words of a filter, although there is a command below
 		RunE: func(c *cobra.Command, argv []string) error {
@@ -88,6 +91,8 @@ What was seen and what was lost is told at the end, on standard error; with --js
 	fl.BoolVar(&f.Stat, "stat", false, "count by server, endpoint and statement, and print a table at the end")
 	fl.Uint64Var(&f.Follow, "follow", 0, "print the bytes of connection `NUMBER`, both directions, and no records")
 	fl.StringVar(&f.KeyLog, "keylog", "", "decrypt TLS with the keys that programs write to `FILE` where SSLKEYLOGFILE says so")
+	fl.BoolVar(&f.TLS, "tls", false, "decrypt TLS with keys that are taken from processes by uprobes, of OpenSSL 3, GnuTLS and Go")
+	fl.StringArrayVar(&f.Within, "tls-within", nil, "with --tls, probe programs and libraries below `DIRECTORY` only (may be repeated)")
 	fl.BoolVar(&f.Secrets, "secrets", false, "show passwords, cookies and tokens")
 	fl.StringVar(&f.Body, "body", DefaultBody, "keep so much (`SIZE`: 0, 512, 64k, 1m) of each body")
 	c.AddCommand(diffCommand(k, diff))
