@@ -21,7 +21,9 @@ type Writer struct {
 	begun   time.Time
 	last    time.Time
 	record  pcapfile.Record // reused
-	comment [1]string
+	// connections counts those whose packets are made up.
+	connections uint32
+	comment     [1]string
 
 	out  *counter
 	keys keySpace
@@ -43,6 +45,8 @@ type Options struct {
 	Interface, Filter string
 	// Version is lodge's.
 	Version string
+	// Note is a comment on the file, "" for none.
+	Note string
 	// KeySpace is how many bytes are kept free at the begin of the file for the lines
 	// of a TLS key log, which readers need before the packets ([Writer.KeySpace]).
 	KeySpace int
@@ -55,6 +59,9 @@ func NewWriter(w io.Writer, o Options) (*Writer, error) {
 	var comments []string
 	if o.Filter != "" {
 		comments = append(comments, "filter of the records that were shown: "+o.Filter)
+	}
+	if o.Note != "" {
+		comments = append(comments, o.Note)
 	}
 	out := &counter{w: w}
 	pw, err := pcapfile.NewWriter(out, pcapfile.WriterOptions{OS: "Linux", Application: "lodge " + o.Version, Comments: comments})
