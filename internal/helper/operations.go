@@ -95,7 +95,12 @@ func operations() map[string]operation {
 		helperapi.OpEndOwners: of(nil, func(ctx context.Context, s *session, _ none) (outcome, error) {
 			return outcome{}, s.live.Leave(ctx)
 		}),
-		helperapi.OpTap: of(nil, startTap),
+		helperapi.OpTap: of(nil, func(_ context.Context, s *session, a helperapi.TapRequest) (outcome, error) {
+			return s.startTap(s.taps.Start(a))
+		}),
+		helperapi.OpTapUnix: of(nil, func(_ context.Context, s *session, a helperapi.TapUnixRequest) (outcome, error) {
+			return s.startTap(s.taps.StartUnix(a))
+		}),
 		helperapi.OpTapRings: of(nil, func(_ context.Context, s *session, a helperapi.TapRingsRequest) (outcome, error) {
 			files, err := s.taps.Rings(a.ID, a.First)
 			if err != nil {
@@ -162,8 +167,8 @@ func listenWeb(_ context.Context, s *session, a helperapi.ListenWebRequest) (out
 	}}, nil
 }
 
-func startTap(_ context.Context, s *session, a helperapi.TapRequest) (outcome, error) {
-	rep, err := s.taps.Start(a)
+// startTap is the outcome of a tap that was started, or of why not.
+func (s *session) startTap(rep helperapi.TapReply, err error) (outcome, error) {
 	if err != nil {
 		return outcome{}, err
 	}

@@ -2,6 +2,8 @@ package tap
 
 import (
 	"net/netip"
+	"strconv"
+	"syscall"
 	"time"
 
 	"lodge/internal/capture/packet"
@@ -38,6 +40,12 @@ type Ends interface {
 	Place(at netip.AddrPort, p *model.Process) Place
 }
 
+// UnixEnds are Ends that know addresses which stand for Unix sockets, as files have them.
+type UnixEnds interface {
+	// Unix returns the path of the server's socket, or false.
+	Unix(at netip.AddrPort) (path string, ok bool)
+}
+
 // Place is the project, the service and the container of an end.
 type Place struct{ Project, Service, Container string }
 
@@ -71,11 +79,14 @@ type Engine struct {
 	number uint64
 	opened uint64
 	masker *masker // nil: secrets are shown
+	// streams are those that are open, and given what was counted of all.
+	streams map[*Stream]struct{}
+	given   Streams
 }
 
 // New returns an engine that has seen no packet.
 func New(o Options) *Engine {
-	e := &Engine{o: o}
+	e := &Engine{o: o, streams: make(map[*Stream]struct{})}
 	if !o.Decode.Secrets {
 		e.masker = newMasker()
 	}
@@ -117,7 +128,10 @@ func (e *Engine) Skip(reason string) { e.account.Streams.Skipped[reason]++ }
 func (e *Engine) Expire(now time.Time) { e.table.Expire(now) }
 
 // Close ends all connections, as the recording has ended.
-func (e *Engine) Close() { e.table.Flush() }
+func (e *Engine) Close() {
+	e.table.Flush()
+	e.closeStreams()
+}
 
 // Account returns what was seen so far. The part Capture is the source's.
 func (e *Engine) Account() Account {
@@ -127,20 +141,37 @@ func (e *Engine) Account() Account {
 	a.Streams.PayloadBytes, a.Streams.RepeatedBytes = c.Bytes, c.Retransmitted
 	a.Streams.LateBytes, a.Streams.StrayBytes = c.Late+c.AfterEnd, c.Stray
 	a.Streams.MissingBytes, a.Streams.Gaps = c.Missing, c.Gaps
+	g := &e.given
+	a.Streams.Connections += g.Connections
+	a.Streams.Refused += g.Refused
+	a.Streams.PayloadBytes += g.PayloadBytes
+	a.Streams.MissingBytes += g.MissingBytes
+	a.Streams.Gaps += g.Gaps
 	return a
 }
 
-// open begins a connection.
-func (e *Engine) open(o stream.Opened) stream.Conn {
+// open begins a connection of the table.
+func (e *Engine) open(o stream.Opened) stream.Conn { return e.newConn(o, nil) }
+
+// newConn begins a connection. given is what the source of a stream knows, nil where
+// packets tell.
+func (e *Engine) newConn(o stream.Opened, given *Opening) *conn {
 	e.opened++
 	if o.Midstream {
 		e.account.Streams.Midstream++
 	}
-	c := &conn{engine: e, number: e.opened, opened: o}
+	c := &conn{engine: e, number: e.opened, opened: o, given: given, transport: o.Key.Protocol}
 	c.ends[decode.Client].address, c.ends[decode.Server].address = o.Key.Src, o.Key.Dst
+	if u, ok := e.o.Ends.(UnixEnds); ok && given == nil {
+		if path, isUnix := u.Unix(o.Key.Dst); isUnix {
+			c.transport, c.given = packet.Unix, &Opening{Server: End{Path: path}}
+		} else if path, isUnix := u.Unix(o.Key.Src); isUnix {
+			c.transport, c.given = packet.Unix, &Opening{Client: End{Path: path}}
+		}
+	}
 	opts := e.o.Decode
 	opts.Midstream = o.Midstream
-	opts.Datagram = o.Key.Protocol == packet.UDP
+	opts.Datagram = o.Key.Protocol == packet.UDP || given != nil && given.Datagram
 	if len(e.o.Protocols) == 0 {
 		return c
 	}
@@ -158,6 +189,12 @@ type conn struct {
 	data   bool
 	failed bool
 	sent   [2]bool // packets were seen of that side
+	// descriptors were sent with what is not complete yet.
+	descriptors int
+	// transport is that of the records.
+	transport packet.Protocol
+	// given is what is known of the ends beforehand, nil where packets tell all.
+	given *Opening
 }
 
 // side is one end of a connection, by the packets that it sent.
@@ -178,7 +215,11 @@ const maxSenders = 8
 func (c *conn) Packet(s decode.Side, _ *packet.Packet) {
 	c.engine.conn, c.engine.from = c, s
 	c.sent[s] = true
-	o := c.engine.origin
+	c.note(s, c.engine.origin)
+}
+
+// note notes who has sent something.
+func (c *conn) note(s decode.Side, o *Origin) {
 	if o == nil {
 		return
 	}
@@ -244,7 +285,13 @@ func (c *conn) End(s decode.Side, at time.Time, how decode.End) {
 }
 
 // Refused implements [stream.Refuser].
-func (c *conn) Refused(time.Time) { c.fail(Refused) }
+func (c *conn) Refused(time.Time) {
+	if c.transport == packet.Unix {
+		c.fail(FailureOf(syscall.Errno(c.opened.Key.Dst.Port())))
+		return
+	}
+	c.fail(Refused)
+}
 
 // fail reports that no connection was made.
 func (c *conn) fail(why Failure) {
@@ -265,6 +312,10 @@ func (c *conn) emit(x *decode.Exchange) {
 		return
 	}
 	a.Exchanges++
+	if n := c.descriptors; n > 0 {
+		x.Details = append(x.Details[:len(x.Details):len(x.Details)], decode.Field{Name: "descriptors", Value: strconv.Itoa(n)})
+		c.descriptors = 0
+	}
 	if x.Request.Incomplete || x.Response.Incomplete {
 		a.Incomplete++
 	}
@@ -277,7 +328,7 @@ func (c *conn) emit(x *decode.Exchange) {
 
 // complete puts what is known of the connection into a record.
 func (c *conn) complete(r *Record) *Record {
-	r.Connection, r.Transport = c.number, c.opened.Key.Protocol
+	r.Connection, r.Transport = c.number, c.transport
 	r.Client, r.Server = *c.find(decode.Client), *c.find(decode.Server)
 	if c.flow != nil && c.flow.Swapped() {
 		r.Client, r.Server = r.Server, r.Client
@@ -319,26 +370,38 @@ func (c *conn) find(s decode.Side) *End {
 		return d.end
 	}
 	end := &End{Address: d.address}
+	if c.given != nil {
+		*end = *c.given.end(s)
+	}
 	switch {
 	case len(d.senders) > 0:
 		end.Processes, end.Source = d.senders, c.engine.o.OriginSource
+	case len(d.receivers) > 0 && c.transport == packet.Unix && s == decode.Server:
+		end.Processes, end.Source = d.receivers, SourceListener
 	case len(d.receivers) > 0:
 		end.Processes, end.Source = d.receivers, SourceSocket
 	}
 	if ends := c.engine.o.Ends; ends != nil {
-		remote := c.ends[s.Other()].address
-		held, source := ends.Holders(c.opened.Key.Protocol, d.address, remote, d.cookie)
-		if len(end.Processes) == 0 {
-			end.Processes, end.Source = held, source
-		} else if source == SourceSocket {
-			end.Processes = union(end.Processes, held)
+		if c.transport != packet.Unix && (c.given == nil || len(end.Processes) == 0) {
+			remote := c.ends[s.Other()].address
+			held, source := ends.Holders(c.opened.Key.Protocol, d.address, remote, d.cookie)
+			if len(end.Processes) == 0 {
+				end.Processes, end.Source = held, source
+			} else if source == SourceSocket {
+				end.Processes = union(end.Processes, held)
+			}
 		}
 		var first *model.Process
 		if len(end.Processes) > 0 {
 			first = &end.Processes[0]
 		}
-		place := ends.Place(d.address, first)
-		end.Project, end.Service, end.Container = place.Project, place.Service, place.Container
+		if end.Service == "" {
+			place := ends.Place(d.address, first)
+			if place.Project != "" || end.Project == "" {
+				end.Project, end.Service = place.Project, place.Service
+			}
+			end.Container = place.Container
+		}
 	}
 	if m := c.engine.masker; m != nil {
 		end.Processes = m.processes(end.Processes)

@@ -22,6 +22,9 @@ func Account(a *tap.Account) []string {
 		first += " (" + strconv.FormatUint(a.Records.Selected, 10) + " selected)"
 	}
 	first += " on " + n(a.Streams.Connections, "connection", "connections") + ", " + n(a.Capture.Seen.Packets, "packet", "packets")
+	if a.Unix != nil {
+		first += ", " + n(a.Unix.Seen.Packets, "call", "calls") + " on Unix sockets"
+	}
 	if a.Records.Ends > 0 {
 		first += fmt.Sprintf("; processes known at %s of the ends", percent(a.Records.Attributed, a.Records.Ends))
 	}
@@ -37,6 +40,18 @@ func Account(a *tap.Account) []string {
 	}
 	if a.Capture.Unknown {
 		add("packets lost at the capture are not known")
+	}
+	if u := a.Unix; u != nil {
+		for _, why := range tap.Sorted(u.Lost) {
+			c := u.Lost[why]
+			add("%s of %s on Unix sockets lost: %s", show.ByteCount(float64(c.Bytes)), n(c.Packets, "call", "calls"), reason(why))
+		}
+		if m := u.Missing(); m != 0 {
+			add("%d calls on Unix sockets not accounted for", m)
+		}
+		if u.Unknown {
+			add("calls on Unix sockets that were lost are not known")
+		}
 	}
 	if a.Streams.MissingBytes > 0 || a.Streams.Gaps > 0 {
 		add("%s missing in streams, in %s", show.ByteCount(float64(a.Streams.MissingBytes)), n(a.Streams.Gaps, "place", "places"))
@@ -86,6 +101,12 @@ func reason(why string) string {
 		return "a message longer than the limit"
 	case "state":
 		return "they depend on what was sent before"
+	case "too_large":
+		return "more than is copied of one call"
+	case "not_copied":
+		return "sent by the kernel from a file or a pipe, or by io_uring"
+	case "no_room":
+		return "too many calls at the same time"
 	case "encrypted":
 		return "encrypted"
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"sync"
 	"time"
 
 	"lodge/internal/capture/packet"
@@ -28,6 +29,7 @@ type liveSource struct {
 	view   *daemonview.View
 	tap    *helperapi.Tap
 	rings  *ring.Rings
+	unix   *unixTap // nil: not asked for
 }
 
 // openLive starts a tap.
@@ -44,6 +46,11 @@ func openLive(ctx context.Context, r *run) (_ source, err error) {
 	if s.rings, err = ring.Open(files, t.RingBytes); err != nil {
 		return nil, errors.Join(fmt.Errorf("tap: %w", err), s.close())
 	}
+	if r.flags.Unix {
+		if s.unix, err = openUnix(ctx, r, s.helper); err != nil {
+			return nil, errors.Join(err, s.close())
+		}
+	}
 	s.view = daemonview.Open(ctx, r.kit)
 	r.kit.Warn(s.view.Warnings...)
 	return s, nil
@@ -53,6 +60,9 @@ func openLive(ctx context.Context, r *run) (_ source, err error) {
 func (s *liveSource) close() (err error) {
 	if s.rings != nil {
 		err = s.rings.Close()
+	}
+	if s.unix != nil {
+		err = errors.Join(err, s.unix.close())
 	}
 	if s.view != nil {
 		s.view.Close()
@@ -67,25 +77,49 @@ func (s *liveSource) read(ctx context.Context) (tap.Capture, error) {
 	// after it.
 	reading, read := context.WithCancel(context.WithoutCancel(ctx))
 	defer read()
-	var counts helperapi.TapCounts
-	var ended error
+	var counts, unixCounts helperapi.TapCounts
+	var ended, unixEnded error
+	end := func() {
+		last := context.WithoutCancel(ctx)
+		counts, ended = s.tap.End(last)
+		if s.unix != nil {
+			unixCounts, unixEnded = s.unix.tap.End(last)
+		}
+	}
 	over := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		defer close(over)
 		defer read()
-		counts, ended = s.tap.End(context.WithoutCancel(ctx))
+		end()
 	})
 	gone := s.watch(reading, read)
-	err := s.rings.Run(reading, (&liveReader{run: s.run, engine: engine}).packet)
+	reader := &liveReader{run: s.run, engine: engine}
+	both := make(chan error, 1)
+	if s.unix != nil {
+		go func() {
+			err := s.unix.read(reading, engine, &reader.mu)
+			if err != nil {
+				read() // the other one cannot go on alone
+			}
+			both <- err
+		}()
+	} else {
+		both <- nil
+	}
+	err := s.rings.Run(reading, reader.packet)
+	if err != nil {
+		read()
+	}
+	err = errors.Join(err, <-both)
 	lost := gone()
 	switch {
 	case !stop():
 		<-over
 	case lost == nil: // the rings cannot be read any more
-		counts, ended = s.tap.End(context.WithoutCancel(ctx))
+		end()
 	}
 	if lost != nil {
-		ended = lost
+		ended, unixEnded = lost, lost
 	}
 	engine.Close()
 	had := s.rings.Counts()
@@ -93,6 +127,12 @@ func (s *liveSource) read(ctx context.Context) (tap.Capture, error) {
 	if ended != nil { // what the kernel counted is not known
 		seen := tap.Count{Packets: had.Packets, Bytes: had.Bytes}
 		capture = tap.Capture{Seen: seen, Delivered: seen, Unknown: true}
+	}
+	if s.unix != nil {
+		s.run.unix = s.unix.captured(&unixCounts, unixEnded)
+	}
+	if ended == nil {
+		ended = unixEnded
 	}
 	if err = errors.Join(err, ended); err != nil {
 		err = &kit.Hinted{Err: fmt.Errorf("tap: %w", err), Hint: "what was seen until then is told; start lodge tap again"}
@@ -142,7 +182,7 @@ func connect(ctx context.Context, k *kit.Kit) (c *helperapi.Client, err error) {
 		}
 	}
 	if err != nil {
-		return nil, &kit.Hinted{Err: fmt.Errorf("tap: read the packets of this machine: %w", err), Hint: "sudo lodge setup, once; recorded packets are read by lodge tap -r FILE"}
+		return nil, &kit.Hinted{Err: fmt.Errorf("tap: read the packets of this machine: %w", err), Hint: "sudo lodge setup, once; without root, homes of the seccomp engine: lodge tap --relay; recorded packets: lodge tap -r FILE"}
 	}
 	return c, nil
 }
@@ -167,8 +207,11 @@ func requestOf(f *tapfilter.Filter) helperapi.TapRequest {
 }
 
 // finder finds the processes at the ends.
-func (s *liveSource) finder(ctx context.Context) *ends.Finder {
-	first, view := true, s.view
+func (s *liveSource) finder(ctx context.Context) *ends.Finder { return newFinder(ctx, s.run, s.view) }
+
+// newFinder returns what finds the processes at the ends, by what the daemon knows too.
+func newFinder(ctx context.Context, r *run, view *daemonview.View) *ends.Finder {
+	first := true
 	return ends.New(ctx, ends.Options{
 		Table: func(ctx context.Context) (*sockets.Table, error) {
 			return sockets.List(ctx, view.Query(sockets.Query{}))
@@ -181,7 +224,7 @@ func (s *liveSource) finder(ctx context.Context) *ends.Finder {
 			return homes(view)
 		},
 		Now:  time.Now,
-		Warn: func(text string) { s.run.kit.Warn("tap: " + text) },
+		Warn: func(text string) { r.kit.Warn("tap: " + text) },
 	})
 }
 
@@ -214,13 +257,14 @@ func captured(c *helperapi.TapCounts, had *ring.Counts) tap.Capture {
 	}{
 		{out.LeftOut, "ack", c.Acks}, {out.LeftOut, "filter", c.Filtered}, {out.LeftOut, "other_user", c.NotAllowed},
 		{out.Lost, "ring_full", c.RingFull}, {out.Lost, "no_ring", c.NoRing}, {out.Lost, "copy_failed", c.Failed},
+		{out.Lost, "too_large", c.TooLarge}, {out.Lost, "not_copied", c.NotCopied}, {out.Lost, "no_room", c.NoRoom},
 	} {
-		if part.n.Packets > 0 {
+		if part.n != (helperapi.TapCount{}) {
 			part.to[part.name] = tap.Count(part.n)
 		}
 	}
 	// What was delivered and not read is lost as well, such as at an error.
-	if had.Packets < out.Delivered.Packets {
+	if had.Packets < out.Delivered.Packets || had.Bytes < out.Delivered.Bytes {
 		lost := tap.Count{Packets: out.Delivered.Packets - had.Packets, Bytes: out.Delivered.Bytes - min(had.Bytes, out.Delivered.Bytes)}
 		out.Delivered = tap.Count{Packets: had.Packets, Bytes: had.Bytes}
 		out.Lost["unread"] = lost
@@ -231,6 +275,7 @@ func captured(c *helperapi.TapCounts, had *ring.Counts) tap.Capture {
 // liveReader gives the packets of rings to an engine, and to the file of packets.
 type liveReader struct {
 	run     *run
+	mu      sync.Mutex // guards the engine and the outputs, which a tap of Unix sockets uses too
 	engine  *tap.Engine
 	packets packet.Packet
 	expired time.Time
@@ -241,6 +286,8 @@ const expireEvery = 100 * time.Millisecond
 
 // packet takes one packet.
 func (l *liveReader) packet(p *ring.Packet) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	out := l.run.out
 	if out.failed() != nil {
 		return nil // it ends; what is in the rings is let go of, and counted
@@ -289,11 +336,5 @@ func (p *packetFile) packet(q *ring.Packet, sender, receiver *tap.End) error {
 	if q.Segment > 0 {
 		flags |= pcapfile.Segmented
 	}
-	if b := p.keys.take(); p.err == nil && len(b) > 0 {
-		p.err = p.secrets(b)
-	}
-	if p.err == nil {
-		p.err = p.w.Packet(q.Time, q.Data, q.OrigLen, flags, sender, receiver)
-	}
-	return writing(p.name, p.err)
+	return p.take(func() error { return p.w.Packet(q.Time, q.Data, q.OrigLen, flags, sender, receiver) })
 }

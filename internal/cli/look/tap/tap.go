@@ -33,6 +33,7 @@ type run struct {
 	body   int
 	out    *outputs
 	engine *tap.Engine
+	unix   *tap.Capture // what was counted of Unix sockets, nil: they were not tapped
 	keys   *keyLog
 	stop   context.CancelFunc
 	// followed: bytes of the connection of --follow were seen.
@@ -88,10 +89,10 @@ func Run(k *kit.Kit, c *cobra.Command, f tapcmd.Flags, argv []string) (err error
 // account is the account of the run.
 func (r *run) account(capture tap.Capture) tap.Account {
 	if r.engine == nil {
-		return tap.Account{Capture: capture}
+		return tap.Account{Capture: capture, Unix: r.unix}
 	}
 	a := r.engine.Account()
-	a.Capture = capture
+	a.Capture, a.Unix = capture, r.unix
 	r.out.count(&a.Records)
 	return a
 }
@@ -130,6 +131,8 @@ func (r *run) readFlags(c *cobra.Command, argv []string) (err error) {
 		return bad("lodge tap --keylog keys.log", "--keylog names no file")
 	case set("read") && f.Read == "":
 		return bad("lodge tap -r run.pcapng", "--read names no file")
+	case f.Unix && (f.Read != "" || f.Packets):
+		return bad("lodge tap --unix", "--unix is for a live tap that decodes, without --read and --packets")
 	case f.Packets && (f.Read != "" || len(f.Output) != 1 || kindOf(f.Output[0]) != ".pcapng" || f.Stat || f.Verbose || f.Follow > 0 || f.KeyLog != ""):
 		return bad("lodge tap --packets -o run.pcapng", "--packets is for one file of packets, and nothing else")
 	case f.Follow > 0 && !f.Secrets:
