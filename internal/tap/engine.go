@@ -71,11 +71,14 @@ type Engine struct {
 	number uint64
 	opened uint64
 	masker *masker // nil: secrets are shown
+	// streams are those that are open, and given what was counted of all.
+	streams map[*Stream]struct{}
+	given   Streams
 }
 
 // New returns an engine that has seen no packet.
 func New(o Options) *Engine {
-	e := &Engine{o: o}
+	e := &Engine{o: o, streams: make(map[*Stream]struct{})}
 	if !o.Decode.Secrets {
 		e.masker = newMasker()
 	}
@@ -117,7 +120,10 @@ func (e *Engine) Skip(reason string) { e.account.Streams.Skipped[reason]++ }
 func (e *Engine) Expire(now time.Time) { e.table.Expire(now) }
 
 // Close ends all connections, as the recording has ended.
-func (e *Engine) Close() { e.table.Flush() }
+func (e *Engine) Close() {
+	e.table.Flush()
+	e.closeStreams()
+}
 
 // Account returns what was seen so far. The part Capture is the source's.
 func (e *Engine) Account() Account {
@@ -127,11 +133,20 @@ func (e *Engine) Account() Account {
 	a.Streams.PayloadBytes, a.Streams.RepeatedBytes = c.Bytes, c.Retransmitted
 	a.Streams.LateBytes, a.Streams.StrayBytes = c.Late+c.AfterEnd, c.Stray
 	a.Streams.MissingBytes, a.Streams.Gaps = c.Missing, c.Gaps
+	g := &e.given
+	a.Streams.Connections += g.Connections
+	a.Streams.Refused += g.Refused
+	a.Streams.PayloadBytes += g.PayloadBytes
+	a.Streams.MissingBytes += g.MissingBytes
+	a.Streams.Gaps += g.Gaps
 	return a
 }
 
-// open begins a connection.
-func (e *Engine) open(o stream.Opened) stream.Conn {
+// open begins a connection of the table.
+func (e *Engine) open(o stream.Opened) stream.Conn { return e.newConn(o) }
+
+// newConn begins a connection.
+func (e *Engine) newConn(o stream.Opened) *conn {
 	e.opened++
 	if o.Midstream {
 		e.account.Streams.Midstream++
@@ -158,6 +173,8 @@ type conn struct {
 	data   bool
 	failed bool
 	sent   [2]bool // packets were seen of that side
+	// given is what the source of a stream knows, nil where packets tell.
+	given *Opening
 }
 
 // side is one end of a connection, by the packets that it sent.
@@ -325,20 +342,30 @@ func (c *conn) find(s decode.Side) *End {
 	case len(d.receivers) > 0:
 		end.Processes, end.Source = d.receivers, SourceSocket
 	}
+	if c.given != nil {
+		*end = *c.given.end(s)
+	}
 	if ends := c.engine.o.Ends; ends != nil {
-		remote := c.ends[s.Other()].address
-		held, source := ends.Holders(c.opened.Key.Protocol, d.address, remote, d.cookie)
-		if len(end.Processes) == 0 {
-			end.Processes, end.Source = held, source
-		} else if source == SourceSocket {
-			end.Processes = union(end.Processes, held)
+		if c.given == nil || len(end.Processes) == 0 {
+			remote := c.ends[s.Other()].address
+			held, source := ends.Holders(c.opened.Key.Protocol, d.address, remote, d.cookie)
+			if len(end.Processes) == 0 {
+				end.Processes, end.Source = held, source
+			} else if source == SourceSocket {
+				end.Processes = union(end.Processes, held)
+			}
 		}
 		var first *model.Process
 		if len(end.Processes) > 0 {
 			first = &end.Processes[0]
 		}
-		place := ends.Place(d.address, first)
-		end.Project, end.Service, end.Container = place.Project, place.Service, place.Container
+		if end.Service == "" {
+			place := ends.Place(d.address, first)
+			if place.Project != "" || end.Project == "" {
+				end.Project, end.Service = place.Project, place.Service
+			}
+			end.Container = place.Container
+		}
 	}
 	if m := c.engine.masker; m != nil {
 		end.Processes = m.processes(end.Processes)

@@ -62,6 +62,9 @@ type Source string
 const (
 	// SourcePacket: the kernel named the process that sent the packets.
 	SourcePacket Source = "packet"
+	// SourceRelay: the process made the connection, which its home's engine led
+	// through the relay.
+	SourceRelay Source = "relay"
 	// SourceSocket: the process holds the socket, by the live map or /proc.
 	SourceSocket Source = "socket"
 	// SourceListener: the process listens on the port; the connection itself was

@@ -2,6 +2,7 @@ package seccomphome
 
 import (
 	"encoding/binary"
+	"net/netip"
 
 	"golang.org/x/sys/unix"
 
@@ -20,7 +21,16 @@ func getName(c *call) unotify.Answer {
 	if c.s.Proto == "" || !ok {
 		return unotify.LetThrough
 	}
-	shown := c.l.h.router.Shown(&c.s, seen)
+	real := seen
+	if n.NR == unix.SYS_GETPEERNAME {
+		if to, ok := c.l.h.relay.Real(seen); ok {
+			real = to
+			if seen.Addr().Is4In6() {
+				real = netip.AddrPortFrom(unotify.Mapped(to.Addr()), to.Port())
+			}
+		}
+	}
+	shown := c.l.h.router.Shown(&c.s, real)
 	if shown == seen {
 		return unotify.LetThrough
 	}

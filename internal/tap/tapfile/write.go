@@ -43,6 +43,8 @@ type Options struct {
 	Interface, Filter string
 	// Version is lodge's.
 	Version string
+	// Note is a comment on the file, "" for none.
+	Note string
 	// KeySpace is how many bytes are kept free at the begin of the file for the lines
 	// of a TLS key log, which readers need before the packets ([Writer.KeySpace]).
 	KeySpace int
@@ -55,6 +57,9 @@ func NewWriter(w io.Writer, o Options) (*Writer, error) {
 	var comments []string
 	if o.Filter != "" {
 		comments = append(comments, "filter of the records that were shown: "+o.Filter)
+	}
+	if o.Note != "" {
+		comments = append(comments, o.Note)
 	}
 	out := &counter{w: w}
 	pw, err := pcapfile.NewWriter(out, pcapfile.WriterOptions{OS: "Linux", Application: "lodge " + o.Version, Comments: comments})

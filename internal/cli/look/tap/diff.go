@@ -55,6 +55,8 @@ func Diff(k *kit.Kit, c *cobra.Command, f tapcmd.DiffFlags, argv []string) (err 
 		return bad("lodge tap diff --help", "%s is a file, %s is none: two recordings, or two projects", argv[1-i], argv[i])
 	case files[0] && c.Flags().Changed("duration"):
 		return bad("lodge tap diff shop shop-2 --duration 10s", "--duration is for projects, not for recordings")
+	case files[0] && f.Relay:
+		return bad("lodge tap diff shop shop-2 --relay", "--relay is for projects, not for recordings")
 	case c.Flags().Changed("duration") && f.Duration <= 0:
 		return bad("lodge tap diff shop shop-2 --duration 10s", "--duration is not more than nothing")
 	case !files[0] && argv[0] == argv[1]:
@@ -255,7 +257,11 @@ func (d *differ) tap(ctx context.Context, stop context.CancelFunc, to *split) (t
 		return tap.Account{}, err
 	}
 	r := &run{kit: d.kit, filter: filter, body: d.body, stop: stop, out: &outputs{kit: d.kit, front: to, stop: stop}}
-	src, err := openLive(ctx, r)
+	open := openLive
+	if d.flags.Relay {
+		open = openRelay
+	}
+	src, err := open(ctx, r)
 	if err != nil {
 		return tap.Account{}, err
 	}

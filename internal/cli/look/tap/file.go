@@ -97,8 +97,8 @@ type packetFile struct {
 	err  error
 }
 
-func newPacketFile(name string, f *outFile, keys *keyLog, version string) (*packetFile, error) {
-	o := tapfile.Options{Link: packet.LinkEthernet, Interface: "lo", Version: version}
+func newPacketFile(name string, f *outFile, keys *keyLog, version, note string) (*packetFile, error) {
+	o := tapfile.Options{Link: packet.LinkEthernet, Interface: "lo", Version: version, Note: note}
 	if keys.name != "" && f.regular {
 		o.KeySpace = keySpace
 	}
@@ -107,6 +107,17 @@ func newPacketFile(name string, f *outFile, keys *keyLog, version string) (*pack
 		return nil, writing(name, err)
 	}
 	return &packetFile{name: name, f: f, w: w, keys: keys}, nil
+}
+
+// take writes what write does, after the keys that were used since.
+func (p *packetFile) take(write func() error) error {
+	if b := p.keys.take(); p.err == nil && len(b) > 0 {
+		p.err = p.secrets(b)
+	}
+	if p.err == nil {
+		p.err = write()
+	}
+	return writing(p.name, p.err)
 }
 
 func (p *packetFile) close(c *tap.Capture) error {

@@ -142,7 +142,7 @@ func connect(ctx context.Context, k *kit.Kit) (c *helperapi.Client, err error) {
 		}
 	}
 	if err != nil {
-		return nil, &kit.Hinted{Err: fmt.Errorf("tap: read the packets of this machine: %w", err), Hint: "sudo lodge setup, once; recorded packets are read by lodge tap -r FILE"}
+		return nil, &kit.Hinted{Err: fmt.Errorf("tap: read the packets of this machine: %w", err), Hint: "sudo lodge setup, once; without root, homes of the seccomp engine: lodge tap --relay; recorded packets: lodge tap -r FILE"}
 	}
 	return c, nil
 }
@@ -167,8 +167,11 @@ func requestOf(f *tapfilter.Filter) helperapi.TapRequest {
 }
 
 // finder finds the processes at the ends.
-func (s *liveSource) finder(ctx context.Context) *ends.Finder {
-	first, view := true, s.view
+func (s *liveSource) finder(ctx context.Context) *ends.Finder { return newFinder(ctx, s.run, s.view) }
+
+// newFinder returns what finds the processes at the ends, by what the daemon knows too.
+func newFinder(ctx context.Context, r *run, view *daemonview.View) *ends.Finder {
+	first := true
 	return ends.New(ctx, ends.Options{
 		Table: func(ctx context.Context) (*sockets.Table, error) {
 			return sockets.List(ctx, view.Query(sockets.Query{}))
@@ -181,7 +184,7 @@ func (s *liveSource) finder(ctx context.Context) *ends.Finder {
 			return homes(view)
 		},
 		Now:  time.Now,
-		Warn: func(text string) { s.run.kit.Warn("tap: " + text) },
+		Warn: func(text string) { r.kit.Warn("tap: " + text) },
 	})
 }
 
@@ -289,11 +292,5 @@ func (p *packetFile) packet(q *ring.Packet, sender, receiver *tap.End) error {
 	if q.Segment > 0 {
 		flags |= pcapfile.Segmented
 	}
-	if b := p.keys.take(); p.err == nil && len(b) > 0 {
-		p.err = p.secrets(b)
-	}
-	if p.err == nil {
-		p.err = p.w.Packet(q.Time, q.Data, q.OrigLen, flags, sender, receiver)
-	}
-	return writing(p.name, p.err)
+	return p.take(func() error { return p.w.Packet(q.Time, q.Data, q.OrigLen, flags, sender, receiver) })
 }

@@ -50,7 +50,11 @@ type outputs struct {
 func newOutputs(ctx context.Context, k *kit.Kit, f tapcmd.Flags, keys *keyLog, stop context.CancelFunc) (*outputs, error) {
 	o := &outputs{kit: k, limit: f.Count, stop: stop, front: nowhere{}}
 	for _, name := range f.Output {
-		if err := o.open(k, name, keys); err != nil {
+		note := ""
+		if f.Relay {
+			note = relayNote
+		}
+		if err := o.open(k, name, note, keys); err != nil {
 			o.abandon()
 			return nil, err
 		}
@@ -96,7 +100,7 @@ func checkOutputs(f *tapcmd.Flags) error {
 }
 
 // open opens an output file by what its name ends with.
-func (o *outputs) open(k *kit.Kit, name string, keys *keyLog) error {
+func (o *outputs) open(k *kit.Kit, name, note string, keys *keyLog) error {
 	path := name
 	if !filepath.IsAbs(path) {
 		path = filepath.Join(k.Env.Dir, path)
@@ -107,7 +111,7 @@ func (o *outputs) open(k *kit.Kit, name string, keys *keyLog) error {
 	}
 	switch kindOf(name) {
 	case ".pcapng":
-		o.packets, err = newPacketFile(name, f, keys, k.Env.Version)
+		o.packets, err = newPacketFile(name, f, keys, k.Env.Version, note)
 		if err != nil {
 			return errors.Join(err, f.Close())
 		}

@@ -26,7 +26,11 @@ type Flags struct {
 	Body     string
 	Packets  bool
 	KeyLog   string
+	Relay    bool
 }
+
+// RelayHelp is what the flag --relay does.
+const RelayHelp = "without root: lead new connections to services in homes of the seccomp engine through a relay"
 
 // DefaultBody is how much of each body is kept.
 const DefaultBody = "64k"
@@ -50,12 +54,17 @@ or KEY=VALUE, also with != < <= > >= and ~ (contains); and, or, not and parenthe
 are protocol, method, target (also path, statement), group, status, answer, failed, latency, duration, size, host,
 project, service, client, server, process, pid, port, address, kind, transport, connection, secure, time.
 
+It reads the packets of this machine, which needs root once: sudo lodge setup. With --relay it needs none: it taps
+the homes of this user's projects that the seccomp engine makes, by leading the connections to their services that are
+made meanwhile through the process that keeps the home, which slows them.
+
 Values of secrets (authorization, cookies, passwords) are shown as ••• unless --secrets is given.
 What was seen and what was lost is told at the end, on standard error; with --json in the last line.`,
 		Example: `  lodge tap
   lodge tap service=api 'status>=500'
   lodge tap postgresql 'latency>10ms' -v
   lodge tap -o run.pcapng -o run.jsonl --duration 10s
+  lodge tap --relay
   lodge tap --keylog keys.log
   lodge tap -r run.pcapng --stat`,
 		Args: cobra.ArbitraryArgs, // the words of a filter, although there is a command below
@@ -71,6 +80,7 @@ What was seen and what was lost is told at the end, on standard error; with --js
 	fl.StringVarP(&f.Read, "read", "r", "", "read packets from `FILE` (pcapng or pcap; - is standard input) and not from this machine")
 	fl.StringArrayVarP(&f.Output, "output", "o", nil, "also write `FILE`: .pcapng has the packets, .jsonl the exchanges, .har those of HTTP")
 	fl.BoolVar(&f.Packets, "packets", false, "only write packets, to the .pcapng file of -o: decode and print nothing")
+	fl.BoolVar(&f.Relay, "relay", false, RelayHelp)
 	fl.IntVarP(&f.Count, "count", "n", 0, "end after `N` records")
 	fl.DurationVar(&f.Duration, "duration", 0, "end after this `TIME`")
 	fl.BoolVarP(&f.Verbose, "verbose", "v", false, "with headers, parameters and bodies")
