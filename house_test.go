@@ -202,7 +202,7 @@ var allowed = map[string][]string{
 	"tap/ends":                   {"capture/packet", "loopback", "mark", "model", "sockets", "sockets/holders", "tap"},
 	"tap/har":                    {"decode", "model", "tap"},
 	"tap/stat":                   {"decode", "tap"},
-	"tap/tapfile":                {"capture/packet", "capture/pcapfile", "mark", "model", "show", "tap"},
+	"tap/tapfile":                {"capture/packet", "capture/pcapfile", "decode", "mark", "model", "show", "tap"},
 	"tap/tapfilter":              {"decode", "query", "query/exchangequery", "tap"},
 	"tap/text":                   {"decode", "show", "tap"},
 	"tap/wire":                   {"capture/packet", "decode", "model", "tap"},

@@ -99,7 +99,7 @@ command = "redis-server --port 6379 --save ''"
 }
 
 // Without root, without a helper and without --relay, the error names what helps.
-func TestTapWithoutHelper(t *testing.T) {
+func TestTapRelayWithoutHomes(t *testing.T) {
 	t.Parallel()
 	e := newEnv(t, seccomp)
 	if e.uid == 0 {

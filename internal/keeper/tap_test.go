@@ -16,7 +16,7 @@ func TestTap(t *testing.T) {
 	r := newRig(t)
 	told := make(chan *net.UnixConn, 1)
 	r.k.inside = telling{r.k.inside, told}
-	feed, err := r.Tap(r.ctx)
+	feed, err := keeperapi.Tap(r.ctx, r.Client)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,7 +56,7 @@ func (e telling) Tap(out *net.UnixConn) error {
 // TestTapUnsupported: an engine that cannot tap says so, and leaves nothing open.
 func TestTapUnsupported(t *testing.T) {
 	r := newRig(t)
-	_, err := r.Tap(r.ctx)
+	_, err := keeperapi.Tap(r.ctx, r.Client)
 	var e *keeperapi.Error
 	if !errors.As(err, &e) || !strings.Contains(e.Message, "unsupported") || e.Hint == "" {
 		t.Fatal(err)

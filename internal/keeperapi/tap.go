@@ -17,7 +17,7 @@ var ErrNoTap = errors.New("the keeper is of a lodge that cannot tap")
 // Tap returns a socket from which the frames of package feed are read: what connections
 // to services of the home carry that are made inside from now on. The tap ends when the
 // socket is closed for writing; what is still read then ends with the counts.
-func (c Client) Tap(ctx context.Context) (*net.UnixConn, error) {
+func Tap(ctx context.Context, c Client) (*net.UnixConn, error) {
 	w, err := c.Dial(ctx)
 	if err != nil {
 		return nil, err

@@ -120,13 +120,11 @@ func dialTapped(c *call, asked netip.AddrPort, v route.Verdict) unotify.Answer {
 		o.Server, o.ServerService = v.To, c.l.h.owners.At(table.Address{Proto: c.s.Proto, At: v.To})
 		var p *relay.Passage
 		if p, why = r.Open(&c.s, v.From, v.To, o); p != nil {
-			direct := c.to
-			c.to.Set(p.At)
-			if a := dial(c, true); a.Later || a.Errno == 0 || a.Errno == unix.EINPROGRESS {
+			if a, ok := lead(c, p); ok {
 				return a
 			}
-			p.Cancel()
-			c.to, why = direct, feed.Failed
+			c.to.Set(v.To)
+			why = feed.Failed
 		}
 	}
 	a := dial(c, true)
@@ -140,6 +138,28 @@ func dialTapped(c *call, asked netip.AddrPort, v route.Verdict) unotify.Answer {
 		r.Lost(why)
 	}
 	return a
+}
+
+// lead connects to the relay. ok is false where that fails.
+func lead(c *call, p *relay.Passage) (a unotify.Answer, ok bool) {
+	// The waiter may close the duplicate at any moment.
+	fd, err := unix.FcntlInt(uintptr(c.s.FD), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		p.Cancel()
+		return a, false
+	}
+	own := socket.Socket{FD: fd, Domain: c.s.Domain}
+	defer own.Close()
+	c.l.h.memory.Led(c.s.Cookie, p.Client) // before the program can ask
+	c.to.Set(p.At)
+	a = dial(c, true)
+	at, err := own.Local()
+	if err != nil || !a.Later && a.Errno != 0 && a.Errno != unix.EINPROGRESS {
+		p.Cancel()
+		return a, false
+	}
+	p.Connected(at)
+	return a, true
 }
 
 // refused reports whether a connect was refused, with the answer or just after it.

@@ -104,7 +104,7 @@ func (s *relaySource) tap(ctx context.Context, rec keeperapi.Record) (*relayFeed
 	if c.Engine != loopback.Seccomp {
 		return nil, fmt.Errorf("%s is not tapped: its home is made by the engine %s (hint: sudo lodge setup, and lodge tap without --relay)", name, c.Engine)
 	}
-	conn, err := rec.Client().Tap(ctx)
+	conn, err := keeperapi.Tap(ctx, rec.Client())
 	if err != nil {
 		if errors.Is(err, keeperapi.ErrNoTap) {
 			return nil, fmt.Errorf("%s is not tapped: it was started by an older lodge (hint: lodge down, then lodge up)", name)

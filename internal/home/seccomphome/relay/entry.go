@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"net/netip"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -19,21 +20,27 @@ import (
 type entry struct {
 	to, at netip.AddrPort
 	ln     *net.TCPListener
-	// pending are the connections that are about to come, by the program's address.
-	// Others are turned away.
-	pending map[netip.AddrPort]*conn
-	retired bool // no more are led here: it ends with the last that is pending
-	open    int  // connections
+	// announced counts the programs that are being connected, whose address is not
+	// known yet, and pending are the connections that are about to come, by it. Others
+	// are turned away.
+	announced int
+	pending   map[netip.AddrPort]*conn
+	settled   *sync.Cond // of announced and pending
+	retired   bool       // no more are led here: it ends with the last that is to come
+	open      int        // connections
 }
+
+// awaits reports whether connections are to come. The caller holds the lock.
+func (e *entry) awaits() bool { return e.announced > 0 || len(e.pending) > 0 }
 
 // Passage is one connect that is led through the relay.
 type Passage struct {
-	// At is where the program's socket is to be connected.
-	At     netip.AddrPort
-	r      *Relay
-	e      *entry
-	c      *conn
-	client netip.AddrPort
+	// At is where the program's socket is to be connected. Client is what the service
+	// sees as the client's address.
+	At, Client netip.AddrPort
+	r          *Relay
+	e          *entry
+	c          *conn
 }
 
 // Open prepares to lead a connect of s, which is not connected and has the address from
@@ -56,30 +63,43 @@ func (r *Relay) Open(s *socket.Socket, from, to netip.AddrPort, o feed.Opening) 
 	}
 	o.Client, o.Server = client, to
 	c := newConn(e, up, o)
-	p = &Passage{At: e.at, r: r, e: e, c: c, client: client}
+	p = &Passage{At: e.at, Client: client, r: r, e: e, c: c}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if old := e.pending[client]; old != nil { // it never came
-		old.close()
-		delete(e.pending, client)
-	}
-	if r.closed || e.pending == nil || e.retired && len(e.pending) == 0 {
+	if r.closed || e.retired && !e.awaits() {
 		c.close()
 		return nil, feed.Failed
 	}
-	e.pending[client] = c
+	e.announced++
 	return p, ""
 }
 
-// Cancel is for a program that could not be connected to the relay.
+// Connected says which address the program's socket has, now that it is connected to At, or
+// about to be.
+func (p *Passage) Connected(own netip.AddrPort) {
+	p.r.mu.Lock()
+	defer p.r.mu.Unlock()
+	own = netip.AddrPortFrom(own.Addr().Unmap(), own.Port())
+	if old := p.e.pending[own]; old != nil { // it never came
+		old.close()
+	}
+	p.e.announced--
+	if p.r.closed {
+		p.c.close()
+	} else {
+		p.e.pending[own] = p.c
+	}
+	p.e.settled.Broadcast()
+}
+
+// Cancel is for a program that could not be connected to At.
 func (p *Passage) Cancel() {
 	p.r.mu.Lock()
 	defer p.r.mu.Unlock()
-	if p.e.pending[p.client] == p.c {
-		delete(p.e.pending, p.client)
-		p.r.tidy(p.e)
-	}
-	p.c.reset() // also where a stranger came with the program's address
+	p.e.announced--
+	p.e.settled.Broadcast()
+	p.r.tidy(p.e)
+	p.c.reset()
 }
 
 // entry returns the entry of a service, which it makes if there is none.
@@ -113,7 +133,7 @@ func (r *Relay) entry(to netip.AddrPort) (e *entry, why string) {
 		_ = ln.Close() // nothing was written to it
 		return nil, feed.Failed
 	}
-	e = &entry{to: to, at: own, ln: tcp, pending: map[netip.AddrPort]*conn{}}
+	e = &entry{to: to, at: own, ln: tcp, pending: map[netip.AddrPort]*conn{}, settled: sync.NewCond(&r.mu)}
 	r.entries[to], r.real[own] = e, e
 	r.running.Go(func() { r.accept(e) })
 	return e, ""
@@ -121,7 +141,7 @@ func (r *Relay) entry(to netip.AddrPort) (e *entry, why string) {
 
 // tidy ends what of an entry is not needed any more. The caller holds r.mu.
 func (r *Relay) tidy(e *entry) {
-	if !e.retired || len(e.pending) > 0 {
+	if !e.retired || e.awaits() {
 		return
 	}
 	if r.entries[e.to] == e {
@@ -150,7 +170,13 @@ func (r *Relay) accept(e *entry) {
 		peer := in.RemoteAddr().(*net.TCPAddr).AddrPort() //nolint:forcetypeassert // it is of TCP
 		peer = netip.AddrPortFrom(peer.Addr().Unmap(), peer.Port())
 		r.mu.Lock()
+		for e.pending[peer] == nil && e.announced > 0 && !r.closed {
+			e.settled.Wait() // it may be one of them
+		}
 		c := e.pending[peer]
+		if r.closed {
+			c = nil // it was closed
+		}
 		if c != nil {
 			delete(e.pending, peer)
 			c.in = in
@@ -180,8 +206,8 @@ func (r *Relay) carry(c *conn) {
 	r.tidy(c.entry)
 }
 
-// connect connects to a service as the program's socket s would. It returns the client's
-// address, which s is bound to where it was not bound.
+// connect connects to a service as the program's socket s would, from the address that it
+// is bound to, if it is. It returns the client's address.
 func connect(s *socket.Socket, from, to netip.AddrPort) (up *net.TCPConn, client netip.AddrPort, why string) {
 	domain := unix.AF_INET
 	if to.Addr().Is6() {
@@ -195,25 +221,9 @@ func connect(s *socket.Socket, from, to netip.AddrPort) (up *net.TCPConn, client
 		_ = unix.Close(fd) // nothing was written to it
 		return nil, client, why
 	}
-	// Two sockets may have one address where both say that they allow it, and none
-	// listens (socket(7), SO_REUSEADDR). The program's says so for as long as it takes.
-	reuse, err := unix.GetsockoptInt(s.FD, unix.SOL_SOCKET, unix.SO_REUSEADDR)
-	if err != nil || unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1) != nil {
-		return abandon(feed.Address)
-	}
-	share := func(on int) {
-		if reuse == 0 {
-			_ = unix.SetsockoptInt(s.FD, unix.SOL_SOCKET, unix.SO_REUSEADDR, on) // what follows fails without
-		}
-	}
 	own := &socket.Socket{FD: fd, Domain: domain}
-	if from.Port() != 0 {
-		share(1)
-		errno := own.Bind(from)
-		share(0)
-		if errno != 0 {
-			return abandon(feed.Address)
-		}
+	if from.Port() != 0 && !share(s, own, from) {
+		return abandon(feed.Address)
 	}
 	_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1) // what is read is written at once
 	// A loopback connection is made, or refused, when connect returns, unless the
@@ -235,17 +245,28 @@ func connect(s *socket.Socket, from, to netip.AddrPort) (up *net.TCPConn, client
 		return abandon(feed.Failed)
 	}
 	client = netip.AddrPortFrom(local.Addr().Unmap(), local.Port())
-	if from.Port() == 0 {
-		// The option stays: a connection that has ended keeps the port for a minute,
-		// and would keep the next one from it.
-		share(1)
-		if errno := s.Bind(client); errno != 0 {
-			share(0)
-			return abandon(feed.Address)
-		}
-	}
 	if up = tcpConn(fd); up == nil {
 		return nil, client, feed.Many
 	}
 	return up, client, ""
+}
+
+// share binds a socket to the address that the program's socket s is bound to: two may have
+// it where both allow that, and none listens (socket(7), SO_REUSEADDR). The program's does
+// for as long as it takes.
+func share(s, own *socket.Socket, at netip.AddrPort) bool {
+	if unix.SetsockoptInt(own.FD, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1) != nil {
+		return false
+	}
+	before, err := unix.GetsockoptInt(s.FD, unix.SOL_SOCKET, unix.SO_REUSEADDR)
+	if err != nil {
+		return false
+	}
+	if before == 0 {
+		if unix.SetsockoptInt(s.FD, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1) != nil {
+			return false
+		}
+		defer func() { _ = unix.SetsockoptInt(s.FD, unix.SOL_SOCKET, unix.SO_REUSEADDR, 0) }() // as it was
+	}
+	return own.Bind(at) == 0
 }

@@ -8,8 +8,9 @@
 // The supervisor asks before it connects a program's socket: [Relay.Open] connects to the
 // service first, so that a connect that is refused is refused to the program by the
 // service's own port, and then names the entry to which the program's socket is to be
-// connected. Both connections have the same client address, so the service sees the
-// client that it would see; what the program is shown for its peer, [Relay.Real] tells.
+// connected. What the program is to be shown for its peer, [Relay.Real] tells, and for its
+// own address, [Passage]: the one that the service sees. A socket that is bound shares its
+// address with the relay's.
 //
 // A connection outlives the taps that it was led here for: its bytes are copied to its
 // end, and new ones are direct. Nothing waits for a tap: what finds no place in its queue
@@ -168,7 +169,7 @@ func (r *Relay) Close() {
 		for _, c := range e.pending {
 			c.close()
 		}
-		e.pending = nil
+		e.settled.Broadcast()
 	}
 	for c := range r.conns {
 		c.close()
