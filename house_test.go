@@ -74,7 +74,7 @@ var allowed = map[string][]string{
 	"limits":                     {"procfs", "show"},
 	"service":                    {"loopback"},
 	"keeperapi":                  {"event", "fdpass", "home", "logs", "loopback", "pidfd", "procfs", "rawjson", "service", "stall", "statefile", "unixsock"},
-	"keeper":                     {"drain", "event", "home", "home/ebpfhome", "home/hostsview", "home/nonehome", "home/seccomphome", "keeperapi", "logs", "loopback", "mark", "procfs", "rawjson", "service", "service/reaper", "service/supervisor", "statefile", "unixsock"},
+	"keeper":                     {"drain", "ending", "event", "home", "home/ebpfhome", "home/hostsview", "home/nonehome", "home/seccomphome", "keeperapi", "logs", "loopback", "mark", "procfs", "rawjson", "service", "service/reaper", "service/supervisor", "statefile", "unixsock"},
 	"localapi":                   {"event", "keeperapi", "logs", "loopback", "mark", "owners", "procfs", "rawjson", "service", "sockets/holders", "stall", "statefile", "unixhttp", "unixsock"},
 	"trust":                      {},
 	"trust/stores":               {"trust"},
