@@ -117,7 +117,7 @@ func dialTapped(c *call, asked netip.AddrPort, v route.Verdict) unotify.Answer {
 	}
 	why := ""
 	if !outside {
-		o.Server, o.ServerService = v.To, c.l.h.owners.At(table.Address{Proto: c.s.Proto, At: v.To})
+		o.Server, o.ServerService = v.To, serviceAt(c.l.h, v.To)
 		var p *relay.Passage
 		if p, why = r.Open(&c.s, v.From, v.To, o); p != nil {
 			if a, ok := lead(c, p); ok {
@@ -153,13 +153,25 @@ func lead(c *call, p *relay.Passage) (a unotify.Answer, ok bool) {
 	c.l.h.memory.Led(c.s.Cookie, p.Client) // before the program can ask
 	c.to.Set(p.At)
 	a = dial(c, true)
+	ok = a.Later || a.Errno == 0 || a.Errno == unix.EINPROGRESS
 	at, err := own.Local()
-	if err != nil || !a.Later && a.Errno != 0 && a.Errno != unix.EINPROGRESS {
+	if err != nil || !ok {
 		p.Cancel()
-		return a, false
+		return a, ok
 	}
 	p.Connected(at)
 	return a, true
+}
+
+// serviceAt returns the service that listens at an address of the home.
+func serviceAt(h *Home, at netip.AddrPort) string {
+	key := table.Address{Proto: loopback.TCP, At: at}
+	service := h.owners.At(key)
+	if service == "" && at.Addr().Is4() { // by a socket of both families
+		key.At = netip.AddrPortFrom(unotify.Mapped(at.Addr()), at.Port())
+		service = h.owners.At(key)
+	}
+	return service
 }
 
 // refused reports whether a connect was refused, with the answer or just after it.
