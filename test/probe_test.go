@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -95,4 +96,21 @@ func TestProbeWithoutLodged(t *testing.T) {
 	if want := "lodge: start " + e.bin + "d: no such file or directory (hint: lodge, lodged, lodge-keeper and lodge-helper belong into one directory: "; r.code != 1 || r.stdout != "" || !strings.HasPrefix(r.stderr, want) {
 		t.Errorf("%v", r)
 	}
+}
+
+// Where lodge-keeper is not beside them, lodged is the keeper.
+func TestWithoutKeeperProgram(t *testing.T) {
+	eachEngine(t, func(t *testing.T, e *env) {
+		if err := os.Remove(filepath.Join(e.base, "lodge-keeper")); err != nil {
+			t.Fatal(err)
+		}
+		p := e.project("shop", "lodge.toml", config("web", peerBin+" http localhost:3000 'a page'"))
+		p.up()
+		if got := p.exec(peerBin, "get", "http://localhost:3000/"); !strings.Contains(got, "a page") {
+			t.Errorf("inside: %s", got)
+		}
+		if ps := e.lodges("keeper"); len(ps) != 1 {
+			t.Errorf("keepers: %v", ps)
+		}
+	})
 }

@@ -117,6 +117,8 @@ func roleOf(bin string, p proc) string {
 	case dir != filepath.Dir(bin)+"/":
 	case program == "lodged" && len(p.cmdline) > 2 && p.cmdline[1] == "command":
 		return p.cmdline[2] // a command of lodge that lodged carries out
+	case program == "lodged" && len(p.cmdline) == 3 && p.cmdline[1] == "keeper":
+		return "keeper" // lodge-keeper is not there
 	case program == "lodged":
 		return "daemon"
 	case program == "lodge-helper":

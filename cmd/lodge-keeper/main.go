@@ -5,15 +5,10 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"os"
 
-	"lodge/internal/ending"
-	"lodge/internal/home/hostsview"
-	"lodge/internal/home/seccomphome"
 	"lodge/internal/keeper"
-	"lodge/internal/service"
 )
 
 // version is set when a release is built (-ldflags "-X main.version=...").
@@ -22,36 +17,13 @@ var version = "dev"
 func main() { os.Exit(run(os.Args)) }
 
 func run(args []string) int {
-	name := ""
-	if len(args) > 0 {
-		name = args[0]
-	}
-	switch name {
-	case seccomphome.ShimName:
-		// Between fork and exec of a program inside: nothing else is set up.
-		err := seccomphome.ShimMain(args)
-		if err != nil {
-			fmt.Fprintln(os.Stderr, "lodge:", err)
-		}
-		return service.ExecStatus(err)
-	case hostsview.ShimName:
-		err := hostsview.ShimMain(args, os.Environ())
-		fmt.Fprintln(os.Stderr, "lodge:", err)
-		return service.ExecStatus(err)
-	}
 	switch {
+	case keeper.Asked(args):
+		return keeper.Main("lodge-keeper", args, os.Environ(), os.Stderr)
 	case len(args) == 2 && (args[1] == "version" || args[1] == "--version"):
 		fmt.Println("lodge-keeper", version)
 		return 0
-	case len(args) < 2 || args[1] != "keeper":
-		fmt.Fprintln(os.Stderr, "lodge-keeper: it is started by lodge's daemon only (hint: lodge up)")
-		return 2
 	}
-	ctx, stop := ending.Context(context.Background())
-	defer stop()
-	if err := keeper.Run(ctx); err != nil {
-		fmt.Fprintln(os.Stderr, "lodge-keeper:", err)
-		return 1
-	}
-	return 0
+	fmt.Fprintln(os.Stderr, "lodge-keeper: it is started by lodge's daemon only (hint: lodge up)")
+	return 2
 }

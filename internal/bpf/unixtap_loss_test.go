@@ -1,6 +1,7 @@
 package bpf
 
 import (
+	"encoding/binary"
 	"errors"
 	"net"
 	"os"
@@ -327,4 +328,34 @@ func TestUnixTapCompat(t *testing.T) {
 	if !one.pids[uint32(cmd.Process.Pid)] {
 		t.Errorf("processes %v, want %d", one.pids, cmd.Process.Pid)
 	}
+}
+
+// TestUnixTapUring: what io_uring sends is a gap of its size.
+func TestUnixTapUring(t *testing.T) {
+	u := newUnixTap(t, UnixSpec{AllUsers: true})
+	path := filepath.Join(t.TempDir(), "x.sock")
+	client, server := u.pair("unix", path)
+	fd := fdOf(t, client)
+	arrived := receive(t, server, 5+4000+5)
+	if _, err := client.Write([]byte("first")); err != nil {
+		t.Fatal(err)
+	}
+	b := random(4000)
+	n := uring(t, uringOpSend, func(sqe []byte) {
+		binary.NativeEndian.PutUint32(sqe[4:], uint32(fd))
+		binary.NativeEndian.PutUint64(sqe[16:], uint64(uintptr(unsafe.Pointer(&b[0]))))
+		binary.NativeEndian.PutUint32(sqe[24:], uint32(len(b)))
+	})
+	runtime.KeepAlive(b)
+	if n != len(b) {
+		t.Fatalf("IORING_OP_SEND: %d", n)
+	}
+	if _, err := client.Write([]byte("lasts")); err != nil {
+		t.Fatal(err)
+	}
+	want := arrived()
+	if c := u.end(); c.NotCopied != (Count{1, 4000}) || c.Lost() != c.NotCopied || c.Delivered != (Count{2, 10}) {
+		t.Errorf("%+v", c)
+	}
+	u.only(path).equal(t, decode.Client, want, 4000)
 }

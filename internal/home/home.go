@@ -7,6 +7,7 @@
 package home
 
 import (
+	"net"
 	"net/netip"
 	"os"
 
@@ -91,6 +92,10 @@ type Inside interface {
 	// accept: what waits is refused at once.
 	Unhold(service string)
 	LetGo(service string)
+	// Tap leads the connections to services that are made inside from now on through
+	// this process, and tells out what they carry, in the frames of package feed, until
+	// the other end of out is closed for writing. It owns out. It may be unsupported.
+	Tap(out *net.UnixConn) error
 	// Forget drops what the engine holds for a service that has no process
 	// left, such as its cgroup.
 	Forget(service string) error

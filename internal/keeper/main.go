@@ -34,11 +34,12 @@ const self = "/proc/self/exe"
 
 // keeper is one project's keeper.
 type keeper struct {
-	cfg   keeperapi.Config
-	sup   *supervisor.Supervisor
-	store *logs.Store
-	hosts *hostsFile
-	stays lingers
+	cfg    keeperapi.Config
+	inside home.Inside
+	sup    *supervisor.Supervisor
+	store  *logs.Store
+	hosts  *hostsFile
+	stays  lingers
 
 	life     *life
 	conns    connections
@@ -61,7 +62,7 @@ func newKeeper(cfg keeperapi.Config, inside home.Inside, reaper *reaper.Reaper, 
 		return nil, err
 	}
 	k := &keeper{
-		cfg: cfg, store: store, stays: stays, here: here,
+		cfg: cfg, inside: inside, store: store, stays: stays, here: here,
 		hosts: newHostsFile(cfg.Record, self),
 		life:  newLife(),
 		place: openPlace(cfg.Dir),

@@ -6,6 +6,9 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
+
+	"golang.org/x/sys/unix"
 
 	"lodge/internal/keeperapi"
 	"lodge/internal/logs"
@@ -99,6 +102,8 @@ func (k *keeper) answer(ctx context.Context, w *keeperapi.Wire, req keeperapi.Re
 		return k.sup.Stop(ctx, nil)
 	case "logs":
 		return k.logs(ctx, w, req)
+	case keeperapi.OpTap:
+		return k.tap(w)
 	}
 	return fmt.Errorf("ask keeper: it does not know %q (version %s)", req.Op, k.cfg.Version)
 }
@@ -124,4 +129,28 @@ func (k *keeper) logs(ctx context.Context, w *keeperapi.Wire, req keeperapi.Requ
 		return keeperapi.ReadLogs(k.cfg.LogDir, q, func(l logs.Line) error { return emit([]logs.Line{l}) })
 	}
 	return followLogs(ctx, k.store, q, emit)
+}
+
+// tap hands the client one end of a pair of sockets, on which the home's engine tells what
+// connections carry. That is all that the client needs: the tap ends with it.
+func (k *keeper) tap(w *keeperapi.Wire) error {
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	if err != nil {
+		return fmt.Errorf("tap: make socket pair: %w", err)
+	}
+	theirs, ours := os.NewFile(uintptr(pair[0]), "tap"), os.NewFile(uintptr(pair[1]), "tap")
+	defer func() { _ = theirs.Close() }() // the client has a duplicate
+	conn, err := net.FileConn(ours)
+	_ = ours.Close() // conn has a duplicate
+	if err != nil {
+		return fmt.Errorf("tap: %w", err)
+	}
+	out, ok := conn.(*net.UnixConn)
+	if !ok {
+		return errors.Join(errors.New("tap: no Unix socket"), conn.Close())
+	}
+	if err := k.inside.Tap(out); err != nil {
+		return &keeperapi.Error{Message: err.Error(), Hint: "lodge up --engine seccomp"}
+	}
+	return w.Write(keeperapi.Reply{Feed: true}, theirs)
 }

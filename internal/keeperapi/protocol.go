@@ -74,7 +74,7 @@ type Project struct {
 // Request is one call, the first line on a connection. Descriptors that belong
 // to it travel with its first byte (unix(7), SCM_RIGHTS).
 type Request struct {
-	Op string `json:"op"` // status, watch, events, define, environ, up, restart, stop, rest, down, logs, exec
+	Op string `json:"op"` // status, watch, events, define, environ, up, restart, stop, rest, down, logs, tap, exec
 
 	Services []string       `json:"services,omitempty"`
 	Specs    []service.Spec `json:"specs,omitempty"`
@@ -150,6 +150,8 @@ type Reply struct {
 	Exit *service.ExitStatus `json:"exit,omitempty"`
 	// Env is the environment with which the services were defined last.
 	Env []string `json:"env,omitempty"`
+	// Feed says that the socket of a tap travels with the line.
+	Feed bool `json:"feed,omitempty"`
 }
 
 // Error is a failure as it travels between keeper, daemon and client.

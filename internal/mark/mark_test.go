@@ -150,7 +150,7 @@ func beMarked(ids []string) int {
 		for _, service := range []string{"web", "db"} {
 			pid, err := mk.Start(service, func() (int, error) {
 				// Its child has no environment, another title and a session.
-				return syscall.ForkExec("/bin/sh", []string{"sh", "-c", "exec env -i setsid sh -c 'exec sleep 1000'"}, &syscall.ProcAttr{Sys: &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL}})
+				return syscall.ForkExec("/bin/sh", []string{"sh", "-c", "exec env -i sleep 1000"}, &syscall.ProcAttr{Sys: &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL}})
 			})
 			if err != nil {
 				return fail("start", err)

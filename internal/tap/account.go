@@ -37,10 +37,14 @@ func (c Count) Plus(o Count) Count { return Count{c.Packets + o.Packets, c.Bytes
 
 // Capture counts packets where they are captured: Seen is the sum of all others.
 type Capture struct {
+	// Relay reports that they are no packets but pieces of what went through a relay:
+	// a connection that was asked for, the bytes of one read, the end of a side.
+	Relay bool `json:"relay,omitempty"`
+
 	Seen      Count `json:"seen"`
 	Delivered Count `json:"delivered"`
-	// LeftOut were seen and not asked for: pure acknowledgements ("ack"), and what
-	// a filter excludes ("filter").
+	// LeftOut were seen and not asked for: pure acknowledgements ("ack"), what a
+	// filter excludes ("filter"), and connections to no home ("outside").
 	LeftOut map[string]Count `json:"left_out,omitempty"`
 	// Lost were wanted and did not arrive, by reason.
 	Lost map[string]Count `json:"lost,omitempty"`

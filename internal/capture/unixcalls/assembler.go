@@ -103,12 +103,12 @@ func (a *Assembler) describe(r *record) {
 	}
 	s.path, s.flags, s.inode, s.peerInode, s.peerPID = r.path(), r.flags, r.inode, r.peerInode, r.peerPID
 	if s.conn != nil {
-		a.name(s.conn, r.id, s)
+		s.conn.learn(r.id, s)
 	}
 }
 
-// name adds to a connection what is known of the socket id.
-func (a *Assembler) name(c *Conn, id uint64, s *socket) {
+// learn adds what is known of the socket id.
+func (c *Conn) learn(id uint64, s *socket) {
 	side := decode.Client
 	if c.ids[decode.Server] == id {
 		side = decode.Server
@@ -132,7 +132,7 @@ func (a *Assembler) name(c *Conn, id uint64, s *socket) {
 // conn returns the connection of a record, and which side has sent.
 func (a *Assembler) conn(r *record) (*Conn, decode.Side) {
 	s := a.socket(r.id)
-	if r.peer == 0 {
+	if r.peer == 0 || Type(r.socketType) == Datagram {
 		return a.datagrams(r, s), decode.Client
 	}
 	if c := s.conn; c != nil {
@@ -179,43 +179,42 @@ func (a *Assembler) begin(c *Conn, s, p *socket, r *record) {
 		}
 	}
 	s.conn, p.conn = c, c
-	a.name(c, r.id, s)
-	a.name(c, r.peer, p)
+	c.learn(r.id, s)
+	c.learn(r.peer, p)
 	a.opened(c)
 }
 
 func (a *Assembler) opened(c *Conn) {
-	if len(a.open) >= maxOpen {
-		a.evict()
+	if len(a.open) >= maxOpen { // the one that was idle for longest ends
+		var oldest *Conn
+		for c := range a.open {
+			if oldest == nil || c.last.Before(oldest.last) {
+				oldest = c
+			}
+		}
+		a.counts.Evicted++
+		a.finish(oldest, oldest.last, decode.Stopped)
 	}
 	c.last = c.At
 	a.open[c] = struct{}{}
 	a.sink.Open(c)
 }
 
-// evict ends the connection that was idle for longest.
-func (a *Assembler) evict() {
-	var oldest *Conn
-	for c := range a.open {
-		if oldest == nil || c.last.Before(oldest.last) {
-			oldest = c
-		}
-	}
-	a.counts.Evicted++
-	a.finish(oldest, oldest.last, decode.Stopped)
-}
-
 // datagrams returns the connection of what a socket sends to a path.
 func (a *Assembler) datagrams(r *record, s *socket) *Conn {
-	if c := s.to[s.destination]; c != nil {
+	path := s.destination
+	if r.peer != 0 { // it is connected
+		path = s.path
+	}
+	if c := s.to[path]; c != nil {
 		return c
 	}
-	c := &Conn{Type: Type(r.socketType), At: r.enteredAt, Path: s.destination, ClientKnown: true, Midstream: true, ids: [2]uint64{r.id, 0}}
+	c := &Conn{Type: Type(r.socketType), At: r.enteredAt, Path: path, ClientKnown: true, Midstream: true, ids: [2]uint64{r.id, 0}}
 	c.inodes[decode.Client] = s.inode
 	if s.to == nil {
 		s.to = map[string]*Conn{}
 	}
-	s.to[s.destination] = c
+	s.to[path] = c
 	a.opened(c)
 	return c
 }
@@ -252,7 +251,7 @@ func (a *Assembler) data(r *record) {
 		a.counts.Unread += uint64(len(r.payload))
 		return
 	}
-	if uint64(len(c.data)) == r.offset {
+	if uint64(len(c.data)) == r.offset && !c.whole && !c.conn.over {
 		c.data = append(c.data, r.payload...)
 		a.held += len(r.payload)
 	}
@@ -290,6 +289,9 @@ func (a *Assembler) end(c *call, r *record) {
 	}
 	a.counts.Bytes += c.copied
 	c.conn.last = r.at
+	if c.conn.over {
+		return
+	}
 	if c.given > 0 && !slices.Contains(c.conn.calls, c) {
 		a.late(c)
 		return
@@ -366,7 +368,7 @@ func (a *Assembler) finish(c *Conn, at time.Time, how decode.End) {
 		a.held -= len(one.data)
 		one.data = nil
 	}
-	c.calls = nil
+	c.calls, c.over = nil, true
 	for _, s := range []decode.Side{decode.Client, decode.Server} {
 		a.endSide(c, s, at, how)
 	}
@@ -395,7 +397,7 @@ func (a *Assembler) connected(r *record) {
 		}
 		s.inode, s.peerPID = r.inode, r.peerPID
 		c, _ := a.conn(r)
-		a.name(c, r.id, s)
+		c.learn(r.id, s)
 		s.connecting = nil
 		return
 	}

@@ -38,6 +38,7 @@ type Conn struct {
 	inodes   [2]uint32
 	foreign  [2]bool // of another network namespace
 	ended    [2]bool
+	over     bool    // it has ended
 	calls    []*call // in the order in which they were entered
 	last     time.Time
 	missing  [2]int64 // not told yet

@@ -59,6 +59,9 @@ func ownRole(args []string) string {
 	case "lodge-keeper":
 		return "keeper"
 	case "lodged":
+		if len(args) > 1 && args[1] == "keeper" {
+			return "keeper" // lodge-keeper is not beside it
+		}
 		if len(args) < 2 || args[1] != "command" {
 			return "daemon"
 		}

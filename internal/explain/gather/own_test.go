@@ -22,6 +22,7 @@ func TestOwn(t *testing.T) {
 		{"/usr/bin/lodge-keeper", "lodge-keeper", "/usr/bin/lodge-keeper keeper", "keeper"},
 		{"/usr/bin/lodge-keeper (deleted)", "lodge-keeper", "/usr/bin/lodge-keeper keeper", "keeper"},
 		{"/usr/bin/lodge-keeper", "lodge-keeper", "lodge-shim 5", "shim"},
+		{"/usr/bin/lodged", "lodged", "/usr/bin/lodged keeper shop", "keeper"},
 		{"/usr/bin/lodge-keeper", "lodge-keeper", "lodge-hosts 5", "shim"},
 		{"/usr/bin/lodge", "lodge", "lodge-shim 5", "shim"}, // of earlier versions
 		{"/usr/bin/lodged", "lodged", "/usr/bin/lodged daemon --background", "daemon"},

@@ -9,6 +9,7 @@ package ebpfhome
 import (
 	"errors"
 	"fmt"
+	"net"
 	"syscall"
 	"time"
 
@@ -178,6 +179,12 @@ func (in *inside) Unhold(service string) { in.ports.dropLater(service, holdLater
 
 // LetGo closes all that Hold kept, at once: the service has failed.
 func (in *inside) LetGo(service string) { in.ports.drop(service) }
+
+// Tap is unsupported: no byte of a connection, and no connect, passes through here. The
+// packets are seen by the helper's tap of lo.
+func (in *inside) Tap(out *net.UnixConn) error {
+	return errors.Join(fmt.Errorf("tap connections: %w", errors.ErrUnsupported), out.Close())
+}
 
 // Close ends the watch and closes every descriptor: with the last ones the
 // hooks are gone. The cgroups stay, for the helper to remove.

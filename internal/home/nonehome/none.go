@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net"
 	"os"
 	"slices"
 	"strconv"
@@ -291,6 +292,11 @@ func (n *none) Hold(string) (int, error) {
 
 func (n *none) Unhold(string) {}
 func (n *none) LetGo(string)  {}
+
+// Tap is unsupported: nothing here is asked before a program connects.
+func (n *none) Tap(out *net.UnixConn) error {
+	return errors.Join(fmt.Errorf("tap connections: %w", errors.ErrUnsupported), out.Close())
+}
 
 func (n *none) Close() error {
 	close(n.stop)

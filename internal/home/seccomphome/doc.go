@@ -5,7 +5,8 @@
 // on a duplicate of the program's socket (pidfd_getfd(2)) with its own copy of
 // the address. Nothing is decided on memory that the program can change
 // afterwards. Between those calls the kernel does everything: no byte passes
-// through here.
+// through here, but for connections to services that are made while somebody
+// taps the home (package relay).
 //
 // The filter is inherited by fork, clone and exec, so every descendant of a
 // started process is inside. It is set by a shim: the same executable run

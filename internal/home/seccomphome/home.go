@@ -11,6 +11,7 @@ import (
 	"lodge/internal/home"
 	"lodge/internal/home/seccomphome/hold"
 	"lodge/internal/home/seccomphome/processes"
+	"lodge/internal/home/seccomphome/relay"
 	"lodge/internal/home/seccomphome/route"
 	"lodge/internal/home/seccomphome/shim"
 	"lodge/internal/home/seccomphome/socket"
@@ -37,6 +38,7 @@ type Home struct {
 	owners *table.Owners
 	six    table.SixPorts
 	router route.Router
+	relay  *relay.Relay
 
 	processes *processes.Table
 	marker    *mark.Marker // nil where processes carry no mark
@@ -90,6 +92,7 @@ func open(spec home.Spec, exe string) (*Home, error) {
 		leases:  newLeases(spec.IP4),
 		holds:   hold.New(),
 		notices: newNotices(),
+		relay:   relay.New(),
 	}
 	h.router = route.Router{
 		IP4: spec.IP4, Strict: spec.Isolation == loopback.Strict, UID: os.Geteuid(),
@@ -138,6 +141,7 @@ func (h *Home) Close() error {
 	one := [8]byte{1}
 	_, err := unix.Write(h.stop, one[:])
 	h.running.Wait()
+	h.relay.Close()
 	h.holds.Close()
 	err = errors.Join(err, h.leases.close(), h.waiter.close(), unix.Close(h.stop), h.kernel.Close())
 	if err != nil {

@@ -2,6 +2,7 @@ package seccomphome
 
 import (
 	"encoding/binary"
+	"net/netip"
 
 	"golang.org/x/sys/unix"
 
@@ -20,7 +21,7 @@ func getName(c *call) unotify.Answer {
 	if c.s.Proto == "" || !ok {
 		return unotify.LetThrough
 	}
-	shown := c.l.h.router.Shown(&c.s, seen)
+	shown := c.l.h.router.Shown(&c.s, direct(c, seen))
 	if shown == seen {
 		return unotify.LetThrough
 	}
@@ -46,4 +47,36 @@ func getName(c *call) unotify.Answer {
 		return unotify.Fail(unotify.Number(err))
 	}
 	return unotify.Answer{}
+}
+
+// direct returns what an address of a socket, or of its peer, would be if it were not
+// connected to the relay.
+func direct(c *call, seen netip.AddrPort) netip.AddrPort {
+	h, real := c.l.h, seen
+	if c.n.NR == unix.SYS_GETPEERNAME {
+		to, ok := h.relay.Real(seen)
+		if !ok {
+			return seen
+		}
+		real = to
+	} else {
+		client, ok := h.memory.Client(c.s.Cookie)
+		if !ok {
+			return seen
+		}
+		var a unotify.Address
+		if a.Ask(unix.SYS_GETPEERNAME, c.s.FD) != 0 {
+			return seen
+		}
+		if peer, ok := a.Inet(c.s.Domain, false, false); !ok {
+			return seen
+		} else if _, led := h.relay.Real(peer); !led {
+			return seen // it was connected to something else since
+		}
+		real = client
+	}
+	if seen.Addr().Is4In6() {
+		real = netip.AddrPortFrom(unotify.Mapped(real.Addr()), real.Port())
+	}
+	return real
 }

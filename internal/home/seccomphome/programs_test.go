@@ -30,6 +30,9 @@ func programs() map[string]func([]string) error {
 		"serve":     serve,
 		"bench":     benchProgram,
 		"restarted": restarted,
+
+		"trips":        trips,
+		"trips-server": tripsServer,
 	}
 }
 

@@ -98,7 +98,7 @@ func readdress(h *Home, s *socket.Socket, m *unotify.Message, v route.Verdict) {
 // fastOpen is a connect that carries data (MSG_FASTOPEN, RFC 7413).
 func fastOpen(c *call, m unotify.Message, waits bool) unotify.Answer {
 	if asked, ok := m.To.Inet(c.s.Domain, false, false); ok && !c.s.Foreign && !m.Bare {
-		if errno := follow(c, &m.To, asked); errno != 0 {
+		if errno := follow(c, &m.To, asked, c.l.h.router.Connect(&c.s, asked)); errno != 0 {
 			return m.Result(0, errno)
 		}
 	}

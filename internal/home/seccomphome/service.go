@@ -2,6 +2,7 @@ package seccomphome
 
 import (
 	"fmt"
+	"net"
 
 	"lodge/internal/home"
 	"lodge/internal/home/seccomphome/hold"
@@ -76,6 +77,16 @@ func (h *Home) Unhold(service string) { h.holds.Drop(service) }
 
 // LetGo is Unhold.
 func (h *Home) LetGo(service string) { h.holds.Drop(service) }
+
+// Tap tells out what the connections to services of the home carry that are made from now
+// on, in the frames of package feed: they are led through this process (package relay),
+// also after the tap. What is connected already, or from outside of the home, is not seen.
+func (h *Home) Tap(out *net.UnixConn) error {
+	if err := h.relay.Tap(out); err != nil {
+		return fmt.Errorf("tap home %s: %w", h.spec.ID, err)
+	}
+	return nil
+}
 
 // Forget drops what is kept for a service that has no process left: whose
 // sockets were its own, and what Hold kept. Leases stay until Release.

@@ -13,7 +13,7 @@ import (
 
 // Streams writes connections of which there are bytes and no packets: as packets that
 // would have carried them, one for each piece, so that programs which read captures can
-// read them. The packets of the handshakes are made up, sequence numbers begin at 0, and
+// read them. The packets of the handshakes and the sequence numbers are made up, and
 // checksums are zero. What is missing is a gap in the sequence numbers.
 //
 // Headers: https://www.rfc-editor.org/rfc/rfc791, rfc8200, rfc9293.
@@ -31,9 +31,17 @@ type Segments struct {
 	buf   []byte
 }
 
+func newSegments(w *Writer, client, server *tap.End) *Segments {
+	// A connection with the addresses of another before it begins elsewhere, as the
+	// kernel's do: otherwise it looks like the first one, sent again.
+	w.connections++
+	isn := w.connections * 0x9e3779b1
+	return &Segments{w: w, from: [2]netip.AddrPort{client.Address, server.Address}, next: [2]uint32{isn, ^isn}}
+}
+
 // Open writes the handshake of a connection.
 func (s *Streams) Open(at time.Time, client, server *tap.End) (*Segments, error) {
-	g := &Segments{w: s.w, from: [2]netip.AddrPort{client.Address, server.Address}}
+	g := newSegments(s.w, client, server)
 	err := g.put(decode.Client, at, packet.SYN, nil, client, server)
 	if err == nil {
 		err = g.put(decode.Server, at, packet.SYN|packet.ACK, nil, client, server)
@@ -46,7 +54,7 @@ func (s *Streams) Open(at time.Time, client, server *tap.End) (*Segments, error)
 
 // Refuse writes a connection that was answered by a reset.
 func (s *Streams) Refuse(at time.Time, client, server *tap.End) error {
-	g := &Segments{w: s.w, from: [2]netip.AddrPort{client.Address, server.Address}}
+	g := newSegments(s.w, client, server)
 	if err := g.put(decode.Client, at, packet.SYN, nil, client, server); err != nil {
 		return err
 	}

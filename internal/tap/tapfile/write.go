@@ -21,7 +21,9 @@ type Writer struct {
 	begun   time.Time
 	last    time.Time
 	record  pcapfile.Record // reused
-	comment [1]string
+	// connections counts those whose packets are made up.
+	connections uint32
+	comment     [1]string
 
 	out  *counter
 	keys keySpace

@@ -21,7 +21,11 @@ func Account(a *tap.Account) []string {
 	if a.Records.Selected != a.Records.Exchanges+a.Records.Failures {
 		first += " (" + strconv.FormatUint(a.Records.Selected, 10) + " selected)"
 	}
-	first += " on " + n(a.Streams.Connections, "connection", "connections") + ", " + n(a.Capture.Seen.Packets, "packet", "packets")
+	one, many := "packet", "packets"
+	if a.Capture.Relay {
+		one, many = "piece", "pieces"
+	}
+	first += " on " + n(a.Streams.Connections, "connection", "connections") + ", " + n(a.Capture.Seen.Packets, one, many)
 	if a.Unix != nil {
 		first += ", " + n(a.Unix.Seen.Packets, "call", "calls") + " on Unix sockets"
 	}
@@ -32,14 +36,14 @@ func Account(a *tap.Account) []string {
 	add := func(format string, args ...any) { lost = append(lost, fmt.Sprintf(format, args...)) }
 	for _, why := range tap.Sorted(a.Capture.Lost) {
 		if c := a.Capture.Lost[why]; c.Packets > 0 {
-			add("%s lost: %s", n(c.Packets, "packet", "packets"), reason(why))
+			add("%s lost: %s", n(c.Packets, one, many), reason(why))
 		}
 	}
 	if m := a.Capture.Missing(); m != 0 {
-		add("%d packets not accounted for", m)
+		add("%d %s not accounted for", m, many)
 	}
 	if a.Capture.Unknown {
-		add("packets lost at the capture are not known")
+		add("%s lost at the capture are not known", many)
 	}
 	if u := a.Unix; u != nil {
 		for _, why := range tap.Sorted(u.Lost) {
@@ -91,6 +95,18 @@ func reason(why string) string {
 	switch why {
 	case "ring_full":
 		return "the ring was full"
+	case "queue_full":
+		return "the queue of the relay was full"
+	case "backlog_full":
+		return "a connection that the service did not accept yet"
+	case "multipath_tcp":
+		return "a connection of Multipath TCP"
+	case "too_many":
+		return "a connection more than the relay takes"
+	case "no_address":
+		return "a connection whose address the relay could not have"
+	case "relay_failed", "made_meanwhile":
+		return "a connection that could not be led through the relay"
 	case "unknown":
 		return "no protocol recognised"
 	case "gap":

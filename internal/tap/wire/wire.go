@@ -67,7 +67,7 @@ type End struct {
 	Port      uint16          `json:"port,omitzero"`
 	Path      string          `json:"path,omitempty"`
 	Processes []model.Process `json:"processes"`
-	// Source is how the processes are known: packet, socket, listener or file.
+	// Source is how the processes are known: packet, relay, socket, listener or file.
 	Source    string `json:"source,omitempty"`
 	Project   string `json:"project,omitempty"`
 	Service   string `json:"service,omitempty"`

@@ -110,6 +110,9 @@ func (r *run) open(ctx context.Context) (source, error) {
 	if r.flags.Read != "" {
 		return openFile(r)
 	}
+	if r.flags.Relay {
+		return openRelay(ctx, r)
+	}
 	return openLive(ctx, r)
 }
 
@@ -131,10 +134,14 @@ func (r *run) readFlags(c *cobra.Command, argv []string) (err error) {
 		return bad("lodge tap --keylog keys.log", "--keylog names no file")
 	case set("read") && f.Read == "":
 		return bad("lodge tap -r run.pcapng", "--read names no file")
+	case f.Unix && f.Relay:
+		return bad("sudo lodge setup, once", "--relay and --unix: not these together")
 	case f.Unix && (f.Read != "" || f.Packets):
 		return bad("lodge tap --unix", "--unix is for a live tap that decodes, without --read and --packets")
 	case f.Packets && (f.Read != "" || len(f.Output) != 1 || kindOf(f.Output[0]) != ".pcapng" || f.Stat || f.Verbose || f.Follow > 0 || f.KeyLog != ""):
 		return bad("lodge tap --packets -o run.pcapng", "--packets is for one file of packets, and nothing else")
+	case f.Relay && f.Read != "":
+		return bad("lodge tap --relay", "--relay and --read: not these together")
 	case f.Follow > 0 && !f.Secrets:
 		return bad("lodge tap --follow 1 --secrets", "--follow prints the bytes as they are, with passwords and tokens: it needs --secrets")
 	case f.Follow > 0 && f.Count > 0:

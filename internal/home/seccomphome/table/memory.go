@@ -15,6 +15,7 @@ type Memory struct {
 	mu     sync.Mutex // guards what follows
 	asked  generations[netip.AddrPort]
 	mapped generations[struct{}]
+	led    generations[netip.AddrPort]
 }
 
 // NewMemory returns an empty memory. The sockets that it remembers, kernel knows.
@@ -40,6 +41,21 @@ func (m *Memory) Asked(cookie uint64) (asked netip.AddrPort, ok bool) {
 func (m *Memory) Has(cookie uint64) bool {
 	_, ok := m.Asked(cookie)
 	return ok
+}
+
+// Led keeps which address a service sees of the program of a socket that is connected to
+// the relay.
+func (m *Memory) Led(cookie uint64, client netip.AddrPort) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.led.put(cookie, client)
+}
+
+// Client returns the address that Led kept of a socket.
+func (m *Memory) Client(cookie uint64) (client netip.AddrPort, ok bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.led.get(cookie)
 }
 
 // KeepMapped keeps that an IPv6 socket was connected to an IPv4 address.

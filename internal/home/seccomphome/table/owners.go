@@ -72,6 +72,16 @@ func (o *Owners) Of(key Address, cookie uint64) (service string, ok bool) {
 	return o.binder.get(cookie)
 }
 
+// At returns the service that has a socket at an address, "" where none is known to.
+func (o *Owners) At(key Address) string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if list := o.at[key]; len(list) > 0 {
+		return list[len(list)-1].Service
+	}
+	return ""
+}
+
 // Has reports whether a service had a socket at an address.
 func (o *Owners) Has(key Address) bool {
 	o.mu.Lock()

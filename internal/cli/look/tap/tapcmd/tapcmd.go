@@ -26,11 +26,15 @@ type Flags struct {
 	Body     string
 	Packets  bool
 	KeyLog   string
+	Relay    bool
 	Unix     bool
 }
 
 // UnixHelp is what the flag --unix does.
 const UnixHelp = "also what is sent by Unix sockets; slows every system call of the machine meanwhile"
+
+// RelayHelp is what the flag --relay does.
+const RelayHelp = "without root: lead new connections to services in homes of the seccomp engine through a relay"
 
 // DefaultBody is how much of each body is kept.
 const DefaultBody = "64k"
@@ -57,6 +61,10 @@ project, service, client, server, process, pid, port, address, socket, kind, tra
 With --unix it also shows what is sent by Unix sockets, such as /run/postgresql/.s.PGSQL.5432: that slows every system
 call of the machine meanwhile, so it is off unless it is asked for.
 
+It reads the packets of this machine, which needs root once: sudo lodge setup. With --relay it needs none: it taps
+the homes of this user's projects that the seccomp engine makes, by leading the connections to their services that are
+made meanwhile through the process that keeps the home, which slows them.
+
 Values of secrets (authorization, cookies, passwords) are shown as ••• unless --secrets is given.
 What was seen and what was lost is told at the end, on standard error; with --json in the last line.`,
 		Example: `  lodge tap
@@ -64,6 +72,7 @@ What was seen and what was lost is told at the end, on standard error; with --js
   lodge tap postgresql 'latency>10ms' -v
   lodge tap -o run.pcapng -o run.jsonl --duration 10s
   lodge tap --unix unix
+  lodge tap --relay
   lodge tap --keylog keys.log
   lodge tap -r run.pcapng --stat`,
 		Args: cobra.ArbitraryArgs, // the words of a filter, although there is a command below
@@ -80,6 +89,7 @@ What was seen and what was lost is told at the end, on standard error; with --js
 	fl.StringArrayVarP(&f.Output, "output", "o", nil, "also write `FILE`: .pcapng has the packets, .jsonl the exchanges, .har those of HTTP")
 	fl.BoolVar(&f.Packets, "packets", false, "only write packets, to the .pcapng file of -o: decode and print nothing")
 	fl.BoolVar(&f.Unix, "unix", false, UnixHelp)
+	fl.BoolVar(&f.Relay, "relay", false, RelayHelp)
 	fl.IntVarP(&f.Count, "count", "n", 0, "end after `N` records")
 	fl.DurationVar(&f.Duration, "duration", 0, "end after this `TIME`")
 	fl.BoolVarP(&f.Verbose, "verbose", "v", false, "with headers, parameters and bodies")

@@ -1,0 +1,108 @@
+package helper
+
+import (
+	"context"
+	"errors"
+	"net"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"lodge/internal/capture/ring"
+	"lodge/internal/capture/unixcalls"
+	"lodge/internal/decode"
+	"lodge/internal/fdpass"
+	"lodge/internal/helperapi"
+)
+
+// sent is a sink that keeps what clients sent.
+type sent struct{ text string }
+
+func (s *sent) Open(*unixcalls.Conn) {}
+func (s *sent) Data(_ *unixcalls.Conn, side decode.Side, p unixcalls.Piece) {
+	if side == decode.Client {
+		s.text += string(p.Data)
+	}
+}
+func (s *sent) End(*unixcalls.Conn, decode.Side, time.Time, int64, decode.End) {}
+func (s *sent) Refused(unixcalls.Attempt)                                      {}
+
+// TestTapUnix: taps of Unix sockets of two clients, without what the clients' own process
+// sends, and nothing left of them.
+func TestTapUnix(t *testing.T) {
+	s := newSpace(t)
+	if _, err := exec.LookPath("python3"); err != nil {
+		t.Skip("needs the program python3 to send from another process")
+	}
+	all := newShared(Options{})
+	clients := s.tapClients(all, 0, alice)
+	for i, c := range clients {
+		for _, bad := range []helperapi.TapUnixRequest{{RingBytes: 5}, {MaxCall: -1}, {RingBytes: 1 << 40}} {
+			if _, _, err := helperapi.StartTapUnix(t.Context(), c, bad); err == nil {
+				t.Errorf("%+v is taken", bad)
+			}
+		}
+		tap, files, err := helperapi.StartTapUnix(t.Context(), c, helperapi.TapUnixRequest{RingBytes: 1 << 18})
+		var e *helperapi.Error
+		if errors.As(err, &e) && e.Code == helperapi.NoTap {
+			t.Skip("needs Linux 5.19: ", err)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if tap.Kind != helperapi.TapCalls || tap.Rings != len(files) || tap.RingBytes != 1<<18 {
+			t.Errorf("%+v", tap.TapReply)
+		}
+		records, err := ring.OpenRecords(files, tap.RingBytes, unixcalls.RecordSize)
+		if err != nil {
+			t.Fatal(errors.Join(err, fdpass.Close(files)))
+		}
+		path := filepath.Join(t.TempDir(), "x")
+		var ln net.Listener
+		s.do(0, func() (err error) { ln, err = net.Listen("unix", path); return err })
+		accepted := make(chan error, 1)
+		go func() {
+			conn, err := ln.Accept()
+			if err == nil {
+				_, err = conn.Write([]byte("by the tap's own process"))
+				err = errors.Join(err, conn.Close())
+			}
+			accepted <- err
+		}()
+		cmd := exec.Command("nsenter", "--net="+s.file.Name(), "python3", "-c",
+			`import socket, sys; s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1]); s.send(b"hello\n"); s.recv(1)`, path)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("python3: %v: %s", err, out)
+		}
+		if err := errors.Join(<-accepted, ln.Close()); err != nil {
+			t.Fatal(err)
+		}
+		counts, err := tap.End(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := tap.End(t.Context()); err == nil {
+			t.Error("a tap is ended twice")
+		}
+		var got sent
+		a := unixcalls.New(&got)
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if err := records.Run(ctx, a.Record); err != nil {
+			t.Fatal(err)
+		}
+		a.Close()
+		if err := records.Close(); err != nil {
+			t.Error(err)
+		}
+		// Alice has no part in it.
+		want, text := uint64(1), "hello\n"
+		if i == 1 {
+			want, text = 0, ""
+		}
+		if counts.Seen.Packets != want || counts.Lost() != (helperapi.TapCount{}) || got.text != text {
+			t.Errorf("client %d: %+v, %q", i, counts, got.text)
+		}
+	}
+}
