@@ -96,10 +96,12 @@ func operations() map[string]operation {
 			return outcome{}, s.live.Leave(ctx)
 		}),
 		helperapi.OpTap: of(nil, func(_ context.Context, s *session, a helperapi.TapRequest) (outcome, error) {
-			return s.startTap(s.taps.Start(a))
+			rep, err := s.taps.Start(a)
+			return tapStarted(s, rep, err)
 		}),
 		helperapi.OpTapUnix: of(nil, func(_ context.Context, s *session, a helperapi.TapUnixRequest) (outcome, error) {
-			return s.startTap(s.taps.StartUnix(a))
+			rep, err := s.taps.StartUnix(a)
+			return tapStarted(s, rep, err)
 		}),
 		helperapi.OpTapRings: of(nil, func(_ context.Context, s *session, a helperapi.TapRingsRequest) (outcome, error) {
 			files, err := s.taps.Rings(a.ID, a.First)
@@ -167,8 +169,8 @@ func listenWeb(_ context.Context, s *session, a helperapi.ListenWebRequest) (out
 	}}, nil
 }
 
-// startTap is the outcome of a tap that was started, or of why not.
-func (s *session) startTap(rep helperapi.TapReply, err error) (outcome, error) {
+// tapStarted is the outcome of a tap that was started, or of why not.
+func tapStarted(s *session, rep helperapi.TapReply, err error) (outcome, error) {
 	if err != nil {
 		return outcome{}, err
 	}

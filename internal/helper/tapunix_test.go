@@ -59,25 +59,28 @@ func TestTapUnix(t *testing.T) {
 			t.Fatal(errors.Join(err, fdpass.Close(files)))
 		}
 		path := filepath.Join(t.TempDir(), "x")
-		var ln net.Listener
-		s.do(0, func() (err error) { ln, err = net.Listen("unix", path); return err })
-		accepted := make(chan error, 1)
-		go func() {
-			conn, err := ln.Accept()
-			if err == nil {
-				_, err = conn.Write([]byte("by the tap's own process"))
-				err = errors.Join(err, conn.Close())
-			}
-			accepted <- err
-		}()
-		cmd := exec.Command("nsenter", "--net="+s.file.Name(), "python3", "-c",
-			`import socket, sys; s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1]); s.send(b"hello\n"); s.recv(1)`, path)
+		// Both ends in one process, which is not the client's.
+		cmd := exec.Command("nsenter", "--net="+s.file.Name(), "python3", "-c", `
+import socket, sys
+ln = socket.socket(socket.AF_UNIX); ln.bind(sys.argv[1]); ln.listen()
+c = socket.socket(socket.AF_UNIX); c.connect(sys.argv[1]); c.send(b"hello\n"); ln.accept()[0].recv(6)`, path)
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Fatalf("python3: %v: %s", err, out)
 		}
-		if err := errors.Join(<-accepted, ln.Close()); err != nil {
-			t.Fatal(err)
-		}
+		own := filepath.Join(t.TempDir(), "own")
+		s.do(0, func() error {
+			ln, err := net.Listen("unix", own)
+			if err != nil {
+				return err
+			}
+			defer ln.Close()
+			c, err := net.Dial("unix", own)
+			if err != nil {
+				return err
+			}
+			_, err = c.Write([]byte("by the tap's own process"))
+			return errors.Join(err, c.Close())
+		})
 		counts, err := tap.End(t.Context())
 		if err != nil {
 			t.Fatal(err)

@@ -23,7 +23,7 @@ func (l *log) add(c *Conn, format string, args ...any) {
 }
 
 func (l *log) Open(c *Conn) {
-	l.names[c] = fmt.Sprint("c", len(l.names)+1)
+	l.names[c] = fmt.Sprint("c", len(l.names))
 	l.add(c, "open %q client known %v midstream %v", c.Path, c.ClientKnown, c.Midstream)
 }
 
@@ -67,7 +67,11 @@ func (w written) bytes(now uint64) []byte {
 	for i, v := range []uint64{now, w.entered, w.id, w.peer, w.offset, w.sent, w.copied, 7} {
 		ne.PutUint64(b[8*i:], v)
 	}
-	for i, v := range []uint32{w.tid + 1000, w.tid, 0, w.peerPID, w.inode, w.peerInode, w.descriptors, uint32(len(w.text))} {
+	pid := w.tid + 1000
+	if w.kind == kindDone && w.sent == 0 {
+		pid = 0 // as in a record of a call that has sent nothing
+	}
+	for i, v := range []uint32{pid, w.tid, 0, w.peerPID, w.inode, w.peerInode, w.descriptors, uint32(len(w.text))} {
 		ne.PutUint32(b[80+4*i:], v)
 	}
 	if w.socketType == 0 {

@@ -42,8 +42,9 @@ type UnixStreams struct {
 	conns uint32
 }
 
-// UnixStreams returns a writer of connections of Unix sockets.
-func (w *Writer) UnixStreams() *UnixStreams { return &UnixStreams{w: w, paths: map[string]uint32{}} }
+// NewUnixStreams returns a writer of connections of Unix sockets, for a writer of packets of
+// Ethernet.
+func NewUnixStreams(w *Writer) *UnixStreams { return &UnixStreams{w: w, paths: map[string]uint32{}} }
 
 // Open begins a connection, with its handshake unless it is older than what is recorded.
 func (s *UnixStreams) Open(at time.Time, client, server *tap.End, midstream bool) (*Segments, error) {

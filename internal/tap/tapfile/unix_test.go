@@ -33,7 +33,7 @@ func TestUnixStreams(t *testing.T) {
 		Protocols: all.Protocols(tls.Config{}), Decode: decode.Options{Limits: decode.DefaultLimits()}, OriginSource: tap.SourcePacket,
 		Record: func(r *tap.Record) { want = append(want, full(r)) },
 	})
-	u := w.UnixStreams()
+	u := NewUnixStreams(w)
 	at := time.Unix(1e9, 0).UTC()
 	for i, path := range []string{"/run/a.sock", "@abstract", "", "/run/a.sock"} {
 		midstream := i%2 == 1

@@ -74,7 +74,7 @@ func (u *unixTap) close() error {
 func (u *unixTap) read(ctx context.Context, e *tap.Engine, mu *sync.Mutex) error {
 	u.engine, u.mu, u.calls = e, mu, unixcalls.New(u)
 	if p := u.run.out.packets; p != nil {
-		u.files = p.w.UnixStreams()
+		u.files = tapfile.NewUnixStreams(p.w)
 	}
 	looking, stop := context.WithCancel(ctx)
 	var looks sync.WaitGroup
