@@ -13,6 +13,7 @@ import (
 	"lodge/internal/capture/unixcalls"
 	"lodge/internal/decode"
 	"lodge/internal/fdpass"
+	"lodge/internal/helper/policy"
 	"lodge/internal/helperapi"
 )
 
@@ -106,6 +107,28 @@ c = socket.socket(socket.AF_UNIX); c.connect(sys.argv[1]); c.send(b"hello\n"); l
 		}
 		if counts.Seen.Packets != want || counts.Lost() != (helperapi.TapCount{}) || got.text != text {
 			t.Errorf("client %d: %+v, %q", i, counts, got.text)
+		}
+	}
+	var open []*helperapi.Tap
+	for {
+		tap, files, err := helperapi.StartTapUnix(t.Context(), clients[1], helperapi.TapUnixRequest{RingBytes: 1 << 16})
+		var e *helperapi.Error
+		if errors.As(err, &e) && e.Code == helperapi.TooManyTaps {
+			break
+		}
+		if err = errors.Join(err, fdpass.Close(files)); err != nil {
+			t.Fatal(err)
+		}
+		if open = append(open, tap); len(open) > policy.UnixTaps {
+			break
+		}
+	}
+	if len(open) != policy.UnixTaps-policy.SpareUnixTaps {
+		t.Errorf("an ordinary user has %d taps", len(open))
+	}
+	for _, tap := range open {
+		if _, err := tap.End(t.Context()); err != nil {
+			t.Error(err)
 		}
 	}
 }

@@ -30,6 +30,7 @@ type Assembler struct {
 	held    int // bytes of calls
 	counts  Counts
 	r       record
+	clock   clock
 }
 
 const (
@@ -57,6 +58,7 @@ func (a *Assembler) Record(at time.Time, b []byte) error {
 	if err := r.parse(at, b); err != nil {
 		return err
 	}
+	a.clock.set(r)
 	switch r.kind {
 	case kindSocket:
 		a.describe(r)

@@ -38,6 +38,7 @@ type record struct {
 	at           time.Time // when it was written
 	entered      uint64    // when its call was entered, in nanoseconds since boot
 	enteredAt    time.Time
+	written      uint64 // at, in nanoseconds since boot
 	id, peer     uint64
 	offset       uint64
 	sent, copied uint64
@@ -75,9 +76,8 @@ func (r *record) parse(at time.Time, b []byte) error {
 		return fmt.Errorf("read ring: a record of %d bytes", len(b))
 	}
 	ne := binary.NativeEndian
-	written := ne.Uint64(b)
 	*r = record{
-		at: at, entered: ne.Uint64(b[8:]), id: ne.Uint64(b[16:]), peer: ne.Uint64(b[24:]), offset: ne.Uint64(b[32:]),
+		at: at, written: ne.Uint64(b), entered: ne.Uint64(b[8:]), id: ne.Uint64(b[16:]), peer: ne.Uint64(b[24:]), offset: ne.Uint64(b[32:]),
 		sent: ne.Uint64(b[40:]), copied: ne.Uint64(b[48:]),
 		process: Process{
 			Start: ne.Uint64(b[56:]), SoftLimit: ne.Uint64(b[64:]), HardLimit: ne.Uint64(b[72:]), PID: ne.Uint32(b[80:]), UID: ne.Uint32(b[88:]),
@@ -85,7 +85,6 @@ func (r *record) parse(at time.Time, b []byte) error {
 		tid: ne.Uint32(b[84:]), peerPID: ne.Uint32(b[92:]), inode: ne.Uint32(b[96:]), peerInode: ne.Uint32(b[100:]),
 		descriptors: int(ne.Uint32(b[104:])), kind: kind(b[112]), flags: b[113], socketType: b[114], outcome: b[115], errno: ne.Uint32(b[116:]),
 	}
-	r.enteredAt = at.Add(-time.Duration(written - min(written, r.entered)))
 	name, _, _ := strings.Cut(string(b[120:RecordSize]), "\x00")
 	r.process.Comm = name
 	length := int(ne.Uint32(b[108:]))
@@ -108,4 +107,18 @@ func (r *record) path() string {
 	}
 	path, _, _ := strings.Cut(string(b), "\x00")
 	return path
+}
+
+// clock knows when the machine was started, by the time of day. Each reading of the rings
+// knows that a little differently; times of calls are to be in the order of the calls, as
+// long as nobody sets the clock.
+type clock struct{ boot time.Time }
+
+// set sets the time of a call.
+func (c *clock) set(r *record) {
+	boot := r.at.Add(-time.Duration(r.written))
+	if d := boot.Sub(c.boot); c.boot.IsZero() || d.Abs() > 10*time.Millisecond {
+		c.boot = boot
+	}
+	r.enteredAt = c.boot.Add(time.Duration(r.entered))
 }

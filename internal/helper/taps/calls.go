@@ -28,6 +28,14 @@ func (t *Taps) StartUnix(req helperapi.TapUnixRequest) (_ helperapi.TapReply, er
 			t.all.usage.release(t.uid, bytes, nil)
 		}
 	}()
+	if err := t.all.enterUnix(t.uid); err != nil {
+		return none, err
+	}
+	defer func() {
+		if !ok {
+			t.all.leaveUnix()
+		}
+	}()
 	ns, err := t.netns()
 	if err != nil {
 		return none, err
@@ -43,4 +51,25 @@ func (t *Taps) StartUnix(req helperapi.TapUnixRequest) (_ helperapi.TapReply, er
 	}
 	ok = true
 	return t.opened(&tap{one, nil, bytes}, helperapi.TapCalls, spec.RingBytes), nil
+}
+
+// enterUnix notes one more tap of Unix sockets, of a user. leaveUnix must follow.
+func (s *Shared) enterUnix(uid uint32) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	most := policy.UnixTaps
+	if uid != 0 {
+		most -= policy.SpareUnixTaps
+	}
+	if s.unix >= most {
+		return &TooManyError{fmt.Sprintf("there are %d of Unix sockets, as many as there may be", s.unix)}
+	}
+	s.unix++
+	return nil
+}
+
+func (s *Shared) leaveUnix() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.unix--
 }

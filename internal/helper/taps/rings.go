@@ -75,6 +75,8 @@ func (t *Taps) end(one *tap) (helperapi.TapCounts, error) {
 	t.all.usage.release(t.uid, one.bytes, rings)
 	if one.space != nil {
 		err = errors.Join(err, t.all.leave(*one.space))
+	} else {
+		t.all.leaveUnix()
 	}
 	return counts(c), errors.Join(err, cerr)
 }

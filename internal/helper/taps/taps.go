@@ -25,8 +25,9 @@ import (
 // Shared is what all clients share.
 type Shared struct {
 	usage  *usage
-	mu     sync.Mutex // guards spaces, and how many taps each has
+	mu     sync.Mutex // guards spaces, how many taps each has, and unix
 	spaces map[spaceID]*space
+	unix   int // taps of Unix sockets
 }
 
 // spaceID is the device and inode of a network namespace's file.
