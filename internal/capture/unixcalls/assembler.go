@@ -404,7 +404,9 @@ func (a *Assembler) connected(r *record) {
 		return
 	}
 	s.connecting = nil
-	a.counts.Calls++
+	if r.errno != 0 {
+		a.counts.Calls++
+	}
 	if try == nil {
 		try = &Attempt{At: r.enteredAt, Process: r.process, Type: Type(r.socketType)}
 	}
