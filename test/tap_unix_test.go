@@ -132,7 +132,11 @@ command = "redis-server --port 0 --unixsocket db.sock --save ''"
 		t.Error("run.har has not what was asked")
 	}
 	again, _ := tapLines(t, p.lodge("tap", "-r", "run.pcapng", "--json").ok(t)+"\n")
-	if second := rows(again); !slices.Equal(second, got) {
+	// What comes behind a gap is told later there.
+	second := rows(again)
+	slices.Sort(second)
+	slices.Sort(got)
+	if !slices.Equal(second, got) {
 		t.Errorf("read from the file:\n%s", strings.Join(second, "\n"))
 	}
 	if text := p.lodge("tap", "-r", "run.jsonl", "unix", "web.sock").stderr; !strings.Contains(text, "run.jsonl") {
