@@ -341,7 +341,9 @@ func (a *Assembler) give(c *call) {
 	if c.copied > 0 || c.sent == 0 && conn.Type != Stream {
 		a.piece(c, c.data[:c.copied])
 	}
-	conn.missing[side] += int64(c.sent - c.copied)
+	if conn.missing[side] += int64(c.sent - c.copied); conn.missing[side] > 0 {
+		a.piece(c, nil) // what waits for these bytes need not wait any more
+	}
 }
 
 func (a *Assembler) piece(c *call, b []byte) {

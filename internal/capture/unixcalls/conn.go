@@ -66,7 +66,7 @@ type Piece struct {
 	// descriptors were sent with them (SCM_RIGHTS).
 	Missing     int64
 	Descriptors int
-	// Data is valid during the call.
+	// Data is valid during the call. There is none where only bytes are missing.
 	Data []byte
 }
 

@@ -144,8 +144,8 @@ func TestGaps(t *testing.T) {
 		{kind: kindSkipped, tid: 1, entered: 9, id: 10, peer: 20, offset: 128, sent: 7, outcome: 5},
 	})
 	a.Close()
-	check(t, l, `c1 open "@name" client known true midstream true`, `c1 client "one"`, `c1 client "two" after 15`, `c1 client "thr" after 104`,
-		`c1 client ends false after 7`, `c1 server ends false after 0`)
+	check(t, l, `c1 open "@name" client known true midstream true`, `c1 client "one"`, `c1 client "" after 10`,
+		`c1 client "two" after 5`, `c1 client "" after 100`, `c1 client "thr" after 4`, `c1 client "" after 7`, `c1 client ends false after 0`, `c1 server ends false after 0`)
 	if c := a.Counts(); c.Calls != 2 || c.Bytes != 9 {
 		t.Errorf("%+v", c)
 	}

@@ -36,6 +36,7 @@ type unixTap struct {
 type unixConn struct {
 	stream  *tap.Stream
 	packets *tapfile.Segments // nil where none are written
+	missing [2]int64          // bytes that no packet has told yet
 }
 
 const (
@@ -160,12 +161,13 @@ func (u *unixTap) Data(c *unixcalls.Conn, s decode.Side, p unixcalls.Piece) {
 		one.stream.Descriptors(p.Descriptors)
 	}
 	one.stream.Data(s, p.At, p.Missing, p.Data)
-	if one.packets == nil {
+	if one.missing[s] += p.Missing; one.packets == nil || len(p.Data) == 0 {
 		return
 	}
 	u.write(func() error {
 		client, server := one.stream.Ends()
-		missing := p.Missing
+		missing := one.missing[s]
+		one.missing[s] = 0
 		for b := p.Data; ; b = b[maxSegment:] {
 			n := min(len(b), maxSegment)
 			if err := one.packets.Data(s, p.At, missing, b[:n], client, server); err != nil || n == len(b) {
@@ -206,7 +208,7 @@ func (u *unixTap) End(c *unixcalls.Conn, s decode.Side, at time.Time, missing in
 	if one.packets != nil && how != decode.Stopped {
 		u.write(func() error {
 			client, server := one.stream.Ends()
-			return one.packets.End(s, at, missing, how, client, server)
+			return one.packets.End(s, at, missing+one.missing[s], how, client, server)
 		})
 	}
 }
