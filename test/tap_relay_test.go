@@ -221,7 +221,7 @@ func TestTapDiffRelay(t *testing.T) {
 	d := pair[0].start("tap", "diff", "--relay", names[0], names[1], "--json")
 	eventually(t, func() string {
 		if text := d.stderr(); !strings.Contains(text, "comparing") {
-			return text
+			return "lodge tap diff does not begin: " + text
 		}
 		return ""
 	})

@@ -117,7 +117,7 @@ func dialTapped(c *call, asked netip.AddrPort, v route.Verdict) unotify.Answer {
 	}
 	why := ""
 	if !outside {
-		o.Server, o.ServerService = v.To, serviceAt(c.l.h, v.To)
+		o.Server, o.ServerService = v.To, serviceOf(c.l.h, v.To)
 		var p *relay.Passage
 		if p, why = r.Open(&c.s, v.From, v.To, o); p != nil {
 			if a, ok := lead(c, p); ok {
@@ -163,8 +163,8 @@ func lead(c *call, p *relay.Passage) (a unotify.Answer, ok bool) {
 	return a, true
 }
 
-// serviceAt returns the service that listens at an address of the home.
-func serviceAt(h *Home, at netip.AddrPort) string {
+// serviceOf returns the service that listens at an address of the home.
+func serviceOf(h *Home, at netip.AddrPort) string {
 	key := table.Address{Proto: loopback.TCP, At: at}
 	service := h.owners.At(key)
 	if service == "" && at.Addr().Is4() { // by a socket of both families

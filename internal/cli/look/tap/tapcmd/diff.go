@@ -54,8 +54,8 @@ The exit status is 0 without a difference, 1 with one, and 2 where a recording c
 	fl.StringArrayVar(&f.Again, "again", nil, "a further run of A's side is in `FILE`: what differs between them is left out (may be repeated)")
 	fl.BoolVar(&f.Latency, "latency", false, "also tell medians of latencies that differ by a factor of four, of ten exchanges or more")
 	fl.DurationVar(&f.Duration, "duration", 0, "of two projects: end after this `TIME`")
-	fl.BoolVar(&f.Relay, "relay", false, "of two projects, "+RelayHelp)
-	fl.BoolVar(&f.Unix, "unix", false, "of two projects, "+UnixHelp)
+	fl.BoolVar(&f.Relay, "relay", false, "of two projects: without root, as lodge tap --relay does")
+	fl.BoolVar(&f.Unix, "unix", false, "of two projects: also what is sent by Unix sockets, as lodge tap --unix does")
 	fl.BoolVar(&f.JSON, "json", false, "as JSON")
 	fl.StringVar(&f.Body, "body", DefaultBody, "compare so much (`SIZE`: 0, 512, 64k, 1m) of each body of packets")
 	return c
