@@ -18,8 +18,9 @@ type tapLine struct {
 	Kind, Protocol, Method, Target, Answer, Failure string
 	Status                                          int
 	Client, Server                                  tapEnd
+	Transport                                       string
 	Complete                                        bool
-	Capture                                         struct {
+	Capture, Unix                                   struct {
 		Seen, Delivered tapCount
 		LeftOut         map[string]tapCount `json:"left_out"`
 		Lost            map[string]tapCount
@@ -33,6 +34,7 @@ type tapCount struct{ Packets int }
 type tapEnd struct {
 	IP               string
 	Port             int
+	Path             string
 	Project, Service string
 	Processes        []struct {
 		PID  int

@@ -45,7 +45,7 @@ func TestGeneratedIsFresh(t *testing.T) {
 const cflags = "-O2 -g -Wall -Werror"
 
 // objects are those of generate.go.
-var objects = []string{"home", "live", "tap", "secrets"}
+var objects = []string{"home", "live", "tap", "secrets", "unixtap"}
 
 func TestGenerateDirective(t *testing.T) {
 	b, err := os.ReadFile("generate.go")

@@ -17,6 +17,7 @@ const (
 	uringSQE      = 64  // sizeof(struct io_uring_sqe)
 	uringCQE      = 16  // sizeof(struct io_uring_cqe)
 	uringOpSocket = 45  // IORING_OP_SOCKET, Linux 5.19
+	uringOpSend   = 26  // IORING_OP_SEND, Linux 5.6
 	uringGetEvent = 1   // IORING_ENTER_GETEVENTS
 	uringOffSQ    = 0
 	uringOffCQ    = 0x8000000
@@ -26,6 +27,25 @@ const (
 // TestLiveUring: a descriptor that no system call of the kind gave.
 func TestLiveUring(t *testing.T) {
 	l := openLive(t)
+	got := uring(t, uringOpSocket, func(sqe []byte) {
+		binary.NativeEndian.PutUint32(sqe[4:], unix.AF_INET)                       // fd: the domain
+		binary.NativeEndian.PutUint64(sqe[8:], unix.SOCK_STREAM|unix.SOCK_CLOEXEC) // off: the type
+	})
+	if got == -int(unix.EINVAL) {
+		t.Skip("needs IORING_OP_SOCKET (Linux 5.19)")
+	}
+	if got < 0 {
+		t.Fatalf("IORING_OP_SOCKET: %v", unix.Errno(-got))
+	}
+	defer unix.Close(got)
+	if pids := holders(ask(t, l), inodeOf(t, got)); !slices.Equal(pids, []int{os.Getpid()}) {
+		t.Errorf("held by %v, want %d", pids, os.Getpid())
+	}
+}
+
+// uring has io_uring do one operation, and returns its result.
+func uring(t *testing.T, op byte, fill func(sqe []byte)) int {
+	t.Helper()
 	params := make([]byte, uringParams)
 	fd, err := setupUring(params)
 	if errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.EPERM) {
@@ -51,26 +71,15 @@ func TestLiveUring(t *testing.T) {
 	sqe := mem(uringOffSQEs, entries*uringSQE)
 	cq := mem(uringOffCQ, cqes+cqEntries*uringCQE)
 
-	sqe[0] = uringOpSocket
-	binary.NativeEndian.PutUint32(sqe[4:], unix.AF_INET)                       // fd: the domain
-	binary.NativeEndian.PutUint64(sqe[8:], unix.SOCK_STREAM|unix.SOCK_CLOEXEC) // off: the type
+	sqe[0] = op
+	fill(sqe)
 	binary.NativeEndian.PutUint32(sq[sqArray:], 0)
 	binary.NativeEndian.PutUint32(sq[sqTail:], 1)
 	n, _, errno := unix.Syscall6(unix.SYS_IO_URING_ENTER, uintptr(fd), 1, 1, uringGetEvent, 0, 0)
 	if errno != 0 || n != 1 {
 		t.Fatalf("io_uring_enter: %d, %v", n, errno)
 	}
-	got := int(int32(binary.NativeEndian.Uint32(cq[cqes+8:])))
-	if got == -int(unix.EINVAL) {
-		t.Skip("needs IORING_OP_SOCKET (Linux 5.19)")
-	}
-	if got < 0 {
-		t.Fatalf("IORING_OP_SOCKET: %v", unix.Errno(-got))
-	}
-	defer unix.Close(got)
-	if pids := holders(ask(t, l), inodeOf(t, got)); !slices.Equal(pids, []int{os.Getpid()}) {
-		t.Errorf("held by %v, want %d", pids, os.Getpid())
-	}
+	return int(int32(binary.NativeEndian.Uint32(cq[cqes+8:])))
 }
 
 // setupUring makes a ring of four entries and fills params in.

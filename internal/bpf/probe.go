@@ -111,6 +111,13 @@ func tryLoad() error {
 	return h.Close()
 }
 
+// IsUnsupported reports whether an error says that this kernel cannot do something, and
+// not that this process may not or that it failed.
+func IsUnsupported(err error) bool {
+	var verifier *ebpf.VerifierError
+	return errors.As(err, &verifier) || errors.Is(err, ebpf.ErrNotSupported)
+}
+
 func feature(name, yes string, err error) Feature {
 	var verifier *ebpf.VerifierError
 	switch {

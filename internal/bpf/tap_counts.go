@@ -26,19 +26,27 @@ type TapCounts struct {
 	Acks Count
 	// Filtered are those that were not asked for.
 	Filtered Count
+	// TooLarge, NotCopied and NoRoom are lost by taps of Unix sockets, whose packets are
+	// calls: more than is copied of one call, what the kernel itself sends from a file, a
+	// pipe or by io_uring, and more calls at the same time than there is room for.
+	TooLarge, NotCopied, NoRoom Count
 }
 
-// outcomes are in the order of enum outcome in src/tap.h.
-func (c *TapCounts) outcomes() [7]*Count {
-	return [7]*Count{&c.Delivered, &c.RingFull, &c.NoRing, &c.Failed, &c.NotAllowed, &c.Acks, &c.Filtered}
+// outcomes begin in the order of enum outcome in src/tap.h.
+func (c *TapCounts) outcomes() [10]*Count {
+	return [10]*Count{
+		&c.Delivered, &c.RingFull, &c.NoRing, &c.Failed, &c.NotAllowed, &c.Acks, &c.Filtered,
+		&c.TooLarge, &c.NotCopied, &c.NoRoom,
+	}
 }
 
 // Lost is the sum of those that were lost.
-func (c *TapCounts) Lost() Count {
-	return Count{
-		c.RingFull.Packets + c.NoRing.Packets + c.Failed.Packets,
-		c.RingFull.Bytes + c.NoRing.Bytes + c.Failed.Bytes,
+func (c *TapCounts) Lost() (sum Count) {
+	for _, l := range []Count{c.RingFull, c.NoRing, c.Failed, c.TooLarge, c.NotCopied, c.NoRoom} {
+		sum.Packets += l.Packets
+		sum.Bytes += l.Bytes
 	}
+	return sum
 }
 
 // addsUp reports whether Seen is the sum of the others.
@@ -54,27 +62,35 @@ func (c *TapCounts) addsUp() bool {
 // countTries is how often counts that do not add up are read again.
 const countTries = 1000
 
-// readCounts reads the counts of a tap. While programs count, a packet may be
-// half counted when it is read; final says that none does any more, and then
-// counts that do not add up are an error.
+// readCounts reads the counts of a tap of lo.
 func readCounts(m *ebpf.Map, final bool) (TapCounts, error) {
-	for range countTries {
+	return addUp(final, func() (out TapCounts, err error) {
 		var cpus []tapCounts
 		if err := m.Lookup(uint32(0), &cpus); err != nil {
-			return TapCounts{}, fmt.Errorf("read counts of tap: %w", err)
+			return out, fmt.Errorf("read counts of tap: %w", err)
 		}
-		var out TapCounts
 		for i := range cpus {
 			c := &cpus[i]
 			out.Seen.Packets += c.Seen
 			out.Seen.Bytes += c.SeenBytes
-			for j, o := range out.outcomes() {
+			outcomes := out.outcomes()
+			for j, o := range outcomes[:len(c.Packets)] {
 				o.Packets += c.Packets[j]
 				o.Bytes += c.Bytes[j]
 			}
 		}
-		if out.addsUp() {
-			return out, nil
+		return out, nil
+	})
+}
+
+// addUp reads counts until they add up: while programs count, a packet may be half
+// counted when it is read. final says that none does any more, and then counts that do
+// not add up are an error.
+func addUp(final bool, read func() (TapCounts, error)) (TapCounts, error) {
+	for range countTries {
+		out, err := read()
+		if err != nil || out.addsUp() {
+			return out, err
 		}
 		if final {
 			return out, errors.New("read counts of tap: they do not add up")

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"slices"
+	"syscall"
 	"testing"
 	"time"
 
@@ -128,8 +129,9 @@ func cpuTime(b *testing.B) (sum time.Duration) {
 	return sum
 }
 
-func fdOf(b *testing.B, c net.Conn) (fd int) {
-	raw, err := c.(*net.TCPConn).SyscallConn()
+func fdOf(b testing.TB, c net.Conn) (fd int) {
+	b.Helper()
+	raw, err := c.(syscall.Conn).SyscallConn()
 	if err == nil {
 		err = raw.Control(func(n uintptr) { fd = int(n) })
 	}

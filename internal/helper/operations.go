@@ -107,7 +107,14 @@ func operations() map[string]operation {
 		helperapi.OpEndOwners: of(nil, func(ctx context.Context, s *session, _ none) (outcome, error) {
 			return outcome{}, s.live.Leave(ctx)
 		}),
-		helperapi.OpTap: of(nil, startTap),
+		helperapi.OpTap: of(nil, func(_ context.Context, s *session, a helperapi.TapRequest) (outcome, error) {
+			rep, err := s.taps.Start(a)
+			return tapStarted(s, rep, err)
+		}),
+		helperapi.OpTapUnix: of(nil, func(_ context.Context, s *session, a helperapi.TapUnixRequest) (outcome, error) {
+			rep, err := s.taps.StartUnix(a)
+			return tapStarted(s, rep, err)
+		}),
 		helperapi.OpTapRings: of(nil, func(_ context.Context, s *session, a helperapi.TapRingsRequest) (outcome, error) {
 			files, err := s.taps.Rings(a.ID, a.First)
 			if err != nil {
@@ -184,8 +191,8 @@ func listenWeb(_ context.Context, s *session, a helperapi.ListenWebRequest) (out
 	}}, nil
 }
 
-func startTap(_ context.Context, s *session, a helperapi.TapRequest) (outcome, error) {
-	rep, err := s.taps.Start(a)
+// tapStarted is the outcome of a tap that was started, or of why not.
+func tapStarted(s *session, rep helperapi.TapReply, err error) (outcome, error) {
 	if err != nil {
 		return outcome{}, err
 	}

@@ -81,7 +81,7 @@ func (s singer) open(t *testing.T) *os.File {
 }
 
 // takeSecrets starts the probes of a client.
-func takeSecrets(t *testing.T, c *helperapi.Client) (*helperapi.Secrets, *ring.Records) {
+func takeSecrets(t *testing.T, c *helperapi.Client) (*helperapi.Secrets, *ring.Single) {
 	t.Helper()
 	s, f, err := helperapi.StartSecrets(t.Context(), c)
 	var e *helperapi.Error
@@ -91,7 +91,7 @@ func takeSecrets(t *testing.T, c *helperapi.Client) (*helperapi.Secrets, *ring.R
 	if err != nil {
 		t.Fatal(err)
 	}
-	records, err := ring.OpenRecords(f, s.RingBytes)
+	records, err := ring.OpenSingle(f, s.RingBytes)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -123,7 +123,7 @@ func TestSecretsOfUsers(t *testing.T) {
 		t.Fatal(err)
 	}
 	var all []*helperapi.Secrets
-	var rings []*ring.Records
+	var rings []*ring.Single
 	for i, c := range clients {
 		one, records := takeSecrets(t, c)
 		all, rings = append(all, one), append(rings, records)

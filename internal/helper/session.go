@@ -17,6 +17,7 @@ import (
 	"lodge/internal/helper/livemap"
 	"lodge/internal/helper/taps"
 	"lodge/internal/helperapi"
+	"lodge/internal/unixsock"
 )
 
 // shared is what all clients of one helper share.
@@ -76,7 +77,7 @@ func newSession(conn *net.UnixConn, uid, gid uint32, all *shared, idle func(bool
 		homes:  homes.New(uid, gid, netnsOf(conn), c, all.homes),
 		names:  hostnames.New(all.options.HostsFile, uid, c, func(ip4 netip.Addr) error { return homes.CheckAddress(ip4, uid) }),
 		live:   all.live.Viewer(uid),
-		taps:   all.taps.Client(uid, func() (*os.File, error) { return openNetns(conn) }),
+		taps:   all.taps.Client(uid, func() uint32 { return peerOf(conn) }, func() (*os.File, error) { return openNetns(conn) }),
 		probes: all.taps.Probes(uid),
 		calls:  map[uint64]*call{},
 	}
@@ -159,4 +160,13 @@ func (s *session) close() error {
 // is under way.
 func (s *session) isIdle() bool {
 	return s.homes.Empty() && s.claims.Empty() && s.names.Empty() && s.taps.Empty() && s.probes.Empty() && !s.live.Uses()
+}
+
+// peerOf returns the process at the other end of a connection, 0 where it has none here.
+func peerOf(conn *net.UnixConn) uint32 {
+	cred, err := unixsock.Peer(conn)
+	if err != nil || cred.Pid < 0 {
+		return 0
+	}
+	return uint32(cred.Pid)
 }

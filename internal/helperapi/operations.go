@@ -19,6 +19,7 @@ const (
 	OpOwners     = "owners"
 	OpEndOwners  = "end_owners"
 	OpTap        = "tap"
+	OpTapUnix    = "tap_unix"
 	OpTapRings   = "tap_rings"
 	OpTapCounts  = "tap_counts"
 	OpEndTap     = "end_tap"

@@ -43,16 +43,32 @@ const (
 	MaxTapPrefixes = 1024
 )
 
+// TapUnixRequest asks for what processes send by Unix sockets of which one end is in
+// the network namespace in which the client made its connection: of root's taps all,
+// of an ordinary user's what processes of that user send, or others send to sockets
+// of that user. What the client itself sends is left out. The answer is a [TapReply]
+// of the kind [TapCalls].
+type TapUnixRequest struct {
+	// MaxCall is how many bytes of each call are copied; 0: 1 MiB.
+	MaxCall int `json:"max_call,omitempty"`
+	// RingBytes is as in [TapRequest].
+	RingBytes int `json:"ring_bytes,omitempty"`
+}
+
 // TapKind says where a tap's packets come from.
 type TapKind string
 
-// The kinds of taps. Package capture/ring reads both in the same way.
+// The kinds of taps. Package capture/ring reads the first two in the same way.
 const (
 	// TapTCX is a program at the egress of lo, which knows the sender.
 	TapTCX TapKind = "tcx"
 	// TapPacket is the filter of a packet socket (packet(7)), which does not: the
 	// kernel is older than Linux 6.6. Ordinary users have none.
 	TapPacket TapKind = "packet"
+	// TapCalls is system calls on Unix sockets; package capture/unixcalls knows its
+	// records. What its counts call packets are calls that sent something, and those of
+	// connect(2) that failed.
+	TapCalls TapKind = "calls"
 )
 
 // TapReply describes a tap. Its descriptors are to be had by [OpTapRings].
@@ -102,14 +118,21 @@ type TapCounts struct {
 	Acks TapCount `json:"acks_left_out"`
 	// Filtered are those of other ports, prefixes and protocols.
 	Filtered TapCount `json:"filtered"`
+	// Of a tap of Unix sockets, lost as well: TooLarge is what a call sent beyond as much
+	// as is copied of one, NotCopied what the kernel sent from a file, a pipe or by
+	// io_uring(7), NoRoom are calls beyond as many at the same time as are followed.
+	TooLarge  TapCount `json:"lost_too_large"`
+	NotCopied TapCount `json:"lost_not_copied"`
+	NoRoom    TapCount `json:"lost_no_room"`
 }
 
 // Lost is the sum of those that were lost.
-func (c *TapCounts) Lost() TapCount {
-	return TapCount{
-		c.RingFull.Packets + c.NoRing.Packets + c.Failed.Packets,
-		c.RingFull.Bytes + c.NoRing.Bytes + c.Failed.Bytes,
+func (c *TapCounts) Lost() (sum TapCount) {
+	for _, l := range []TapCount{c.RingFull, c.NoRing, c.Failed, c.TooLarge, c.NotCopied, c.NoRoom} {
+		sum.Packets += l.Packets
+		sum.Bytes += l.Bytes
 	}
+	return sum
 }
 
 // Tap is a tap of a client. It goes on until End, or until the client is closed.
@@ -122,8 +145,18 @@ type Tap struct {
 // capture/ring reads, which the caller closes. Where the kernel cannot, or not for
 // this user, the error is an [Error] with the code [NoTap].
 func StartTap(ctx context.Context, c *Client, req TapRequest) (*Tap, []*os.File, error) {
+	return startTap(ctx, c, "tap lo", OpTap, req)
+}
+
+// StartTapUnix starts a tap of Unix sockets. Its rings hold records of package
+// capture/unixcalls. Else it is as [StartTap].
+func StartTapUnix(ctx context.Context, c *Client, req TapUnixRequest) (*Tap, []*os.File, error) {
+	return startTap(ctx, c, "tap Unix sockets", OpTapUnix, req)
+}
+
+func startTap(ctx context.Context, c *Client, what, op string, req any) (*Tap, []*os.File, error) {
 	rep, g, err := do[TapReply](ctx, c, call{
-		what: "tap lo", op: OpTap, args: req,
+		what: what, op: op, args: req,
 		undo: func(late *Reply) {
 			var rep TapReply
 			if json.Unmarshal(late.Result, &rep) == nil {

@@ -12,6 +12,9 @@ import (
 type Account struct {
 	// Capture is what the source of packets counted.
 	Capture Capture `json:"capture"`
+	// Unix is the same of Unix sockets, whose packets are calls that sent something; nil
+	// where they were not tapped.
+	Unix *Capture `json:"unix,omitempty"`
 	// Streams is what was made of the packets.
 	Streams Streams `json:"streams"`
 	// Decode is what was made of the streams' bytes.
@@ -150,13 +153,37 @@ type Records struct {
 	Attributed uint64 `json:"attributed"`
 }
 
+// Captured returns what was captured in all.
+func (a *Account) Captured() *Capture {
+	c := a.Capture
+	if u := a.Unix; u != nil {
+		c.Seen, c.Delivered, c.Unknown = c.Seen.Plus(u.Seen), c.Delivered.Plus(u.Delivered), c.Unknown || u.Unknown
+		c.Lost = maps.Clone(c.Lost)
+		for why, n := range u.Lost {
+			if c.Lost == nil {
+				c.Lost = map[string]Count{}
+			}
+			c.Lost[why] = c.Lost[why].Plus(n)
+		}
+	}
+	return &c
+}
+
+// complete reports whether all that was wanted was delivered.
+func (c *Capture) complete() bool {
+	for _, n := range c.Lost {
+		if n.Packets > 0 || n.Bytes > 0 {
+			return false
+		}
+	}
+	return !c.Unknown && c.Missing() == 0
+}
+
 // Complete reports whether nothing was lost on any layer that can lose without
 // the programs' own doing.
 func (a *Account) Complete() bool {
-	for _, c := range a.Capture.Lost {
-		if c.Packets > 0 {
-			return false
-		}
+	if u := a.Unix; u != nil && !u.complete() {
+		return false
 	}
 	if a.TLS != nil {
 		for _, n := range a.TLS.Lost {
@@ -165,7 +192,7 @@ func (a *Account) Complete() bool {
 			}
 		}
 	}
-	return !a.Capture.Unknown && a.Capture.Missing() == 0 && a.Streams.MissingBytes == 0 && a.Streams.Gaps == 0 &&
+	return a.Capture.complete() && a.Streams.MissingBytes == 0 && a.Streams.Gaps == 0 &&
 		a.Streams.Evicted == 0 && a.Records.Dropped == 0 && a.Records.Unwritten == 0
 }
 

@@ -2,6 +2,8 @@ package tap
 
 import (
 	"net/netip"
+	"strconv"
+	"syscall"
 	"time"
 
 	"lodge/internal/capture/packet"
@@ -36,6 +38,12 @@ type Ends interface {
 	Holders(t packet.Protocol, local, remote netip.AddrPort, cookie uint64) ([]model.Process, Source)
 	// Place returns what of lodge's is behind an address or a process.
 	Place(at netip.AddrPort, p *model.Process) Place
+}
+
+// UnixEnds are Ends that know addresses which stand for Unix sockets, as files have them.
+type UnixEnds interface {
+	// Unix returns the path of the server's socket, or false.
+	Unix(at netip.AddrPort) (path string, ok bool)
 }
 
 // Place is the project, the service and the container of an end, and what is behind it.
@@ -164,16 +172,24 @@ func (e *Engine) Account() Account {
 }
 
 // open begins a connection of the table.
-func (e *Engine) open(o stream.Opened) stream.Conn { return e.newConn(o) }
+func (e *Engine) open(o stream.Opened) stream.Conn { return e.newConn(o, nil) }
 
-// newConn begins a connection.
-func (e *Engine) newConn(o stream.Opened) *conn {
+// newConn begins a connection. given is what the source of a stream knows, nil where
+// packets tell.
+func (e *Engine) newConn(o stream.Opened, given *Opening) *conn {
 	e.opened++
 	if o.Midstream {
 		e.account.Streams.Midstream++
 	}
-	c := &conn{engine: e, number: e.opened, opened: o}
+	c := &conn{engine: e, number: e.opened, opened: o, given: given, transport: o.Key.Protocol}
 	c.ends[decode.Client].address, c.ends[decode.Server].address = o.Key.Src, o.Key.Dst
+	if u, ok := e.o.Ends.(UnixEnds); ok && given == nil {
+		if path, isUnix := u.Unix(o.Key.Dst); isUnix {
+			c.transport, c.given = packet.Unix, &Opening{Server: End{Path: path}}
+		} else if path, isUnix := u.Unix(o.Key.Src); isUnix {
+			c.transport, c.given = packet.Unix, &Opening{Client: End{Path: path}}
+		}
+	}
 	return c
 }
 
@@ -182,7 +198,8 @@ func (e *Engine) newConn(o stream.Opened) *conn {
 func (c *conn) decoded() *decode.Flow {
 	if o := &c.engine.o; c.flow == nil && len(o.Protocols) > 0 {
 		opts := o.Decode
-		opts.Midstream, opts.Datagram = c.opened.Midstream, c.opened.Key.Protocol == packet.UDP
+		opts.Midstream = c.opened.Midstream
+		opts.Datagram = c.opened.Key.Protocol == packet.UDP || c.given != nil && c.given.Datagram
 		c.flow = decode.NewFlow(decode.NewConn(opts, c.emit, c.lost), o.Protocols, c.opened.ClientKnown)
 	}
 	return c.flow
@@ -205,7 +222,11 @@ type conn struct {
 	data   bool
 	failed bool
 	sent   [2]bool // packets were seen of that side
-	// given is what the source of a stream knows, nil where packets tell.
+	// descriptors were sent with what is not complete yet.
+	descriptors int
+	// transport is that of the records.
+	transport packet.Protocol
+	// given is what is known of the ends beforehand, nil where packets tell all.
 	given  *Opening
 	losses losses
 }
@@ -228,7 +249,11 @@ const maxSenders = 8
 func (c *conn) Packet(s decode.Side, _ *packet.Packet) {
 	c.engine.conn, c.engine.from = c, s
 	c.sent[s] = true
-	o := c.engine.origin
+	c.note(s, c.engine.origin)
+}
+
+// note notes who has sent something.
+func (c *conn) note(s decode.Side, o *Origin) {
 	if o == nil {
 		return
 	}
@@ -297,7 +322,13 @@ func (c *conn) End(s decode.Side, at time.Time, how decode.End) {
 }
 
 // Refused implements [stream.Refuser].
-func (c *conn) Refused(time.Time) { c.fail(Refused) }
+func (c *conn) Refused(time.Time) {
+	if c.transport == packet.Unix {
+		c.fail(FailureOf(syscall.Errno(c.opened.Key.Dst.Port())))
+		return
+	}
+	c.fail(Refused)
+}
 
 // fail reports that no connection was made.
 func (c *conn) fail(why Failure) {
@@ -318,6 +349,10 @@ func (c *conn) emit(x *decode.Exchange) {
 		return
 	}
 	a.Exchanges++
+	if n := c.descriptors; n > 0 {
+		x.Details = append(x.Details[:len(x.Details):len(x.Details)], decode.Field{Name: "descriptors", Value: strconv.Itoa(n)})
+		c.descriptors = 0
+	}
 	if x.Request.Incomplete || x.Response.Incomplete {
 		a.Incomplete++
 	}
@@ -330,7 +365,7 @@ func (c *conn) emit(x *decode.Exchange) {
 
 // complete puts what is known of the connection into a record.
 func (c *conn) complete(r *Record) *Record {
-	r.Connection, r.Transport = c.number, c.opened.Key.Protocol
+	r.Connection, r.Transport = c.number, c.transport
 	r.Client, r.Server = *c.find(decode.Client), *c.find(decode.Server)
 	if c.flow != nil && c.flow.Swapped() {
 		r.Client, r.Server = r.Server, r.Client
@@ -364,17 +399,19 @@ func (c *conn) find(s decode.Side) *End {
 		return d.end
 	}
 	end := &End{Address: d.address}
-	switch {
-	case len(d.senders) > 0:
-		end.Processes, end.Source = d.senders, c.engine.o.OriginSource
-	case len(d.receivers) > 0:
-		end.Processes, end.Source = d.receivers, SourceSocket
-	}
 	if c.given != nil {
 		*end = *c.given.end(s)
 	}
+	switch {
+	case len(d.senders) > 0:
+		end.Processes, end.Source = d.senders, c.engine.o.OriginSource
+	case len(d.receivers) > 0 && c.transport == packet.Unix && s == decode.Server:
+		end.Processes, end.Source = d.receivers, SourceListener
+	case len(d.receivers) > 0:
+		end.Processes, end.Source = d.receivers, SourceSocket
+	}
 	if ends := c.engine.o.Ends; ends != nil {
-		if c.given == nil || len(end.Processes) == 0 {
+		if c.transport != packet.Unix && (c.given == nil || len(end.Processes) == 0) {
 			remote := c.ends[s.Other()].address
 			held, source := ends.Holders(c.opened.Key.Protocol, d.address, remote, d.cookie)
 			if len(end.Processes) == 0 {

@@ -2,6 +2,7 @@ package tap
 
 import (
 	"net/netip"
+	"syscall"
 	"time"
 
 	"lodge/internal/capture/packet"
@@ -39,11 +40,33 @@ const (
 	Refused Failure = "refused"
 	// Unanswered: no answer to the SYN was seen.
 	Unanswered Failure = "unanswered"
+	// Absent, Denied and Failed are of Unix sockets: no file has the path, the process may
+	// not connect to it, or there was another reason. Refused: nothing listens there.
+	Absent Failure = "absent"
+	Denied Failure = "denied"
+	Failed Failure = "failed"
 )
+
+// FailureOf returns the failure of a connect(2) to a Unix socket (unix(7)).
+func FailureOf(errno syscall.Errno) Failure {
+	switch errno {
+	case syscall.ECONNREFUSED:
+		return Refused
+	case syscall.ENOENT, syscall.ENOTDIR:
+		return Absent
+	case syscall.EACCES, syscall.EPERM:
+		return Denied
+	}
+	return Failed
+}
 
 // End is one end of a connection.
 type End struct {
+	// Address is not valid where the end is a Unix socket.
 	Address netip.AddrPort
+	// Path is that of a Unix socket, with @ before an abstract name; "" where it has none,
+	// as clients' sockets.
+	Path string
 	// Processes are all that are known to use the socket: first the ones that
 	// sent its bytes, then others that hold it. Empty: not known.
 	Processes []model.Process
@@ -86,6 +109,18 @@ const (
 	// SourceFile: the file that is read names the process.
 	SourceFile Source = "file"
 )
+
+// At returns the end's address as text: 127.0.0.1:5432, unix:/run/x.sock, or unix where a
+// Unix socket has no path.
+func (e *End) At() string {
+	switch {
+	case e.Path != "":
+		return "unix:" + e.Path
+	case !e.Address.IsValid():
+		return "unix"
+	}
+	return e.Address.String()
+}
 
 // Known reports whether a process is known.
 func (e *End) Known() bool { return len(e.Processes) > 0 }

@@ -9,15 +9,23 @@ import (
 	"lodge/internal/capture/packet"
 	"lodge/internal/capture/stream"
 	"lodge/internal/decode"
+	"lodge/internal/mark"
+	"lodge/internal/model"
 )
 
-// Opening is a TCP connection of which a source has the bytes, and no packets.
+// Opening is a connection of which a source has the bytes, and no packets.
 type Opening struct {
 	At time.Time
 	// Client and Server are what the source knows of the ends, at least their
 	// addresses. For the processes of an end, [Ends] is asked where the source knows
 	// none; for its service, likewise.
 	Client, Server End
+	// Unix says that it is one of Unix sockets, and not of TCP, Datagram that it has
+	// datagrams.
+	Unix, Datagram bool
+	// Midstream says that it was made before the source began, and Guessed that the sides
+	// may be the other way round.
+	Midstream, Guessed bool
 }
 
 // end is what is known of a side.
@@ -36,7 +44,7 @@ type Stream struct {
 	last  time.Time
 }
 
-// Open begins a connection. Its client is known, and nothing of it was before.
+// Open begins a connection.
 func (e *Engine) Open(o Opening) *Stream {
 	s := &Stream{conn: e.stream(o), last: o.At}
 	e.streams[s] = struct{}{}
@@ -44,10 +52,13 @@ func (e *Engine) Open(o Opening) *Stream {
 }
 
 // Refuse reports a connection that was not made, since nothing listened.
-func (e *Engine) Refuse(o Opening) {
+func (e *Engine) Refuse(o Opening) { e.Fail(o, Refused) }
+
+// Fail reports a connection that was not made.
+func (e *Engine) Fail(o Opening, why Failure) {
 	c := e.stream(o)
 	e.given.Refused++
-	c.Refused(o.At)
+	c.fail(why)
 	for _, s := range []decode.Side{decode.Client, decode.Server} {
 		c.End(s, o.At, decode.Reset)
 	}
@@ -55,10 +66,14 @@ func (e *Engine) Refuse(o Opening) {
 
 func (e *Engine) stream(o Opening) *conn {
 	e.given.Connections++
+	protocol := packet.TCP
+	if o.Unix {
+		protocol = packet.Unix
+	}
 	c := e.newConn(stream.Opened{
-		Key: stream.Key{Src: o.Client.Address, Dst: o.Server.Address, Protocol: packet.TCP}, ClientKnown: true, At: o.At,
-	})
-	c.given = &o
+		Key:         stream.Key{Src: o.Client.Address, Dst: o.Server.Address, Protocol: protocol},
+		ClientKnown: !o.Guessed, Midstream: o.Midstream, At: o.At,
+	}, &o)
 	c.sent = [2]bool{true, true} // it is no attempt that may have got no answer
 	return c
 }
@@ -89,6 +104,22 @@ func (s *Stream) End(side decode.Side, at time.Time, missing int64, how decode.E
 		s.end(side.Other(), at, how)
 	}
 	return s.ended[side.Other()]
+}
+
+// Sent notes who sends what comes next, where the source knows it.
+func (s *Stream) Sent(side decode.Side, from *Origin) { s.conn.note(side, from) }
+
+// Descriptors notes that n descriptors were sent with what comes next (SCM_RIGHTS): the
+// next exchange that is complete has their number.
+func (s *Stream) Descriptors(n int) { s.conn.descriptors += n }
+
+// Complete fills in an end whose process a source knows.
+func (e *Engine) Complete(end *End, o *Origin) {
+	p := o.Process
+	if ends := e.o.Ends; ends != nil {
+		p = ends.Sender(p, mark.FromLimits(o.SoftLimit, o.HardLimit))
+	}
+	end.Processes, end.Source = []model.Process{p}, e.o.OriginSource
 }
 
 // Ends returns what is known of the ends now: see [Sent.Ends].

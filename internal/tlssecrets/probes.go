@@ -42,7 +42,7 @@ type Probes struct {
 	mu        sync.Mutex // guards what follows
 	files     map[fileID]*file
 	processes map[int]*process
-	ring      *ring.Records
+	ring      *ring.Single
 	taken     []secret
 	forgotten uint64
 	bad       uint64 // records that were none
@@ -59,7 +59,7 @@ func Open(ctx context.Context, c *helperapi.Client, within []string, pids []int)
 	if err != nil {
 		return nil, err
 	}
-	records, err := ring.OpenRecords(f, s.RingBytes)
+	records, err := ring.OpenSingle(f, s.RingBytes)
 	if err != nil {
 		_, eerr := s.End(context.WithoutCancel(ctx))
 		return nil, errors.Join(err, eerr)

@@ -25,6 +25,9 @@ type Protocol uint8
 const (
 	TCP Protocol = 6
 	UDP Protocol = 17
+	// Unix stands for a connection of Unix sockets, which has no packets: a number that
+	// IANA reserves. [Parse] never returns it.
+	Unix Protocol = 255
 )
 
 func (p Protocol) String() string {
@@ -33,6 +36,8 @@ func (p Protocol) String() string {
 		return "tcp"
 	case UDP:
 		return "udp"
+	case Unix:
+		return "unix"
 	}
 	return "protocol " + strconv.Itoa(int(p))
 }

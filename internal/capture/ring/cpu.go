@@ -19,6 +19,7 @@ type cpu struct {
 	consumer, producer []byte // the mappings
 	data               []byte
 	size               uint64  // of the ring; data is twice as long
+	least              uint64  // bytes that a record has at least
 	head               *uint64 // written by the kernel
 	tail               *uint64 // written here
 	// from is where the next record begins, freed what the kernel knows of it, and
@@ -97,7 +98,7 @@ func (c *cpu) peek() error {
 			c.from = end
 			continue
 		}
-		if n < recordSize {
+		if n < c.least {
 			return fmt.Errorf("read ring: a record of %d bytes", n)
 		}
 		c.body = c.data[at+headerSize:][:n]

@@ -1,48 +1,215 @@
 package ring
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"math"
 	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
 )
 
-// Records reads a ring that is all CPUs', whose records are of any kind of at least
-// 120 bytes.
-type Records struct{ ring *cpu }
+// How long Run waits for a ring to wake it. A packet that is the first one in 10
+// ms wakes it (WAKE_NS in bpf/src/tap.c), as does one in a ring that is a quarter
+// full; what comes in between is found by looking again.
+const (
+	// whileBusy is a little more than those 10 ms.
+	whileBusy = 12 * time.Millisecond
+	// whileIdle bounds what a packet waits that was under way so long between the
+	// reading of the clock and the ring that it took the first one's wake for its
+	// own.
+	whileIdle = 250 * time.Millisecond
+	// order is how long a packet is kept for those of other CPUs that are older and
+	// come later.
+	order = time.Millisecond
+)
 
-// OpenRecords maps a ring of ringBytes. It takes the file over.
-func OpenRecords(f *os.File, ringBytes int) (*Records, error) {
-	c, err := openCPU(f, ringBytes)
-	if err != nil {
-		return nil, fmt.Errorf("open ring: %w", err)
-	}
-	return &Records{c}, nil
+// Records reads the rings of a tap, whatever their records are: each begins with its
+// time, in nanoseconds since boot.
+type Records struct {
+	cpus  []*cpu
+	epoll int
+	event int // an eventfd, by which ctx's end wakes run
+	last  uint64
+	late  uint64
+	clock clock
 }
 
-// Read gives the records that are there, in the order in which they were begun, valid
-// during the call. It does not wait.
-func (r *Records) Read(handle func(record []byte)) error {
-	c := r.ring
-	c.look()
+// OpenRecords maps the rings of all CPUs, of ringBytes each. A record has at least so
+// many bytes. It takes the files over.
+func OpenRecords(files []*os.File, ringBytes, least int) (*Records, error) {
+	r := &Records{epoll: -1, event: -1}
+	err := r.open(files, ringBytes, least)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("open rings: %w", err), r.Close())
+	}
+	return r, nil
+}
+
+func (r *Records) open(files []*os.File, ringBytes, least int) (err error) {
+	for _, f := range files {
+		p, perr := openCPU(f, ringBytes) // all of them, since all are taken over
+		if perr != nil {
+			err = errors.Join(err, perr)
+			continue
+		}
+		p.least = uint64(max(least, 8))
+		r.cpus = append(r.cpus, p)
+	}
+	if err != nil {
+		return err
+	}
+	if r.epoll, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err != nil {
+		return os.NewSyscallError("epoll_create1", err)
+	}
+	if r.event, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK); err != nil {
+		return os.NewSyscallError("eventfd", err)
+	}
+	fds := []int{r.event}
+	for _, p := range r.cpus {
+		fds = append(fds, int(p.file.Fd()))
+	}
+	for _, fd := range fds {
+		e := unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(fd)}
+		if err := unix.EpollCtl(r.epoll, unix.EPOLL_CTL_ADD, fd, &e); err != nil {
+			return os.NewSyscallError("epoll_ctl", err)
+		}
+	}
+	return nil
+}
+
+// Close lets go of the rings.
+func (r *Records) Close() error {
+	var errs []error
+	for _, fd := range []int{r.epoll, r.event} {
+		if fd >= 0 {
+			errs = append(errs, os.NewSyscallError("close", unix.Close(fd)))
+		}
+	}
+	r.epoll, r.event = -1, -1
+	for _, p := range r.cpus {
+		errs = append(errs, p.close())
+	}
+	r.cpus = nil
+	return errors.Join(errs...)
+}
+
+// Run calls handle for each record, with its time and without a copy, in the order of
+// their times: see [Source].
+func (r *Records) Run(ctx context.Context, handle func(at time.Time, record []byte) error) error {
+	return r.run(ctx, func(c *cpu, wall int64) error {
+		return handle(time.Unix(0, int64(c.next)+wall), c.body)
+	}, func(bool) {})
+}
+
+// Late returns how many records were given after one with a later time. It must not be
+// called while Run runs.
+func (r *Records) Late() uint64 { return r.late }
+
+// run gives the records; after is called when those that were there have been given, and
+// told whether there were any.
+func (r *Records) run(ctx context.Context, handle func(c *cpu, wall int64) error, after func(given bool)) error {
+	stop := context.AfterFunc(ctx, func() { _, _ = unix.Write(r.event, []byte{1, 0, 0, 0, 0, 0, 0, 0}) })
+	defer stop()
 	for {
-		if err := c.peek(); err != nil {
+		over := ctx.Err() != nil
+		given, held, err := r.drain(handle, over)
+		after(given)
+		if over || err != nil {
 			return err
 		}
-		if !c.have {
-			c.free()
-			return nil
+		wait := whileIdle
+		switch {
+		case given:
+			wait = whileBusy
+		case held:
+			wait = order
 		}
-		handle(c.body)
-		c.skip()
+		if err := r.wait(wait); err != nil {
+			return err
+		}
 	}
 }
 
-// Close lets go of the ring.
-func (r *Records) Close() error {
-	if r.ring == nil {
-		return errors.New("close ring: it is closed")
+// wait waits until a ring or the end of ctx wakes it.
+func (r *Records) wait(d time.Duration) error {
+	var events [8]unix.EpollEvent
+	_, err := unix.EpollWait(r.epoll, events[:], int(d/time.Millisecond))
+	if err != nil && !errors.Is(err, unix.EINTR) {
+		return fmt.Errorf("wait for packets: %w", os.NewSyscallError("epoll_wait", err))
 	}
-	c := r.ring
-	r.ring = nil
-	return c.close()
+	return nil
+}
+
+// drain gives the records that are in the rings, all of them or those that are
+// old enough. It reports whether there were any, and whether some are left.
+//
+// The clock is read before the rings: a packet that was sent because another one
+// had come has a later time than that one, which was in its ring by then. So of
+// what is older than the clock no cause is missing.
+func (r *Records) drain(handle func(c *cpu, wall int64) error, all bool) (given, held bool, err error) {
+	now, err := r.clock.read()
+	if err != nil {
+		return false, false, err
+	}
+	limit := now - uint64(order)
+	if all {
+		limit = math.MaxUint64
+	}
+	for _, c := range r.cpus {
+		c.look()
+	}
+	defer func() {
+		for _, c := range r.cpus {
+			c.free()
+		}
+	}()
+	for {
+		first, until, err := r.first()
+		if err != nil {
+			return given, false, err
+		}
+		if first == nil || first.next > limit {
+			return given, first != nil, nil
+		}
+		// All of this CPU until another one has an older packet.
+		for first.have && first.next <= min(until, limit) {
+			if first.next < r.last {
+				r.late++
+			}
+			r.last = max(r.last, first.next)
+			given = true
+			err := handle(first, r.clock.offset)
+			first.skip()
+			if err == nil {
+				err = first.peek()
+			}
+			if err != nil {
+				return given, false, err
+			}
+		}
+	}
+}
+
+// first returns the ring with the oldest record, and the time of the oldest one
+// of the others; nil: there are no records.
+func (r *Records) first() (first *cpu, until uint64, err error) {
+	until = math.MaxUint64
+	for _, c := range r.cpus {
+		if err := c.peek(); err != nil {
+			return nil, 0, err
+		}
+		switch {
+		case !c.have:
+		case first == nil:
+			first = c
+		case c.next < first.next:
+			first, until = c, first.next
+		default:
+			until = min(until, c.next)
+		}
+	}
+	return first, until, nil
 }

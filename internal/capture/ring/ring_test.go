@@ -24,7 +24,7 @@ func newFake(size int) *fakeCPU {
 	// Aligned as a mapping is.
 	words := make([]uint64, 2*size/8)
 	data := unsafe.Slice((*byte)(unsafe.Pointer(&words[0])), 2*size)
-	f.cpu = &cpu{data: data, size: uint64(size), head: &f.heads[0], tail: &f.heads[1]}
+	f.cpu = &cpu{data: data, size: uint64(size), least: recordSize, head: &f.heads[0], tail: &f.heads[1]}
 	return f
 }
 
@@ -67,6 +67,13 @@ func record(at uint64, lost uint32, data string) []byte {
 	return append(b, "what was there before"[:len(data)%16]...) // room that is not used
 }
 
+// drain gives the packets that are in the rings.
+func (r *Rings) drain(handle func(*Packet) error, all bool) (given, held bool, err error) {
+	give, after := r.packets(handle)
+	defer func() { after(given) }()
+	return r.Records.drain(give, all)
+}
+
 // readAll reads what is in the rings, as its text.
 func readAll(t testing.TB, r *Rings, all bool) (out []string, given, held bool, err error) {
 	t.Helper()
@@ -80,7 +87,7 @@ func readAll(t testing.TB, r *Rings, all bool) (out []string, given, held bool, 
 func TestRecord(t *testing.T) {
 	f := newFake(4096)
 	f.write(record(1000, 0, "hello"), 0)
-	r := &Rings{cpus: []*cpu{f.cpu}}
+	r := &Rings{Records: &Records{cpus: []*cpu{f.cpu}}}
 	var got Packet
 	if _, _, err := r.drain(func(p *Packet) error { got = *p; return nil }, true); err != nil {
 		t.Fatal(err)
@@ -105,7 +112,7 @@ func TestRecord(t *testing.T) {
 // rings many times, and all of them.
 func TestOrder(t *testing.T) {
 	fakes := []*fakeCPU{newFake(4096), newFake(4096), newFake(8192)}
-	r := &Rings{}
+	r := &Rings{Records: &Records{}}
 	for _, f := range fakes {
 		r.cpus = append(r.cpus, f.cpu)
 	}
@@ -154,7 +161,7 @@ func TestOrder(t *testing.T) {
 // waits, as does what is behind a record that is being written.
 func TestHeldBack(t *testing.T) {
 	a, b := newFake(4096), newFake(4096)
-	r := &Rings{cpus: []*cpu{a.cpu, b.cpu}}
+	r := &Rings{Records: &Records{cpus: []*cpu{a.cpu, b.cpu}}}
 	now, err := new(clock).read()
 	if err != nil {
 		t.Fatal(err)
@@ -189,7 +196,7 @@ func TestHeldBack(t *testing.T) {
 // stays.
 func TestHandleFails(t *testing.T) {
 	f := newFake(4096)
-	r := &Rings{cpus: []*cpu{f.cpu}}
+	r := &Rings{Records: &Records{cpus: []*cpu{f.cpu}}}
 	for i := range 5 {
 		f.write(record(uint64(i), 0, fmt.Sprint(i)), 0)
 	}
@@ -223,7 +230,7 @@ func TestBadRecords(t *testing.T) {
 	} {
 		f := newFake(4096)
 		write(f)
-		if got, _, _, err := readAll(t, &Rings{cpus: []*cpu{f.cpu}}, true); len(got) > 0 || err == nil {
+		if got, _, _, err := readAll(t, &Rings{Records: &Records{cpus: []*cpu{f.cpu}}}, true); len(got) > 0 || err == nil {
 			t.Errorf("%s: %q, %v", name, got, err)
 		}
 	}
@@ -273,7 +280,7 @@ func FuzzRing(f *testing.F) {
 			fake.write(body, flags)
 		}
 		fake.heads[0] = (fake.heads[0] + uint64(head)) &^ 7
-		r := &Rings{cpus: []*cpu{fake.cpu}}
+		r := &Rings{Records: &Records{cpus: []*cpu{fake.cpu}}}
 		n := 0
 		_, _, _ = r.drain(func(p *Packet) error {
 			for range p.Data {

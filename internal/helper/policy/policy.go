@@ -47,6 +47,7 @@ func Rules() []Rule {
 		{Op: "owners", Who: Anyone, About: "sockets of all users, command lines of its own", AtOnce: 4},
 		{Op: "end_owners", Who: Anyone, About: "its use of the live map", AtOnce: 2},
 		{Op: "tap", Who: Anyone, About: "packets of its own sockets, root's of all users'", AtOnce: 2},
+		{Op: "tap_unix", Who: Anyone, About: "what its own processes send by Unix sockets, or is sent to its own, root's of all users'", AtOnce: 2},
 		{Op: "tap_rings", Who: Owner, About: "a tap", AtOnce: 4},
 		{Op: "tap_counts", Who: Owner, About: "a tap", AtOnce: 4},
 		{Op: "end_tap", Who: Owner, About: "a tap", AtOnce: 4, Finishes: true},
@@ -81,6 +82,10 @@ const (
 	SecretRingBytes = 256 << 10
 	// SpareTaps is how many taps of each network namespace root alone may have.
 	SpareTaps = 8
+	// UnixTaps bounds the taps of Unix sockets, each of which costs every program of the
+	// machine something; SpareUnixTaps of them root alone may have.
+	UnixTaps      = 8
+	SpareUnixTaps = 4
 )
 
 // Allows reports whether the user caller may do the operation to a thing of the

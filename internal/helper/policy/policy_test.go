@@ -24,6 +24,7 @@ func TestWhoMay(t *testing.T) {
 		"end_owners":  everyone,
 		"tap":         everyone,
 		"tap_rings":   owner,
+		"tap_unix":    everyone,
 		"tap_counts":  owner,
 		"end_tap":     owner,
 

@@ -51,7 +51,7 @@ func (t *Taps) Counts(id uint64) (helperapi.TapCounts, error) {
 	if one == nil {
 		return helperapi.TapCounts{}, &NoSuchTapError{id}
 	}
-	c, err := one.Tap.Counts()
+	c, err := one.kernelTap.Counts()
 	return counts(c), err
 }
 
@@ -69,11 +69,16 @@ func (t *Taps) End(id uint64) (helperapi.TapCounts, error) {
 
 // end ends a tap that was taken out of the table. The caller holds mu.
 func (t *Taps) end(one *tap) (helperapi.TapCounts, error) {
-	err := one.Tap.Close()
-	c, cerr := one.Tap.Counts()
+	err := one.Close()
+	c, cerr := one.Counts()
 	rings := one.Rings()
 	t.all.usage.release(t.uid, 1, one.bytes, rings)
-	return counts(c), errors.Join(err, cerr, t.all.leave(one.space))
+	if one.space != nil {
+		err = errors.Join(err, t.all.leave(*one.space))
+	} else {
+		t.all.leaveUnix()
+	}
+	return counts(c), errors.Join(err, cerr)
 }
 
 // Close ends all taps of the client.
@@ -95,5 +100,6 @@ func counts(c bpf.TapCounts) helperapi.TapCounts {
 		Seen: helperapi.TapCount(c.Seen), Delivered: helperapi.TapCount(c.Delivered),
 		RingFull: helperapi.TapCount(c.RingFull), NoRing: helperapi.TapCount(c.NoRing), Failed: helperapi.TapCount(c.Failed),
 		NotAllowed: helperapi.TapCount(c.NotAllowed), Acks: helperapi.TapCount(c.Acks), Filtered: helperapi.TapCount(c.Filtered),
+		TooLarge: helperapi.TapCount(c.TooLarge), NotCopied: helperapi.TapCount(c.NotCopied), NoRoom: helperapi.TapCount(c.NoRoom),
 	}
 }

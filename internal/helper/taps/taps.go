@@ -1,6 +1,6 @@
-// Package taps is the taps of lo of one helper: the taps of each client, and what
+// Package taps is the taps of lo and of Unix sockets of one helper: the taps of each client, and what
 // they share, which is one program for each network namespace and the bounds of
-// each user. Package bpf has the program, package capture/ring reads what is
+// each user. A tap of Unix sockets has programs of its own. Package bpf has the program, package capture/ring reads what is
 // handed over.
 //
 // All of it is held by descriptors of this process, so nothing of it is left when
@@ -26,8 +26,9 @@ import (
 type Shared struct {
 	usage  *usage
 	canary []string
-	mu     sync.Mutex // guards spaces, and how many taps each has
+	mu     sync.Mutex // guards spaces, how many taps each has, and unix
 	spaces map[spaceID]*space
+	unix   int // taps of Unix sockets
 }
 
 // spaceID is the device and inode of a network namespace's file.
@@ -66,6 +67,7 @@ func (e *UnsupportedError) Unwrap() error { return e.Err }
 type Taps struct {
 	all   *Shared
 	uid   uint32
+	pid   func() uint32
 	netns func() (*os.File, error)
 
 	mu   sync.Mutex // guards what follows; held while a tap is ended
@@ -75,15 +77,22 @@ type Taps struct {
 
 // tap is one of them.
 type tap struct {
-	space spaceID
-	*bpf.Tap
-	bytes int64 // of all rings
+	kernelTap
+	space *spaceID // nil: it has its own programs
+	bytes int64    // of all rings
 }
 
-// Client returns the taps of a client of the user uid. netns returns the network
-// namespace that it is in.
-func (s *Shared) Client(uid uint32, netns func() (*os.File, error)) *Taps {
-	return &Taps{all: s, uid: uid, netns: netns, open: map[uint64]*tap{}}
+// kernelTap is what package bpf makes.
+type kernelTap interface {
+	Rings() []*bpf.TapRing
+	Counts() (bpf.TapCounts, error)
+	Close() error
+}
+
+// Client returns the taps of a client of the user uid. pid returns its process, 0 where
+// that is not known, netns the network namespace that it is in.
+func (s *Shared) Client(uid uint32, pid func() uint32, netns func() (*os.File, error)) *Taps {
+	return &Taps{all: s, uid: uid, pid: pid, netns: netns, open: map[uint64]*tap{}}
 }
 
 // Empty reports whether the client has no taps.
@@ -100,15 +109,8 @@ func (t *Taps) Start(req helperapi.TapRequest) (_ helperapi.TapReply, err error)
 	if err != nil {
 		return none, err
 	}
-	cpus, err := bpf.OnlineCPUs()
+	bytes, err := t.take(&spec.RingBytes)
 	if err != nil {
-		return none, err
-	}
-	if spec.RingBytes == 0 {
-		spec.RingBytes = defaultRingBytes(len(cpus))
-	}
-	bytes := int64(spec.RingBytes) * int64(len(cpus))
-	if err := t.all.usage.take(t.uid, 1, bytes); err != nil {
 		return none, err
 	}
 	ok := false
@@ -131,15 +133,34 @@ func (t *Taps) Start(req helperapi.TapRequest) (_ helperapi.TapReply, err error)
 		return none, errors.Join(err, t.all.leave(id))
 	}
 	ok = true
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.last++
-	t.open[t.last] = &tap{id, one, bytes}
 	kind := helperapi.TapPacket
 	if sp.taps.KnowsSenders() {
 		kind = helperapi.TapTCX
 	}
-	return helperapi.TapReply{ID: t.last, Kind: kind, Rings: len(one.Rings()), RingBytes: spec.RingBytes}, nil
+	return t.opened(&tap{one, &id, bytes}, kind, spec.RingBytes), nil
+}
+
+// take notes that the user has one more tap, whose rings have so many bytes each, or as
+// many as are the default, and returns how many that are in all.
+func (t *Taps) take(ringBytes *int) (int64, error) {
+	cpus, err := bpf.OnlineCPUs()
+	if err != nil {
+		return 0, err
+	}
+	if *ringBytes == 0 {
+		*ringBytes = defaultRingBytes(len(cpus))
+	}
+	bytes := int64(*ringBytes) * int64(len(cpus))
+	return bytes, t.all.usage.take(t.uid, 1, bytes)
+}
+
+// opened notes a tap, and describes it.
+func (t *Taps) opened(one *tap, kind helperapi.TapKind, ringBytes int) helperapi.TapReply {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.last++
+	t.open[t.last] = one
+	return helperapi.TapReply{ID: t.last, Kind: kind, Rings: len(one.Rings()), RingBytes: ringBytes}
 }
 
 // add makes a tap where there is room for one of the user.
@@ -179,11 +200,15 @@ func (t *Taps) spec(req helperapi.TapRequest) (bpf.TapSpec, error) {
 			return spec, fmt.Errorf("start tap: prefix %s is not valid", p)
 		}
 	}
-	if n := req.RingBytes; n != 0 && (n < os.Getpagesize() || n&(n-1) != 0 || n > policy.UserRingBytes) {
-		return spec, fmt.Errorf("start tap: rings of %d bytes: the size must be a power of two, from %d to %d",
+	return spec, checkRing(req.RingBytes)
+}
+
+func checkRing(n int) error {
+	if n != 0 && (n < os.Getpagesize() || n&(n-1) != 0 || n > policy.UserRingBytes) {
+		return fmt.Errorf("start tap: rings of %d bytes: the size must be a power of two, from %d to %d",
 			n, os.Getpagesize(), policy.UserRingBytes)
 	}
-	return spec, nil
+	return nil
 }
 
 // enter returns the namespace's program, and attaches it for the first tap. leave

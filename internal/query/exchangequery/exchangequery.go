@@ -53,6 +53,7 @@ const (
 	Transport                   // Text
 	Group                       // Text
 	Secure                      // Int
+	Socket                      // Text
 )
 
 const (
@@ -104,7 +105,8 @@ func New(o Options) *query.Schema {
 		{ID: int(Port), Name: "port", Type: query.Port, Spaced: true, Help: "port of either end"},
 		{ID: address, Name: "address", Aliases: []string{"ip", "addr"}, Type: query.Address, Help: "address of either end", Read: readAddress},
 		{ID: int(Kind), Name: "kind", Type: query.Choice, Words: Kinds(), Help: "request, message, session or failure"},
-		{ID: int(Transport), Name: "transport", Type: query.Choice, Words: []string{"tcp", "udp"}, Help: "tcp or udp"},
+		{ID: int(Transport), Name: "transport", Type: query.Choice, Words: []string{"tcp", "udp", "unix"}, Help: "tcp, udp or unix"},
+		{ID: int(Socket), Name: "socket", Type: query.Text, Help: "path of a Unix socket"},
 		{ID: int(Connection), Name: "connection", Aliases: []string{"flow"}, Type: query.Number, Help: "number of the connection"},
 		{ID: moment, Name: "time", Type: query.Time, Help: "when it began"},
 		{ID: word, Type: query.Text, Group: "word"},
@@ -198,6 +200,9 @@ func plainWord(s *query.Schema, o *Options, text string, quoted bool) ([]*query.
 	}
 	if vs, err := readAddress(text); err == nil {
 		return term(address, query.Eq, vs[0]), nil
+	}
+	if text == "unix" {
+		return term(int(Transport), query.Eq, query.Value{Text: text}), nil
 	}
 	if slices.Contains(Kinds(), text) {
 		return term(int(Kind), query.Eq, query.Value{Text: text}), nil

@@ -12,7 +12,7 @@ type row struct{ Exchange }
 var _ query.Row = (*row)(nil)
 
 // inWord are the fields in which a plain word is looked for.
-var inWord = [...]Field{Target, Method, Host, Answer, Process, Client, Server, Protocol}
+var inWord = [...]Field{Target, Method, Host, Answer, Process, Client, Server, Protocol, Socket}
 
 func (r *row) Text(field, n int) (string, bool) {
 	switch field {

@@ -81,7 +81,8 @@ type content struct {
 
 // endpoint is the end of a server.
 type endpoint struct {
-	address                   netip.AddrPort
+	address                   netip.AddrPort // not valid where it is a Unix socket
+	path                      string         // of one
 	project, service, process string
 	dir                       string
 	server                    *server // set by resolve
@@ -201,7 +202,7 @@ func (r *Run) serving(e *tap.End) []int32 {
 }
 
 func (r *Run) endpoint(e *tap.End) *endpoint {
-	k := endpoint{address: e.Address, project: e.Project, service: e.Service}
+	k := endpoint{address: e.Address, path: e.Path, project: e.Project, service: e.Service}
 	if e.Known() {
 		k.process, k.dir = e.Processes[0].Name, e.Processes[0].Directory
 	} else if k.service == "" {
@@ -272,7 +273,7 @@ func (r *Run) hash(x *tap.Record, at *endpoint) uint64 {
 	}
 	a, _ := at.address.MarshalBinary() // has no error
 	text(string(a))
-	for _, s := range []string{at.project, at.service, at.process, at.dir, string(x.Failure)} {
+	for _, s := range []string{at.project, at.service, at.process, at.dir, at.path, string(x.Failure)} {
 		text(s)
 	}
 	number(uint64(x.Transport))

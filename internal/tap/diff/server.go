@@ -48,7 +48,9 @@ func resolve(r *Run, reference *Run) (changed []renamed) {
 	for _, e := range r.ends {
 		s := &server{name: e.service, service: e.service != "", port: e.address.Port()}
 		of := e.project
-		if s.port >= forms.Ephemeral {
+		if !e.address.IsValid() {
+			s.name = cmp.Or(e.service, e.process, e.path)
+		} else if s.port >= forms.Ephemeral {
 			s.port = 0
 			s.name = cmp.Or(e.service, e.process, "ephemeral port")
 		} else {
@@ -281,6 +283,9 @@ func directories(r *Run) map[string]string {
 func addresses(r *Run) map[string][]string {
 	out := make(map[string][]string)
 	for _, e := range r.ends {
+		if !e.address.IsValid() {
+			continue
+		}
 		ip := e.address.Addr().Unmap().WithZone("").String()
 		if list := out[e.server.key]; !slices.Contains(list, ip) {
 			out[e.server.key] = append(list, ip)

@@ -7,6 +7,7 @@ import (
 	"context"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"lodge/internal/capture/packet"
@@ -143,7 +144,10 @@ func (f *Finder) look(p model.Process) *known {
 	now := f.o.Now()
 	k := f.known[p.PID]
 	// A process that is being executed has a name before it has a command line.
-	if whole := k != nil && k.described && k.process.Command != ""; whole {
+	// The name that the kernel tells is cut; another one is that of another program, which
+	// the process has become since.
+	same := k != nil && strings.HasPrefix(k.process.Name, p.Name)
+	if whole := same && k.described && k.process.Command != ""; whole {
 		if (p.Start == 0 || k.process.Start == p.Start) && now.Sub(k.at) < fresh {
 			return k
 		}
@@ -154,7 +158,7 @@ func (f *Finder) look(p model.Process) *known {
 	}
 	d := holders.Describe(f.ctx, holders.Request{Homes: f.holdersHomes(), Boot: f.boot, Details: holders.ReadPlace | holders.ReadDirectory}, p.PID)
 	if d == nil || p.Start != 0 && d.Start != p.Start {
-		if k != nil && (p.Start == k.process.Start || p.Start == 0 && now.Sub(k.at) < 10*fresh && k.process.Name == p.Name) {
+		if same && (p.Start == k.process.Start || p.Start == 0 && now.Sub(k.at) < 10*fresh && k.process.Name == p.Name) {
 			return k // it has ended since
 		}
 		return nil

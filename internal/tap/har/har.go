@@ -188,7 +188,7 @@ func (w *Writer) fail(err error) error {
 func entryOf(r *tap.Record) *entry {
 	x := r.Exchange
 	e := &entry{
-		Started: r.Time, Connection: strconv.FormatUint(r.Connection, 10), ServerIP: r.Server.Address.Addr().String(),
+		Started: r.Time, Connection: strconv.FormatUint(r.Connection, 10), ServerIP: serverIP(&r.Server),
 		Client: processOf(&r.Client), Server: processOf(&r.Server), Comment: strings.Join(x.Unknown, "; "),
 	}
 	version := "HTTP/" + x.Version
@@ -277,6 +277,14 @@ func processOf(e *tap.End) *process {
 
 func millis(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
+// serverIP returns the server's address, "" where it is a Unix socket.
+func serverIP(e *tap.End) string {
+	if !e.Address.IsValid() {
+		return ""
+	}
+	return e.Address.Addr().String()
+}
+
 // address is the whole URL of a request.
 func address(r *tap.Record) string {
 	x := r.Exchange
@@ -285,6 +293,9 @@ func address(r *tap.Record) string {
 	}
 	host := x.Host
 	if host == "" {
+		host = "localhost"
+	}
+	if x.Host == "" && r.Server.Address.IsValid() {
 		host = net.JoinHostPort(r.Server.Address.Addr().String(), strconv.Itoa(int(r.Server.Address.Port())))
 	}
 	scheme := "http"

@@ -104,6 +104,9 @@ func ServerName(e *tap.End) string {
 	case e.Known():
 		return e.Processes[0].Name
 	}
+	if !e.Address.IsValid() {
+		return e.At()
+	}
 	return e.Address.Addr().String()
 }
 

@@ -25,7 +25,9 @@ type Source struct {
 	places  map[uint32]tap.Place // of processes, by process id
 	parsed  int                  // how many processes places has
 	keys    func(keylog []byte)
-	secrets int // how many secrets of the file were given to keys
+	unix    map[netip.Addr]string // the paths of Unix sockets, by the addresses that stand for them
+	named   int                   // how many names unix has
+	secrets int                   // how many secrets of the file were given to keys
 	// also, for tests, gets each packet of a connection with its ends.
 	also func(r *pcapfile.Record, sender, receiver *tap.End)
 }

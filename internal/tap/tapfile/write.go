@@ -31,6 +31,7 @@ type Writer struct {
 
 type processKey struct {
 	pid   int
+	name  string // it may execute another program
 	start uint64
 }
 
@@ -119,7 +120,7 @@ func (w *Writer) Packet(at time.Time, data []byte, origLen int, flags pcapfile.F
 // directory is known.
 func (w *Writer) process(e *tap.End) error {
 	p := &e.Processes[0]
-	key := processKey{p.PID, p.Start}
+	key := processKey{p.PID, p.Name, p.Start}
 	if whole, ok := w.written[key]; ok && (whole || p.Directory == "") {
 		return nil
 	}

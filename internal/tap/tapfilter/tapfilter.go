@@ -72,9 +72,9 @@ func (w row) Service(n int) (project, service string, ok bool) {
 func (w row) Address(n int) (netip.Addr, bool) {
 	switch n {
 	case 0:
-		return w.r.Client.Address.Addr(), true
+		return w.r.Client.Address.Addr(), w.r.Client.Address.IsValid()
 	case 1:
-		return w.r.Server.Address.Addr(), true
+		return w.r.Server.Address.Addr(), w.r.Server.Address.IsValid()
 	}
 	return netip.Addr{}, false
 }
@@ -83,6 +83,8 @@ func (w row) Text(f exchangequery.Field, n int) (string, bool) {
 	switch f {
 	case exchangequery.Transport:
 		return w.r.Transport.String(), n == 0
+	case exchangequery.Socket:
+		return [...]string{w.r.Client.Path, w.r.Server.Path, ""}[min(n, 2)], n < 2
 	case exchangequery.Client:
 		return endName(&w.r.Client, n)
 	case exchangequery.Server:
@@ -176,9 +178,9 @@ func (w row) Int(f exchangequery.Field, n int) (int64, bool) {
 	case exchangequery.Port:
 		switch n {
 		case 0:
-			return int64(w.r.Client.Address.Port()), true
+			return int64(w.r.Client.Address.Port()), w.r.Client.Address.IsValid()
 		case 1:
-			return int64(w.r.Server.Address.Port()), true
+			return int64(w.r.Server.Address.Port()), w.r.Server.Address.IsValid()
 		}
 		return 0, false
 	case exchangequery.PID:

@@ -26,6 +26,9 @@ func Account(a *tap.Account) []string {
 		one, many = "piece", "pieces"
 	}
 	first += " on " + n(a.Streams.Connections, "connection", "connections") + ", " + packets(&a.Capture, one, many)
+	if a.Unix != nil {
+		first += ", " + n(a.Unix.Seen.Packets, "call", "calls") + " on Unix sockets"
+	}
 	if a.Records.Ends > 0 {
 		first += fmt.Sprintf("; processes known at %s of the ends", percent(a.Records.Attributed, a.Records.Ends))
 	}
@@ -41,6 +44,18 @@ func Account(a *tap.Account) []string {
 	}
 	if a.Capture.Unknown {
 		add("%s lost at the capture are not known", many)
+	}
+	if u := a.Unix; u != nil {
+		for _, why := range tap.Sorted(u.Lost) {
+			c := u.Lost[why]
+			add("%s of %s on Unix sockets lost: %s", show.ByteCount(float64(c.Bytes)), n(c.Packets, "call", "calls"), reason(why))
+		}
+		if m := u.Missing(); m != 0 {
+			add("%d calls on Unix sockets not accounted for", m)
+		}
+		if u.Unknown {
+			add("calls on Unix sockets that were lost are not known")
+		}
 	}
 	if a.Streams.MissingBytes > 0 || a.Streams.Gaps > 0 {
 		add("%s missing in streams, in %s", show.ByteCount(float64(a.Streams.MissingBytes)), n(a.Streams.Gaps, "place", "places"))
@@ -147,6 +162,12 @@ func reason(why string) string {
 		return "a message longer than the limit"
 	case "state":
 		return "they depend on what was sent before"
+	case "too_large":
+		return "more than is copied of one call"
+	case "not_copied":
+		return "sent by the kernel from a file or a pipe, or by io_uring"
+	case "no_room":
+		return "too many calls at the same time"
 	case "encrypted":
 		return "encrypted"
 	case "not_tcp_or_udp":

@@ -45,7 +45,7 @@ func (p *Printer) details(b *strings.Builder, r *tap.Record) {
 }
 
 func end(b *strings.Builder, name string, e *tap.End) {
-	text := e.Address.String()
+	text := e.At()
 	for i := range e.Processes {
 		q := &e.Processes[i]
 		text += fmt.Sprintf(", process %d", q.PID)

@@ -5,7 +5,6 @@ package text
 import (
 	"fmt"
 	"io"
-	"net"
 	"strconv"
 	"strings"
 	"time"
@@ -70,12 +69,13 @@ func endName(e *tap.End, port bool) string {
 	case e.Container != "":
 		name = e.Container
 	}
-	at := ":" + strconv.Itoa(int(e.Address.Port()))
 	switch {
 	case name == "":
-		return net.JoinHostPort(e.Address.Addr().String(), at[1:])
+		return e.At()
+	case port && !e.Address.IsValid():
+		return name + " " + e.At()
 	case port:
-		return name + at + behind(e)
+		return name + ":" + strconv.Itoa(int(e.Address.Port())) + behind(e)
 	}
 	return name
 }

@@ -123,6 +123,8 @@ func (x *Record) record() (*tap.Record, error) {
 		out.Transport = packet.TCP
 	case packet.UDP.String():
 		out.Transport = packet.UDP
+	case packet.Unix.String():
+		out.Transport = packet.Unix
 	default:
 		return nil, fmt.Errorf("transport %q is not known", x.Transport)
 	}
@@ -175,7 +177,7 @@ func duration(us float64) time.Duration {
 
 func (e *End) end() tap.End {
 	out := tap.End{
-		Address: netip.AddrPortFrom(e.IP, e.Port), Processes: e.Processes, Source: tap.Source(e.Source),
+		Address: netip.AddrPortFrom(e.IP, e.Port), Path: e.Path, Processes: e.Processes, Source: tap.Source(e.Source),
 		Project: e.Project, Service: e.Service, Container: e.Container,
 	}
 	if b := e.Behind; b != nil {

@@ -63,8 +63,10 @@ type Record struct {
 
 // End is one end of a connection.
 type End struct {
-	IP        netip.Addr      `json:"ip"`
-	Port      uint16          `json:"port"`
+	// IP and Port are those of TCP and UDP, Path is a Unix socket's.
+	IP        netip.Addr      `json:"ip,omitzero"`
+	Port      uint16          `json:"port,omitzero"`
+	Path      string          `json:"path,omitempty"`
 	Processes []model.Process `json:"processes"`
 	// Source is how the processes are known: packet, relay, socket, listener or file.
 	Source    string `json:"source,omitempty"`
@@ -145,7 +147,7 @@ func micros(d time.Duration, ok bool) *float64 {
 
 func end(e *tap.End) End {
 	out := End{
-		IP: e.Address.Addr(), Port: e.Address.Port(), Processes: e.Processes, Source: string(e.Source),
+		IP: e.Address.Addr(), Port: e.Address.Port(), Path: e.Path, Processes: e.Processes, Source: string(e.Source),
 		Project: e.Project, Service: e.Service, Container: e.Container,
 	}
 	if out.Processes == nil {

@@ -57,6 +57,10 @@ func Diff(k *kit.Kit, c *cobra.Command, f tapcmd.DiffFlags, argv []string) (err 
 		return bad("lodge tap diff shop shop-2 --duration 10s", "--duration is for projects, not for recordings")
 	case files[0] && f.Relay:
 		return bad("lodge tap diff shop shop-2 --relay", "--relay is for projects, not for recordings")
+	case files[0] && f.Unix:
+		return bad("lodge tap diff shop shop-2 --unix", "--unix is for projects, not for recordings")
+	case f.Relay && f.Unix:
+		return bad("sudo lodge setup, once", "--relay and --unix: not these together")
 	case c.Flags().Changed("duration") && f.Duration <= 0:
 		return bad("lodge tap diff shop shop-2 --duration 10s", "--duration is not more than nothing")
 	case !files[0] && argv[0] == argv[1]:
@@ -261,6 +265,7 @@ func (d *differ) tap(ctx context.Context, stop context.CancelFunc, to *split) (t
 		return tap.Account{}, err
 	}
 	defer r.keys.close()
+	r.flags.Unix = d.flags.Unix
 	open := openLive
 	if d.flags.Relay {
 		open = openRelay

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"sync"
 	"time"
 
 	"lodge/internal/capture/packet"
@@ -31,6 +32,7 @@ type liveSource struct {
 	probes *tlssecrets.Probes // nil: none are asked for
 	tap    *helperapi.Tap
 	rings  *ring.Rings
+	unix   *unixTap // nil: not asked for
 }
 
 // openLive starts a tap.
@@ -59,6 +61,11 @@ func openLive(ctx context.Context, r *run) (_ source, err error) {
 	if r.keys != nil && !r.flags.Packets {
 		r.keys.find(ctx)
 	}
+	if r.flags.Unix {
+		if s.unix, err = openUnix(ctx, r, s.helper); err != nil {
+			return nil, errors.Join(err, s.close())
+		}
+	}
 	return s, nil
 }
 
@@ -66,6 +73,9 @@ func openLive(ctx context.Context, r *run) (_ source, err error) {
 func (s *liveSource) close() (err error) {
 	if s.rings != nil {
 		err = s.rings.Close()
+	}
+	if s.unix != nil {
+		err = errors.Join(err, s.unix.close())
 	}
 	if s.view != nil {
 		s.view.Close()
@@ -83,26 +93,54 @@ func (s *liveSource) read(ctx context.Context) (tap.Capture, error) {
 	// after it.
 	reading, read := context.WithCancel(context.WithoutCancel(ctx))
 	defer read()
-	var counts helperapi.TapCounts
-	var ended error
+	var counts, unixCounts helperapi.TapCounts
+	var ended, unixEnded error
+	end := func() {
+		last := context.WithoutCancel(ctx)
+		counts, ended = s.tap.End(last)
+		if s.unix != nil {
+			unixCounts, unixEnded = s.unix.tap.End(last)
+		}
+	}
 	over := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		defer close(over)
 		defer read()
-		counts, ended = s.tap.End(context.WithoutCancel(ctx))
+		end()
 	})
 	gone := s.watch(reading, read)
-	s.rings.Idle = func() { s.run.keys.look(time.Now()) }
-	err := s.rings.Run(reading, (&liveReader{run: s.run, engine: engine}).packet)
+	reader := &liveReader{run: s.run, engine: engine}
+	s.rings.Idle = func() {
+		reader.mu.Lock()
+		defer reader.mu.Unlock()
+		s.run.keys.look(time.Now())
+	}
+	both := make(chan error, 1)
+	if s.unix != nil {
+		go func() {
+			err := s.unix.read(reading, engine, &reader.mu)
+			if err != nil {
+				read() // the other one cannot go on alone
+			}
+			both <- err
+		}()
+	} else {
+		both <- nil
+	}
+	err := s.rings.Run(reading, reader.packet)
+	if err != nil {
+		read()
+	}
+	err = errors.Join(err, <-both)
 	lost := gone()
 	switch {
 	case !stop():
 		<-over
 	case lost == nil: // the rings cannot be read any more
-		counts, ended = s.tap.End(context.WithoutCancel(ctx))
+		end()
 	}
 	if lost != nil {
-		ended = lost
+		ended, unixEnded = lost, lost
 	}
 	engine.Close()
 	s.run.keys.over()
@@ -111,6 +149,12 @@ func (s *liveSource) read(ctx context.Context) (tap.Capture, error) {
 	if ended != nil { // what the kernel counted is not known
 		seen := tap.Count{Packets: had.Packets, Bytes: had.Bytes}
 		capture = tap.Capture{Seen: seen, Delivered: seen, Unknown: true}
+	}
+	if s.unix != nil {
+		s.run.unix = s.unix.captured(&unixCounts, unixEnded)
+	}
+	if ended == nil {
+		ended = unixEnded
 	}
 	if err = errors.Join(err, ended); err != nil {
 		err = &kit.Hinted{Err: fmt.Errorf("tap: %w", err), Hint: "what was seen until then is told; start lodge tap again"}
@@ -243,13 +287,14 @@ func captured(c *helperapi.TapCounts, had *ring.Counts) tap.Capture {
 	}{
 		{out.LeftOut, "ack", c.Acks}, {out.LeftOut, "filter", c.Filtered}, {out.LeftOut, "other_user", c.NotAllowed},
 		{out.Lost, "ring_full", c.RingFull}, {out.Lost, "no_ring", c.NoRing}, {out.Lost, "copy_failed", c.Failed},
+		{out.Lost, "too_large", c.TooLarge}, {out.Lost, "not_copied", c.NotCopied}, {out.Lost, "no_room", c.NoRoom},
 	} {
-		if part.n.Packets > 0 {
+		if part.n != (helperapi.TapCount{}) {
 			part.to[part.name] = tap.Count(part.n)
 		}
 	}
 	// What was delivered and not read is lost as well, such as at an error.
-	if had.Packets < out.Delivered.Packets {
+	if had.Packets < out.Delivered.Packets || had.Bytes < out.Delivered.Bytes {
 		lost := tap.Count{Packets: out.Delivered.Packets - had.Packets, Bytes: out.Delivered.Bytes - min(had.Bytes, out.Delivered.Bytes)}
 		out.Delivered = tap.Count{Packets: had.Packets, Bytes: had.Bytes}
 		out.Lost["unread"] = lost
@@ -260,6 +305,7 @@ func captured(c *helperapi.TapCounts, had *ring.Counts) tap.Capture {
 // liveReader gives the packets of rings to an engine, and to the file of packets.
 type liveReader struct {
 	run     *run
+	mu      sync.Mutex // guards the engine and the outputs, which a tap of Unix sockets uses too
 	engine  *tap.Engine
 	packets packet.Packet
 	expired time.Time
@@ -270,6 +316,8 @@ const expireEvery = 100 * time.Millisecond
 
 // packet takes one packet.
 func (l *liveReader) packet(p *ring.Packet) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	out := l.run.out
 	if out.failed() != nil {
 		return nil // it ends; what is in the rings is let go of, and counted

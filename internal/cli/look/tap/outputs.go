@@ -217,7 +217,7 @@ func (o *outputs) close(a *tap.Account) error {
 		}
 	}
 	if o.packets != nil {
-		first(o.packets.close(&a.Capture))
+		first(o.packets.close(a.Captured()))
 	}
 	if o.cut != nil {
 		first(writing(o.cut.name, o.cut.f.Close()))

@@ -36,6 +36,7 @@ type run struct {
 	body   int
 	out    *outputs
 	engine *tap.Engine
+	unix   *tap.Capture // what was counted of Unix sockets, nil: they were not tapped
 	keys   *keyLog
 	probes *tlssecrets.Probes // nil: none
 	types  *protobuf.Files    // of gRPC; nil: none are known
@@ -105,14 +106,18 @@ func Run(k *kit.Kit, c *cobra.Command, f tapcmd.Flags, argv []string) (err error
 // greet says on a terminal that it has begun: nothing else does before the first exchange.
 func (r *run) greet() {
 	f := &r.flags
-	if f.Read != "" || f.JSON || !kit.IsTerminal(r.kit.Env.Stderr) {
+	if f.Read != "" || f.Relay || f.JSON || !kit.IsTerminal(r.kit.Env.Stderr) {
 		return
 	}
 	until := "; Ctrl-C ends it"
 	if f.Duration > 0 {
 		until = " for " + f.Duration.String()
 	}
-	fmt.Fprintf(r.kit.Err, "lodge: tapping lo%s\n", until)
+	what := "lo"
+	if f.Unix {
+		what = "lo and Unix sockets"
+	}
+	fmt.Fprintf(r.kit.Err, "lodge: tapping %s%s\n", what, until)
 }
 
 // account is the account of the run.
@@ -122,7 +127,7 @@ func (r *run) account(capture tap.Capture) tap.Account {
 		a = r.engine.Account()
 		r.out.count(&a.Records)
 	}
-	a.Capture = capture
+	a.Capture, a.Unix = capture, r.unix
 	if r.probes != nil {
 		a.TLS = tlsAccount(r.probes)
 	}
@@ -170,6 +175,10 @@ func (r *run) readFlags(c *cobra.Command, argv []string) (err error) {
 		return bad("lodge tap --tls --tls-within .", "--tls-within says where --tls looks, which is not given")
 	case set("read") && f.Read == "":
 		return bad("lodge tap -r run.pcapng", "--read names no file")
+	case f.Unix && f.Relay:
+		return bad("sudo lodge setup, once", "--relay and --unix: not these together")
+	case f.Unix && (f.Read != "" || f.Packets):
+		return bad("lodge tap --unix", "--unix is for a live tap that decodes, without --read and --packets")
 	case f.Packets && (f.Read != "" || len(f.Output) != 1 || kindOf(f.Output[0]) != ".pcapng" || f.Stat || f.Verbose || f.Follow > 0 || f.KeyLog != "" || f.TLS || len(f.Descriptors) > 0):
 		return bad("lodge tap --packets -o run.pcapng", "--packets is for one file of packets, and nothing else")
 	case f.Relay && f.TLS:

@@ -17,6 +17,7 @@ type DiffFlags struct {
 	Duration time.Duration
 	Body     string
 	Relay    bool
+	Unix     bool
 }
 
 // DiffWork carries out `lodge tap diff`.
@@ -54,6 +55,7 @@ The exit status is 0 without a difference, 1 with one, and 2 where a recording c
 	fl.BoolVar(&f.Latency, "latency", false, "also tell medians of latencies that differ by a factor of four, of ten exchanges or more")
 	fl.DurationVar(&f.Duration, "duration", 0, "of two projects: end after this `TIME`")
 	fl.BoolVar(&f.Relay, "relay", false, "of two projects: without root, as lodge tap --relay does")
+	fl.BoolVar(&f.Unix, "unix", false, "of two projects: also what is sent by Unix sockets, as lodge tap --unix does")
 	fl.BoolVar(&f.JSON, "json", false, "as JSON")
 	fl.StringVar(&f.Body, "body", DefaultBody, "compare so much (`SIZE`: 0, 512, 64k, 1m) of each body of packets")
 	return c

@@ -27,11 +27,15 @@ type Flags struct {
 	Packets  bool
 	KeyLog   string
 	Relay    bool
+	Unix     bool
 	TLS      bool
 	Within   []string
 
 	Descriptors []string
 }
+
+// UnixHelp is what the flag --unix does.
+const UnixHelp = "also what is sent by Unix sockets; slows every system call of the machine meanwhile"
 
 // RelayHelp is what the flag --relay does.
 const RelayHelp = "without root: lead new connections to services in homes of the seccomp engine through a relay"
@@ -56,7 +60,10 @@ It goes on until it is interrupted, -n records were printed or --duration is ove
 A FILTER is a port, a protocol, a service, PROJECT/SERVICE, or a part of a path, a statement or a process's name,
 or KEY=VALUE, also with != < <= > >= and ~ (contains); and, or, not and parentheses put filters together. The keys
 are protocol, method, target (also path, statement), group, status, answer, failed, latency, duration, size, host,
-project, service, client, server, process, pid, port, address, kind, transport, connection, secure, time.
+project, service, client, server, process, pid, port, address, socket, kind, transport, connection, secure, time.
+
+With --unix it also shows what is sent by Unix sockets, such as /run/postgresql/.s.PGSQL.5432: that slows every system
+call of the machine meanwhile, so it is off unless it is asked for.
 
 It reads the packets of this machine, which needs root once: sudo lodge setup. With --relay it needs none: it taps
 the homes of this user's projects that the seccomp engine makes, by leading the connections to their services that are
@@ -68,6 +75,7 @@ What was seen and what was lost is told at the end, on standard error; with --js
   lodge tap service=api 'status>=500'
   lodge tap postgresql 'latency>10ms' -v
   lodge tap -o run.pcapng -o run.jsonl --duration 10s
+  lodge tap --unix unix
   lodge tap --relay
   lodge tap --keylog keys.log
   lodge tap --tls
@@ -85,6 +93,7 @@ What was seen and what was lost is told at the end, on standard error; with --js
 	fl.StringVarP(&f.Read, "read", "r", "", "read packets from `FILE` (pcapng or pcap; - is standard input) and not from this machine")
 	fl.StringArrayVarP(&f.Output, "output", "o", nil, "also write `FILE`: .pcapng has the packets, .jsonl the exchanges, .har those of HTTP")
 	fl.BoolVar(&f.Packets, "packets", false, "only write packets, to the .pcapng file of -o: decode and print nothing")
+	fl.BoolVar(&f.Unix, "unix", false, UnixHelp)
 	fl.BoolVar(&f.Relay, "relay", false, RelayHelp)
 	fl.IntVarP(&f.Count, "count", "n", 0, "end after `N` records")
 	fl.DurationVar(&f.Duration, "duration", 0, "end after this `TIME`")

@@ -1,0 +1,134 @@
+package helper
+
+import (
+	"context"
+	"errors"
+	"net"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"lodge/internal/capture/ring"
+	"lodge/internal/capture/unixcalls"
+	"lodge/internal/decode"
+	"lodge/internal/fdpass"
+	"lodge/internal/helper/policy"
+	"lodge/internal/helperapi"
+)
+
+// sent is a sink that keeps what clients sent.
+type sent struct{ text string }
+
+func (s *sent) Open(*unixcalls.Conn) {}
+func (s *sent) Data(_ *unixcalls.Conn, side decode.Side, p unixcalls.Piece) {
+	if side == decode.Client {
+		s.text += string(p.Data)
+	}
+}
+func (s *sent) End(*unixcalls.Conn, decode.Side, time.Time, int64, decode.End) {}
+func (s *sent) Refused(unixcalls.Attempt)                                      {}
+
+// TestTapUnix: taps of Unix sockets of two clients, without what the clients' own process
+// sends, and nothing left of them.
+func TestTapUnix(t *testing.T) {
+	s := newSpace(t)
+	if _, err := exec.LookPath("python3"); err != nil {
+		t.Skip("needs the program python3 to send from another process")
+	}
+	all := newShared(Options{})
+	clients := s.tapClients(all, 0, alice)
+	for i, c := range clients {
+		for _, bad := range []helperapi.TapUnixRequest{{RingBytes: 5}, {MaxCall: -1}, {RingBytes: 1 << 40}} {
+			if _, _, err := helperapi.StartTapUnix(t.Context(), c, bad); err == nil {
+				t.Errorf("%+v is taken", bad)
+			}
+		}
+		tap, files, err := helperapi.StartTapUnix(t.Context(), c, helperapi.TapUnixRequest{RingBytes: 1 << 18})
+		var e *helperapi.Error
+		if errors.As(err, &e) && e.Code == helperapi.NoTap {
+			t.Skip("needs Linux 5.19: ", err)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if tap.Kind != helperapi.TapCalls || tap.Rings != len(files) || tap.RingBytes != 1<<18 {
+			t.Errorf("%+v", tap.TapReply)
+		}
+		records, err := ring.OpenRecords(files, tap.RingBytes, unixcalls.RecordSize)
+		if err != nil {
+			t.Fatal(errors.Join(err, fdpass.Close(files)))
+		}
+		path := filepath.Join(t.TempDir(), "x")
+		// Both ends in one process, which is not the client's.
+		cmd := exec.Command("nsenter", "--net="+s.file.Name(), "python3", "-c", `
+import socket, sys
+ln = socket.socket(socket.AF_UNIX); ln.bind(sys.argv[1]); ln.listen()
+c = socket.socket(socket.AF_UNIX); c.connect(sys.argv[1]); c.send(b"hello\n"); ln.accept()[0].recv(6)`, path)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("python3: %v: %s", err, out)
+		}
+		own := filepath.Join(t.TempDir(), "own")
+		s.do(0, func() error {
+			ln, err := net.Listen("unix", own)
+			if err != nil {
+				return err
+			}
+			defer ln.Close()
+			c, err := net.Dial("unix", own)
+			if err != nil {
+				return err
+			}
+			_, err = c.Write([]byte("by the tap's own process"))
+			return errors.Join(err, c.Close())
+		})
+		counts, err := tap.End(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := tap.End(t.Context()); err == nil {
+			t.Error("a tap is ended twice")
+		}
+		var got sent
+		a := unixcalls.New(&got)
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if err := records.Run(ctx, a.Record); err != nil {
+			t.Fatal(err)
+		}
+		a.Close()
+		if err := records.Close(); err != nil {
+			t.Error(err)
+		}
+		// Alice has no part in it.
+		want, text := uint64(1), "hello\n"
+		if i == 1 {
+			want, text = 0, ""
+		}
+		if counts.Seen.Packets != want || counts.Lost() != (helperapi.TapCount{}) || got.text != text {
+			t.Errorf("client %d: %+v, %q", i, counts, got.text)
+		}
+	}
+	var open []*helperapi.Tap
+	for {
+		tap, files, err := helperapi.StartTapUnix(t.Context(), clients[1], helperapi.TapUnixRequest{RingBytes: 1 << 16})
+		var e *helperapi.Error
+		if errors.As(err, &e) && e.Code == helperapi.TooManyTaps {
+			break
+		}
+		if err = errors.Join(err, fdpass.Close(files)); err != nil {
+			t.Fatal(err)
+		}
+		if open = append(open, tap); len(open) > policy.UnixTaps {
+			break
+		}
+	}
+	if len(open) != policy.UnixTaps-policy.SpareUnixTaps {
+		t.Errorf("an ordinary user has %d taps", len(open))
+	}
+	for _, tap := range open {
+		if _, err := tap.End(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+}
