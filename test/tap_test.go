@@ -20,6 +20,7 @@ type tapLine struct {
 	Client, Server                                  tapEnd
 	Transport                                       string
 	Complete                                        bool
+	Unknown                                         []string
 	Capture, Unix                                   struct {
 		Seen, Delivered tapCount
 		LeftOut         map[string]tapCount `json:"left_out"`
@@ -77,6 +78,17 @@ func tapLines(t *testing.T, text string) (list []tapLine, account tapLine) {
 		t.Fatalf("there is no account at the end of\n%s", text)
 	}
 	return list[:len(list)-1], list[len(list)-1]
+}
+
+// underWay returns how many requests were sent before the tap began: their processes may
+// have ended before they could be known.
+func underWay(list []tapLine) (n int) {
+	for _, l := range list {
+		if slices.ContainsFunc(l.Unknown, func(text string) bool { return strings.Contains(text, "before the recording began") }) {
+			n++
+		}
+	}
+	return n
 }
 
 // tap starts `lodge tap`, and returns when it reads packets: ask is a command that makes
@@ -147,7 +159,7 @@ command = "redis-server --port 6379 --save ''"
 			t.Fatalf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 		}
 	}
-	if n := account.Records; n.Ends == 0 || n.Attributed != n.Ends {
+	if n := account.Records; n.Ends == 0 || n.Attributed+underWay(list) < n.Ends {
 		t.Errorf("processes are known at %d of %d ends\n%s", n.Attributed, n.Ends, r.stdout)
 	}
 	sum := account.Capture.Delivered.Packets
@@ -409,7 +421,6 @@ func TestTapWrongFiles(t *testing.T) {
 		{[]string{"-r", "gone.pcapng"}, 1, "no such file"},
 		{[]string{"-r", "none.pcapng", "-o", "x.txt"}, 2, ".pcapng, .jsonl, .har"},
 		{[]string{"-r", "head.pcap", "-o", "no/x.jsonl"}, 1, "no/x.jsonl"},
-		{[]string{"-r", "head.pcap", "-o", "x.pcapng"}, 2, "x.pcapng"},
 		{[]string{"-r", "head.pcap", "--keylog", "gone.log"}, 1, "gone.log"},
 		{[]string{"--keylog", ""}, 2, "--keylog"},
 		{[]string{"-n", "0"}, 2, "--count"},

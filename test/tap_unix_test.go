@@ -213,7 +213,7 @@ func TestTapUnixPostgreSQL(t *testing.T) {
 			t.Errorf("got %+v", found)
 		}
 	}
-	if !account.Complete || account.Records.Ends != account.Records.Attributed {
-		t.Errorf("account %+v", account)
+	if n := account.Records; !account.Complete || n.Attributed+underWay(list) < n.Ends {
+		t.Errorf("the account is %s", r.stdout[strings.LastIndex(strings.TrimSpace(r.stdout), "\n")+1:])
 	}
 }

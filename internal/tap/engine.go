@@ -3,7 +3,6 @@ package tap
 import (
 	"net/netip"
 	"strconv"
-	"syscall"
 	"time"
 
 	"lodge/internal/capture/packet"
@@ -324,7 +323,7 @@ func (c *conn) End(s decode.Side, at time.Time, how decode.End) {
 // Refused implements [stream.Refuser].
 func (c *conn) Refused(time.Time) {
 	if c.transport == packet.Unix {
-		c.fail(FailureOf(syscall.Errno(c.opened.Key.Dst.Port())))
+		c.fail(FailureOf(c.opened.Key.Dst.Port()))
 		return
 	}
 	c.fail(Refused)

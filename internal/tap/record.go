@@ -2,7 +2,6 @@ package tap
 
 import (
 	"net/netip"
-	"syscall"
 	"time"
 
 	"lodge/internal/capture/packet"
@@ -47,14 +46,23 @@ const (
 	Failed Failure = "failed"
 )
 
-// FailureOf returns the failure of a connect(2) to a Unix socket (unix(7)).
-func FailureOf(errno syscall.Errno) Failure {
+// Errors of Linux, as x86-64 and arm64 have them (include/uapi/asm-generic/errno.h).
+const (
+	errPermission = 1   // EPERM
+	errNoFile     = 2   // ENOENT
+	errAccess     = 13  // EACCES
+	errNoDir      = 20  // ENOTDIR
+	errRefused    = 111 // ECONNREFUSED
+)
+
+// FailureOf returns the failure of a connect(2) to a Unix socket (unix(7)), by its errno.
+func FailureOf(errno uint16) Failure {
 	switch errno {
-	case syscall.ECONNREFUSED:
+	case errRefused:
 		return Refused
-	case syscall.ENOENT, syscall.ENOTDIR:
+	case errNoFile, errNoDir:
 		return Absent
-	case syscall.EACCES, syscall.EPERM:
+	case errAccess, errPermission:
 		return Denied
 	}
 	return Failed

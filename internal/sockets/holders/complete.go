@@ -27,7 +27,7 @@ func Complete(ctx context.Context, f Request, processes []*Process, inside map[i
 			return err
 		}
 		if p.StartedAt == nil && p.Start != 0 && !w.Boot.IsZero() {
-			at := startedAt(w.Boot, p.Start)
+			at := StartedAt(w.Boot, p.Start)
 			p.StartedAt = &at
 		}
 		if w.Details == 0 && !inside[i] {
@@ -48,7 +48,9 @@ func Complete(ctx context.Context, f Request, processes []*Process, inside map[i
 	return nil
 }
 
-// startedAt makes a time of a start in clock ticks since boot.
-func startedAt(boot time.Time, start uint64) time.Time {
+// StartedAt returns when a process started that did so start clock ticks after the boot
+// (starttime in proc_pid_stat(5)), which the time of day has been set by since or not: it
+// is as exact as a tick.
+func StartedAt(boot time.Time, start uint64) time.Time {
 	return boot.Add(time.Duration(start) * (time.Second / ticks)).Round(time.Second / ticks)
 }

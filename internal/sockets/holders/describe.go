@@ -68,7 +68,7 @@ func (w *searcher) describe(dir, pid int, inside bool) *Process {
 	}
 	p := &Process{PID: pid, Start: stat.Start, Name: stat.Name, UID: st.Uid, ParentPID: stat.Parent}
 	if !w.Boot.IsZero() {
-		at := startedAt(w.Boot, stat.Start)
+		at := StartedAt(w.Boot, stat.Start)
 		p.StartedAt = &at
 	}
 	if b, err := w.read(dir, "cmdline"); err == nil {

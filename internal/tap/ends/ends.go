@@ -105,6 +105,10 @@ func (f *Finder) Sender(p model.Process, m mark.Mark) model.Process {
 	k := f.look(p)
 	if k == nil {
 		// It has ended: what the packet told is what is known.
+		if p.StartedAt == nil && p.Start != 0 && !f.boot.IsZero() {
+			at := holders.StartedAt(f.boot, p.Start)
+			p.StartedAt = &at
+		}
 		if place, ok := f.marked(m, p.Name); ok {
 			f.keep(&known{process: p, place: place, at: f.o.Now()})
 		}

@@ -61,7 +61,7 @@ func TestUnixStreams(t *testing.T) {
 		at = at.Add(time.Millisecond)
 		o := tap.Opening{At: at, Server: tap.End{Path: "/run/b.sock"}, Unix: true}
 		e.Complete(&o.Client, &tap.Origin{Process: model.Process{PID: 40, Name: "curl"}})
-		e.Fail(o, tap.FailureOf(errno))
+		e.Fail(o, tap.FailureOf(uint16(errno)))
 		if err := u.Fail(at, &o.Client, &o.Server, uint32(errno)); err != nil {
 			t.Fatal(err)
 		}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"sync"
-	"syscall"
 	"time"
 
 	"lodge/internal/capture/ring"
@@ -223,7 +222,7 @@ func (u *unixTap) Refused(a unixcalls.Attempt) {
 		origin := tap.Origin{Process: processOf(a.Process), SoftLimit: a.Process.SoftLimit, HardLimit: a.Process.HardLimit}
 		u.engine.Complete(&o.Client, &origin)
 	}
-	u.engine.Fail(o, tap.FailureOf(syscall.Errno(a.Errno)))
+	u.engine.Fail(o, tap.FailureOf(uint16(a.Errno)))
 	if u.files != nil {
 		u.write(func() error { return u.files.Fail(a.At, &o.Client, &o.Server, a.Errno) })
 	}
