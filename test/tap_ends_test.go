@@ -226,7 +226,7 @@ func TestTapBehindDockerProxy(t *testing.T) {
 		}
 		return ""
 	})
-	tap := p.tap([]string{"curl", "-s", "-o", "/dev/null", "http://127.0.0.1:8085/"}, "--json", "-o", "run.jsonl", "process=docker-proxy")
+	tap := p.tap([]string{"curl", "-s", "-o", "/dev/null", "http://127.0.0.1:8085/"}, "--json", "-o", "run.jsonl", "process=curl")
 	tap.signal(syscall.SIGINT)
 	if r := tap.wait(); r.code != 130 {
 		t.Fatal(r)

@@ -105,7 +105,7 @@ func Run(k *kit.Kit, c *cobra.Command, f tapcmd.Flags, argv []string) (err error
 // greet says on a terminal that it has begun: nothing else does before the first exchange.
 func (r *run) greet() {
 	f := &r.flags
-	if f.Read != "" || f.JSON || !kit.IsTerminal(r.kit.Env.Stderr) {
+	if f.Read != "" || f.Relay || f.JSON || !kit.IsTerminal(r.kit.Env.Stderr) {
 		return
 	}
 	until := "; Ctrl-C ends it"
