@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"sync"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -31,7 +32,12 @@ func TestDescribeAfterTheEnd(t *testing.T) {
 	}
 	defer func() { _ = unix.Close(dir) }() // only read from
 	w := &searcher{search: &search{}}
-	if p := w.describe(dir, cmd.Process.Pid, false); p == nil || p.PID != cmd.Process.Pid || p.Command != "cat" {
+	// Start returns while the program is executed: its name is there before its arguments.
+	p := w.describe(dir, cmd.Process.Pid, false)
+	for deadline := time.Now().Add(time.Minute); p != nil && p.Command == "" && time.Now().Before(deadline); {
+		p = w.describe(dir, cmd.Process.Pid, false)
+	}
+	if p == nil || p.PID != cmd.Process.Pid || p.Command != "cat" {
 		t.Fatalf("alive: %+v", p)
 	}
 	end()
