@@ -29,8 +29,14 @@ func HostsPath(record string) string {
 	return strings.TrimSuffix(record, filepath.Ext(record)) + ".hosts"
 }
 
+// keyLogSuffix is how the names of key logs end.
+const keyLogSuffix = ".keys"
+
+// IsKeyLog reports whether a name in the directory of records is that of a key log.
+func IsKeyLog(name string) bool { return strings.HasSuffix(name, keyLogSuffix) }
+
 // KeyLogPath is where a keeper with that record has its programs write the keys of
 // their TLS connections.
 func KeyLogPath(record string) string {
-	return strings.TrimSuffix(record, filepath.Ext(record)) + ".keys"
+	return strings.TrimSuffix(record, filepath.Ext(record)) + keyLogSuffix
 }

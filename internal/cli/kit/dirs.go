@@ -37,6 +37,15 @@ func (k *Kit) Dirs() localapi.Dirs {
 	return d
 }
 
+// Path returns the path of a file that the command line names: relative ones are in the
+// directory in which the command was started.
+func (k *Kit) Path(name string) string {
+	if filepath.IsAbs(name) {
+		return name
+	}
+	return filepath.Join(k.Env.Dir, name)
+}
+
 // RuntimeDir returns the directory in which this user's daemon listens.
 func (k *Kit) RuntimeDir() string {
 	if x := k.Getenv("XDG_RUNTIME_DIR"); filepath.IsAbs(x) { // a relative path must be ignored, says the specification

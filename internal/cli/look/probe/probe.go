@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -143,10 +142,7 @@ func readBody(k *kit.Kit, s string) ([]byte, error) {
 	if !isFile {
 		return []byte(s), nil
 	}
-	if !filepath.IsAbs(name) {
-		name = filepath.Join(k.Env.Dir, name)
-	}
-	return os.ReadFile(name)
+	return os.ReadFile(k.Path(name))
 }
 
 // readSize reads 64, 4k or 1m: bytes, in units of 1024.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -98,10 +97,7 @@ func checkNotRead(k *kit.Kit, read, path string) error {
 		}
 		in, err = k.Env.Stdin.Stat()
 	} else {
-		if !filepath.IsAbs(read) {
-			read = filepath.Join(k.Env.Dir, read)
-		}
-		in, err = os.Stat(read)
+		in, err = os.Stat(k.Path(read))
 	}
 	out, oerr := os.Stat(path)
 	if err == nil && oerr == nil && in.Mode().IsRegular() && os.SameFile(in, out) {

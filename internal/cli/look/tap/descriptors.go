@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 
 	"lodge/internal/cli/kit"
 	"lodge/internal/decode/protobuf"
@@ -17,11 +16,7 @@ const maxDescriptors = 64 << 20
 func readDescriptors(k *kit.Kit, names []string) (*protobuf.Files, error) {
 	files := new(protobuf.Files)
 	for _, name := range names {
-		path := name
-		if !filepath.IsAbs(path) {
-			path = filepath.Join(k.Env.Dir, path)
-		}
-		b, err := readBounded(path, maxDescriptors)
+		b, err := readBounded(k.Path(name), maxDescriptors)
 		if err == nil {
 			err = files.AddSet(b)
 		}

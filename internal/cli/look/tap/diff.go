@@ -105,20 +105,12 @@ func (d *differ) print(r *diff.Report) error {
 	return &kit.ExitError{Code: kit.ExitDone} // also where Ctrl-C ended the tap
 }
 
-// path is a file as it is named on the command line.
-func (d *differ) path(name string) string {
-	if filepath.IsAbs(name) {
-		return name
-	}
-	return filepath.Join(d.kit.Env.Dir, name)
-}
-
 // isFile reports whether an argument is a recording: it is there, or is called like one.
 func (d *differ) isFile(name string) bool {
 	if name == "-" {
 		return true
 	}
-	if s, err := os.Stat(d.path(name)); err == nil && !s.IsDir() {
+	if s, err := os.Stat(d.kit.Path(name)); err == nil && !s.IsDir() {
 		return true
 	}
 	switch strings.ToLower(filepath.Ext(name)) {
@@ -132,7 +124,7 @@ func (d *differ) isFile(name string) bool {
 func (d *differ) read(ctx context.Context, name string) (*diff.Run, error) {
 	var in io.Reader = d.kit.Env.Stdin
 	if name != "-" {
-		f, err := os.Open(d.path(name))
+		f, err := os.Open(d.kit.Path(name))
 		if err != nil {
 			return nil, &kit.UsageError{Err: fmt.Errorf("tap diff: read %s: %w", name, cause(err)), Hint: "lodge tap -o main.jsonl makes one"}
 		}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 
 	"golang.org/x/sys/unix"
 
@@ -31,11 +30,7 @@ func openFile(r *run) (source, error) {
 	s := &fileSource{run: r}
 	in := r.kit.Env.Stdin
 	if name := r.flags.Read; name != "-" {
-		path := name
-		if !filepath.IsAbs(path) {
-			path = filepath.Join(r.kit.Env.Dir, path)
-		}
-		f, err := os.Open(path)
+		f, err := os.Open(r.kit.Path(name))
 		if err != nil {
 			return nil, &kit.Hinted{Err: fmt.Errorf("tap: read %s: %w", name, cause(err)), Hint: "lodge tap -o run.pcapng makes one"}
 		}

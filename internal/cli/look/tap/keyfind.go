@@ -8,12 +8,12 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
 	"lodge/internal/cli/daemonview"
 	"lodge/internal/cli/kit"
+	"lodge/internal/keeperapi"
 	"lodge/internal/localapi"
 )
 
@@ -99,7 +99,7 @@ func (f *keyFinder) scan() {
 		}
 		for _, name := range names {
 			path := filepath.Join(dir, name)
-			if !strings.HasSuffix(name, keyFileSuffix) || f.files[path] || len(f.files) >= maxKeyFiles {
+			if !keeperapi.IsKeyLog(name) || f.files[path] || len(f.files) >= maxKeyFiles {
 				continue
 			}
 			f.files[path] = true
@@ -109,9 +109,6 @@ func (f *keyFinder) scan() {
 		}
 	}
 }
-
-// keyFileSuffix is how the names of projects' files end (keeperapi.KeyLogPath).
-const keyFileSuffix = ".keys"
 
 func readNames(dir string) ([]string, error) {
 	d, err := os.Open(dir)

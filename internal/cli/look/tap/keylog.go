@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"path/filepath"
 	"slices"
 	"time"
 
@@ -73,11 +72,7 @@ func openKeyLog(k *kit.Kit, f *tapcmd.Flags) (*keyLog, error) {
 		l.waiting.Open = keyWait
 		return l, nil
 	}
-	path := l.name
-	if !filepath.IsAbs(path) {
-		path = filepath.Join(k.Env.Dir, path)
-	}
-	l.named = &keyFile{path: path, owner: anyOwner, pipe: !l.follow}
+	l.named = &keyFile{path: k.Path(l.name), owner: anyOwner, pipe: !l.follow}
 	err := l.named.open()
 	switch {
 	case err == nil:

@@ -102,10 +102,7 @@ func checkOutputs(f *tapcmd.Flags) error {
 
 // open opens an output file by what its name ends with.
 func (o *outputs) open(k *kit.Kit, name, note string, keys *keyLog) error {
-	path := name
-	if !filepath.IsAbs(path) {
-		path = filepath.Join(k.Env.Dir, path)
-	}
+	path := k.Path(name)
 	if err := checkNotRead(k, o.read, path); err != nil {
 		return unwritable(name, err)
 	}

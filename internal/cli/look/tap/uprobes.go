@@ -22,10 +22,7 @@ import (
 func openProbes(ctx context.Context, r *run, helper *helperapi.Client, view *daemonview.View) (*tlssecrets.Probes, error) {
 	var within []string
 	for _, dir := range r.flags.Within {
-		if !filepath.IsAbs(dir) {
-			dir = filepath.Join(r.kit.Env.Dir, dir)
-		}
-		real, err := filepath.EvalSymlinks(dir)
+		real, err := filepath.EvalSymlinks(r.kit.Path(dir))
 		if err != nil {
 			return nil, &kit.Hinted{Err: fmt.Errorf("tap: --tls-within: %w", err), Hint: "lodge tap --tls --tls-within ."}
 		}
