@@ -26,9 +26,9 @@ func (b *block) start(kind uint32) *block {
 	return b
 }
 
-// finish returns the bytes of the block.
-func (b *block) finish() []byte {
-	length := uint32(len(b.b) + 4)
+// finish returns the bytes of the block, of which other bytes are to come between.
+func (b *block) finish(other int) []byte {
+	length := uint32(len(b.b) + other + 4)
 	b.setUint32(4, length)
 	b.uint32(length)
 	return b.b
@@ -49,7 +49,14 @@ func (b *block) timestamp(ts uint64) {
 // bytes writes bytes, and zeros up to a multiple of 4.
 func (b *block) bytes(v []byte) {
 	b.b = append(b.b, v...)
-	b.b = append(b.b, make([]byte, padded(len(v))-len(v))...)
+	b.pad(len(v))
+}
+
+// pad writes the zeros that come after n bytes.
+func (b *block) pad(n int) {
+	for range padded(n) - n {
+		b.b = append(b.b, 0)
+	}
 }
 
 // option writes an option, or a record of a name, of at most maxOption bytes.
@@ -92,14 +99,23 @@ func (b *block) count(code uint16, n Count) {
 // string writes a string, unless it is empty.
 func (b *block) string(code uint16, s string) {
 	if s != "" {
-		b.option(code, []byte(cleaned(s, maxOption)))
+		b.text(code, s)
 	}
 }
 
 func (b *block) comments(comments []string) {
 	for _, s := range comments {
-		b.option(optComment, []byte(cleaned(s, maxOption)))
+		b.text(optComment, s)
 	}
+}
+
+func (b *block) text(code uint16, s string) {
+	s = cleaned(s, maxOption)
+	b.uint16(code)
+	b.uint16(uint16(len(s)))
+	b.b = append(b.b, s...)
+	b.pad(len(s))
+	b.options = true
 }
 
 // endOptions ends the options, if there are any.

@@ -26,6 +26,7 @@ type WriterOptions struct {
 // 65,535 bytes, which do not fit into an option, are cut.
 type Writer struct {
 	w          io.Writer
+	parts      PartsWriter // the same, or nil
 	b          block
 	interfaces []Interface
 	err        error
@@ -34,6 +35,7 @@ type Writer struct {
 // NewWriter writes the head of a file.
 func NewWriter(w io.Writer, o WriterOptions) (*Writer, error) {
 	pw := &Writer{w: w}
+	pw.parts, _ = w.(PartsWriter)
 	b := pw.b.start(blockSection)
 	b.uint32(byteOrderMagic)
 	b.uint16(1) // version 1.0
@@ -50,17 +52,36 @@ func NewWriter(w io.Writer, o WriterOptions) (*Writer, error) {
 	return pw, nil
 }
 
+// PartsWriter is a writer that takes what it writes in parts, as if they were one. The
+// Writer gives it large packets so, without a copy.
+type PartsWriter interface {
+	WriteParts(head, data, tail []byte) (int, error)
+}
+
+// largePacket is from how many bytes on a packet is given in parts.
+const largePacket = 16 << 10
+
 // write writes the block.
-func (w *Writer) write(what string) error {
+func (w *Writer) write(what string) error { return w.writeAround(what, 0, nil) }
+
+// writeAround writes the block with data at the offset at.
+func (w *Writer) writeAround(what string, at int, data []byte) error {
 	if w.err != nil {
 		return w.err
 	}
-	b := w.b.finish()
-	if len(b) > maxBlock {
-		return fmt.Errorf("write %s: its block has %d bytes, over %d", what, len(b), maxBlock)
+	b := w.b.finish(len(data))
+	length := len(b) + len(data)
+	if length > maxBlock {
+		return fmt.Errorf("write %s: its block has %d bytes, over %d", what, length, maxBlock)
 	}
-	n, err := w.w.Write(b)
-	if err == nil && n < len(b) {
+	var n int
+	var err error
+	if len(data) > 0 {
+		n, err = w.parts.WriteParts(b[:at], data, b[at:])
+	} else {
+		n, err = w.w.Write(b)
+	}
+	if err == nil && n < length {
 		err = io.ErrShortWrite
 	}
 	if err != nil {
@@ -133,7 +154,13 @@ func (w *Writer) WritePacket(r *Record) error {
 	b.timestamp(ts)
 	b.uint32(length)
 	b.uint32(orig)
-	b.bytes(r.Data)
+	at, large := len(b.b), r.Data
+	if w.parts == nil || len(large) < largePacket {
+		b.bytes(r.Data)
+		large = nil
+	} else {
+		b.pad(len(large))
+	}
 	b.comments(r.Comments)
 	if r.Flags != 0 {
 		b.optionUint32(optPacketFlags, uint32(r.Flags))
@@ -145,7 +172,7 @@ func (w *Writer) WritePacket(r *Record) error {
 		b.optionPair(optPacketProcess, p.PID, p.TID)
 	}
 	b.endOptions()
-	return w.write("packet")
+	return w.writeAround("packet", at, large)
 }
 
 // simple reports whether a packet can be a Simple Packet Block.

@@ -380,3 +380,48 @@ func TestLongStrings(t *testing.T) {
 		t.Errorf("record %d, %d comments", r.OrigLen, len(r.Comments))
 	}
 }
+
+// parts takes what it is given whole and in parts.
+type parts struct {
+	bytes.Buffer
+	given int
+}
+
+func (p *parts) WriteParts(head, data, tail []byte) (int, error) {
+	p.given++
+	for _, b := range [][]byte{head, data, tail} {
+		p.Buffer.Write(b)
+	}
+	return len(head) + len(data) + len(tail), nil
+}
+
+// What is written in parts is the same as what is written whole.
+func TestWriteParts(t *testing.T) {
+	write := func(w io.Writer) {
+		t.Helper()
+		pw, err := NewWriter(w, WriterOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := pw.AddInterface(Interface{LinkType: 1}); err != nil {
+			t.Fatal(err)
+		}
+		for i, n := range []int{100, largePacket - 1, largePacket, largePacket + 1, largePacket + 2, largePacket + 3, 65549} {
+			data := bytes.Repeat([]byte{byte(i + 1)}, n)
+			r := Record{Time: time.Unix(1, 0), LinkType: 1, Data: data, OrigLen: uint32(n), Flags: Outbound, Comments: []string{"hello"}, Processes: []ProcessRef{{PID: 7}}}
+			if i%2 == 0 {
+				r.Flags, r.Comments, r.Processes = 0, nil, nil
+			}
+			if err := pw.WritePacket(&r); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	var whole bytes.Buffer
+	var inParts parts
+	write(&whole)
+	write(&inParts)
+	if inParts.given != 5 || !bytes.Equal(whole.Bytes(), inParts.Bytes()) {
+		t.Errorf("%d packets in parts, want 5; equal: %v", inParts.given, bytes.Equal(whole.Bytes(), inParts.Bytes()))
+	}
+}

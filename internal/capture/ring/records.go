@@ -67,17 +67,23 @@ func (r *Records) open(files []*os.File, ringBytes, least int) (err error) {
 	if r.event, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK); err != nil {
 		return os.NewSyscallError("eventfd", err)
 	}
-	fds := []int{r.event}
-	for _, p := range r.cpus {
-		fds = append(fds, int(p.file.Fd()))
+	if err := r.watch(r.event, unix.EPOLLIN); err != nil {
+		return err
 	}
-	for _, fd := range fds {
-		e := unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(fd)}
-		if err := unix.EpollCtl(r.epoll, unix.EPOLL_CTL_ADD, fd, &e); err != nil {
-			return os.NewSyscallError("epoll_ctl", err)
+	for _, p := range r.cpus {
+		// A ring is readable as long as something is in it (ringbuf_map_poll_kern in
+		// kernel/bpf/ringbuf.c), and under load something always is. Only its wakes
+		// are waited for.
+		if err := r.watch(int(p.file.Fd()), unix.EPOLLIN|unix.EPOLLET); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+func (r *Records) watch(fd int, events uint32) error {
+	e := unix.EpollEvent{Events: events, Fd: int32(fd)}
+	return os.NewSyscallError("epoll_ctl", unix.EpollCtl(r.epoll, unix.EPOLL_CTL_ADD, fd, &e))
 }
 
 // Close lets go of the rings.

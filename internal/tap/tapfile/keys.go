@@ -3,6 +3,7 @@ package tapfile
 import (
 	"bytes"
 	"io"
+	"slices"
 
 	"lodge/internal/capture/pcapfile"
 )
@@ -60,6 +61,17 @@ type counter struct {
 
 func (c *counter) Write(b []byte) (int, error) {
 	n, err := c.w.Write(b)
+	c.n += int64(n)
+	return n, err
+}
+
+// WriteParts implements [pcapfile.PartsWriter], also where the writer below does not.
+func (c *counter) WriteParts(head, data, tail []byte) (int, error) {
+	w, ok := c.w.(pcapfile.PartsWriter)
+	if !ok {
+		return c.Write(slices.Concat(head, data, tail))
+	}
+	n, err := w.WriteParts(head, data, tail)
 	c.n += int64(n)
 	return n, err
 }

@@ -24,6 +24,7 @@ type Writer struct {
 	// connections counts those whose packets are made up.
 	connections uint32
 	comment     [1]string
+	texts       map[endPair]pairText
 
 	out  *counter
 	keys keySpace
@@ -34,6 +35,23 @@ type processKey struct {
 	name  string // it may execute another program
 	start uint64
 }
+
+// endPair are the ends of a packet, and pairText what was said of them last.
+type endPair struct{ sender, receiver *tap.End }
+
+type pairText struct {
+	sender, receiver endText
+	text             string
+}
+
+// endText is what the text of an end is made of.
+type endText struct {
+	pid                    int
+	name, project, service string
+}
+
+// maxTexts bounds how many texts are kept.
+const maxTexts = 4096
 
 // maxWritten bounds what is remembered of the processes that were written; a process
 // that is forgotten is written again, which does no harm.
@@ -77,7 +95,7 @@ func NewWriter(w io.Writer, o Options) (*Writer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Writer{out: out, keys: keys, w: pw, iface: iface, link: o.Link, written: make(map[processKey]bool)}, nil
+	return &Writer{out: out, keys: keys, w: pw, iface: iface, link: o.Link, written: make(map[processKey]bool), texts: make(map[endPair]pairText)}, nil
 }
 
 // Packet writes a packet. data is the packet as it was captured, origLen its length on
@@ -109,7 +127,7 @@ func (w *Writer) Packet(at time.Time, data []byte, origLen int, flags pcapfile.F
 			r.Processes = r.Processes[:0]
 		}
 	}
-	if text := describe(sender, receiver); text != "" {
+	if text := w.describe(sender, receiver); text != "" {
 		w.comment[0] = text
 		r.Comments = w.comment[:]
 	}
@@ -145,9 +163,35 @@ func (w *Writer) process(e *tap.End) error {
 }
 
 // describe names both ends of a packet, for programs that do not know the blocks of
-// processes.
-func describe(sender, receiver *tap.End) string {
-	from, to := describeEnd(sender), describeEnd(receiver)
+// processes. What is said of a connection changes rarely, and is kept.
+func (w *Writer) describe(sender, receiver *tap.End) string {
+	k := endPair{sender, receiver}
+	from, to := textOf(sender), textOf(receiver)
+	if t, ok := w.texts[k]; ok && t.sender == from && t.receiver == to {
+		return t.text
+	}
+	if len(w.texts) >= maxTexts {
+		clear(w.texts)
+	}
+	text := describe(from, to)
+	w.texts[k] = pairText{from, to, text}
+	return text
+}
+
+func textOf(e *tap.End) (t endText) {
+	if e == nil || !e.Known() {
+		return t
+	}
+	p := &e.Processes[0]
+	t = endText{pid: p.PID, name: p.Name}
+	if e.Service != "" {
+		t.project, t.service = e.Project, e.Service
+	}
+	return t
+}
+
+func describe(sender, receiver endText) string {
+	from, to := sender.String(), receiver.String()
 	switch {
 	case from == "" && to == "":
 		return ""
@@ -159,14 +203,13 @@ func describe(sender, receiver *tap.End) string {
 	return "from " + from + " to " + to
 }
 
-func describeEnd(e *tap.End) string {
-	if e == nil || !e.Known() {
+func (t *endText) String() string {
+	if *t == (endText{}) {
 		return ""
 	}
-	p := &e.Processes[0]
-	text := show.CleanLine(p.Name, false) + " (" + strconv.Itoa(p.PID) + ")"
-	if e.Service != "" {
-		return e.Project + "/" + e.Service + ", " + text
+	text := show.CleanLine(t.name, false) + " (" + strconv.Itoa(t.pid) + ")"
+	if t.service != "" {
+		return t.project + "/" + t.service + ", " + text
 	}
 	return text
 }

@@ -50,7 +50,7 @@ func openOutFile(path string) (_ *outFile, err error) {
 			return nil, err
 		}
 	}
-	o := &outFile{f: f, w: bufio.NewWriterSize(f, 1<<20), stop: make(chan struct{}), done: make(chan struct{}), regular: regular}
+	o := &outFile{f: f, w: bufio.NewWriterSize(f, 256<<10), stop: make(chan struct{}), done: make(chan struct{}), regular: regular}
 	go o.flushNowAndThen()
 	return o, nil
 }
@@ -97,6 +97,54 @@ func (o *outFile) Write(b []byte) (int, error) {
 	defer o.mu.Unlock()
 	n, err := o.w.Write(b)
 	return n, cause(err)
+}
+
+// WriteParts implements [pcapfile.PartsWriter]: what is large is not copied.
+func (o *outFile) WriteParts(head, data, tail []byte) (n int, err error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if err := o.w.Flush(); err != nil {
+		return 0, cause(err)
+	}
+	conn, err := o.f.SyscallConn()
+	if err != nil {
+		return 0, cause(err)
+	}
+	parts := [][]byte{head, data, tail}
+	whole := len(head) + len(data) + len(tail)
+	werr := conn.Write(func(fd uintptr) bool {
+		for n < whole {
+			k, errno := unix.Writev(int(fd), parts)
+			switch {
+			case errors.Is(errno, unix.EINTR):
+				continue
+			case errors.Is(errno, unix.EAGAIN):
+				return false
+			case errno != nil:
+				err = errno
+				return true
+			}
+			n += k
+			parts = after(parts, k)
+		}
+		return true
+	})
+	if err == nil {
+		err = werr
+	}
+	return n, cause(err)
+}
+
+// after returns what is left of parts after n bytes.
+func after(parts [][]byte, n int) [][]byte {
+	for len(parts) > 0 && n >= len(parts[0]) {
+		n -= len(parts[0])
+		parts = parts[1:]
+	}
+	if len(parts) > 0 {
+		parts[0] = parts[0][n:]
+	}
+	return parts
 }
 
 // writeAt writes over what was written before.
