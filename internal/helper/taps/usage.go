@@ -97,7 +97,7 @@ func (u *usage) forget(uid uint32) {
 
 // The bounds of the size of rings that are not asked for.
 const (
-	maxDefaultRing = 4 << 20
+	maxDefaultRing = 16 << 20
 	minDefaultRing = 64 << 10
 )
 

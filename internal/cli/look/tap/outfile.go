@@ -1,22 +1,22 @@
 package tap
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"os"
-	"sync"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"lodge/internal/tap/spool"
 )
 
-// outFile is a file that is written to in large pieces, and flushed once a second, so that
-// it can be read while it grows.
+// outFile is a file that is written to in large pieces, by a goroutine of its own, and once
+// a second, so that it can be read while it grows.
 type outFile struct {
 	f    *os.File
-	mu   sync.Mutex // guards w
-	w    *bufio.Writer
+	w    *spool.Writer
 	stop chan struct{}
 	done chan struct{}
 	// regular reports that it is a file in which something can be written later.
@@ -50,7 +50,7 @@ func openOutFile(path string) (_ *outFile, err error) {
 			return nil, err
 		}
 	}
-	o := &outFile{f: f, w: bufio.NewWriterSize(f, 256<<10), stop: make(chan struct{}), done: make(chan struct{}), regular: regular}
+	o := &outFile{f: f, w: spool.New(vectors{f}), stop: make(chan struct{}), done: make(chan struct{}), regular: regular}
 	go o.flushNowAndThen()
 	return o, nil
 }
@@ -84,36 +84,35 @@ func (o *outFile) flushNowAndThen() {
 		case <-o.stop:
 			return
 		case <-every.C:
-			o.mu.Lock()
-			_ = o.w.Flush() // the next write tells
-			o.mu.Unlock()
+			o.w.Push()
 		}
 	}
 }
 
-// Write implements [io.Writer].
+// Write implements [io.Writer]. The error may be that of an earlier call.
 func (o *outFile) Write(b []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
 	n, err := o.w.Write(b)
 	return n, cause(err)
 }
 
-// WriteParts implements [pcapfile.PartsWriter]: what is large is not copied.
-func (o *outFile) WriteParts(head, data, tail []byte) (n int, err error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if err := o.w.Flush(); err != nil {
-		return 0, cause(err)
-	}
-	conn, err := o.f.SyscallConn()
+// WriteParts implements [pcapfile.PartsWriter].
+func (o *outFile) WriteParts(head, data, tail []byte) (int, error) {
+	n, err := o.w.WriteParts(head, data, tail)
+	return n, cause(err)
+}
+
+// vectors writes parts by writev(2), without a copy.
+type vectors struct{ *os.File }
+
+// WriteParts implements [spool.PartsWriter].
+func (f vectors) WriteParts(parts ...[]byte) (n int, err error) {
+	conn, err := f.SyscallConn()
 	if err != nil {
-		return 0, cause(err)
+		return 0, err
 	}
-	parts := [][]byte{head, data, tail}
-	whole := len(head) + len(data) + len(tail)
+	parts = slices.Clone(parts)
 	werr := conn.Write(func(fd uintptr) bool {
-		for n < whole {
+		for len(parts) > 0 {
 			k, errno := unix.Writev(int(fd), parts)
 			switch {
 			case errors.Is(errno, unix.EINTR):
@@ -132,7 +131,7 @@ func (o *outFile) WriteParts(head, data, tail []byte) (n int, err error) {
 	if err == nil {
 		err = werr
 	}
-	return n, cause(err)
+	return n, err
 }
 
 // after returns what is left of parts after n bytes.
@@ -149,8 +148,6 @@ func after(parts [][]byte, n int) [][]byte {
 
 // writeAt writes over what was written before.
 func (o *outFile) writeAt(b []byte, at int64) error {
-	o.mu.Lock()
-	defer o.mu.Unlock()
 	err := o.w.Flush()
 	if err == nil {
 		_, err = o.f.WriteAt(b, at)
@@ -162,7 +159,7 @@ func (o *outFile) writeAt(b []byte, at int64) error {
 func (o *outFile) Close() error {
 	close(o.stop)
 	<-o.done
-	err := cause(o.w.Flush())
+	err := cause(o.w.Close())
 	if cerr := o.f.Close(); err == nil {
 		err = cause(cerr)
 	}
