@@ -14,7 +14,7 @@ import (
 	"lodge/internal/decode/websocket"
 )
 
-var captures = []string{"testdata/nginx.pcap", "testdata/node.pcap"}
+var captures = []string{"testdata/nginx.pcap", "testdata/node.pcap", "testdata/odd.pcap"}
 
 func TestCaptures(t *testing.T) {
 	for _, file := range captures {

@@ -145,7 +145,7 @@ func add(all map[string]*seen, port string, side decode.Side, f *node) {
 // ("unexpected decompression state"). The clients could read them, and the golden
 // files have them.
 func TestTshark(t *testing.T) {
-	for file, port := range map[string]int{"testdata/nginx.pcap": 8080, "testdata/node.pcap": 8083} {
+	for file, port := range map[string]int{"testdata/nginx.pcap": 8080, "testdata/node.pcap": 8083, "testdata/odd.pcap": 8082} {
 		theirs := tsharkStreams(t, file, port)
 		o := decode.Options{Limits: decode.DefaultLimits(), Secrets: true}
 		ours := 0

@@ -6,8 +6,9 @@ set -eu
 cd "$(dirname "$0")"
 if [ "${1-}" != inside ]; then
 	go build -o /tmp/h2c-$$ ./h2c
-	H2C=/tmp/h2c-$$ unshare -n sh "$0" inside
-	rm -f /tmp/h2c-$$
+	go build -o /tmp/odd-$$ ./odd
+	H2C=/tmp/h2c-$$ ODD=/tmp/odd-$$ unshare -n sh "$0" inside
+	rm -f /tmp/h2c-$$ /tmp/odd-$$
 	exit
 fi
 ip link set lo up
@@ -92,6 +93,11 @@ h2 $base/trailer
 h2 -d body $base/early
 h2 $base/panic || true
 h2 -m 0.3 $base/slow || true
+captured
+
+# The same server, and a client that does what is seldom done.
+capture odd.pcap
+"$ODD" 127.0.0.1:8082
 captured
 
 # Node: push, informational responses, trailers, extended CONNECT, errors.
