@@ -109,7 +109,7 @@ func (x *call) status() {
 	}
 	e.Code, e.Failed = code, code != 0
 	e.Status = value + " " + codeName(code)
-	if text := percentDecode(field(fields, "grpc-message")); text != "" {
+	if text := percentDecode(field(fields, "grpc-message")); text != "" && text != codeName(code) {
 		e.Status += " " + text
 	}
 	if details := field(fields, "grpc-status-details-bin"); details != "" {

@@ -119,6 +119,13 @@ func TestUpgradeCapture(t *testing.T) {
 	captest.Splits(t, "testdata/upgrade.pcap", all()...)
 }
 
+// TestTunnelCapture holds that the first stream in a tunnel that CONNECT made is its own,
+// and not the answer to the CONNECT.
+func TestTunnelCapture(t *testing.T) {
+	captest.Golden(t, "testdata/tunnel.pcap", all()...)
+	captest.Splits(t, "testdata/tunnel.pcap", all()...)
+}
+
 // TestWebSocketCapture holds that frames in an extended CONNECT are messages.
 func TestWebSocketCapture(t *testing.T) {
 	var got []string

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Makes the captures in this directory again, with real servers and clients, in
 # a network namespace of its own. It needs root, tcpdump, nginx, curl,
-# nghttp2-client, node and go. Afterwards: go test -update.
+# nghttp2-client, tinyproxy, node and go. Afterwards: go test -update.
 set -eu
 cd "$(dirname "$0")"
 if [ "${1-}" != inside ]; then
@@ -77,7 +77,17 @@ nghttp -n --header-table-size=0 $base/ $base/ $base/gone
 nghttp -n --no-dep --header-table-size=64 --encoder-header-table-size=128 $base/ $base/gone -H 'x-long: 0123456789012345678901234567890123456789'
 h2load -n 30 -c 2 -m 10 $base/index.html >/dev/null
 captured
-kill "$(cat "$dir/nginx.pid")"
+
+# A tunnel through a proxy.
+printf 'Port 8085\nListen 127.0.0.1\nPidFile "%s/tinyproxy.pid"\nMaxClients 5\nAllow 127.0.0.1\n' "$dir" >"$dir/tinyproxy.conf"
+tinyproxy -c "$dir/tinyproxy.conf"
+up 8085
+capture tunnel.pcap
+h2 -p -x http://127.0.0.1:8085 $base/index.html
+captured
+tcpdump -r tunnel.pcap -w "$dir/tunnel.pcap" port 8085 2>/dev/null # the client's side is enough
+cp "$dir/tunnel.pcap" tunnel.pcap
+kill "$(cat "$dir/tinyproxy.pid")" "$(cat "$dir/nginx.pid")"
 
 # Go's server without TLS: prior knowledge and the upgrade from HTTP/1.1.
 "$H2C" -listen 127.0.0.1:8082 &
