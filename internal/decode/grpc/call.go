@@ -67,6 +67,19 @@ type direction struct {
 	aside   int64 // bytes of trailers that are messages
 }
 
+// find looks for the method that a path names.
+func (x *call) find(path string) {
+	service, method, ok := splitPath(path)
+	if !ok {
+		return
+	}
+	x.service, x.method = service, method
+	if x.d != nil {
+		x.types, x.known = x.d.FindMethod(service, method)
+		x.streaming = x.known && (x.types.ClientStreaming || x.types.ServerStreaming)
+	}
+}
+
 // Data implements [http2.Stream].
 func (x *call) Data(s decode.Side, at time.Time, b []byte) {
 	p := &x.sides[s]
@@ -186,7 +199,7 @@ func (x *call) Gap(s decode.Side, _ time.Time, n int64) {
 func (x *call) End(s decode.Side) {
 	if s == decode.Client {
 		x.ended = true
-		x.query()
+		x.get.give(x)
 	}
 	if p := &x.sides[s]; x.format.bare && p.size > 0 {
 		x.message(s, p.ended)
@@ -385,7 +398,7 @@ func (x *call) learn(b []byte) {
 // Finish implements [http2.Stream].
 func (x *call) Finish() {
 	e := x.e
-	x.query()
+	x.get.give(x)
 	e.Protocol, e.Version, e.Method, e.Group = Name, "", "call", e.Target
 	if x.format.web {
 		e.Add("framing", "grpc-web")

@@ -47,9 +47,8 @@ func parseGet(e *decode.Exchange) *get {
 	return g
 }
 
-// query reads the message in the target.
-func (x *call) query() {
-	g := x.get
+// give gives the message in the target to the call, once.
+func (g *get) give(x *call) {
 	if g == nil {
 		return
 	}

@@ -93,19 +93,6 @@ func open(d Descriptors, c *decode.Conn, e *decode.Exchange, r *http2.Room) *cal
 	return x
 }
 
-// find looks for the method that a path names.
-func (x *call) find(path string) {
-	service, method, ok := splitPath(path)
-	if !ok {
-		return
-	}
-	x.service, x.method = service, method
-	if x.d != nil {
-		x.types, x.known = x.d.FindMethod(service, method)
-		x.streaming = x.known && (x.types.ClientStreaming || x.types.ServerStreaming)
-	}
-}
-
 // known reports whether all of a header that was seen is known.
 func known(fs []decode.Field) bool {
 	return len(fs) > 0 && !slices.ContainsFunc(fs, func(f decode.Field) bool { return f.Name == http2.UnknownName })
