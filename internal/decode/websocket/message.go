@@ -146,6 +146,9 @@ func (p *side) emit(m *message) {
 		if problem = p.deflate.undo(r, m, d.c.Limits); problem != "" {
 			e.Unknown = append(e.Unknown, problem)
 		}
+		if limit := d.c.Limits.Body; len(r.Body) > limit { // it was held to be decompressed
+			r.Body, r.Truncated = r.Body[:limit], true
+		}
 	}
 	if m.opcode == opText && !m.hole && problem == "" && !isUTF8(r) {
 		e.Unknown = append(e.Unknown, "it is a text that is not UTF-8")

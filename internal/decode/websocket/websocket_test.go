@@ -288,6 +288,15 @@ func TestDeflate(t *testing.T) {
 	}
 }
 
+// TestCompressedLimit holds that no more is kept of a message that cannot be decompressed.
+func TestCompressedLimit(t *testing.T) {
+	long := strings.Repeat("no deflate\xff", 20000)
+	got := play([]decode.Field{}, []step{{side: server, b: put(server, 0x81, "a text long enough")}, {side: server, b: put(server, 0xc1, long)}}, 1<<20).messages
+	if len(got) != 2 || !strings.Contains(got[1], fmt.Sprintf("… 65536 deflate of %d", len(long))) {
+		t.Errorf("%q", got)
+	}
+}
+
 // TestLongDeflate holds that a message is decompressed that is longer than what is held
 // of one, and so are those after it that refer to it.
 func TestLongDeflate(t *testing.T) {
