@@ -200,6 +200,14 @@ func (c *conn) decoded() *decode.Flow {
 		opts.Midstream = c.opened.Midstream
 		opts.Datagram = c.opened.Key.Protocol == packet.UDP || c.given != nil && c.given.Datagram
 		c.flow = decode.NewFlow(decode.NewConn(opts, c.emit, c.lost), o.Protocols, c.opened.ClientKnown)
+		if c.early != nil {
+			for s, end := range c.early {
+				if end.how != 0 {
+					c.flow.End(decode.Side(s), end.at, end.how)
+				}
+			}
+			c.early = nil
+		}
 	}
 	return c.flow
 }
@@ -228,6 +236,14 @@ type conn struct {
 	// given is what is known of the ends beforehand, nil where packets tell all.
 	given  *Opening
 	losses losses
+	// early has how sides ended before there were bytes to decode; nil: none did.
+	early *[2]ending
+}
+
+// ending is how a side ended, and when.
+type ending struct {
+	at  time.Time
+	how decode.End
 }
 
 // side is one end of a connection, by the packets that it sent.
@@ -317,6 +333,13 @@ func (c *conn) End(s decode.Side, at time.Time, how decode.End) {
 	}
 	if c.flow != nil {
 		c.flow.End(s, at, how)
+		return
+	}
+	if c.early == nil {
+		c.early = new([2]ending)
+	}
+	if c.early[s].how == 0 {
+		c.early[s] = ending{at, how}
 	}
 }
 

@@ -39,6 +39,9 @@ type call struct {
 	ended     bool // the client has sent all
 	trailer   []decode.Field
 	failure   *failure // Connect's
+	get       *get     // Connect's request with GET, until its message was read
+	// compression is that of the request's message, where it is in the target.
+	compression string
 }
 
 // direction is what one side sends.
@@ -61,6 +64,20 @@ type direction struct {
 	text    bool   // they are in base64
 	base64  base64Reader
 	payload int64 // bytes of all messages
+	aside   int64 // bytes of trailers that are messages
+}
+
+// find looks for the method that a path names.
+func (x *call) find(path string) {
+	service, method, ok := splitPath(path)
+	if !ok {
+		return
+	}
+	x.service, x.method = service, method
+	if x.d != nil {
+		x.types, x.known = x.d.FindMethod(service, method)
+		x.streaming = x.known && (x.types.ClientStreaming || x.types.ServerStreaming)
+	}
 }
 
 // Data implements [http2.Stream].
@@ -130,7 +147,10 @@ func (x *call) flags() byte {
 	if x.format.connect {
 		return flagCompressed | flagEnd
 	}
-	return flagCompressed | flagTrailer
+	if x.format.web {
+		return flagCompressed | flagTrailer
+	}
+	return flagCompressed
 }
 
 // isText reports whether a side sends base64: the answer need not be as the request.
@@ -179,6 +199,7 @@ func (x *call) Gap(s decode.Side, _ time.Time, n int64) {
 func (x *call) End(s decode.Side) {
 	if s == decode.Client {
 		x.ended = true
+		x.get.give(x)
 	}
 	if p := &x.sides[s]; x.format.bare && p.size > 0 {
 		x.message(s, p.ended)
@@ -189,11 +210,20 @@ func (x *call) End(s decode.Side) {
 func (x *call) message(s decode.Side, at time.Time) {
 	p := &x.sides[s]
 	if x.format.web && p.head[0]&flagTrailer != 0 {
-		x.trailer = parseTrailer(p.buf)
+		p.aside += headLen + p.size
+		b := p.buf
+		if x.compressed(s, p) {
+			b, _, _ = decompress(x.encoding(s), b, x.c.Limits.Message) // what cannot be read is no trailer
+		}
+		x.trailer = parseTrailer(b)
+		for _, f := range x.trailer {
+			x.addTrailer(f.Name, f.Value)
+		}
 		x.reset(p)
 		return
 	}
 	if x.format.connect && p.head[0]&flagEnd != 0 {
+		p.aside += headLen + p.size
 		x.endOfStream(s, p)
 		x.reset(p)
 		return
@@ -272,7 +302,7 @@ func (x *call) fill(e *decode.Exchange, s decode.Side, p *direction) {
 		b, cut = out, cut || more
 	}
 	m.Truncated = cut
-	codec := x.format.codec
+	codec := x.codec(s)
 	if x.format.bare && s == decode.Server && x.e.Code != 200 {
 		codec = "json"
 		x.failure = parseFailure(b)
@@ -318,6 +348,14 @@ func (x *call) fill(e *decode.Exchange, s decode.Side, p *direction) {
 	}
 }
 
+// codec is what a side's messages are written in: the answer need not be as the request.
+func (x *call) codec(s decode.Side) string {
+	if f, ok := parseType(field(x.body(s).Header, "content-type")); ok && s == decode.Server {
+		return f.codec
+	}
+	return x.format.codec
+}
+
 // compressed reports whether the message that a side has sent is.
 func (x *call) compressed(s decode.Side, p *direction) bool {
 	if x.format.bare {
@@ -330,6 +368,8 @@ func (x *call) compressed(s decode.Side, p *direction) bool {
 func (x *call) encoding(s decode.Side) string {
 	name := "grpc-encoding"
 	switch {
+	case x.format.get && s == decode.Client:
+		return x.compression
 	case x.format.bare:
 		name = "content-encoding"
 	case x.format.connect:
@@ -358,6 +398,7 @@ func (x *call) learn(b []byte) {
 // Finish implements [http2.Stream].
 func (x *call) Finish() {
 	e := x.e
+	x.get.give(x)
 	e.Protocol, e.Version, e.Method, e.Group = Name, "", "call", e.Target
 	if x.format.web {
 		e.Add("framing", "grpc-web")
@@ -367,6 +408,9 @@ func (x *call) Finish() {
 	}
 	if x.format.codec != "proto" {
 		e.Add("codec", x.format.codec)
+	}
+	if x.format.get {
+		e.Add("http method", "GET")
 	}
 	if timeout := field(e.Request.Header, "grpc-timeout"); timeout != "" {
 		e.Add("timeout", timeout)
@@ -383,7 +427,9 @@ func (x *call) Finish() {
 		case p.text:
 			x.body(decode.Side(s)).BodyBytes = p.payload
 		case !x.format.bare:
-			x.body(decode.Side(s)).BodyBytes -= headLen * int64(p.count)
+			x.body(decode.Side(s)).BodyBytes -= headLen*int64(p.count) + p.aside
+		case x.format.get && decode.Side(s) == decode.Client:
+			x.body(decode.Client).BodyBytes = p.payload
 		}
 	}
 	for _, m := range x.held {

@@ -5,6 +5,7 @@ import (
 
 	"lodge/internal/decode"
 	"lodge/internal/decode/captest"
+	"lodge/internal/decode/http1"
 	"lodge/internal/decode/http2"
 	"lodge/internal/decode/protobuf"
 )
@@ -21,6 +22,16 @@ func TestCaptures(t *testing.T) {
 		captest.Golden(t, file, protocol())
 		captest.Splits(t, file, http2.New(http2.Config{Layers: []http2.Layer{Layer(nil)}}))
 	}
+}
+
+// TestConnect holds what Connect's own client and server say to each other, with GET and
+// POST and as gRPC-Web, on HTTP/1 and HTTP/2.
+func TestConnect(t *testing.T) {
+	both := func(d Descriptors) []*decode.Protocol {
+		return []*decode.Protocol{http2.New(http2.Config{Layers: []http2.Layer{Layer(d)}}), http1.New(http1.Config{Layers: []http1.Layer{Layer1(d)}})}
+	}
+	captest.Golden(t, "testdata/connect.pcap", both(&protobuf.Files{})...)
+	captest.Splits(t, "testdata/connect.pcap", both(nil)...)
 }
 
 func FuzzGRPC(f *testing.F) {

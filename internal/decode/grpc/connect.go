@@ -2,6 +2,7 @@ package grpc
 
 import (
 	"encoding/json"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -31,13 +32,19 @@ func (x *call) endOfStream(s decode.Side, p *direction) {
 		b, _, _ = decompress(x.encoding(s), b, x.c.Limits.Message) // what cannot be read is no error
 	}
 	var end struct {
-		Error json.RawMessage `json:"error"`
+		Error    json.RawMessage     `json:"error"`
+		Metadata map[string][]string `json:"metadata"`
 	}
 	if s == decode.Client || json.Unmarshal(b, &end) != nil {
 		return
 	}
 	if x.failure = parseFailure(end.Error); x.failure == nil {
 		x.failure = new(failure)
+	}
+	for _, name := range slices.Sorted(maps.Keys(end.Metadata)) {
+		for _, value := range end.Metadata[name] {
+			x.addTrailer(name, value)
+		}
 	}
 }
 
@@ -61,6 +68,8 @@ func (x *call) connectStatus() {
 		}
 	case e.Code == 200: // the end of the stream was not seen
 		e.Code, e.Status = 0, ""
+	case e.Code == 304 && x.format.get: // the client has the answer
+		e.Status = "HTTP " + e.Status
 	case e.Code != 0:
 		e.Failed = true
 		e.Status = "HTTP " + e.Status

@@ -1,7 +1,7 @@
 // Package grpc decodes gRPC, on the streams of HTTP/2:
 // https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md, and on HTTP/1 and
 // HTTP/2 gRPC-Web (https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-WEB.md) and
-// Connect (https://connectrpc.com/docs/protocol), but for Connect's requests with GET.
+// Connect (https://connectrpc.com/docs/protocol).
 //
 // An exchange is a call: Method "call", Target the path /package.Service/Method,
 // Status and Code the status in the trailers. Where there is one message in each
@@ -67,6 +67,12 @@ func (l layer) Open(c *decode.Conn, e *decode.Exchange, r *http2.Room) http2.Str
 
 // open returns the call that an exchange is, or nil.
 func open(d Descriptors, c *decode.Conn, e *decode.Exchange, r *http2.Room) *call {
+	if g := parseGet(e); g != nil {
+		x := &call{c: c, e: e, d: d, room: r, format: format{bare: true, get: true, codec: g.codec}, get: g}
+		e.Target = g.path
+		x.find(g.path)
+		return x
+	}
 	kind := field(e.Request.Header, "content-type")
 	if kind == "" && !known(e.Request.Header) {
 		// The request was not seen, or not all of it.
@@ -83,13 +89,7 @@ func open(d Descriptors, c *decode.Conn, e *decode.Exchange, r *http2.Room) *cal
 		return nil // the frames are compressed as a whole
 	}
 	x := &call{c: c, e: e, d: d, room: r, format: format}
-	if service, method, ok := splitPath(e.Target); ok {
-		x.service, x.method = service, method
-		if d != nil {
-			x.types, x.known = d.FindMethod(service, method)
-			x.streaming = x.known && (x.types.ClientStreaming || x.types.ServerStreaming)
-		}
-	}
+	x.find(e.Target)
 	return x
 }
 
@@ -103,6 +103,7 @@ type format struct {
 	web, text bool   // gRPC-Web, in base64
 	connect   bool   // Connect, with frames
 	bare      bool   // Connect of one message each way, without frames
+	get       bool   // with the request's message in the target
 	codec     string // "proto", "json"
 }
 

@@ -45,6 +45,13 @@ func TestOnHTTP1(t *testing.T) {
 		`message server message /p.S/M request "2: 2\n"`, `message server message /p.S/M request "2: 2\n"`,
 		`request client call /p.S/M → 13 INTERNAL bad (failed)`,
 	)
+	// grpc-js says OK twice.
+	captest.Same(t, captest.Script(t, o, p, "c "+post(web, a), "s "+ok(web, b, message(0x80, "grpc-status: 0\r\ngrpc-message: OK\r\n"))),
+		`request client call /p.S/M → 0 OK request "1: 1\n" response "2: 2\n"`)
+	// An answer in another codec.
+	json := "Content-Type: application/grpc-web+json\r\n"
+	captest.Same(t, captest.Script(t, o, p, "c "+post(web, a), "s "+ok(json, message(0, `{"a":1}`), message(0x80, "grpc-status: 0\r\n"))),
+		`request client call /p.S/M → 0 OK request "1: 1\n" response "{\"a\":1}"`)
 	// What is not there to its end.
 	captest.Same(t, captest.Script(t, o, p, "c "+post(web, a), "s HTTP/1.1 200 OK\r\n"+web+"Content-Length: 99\r\n\r\n"+b, "S"),
 		`request client call /p.S/M request "1: 1\n" response "2: 2\n" response incomplete unknown: response: the connection was closed before its end`)

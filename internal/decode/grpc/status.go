@@ -50,11 +50,21 @@ func percentDecode(s string) string {
 func parseTrailer(b []byte) (fs []decode.Field) {
 	for line := range bytes.Lines(b) {
 		name, value, ok := strings.Cut(strings.TrimRight(string(line), "\r\n"), ":")
-		if ok && len(fs) < 64 {
+		if ok && len(fs) < maxTrailer {
 			fs = append(fs, decode.Field{Name: strings.ToLower(strings.TrimSpace(name)), Value: strings.TrimSpace(value)})
 		}
 	}
 	return fs
+}
+
+// maxTrailer is how many fields of a trailer are kept that is a message.
+const maxTrailer = 64
+
+// addTrailer adds a field of a trailer that is in the body.
+func (x *call) addTrailer(name, value string) {
+	if t := &x.e.Response.Trailer; len(*t) < maxTrailer {
+		*t = append(*t, decode.Field{Name: name, Value: content.Header(x.c, name, value)})
+	}
 }
 
 var errEncoding = errors.New("compression is not known")
@@ -99,7 +109,7 @@ func (x *call) status() {
 	}
 	e.Code, e.Failed = code, code != 0
 	e.Status = value + " " + codeName(code)
-	if text := percentDecode(field(fields, "grpc-message")); text != "" {
+	if text := percentDecode(field(fields, "grpc-message")); text != "" && text != codeName(code) {
 		e.Status += " " + text
 	}
 	if details := field(fields, "grpc-status-details-bin"); details != "" {

@@ -3,6 +3,7 @@ package http1
 import (
 	"bytes"
 	"strconv"
+	"strings"
 	"time"
 
 	"lodge/internal/decode"
@@ -47,6 +48,10 @@ func (b *body) begin(f framing) {
 // data reads a part of the body.
 func (b *body) data() bool {
 	r := b.r
+	if v := b.unsent(); v != decode.No {
+		return v == decode.Yes
+	}
+	r.x.expects = r.x.expects && r.of == decode.Server
 	p := r.in.Bytes()
 	if r.state != untilClose {
 		p = p[:min(int64(len(p)), b.left)]
@@ -137,6 +142,9 @@ const maxChunkLine = 16 << 10
 // chunkSize reads the line before a chunk: its size, and extensions, which have
 // no meaning that all agree on (RFC 9112 section 7.1).
 func (b *body) chunkSize() bool {
+	if v := b.unsent(); v != decode.No {
+		return v == decode.Yes
+	}
 	line, n := b.r.in.line(maxChunkLine)
 	switch {
 	case n == 0:
@@ -151,6 +159,7 @@ func (b *body) chunkSize() bool {
 		return b.broken("the size of a chunk is not one")
 	}
 	b.r.take(n)
+	b.r.x.expects = b.r.x.expects && b.r.of == decode.Server
 	if b.left, b.r.state = size, inChunk; size == 0 {
 		b.r.state, b.trailer = inTrailer, 0
 	}
@@ -185,8 +194,7 @@ func (b *body) trailerLine() bool {
 	}
 	limit := int64(r.d.c.Limits.Message)
 	if b.trailer += int64(n); len(line) > 0 && b.trailer <= limit {
-		var h head // a trailer frames nothing
-		r.m.Trailer = append(r.m.Trailer, h.fields(r.d.c, string(line))...)
+		b.trailerField(string(line))
 	}
 	r.take(n)
 	if len(line) == 0 {
@@ -196,6 +204,24 @@ func (b *body) trailerLine() bool {
 		r.end(true)
 	}
 	return true
+}
+
+// trailerField adds a line of the trailer, which may continue the one before it.
+func (b *body) trailerField(line string) {
+	m, c := b.r.m, b.r.d.c
+	var h head // a trailer frames nothing
+	if last := len(m.Trailer) - 1; last >= 0 && (line[0] == ' ' || line[0] == '\t') {
+		b.r.note("a field of its trailer has more than one line (obs-fold)")
+		f := &m.Trailer[last]
+		if f.Value != decode.Masked && len(f.Value) < maxChunkLine {
+			f.Value = content.Header(c, f.Name, f.Value+" "+strings.Trim(line, " \t"))
+		}
+		return
+	}
+	m.Trailer = append(m.Trailer, h.fields(c, line)...)
+	if h.odd != "" {
+		b.r.note("trailer: " + h.odd)
+	}
 }
 
 // end puts the body into its message.

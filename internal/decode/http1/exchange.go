@@ -17,6 +17,8 @@ type exchange struct {
 	switches     bool           // it asks for another protocol: CONNECT, or an upgrade
 	handshake    handshake      // what it asks for
 	interim      []decode.Field // the interim responses
+	interims     int            // their number
+	expects      bool           // nothing of a body was sent that waits for an interim response
 	answered     string         // the response's version, where it is another one
 	upgraded     string         // to this protocol
 	accept       string         // what is wrong with Sec-WebSocket-Accept
@@ -28,6 +30,21 @@ type exchange struct {
 func (x *exchange) note(what string) {
 	if what != "" && len(x.e.Unknown) < 16 && !slices.Contains(x.e.Unknown, what) {
 		x.e.Unknown = append(x.e.Unknown, what)
+	}
+}
+
+// maxInterims is how many interim responses to one request are shown: a server may
+// send any number of them.
+const maxInterims = 16
+
+// interrupt has an interim response.
+func (x *exchange) interrupt(status string, header []decode.Field) {
+	if x.interims++; x.interims > maxInterims {
+		return
+	}
+	x.interim = append(x.interim, decode.Field{Name: "interim", Value: status})
+	for _, f := range header {
+		x.interim = append(x.interim, decode.Field{Name: "interim header", Value: f.Name + ": " + f.Value})
 	}
 }
 
@@ -123,6 +140,9 @@ func (x *exchange) describe(e *decode.Exchange) {
 		}
 	}
 	e.Details = append(e.Details, x.interim...)
+	if x.interims > maxInterims {
+		e.Add("interim", "and "+strconv.Itoa(x.interims-maxInterims)+" more")
+	}
 	if x.answered != "" {
 		e.Add("response version", x.answered)
 	}

@@ -21,6 +21,7 @@ type head struct {
 	contentType    string
 	upgrade        string
 	connection     string
+	expect         string
 	websocketKey   string
 	websocketAcc   string
 	websocketExt   string
@@ -87,11 +88,38 @@ func (h *head) fields(c *decode.Conn, s string) []decode.Field {
 			h.note("white space surrounds the name of a header field")
 			name = trimmed
 		}
+		if !isName(name) {
+			h.note("the name of a header field is not one")
+		}
 		value = strings.Trim(value, " \t")
 		h.learn(name, value)
 		fs = append(fs, decode.Field{Name: name, Value: content.Header(c, name, value)})
 	}
 	return fs
+}
+
+// isName reports whether s is the name of a field: a token (RFC 9110 section 5.6.2).
+func isName(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c <= ' ' || c >= 0x7f || strings.IndexByte("\"(),/:;<=>?@[\\]{}", c) >= 0 {
+			return false
+		}
+	}
+	return s != ""
+}
+
+// oddLines returns what is wrong with the ends of the lines of a head, which one
+// implementation takes for ends and another one does not (RFC 9112 section 2.2).
+func oddLines(text string) string {
+	text = strings.TrimSuffix(text, "\r") // the rest is not there
+	cr, lf, both := strings.Count(text, "\r"), strings.Count(text, "\n"), strings.Count(text, "\r\n")
+	switch {
+	case cr > both:
+		return "a CR without LF is in its header (request smuggling?)"
+	case lf > both && both > 0:
+		return "some lines of its header end with LF, others with CRLF (request smuggling?)"
+	}
+	return ""
 }
 
 // unfold returns a line together with those that continue it.
@@ -106,6 +134,7 @@ func unfold(line, rest string) (all, after string) {
 	return b.String(), rest
 }
 
+// note keeps the first thing that is odd.
 func (h *head) note(what string) {
 	if h.odd == "" {
 		h.odd = what
@@ -119,6 +148,10 @@ func (h *head) learn(name, value string) {
 	case len("host"):
 		if is("host") && h.host == "" {
 			h.host = value
+		}
+	case len("expect"):
+		if is("expect") {
+			h.expect = value
 		}
 	case len("upgrade"):
 		if is("upgrade") {

@@ -166,6 +166,20 @@ func TestExchanges(t *testing.T) {
 			want: []string{`POST / "hi" → 200 OK "ok" [interim: 100 Continue] [interim: 103 Early Hints] [interim header: Link: </a.css>]`}},
 		{name: "100-continue refused", steps: []step{c("POST / HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n"), s("HTTP/1.1 417 Expectation Failed\r\nContent-Length: 0\r\n\r\n")},
 			want: []string{`POST / incomplete → 417 Expectation Failed (request: the connection was closed before its end)`}},
+		{name: "100-continue refused, and the next request", steps: []step{c("POST / HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 200\r\n\r\n"), s("HTTP/1.1 417 Expectation Failed\r\nContent-Length: 0\r\n\r\n"), c("POST /2 HTTP/1.1\r\nContent-Length: 2\r\n\r\nhi"), s(ok)},
+			want: []string{`POST / → 417 Expectation Failed (request: its body was not sent, as the response came before it)`, `POST /2 "hi" → 200 OK "ok"`}},
+		{name: "100-continue refused for chunks", steps: []step{c("POST / HTTP/1.1\r\nExpect: 100-Continue\r\nTransfer-Encoding: chunked\r\n\r\n"), s(ok), c(get), s(ok)},
+			want: []string{`POST / → 200 OK "ok" (request: its body was not sent, as the response came before it)`, `GET / → 200 OK "ok"`}},
+		{name: "100-continue refused, and the body", steps: []step{c("POST / HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n"), s(ok), c("hello"), c(get), s(ok)},
+			want: []string{`POST / "hello" → 200 OK "ok"`, `GET / → 200 OK "ok"`}},
+		{name: "100-continue refused, and the body at the end", steps: []step{c("POST / HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n"), s(ok), c("hello")},
+			want: []string{`POST / "hello" → 200 OK "ok"`}},
+		{name: "100-continue, and a request as the body", steps: []step{c("POST / HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 28\r\n\r\n"), s("HTTP/1.1 100 Continue\r\n\r\n"), c(get + "!"), s(ok)},
+			want: []string{`POST / "GET / HTTP/1.1\r\nHost: h\r\n\r\n!" → 200 OK "ok" [interim: 100 Continue]`}},
+		{name: "many interim responses", steps: []step{c(get), s(strings.Repeat("HTTP/1.1 102 Processing\r\n\r\n", 100) + ok)},
+			want: []string{`GET / → 200 OK "ok"` + strings.Repeat(` [interim: 102 Processing]`, 16) + ` [interim: and 84 more]`}},
+		{name: "folded trailer", steps: []step{c(get), s("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nA: b\r\n c\r\nAuthorization: Basic\r\n eA==\r\nnone\r\n\r\n")},
+			want: []string{`GET / → 200 OK "ok" +A:b c +Authorization:••• (response: a field of its trailer has more than one line (obs-fold); response: trailer: a line of its header has no colon)`}},
 		{name: "chunked", steps: []step{c("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3;a=b\r\nabc\r\nA ;x=\"y;z\"\r\n0123456789\r\n0\r\nX-Sum: 1\r\nAuthorization: Basic eA==\r\n\r\n" + get),
 			s("HTTP/1.1 200 OK\r\ntransfer-encoding: Chunked\r\n\r\n2\nok\n00\n\n" + ok)},
 			want: []string{`POST / "abc0123456789" +X-Sum:1 +Authorization:Basic ••• → 200 OK "ok"`, `GET / → 200 OK "ok"`}},
@@ -233,6 +247,12 @@ func TestSmuggling(t *testing.T) {
 			want: []string{`POST / "hello" → 200 OK "ok" (request: white space surrounds the name of a header field)`}},
 		{name: "folded", steps: []step{c(post("Transfer-Encoding:\r\n chunked") + smuggled), s(ok)},
 			want: []string{`POST / "hello" → 200 OK "ok" (request: a header field has more than one line (obs-fold))`}},
+		{name: "LF among CRLF", steps: []step{c(post("X: y\nContent-Length: 3") + "abc"), s(ok)},
+			want: []string{`POST / "abc" → 200 OK "ok" (request: some lines of its header end with LF, others with CRLF (request smuggling?))`}},
+		{name: "CR alone", steps: []step{c(post("X: y\rContent-Length: 3") + get), s("HTTP/1.1 200 OK\rContent-Length: 3\r\nContent-Length: 0\r\n\r\n" + ok)},
+			want: []string{"POST / → 200 OK\rContent-Length: 3 (request: a CR without LF is in its header (request smuggling?); response: a CR without LF is in its header (request smuggling?))", `GET / → 200 OK "ok"`}},
+		{name: "no names", steps: []step{c(post(": x") + post("en-US Content-Length: 3") + post("a\x01: b")), s(ok + ok + ok)}, want: []string{
+			`POST / → 200 OK "ok" (request: the name of a header field is not one)`, `POST / → 200 OK "ok" (request: the name of a header field is not one)`, `POST / → 200 OK "ok" (request: the name of a header field is not one)`}},
 		{name: "HTTP/1.0", steps: []step{c("POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n" + smuggled), s("HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n")},
 			want: []string{`POST / "hello" → 200 OK (request: it has Transfer-Encoding in HTTP/1.0, where it does not exist)`}},
 		{name: "more responses than requests", steps: []step{c(get), s(ok + ok), c(get), s(ok)},
@@ -241,68 +261,6 @@ func TestSmuggling(t *testing.T) {
 		tt.run(t)
 	}
 }
-
-func TestUpgrade(t *testing.T) {
-	const (
-		ask    = "GET /chat HTTP/1.1\r\nHost: h\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-		accept = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n\r\n"
-		hello  = "\x81\x05Hello"
-		masked = "\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58"
-	)
-	right := fmt.Sprintf(accept, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=")
-	for _, tt := range []test{
-		{name: "websocket", steps: []step{c(ask), s(right + hello), c(masked)}, want: []string{
-			`GET /chat → 101 Switching Protocols [upgrade: websocket]`, `websocket: server text "Hello"`, `websocket: client text "Hello"`}},
-		{name: "too early", steps: []step{c(ask + masked), s(right + hello)}, want: []string{
-			`GET /chat → 101 Switching Protocols [upgrade: websocket]`, `websocket: client text "Hello"`, `websocket: server text "Hello"`}},
-		{name: "wrong accept", steps: []step{c(ask), s(fmt.Sprintf(accept, "x") + hello)}, want: []string{
-			`GET /chat → 101 Switching Protocols [upgrade: websocket] [sec-websocket-accept: wrong: the client must close the connection]`, `websocket: server text "Hello"`}},
-		{name: "refused", steps: []step{c(ask), s(ok), c(get), s(ok)}, want: []string{`GET /chat → 200 OK "ok"`, `GET / → 200 OK "ok"`}},
-		{name: "unknown", steps: []step{c("POST /attach HTTP/1.1\r\nConnection: upgrade\r\nUpgrade: tcp\r\nContent-Length: 0\r\n\r\n"), s("HTTP/1.1 101 UPGRADED\r\nUpgrade: tcp\r\n\r\n\x00\x01"), c("\x02\x03")},
-			want: []string{`POST /attach → 101 UPGRADED [upgrade: tcp]`}, lost: map[decode.LossReason]int64{decode.LostUnknown: 4}},
-		{name: "CONNECT", steps: []step{c("CONNECT a:80 HTTP/1.1\r\nHost: a:80\r\n\r\n"), s("HTTP/1.1 200 OK\r\n\r\n"), c(get), s(ok)}, want: []string{`CONNECT a:80 → 200 OK`, `GET / → 200 OK "ok"`}},
-		{name: "CONNECT refused", steps: []step{c("CONNECT a:80 HTTP/1.1\r\n\r\n"), s("HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n"), c("CONNECT a:80 HTTP/1.1\r\n\r\n")},
-			want: []string{`CONNECT a:80 → 407 Proxy Authentication Required`, `CONNECT a:80 →  incomplete`}},
-		{name: "the request was not seen", mid: true, steps: []step{s(right + hello)}, want: []string{
-			`  → 101 Switching Protocols [upgrade: websocket] (request: its request was sent before the recording began)`, `websocket: server text "Hello"`}},
-	} {
-		tt.run(t)
-	}
-}
-
-// TestHandoff looks at what the next decoder is told.
-func TestHandoff(t *testing.T) {
-	var facts []decode.Field
-	var got [2]string
-	next := func(name string) *decode.Protocol {
-		return &decode.Protocol{Name: name, New: func(c *decode.Conn) decode.Decoder {
-			facts = c.Facts
-			return &recorder{&got}
-		}}
-	}
-	for _, tt := range []struct{ upgrade, name string }{{"h2c", "http2"}, {"TLS/1.2", "tls"}} {
-		got = [2]string{}
-		conn := decode.NewConn(options, func(*decode.Exchange) {}, nil)
-		f := decode.NewFlow(conn, []*decode.Protocol{Protocol(), next(tt.name)}, true)
-		f.Data(client, time.Time{}, []byte("OPTIONS * HTTP/1.1\r\nHost: h\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: "+tt.upgrade+"\r\nHTTP2-Settings: AAMAAABk\r\n\r\nearly"))
-		f.Data(server, time.Time{}, []byte("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: "+tt.upgrade+", HTTP/1.1\r\n\r\nrest"))
-		f.Data(client, time.Time{}, []byte(" late"))
-		if f.Protocol() != tt.name || got != [2]string{"early late", "rest"} {
-			t.Errorf("%s: %q gets %q", tt.upgrade, f.Protocol(), got)
-		}
-		want := []decode.Field{{Name: "host", Value: "h"}, {Name: "target", Value: "*"}, {Name: FactMethod, Value: "OPTIONS"}, {Name: FactVersion, Value: "1.1"}, {Name: FactUpgrade, Value: tt.upgrade},
-			{Name: "extensions"}, {Name: "subprotocol"}, {Name: FactSettings, Value: "AAMAAABk"}}
-		if !slices.Equal(facts, want) {
-			t.Errorf("%s: facts %v", tt.upgrade, facts)
-		}
-	}
-}
-
-type recorder struct{ got *[2]string }
-
-func (r *recorder) Data(s decode.Side, _ time.Time, b []byte) { r.got[s] += string(b) }
-func (r *recorder) Gap(decode.Side, time.Time, int64)         {}
-func (r *recorder) End(decode.Side, time.Time, decode.End)    {}
 
 func TestEventStream(t *testing.T) {
 	const head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -383,6 +341,11 @@ func TestFields(t *testing.T) {
 		c("POST /u/1?x=2 HTTP/1.1\r\nHost: example.com\r\nContent-Length: 3\r\n"), c("\r\n"), c("abc"),
 		s("HTTP/1.1 503 Service Unavailable\r\nSet-Cookie: a=b; Path=/\r\nContent-Length: 4\r\n\r\nde"), s("fg"),
 	}, 1000)
+	for _, target := range []string{"http://h:8080?a/b", "http://u@h:8080#/", "http://h:8080", "http://h:8080/@x"} {
+		if e := play(options, []step{c("GET " + target + " HTTP/1.1\r\n\r\n"), s(ok)}, 1000).exchanges[0]; e.Host != "h:8080" {
+			t.Errorf("%s: host %q", target, e.Host)
+		}
+	}
 	e := got.exchanges[0]
 	sec := func(n int64) time.Time { return time.Unix(1000+n, 0) }
 	if e.Version != "1.1" || e.Host != "example.com" || e.Group != "POST /u/{id}" || e.Code != 503 || !e.Failed || e.Kind != decode.KindRequest ||

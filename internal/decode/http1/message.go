@@ -48,7 +48,7 @@ func (r *reader) request() bool {
 // of the buffer.
 func (r *reader) beginRequest(text string, n int) {
 	x := &exchange{kept: int64(n)}
-	r.x, r.m, r.head = x, &x.e.Request, head{}
+	r.x, r.m, r.head = x, &x.e.Request, head{odd: oddLines(text)}
 	line, rest := cutLine(text)
 	first, ok := parseRequestLine(line)
 	if !ok || r.in.inLine { // it is cut off
@@ -77,7 +77,9 @@ func (r *reader) requestHead() {
 		x.e.Host = target
 	default:
 		if scheme, rest, ok := strings.Cut(target, "://"); ok && scheme != "" && !strings.ContainsAny(scheme, "/?#") {
-			rest, _, _ = strings.Cut(rest, "/")
+			if i := strings.IndexAny(rest, "/?#"); i >= 0 {
+				rest = rest[:i]
+			}
 			x.e.Host = rest[strings.LastIndexByte(rest, '@')+1:]
 		}
 	}
@@ -90,6 +92,7 @@ func (r *reader) requestHead() {
 		return
 	}
 	x.upper = r.d.layer(&x.e)
+	x.expects = strings.EqualFold(h.expect, "100-continue")
 	r.body.begin(h.framing(true, x.e.Version, r.note))
 }
 
@@ -124,15 +127,12 @@ func (r *reader) response() bool {
 // beginResponse begins the response of an exchange with its head, which is n
 // bytes of the buffer.
 func (r *reader) beginResponse(x *exchange, text string, n int) {
-	r.x, r.m, r.head = x, &x.e.Response, head{}
+	r.x, r.m, r.head = x, &x.e.Response, head{odd: oddLines(text)}
 	line, rest := cutLine(text)
 	r.status, _ = parseStatusLine(line)
 	header := r.head.fields(r.d.c, rest)
 	if r.status.interim() {
-		x.interim = append(x.interim, decode.Field{Name: "interim", Value: r.status.status})
-		for _, f := range header {
-			x.interim = append(x.interim, decode.Field{Name: "interim header", Value: f.Name + ": " + f.Value})
-		}
+		x.interrupt(r.status.status, header)
 	} else {
 		x.e.Answered, x.e.Response.Header = r.in.At(), header
 		x.e.Status, x.e.Code, x.e.Failed = r.status.status, r.status.code, r.status.code >= 500

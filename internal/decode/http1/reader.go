@@ -185,6 +185,7 @@ func (r *reader) cutOff(why string) {
 
 // finish ends what a side sent, after its end.
 func (r *reader) finish() {
+	r.decided()
 	switch {
 	case r.d.gone:
 		return

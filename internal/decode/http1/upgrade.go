@@ -60,17 +60,10 @@ func (d *decoder) switchProtocol(r *reader, upgrade string) {
 	if client.x == x {
 		client.cutOff("the response came before its end")
 	}
-	facts := []decode.Field{
-		{Name: websocket.FactHost, Value: x.handshake.host},
-		{Name: websocket.FactTarget, Value: x.handshake.target},
-		{Name: FactMethod, Value: x.handshake.method},
-		{Name: FactVersion, Value: x.handshake.version},
-		{Name: FactUpgrade, Value: upgrade},
-		{Name: websocket.FactExtensions, Value: h.websocketExt},
-		{Name: websocket.FactSubprotocol, Value: h.websocketProto},
-	}
-	if x.handshake.settings != "" {
-		facts = append(facts, decode.Field{Name: FactSettings, Value: x.handshake.settings})
+	name := protocolOf(upgrade)
+	var facts []decode.Field
+	if name != "" { // what a tunnel carries has nothing to do with the request for it
+		facts = x.handshake.facts(upgrade, h)
 	}
 	r.end(true)
 	for len(d.waiting) > 0 {
@@ -78,7 +71,24 @@ func (d *decoder) switchProtocol(r *reader, upgrade string) {
 		d.emit(d.waiting[0])
 	}
 	d.gone = true
-	d.c.Handoff(protocolOf(upgrade), [2][]byte{client.in.Bytes(), r.in.Bytes()}, facts...)
+	d.c.Handoff(name, [2][]byte{client.in.Bytes(), r.in.Bytes()}, facts...)
+}
+
+// facts are what the next protocol is told of the handshake: h is the response's head.
+func (x *handshake) facts(upgrade string, h *head) []decode.Field {
+	facts := []decode.Field{
+		{Name: websocket.FactHost, Value: x.host},
+		{Name: websocket.FactTarget, Value: x.target},
+		{Name: FactMethod, Value: x.method},
+		{Name: FactVersion, Value: x.version},
+		{Name: FactUpgrade, Value: upgrade},
+		{Name: websocket.FactExtensions, Value: h.websocketExt},
+		{Name: websocket.FactSubprotocol, Value: h.websocketProto},
+	}
+	if x.settings != "" {
+		facts = append(facts, decode.Field{Name: FactSettings, Value: x.settings})
+	}
+	return facts
 }
 
 // acceptOf returns the Sec-WebSocket-Accept for a Sec-WebSocket-Key (RFC 6455

@@ -14,7 +14,7 @@ import (
 	"lodge/internal/decode/websocket"
 )
 
-var captures = []string{"testdata/nginx.pcap", "testdata/node.pcap"}
+var captures = []string{"testdata/nginx.pcap", "testdata/node.pcap", "testdata/odd.pcap"}
 
 func TestCaptures(t *testing.T) {
 	for _, file := range captures {
@@ -117,6 +117,13 @@ func all() []*decode.Protocol {
 func TestUpgradeCapture(t *testing.T) {
 	captest.Golden(t, "testdata/upgrade.pcap", all()...)
 	captest.Splits(t, "testdata/upgrade.pcap", all()...)
+}
+
+// TestTunnelCapture holds that the first stream in a tunnel that CONNECT made is its own,
+// and not the answer to the CONNECT.
+func TestTunnelCapture(t *testing.T) {
+	captest.Golden(t, "testdata/tunnel.pcap", all()...)
+	captest.Splits(t, "testdata/tunnel.pcap", all()...)
 }
 
 // TestWebSocketCapture holds that frames in an extended CONNECT are messages.

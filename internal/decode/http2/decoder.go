@@ -11,6 +11,7 @@ const (
 	whyBefore = "was sent before the recording began"
 	whyGap    = "was sent in a part that was not captured"
 	whyBlock  = "was sent in a header block that could not be decoded"
+	whyNever  = "was not sent"
 )
 
 // decoder is one connection.

@@ -56,8 +56,12 @@ func (d *decoder) continuation(s decode.Side, f frame, b []byte, ended time.Time
 	p := &d.sides[s]
 	blk := p.block
 	if blk == nil {
-		// The frames before it were not read.
-		d.lose(s, decode.LostState, int64(headerLen+f.length))
+		// The frames before it were not read, or it is none that may be here.
+		why := decode.LostState
+		if d.streams.whole {
+			why = decode.LostMalformed
+		}
+		d.lose(s, why, int64(headerLen+f.length))
 		p.table.forget(whyBlock)
 		return
 	}

@@ -2,6 +2,7 @@ package http2
 
 import (
 	"errors"
+	"strings"
 
 	"golang.org/x/net/http2/hpack"
 )
@@ -34,6 +35,17 @@ func (l *list) get(name string) (string, bool) {
 		}
 	}
 	return "", false
+}
+
+// fieldsOnly reports whether the block is known to have no pseudo-header field, as
+// trailers have none.
+func (l *list) fieldsOnly() bool {
+	for i := range l.fields {
+		if f := &l.fields[i]; f.noName || strings.HasPrefix(f.name, ":") {
+			return false
+		}
+	}
+	return len(l.fields) > 0
 }
 
 // hidden reports whether a name or a value in the block is not known.

@@ -1,6 +1,7 @@
 package http2
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -101,7 +102,18 @@ func (st *stream) request(c *decode.Conn, h *header) {
 	if protocol, ok := h.get(":protocol"); ok {
 		st.e.Add("protocol", protocol)
 	}
-	st.e.Request.Header = st.fields(c, "request header", h, ":method", ":scheme", ":path")
+	st.e.Request.Header = st.fields(c, requestHeader, h, ":method", ":scheme", ":path")
+	if half.hidden || h.dropped > 0 {
+		return
+	}
+	if st.e.Method == "" {
+		st.note(requestHeader + ": it has no :method")
+	}
+	if st.e.Target == "" && st.e.Method == "CONNECT" {
+		st.note(requestHeader + ": it has no :authority")
+	} else if st.e.Target == "" {
+		st.note(requestHeader + ": it has no :path")
+	}
 }
 
 // response has a header block that the server sends.
@@ -121,7 +133,7 @@ func (st *stream) response(c *decode.Conn, h *header) {
 			return
 		}
 		st.e.Add("informational", status)
-		for _, f := range st.fields(c, "informational header", h) {
+		for _, f := range st.fields(c, interimHeader, h) {
 			st.e.Add("informational "+f.Name, f.Value)
 		}
 		return
@@ -132,7 +144,7 @@ func (st *stream) response(c *decode.Conn, h *header) {
 	if code, err := strconv.Atoi(status); err == nil && code >= 100 && code < 1000 {
 		st.e.Code, st.e.Failed = code, code >= 500
 	}
-	st.e.Response.Header = st.fields(c, "response header", h, ":status")
+	st.e.Response.Header = st.fields(c, responseHeader, h, ":status")
 }
 
 // begun announces an exchange whose response is a stream of events, which are
@@ -160,6 +172,7 @@ const UnknownName = "(unknown)"
 func (st *stream) fields(c *decode.Conn, what string, h *header, must ...string) []decode.Field {
 	out := make([]decode.Field, 0, len(h.fields))
 	var entries []string
+	odd := 0 // pseudo-header fields
 	for i := range h.fields {
 		f := &h.fields[i]
 		switch {
@@ -171,6 +184,13 @@ func (st *stream) fields(c *decode.Conn, what string, h *header, must ...string)
 			}
 			out = append(out, decode.Field{Name: UnknownName, Value: value})
 		case strings.HasPrefix(f.name, ":"):
+			if odd >= maxNotes {
+				continue
+			}
+			if why := oddPseudo(what, h, i); why != "" {
+				st.note(what + ": " + why)
+				odd++
+			}
 		default:
 			out = append(out, decode.Field{Name: f.name, Value: content.Header(c, f.name, f.value)})
 		}
@@ -211,7 +231,7 @@ const maxNotes = 16
 
 // note says what is not known.
 func (st *stream) note(text string) {
-	if len(st.e.Unknown) < maxNotes {
+	if text != "" && len(st.e.Unknown) < maxNotes && !slices.Contains(st.e.Unknown, text) {
 		st.e.Unknown = append(st.e.Unknown, text)
 	}
 }
@@ -268,6 +288,7 @@ func (st *stream) finish(c *decode.Conn) {
 	e.Group = st.group()
 	for s := range st.halves {
 		m := st.message(decode.Side(s))
+		st.note(st.oddLength(decode.Side(s), m))
 		if st.halves[s].body == nil {
 			continue
 		}

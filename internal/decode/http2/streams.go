@@ -68,7 +68,7 @@ func newStreams(c *decode.Conn, config *Config) streams {
 }
 
 // begin says that the connection is seen from its beginning.
-func (ss *streams) begin() { ss.whole = true }
+func (ss *streams) begin() { ss.whole, ss.why = true, [2]string{whyNever, whyNever} }
 
 // uncertain says that frames of a side were missed.
 func (ss *streams) uncertain(s decode.Side, why string) { ss.whole, ss.why[s] = false, why }
@@ -131,6 +131,8 @@ func (ss *streams) wire(id uint32, s decode.Side, started, ended time.Time, n in
 	if st := ss.get(id, false); st != nil {
 		st.saw(s, started, ended)
 		st.message(s).Bytes += n
+	} else if ss.idle(id) || ss.skipped(id) {
+		ss.malformed(s, n)
 	}
 }
 
@@ -200,11 +202,30 @@ func (ss *streams) gapped(s decode.Side, at time.Time) {
 	}
 }
 
+// idle reports whether a stream was never opened, so that nothing but a header block
+// may be sent on it.
+func (ss *streams) idle(id uint32) bool { return ss.whole && id > ss.last[opener(id)] }
+
+// skipped reports whether a stream was passed over: a later one was opened, and it
+// never was.
+func (ss *streams) skipped(id uint32) bool {
+	_, closed := ss.closed.ids[id]
+	return ss.whole && !closed && ss.open[id] == nil && id <= ss.last[opener(id)] && len(ss.closed.ring) < ss.c.Limits.Pending
+}
+
+// malformed counts what is sent on a stream on which it must not be.
+func (ss *streams) malformed(s decode.Side, n int64) {
+	ss.c.Lost(decode.Loss{Protocol: Name, Side: s, Reason: decode.LostMalformed, Bytes: n})
+}
+
 // header has a header block of a stream.
 func (ss *streams) header(id uint32, s decode.Side, h *header) {
 	known := ss.open[id] != nil
 	st := ss.get(id, true)
 	if st == nil {
+		if ss.skipped(id) {
+			ss.malformed(s, h.wire)
+		}
 		return
 	}
 	if !known && opener(id) == s {
@@ -218,10 +239,11 @@ func (ss *streams) header(id uint32, s decode.Side, h *header) {
 	}
 	half := &st.halves[s]
 	if s == decode.Client {
-		if !half.header {
+		switch {
+		case half.header, !ss.whole && h.end && h.bad == "" && h.fieldsOnly():
+			st.trailer(ss.c, s, h) // the header may not have been seen
+		default:
 			st.request(ss.c, h)
-		} else {
-			st.trailer(ss.c, s, h)
 		}
 	} else {
 		st.response(ss.c, h)
@@ -230,7 +252,7 @@ func (ss *streams) header(id uint32, s decode.Side, h *header) {
 		ss.layer(st, h.ended)
 	}
 	if s == decode.Server && st.upper == nil && st.tunnel == nil && st.events == nil && half.header && !half.ended && !h.end &&
-		sse.Is(content.Field(st.e.Response.Header, "content-type")) {
+		(st.e.Code == 200 || half.hidden) && sse.Is(content.Field(st.e.Response.Header, "content-type")) {
 		st.begun(ss.c)
 	}
 	if st.connected(h) {
@@ -382,7 +404,7 @@ func (ss *streams) refuse(st *stream, g *goAway, at time.Time) {
 
 // close emits all that is open.
 func (ss *streams) close(at time.Time) {
-	for _, id := range ss.order {
+	for _, id := range slices.Clone(ss.order) { // emit changes it
 		st := ss.open[id]
 		if st == nil {
 			continue

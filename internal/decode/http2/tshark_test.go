@@ -54,6 +54,7 @@ func (n *node) number(name string) int {
 // seen is a stream, as tshark and the decoder see it.
 type seen struct {
 	request, response, trailer []string
+	sent                       []string // the request's trailer
 	body                       [2]int
 	reset                      string
 	// small reports that the client made the server's header table smaller.
@@ -129,6 +130,8 @@ func add(all map[string]*seen, port string, side decode.Side, f *node) {
 	case len(fields) == 0:
 	case kind == frameContinuation && side == decode.Client:
 		st.request = append(st.request, fields...)
+	case side == decode.Client && st.request != nil && !strings.HasPrefix(fields[0], ":"):
+		st.sent = fields
 	case side == decode.Client:
 		st.request = fields
 	case strings.HasPrefix(fields[0], ":status: 1"):
@@ -145,7 +148,7 @@ func add(all map[string]*seen, port string, side decode.Side, f *node) {
 // ("unexpected decompression state"). The clients could read them, and the golden
 // files have them.
 func TestTshark(t *testing.T) {
-	for file, port := range map[string]int{"testdata/nginx.pcap": 8080, "testdata/node.pcap": 8083} {
+	for file, port := range map[string]int{"testdata/nginx.pcap": 8080, "testdata/node.pcap": 8083, "testdata/odd.pcap": 8082} {
 		theirs := tsharkStreams(t, file, port)
 		o := decode.Options{Limits: decode.DefaultLimits(), Secrets: true}
 		ours := 0
@@ -214,7 +217,7 @@ func compare(t *testing.T, what string, e *decode.Exchange, their *seen) {
 		ours, tsharks []string
 	}{
 		{"request", ours(e.Request.Header), plain(their.request)}, {"response", ours(e.Response.Header), plain(their.response)},
-		{"trailer", ours(e.Response.Trailer), their.trailer},
+		{"trailer", ours(e.Response.Trailer), their.trailer}, {"request's trailer", ours(e.Request.Trailer), their.sent},
 	} {
 		if strings.Join(x.ours, "\n") != strings.Join(x.tsharks, "\n") {
 			t.Errorf("%s: %s\n%.999s\ntshark has\n%.999s", what, x.name, strings.Join(x.ours, "\n"), strings.Join(x.tsharks, "\n"))

@@ -48,6 +48,14 @@ func (x *extensions) whyReserved() string {
 	return "it has a reserved bit of an extension that was not negotiated"
 }
 
+// whyOpcode returns what an opcode means that the protocol does not have.
+func (x *extensions) whyOpcode() string {
+	if x.other != "" {
+		return "its opcode is one of the extension " + x.other + ", which is not known"
+	}
+	return "its opcode is reserved"
+}
+
 // deflate undoes the compression of one direction.
 type deflate struct {
 	inflate content.Inflater
@@ -66,21 +74,34 @@ func (z *deflate) init(x *extensions, s decode.Side, blind bool) {
 // decompression; what is longer is a bomb.
 const mostTimes = 32
 
+// parts decompresses a message that is too long to be held.
+func (z *deflate) parts(limits decode.Limits) *content.LongPiece {
+	return z.inflate.LongPiece(z.keep, limits.Body, mostTimes*limits.Message)
+}
+
 // undo decompresses a message, and returns why it could not.
-func (z *deflate) undo(m *decode.Message, limits decode.Limits) string {
+func (z *deflate) undo(m *decode.Message, from *message, limits decode.Limits) string {
 	if z.lost != "" {
 		return "it is compressed: " + z.lost
 	}
-	if m.Truncated || m.Incomplete {
+	cut := from.hole || m.Incomplete
+	var (
+		out []byte
+		n   int64
+		err error
+	)
+	if from.parts != nil {
+		out, n, err = from.parts.Close()
+	} else {
+		out, n, err = z.inflate.Piece(m.Body, z.keep && !cut, limits.Body, mostTimes*limits.Message)
+	}
+	if cut {
 		// Its begin can be read, and no message after it that refers to its end.
-		out, _, _ := z.inflate.Piece(m.Body, false, limits.Body, mostTimes*limits.Message)
-		m.Body, m.Truncated = out, true
-		if z.keep {
+		if m.Body, m.Truncated = out, true; z.keep {
 			z.lost = "it refers to a message of which not all was kept"
 		}
 		return ""
 	}
-	out, n, err := z.inflate.Piece(m.Body, z.keep, limits.Body, mostTimes*limits.Message)
 	if err != nil {
 		if z.keep {
 			z.lost = "it refers to a message that could not be decompressed"
@@ -89,12 +110,12 @@ func (z *deflate) undo(m *decode.Message, limits decode.Limits) string {
 			return "it could not be decompressed: " + err.Error()
 		}
 	}
-	m.Body, m.Truncated = out, int64(len(out)) < n
-	if errors.Is(err, content.ErrTooMuch) {
-		m.Truncated = true
-	} else if err != nil {
-		m.Truncated = true
-		return "its compression is damaged: " + err.Error()
+	if m.Body, m.Truncated = out, int64(len(out)) < n; err == nil {
+		return ""
 	}
-	return ""
+	m.Truncated = true
+	if errors.Is(err, content.ErrTooMuch) {
+		return ""
+	}
+	return "its compression is damaged: " + err.Error()
 }

@@ -23,6 +23,28 @@ type frame struct {
 	header int   // bytes of the header itself
 }
 
+// alone reports whether the frame is a message of its own: those of control are, and
+// those of an opcode that means nothing.
+func (f *frame) alone() bool { return f.opcode > opBinary }
+
+// reserved reports whether the opcode means nothing.
+func (f *frame) reserved() bool {
+	return f.opcode > opBinary && f.opcode < opClose || f.opcode > opPong
+}
+
+// control reports whether the opcode is one of control frames.
+func (f *frame) control() bool { return f.opcode >= opClose }
+
+// shortest reports whether the length is written in as few bytes as it can be (RFC
+// 6455 section 5.2).
+func (f *frame) shortest() bool {
+	n := f.header - 2
+	if f.masked {
+		n -= 4
+	}
+	return n == 0 || n == 2 && f.length > 125 || n == 8 && f.length > 0xffff
+}
+
 // parseHeader reads the header of a frame, and reports whether all of it is
 // there.
 func parseHeader(b []byte) (f frame, ok bool) {

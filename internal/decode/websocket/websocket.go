@@ -63,6 +63,8 @@ type side struct {
 	buf   decode.Buffer
 	state state
 	ended bool
+	// closed reports that a close frame was sent, after which nothing may come.
+	closed bool
 
 	frame   frame
 	left    int64    // bytes of the frame's payload that are to come
@@ -139,6 +141,11 @@ func (p *side) header() bool {
 		return false
 	}
 	if problem := p.check(&f); problem != "" {
+		if !p.guessed {
+			p.frame = f
+			p.begin().wire += int64(f.header)
+			p.buf.Advance(int64(f.header))
+		}
 		p.broken(problem)
 		return true
 	}
@@ -165,7 +172,7 @@ func (p *side) header() bool {
 // asked.
 func (p *side) check(f *frame) string {
 	switch {
-	case f.opcode > opBinary && f.opcode < opClose || f.opcode > opPong:
+	case p.guessed && f.reserved():
 		return "a frame has a reserved opcode"
 	case f.length < 0:
 		return "a frame's length is not valid"
@@ -185,18 +192,27 @@ func (p *side) oddity(f *frame) string {
 		rsv &^= 4
 	}
 	switch {
-	case f.opcode >= opClose && !f.fin:
+	case f.reserved():
+		return p.d.ext.whyOpcode()
+	case f.control() && !f.fin:
 		return "a control frame must not be fragmented"
-	case f.opcode >= opClose && f.length > 125:
+	case f.control() && f.length > 125:
 		return "a control frame must not be longer than 125 bytes"
 	case f.masked && p.of == decode.Server:
 		return "a server must not mask its frames"
 	case !f.masked && p.of == decode.Client:
 		return "a client must mask its frames"
 	case f.opcode == opContinuation && p.message.opcode == opContinuation:
-		return "its begin was not seen"
+		if p.guessed || p.d.c.Midstream {
+			return "its begin was not seen"
+		}
+		return "it continues no message"
 	case rsv != 0:
 		return p.d.ext.whyReserved()
+	case p.closed:
+		return "it was sent after the close"
+	case !f.shortest():
+		return "its length is written longer than it must be"
 	}
 	return ""
 }
@@ -228,7 +244,7 @@ func (p *side) payload() bool {
 	if p.frame.masked && m.wants() {
 		p.frame.unmask(b, p.at)
 	}
-	m.write(b)
+	p.write(m, b)
 	p.at += int64(len(b))
 	p.left -= int64(len(b))
 	p.buf.Advance(int64(len(b)))

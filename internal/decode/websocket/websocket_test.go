@@ -5,6 +5,7 @@ import (
 	"compress/flate"
 	"encoding/binary"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -138,9 +139,26 @@ func TestMessages(t *testing.T) {
 			{side: client, b: put(client, 0x88, "\x03\xe9bye")}, {side: server, b: put(server, 0x88, "\x03\xe8")}, {side: server, b: put(server, 0x88, "")},
 			{side: server, b: put(server, 0x88, "\x03\xea")}, {side: server, b: put(server, 0x88, "\x0f\xa0app")},
 		}, want: []string{
-			`client close "bye" (1001 going away: bye)`, `server close "" (1000 normal closure)`, `server close "" (1005 no status)`,
-			`server close "" (1002 protocol error)`, `server close "app" (4000: app)`,
+			`client close "bye" (1001 going away: bye)`, `server close "" (1000 normal closure)`, `server close "" (1005 no status): it was sent after the close`,
+			`server close "" (1002 protocol error): it was sent after the close`, `server close "app" (4000: app): it was sent after the close`,
 		}},
+		{name: "close as it must not be", steps: []step{
+			{side: client, b: put(client, 0x88, "\x03\xed")}, {side: server, b: put(server, 0x88, "\x03")},
+		}, want: []string{`client close "" (1005): its code must not be sent`, `server close "\x03": its code has one byte in the place of two`}},
+		{name: "a reason that is no text", steps: []step{{side: client, b: put(client, 0x88, "\x03\xe8\xffx")}},
+			want: []string{`client close "\xffx" (1000 normal closure: �x): its reason is not UTF-8`}},
+		{name: "a text that is none", steps: []step{
+			{side: client, b: put(client, 0x81, "ab\xed\xa0\x80")}, {side: client, b: put(client, 0x82, "\xff")}, {side: server, b: put(server, 0x81, "ü"+long[:65533]+"ü")},
+			{side: server, b: put(server, 0x01, "\xc3")}, {side: server, b: put(server, 0x80, "\xbc")}, {side: server, b: put(server, 0x81, "\xc3")},
+			{side: server, b: put(server, 0x81, "\xff"+long[:70000])},
+		}, want: []string{
+			`client text "ab\xed\xa0\x80": it is a text that is not UTF-8`, `client binary "\xff"`, `server text "ü01234567890123456789012345678901234567… 65536 of 65537`,
+			`server text "ü" frames=2`, `server text "\xc3": it is a text that is not UTF-8`,
+			`server text "\xff01234567890123456789012345678901234… 65536 of 70001: it is a text that is not UTF-8`,
+		}},
+		{name: "a length longer than it must be", steps: []step{
+			{side: server, b: []byte("\x81\x7e\x00\x01a")}, {side: server, b: []byte("\x81\x7f\x00\x00\x00\x00\x00\x00\x00\x01b")},
+		}, want: []string{`server text "a": its length is written longer than it must be`, `server text "b": its length is written longer than it must be`}},
 		{name: "secret", steps: []step{{side: client, b: put(client, 0x81, `{"password":"x"}`)}}, want: []string{`client text "{\"password\":\"•••\"}"`}},
 		{name: "not allowed, but readable", steps: []step{
 			{side: client, b: put(server, 0x81, "a")}, {side: server, b: put(client, 0x81, "b")}, {side: server, b: put(server, 0x89, long[:200])},
@@ -149,7 +167,7 @@ func TestMessages(t *testing.T) {
 		}, want: []string{
 			`client text "a": a client must mask its frames`, `server text "b": a server must not mask its frames`,
 			`server ping "012345678901234567890123456789012345678… 200: a control frame must not be longer than 125 bytes`,
-			`server close "" (1000 normal closure): a control frame must not be fragmented`, `server continuation "x": its begin was not seen`,
+			`server close "" (1000 normal closure): a control frame must not be fragmented`, `server continuation "x": it continues no message`,
 			`client text "x" incomplete: another message begins before its end`, `client text "y"`,
 			`server text "z": it has a reserved bit of an extension that was not negotiated`,
 		}},
@@ -158,8 +176,9 @@ func TestMessages(t *testing.T) {
 		}, want: []string{`server text "z": it has the form of the extension x-zip, which is not known`}},
 		{name: "reserved opcode", steps: []step{
 			{side: server, b: slices.Concat(put(server, 0x81, "a"), put(server, 0x83, "b"), put(server, 0x81, "c"))}, {side: client, b: put(client, 0x81, "d")},
-		}, want: []string{`server text "a"`, `client text "d"`}, lost: map[decode.LossReason]int64{decode.LostMalformed: 6}},
-		{name: "not a length", steps: []step{{side: server, b: append([]byte{0x81, 127, 0xff}, make([]byte, 10)...)}}, lost: map[decode.LossReason]int64{decode.LostMalformed: 13}},
+		}, want: []string{`server text "a"`, `server opcode 3 "b": its opcode is reserved`, `server text "c"`, `client text "d"`}},
+		{name: "not a length", steps: []step{{side: server, b: append([]byte{0x81, 127, 0xff}, make([]byte, 10)...)}},
+			want: []string{`server text "" incomplete: a frame's length is not valid`}, lost: map[decode.LossReason]int64{decode.LostMalformed: 3}},
 		{name: "no end", steps: []step{
 			{side: server, b: put(server, 0x81, "abc")[:4]}, {side: client, b: put(client, 0x81, "abc")[:3]},
 		}, want: []string{`server text "ab" incomplete: the connection ended before it`}, lost: map[decode.LossReason]int64{decode.LostMalformed: 3}},
@@ -265,6 +284,42 @@ func TestDeflate(t *testing.T) {
 		}
 		if lost := strings.Contains(got[2], "it refers to a message that could not be decompressed"); lost != takeover {
 			t.Errorf("takeover %v: after a message that is damaged: %q", takeover, got[2])
+		}
+	}
+}
+
+// TestCompressedLimit holds that no more is kept of a message that cannot be decompressed.
+func TestCompressedLimit(t *testing.T) {
+	long := strings.Repeat("no deflate\xff", 20000)
+	got := play([]decode.Field{}, []step{{side: server, b: put(server, 0x81, "a text long enough")}, {side: server, b: put(server, 0xc1, long)}}, 1<<20).messages
+	if len(got) != 2 || !strings.Contains(got[1], fmt.Sprintf("… 65536 deflate of %d", len(long))) {
+		t.Errorf("%q", got)
+	}
+}
+
+// TestLongDeflate holds that a message is decompressed that is longer than what is held
+// of one, and so are those after it that refer to it.
+func TestLongDeflate(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	var text strings.Builder
+	for text.Len() < 900<<10 {
+		fmt.Fprintf(&text, "%x ", r.Uint64())
+	}
+	long := text.String()
+	last := long[len(long)-200:]
+	z := compress(true, long, last)
+	if len(z[0]) < 300<<10 || len(z[1]) > 30 {
+		t.Fatalf("%d and %d bytes", len(z[0]), len(z[1]))
+	}
+	with := append(handshake[:2:2], decode.Field{Name: FactExtensions, Value: "permessage-deflate"})
+	half := len(z[0]) / 2
+	steps := []step{{side: server, b: put(server, 0x41, z[0][:half])}, {side: server, b: put(server, 0x89, "p")}, {side: server, b: put(server, 0x80, z[0][half:])}, {side: server, b: put(server, 0xc1, z[1])},
+		{side: client, b: put(client, 0xc1, z[0])}, {side: client, b: put(client, 0xc1, z[1])}}
+	for _, size := range []int{1 << 20, 1000, 97} {
+		got := play(with, steps, size)
+		if m := got.messages; len(m) != 5 || !strings.Contains(m[1], fmt.Sprintf("… 65536 frames=2 deflate of %d", len(z[0]))) || !strings.HasSuffix(m[2], "200 deflate") ||
+			!strings.Contains(m[3], "… 65536 deflate of") || !strings.HasSuffix(m[4], "200 deflate") || len(got.lost) > 0 {
+			t.Errorf("%d bytes at a time: %q %v", size, m, got.lost)
 		}
 	}
 }

@@ -250,7 +250,10 @@ func method(x *decode.Exchange) string {
 	if m := field(x.Request.Header, ":method"); m != "" {
 		return m
 	}
-	return "POST" // the only one that gRPC has
+	if m := x.Detail("http method"); m != "" {
+		return m
+	}
+	return "POST" // the only one but for Connect's
 }
 
 // grpcStatus is the status of HTTP/2 below gRPC's.

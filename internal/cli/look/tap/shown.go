@@ -21,7 +21,8 @@ type shown struct {
 	stop  func(error)
 
 	queue chan *tap.Record
-	bytes atomic.Int64 // of bodies in the queue
+	room  chan struct{} // a record left the queue
+	bytes atomic.Int64  // of bodies in the queue
 	ended chan struct{}
 	once  sync.Once
 
@@ -45,7 +46,7 @@ const (
 
 // newShown starts the goroutine. stop gets the first error.
 func newShown(ctx context.Context, out flusher, waits bool, stop func(error)) *shown {
-	s := &shown{out: out, ctx: ctx, waits: waits, stop: stop, queue: make(chan *tap.Record, maxShown), ended: make(chan struct{})}
+	s := &shown{out: out, ctx: ctx, waits: waits, stop: stop, queue: make(chan *tap.Record, maxShown), room: make(chan struct{}, 1), ended: make(chan struct{})}
 	go s.write()
 	return s
 }
@@ -55,6 +56,10 @@ func (s *shown) write() {
 	failed := false
 	for x := range s.queue {
 		s.bytes.Add(-weight(x))
+		select {
+		case s.room <- struct{}{}:
+		default:
+		}
 		if failed {
 			continue
 		}
@@ -81,6 +86,14 @@ func weight(x *tap.Record) int64 {
 func (s *shown) record(x *tap.Record) error {
 	w := weight(x)
 	if s.waits {
+		for n := s.bytes.Load(); n > 0 && n+w > maxShownBytes; n = s.bytes.Load() {
+			select {
+			case <-s.room:
+			case <-s.ctx.Done():
+				s.drop(x)
+				return nil
+			}
+		}
 		select {
 		case s.queue <- x:
 			s.bytes.Add(w)
@@ -108,16 +121,29 @@ func (s *shown) drop(x *tap.Record) {
 	}
 }
 
-// drain waits until all is written, for a moment where nothing is read, and returns how
-// many records were left out. Nothing may be recorded afterwards.
+// drain waits until all is written, and returns how many records were left out. It waits
+// for a moment where nothing is read; where a file is read, until the user ends it.
+// Nothing may be recorded afterwards.
 func (s *shown) drain() (dropped uint64, whole bool) {
 	s.once.Do(func() {
 		close(s.queue)
-		select {
-		case <-s.ended:
-			s.whole = true
-		case <-time.After(lastWords):
-			s.dropped += uint64(len(s.queue)) + 1
+		if s.waits {
+			select {
+			case <-s.ended:
+			case <-s.ctx.Done():
+			}
+		}
+		for left := len(s.queue); ; left = len(s.queue) {
+			select {
+			case <-s.ended:
+				s.whole = true
+				return
+			case <-time.After(lastWords):
+			}
+			if !s.waits || len(s.queue) >= left {
+				s.dropped += uint64(len(s.queue)) + 1
+				return
+			}
 		}
 	})
 	return s.dropped, s.whole

@@ -1,13 +1,14 @@
 #!/bin/sh
 # Makes the captures in this directory again, with real servers and clients, in
 # a network namespace of its own. It needs root, tcpdump, nginx, curl,
-# nghttp2-client, node and go. Afterwards: go test -update.
+# nghttp2-client, tinyproxy, node and go. Afterwards: go test -update.
 set -eu
 cd "$(dirname "$0")"
 if [ "${1-}" != inside ]; then
 	go build -o /tmp/h2c-$$ ./h2c
-	H2C=/tmp/h2c-$$ unshare -n sh "$0" inside
-	rm -f /tmp/h2c-$$
+	go build -o /tmp/odd-$$ ./odd
+	H2C=/tmp/h2c-$$ ODD=/tmp/odd-$$ unshare -n sh "$0" inside
+	rm -f /tmp/h2c-$$ /tmp/odd-$$
 	exit
 fi
 ip link set lo up
@@ -76,7 +77,17 @@ nghttp -n --header-table-size=0 $base/ $base/ $base/gone
 nghttp -n --no-dep --header-table-size=64 --encoder-header-table-size=128 $base/ $base/gone -H 'x-long: 0123456789012345678901234567890123456789'
 h2load -n 30 -c 2 -m 10 $base/index.html >/dev/null
 captured
-kill "$(cat "$dir/nginx.pid")"
+
+# A tunnel through a proxy.
+printf 'Port 8085\nListen 127.0.0.1\nPidFile "%s/tinyproxy.pid"\nMaxClients 5\nAllow 127.0.0.1\n' "$dir" >"$dir/tinyproxy.conf"
+tinyproxy -c "$dir/tinyproxy.conf"
+up 8085
+capture tunnel.pcap
+h2 -p -x http://127.0.0.1:8085 $base/index.html
+captured
+tcpdump -r tunnel.pcap -w "$dir/tunnel.pcap" port 8085 2>/dev/null # the client's side is enough
+cp "$dir/tunnel.pcap" tunnel.pcap
+kill "$(cat "$dir/tinyproxy.pid")" "$(cat "$dir/nginx.pid")"
 
 # Go's server without TLS: prior knowledge and the upgrade from HTTP/1.1.
 "$H2C" -listen 127.0.0.1:8082 &
@@ -92,6 +103,11 @@ h2 $base/trailer
 h2 -d body $base/early
 h2 $base/panic || true
 h2 -m 0.3 $base/slow || true
+captured
+
+# The same server, and a client that does what is seldom done.
+capture odd.pcap
+"$ODD" 127.0.0.1:8082
 captured
 
 # Node: push, informational responses, trailers, extended CONNECT, errors.
