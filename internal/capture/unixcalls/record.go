@@ -96,14 +96,15 @@ func (r *record) parse(at time.Time, b []byte) error {
 }
 
 // path returns the path of a Unix socket: an abstract name begins with @, as others
-// show it (unix(7)).
+// show it (unix(7)), and has none of the zeros at its end that programs bind with it which
+// give the address's whole size.
 func (r *record) path() string {
 	b := r.payload
 	if len(b) == 0 {
 		return ""
 	}
 	if b[0] == 0 {
-		return "@" + string(b[1:])
+		return "@" + strings.TrimRight(string(b[1:]), "\x00")
 	}
 	path, _, _ := strings.Cut(string(b), "\x00")
 	return path

@@ -118,7 +118,7 @@ func TestOrder(t *testing.T) {
 	check(t, l,
 		`c1 open "/run/x" client known true midstream false`,
 		`c1 client "ask m"`, `c1 server "answer" with 2`, `c1 client ends true after 0`, `c1 server ends false after 0`)
-	if c := a.Counts(); c != (Counts{Calls: 2, Bytes: 11}) || len(a.sockets)+len(a.threads)+len(a.open)+a.held != 0 {
+	if c := a.Counts(); c != (Counts{Calls: 2, Bytes: 11}) || len(a.sockets)+len(a.threads)+a.open.Len()+a.held != 0 {
 		t.Errorf("%+v, %d sockets, %d bytes", c, len(a.sockets), a.held)
 	}
 }
@@ -187,10 +187,10 @@ func TestEnds(t *testing.T) {
 	})
 	a.Gone(begin, map[uint32]bool{}) // older than what was sent
 	a.Gone(begin.Add(time.Minute), map[uint32]bool{3: true, 4: true})
-	check(t, l, `- refused /none no such file or directory by 1001`, `c1 open "/x" client known true midstream true`, `c1 server "welcome"`)
+	check(t, l, `- refused /none no such file or directory by 1001`, `- refused /full resource temporarily unavailable by 1001`, `c1 open "/x" client known true midstream true`, `c1 server "welcome"`)
 	a.Gone(begin.Add(time.Minute), map[uint32]bool{3: true})
 	a.Gone(begin.Add(time.Minute), map[uint32]bool{})
-	check(t, l, `- refused /none no such file or directory by 1001`, `c1 open "/x" client known true midstream true`, `c1 server "welcome"`,
+	check(t, l, `- refused /none no such file or directory by 1001`, `- refused /full resource temporarily unavailable by 1001`, `c1 open "/x" client known true midstream true`, `c1 server "welcome"`,
 		`c1 client ends true after 0`, `c1 server ends true after 0`)
 	if a.Open() {
 		t.Error("a connection is open that is over")
@@ -212,8 +212,8 @@ func FuzzRecord(f *testing.F) {
 		a.Expire(begin.Add(time.Hour))
 		a.Gone(begin.Add(time.Hour), nil)
 		a.Close()
-		if a.held != 0 || len(a.open) != 0 {
-			t.Errorf("%d bytes and %d connections are left", a.held, len(a.open))
+		if a.held != 0 || a.open.Len() != 0 {
+			t.Errorf("%d bytes and %d connections are left", a.held, a.open.Len())
 		}
 	})
 }

@@ -37,10 +37,12 @@ type run struct {
 	out    *outputs
 	engine *tap.Engine
 	unix   *tap.Capture // what was counted of Unix sockets, nil: they were not tapped
-	keys   *keyLog
-	probes *tlssecrets.Probes // nil: none
-	types  *protobuf.Files    // of gRPC; nil: none are known
-	stop   context.CancelFunc
+	// forgotten are their connections of which there were too many.
+	forgotten uint64
+	keys      *keyLog
+	probes    *tlssecrets.Probes // nil: none
+	types     *protobuf.Files    // of gRPC; nil: none are known
+	stop      context.CancelFunc
 	// followed: bytes of the connection of --follow were seen.
 	followed bool
 }
@@ -128,6 +130,7 @@ func (r *run) account(capture tap.Capture) tap.Account {
 		r.out.count(&a.Records)
 	}
 	a.Capture, a.Unix = capture, r.unix
+	a.Streams.Evicted += r.forgotten
 	if r.probes != nil {
 		a.TLS = tlsAccount(r.probes)
 	}
