@@ -201,7 +201,7 @@ func (r *run) readFlags(c *cobra.Command, argv []string) (err error) {
 	if r.body, err = readSize(f.Body); err != nil {
 		return bad("--body 64k", "%w", err)
 	}
-	r.filter, err = tapfilter.Parse(argv, exchangequery.Options{Protocols: all.Names(), Nearest: project.Nearest, Now: time.Now()})
+	r.filter, err = tapfilter.Parse(argv, exchangequery.Options{Protocols: append(all.Names(), tap.Unknown), Nearest: project.Nearest, Now: time.Now()})
 	if err != nil {
 		return filter.Error(err)
 	}

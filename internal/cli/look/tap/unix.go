@@ -250,7 +250,7 @@ func (u *unixTap) begin(c *unixcalls.Conn) *unixConn {
 	if u.files != nil {
 		u.write(func() (err error) {
 			client, server := one.stream.Ends()
-			one.packets, err = u.files.Open(c.At, client, server, c.Midstream)
+			one.packets, err = u.files.Open(c.At, client, server, c.Midstream, c.Type == unixcalls.Datagram)
 			return err
 		})
 	}
