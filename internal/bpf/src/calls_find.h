@@ -266,6 +266,18 @@ INLINE __u32 read_name(struct scratch *s, void *sk)
 	return length > 2 ? put_path(s, &a->name[0].path, length - 2, 0) : 0;
 }
 
+/* Which of two sockets are of another network namespace than the tap. */
+INLINE __u8 foreign(__u64 sk, __u64 peer)
+{
+	__u8 flags = 0;
+
+	if (netns && netns_of((void *)sk) != netns)
+		flags |= REC_FOREIGN;
+	if (netns && peer && netns_of((void *)peer) != netns)
+		flags |= REC_FOREIGN_PEER;
+	return flags;
+}
+
 /* Finds out which sockets a call is about, and tells of them what was not told. */
 INLINE void tell_socket(struct scratch *s, __u64 to, __u64 to_len)
 {
@@ -293,10 +305,7 @@ INLINE void tell_socket(struct scratch *s, __u64 to, __u64 to_len)
 	} else if ((length = read_name(s, (void *)c->peer))) {
 		s->r.flags = REC_CLIENT;
 	}
-	if (netns && netns_of((void *)sk) != netns)
-		s->r.flags |= REC_FOREIGN;
-	if (netns && c->peer && netns_of((void *)c->peer) != netns)
-		s->r.flags |= REC_FOREIGN_PEER;
+	s->r.flags |= foreign(sk, c->peer);
 	s->r.inode = k->inode;
 	s->r.peer_inode = inode_of((void *)c->peer);
 	s->r.peer_pid = peer_pid_of((void *)sk);
@@ -320,6 +329,7 @@ INLINE void exit_connect(struct scratch *s, __s64 result)
 	s->r.error = result < 0 ? -result : 0;
 	s->r.inode = inode_of((void *)sk);
 	s->r.peer_pid = result ? 0 : peer_pid_of((void *)sk);
+	s->r.flags = foreign(sk, peer);
 	if (result)
 		settle(s, output(s, 0));
 	else

@@ -23,13 +23,11 @@ type Counts struct {
 
 // Assembler makes connections of records. It is for one goroutine.
 type Assembler struct {
-	sink    Sink
+	delivery
 	sockets map[uint64]*socket
 	threads map[uint32]*call
 	to      map[uint32]destination // of the calls of threads
 	open    list.List              // of *Conn, the one that was idle for longest first
-	held    int                    // bytes of calls
-	counts  Counts
 	r       record
 	clock   clock
 	now     time.Time // of Expire
@@ -52,7 +50,7 @@ const (
 
 // New returns an assembler that has seen nothing.
 func New(s Sink) *Assembler {
-	return &Assembler{sink: s, sockets: map[uint64]*socket{}, threads: map[uint32]*call{}, to: map[uint32]destination{}}
+	return &Assembler{delivery: delivery{sink: s}, sockets: map[uint64]*socket{}, threads: map[uint32]*call{}, to: map[uint32]destination{}}
 }
 
 // Counts returns what was read.
@@ -136,8 +134,12 @@ func (c *Conn) learn(id uint64, s *socket) {
 	if c.Path == "" {
 		c.Path = s.path
 	}
-	if side == decode.Client && s.peerPID != 0 {
+	switch {
+	case s.peerPID == 0:
+	case side == decode.Client:
 		c.PeerPID = s.peerPID
+	default:
+		c.ClientPID = s.peerPID
 	}
 }
 
@@ -247,8 +249,7 @@ func (a *Assembler) finish(c *Conn, at time.Time, how decode.End) {
 			a.give(one, c.calls[i+1:])
 			continue
 		}
-		a.held -= len(one.data)
-		one.data = nil
+		a.drop(one)
 	}
 	c.calls, c.over = nil, true
 	a.open.Remove(c.element)
@@ -280,7 +281,7 @@ func (a *Assembler) connected(r *record) {
 			try = &Attempt{At: r.enteredAt, Process: r.process, Type: Type(r.socketType)}
 			s.connecting = try
 		}
-		s.inode, s.peerPID = r.inode, r.peerPID
+		s.inode, s.peerPID, s.flags = r.inode, r.peerPID, r.flags
 		c, _ := a.conn(r)
 		c.learn(r.id, s)
 		s.connecting = nil

@@ -56,8 +56,8 @@ func (a *Assembler) data(r *record) {
 
 // abandon lets go of a call of which nothing more is known.
 func (a *Assembler) abandon(c *call) {
-	a.held -= len(c.data)
-	c.data, c.whole = nil, true
+	a.drop(c)
+	c.whole = true
 	a.deliver(c.conn)
 }
 
@@ -92,6 +92,7 @@ func (a *Assembler) end(c *call, r *record) {
 	}
 	switch {
 	case c.conn.over:
+		a.drop(c)
 	case c.early:
 		a.late(c)
 	default:

@@ -34,6 +34,9 @@ type Conn struct {
 	// PeerPID is the process that listens, or made the pair of sockets, by what the
 	// client's socket knows of its peer; 0: not known.
 	PeerPID uint32
+	// ClientPID is the process that connected, or made the pair, by what the server's socket
+	// knows of its peer; 0: not known.
+	ClientPID uint32
 	// Owner is the sink's.
 	Owner any
 

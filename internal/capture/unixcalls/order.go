@@ -8,6 +8,13 @@ import (
 	"lodge/internal/decode"
 )
 
+// delivery hands calls over, in their order.
+type delivery struct {
+	sink   Sink
+	held   int // bytes of calls
+	counts Counts
+}
+
 // flow is one direction of a connection.
 type flow struct {
 	// expected is the position in the stream behind all that was handed over.
@@ -27,98 +34,105 @@ type hole struct {
 	until uint64
 }
 
+// drop lets go of the bytes of a call.
+func (d *delivery) drop(c *call) {
+	d.held -= len(c.data)
+	c.data = nil
+}
+
 // deliver hands over what is complete, up to the first call that is not over.
-func (a *Assembler) deliver(conn *Conn) {
+func (d *delivery) deliver(conn *Conn) {
 	n := 0
 	for n < len(conn.calls) && conn.calls[n].whole {
-		a.give(conn.calls[n], conn.calls[n+1:])
+		d.give(conn.calls[n], conn.calls[n+1:])
 		n++
 	}
 	conn.calls = slices.Delete(conn.calls, 0, n)
 }
 
 // give hands over a call. behind are those that were entered after it.
-func (a *Assembler) give(c *call, behind []*call) {
-	conn, side := c.conn, c.side
-	a.held -= len(c.data)
+func (d *delivery) give(c *call, behind []*call) {
+	conn, side, data := c.conn, c.side, c.data
+	d.drop(c)
 	switch {
 	case c.shutdown:
-		a.settle(conn, side, behind)
-		a.endSide(conn, side, c.at, decode.Closed)
+		d.settle(conn, side, behind)
+		d.endSide(conn, side, c.at, decode.Closed)
 	case c.known && !conn.flows[side].ended:
 		conn.flows[side].place(c)
-		a.settle(conn, side, behind)
-		a.rest(c, c.data[:min(c.copied, uint64(len(c.data)))])
+		d.settle(conn, side, behind)
+		d.rest(c, data[:min(c.copied, uint64(len(data)))])
 	default: // a hole may have waited for it
-		if a.settle(conn, side, behind); conn.flows[side].missing > 0 && !conn.flows[side].ended {
-			a.piece(c, nil)
+		if d.settle(conn, side, behind); conn.flows[side].missing > 0 && !conn.flows[side].ended {
+			d.piece(c, nil)
 		}
 	}
 }
 
 // rest hands over what a call has sent and was not handed over yet, with what is missing.
-func (a *Assembler) rest(c *call, b []byte) {
+func (d *delivery) rest(c *call, b []byte) {
 	if len(b) > 0 || c.sent == 0 && c.conn.Type != Stream {
-		a.piece(c, b)
+		d.piece(c, b)
 	}
 	f := &c.conn.flows[c.side]
 	if f.missing = add(f.missing, c.sent-c.copied); f.missing > 0 {
-		a.piece(c, nil) // what waits for these bytes need not wait any more
+		d.piece(c, nil) // what waits for these bytes need not wait any more
 	}
 }
 
 // overtake hands over the bytes of the first call before it is over, as far as they are
 // known: what is behind it was sent because of them.
-func (a *Assembler) overtake(conn *Conn) {
+func (d *delivery) overtake(conn *Conn) {
 	first := conn.calls[0]
 	if first.whole {
-		a.deliver(conn)
+		d.deliver(conn)
 		return
 	}
 	conn.calls = slices.Delete(conn.calls, 0, 1)
 	first.early = true
-	a.held -= len(first.data)
-	if len(first.data) > 0 && !conn.flows[first.side].ended {
-		first.given = uint64(len(first.data))
-		a.piece(first, first.data)
+	data := first.data
+	d.drop(first)
+	if len(data) > 0 && !conn.flows[first.side].ended {
+		first.given = uint64(len(data))
+		d.piece(first, data)
 	}
-	first.data = nil
-	a.deliver(conn)
+	d.deliver(conn)
 }
 
 // late hands over the rest of a call that was handed over before it was over.
-func (a *Assembler) late(c *call) {
-	a.held -= len(c.data)
+func (d *delivery) late(c *call) {
+	data := c.data
+	d.drop(c)
 	if c.copied < c.given {
-		a.counts.Unsure += c.given - c.copied
+		d.counts.Unsure += c.given - c.copied
 	}
 	f := &c.conn.flows[c.side]
 	if f.ended || !c.known {
 		return
 	}
 	f.place(c)
-	a.settle(c.conn, c.side, c.conn.calls)
+	d.settle(c.conn, c.side, c.conn.calls)
 	if c.sent == 0 {
 		return
 	}
-	a.rest(c, c.data[:min(c.copied-min(c.given, c.copied), uint64(len(c.data)))])
+	d.rest(c, data[:min(c.copied-min(c.given, c.copied), uint64(len(data)))])
 }
 
-func (a *Assembler) piece(c *call, b []byte) {
+func (d *delivery) piece(c *call, b []byte) {
 	f := &c.conn.flows[c.side]
 	p := Piece{At: c.at, From: c.from, Missing: f.missing, Descriptors: c.descriptors, Data: b}
 	f.missing, c.descriptors = 0, 0
-	a.sink.Data(c.conn, c.side, p)
+	d.sink.Data(c.conn, c.side, p)
 }
 
 // endSide reports that a side sends no more.
-func (a *Assembler) endSide(c *Conn, s decode.Side, at time.Time, how decode.End) {
+func (d *delivery) endSide(c *Conn, s decode.Side, at time.Time, how decode.End) {
 	f := &c.flows[s]
 	if f.ended {
 		return
 	}
 	f.ended = true
-	a.sink.End(c, s, at, f.missing, how)
+	d.sink.End(c, s, at, f.missing, how)
 	f.missing = 0
 }
 
@@ -154,7 +168,7 @@ func (f *flow) place(c *call) {
 }
 
 // settle counts the holes as missing that none of the calls behind can fill.
-func (a *Assembler) settle(c *Conn, side decode.Side, behind []*call) {
+func (d *delivery) settle(c *Conn, side decode.Side, behind []*call) {
 	f := &c.flows[side]
 	if len(f.holes) == 0 {
 		return

@@ -216,3 +216,39 @@ func TestListenerIsFull(t *testing.T) {
 	check(t, l, `- refused /full resource temporarily unavailable by 1001`, `c1 open "/made" client known true midstream false`,
 		`c1 client ends false after 0`, `c1 server ends false after 0`, fmt.Sprintf(`- refused /waits %v by 1001`, syscall.EINPROGRESS))
 }
+
+// The socket of a connection that comes from another network namespace is not looked for
+// in that of the tap.
+func TestForeign(t *testing.T) {
+	l, a := run(t, []written{
+		{kind: kindConnecting, tid: 1, entered: 1, id: 10, text: "/x\x00"},
+		{kind: kindConnected, tid: 1, entered: 1, id: 10, peer: 20, inode: 5, flags: flagForeign},
+	})
+	a.Gone(begin.Add(time.Minute), nil)
+	check(t, l, `c1 open "/x" client known true midstream false`)
+	a.Close()
+}
+
+// A call that was handed over before it was over, of a connection that has ended: nothing of
+// it stays.
+func TestEarlyAndGone(t *testing.T) {
+	data := written{kind: kindData, tid: 1, entered: 2, id: 10, peer: 20, flags: flagFirst, text: "request"}
+	answer, done := written{tid: 2, entered: 3, id: 20, peer: 10}.call("no", 0)
+	l, a := run(t, []written{{kind: kindSocket, tid: 1, id: 10, peer: 20, flags: flagClient, text: "/x"}, data, answer, done})
+	a.Expire(begin.Add(time.Minute))
+	data.offset, data.text, data.flags = 7, " goes on", 0
+	if err := a.Record(begin.Add(time.Minute), data.bytes(2000)); err != nil || a.held != 8 {
+		t.Fatal(err, a.held)
+	}
+	other, done := written{tid: 3, entered: 4, id: 10, peer: 30}.call("x", 0) // another end
+	for _, w := range []written{other, done} {
+		if err := a.Record(begin.Add(time.Minute), w.bytes(3000)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	a.Expire(begin.Add(time.Hour))
+	if a.held != 0 || len(a.threads) != 0 {
+		t.Errorf("%d bytes, %d threads, %q", a.held, len(a.threads), l.lines)
+	}
+	a.Close()
+}

@@ -22,6 +22,7 @@ func (a *Assembler) Expire(now time.Time) {
 	// The end of such a call was lost, and its thread may never make another one.
 	for tid, c := range a.threads {
 		if c.conn.over && now.Sub(c.at) > patience {
+			a.drop(c)
 			delete(a.threads, tid)
 		}
 	}
@@ -91,6 +92,9 @@ func (a *Assembler) Close() {
 	for _, try := range waiting {
 		try.Errno = uint32(syscall.EINPROGRESS)
 		a.sink.Refused(*try)
+	}
+	for _, c := range a.threads {
+		a.drop(c)
 	}
 	clear(a.sockets)
 	clear(a.threads)

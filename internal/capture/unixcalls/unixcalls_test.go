@@ -16,6 +16,7 @@ import (
 type log struct {
 	lines []string
 	names map[*Conn]string
+	pids  [][2]uint32 // that each socket knows of its peer, by connection
 }
 
 func (l *log) add(c *Conn, format string, args ...any) {
@@ -25,6 +26,7 @@ func (l *log) add(c *Conn, format string, args ...any) {
 func (l *log) Open(c *Conn) {
 	l.names[c] = fmt.Sprint("c", len(l.names))
 	l.add(c, "open %q client known %v midstream %v", c.Path, c.ClientKnown, c.Midstream)
+	l.pids = append(l.pids, [2]uint32{c.ClientPID, c.PeerPID})
 }
 
 func (l *log) Data(c *Conn, s decode.Side, p Piece) {
@@ -216,4 +218,33 @@ func FuzzRecord(f *testing.F) {
 			t.Errorf("%d bytes and %d connections are left", a.held, a.open.Len())
 		}
 	})
+}
+
+// Paths as programs give them.
+func TestPaths(t *testing.T) {
+	for in, want := range map[string]string{
+		"": "", "/run/x\x00": "/run/x", "/run/x": "/run/x", "/a\xff\xfe\x80": "/a\ufffd", "\x00name": "@name", "\x00": "@",
+		"\x00in\x00side\x00\x00\x00": "@in@side", "/\x1b[31m\n": "/\x1b[31m\n",
+	} {
+		var r record
+		if err := r.parse(begin, written{kind: kindSocket, text: in}.bytes(1)); err != nil {
+			t.Fatal(err)
+		}
+		if got := r.path(); got != want {
+			t.Errorf("%q is %q, want %q", in, got, want)
+		}
+	}
+}
+
+// Either socket knows which process is at the other end, also in the middle of a connection.
+func TestPeers(t *testing.T) {
+	l, _ := run(t, []written{
+		{kind: kindSocket, tid: 1, id: 10, peer: 20, flags: flagServer, text: "/x", peerPID: 7},
+		{kind: kindData, tid: 1, entered: 2, id: 10, peer: 20, flags: flagFirst, text: "answer"},
+		{kind: kindSocket, tid: 2, id: 30, peer: 40, flags: flagClient, text: "/x", peerPID: 8},
+		{kind: kindData, tid: 2, entered: 3, id: 30, peer: 40, flags: flagFirst, text: "request"},
+	})
+	if want := [][2]uint32{{7, 0}, {0, 8}}; !slices.Equal(l.pids, want) {
+		t.Errorf("%v, want %v", l.pids, want)
+	}
 }

@@ -57,11 +57,6 @@ func Run(k *kit.Kit, c *cobra.Command, f tapcmd.Flags, argv []string) (err error
 	defer stop()
 	ctx, r.stop = context.WithCancel(ctx)
 	defer r.stop()
-	if f.Duration > 0 && f.Read == "" {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, f.Duration)
-		defer cancel()
-	}
 	if r.types, err = readDescriptors(k, f.Descriptors); err != nil {
 		return err
 	}
@@ -81,6 +76,11 @@ func Run(k *kit.Kit, c *cobra.Command, f tapcmd.Flags, argv []string) (err error
 		r.out.cut.begin(r)
 	}
 	r.greet()
+	if f.Duration > 0 && f.Read == "" { // from here on: on a busy machine it takes a while to begin
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, f.Duration)
+		defer cancel()
+	}
 	capture, err := src.read(ctx)
 	if file, ok := src.(*fileSource); ok && r.out.cut != nil && r.out.failed() == nil {
 		if cerr := r.cutOut(c.Context(), file); err == nil {

@@ -189,8 +189,11 @@ func (u *unixTap) Data(c *unixcalls.Conn, s decode.Side, p unixcalls.Piece) {
 		one = u.begin(c)
 	}
 	origin := originOfCall(p.From)
-	if s == decode.Client && c.PeerPID != 0 {
+	switch {
+	case s == decode.Client && c.PeerPID != 0:
 		origin.Receiver = model.Process{PID: int(c.PeerPID)}
+	case s == decode.Server && c.By.PID == 0 && c.ClientPID != 0:
+		origin.Receiver = model.Process{PID: int(c.ClientPID)}
 	}
 	one.stream.Sent(s, &origin)
 	if p.Descriptors > 0 {
@@ -243,9 +246,8 @@ func (u *unixTap) begin(c *unixcalls.Conn) *unixConn {
 		At: c.At, Server: tap.End{Path: u.absolute(c.Path, c.By)}, Unix: true, Datagram: c.Type == unixcalls.Datagram, Midstream: c.Midstream, Guessed: !c.ClientKnown,
 	})}
 	c.Owner = one
-	if c.By.PID != 0 { // it may send nothing itself
-		origin := originOfCall(c.By)
-		one.stream.Sent(decode.Client, &origin)
+	if c.By.PID != 0 { // the client, where none sends anything
+		one.stream.Sent(decode.Server, &tap.Origin{Receiver: originOfCall(c.By).Process})
 	}
 	if u.files != nil {
 		u.write(func() (err error) {
