@@ -36,12 +36,17 @@ const (
 	nothing     = "nothing"
 	lodgeWrites = "lodge tap, packets"
 	lodgeReads  = "lodge tap, decoding"
+	lodgeUnix   = "lodge tap --unix"
 	tcpdump     = "tcpdump -w"
+	strace      = "strace -f"
 )
 
 // contenders are those of this machine.
-func (b *bench) contenders(workload string) []contender {
+func (b *bench) contenders(w workload) []contender {
 	file := func(name string) string { return filepath.Join(b.w.Dir, name) }
+	if w.unix {
+		return b.unixContenders(w.name, file)
+	}
 	list := []contender{
 		{name: nothing},
 		{lodgeWrites, []string{b.opt.lodge, "tap", "--packets", "-o", file("lodge.pcapng"), "--json"}, lodgeCounts, ""},
@@ -54,12 +59,35 @@ func (b *bench) contenders(workload string) []contender {
 		{"ptcpdump -w", []string{"ptcpdump", "-i", "lo", "-w", file("ptcpdump.pcapng")}, wordCounts(`(\d+) packets captured`, `(\d+) packets dropped by kernel`), "capturing"},
 	} {
 		if _, err := exec.LookPath(c.argv[0]); err != nil {
-			b.out.miss(workload+": "+c.name, "it is not installed (hint: bench/install)")
+			b.out.miss(w.name+": "+c.name, "it is not installed (hint: bench/install)")
 			continue
 		}
 		list = append(list, c)
 	}
 	return list
+}
+
+// unixContenders are those that see what is sent by Unix sockets: nothing that captures
+// packets does. strace shows the beginning of what each call reads and writes, of the
+// server alone.
+func (b *bench) unixContenders(workload string, file func(string) string) []contender {
+	list := []contender{
+		{name: nothing},
+		{lodgeUnix, []string{b.opt.lodge, "tap", "--unix", "--stat", "--json", "--body", "0", "-o", file("unix.pcapng")}, lodgeCounts, ""},
+	}
+	if _, err := exec.LookPath("strace"); err != nil {
+		b.out.miss(workload+": "+strace, "it is not installed (hint: bench/install)")
+		return list
+	}
+	return append(list, contender{strace, []string{
+		"strace", "-f", "-e", "trace=%network,read,write", "-o", file("strace.txt"), "-p", strconv.Itoa(b.pid),
+	}, func(string) (captured, lost float64, attributed *float64) {
+		text, err := os.ReadFile(file("strace.txt"))
+		if err != nil {
+			return -1, -1, nil
+		}
+		return float64(bytes.Count(text, []byte{'\n'})), -1, nil
+	}, "attached"})
 }
 
 // wordCounts reads counts by regular expressions.
@@ -93,13 +121,14 @@ func silentCounts(captured, lost string) func(string) (float64, float64, *float6
 // lodgeCounts reads the account.
 func lodgeCounts(said string) (captured, lost float64, attributed *float64) {
 	type count struct{ Packets float64 }
+	type capture struct {
+		Delivered count
+		Lost      map[string]count
+	}
 	type account struct {
-		Kind    string
-		Capture struct {
-			Delivered count
-			Lost      map[string]count
-		}
-		Records struct{ Ends, Attributed float64 }
+		Kind          string
+		Capture, Unix capture
+		Records       struct{ Ends, Attributed float64 }
 	}
 	var a account
 	i := strings.LastIndex(said, `"kind":"account"`)
@@ -115,14 +144,17 @@ func lodgeCounts(said string) (captured, lost float64, attributed *float64) {
 		}
 		a = table.Account
 	}
-	for _, c := range a.Capture.Lost {
-		lost += c.Packets
+	for _, part := range []capture{a.Capture, a.Unix} {
+		captured += part.Delivered.Packets
+		for _, c := range part.Lost {
+			lost += c.Packets
+		}
 	}
 	if a.Records.Ends > 0 {
 		share := a.Records.Attributed / a.Records.Ends
 		attributed = &share
 	}
-	return a.Capture.Delivered.Packets, lost, attributed
+	return captured, lost, attributed
 }
 
 // tapper is a contender that runs.

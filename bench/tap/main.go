@@ -1,6 +1,6 @@
 // Command tap measures what capturing loopback costs the programs that are captured, and
-// what is lost: lodge tap beside nothing, tcpdump, dumpcap, tshark and ptcpdump, in one
-// run: see bench/README.md. It prints ratios; the few times that it prints are for the
+// what is lost: lodge tap beside nothing, tcpdump, dumpcap, tshark and ptcpdump, and
+// for Unix sockets strace, in one run: see bench/README.md. It prints ratios; the few times that it prints are for the
 // terminal and belong in no document.
 //
 // It needs root, works in a network namespace and a directory of its own, and removes all
@@ -101,6 +101,7 @@ type bench struct {
 	out    report
 	rounds int
 	length time.Duration // of a workload
+	pid    int           // the server's
 }
 
 func measure(ctx context.Context, o options, out, progress io.Writer) (err error) {
@@ -162,7 +163,7 @@ func (b *bench) workload(ctx context.Context, w workload) error {
 		return err
 	}
 	defer stop()
-	cs := b.contenders(w.name)
+	cs := b.contenders(w)
 	found := make(map[string][]sample)
 	for round := range b.rounds {
 		b.say("%s: round %d of %d", w.name, round+1, b.rounds)

@@ -97,7 +97,7 @@ func (r *report) hold() {
 				r.add(row.Workload+": writing packets slows it less than tcpdump does", fmt.Sprintf("%.3f, tcpdump %.3f", row.Rate.Median, peer.Rate.Median), verdict)
 			}
 			r.lossless(row, "writing packets loses nothing")
-		case lodgeReads:
+		case lodgeReads, lodgeUnix:
 			r.lossless(row, "decoding loses nothing")
 			if row.Attributed != nil {
 				r.add(row.Workload+": both ends of all exchanges have a process", fmt.Sprintf("%.4f", *row.Attributed), yes(*row.Attributed == 1))

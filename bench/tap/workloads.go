@@ -24,6 +24,7 @@ import (
 // workload is what is captured.
 type workload struct {
 	name  string
+	unix  bool // it is one of Unix sockets
 	needs []string
 	// serve starts its server.
 	serve func(ctx context.Context, b *bench) (stop func(), err error)
@@ -44,27 +45,42 @@ func workloads() []workload {
 				"wrk", "-t1", "-c", connections, "-d", fmt.Sprintf("%.0fs", b.length.Seconds()), "http://127.0.0.1:8080/"+file)
 		}
 	}
+	pgbench := func(host string) func(context.Context, *bench) (load, error) {
+		return func(ctx context.Context, b *bench) (load, error) {
+			if host == "" {
+				host = b.w.Path("postgres")
+			}
+			return b.command(ctx, `tps = ([\d.]+)`, `number of transactions actually processed: (\d+)`,
+				"pgbench", "-n", "-S", "-c", "8", "-T", fmt.Sprintf("%.0f", b.length.Seconds()), "-h", host, "-p", "5455", "-U", "postgres", "postgres")
+		}
+	}
+	redis := func(perSecond float64, args ...string) func(context.Context, *bench) (load, error) {
+		return func(ctx context.Context, b *bench) (load, error) {
+			n := int(b.length.Seconds() * perSecond)
+			argv := append([]string{"redis-benchmark", "--csv", "-t", "get", "-c", "16", "-n", strconv.Itoa(n)}, args...)
+			if args == nil {
+				argv = append(argv, "-s", b.w.Path(redisSocket))
+			}
+			l, err := b.command(ctx, `requests per second|"GET","([\d.]+)"`, ``, argv...)
+			l.messages = float64(n)
+			return l, err
+		}
+	}
 	return []workload{
-		{"http-1", []string{"nginx", "wrk"}, serveNginx, wrk("1", "small")},
-		{"http-64", []string{"nginx", "wrk"}, serveNginx, wrk("64", "small")},
-		{"http-64k", []string{"nginx", "wrk"}, serveNginx, wrk("16", "large")},
-		{"pingpong-32", nil, serveNothing, func(ctx context.Context, b *bench) (load, error) {
+		{"http-1", false, []string{"nginx", "wrk"}, serveNginx, wrk("1", "small")},
+		{"http-64", false, []string{"nginx", "wrk"}, serveNginx, wrk("64", "small")},
+		{"http-64k", false, []string{"nginx", "wrk"}, serveNginx, wrk("16", "large")},
+		{"pingpong-32", false, nil, serveNothing, func(ctx context.Context, b *bench) (load, error) {
 			exe, err := os.Executable()
 			if err != nil {
 				return load{}, err
 			}
 			return b.command(ctx, `rate ([\d.]+)`, `messages (\d+)`, exe, "-load", b.length.String())
 		}},
-		{"postgres", []string{"pgbench"}, servePostgres, func(ctx context.Context, b *bench) (load, error) {
-			return b.command(ctx, `tps = ([\d.]+)`, `number of transactions actually processed: (\d+)`,
-				"pgbench", "-n", "-S", "-c", "8", "-T", fmt.Sprintf("%.0f", b.length.Seconds()), "-h", "127.0.0.1", "-p", "5455", "-U", "postgres", "postgres")
-		}},
-		{"redis-pipelined", []string{"redis-server", "redis-benchmark"}, serveRedis, func(ctx context.Context, b *bench) (load, error) {
-			n := int(b.length.Seconds() * 100_000)
-			l, err := b.command(ctx, `requests per second|"GET","([\d.]+)"`, ``, "redis-benchmark", "--csv", "-p", "6380", "-t", "get", "-c", "16", "-P", "16", "-n", strconv.Itoa(n))
-			l.messages = float64(n)
-			return l, err
-		}},
+		{"postgres", false, []string{"pgbench"}, servePostgres, pgbench("127.0.0.1")},
+		{"redis-pipelined", false, []string{"redis-server", "redis-benchmark"}, serveRedis, redis(100_000, "-p", "6380", "-P", "16")},
+		{"unix-postgres", true, []string{"pgbench"}, servePostgres, pgbench("")},
+		{"unix-redis", true, []string{"redis-server", "redis-benchmark"}, serveRedisUnix, redis(20_000)},
 	}
 }
 
@@ -93,7 +109,8 @@ func (b *bench) command(ctx context.Context, rate, messages string, argv ...stri
 	return l, nil
 }
 
-// server starts a server and waits until it accepts connections.
+// server starts a server and waits until it accepts connections, at an address of TCP or a
+// Unix socket's path.
 func (b *bench) server(ctx context.Context, address string, user bool, argv ...string) (stop func(), err error) {
 	cmd := exec.Command(argv[0], argv[1:]...)
 	cmd.SysProcAttr = &unix.SysProcAttr{Setpgid: true, Pdeathsig: unix.SIGTERM}
@@ -111,7 +128,11 @@ func (b *bench) server(ctx context.Context, address string, user bool, argv ...s
 		kill.Stop()
 	}
 	err = scratch.Eventually(ctx, 20*time.Millisecond, 20*time.Second, func() error {
-		c, err := net.Dial("tcp", address)
+		network := "tcp"
+		if filepath.IsAbs(address) {
+			network = "unix"
+		}
+		c, err := net.Dial(network, address)
 		if err == nil {
 			err = c.Close()
 		}
@@ -121,6 +142,7 @@ func (b *bench) server(ctx context.Context, address string, user bool, argv ...s
 		stop()
 		return nil, fmt.Errorf("%s: %w", argv[0], err)
 	}
+	b.pid = cmd.Process.Pid
 	return stop, nil
 }
 
@@ -149,6 +171,14 @@ http { access_log off; root %[1]s; keepalive_requests 1000000000; client_body_te
 
 func serveRedis(ctx context.Context, b *bench) (func(), error) {
 	return b.server(ctx, "127.0.0.1:6380", false, "redis-server", "--port", "6380", "--save", "", "--bind", "127.0.0.1")
+}
+
+// redisSocket is where the server of the workload unix-redis listens.
+const redisSocket = "redis.sock"
+
+func serveRedisUnix(ctx context.Context, b *bench) (func(), error) {
+	path := b.w.Path(redisSocket)
+	return b.server(ctx, path, false, "redis-server", "--port", "0", "--unixsocket", path, "--save", "")
 }
 
 func servePostgres(ctx context.Context, b *bench) (func(), error) {

@@ -101,7 +101,7 @@ type unixtapScratch struct {
 	Fill    uint32
 	First   uint32
 	Outcome uint32
-	Message uint32
+	Busy    uint32
 	Ids     uint64
 }
 

@@ -216,6 +216,44 @@ func TestUnixTapUndumpable(t *testing.T) {
 	}
 }
 
+// TestUnixTapPrivileged: a listener of a process that is the user for a moment, as set-user-id
+// programs and servers are, is not that user's: what is sent to it before it is accepted is
+// not given.
+func TestUnixTapPrivileged(t *testing.T) {
+	u := &unixTapped{t: t, ns: newLo(t)}
+	path := filepath.Join(t.TempDir(), "x")
+	var ln net.Listener
+	inNamespace(t, u.ns, func() (err error) {
+		if ln, err = net.Listen("unix", path); err != nil {
+			return err
+		}
+		// Its effective user is another one, until the thread ends with this function; and
+		// listen(2) notes whose the socket is.
+		if _, _, errno := unix.RawSyscall(unix.SYS_SETRESUID, ^uintptr(0), alice, ^uintptr(0)); errno != 0 {
+			return errno
+		}
+		f, err := ln.(*net.UnixListener).File()
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		return unix.Listen(int(f.Fd()), 1)
+	})
+	defer ln.Close()
+	u.start(UnixSpec{UID: alice})
+	inNamespace(t, u.ns, func() error {
+		c, err := net.Dial("unix", path)
+		if err != nil {
+			return err
+		}
+		_, err = c.Write([]byte("x"))
+		return errors.Join(err, c.Close())
+	})
+	if got := u.end(); got.Seen.Packets != 0 {
+		t.Errorf("%+v, %d connections", got, len(u.conns))
+	}
+}
+
 // TestUnixTapOtherNamespace: neither what is sent in another network namespace nor what
 // the reader itself sends is told.
 func TestUnixTapOtherNamespace(t *testing.T) {

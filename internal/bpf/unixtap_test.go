@@ -340,12 +340,17 @@ func TestUnixTapMidstream(t *testing.T) {
 	}
 }
 
-// TestUnixTapThreads: threads that share a socket, each byte once.
+// TestUnixTapThreads: threads that send by one socket at once, each byte once, and none is
+// missing whose call is over later than one that was entered after it.
 func TestUnixTapThreads(t *testing.T) {
 	u := newUnixTap(t, UnixSpec{AllUsers: true})
 	u.read()
 	path := filepath.Join(t.TempDir(), "x.sock")
 	client, server := u.pair("unixpacket", path)
+	fd := fdOf(t, client) // a net.Conn has one writer at a time
+	if err := unix.SetNonblock(fd, false); err != nil {
+		t.Fatal(err)
+	}
 	const n, each = 8, 500
 	total := make(chan int, 1)
 	go func() {
@@ -364,7 +369,7 @@ func TestUnixTapThreads(t *testing.T) {
 	for i := range n {
 		go func() {
 			for j := range each {
-				if _, err := fmt.Fprintf(client, "%d.%03d;", i, j); err != nil {
+				if _, err := unix.Write(fd, fmt.Appendf(nil, "%d.%03d;", i, j)); err != nil {
 					errs <- err
 					return
 				}
@@ -395,5 +400,100 @@ func TestUnixTapThreads(t *testing.T) {
 	}
 	if one.missing != [2]int64{} || slices.Min(next[:]) != each {
 		t.Errorf("%v, missing %v", next, one.missing)
+	}
+}
+
+// TestUnixTapDatagrams: one socket that sends to several paths, with a name of its own, and
+// what nothing takes.
+func TestUnixTapDatagrams(t *testing.T) {
+	u := newUnixTap(t, UnixSpec{AllUsers: true})
+	dir := t.TempDir()
+	inNamespace(t, u.ns, func() error {
+		for _, name := range []string{"/a", "/b"} {
+			ln, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Net: "unixgram", Name: dir + name})
+			if err != nil {
+				return err
+			}
+			defer ln.Close()
+		}
+		fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+		if err != nil {
+			return err
+		}
+		defer unix.Close(fd)
+		to := func(name string) unix.Sockaddr { return &unix.SockaddrUnix{Name: dir + name} }
+		if err := unix.Bind(fd, to("/own")); err != nil {
+			return err
+		}
+		for _, name := range []string{"/a", "/b"} {
+			if err := unix.Connect(fd, to(name)); err != nil {
+				return err
+			}
+			if _, err := unix.Write(fd, []byte("by connect to "+name)); err != nil {
+				return err
+			}
+		}
+		if err := unix.Sendto(fd, []byte("to /a"), 0, to("/a")); err != nil {
+			return err
+		}
+		for _, err := range []error{unix.Connect(fd, to("/none")), unix.Sendto(fd, []byte("void"), 0, to("/nothing"))} {
+			if !errors.Is(err, unix.ENOENT) {
+				return fmt.Errorf("no server: %w", err)
+			}
+		}
+		if _, err := unix.Write(fd, []byte("as before")); err != nil {
+			return err
+		}
+		return nil
+	})
+	if c := u.end(); c.Lost() != (Count{}) || c.Seen.Packets != 5 { // one is a connect that failed
+		t.Errorf("%+v", c)
+	}
+	var got []string
+	for _, c := range u.conns {
+		if c.pieces != [2]int{} {
+			got = append(got, fmt.Sprintf("%s %s", strings.TrimPrefix(c.Path, dir), c.sent[0]))
+		}
+	}
+	for _, a := range u.refused {
+		got = append(got, fmt.Sprint(strings.TrimPrefix(a.Path, dir), " ", unix.Errno(a.Errno), " ", a.Type, " ", a.Process.PID == uint32(os.Getpid())))
+	}
+	want := []string{
+		"/a by connect to /ato /a", "/b by connect to /bas before",
+		"/none no such file or directory 2 true", "/nothing no such file or directory 2 true",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+// TestUnixTapBacklog: connections beyond those that a listener keeps for itself.
+func TestUnixTapBacklog(t *testing.T) {
+	u := newUnixTap(t, UnixSpec{AllUsers: true})
+	path := filepath.Join(t.TempDir(), "x.sock")
+	inNamespace(t, u.ns, func() error {
+		ln, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+		if err != nil {
+			return err
+		}
+		defer unix.Close(ln)
+		if err := errors.Join(unix.Bind(ln, &unix.SockaddrUnix{Name: path}), unix.Listen(ln, 0)); err != nil {
+			return err
+		}
+		for range 4 {
+			fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+			if err != nil {
+				return err
+			}
+			defer unix.Close(fd)
+			if err := unix.Connect(fd, &unix.SockaddrUnix{Name: path}); err != nil && !errors.Is(err, unix.EAGAIN) {
+				return err
+			}
+		}
+		return nil
+	})
+	u.end()
+	if n := len(u.refused); n == 0 || n == 4 || u.refused[0].Errno != uint32(unix.EAGAIN) || u.refused[0].Path != path {
+		t.Errorf("%d, %+v", n, u.refused)
 	}
 }

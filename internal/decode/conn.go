@@ -1,5 +1,7 @@
 package decode
 
+import "time"
+
 // Conn is what a decoder knows of its connection, and where it puts what it
 // finds.
 type Conn struct {
@@ -20,6 +22,10 @@ type Loss struct {
 	Reason   LossReason
 	// Bytes were not decoded; -1 where their number is not known.
 	Bytes int64
+	// At and Data are when they were sent and what they are, valid during the call, where no
+	// protocol was recognised.
+	At   time.Time
+	Data []byte
 }
 
 // LossReason is why bytes were not decoded.

@@ -120,7 +120,7 @@ func (f *Flow) Data(s Side, at time.Time, b []byte) {
 		f.decoder.Data(f.turn(s), at, b)
 		f.follow(at)
 	case f.opaque && !f.looksAgain(s, at):
-		f.conn.Lost(Loss{Side: f.turn(s), Reason: LostUnknown, Bytes: int64(len(b))})
+		f.conn.Lost(Loss{Side: f.turn(s), Reason: LostUnknown, Bytes: int64(len(b)), At: at, Data: b})
 	default:
 		f.search(s, at, b)
 	}
@@ -191,7 +191,7 @@ func (f *Flow) End(s Side, at time.Time, how End) {
 // drop counts what waited for a protocol, and forgets it.
 func (f *Flow) drop() {
 	for _, p := range f.waiting {
-		f.conn.Lost(Loss{Side: f.turn(p.side), Reason: LostUnknown, Bytes: int64(len(p.b))})
+		f.conn.Lost(Loss{Side: f.turn(p.side), Reason: LostUnknown, Bytes: int64(len(p.b)), At: p.at, Data: p.b})
 	}
 	f.waiting = nil
 }

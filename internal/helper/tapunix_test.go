@@ -37,8 +37,8 @@ func TestTapUnix(t *testing.T) {
 		t.Skip("needs the program python3 to send from another process")
 	}
 	all := newShared(Options{})
-	clients := s.tapClients(all, 0, alice)
-	for i, c := range clients {
+	clients := s.tapClients(all, 0, alice, mallory, mallory+1)
+	for i, c := range clients[:2] {
 		for _, bad := range []helperapi.TapUnixRequest{{RingBytes: 5}, {MaxCall: -1}, {RingBytes: 1 << 40}} {
 			if _, _, err := helperapi.StartTapUnix(t.Context(), c, bad); err == nil {
 				t.Errorf("%+v is taken", bad)
@@ -110,21 +110,38 @@ c = socket.socket(socket.AF_UNIX); c.connect(sys.argv[1]); c.send(b"hello\n"); l
 		}
 	}
 	var open []*helperapi.Tap
-	for {
-		tap, files, err := helperapi.StartTapUnix(t.Context(), clients[1], helperapi.TapUnixRequest{RingBytes: 1 << 16})
-		var e *helperapi.Error
-		if errors.As(err, &e) && e.Code == helperapi.TooManyTaps {
-			break
+	more := func(c *helperapi.Client) (n int) {
+		t.Helper()
+		for ; len(open) <= policy.UnixTaps; n++ {
+			tap, files, err := helperapi.StartTapUnix(t.Context(), c, helperapi.TapUnixRequest{RingBytes: 1 << 16})
+			var e *helperapi.Error
+			if errors.As(err, &e) && e.Code == helperapi.TooManyTaps {
+				break
+			}
+			if err = errors.Join(err, fdpass.Close(files)); err != nil {
+				t.Fatal(err)
+			}
+			open = append(open, tap)
 		}
-		if err = errors.Join(err, fdpass.Close(files)); err != nil {
-			t.Fatal(err)
+		return n
+	}
+	// One user does not take another one's, and all of them not root's.
+	for i, want := range []int{1: policy.UserUnixTaps, 2: policy.UnixTaps - policy.SpareUnixTaps - policy.UserUnixTaps, 3: 0, 4: policy.SpareUnixTaps} {
+		if i == 0 {
+			continue
 		}
-		if open = append(open, tap); len(open) > policy.UnixTaps {
-			break
+		if got := more(clients[i%4]); got != want {
+			t.Errorf("client %d has %d taps, want %d", i, got, want)
 		}
 	}
-	if len(open) != policy.UnixTaps-policy.SpareUnixTaps {
-		t.Errorf("an ordinary user has %d taps", len(open))
+	for _, tap := range open {
+		if _, err := tap.End(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+	open = nil
+	if got := more(clients[3]); got != policy.UserUnixTaps {
+		t.Errorf("after the others' end: %d taps", got)
 	}
 	for _, tap := range open {
 		if _, err := tap.End(t.Context()); err != nil {

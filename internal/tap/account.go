@@ -71,13 +71,17 @@ type Capture struct {
 	Seen      Count `json:"seen"`
 	Delivered Count `json:"delivered"`
 	// LeftOut were seen and not asked for: pure acknowledgements ("ack"), what a
-	// filter excludes ("filter"), and connections to no home ("outside").
+	// filter excludes ("filter"), connections to no home ("outside"), and of Unix sockets
+	// looks for a name server that is not there ("nscd").
 	LeftOut map[string]Count `json:"left_out,omitempty"`
 	// Lost were wanted and did not arrive, by reason.
 	Lost map[string]Count `json:"lost,omitempty"`
 	// Unknown reports that the source does not tell what it lost, such as a file
 	// without drop counts.
 	Unknown bool `json:"lost_unknown,omitempty"`
+	// UnsureBytes, of Unix sockets, were shown before their call was over, which then did
+	// not send them.
+	UnsureBytes uint64 `json:"unsure_bytes,omitempty"`
 }
 
 // Missing returns Seen less all that is accounted for: zero packets, where the
@@ -158,15 +162,20 @@ func (a *Account) Captured() *Capture {
 	c := a.Capture
 	if u := a.Unix; u != nil {
 		c.Seen, c.Delivered, c.Unknown = c.Seen.Plus(u.Seen), c.Delivered.Plus(u.Delivered), c.Unknown || u.Unknown
-		c.Lost = maps.Clone(c.Lost)
-		for why, n := range u.Lost {
-			if c.Lost == nil {
-				c.Lost = map[string]Count{}
-			}
-			c.Lost[why] = c.Lost[why].Plus(n)
-		}
+		c.Lost, c.LeftOut = sum(c.Lost, u.Lost), sum(c.LeftOut, u.LeftOut)
 	}
 	return &c
+}
+
+// sum returns the sum of counts by reason.
+func sum(a, b map[string]Count) map[string]Count {
+	out := make(map[string]Count, len(a)+len(b))
+	for _, m := range []map[string]Count{a, b} {
+		for why, n := range m {
+			out[why] = out[why].Plus(n)
+		}
+	}
+	return out
 }
 
 // complete reports whether all that was wanted was delivered.

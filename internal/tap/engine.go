@@ -41,8 +41,8 @@ type Ends interface {
 
 // UnixEnds are Ends that know addresses which stand for Unix sockets, as files have them.
 type UnixEnds interface {
-	// Unix returns the path of the server's socket, or false.
-	Unix(at netip.AddrPort) (path string, ok bool)
+	// Unix returns the path of the server's socket, or false, and whether it has datagrams.
+	Unix(at netip.AddrPort) (path string, datagram, ok bool)
 }
 
 // Place is the project, the service and the container of an end, and what is behind it.
@@ -183,10 +183,10 @@ func (e *Engine) newConn(o stream.Opened, given *Opening) *conn {
 	c := &conn{engine: e, number: e.opened, opened: o, given: given, transport: o.Key.Protocol}
 	c.ends[decode.Client].address, c.ends[decode.Server].address = o.Key.Src, o.Key.Dst
 	if u, ok := e.o.Ends.(UnixEnds); ok && given == nil {
-		if path, isUnix := u.Unix(o.Key.Dst); isUnix {
-			c.transport, c.given = packet.Unix, &Opening{Server: End{Path: path}}
-		} else if path, isUnix := u.Unix(o.Key.Src); isUnix {
-			c.transport, c.given = packet.Unix, &Opening{Client: End{Path: path}}
+		if path, datagram, isUnix := u.Unix(o.Key.Dst); isUnix {
+			c.transport, c.given = packet.Unix, &Opening{Server: End{Path: path}, Datagram: datagram}
+		} else if path, datagram, isUnix := u.Unix(o.Key.Src); isUnix {
+			c.transport, c.given = packet.Unix, &Opening{Client: End{Path: path}, Datagram: datagram}
 		}
 	}
 	return c
@@ -234,8 +234,9 @@ type conn struct {
 	// transport is that of the records.
 	transport packet.Protocol
 	// given is what is known of the ends beforehand, nil where packets tell all.
-	given  *Opening
-	losses losses
+	given        *Opening
+	losses       losses
+	unrecognised unrecognised
 	// early has how sides ended before there were bytes to decode; nil: none did.
 	early *[2]ending
 }
@@ -335,6 +336,7 @@ func (c *conn) End(s decode.Side, at time.Time, how decode.End) {
 		c.flow.End(s, at, how)
 		return
 	}
+	c.endUnknown(s, how)
 	if c.early == nil {
 		c.early = new([2]ending)
 	}

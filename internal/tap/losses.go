@@ -24,6 +24,7 @@ func (c *conn) lost(l decode.Loss) {
 	c.losses.told += uint64(max(0, l.Bytes))
 	c.losses.reason = l.Reason
 	c.countLost()
+	c.unknown(l)
 }
 
 // countLost counts what was told and has come.

@@ -37,12 +37,16 @@ const (
 	// Refused: the port answered with a reset, or with an error of ICMP, since nothing
 	// listens there.
 	Refused Failure = "refused"
-	// Unanswered: no answer to the SYN was seen.
+	// Unanswered: no answer to the SYN was seen; of a Unix socket, that the listener did
+	// not accept it until the end of the tap.
 	Unanswered Failure = "unanswered"
 	// Absent, Denied and Failed are of Unix sockets: no file has the path, the process may
 	// not connect to it, or there was another reason. Refused: nothing listens there.
 	Absent Failure = "absent"
 	Denied Failure = "denied"
+	// Full: as many connections as the listener keeps for itself wait to be accepted by it,
+	// and the program does not wait (EAGAIN).
+	Full   Failure = "full"
 	Failed Failure = "failed"
 )
 
@@ -50,9 +54,11 @@ const (
 const (
 	errPermission = 1   // EPERM
 	errNoFile     = 2   // ENOENT
+	errAgain      = 11  // EAGAIN
 	errAccess     = 13  // EACCES
 	errNoDir      = 20  // ENOTDIR
 	errRefused    = 111 // ECONNREFUSED
+	errInProgress = 115 // EINPROGRESS: it was not over
 )
 
 // FailureOf returns the failure of a connect(2) to a Unix socket (unix(7)), by its errno.
@@ -64,6 +70,10 @@ func FailureOf(errno uint16) Failure {
 		return Absent
 	case errAccess, errPermission:
 		return Denied
+	case errAgain:
+		return Full
+	case errInProgress:
+		return Unanswered
 	}
 	return Failed
 }

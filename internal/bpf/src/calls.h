@@ -4,7 +4,8 @@
  * (include/linux/net.h, include/net/af_unix.h), its maps, and what a record of a
  * ring looks like.
  *
- * Its programs run in raw tracepoints of system calls, with preemption disabled.
+ * Its programs run in raw tracepoints of system calls, with preemption disabled; on a
+ * kernel where they are not, those that find their CPU's space in use lose their call.
  */
 #pragma once
 #include "sock.h"
@@ -55,6 +56,12 @@ struct cred___calls {
 		__u32 val;
 	} gid, sgid, egid, fsgid;
 	struct kernel_cap cap_permitted;
+	struct user_namespace *user_ns;
+} __attribute__((preserve_access_index));
+
+struct user_namespace {
+	int level; /* 0: the machine's */
+	kuid_t owner;
 } __attribute__((preserve_access_index));
 
 /* Whether a process may be looked at by others of its user: its two lowest flags
@@ -240,7 +247,7 @@ struct call_record {
 	__u32 descriptors; /* that are sent with it */
 	__u32 length;      /* of what follows */
 	__u8 type, flags, socket_type, outcome;
-	__u32 error;  /* CONNECTED: why there is no connection (errno(3)), or zero */
+	__u32 error;  /* CONNECTED: why there is no connection, DONE: why nothing was sent (errno(3)); or zero */
 	char comm[16];
 };
 
@@ -286,7 +293,7 @@ struct scratch {
 	__u32 fill;           /* bytes in data */
 	__u32 first;          /* no record of the call has been written */
 	__u32 outcome;        /* why it ended */
-	__u32 message;
+	__u32 busy;           /* a program uses it */
 	__u64 ids; /* sockets that have become known by this CPU */
 };
 

@@ -111,6 +111,21 @@ INLINE void lose(struct scratch *s, __u64 n)
 	c->bytes[LOST_NO_ROOM] += n;
 }
 
+/* Takes the space of this CPU, or null where it is in use, and the call is lost. */
+INLINE struct scratch *take(void)
+{
+	struct scratch *s = scratch();
+
+	if (!s)
+		return 0;
+	if (s->busy) {
+		lose(s, 0);
+		return 0;
+	}
+	s->busy = 1;
+	return s;
+}
+
 /* Writes what is in data. Reports whether it was written. */
 INLINE int flush(struct scratch *s)
 {

@@ -137,21 +137,29 @@ INLINE __u32 peer_pid_of(void *sk)
 	return pid ? number_of(pid, READ(pid, level)) : 0;
 }
 
-/* Reports whether another process of the same user may look at this one: it has
- * the rights of that user and no others. */
-INLINE int is_open(struct task_struct *task)
+/* Reports whether these are the rights of the user and no others: capabilities count
+ * unless they are within a user namespace that the user made (user_namespaces(7)). */
+INLINE int is_plain(struct cred___calls *cred)
 {
-	struct cred___calls *cred = (void *)READ(task, cred);
-	struct mm_struct *mm = READ(task, mm);
 	__u32 gid = READ(cred, gid.val);
-	__u64 flags = 0;
+	struct user_namespace *user_ns;
 
 	if (READ(cred, uid.val) != only_uid || READ(cred, euid.val) != only_uid || READ(cred, suid.val) != only_uid ||
-	    READ(cred, fsuid.val) != only_uid)
+	    READ(cred, fsuid.val) != only_uid || READ(cred, egid.val) != gid || READ(cred, sgid.val) != gid)
 		return 0;
-	if (READ(cred, egid.val) != gid || READ(cred, sgid.val) != gid || READ(cred, cap_permitted.val))
-		return 0;
-	if (!mm)
+	if (!READ(cred, cap_permitted.val))
+		return 1;
+	user_ns = READ(cred, user_ns);
+	return READ(user_ns, level) > 0 && READ(user_ns, owner.val) == only_uid;
+}
+
+/* Reports whether another process of the same user may look at this one. */
+INLINE int is_open(struct task_struct *task)
+{
+	struct mm_struct *mm = READ(task, mm);
+	__u64 flags = 0;
+
+	if (!is_plain((void *)READ(task, cred)) || !mm)
 		return 0;
 	if (__builtin_preserve_field_info(((struct mm_struct___flags *)0)->flags, 2))
 		flags = READ((struct mm_struct___flags *)mm, flags);
@@ -161,8 +169,8 @@ INLINE int is_open(struct task_struct *task)
 	return (flags & 3) == 1; /* SUID_DUMP_USER */
 }
 
-/* Reports whether the other end is a socket of the user: one that a process of the
- * user made, accepted or listens with. */
+/* Reports whether the other end is a socket of the user: one that the user made or
+ * accepted, or that a process with the rights of the user alone listens with. */
 INLINE int is_peer_allowed(struct sock___calls *sk, struct sock___calls *peer)
 {
 	struct cred___calls *cred;
@@ -173,7 +181,7 @@ INLINE int is_peer_allowed(struct sock___calls *sk, struct sock___calls *peer)
 	if (READ(peer, sk_socket) && READ(peer, sk_uid.val) == only_uid)
 		return 1;
 	cred = READ(sk, sk_peer_cred);
-	return cred && READ(cred, euid.val) == only_uid;
+	return cred && is_plain(cred);
 }
 
 INLINE int is_wanted(struct sock___calls *sk, struct sock___calls *peer)
@@ -258,6 +266,18 @@ INLINE __u32 read_name(struct scratch *s, void *sk)
 	return length > 2 ? put_path(s, &a->name[0].path, length - 2, 0) : 0;
 }
 
+/* Which of two sockets are of another network namespace than the tap. */
+INLINE __u8 foreign(__u64 sk, __u64 peer)
+{
+	__u8 flags = 0;
+
+	if (netns && netns_of((void *)sk) != netns)
+		flags |= REC_FOREIGN;
+	if (netns && peer && netns_of((void *)peer) != netns)
+		flags |= REC_FOREIGN_PEER;
+	return flags;
+}
+
 /* Finds out which sockets a call is about, and tells of them what was not told. */
 INLINE void tell_socket(struct scratch *s, __u64 to, __u64 to_len)
 {
@@ -276,15 +296,16 @@ INLINE void tell_socket(struct scratch *s, __u64 to, __u64 to_len)
 	if (!c->peer_id) {
 		length = read_address(s, to, to_len);
 		s->r.flags = REC_DESTINATION;
+	} else if (c->socket_type == SOCK_DGRAM) {
+		/* Its own name is where it gets answers. */
+		length = read_name(s, (void *)c->peer);
+		s->r.flags = REC_CLIENT;
 	} else if ((length = read_name(s, (void *)sk))) {
 		s->r.flags = REC_SERVER;
 	} else if ((length = read_name(s, (void *)c->peer))) {
 		s->r.flags = REC_CLIENT;
 	}
-	if (netns && netns_of((void *)sk) != netns)
-		s->r.flags |= REC_FOREIGN;
-	if (netns && c->peer && netns_of((void *)c->peer) != netns)
-		s->r.flags |= REC_FOREIGN_PEER;
+	s->r.flags |= foreign(sk, c->peer);
 	s->r.inode = k->inode;
 	s->r.peer_inode = inode_of((void *)c->peer);
 	s->r.peer_pid = peer_pid_of((void *)sk);
@@ -300,13 +321,15 @@ INLINE void exit_connect(struct scratch *s, __s64 result)
 
 	peer = (__u64)READ((struct unix_sock *)sk, peer);
 	c->peer = peer;
-	if (!result && peer)
+	/* That of a datagram socket is everyone's. */
+	if (!result && peer && c->socket_type != SOCK_DGRAM)
 		c->peer_id = renew(s, peer, c->entered);
 	record(s, REC_CONNECTED);
 	tell_process(&s->r);
 	s->r.error = result < 0 ? -result : 0;
 	s->r.inode = inode_of((void *)sk);
 	s->r.peer_pid = result ? 0 : peer_pid_of((void *)sk);
+	s->r.flags = foreign(sk, peer);
 	if (result)
 		settle(s, output(s, 0));
 	else

@@ -62,12 +62,18 @@ INLINE void enter_connect(struct scratch *s, __u64 regs)
 {
 	struct call *c = &s->call;
 	__u64 thread = bpf_get_current_pid_tgid();
+	struct known *k;
 	__u32 length;
 
-	/* A datagram socket has no peer that knows of it. */
-	if (c->socket_type == SOCK_DGRAM)
-		return;
-	c->id = renew(s, c->sk, 0);
+	if (c->socket_type == SOCK_DGRAM) {
+		/* It is no connection, but where the socket sends to from now on. */
+		c->id = id_of(s, c->sk);
+		k = bpf_map_lookup_elem(&sockets, &c->sk);
+		if (k)
+			k->told = 0;
+	} else {
+		c->id = renew(s, c->sk, 0);
+	}
 	if (bpf_map_update_elem(&calls, &thread, c, BPF_ANY))
 		return;
 	length = read_address(s, argument(regs, 1, c->compat), argument(regs, 2, c->compat));
@@ -111,10 +117,6 @@ int unixtap_enter(__u64 *ctx)
 	kind = compat ? compat_kinds[nr] : kinds[nr];
 	if (kind == NONE)
 		return 0;
-	s = scratch();
-	if (!s)
-		return 0;
-	c = &s->call;
 	if (kind == SOCKETCALL) {
 		kind = kind_of_socketcall(argument(regs, 0, 1));
 		if (kind == NONE)
@@ -124,17 +126,22 @@ int unixtap_enter(__u64 *ctx)
 	sk = sock_of(argument(regs, kind == SPLICE ? 2 : 0, compat));
 	if (!sk)
 		return 0;
+	s = take();
+	if (!s)
+		return 0;
+	c = &s->call;
 	begin(c, kind, sk);
 	c->compat = compat;
 	c->source.compat = compat;
 	if (!is_wanted((void *)sk, (void *)c->peer))
-		return 0;
+		kind = NONE;
 	if (kind == CONNECT)
 		enter_connect(s, regs);
-	else if (kind != SHUTDOWN)
-		enter_send(s, regs);
-	else
+	else if (kind == SHUTDOWN)
 		enter_shutdown(s, argument(regs, 1, c->compat));
+	else if (kind != NONE)
+		enter_send(s, regs);
+	s->busy = 0;
 	return 0;
 }
 
@@ -159,10 +166,8 @@ INLINE void finish(struct scratch *s, __u64 n)
 		c->outcome = s->outcome;
 	}
 	k = bpf_map_lookup_elem(&sockets, &sk);
-	if (k) {
-		position = k->sent;
-		__sync_fetch_and_add(&k->sent, n);
-	}
+	if (k) /* at once: no two calls have the same position */
+		position = __sync_fetch_and_add(&k->sent, n);
 	record(s, c->kind == SENDFILE || c->kind == SPLICE ? REC_SKIPPED : REC_DONE);
 	tell_process(&s->r);
 	s->r.at = position;
@@ -200,11 +205,34 @@ static int finish_message(__u32 i, void *ctx)
 	return 0;
 }
 
+/* The end of a call with its result. */
+INLINE void leave(struct scratch *s, __s64 result)
+{
+	struct call *c = &s->call;
+
+	if (c->kind == CONNECT) {
+		exit_connect(s, result);
+		return;
+	}
+	if (c->kind == SENDMMSG && result > 0) {
+		bpf_loop(result > 1024 ? 1024 : result, finish_message, 0, 0);
+		return;
+	}
+	if (result > 0 || (result == 0 && c->socket_type != SOCK_STREAM && c->kind != SENDMMSG)) {
+		finish(s, result);
+		return;
+	}
+	/* It sent nothing: what was copied is void. */
+	record(s, REC_DONE);
+	if (result < 0)
+		s->r.error = -result;
+	output(s, 0);
+}
+
 SEC("raw_tp/sys_exit")
 int unixtap_exit(__u64 *ctx)
 {
 	__u64 thread, nr;
-	__s64 result = ctx[1];
 	struct scratch *s;
 	struct call *c;
 
@@ -217,28 +245,15 @@ int unixtap_exit(__u64 *ctx)
 	c = bpf_map_lookup_elem(&calls, &thread);
 	if (!c)
 		return 0;
-	s = scratch();
+	s = take();
+	if (s)
+		s->call = *c;
+	bpf_map_delete_elem(&calls, &thread);
 	if (!s)
 		return 0;
-	s->call = *c;
-	bpf_map_delete_elem(&calls, &thread);
 	s->first = 0;
-	c = &s->call;
-	if (c->kind == CONNECT) {
-		exit_connect(s, result);
-		return 0;
-	}
-	if (c->kind == SENDMMSG && result > 0) {
-		bpf_loop(result > 1024 ? 1024 : result, finish_message, 0, 0);
-		return 0;
-	}
-	if (result > 0 || (result == 0 && c->socket_type != SOCK_STREAM && c->kind != SENDMMSG)) {
-		finish(s, result);
-		return 0;
-	}
-	/* It sent nothing: what was copied is void. */
-	record(s, REC_DONE);
-	output(s, 0);
+	leave(s, ctx[1]);
+	s->busy = 0;
 	return 0;
 }
 
@@ -259,15 +274,18 @@ int unixtap_uring(__u64 *ctx)
 	if (sent <= 0)
 		return 0;
 	sk = sock_of_file(READ(req, file));
-	s = scratch();
-	if (!sk || !s)
+	if (!sk)
+		return 0;
+	s = take();
+	if (!s)
 		return 0;
 	c = &s->call;
 	begin(c, SPLICE, sk);
-	if (!is_wanted((void *)sk, (void *)c->peer))
-		return 0;
-	tell_socket(s, 0, 0);
-	finish(s, sent);
+	if (is_wanted((void *)sk, (void *)c->peer)) {
+		tell_socket(s, 0, 0);
+		finish(s, sent);
+	}
+	s->busy = 0;
 	return 0;
 }
 

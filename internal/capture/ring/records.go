@@ -29,10 +29,15 @@ const (
 // Records reads the rings of a tap, whatever their records are: each begins with its
 // time, in nanoseconds since boot.
 type Records struct {
+	// Read, if it is not nil, is called by Run four times a second and more: all records
+	// that were written until then have been given.
+	Read func(until time.Time)
+
 	cpus  []*cpu
 	epoll int
 	event int // an eventfd, by which ctx's end wakes run
 	last  uint64
+	until uint64 // of the boot clock: what was written before has been given
 	late  uint64
 	clock clock
 }
@@ -123,6 +128,9 @@ func (r *Records) run(ctx context.Context, handle func(c *cpu, wall int64) error
 		over := ctx.Err() != nil
 		given, held, err := r.drain(handle, over)
 		after(given)
+		if err == nil && r.Read != nil {
+			r.Read(time.Unix(0, int64(r.until)+r.clock.offset))
+		}
 		if over || err != nil {
 			return err
 		}
@@ -161,8 +169,9 @@ func (r *Records) drain(handle func(c *cpu, wall int64) error, all bool) (given,
 		return false, false, err
 	}
 	limit := now - uint64(order)
+	r.until = limit
 	if all {
-		limit = math.MaxUint64
+		limit, r.until = math.MaxUint64, now
 	}
 	for _, c := range r.cpus {
 		c.look()

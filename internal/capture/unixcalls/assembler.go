@@ -1,7 +1,7 @@
 package unixcalls
 
 import (
-	"slices"
+	"container/list"
 	"syscall"
 	"time"
 
@@ -23,30 +23,34 @@ type Counts struct {
 
 // Assembler makes connections of records. It is for one goroutine.
 type Assembler struct {
-	sink    Sink
+	delivery
 	sockets map[uint64]*socket
 	threads map[uint32]*call
-	open    map[*Conn]struct{}
-	held    int // bytes of calls
-	counts  Counts
+	to      map[uint32]destination // of the calls of threads
+	open    list.List              // of *Conn, the one that was idle for longest first
 	r       record
 	clock   clock
+	now     time.Time // of Expire
 }
 
 const (
 	// patience is how long what was sent later waits for a call to be over. It may wait
 	// for a reader that never comes.
 	patience = 2 * time.Second
-	// maxOpen bounds the connections, maxHeld the bytes of calls that are not over.
-	maxOpen = 32768
-	maxHeld = 64 << 20
-	// maxSockets bounds what is remembered of sockets of which nothing was sent.
+	// maxOpen bounds the connections, maxWaiting the calls of one that wait for another to
+	// be over, maxHeld the bytes of calls that are not over.
+	maxOpen    = 32768
+	maxWaiting = 8192
+	maxHeld    = 64 << 20
+	// maxSockets bounds what is remembered of sockets of which nothing was sent, maxThreads
+	// the destinations of calls whose end was lost.
 	maxSockets = 4 * maxOpen
+	maxThreads = 65536
 )
 
 // New returns an assembler that has seen nothing.
 func New(s Sink) *Assembler {
-	return &Assembler{sink: s, sockets: map[uint64]*socket{}, threads: map[uint32]*call{}, open: map[*Conn]struct{}{}}
+	return &Assembler{delivery: delivery{sink: s}, sockets: map[uint64]*socket{}, threads: map[uint32]*call{}, to: map[uint32]destination{}}
 }
 
 // Counts returns what was read.
@@ -85,7 +89,7 @@ func (a *Assembler) socket(id uint64) *socket {
 	if s == nil {
 		if len(a.sockets) >= maxSockets {
 			for id, s := range a.sockets {
-				if s.conn == nil && s.to == nil && s.connecting == nil {
+				if s.conn == nil && s.to == nil {
 					delete(a.sockets, id)
 				}
 			}
@@ -100,7 +104,11 @@ func (a *Assembler) socket(id uint64) *socket {
 func (a *Assembler) describe(r *record) {
 	s := a.socket(r.id)
 	if r.flags&flagDestination != 0 {
-		s.destination, s.inode = r.path(), r.inode
+		if len(a.to) >= maxThreads {
+			clear(a.to)
+		}
+		a.to[r.tid] = destination{r.entered, r.path()}
+		s.inode = r.inode
 		return
 	}
 	s.path, s.flags, s.inode, s.peerInode, s.peerPID = r.path(), r.flags, r.inode, r.peerInode, r.peerPID
@@ -126,8 +134,12 @@ func (c *Conn) learn(id uint64, s *socket) {
 	if c.Path == "" {
 		c.Path = s.path
 	}
-	if side == decode.Client && s.peerPID != 0 {
+	switch {
+	case s.peerPID == 0:
+	case side == decode.Client:
 		c.PeerPID = s.peerPID
+	default:
+		c.ClientPID = s.peerPID
 	}
 }
 
@@ -170,7 +182,7 @@ func (a *Assembler) conn(r *record) (*Conn, decode.Side) {
 
 // begun notes that a connection was seen from its begin.
 func (c *Conn) begun(by *Attempt) {
-	c.At, c.Path, c.ClientKnown, c.Midstream = by.At, by.Path, true, false
+	c.At, c.Path, c.By, c.ClientKnown, c.Midstream = by.At, by.Path, by.Process, true, false
 }
 
 // begin opens a connection of two sockets.
@@ -180,33 +192,41 @@ func (a *Assembler) begin(c *Conn, s, p *socket, r *record) {
 			a.finish(x.conn, r.at, decode.Stopped)
 		}
 	}
-	s.conn, p.conn = c, c
-	c.learn(r.id, s)
-	c.learn(r.peer, p)
+	// What has just ended may have let go of them.
+	a.sockets[r.id], a.sockets[r.peer] = s, p
+	for _, x := range []struct {
+		id uint64
+		*socket
+	}{{r.id, s}, {r.peer, p}} {
+		x.conn = c
+		c.learn(x.id, x.socket)
+		side := decode.Client
+		if x.id == c.ids[decode.Server] {
+			side = decode.Server
+		}
+		c.flows[side].expected = x.sent
+	}
 	a.opened(c)
 }
 
 func (a *Assembler) opened(c *Conn) {
-	if len(a.open) >= maxOpen { // the one that was idle for longest ends
-		var oldest *Conn
-		for c := range a.open {
-			if oldest == nil || c.last.Before(oldest.last) {
-				oldest = c
-			}
-		}
+	if a.open.Len() >= maxOpen {
+		oldest := a.open.Front().Value.(*Conn)
 		a.counts.Evicted++
 		a.finish(oldest, oldest.last, decode.Stopped)
 	}
 	c.last = c.At
-	a.open[c] = struct{}{}
+	c.element = a.open.PushBack(c)
 	a.sink.Open(c)
 }
 
 // datagrams returns the connection of what a socket sends to a path.
 func (a *Assembler) datagrams(r *record, s *socket) *Conn {
-	path := s.destination
+	path := ""
 	if r.peer != 0 { // it is connected
 		path = s.path
+	} else if to := a.to[r.tid]; to.entered == r.entered {
+		path = to.path
 	}
 	if c := s.to[path]; c != nil {
 		return c
@@ -218,174 +238,36 @@ func (a *Assembler) datagrams(r *record, s *socket) *Conn {
 	}
 	s.to[path] = c
 	a.opened(c)
+	a.sockets[r.id] = s // what has just ended may have let go of it
 	return c
-}
-
-// enter notes that a call has begun.
-func (a *Assembler) enter(r *record) *call {
-	conn, side := a.conn(r)
-	c := &call{conn: conn, side: side, entered: r.entered, at: r.enteredAt, from: r.process, descriptors: r.descriptors}
-	i := len(conn.calls)
-	for i > 0 && conn.calls[i-1].entered > c.entered {
-		i--
-	}
-	conn.calls = slices.Insert(conn.calls, i, c)
-	conn.last = r.at
-	return c
-}
-
-// data takes bytes of a call.
-func (a *Assembler) data(r *record) {
-	c := a.threads[r.tid]
-	if c != nil && c.entered != r.entered {
-		// Its end was lost: the kernel counted it so, and what follows tells how much it was.
-		a.abandon(c)
-		c = nil
-	}
-	if c == nil {
-		c = a.enter(r)
-		a.threads[r.tid] = c
-	}
-	if r.flags&flagFirst != 0 {
-		c.from, c.descriptors = r.process, r.descriptors
-	}
-	if a.held+len(r.payload) > maxHeld {
-		a.counts.Unread += uint64(len(r.payload))
-		return
-	}
-	if uint64(len(c.data)) == r.offset && !c.whole && !c.conn.over {
-		c.data = append(c.data, r.payload...)
-		a.held += len(r.payload)
-	}
-}
-
-// abandon lets go of a call of which nothing more is known.
-func (a *Assembler) abandon(c *call) {
-	a.held -= len(c.data)
-	c.data, c.whole = nil, true
-	a.deliver(c.conn)
-}
-
-// done ends a call.
-func (a *Assembler) done(r *record) {
-	c := a.threads[r.tid]
-	if c == nil || c.entered != r.entered {
-		if r.sent == 0 && r.copied == 0 && r.socketType == uint8(Stream) {
-			return
-		}
-		c = a.enter(r)
-	}
-	delete(a.threads, r.tid)
-	a.end(c, r)
-}
-
-// end notes what a call has sent.
-func (a *Assembler) end(c *call, r *record) {
-	if c.from.PID == 0 {
-		c.from = r.process
-	}
-	c.whole, c.known, c.sent, c.position = true, r.process.PID != 0, r.sent, r.offset
-	c.copied = min(r.copied, r.sent, uint64(len(c.data)))
-	if r.outcome == 0 && c.known {
-		a.counts.Calls++
-	}
-	a.counts.Bytes += c.copied
-	c.conn.last = r.at
-	if c.conn.over {
-		return
-	}
-	if c.given > 0 && !slices.Contains(c.conn.calls, c) {
-		a.late(c)
-		return
-	}
-	a.deliver(c.conn)
-}
-
-// late hands over the rest of a call that was handed over before it was over.
-func (a *Assembler) late(c *call) {
-	a.held -= len(c.data)
-	if c.copied < uint64(c.given) {
-		a.counts.Unsure += uint64(c.given) - c.copied
-		return
-	}
-	c.conn.missing[c.side] += int64(c.sent - c.copied)
-	if rest := c.data[c.given:c.copied]; len(rest) > 0 {
-		a.piece(c, rest)
-	}
-}
-
-// deliver hands over what is complete, up to the first call that is not over.
-func (a *Assembler) deliver(conn *Conn) {
-	n := 0
-	for n < len(conn.calls) && conn.calls[n].whole {
-		a.give(conn.calls[n])
-		n++
-	}
-	conn.calls = slices.Delete(conn.calls, 0, n)
-}
-
-func (a *Assembler) give(c *call) {
-	conn, side := c.conn, c.side
-	a.held -= len(c.data)
-	if c.shutdown {
-		a.endSide(conn, side, c.at, decode.Closed)
-		return
-	}
-	if !c.known || conn.ended[side] {
-		return
-	}
-	if c.position > conn.expected[side] {
-		conn.missing[side] += int64(c.position - conn.expected[side])
-	}
-	conn.expected[side] = max(conn.expected[side], c.position) + c.sent
-	if c.copied > 0 || c.sent == 0 && conn.Type != Stream {
-		a.piece(c, c.data[:c.copied])
-	}
-	if conn.missing[side] += int64(c.sent - c.copied); conn.missing[side] > 0 {
-		a.piece(c, nil) // what waits for these bytes need not wait any more
-	}
-}
-
-func (a *Assembler) piece(c *call, b []byte) {
-	p := Piece{At: c.at, From: c.from, Missing: c.conn.missing[c.side], Descriptors: c.descriptors, Data: b}
-	c.conn.missing[c.side] = 0
-	a.sink.Data(c.conn, c.side, p)
-}
-
-// endSide reports that a side sends no more.
-func (a *Assembler) endSide(c *Conn, s decode.Side, at time.Time, how decode.End) {
-	if c.ended[s] {
-		return
-	}
-	c.ended[s] = true
-	a.sink.End(c, s, at, c.missing[s], how)
-	c.missing[s] = 0
 }
 
 // finish ends a connection, and what was not over.
 func (a *Assembler) finish(c *Conn, at time.Time, how decode.End) {
-	for _, one := range c.calls {
+	for i, one := range c.calls {
 		if one.whole {
-			a.give(one)
+			a.give(one, c.calls[i+1:])
 			continue
 		}
-		a.held -= len(one.data)
-		one.data = nil
+		a.drop(one)
 	}
 	c.calls, c.over = nil, true
-	for _, s := range []decode.Side{decode.Client, decode.Server} {
-		a.endSide(c, s, at, how)
-	}
-	delete(a.open, c)
-	for _, id := range c.ids {
-		if s := a.sockets[id]; s != nil && (s.conn == c || s.to[c.Path] == c) {
-			delete(s.to, c.Path)
-			if s.conn == c {
-				s.conn = nil
-			}
-			if len(s.to) == 0 {
-				delete(a.sockets, id)
-			}
+	a.open.Remove(c.element)
+	for side, id := range c.ids {
+		a.settle(c, decode.Side(side), nil)
+		a.endSide(c, decode.Side(side), at, how)
+		s := a.sockets[id]
+		if s == nil || s.conn != c && s.to[c.Path] != c {
+			continue
+		}
+		delete(s.to, c.Path)
+		if s.conn == c {
+			s.conn = nil
+			s.sent = c.flows[side].expected
+		}
+		// Of one that goes on it is remembered how much it has sent.
+		if len(s.to) == 0 && (s.sent == 0 || how == decode.Closed) {
+			delete(a.sockets, id)
 		}
 	}
 }
@@ -394,12 +276,12 @@ func (a *Assembler) finish(c *Conn, at time.Time, how decode.End) {
 func (a *Assembler) connected(r *record) {
 	s := a.socket(r.id)
 	try := s.connecting
-	if r.errno == 0 && r.peer != 0 {
+	if r.errno == 0 && r.peer != 0 && Type(r.socketType) != Datagram {
 		if try == nil {
 			try = &Attempt{At: r.enteredAt, Process: r.process, Type: Type(r.socketType)}
 			s.connecting = try
 		}
-		s.inode, s.peerPID = r.inode, r.peerPID
+		s.inode, s.peerPID, s.flags = r.inode, r.peerPID, r.flags
 		c, _ := a.conn(r)
 		c.learn(r.id, s)
 		s.connecting = nil
@@ -413,12 +295,16 @@ func (a *Assembler) connected(r *record) {
 		try = &Attempt{At: r.enteredAt, Process: r.process, Type: Type(r.socketType)}
 	}
 	switch syscall.Errno(r.errno) {
-	case 0, syscall.EAGAIN, syscall.EINPROGRESS, syscall.EALREADY, syscall.EISCONN, syscall.EINTR, syscall.EINVAL, 512: // ERESTARTSYS
+	case 0, syscall.EINPROGRESS, syscall.EALREADY, syscall.EISCONN, syscall.EINTR, syscall.EINVAL, errRestart:
 		return // it is tried again, or is no attempt
 	}
 	try.Errno = r.errno
 	a.sink.Refused(*try)
 }
+
+// errRestart is ERESTARTSYS, with which a call ends that a signal has interrupted and that
+// is made once more (include/linux/errno.h).
+const errRestart = syscall.Errno(512)
 
 // shutdown notes shutdown(2), in its order among what was sent.
 func (a *Assembler) shutdown(r *record) {

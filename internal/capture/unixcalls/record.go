@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // kind is what a record tells (enum record_type in bpf/src/calls.h).
@@ -95,18 +96,19 @@ func (r *record) parse(at time.Time, b []byte) error {
 	return nil
 }
 
-// path returns the path of a Unix socket: an abstract name begins with @, as others
-// show it (unix(7)).
+// path returns the path of a Unix socket in UTF-8. An abstract name begins with @ and has @
+// for zeros, as ss(8) shows it, but for those at its end, which programs bind with it that
+// give the address's whole size.
 func (r *record) path() string {
 	b := r.payload
 	if len(b) == 0 {
 		return ""
 	}
-	if b[0] == 0 {
-		return "@" + string(b[1:])
-	}
 	path, _, _ := strings.Cut(string(b), "\x00")
-	return path
+	if b[0] == 0 {
+		path = strings.ReplaceAll("@"+strings.TrimRight(string(b[1:]), "\x00"), "\x00", "@")
+	}
+	return strings.ToValidUTF8(path, string(utf8.RuneError))
 }
 
 // clock knows when the machine was started, by the time of day. Each reading of the rings

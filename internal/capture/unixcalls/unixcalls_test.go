@@ -16,6 +16,7 @@ import (
 type log struct {
 	lines []string
 	names map[*Conn]string
+	pids  [][2]uint32 // that each socket knows of its peer, by connection
 }
 
 func (l *log) add(c *Conn, format string, args ...any) {
@@ -25,6 +26,7 @@ func (l *log) add(c *Conn, format string, args ...any) {
 func (l *log) Open(c *Conn) {
 	l.names[c] = fmt.Sprint("c", len(l.names))
 	l.add(c, "open %q client known %v midstream %v", c.Path, c.ClientKnown, c.Midstream)
+	l.pids = append(l.pids, [2]uint32{c.ClientPID, c.PeerPID})
 }
 
 func (l *log) Data(c *Conn, s decode.Side, p Piece) {
@@ -118,7 +120,7 @@ func TestOrder(t *testing.T) {
 	check(t, l,
 		`c1 open "/run/x" client known true midstream false`,
 		`c1 client "ask m"`, `c1 server "answer" with 2`, `c1 client ends true after 0`, `c1 server ends false after 0`)
-	if c := a.Counts(); c != (Counts{Calls: 2, Bytes: 11}) || len(a.sockets)+len(a.threads)+len(a.open)+a.held != 0 {
+	if c := a.Counts(); c != (Counts{Calls: 2, Bytes: 11}) || len(a.sockets)+len(a.threads)+a.open.Len()+a.held != 0 {
 		t.Errorf("%+v, %d sockets, %d bytes", c, len(a.sockets), a.held)
 	}
 }
@@ -187,10 +189,10 @@ func TestEnds(t *testing.T) {
 	})
 	a.Gone(begin, map[uint32]bool{}) // older than what was sent
 	a.Gone(begin.Add(time.Minute), map[uint32]bool{3: true, 4: true})
-	check(t, l, `- refused /none no such file or directory by 1001`, `c1 open "/x" client known true midstream true`, `c1 server "welcome"`)
+	check(t, l, `- refused /none no such file or directory by 1001`, `- refused /full resource temporarily unavailable by 1001`, `c1 open "/x" client known true midstream true`, `c1 server "welcome"`)
 	a.Gone(begin.Add(time.Minute), map[uint32]bool{3: true})
 	a.Gone(begin.Add(time.Minute), map[uint32]bool{})
-	check(t, l, `- refused /none no such file or directory by 1001`, `c1 open "/x" client known true midstream true`, `c1 server "welcome"`,
+	check(t, l, `- refused /none no such file or directory by 1001`, `- refused /full resource temporarily unavailable by 1001`, `c1 open "/x" client known true midstream true`, `c1 server "welcome"`,
 		`c1 client ends true after 0`, `c1 server ends true after 0`)
 	if a.Open() {
 		t.Error("a connection is open that is over")
@@ -212,8 +214,37 @@ func FuzzRecord(f *testing.F) {
 		a.Expire(begin.Add(time.Hour))
 		a.Gone(begin.Add(time.Hour), nil)
 		a.Close()
-		if a.held != 0 || len(a.open) != 0 {
-			t.Errorf("%d bytes and %d connections are left", a.held, len(a.open))
+		if a.held != 0 || a.open.Len() != 0 {
+			t.Errorf("%d bytes and %d connections are left", a.held, a.open.Len())
 		}
 	})
+}
+
+// Paths as programs give them.
+func TestPaths(t *testing.T) {
+	for in, want := range map[string]string{
+		"": "", "/run/x\x00": "/run/x", "/run/x": "/run/x", "/a\xff\xfe\x80": "/a\ufffd", "\x00name": "@name", "\x00": "@",
+		"\x00in\x00side\x00\x00\x00": "@in@side", "/\x1b[31m\n": "/\x1b[31m\n",
+	} {
+		var r record
+		if err := r.parse(begin, written{kind: kindSocket, text: in}.bytes(1)); err != nil {
+			t.Fatal(err)
+		}
+		if got := r.path(); got != want {
+			t.Errorf("%q is %q, want %q", in, got, want)
+		}
+	}
+}
+
+// Either socket knows which process is at the other end, also in the middle of a connection.
+func TestPeers(t *testing.T) {
+	l, _ := run(t, []written{
+		{kind: kindSocket, tid: 1, id: 10, peer: 20, flags: flagServer, text: "/x", peerPID: 7},
+		{kind: kindData, tid: 1, entered: 2, id: 10, peer: 20, flags: flagFirst, text: "answer"},
+		{kind: kindSocket, tid: 2, id: 30, peer: 40, flags: flagClient, text: "/x", peerPID: 8},
+		{kind: kindData, tid: 2, entered: 3, id: 30, peer: 40, flags: flagFirst, text: "request"},
+	})
+	if want := [][2]uint32{{7, 0}, {0, 8}}; !slices.Equal(l.pids, want) {
+		t.Errorf("%v, want %v", l.pids, want)
+	}
 }

@@ -83,9 +83,11 @@ const (
 	// SpareTaps is how many taps of each network namespace root alone may have.
 	SpareTaps = 8
 	// UnixTaps bounds the taps of Unix sockets, each of which costs every program of the
-	// machine something; SpareUnixTaps of them root alone may have.
+	// machine something; SpareUnixTaps of them root alone may have, and UserUnixTaps each
+	// other user.
 	UnixTaps      = 8
 	SpareUnixTaps = 4
+	UserUnixTaps  = 2
 )
 
 // Allows reports whether the user caller may do the operation to a thing of the

@@ -33,7 +33,7 @@ func (t *Taps) StartUnix(req helperapi.TapUnixRequest) (_ helperapi.TapReply, er
 	}
 	defer func() {
 		if !ok {
-			t.all.leaveUnix()
+			t.all.leaveUnix(t.uid)
 		}
 	}()
 	ns, err := t.netns()
@@ -57,19 +57,28 @@ func (t *Taps) StartUnix(req helperapi.TapUnixRequest) (_ helperapi.TapReply, er
 func (s *Shared) enterUnix(uid uint32) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	most := policy.UnixTaps
+	all := 0
+	for _, n := range s.unix {
+		all += n
+	}
+	most, own := policy.UnixTaps, policy.UnixTaps
 	if uid != 0 {
-		most -= policy.SpareUnixTaps
+		most, own = most-policy.SpareUnixTaps, policy.UserUnixTaps
 	}
-	if s.unix >= most {
-		return &TooManyError{fmt.Sprintf("there are %d of Unix sockets, as many as there may be", s.unix)}
+	switch {
+	case all >= most:
+		return &TooManyError{fmt.Sprintf("there are %d of Unix sockets, as many as there may be", all)}
+	case s.unix[uid] >= own:
+		return &TooManyError{fmt.Sprintf("user %d has %d of Unix sockets, as many as one may have", uid, s.unix[uid])}
 	}
-	s.unix++
+	s.unix[uid]++
 	return nil
 }
 
-func (s *Shared) leaveUnix() {
+func (s *Shared) leaveUnix(uid uint32) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.unix--
+	if s.unix[uid]--; s.unix[uid] == 0 {
+		delete(s.unix, uid)
+	}
 }

@@ -76,7 +76,7 @@ func (t *Taps) end(one *tap) (helperapi.TapCounts, error) {
 	if one.space != nil {
 		err = errors.Join(err, t.all.leave(*one.space))
 	} else {
-		t.all.leaveUnix()
+		t.all.leaveUnix(t.uid)
 	}
 	return counts(c), errors.Join(err, cerr)
 }

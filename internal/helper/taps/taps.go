@@ -28,7 +28,7 @@ type Shared struct {
 	canary []string
 	mu     sync.Mutex // guards spaces, how many taps each has, and unix
 	spaces map[spaceID]*space
-	unix   int // taps of Unix sockets
+	unix   map[uint32]int // taps of Unix sockets, by user
 }
 
 // spaceID is the device and inode of a network namespace's file.
@@ -47,7 +47,7 @@ type space struct {
 // New returns taps of which there are none yet. canary is the command that is probed
 // before any other program, nil: lodge-helper's.
 func New(canary []string) *Shared {
-	return &Shared{usage: newUsage(), canary: canary, spaces: map[spaceID]*space{}}
+	return &Shared{usage: newUsage(), canary: canary, spaces: map[spaceID]*space{}, unix: map[uint32]int{}}
 }
 
 // TooManyError says that there are as many taps as there may be.

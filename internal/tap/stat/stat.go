@@ -84,6 +84,9 @@ func (t *Table) Add(r *tap.Record) {
 
 func keyOf(r *tap.Record) Key {
 	k := Key{Server: ServerName(&r.Server), Port: r.Server.Address.Port(), Protocol: r.Transport.String()}
+	if e := &r.Server; e.Path != "" && k.Server != e.At() { // it may serve at several
+		k.Server += " " + e.At()
+	}
 	x := r.Exchange
 	if x == nil {
 		k.Method = string(r.Failure)

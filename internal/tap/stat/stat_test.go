@@ -1,6 +1,7 @@
 package stat
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
 	"testing"
@@ -86,5 +87,23 @@ func TestTableIsBounded(t *testing.T) {
 	rows := table.Rows()
 	if len(rows) != maxRows+1 || rows[0].Group != Others || rows[0].Count != 500 {
 		t.Errorf("%d rows, first %+v", len(rows), rows[0])
+	}
+}
+
+// A process may serve at several Unix sockets.
+func TestUnixSockets(t *testing.T) {
+	table := New()
+	for _, path := range []string{"/a", "/b", "/a", ""} {
+		r := record("GET", "/", "", time.Second, false)
+		r.Server.Address, r.Server.Path = netip.AddrPort{}, path
+		table.Add(r)
+	}
+	var got []string
+	for _, r := range table.Rows() {
+		got = append(got, fmt.Sprint(r.Server, " ", r.Count))
+	}
+	slices.Sort(got)
+	if want := []string{"nginx 1", "nginx unix:/a 2", "nginx unix:/b 1"}; !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
 	}
 }

@@ -18,10 +18,11 @@ import (
 // So other programs show it, and a [Source] knows it again.
 const (
 	unixName = "unix:"
-	// unixPort is the port of all of them. That of a connection that was not made is the
-	// number of its error (errno(3)), which is less.
-	unixPort       = 1000
-	unixClientPort = 50000
+	// unixPort is the port of connections, unixDatagramPort of what is sent in datagrams. That
+	// of a connection that was not made is the number of its error (errno(3)), which is less.
+	unixPort         = 1000
+	unixDatagramPort = 1001
+	unixClientPort   = 50000
 )
 
 // unixPrefix is where the addresses are, by a number of the path in the server's, and of
@@ -38,17 +39,27 @@ func unixAddr(side decode.Side, n uint32) netip.Addr {
 // UnixStreams writes connections of Unix sockets, as [Streams] writes others.
 type UnixStreams struct {
 	w     *Writer
-	paths map[string]uint32
+	paths map[string]uint32 // their numbers
+	last  uint32            // of them
 	conns uint32
 }
+
+// maxPaths bounds the paths that are remembered: one that was forgotten gets another
+// address.
+const maxPaths = 65536
 
 // NewUnixStreams returns a writer of connections of Unix sockets, for a writer of packets of
 // Ethernet.
 func NewUnixStreams(w *Writer) *UnixStreams { return &UnixStreams{w: w, paths: map[string]uint32{}} }
 
-// Open begins a connection, with its handshake unless it is older than what is recorded.
-func (s *UnixStreams) Open(at time.Time, client, server *tap.End, midstream bool) (*Segments, error) {
-	g, err := s.segments(client, server, unixPort)
+// Open begins a connection, with its handshake unless it is older than what is recorded, or
+// what is sent in datagrams, which has none.
+func (s *UnixStreams) Open(at time.Time, client, server *tap.End, midstream, datagram bool) (*Segments, error) {
+	port := uint16(unixPort)
+	if datagram {
+		port, midstream = unixDatagramPort, true
+	}
+	g, err := s.segments(client, server, port)
 	if err != nil || midstream {
 		return g, err
 	}
@@ -84,7 +95,11 @@ func (s *UnixStreams) segments(client, server *tap.End, port uint16) (*Segments,
 	}
 	n, ok := s.paths[path]
 	if !ok {
-		n = uint32(len(s.paths) + 1)
+		if len(s.paths) >= maxPaths {
+			clear(s.paths)
+		}
+		s.last++
+		n = s.last
 		s.paths[path] = n
 		name := pcapfile.Name{Addr: unixAddr(decode.Server, n), Names: []string{unixName + strings.ReplaceAll(path, "\x00", "@")}}
 		if err := s.w.Names([]pcapfile.Name{name}); err != nil {
@@ -100,9 +115,9 @@ func (s *UnixStreams) segments(client, server *tap.End, port uint16) (*Segments,
 var _ tap.UnixEnds = (*Source)(nil)
 
 // Unix implements [tap.UnixEnds].
-func (s *Source) Unix(at netip.AddrPort) (path string, ok bool) {
+func (s *Source) Unix(at netip.AddrPort) (path string, datagram, ok bool) {
 	if !unixPrefix().Contains(at.Addr()) {
-		return "", false
+		return "", false, false
 	}
 	list := s.reader.Names()
 	for _, n := range list[s.named:] {
@@ -117,5 +132,5 @@ func (s *Source) Unix(at netip.AddrPort) (path string, ok bool) {
 	}
 	s.named = len(list)
 	path, ok = s.unix[at.Addr()]
-	return path, ok
+	return path, at.Port() == unixDatagramPort, ok
 }

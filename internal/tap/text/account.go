@@ -26,8 +26,12 @@ func Account(a *tap.Account) []string {
 		one, many = "piece", "pieces"
 	}
 	first += " on " + n(a.Streams.Connections, "connection", "connections") + ", " + packets(&a.Capture, one, many)
-	if a.Unix != nil {
-		first += ", " + n(a.Unix.Seen.Packets, "call", "calls") + " on Unix sockets"
+	if u := a.Unix; u != nil {
+		looks := u.LeftOut["nscd"].Packets
+		first += ", " + n(u.Seen.Packets-min(looks, u.Seen.Packets), "call", "calls") + " on Unix sockets"
+		if looks > 0 {
+			first += " (" + n(looks, "look", "looks") + " for nscd left out)"
+		}
 	}
 	if a.Records.Ends > 0 {
 		first += fmt.Sprintf("; processes known at %s of the ends", percent(a.Records.Attributed, a.Records.Ends))
@@ -55,6 +59,9 @@ func Account(a *tap.Account) []string {
 		}
 		if u.Unknown {
 			add("calls on Unix sockets that were lost are not known")
+		}
+		if u.UnsureBytes > 0 {
+			add("%s shown of calls on Unix sockets that did not send them in the end", show.ByteCount(float64(u.UnsureBytes)))
 		}
 	}
 	if a.Streams.MissingBytes > 0 || a.Streams.Gaps > 0 {

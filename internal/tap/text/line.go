@@ -58,7 +58,7 @@ func partsOf(r *tap.Record, today time.Time) parts {
 	}
 	p.request = request(x)
 	switch {
-	case x.Kind == decode.KindMessage:
+	case x.Kind == decode.KindMessage, x.Protocol == tap.Unknown:
 	case x.Status != "":
 		p.answer = short(x.Status)
 	case !x.Response.Seen():

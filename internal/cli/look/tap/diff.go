@@ -248,7 +248,7 @@ func (d *differ) live(ctx context.Context, names []string) (runs [2]*diff.Run, e
 
 // tap reads the packets of this machine until the context ends.
 func (d *differ) tap(ctx context.Context, stop context.CancelFunc, to *split) (tap.Account, error) {
-	filter, err := tapfilter.Parse(nil, exchangequery.Options{Protocols: all.Names(), Now: time.Now()})
+	filter, err := tapfilter.Parse(nil, exchangequery.Options{Protocols: append(all.Names(), tap.Unknown), Now: time.Now()})
 	if err != nil {
 		return tap.Account{}, err
 	}

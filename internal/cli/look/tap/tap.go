@@ -37,10 +37,12 @@ type run struct {
 	out    *outputs
 	engine *tap.Engine
 	unix   *tap.Capture // what was counted of Unix sockets, nil: they were not tapped
-	keys   *keyLog
-	probes *tlssecrets.Probes // nil: none
-	types  *protobuf.Files    // of gRPC; nil: none are known
-	stop   context.CancelFunc
+	// forgotten are their connections of which there were too many.
+	forgotten uint64
+	keys      *keyLog
+	probes    *tlssecrets.Probes // nil: none
+	types     *protobuf.Files    // of gRPC; nil: none are known
+	stop      context.CancelFunc
 	// followed: bytes of the connection of --follow were seen.
 	followed bool
 }
@@ -55,11 +57,6 @@ func Run(k *kit.Kit, c *cobra.Command, f tapcmd.Flags, argv []string) (err error
 	defer stop()
 	ctx, r.stop = context.WithCancel(ctx)
 	defer r.stop()
-	if f.Duration > 0 && f.Read == "" {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, f.Duration)
-		defer cancel()
-	}
 	if r.types, err = readDescriptors(k, f.Descriptors); err != nil {
 		return err
 	}
@@ -79,6 +76,11 @@ func Run(k *kit.Kit, c *cobra.Command, f tapcmd.Flags, argv []string) (err error
 		r.out.cut.begin(r)
 	}
 	r.greet()
+	if f.Duration > 0 && f.Read == "" { // from here on: on a busy machine it takes a while to begin
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, f.Duration)
+		defer cancel()
+	}
 	capture, err := src.read(ctx)
 	if file, ok := src.(*fileSource); ok && r.out.cut != nil && r.out.failed() == nil {
 		if cerr := r.cutOut(c.Context(), file); err == nil {
@@ -128,6 +130,7 @@ func (r *run) account(capture tap.Capture) tap.Account {
 		r.out.count(&a.Records)
 	}
 	a.Capture, a.Unix = capture, r.unix
+	a.Streams.Evicted += r.forgotten
 	if r.probes != nil {
 		a.TLS = tlsAccount(r.probes)
 	}
@@ -198,7 +201,7 @@ func (r *run) readFlags(c *cobra.Command, argv []string) (err error) {
 	if r.body, err = readSize(f.Body); err != nil {
 		return bad("--body 64k", "%w", err)
 	}
-	r.filter, err = tapfilter.Parse(argv, exchangequery.Options{Protocols: all.Names(), Nearest: project.Nearest, Now: time.Now()})
+	r.filter, err = tapfilter.Parse(argv, exchangequery.Options{Protocols: append(all.Names(), tap.Unknown), Nearest: project.Nearest, Now: time.Now()})
 	if err != nil {
 		return filter.Error(err)
 	}

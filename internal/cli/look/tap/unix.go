@@ -4,8 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
+	"strings"
 	"sync"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"lodge/internal/capture/ring"
 	"lodge/internal/capture/unixcalls"
@@ -29,6 +33,16 @@ type unixTap struct {
 	engine *tap.Engine
 	mu     *sync.Mutex // guards the engine and the outputs, and what follows
 	calls  *unixcalls.Assembler
+	exist  *existing // what a look has found; nil: nothing new
+	waited time.Time // when what has waited was given up last
+	looks  bool      // looks for nscd are shown
+	nscd   uint64    // looks for it that were left out
+}
+
+// existing are the Unix sockets of a network namespace at a time, by their inodes.
+type existing struct {
+	at     time.Time
+	inodes map[uint32]bool
 }
 
 // unixConn is a connection that has carried something.
@@ -42,6 +56,9 @@ const (
 	// unixLook is how often what has waited is given up, and it is looked whether sockets
 	// are still there.
 	unixLook = 500 * time.Millisecond
+	// nscdSocket is where the C library asks for a name server before it looks up a user or
+	// a host itself (nscd(8)), in each program; /var/run is /run.
+	nscdSocket = "/run/nscd/socket"
 	// maxSegment is how much one packet of a file has.
 	maxSegment = 60_000
 )
@@ -73,12 +90,14 @@ func (u *unixTap) close() error {
 // read gives what is told to the engine, until ctx ends; mu is for what both taps use.
 func (u *unixTap) read(ctx context.Context, e *tap.Engine, mu *sync.Mutex) error {
 	u.engine, u.mu, u.calls = e, mu, unixcalls.New(u)
+	u.looks = strings.Contains(strings.ToLower(strings.Join(u.run.words, " ")), "nscd")
 	if p := u.run.out.packets; p != nil {
 		u.files = tapfile.NewUnixStreams(p.w)
 	}
 	looking, stop := context.WithCancel(ctx)
 	var looks sync.WaitGroup
 	looks.Go(func() { u.look(looking) })
+	u.records.Read = u.until
 	err := u.records.Run(ctx, func(at time.Time, b []byte) error {
 		mu.Lock()
 		defer mu.Unlock()
@@ -92,8 +111,22 @@ func (u *unixTap) read(ctx context.Context, e *tap.Engine, mu *sync.Mutex) error
 	return err
 }
 
-// look gives up what has waited for too long, and ends connections whose sockets are not
-// there any more.
+// until gives up what has waited for too long, and ends connections whose sockets are not
+// there any more: all that was told until the time at has been taken.
+func (u *unixTap) until(at time.Time) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if at.Sub(u.waited).Abs() >= unixLook {
+		u.waited = at
+		u.calls.Expire(at)
+	}
+	if x := u.exist; x != nil && at.After(x.at) {
+		u.exist = nil
+		u.calls.Gone(x.at, x.inodes)
+	}
+}
+
+// look looks which sockets are there.
 func (u *unixTap) look(ctx context.Context) {
 	every := time.NewTicker(unixLook)
 	defer every.Stop()
@@ -104,23 +137,22 @@ func (u *unixTap) look(ctx context.Context) {
 		case <-every.C:
 		}
 		u.mu.Lock()
-		u.calls.Expire(time.Now())
-		open := u.calls.Open()
+		open := u.calls.Open() && u.exist == nil
 		u.mu.Unlock()
 		if !open {
 			continue
 		}
-		at := time.Now()
+		x := &existing{at: time.Now()}
 		l := &diag.Listing{Proto: diag.ProtoUnix, Question: diag.Question{States: diag.AllStates}}
 		if l.Read(ctx, u.diag); l.Err != nil {
 			continue // they end with the tap
 		}
-		exists := make(map[uint32]bool, len(l.Recs))
+		x.inodes = make(map[uint32]bool, len(l.Recs))
 		for i := range l.Recs {
-			exists[l.Recs[i].Inode] = true
+			x.inodes[l.Recs[i].Inode] = true
 		}
 		u.mu.Lock()
-		u.calls.Gone(at, exists)
+		u.exist = x
 		u.mu.Unlock()
 	}
 }
@@ -128,11 +160,19 @@ func (u *unixTap) look(ctx context.Context) {
 // captured is what the kernel counted, as the account has it.
 func (u *unixTap) captured(c *helperapi.TapCounts, ended error) *tap.Capture {
 	had := u.calls.Counts()
-	if ended != nil {
-		seen := tap.Count{Packets: had.Calls, Bytes: had.Bytes}
-		return &tap.Capture{Seen: seen, Delivered: seen, Unknown: true}
+	u.run.forgotten = had.Evicted
+	out := tap.Capture{Unknown: true, LeftOut: map[string]tap.Count{}}
+	if ended == nil {
+		out = captured(c, &ring.Counts{Packets: had.Calls, Bytes: had.Bytes})
+	} else {
+		out.Delivered = tap.Count{Packets: had.Calls, Bytes: had.Bytes}
+		out.Seen = out.Delivered
 	}
-	out := captured(c, &ring.Counts{Packets: had.Calls, Bytes: had.Bytes})
+	out.UnsureBytes = had.Unsure
+	if n := min(u.nscd, out.Delivered.Packets); n > 0 {
+		out.Delivered.Packets -= n
+		out.LeftOut["nscd"] = tap.Count{Packets: n}
+	}
 	return &out
 }
 
@@ -148,12 +188,12 @@ func (u *unixTap) Data(c *unixcalls.Conn, s decode.Side, p unixcalls.Piece) {
 	if !ok {
 		one = u.begin(c)
 	}
-	origin := tap.Origin{SoftLimit: p.From.SoftLimit, HardLimit: p.From.HardLimit, UID: &p.From.UID}
-	if p.From.PID != 0 {
-		origin.Process = processOf(p.From)
-	}
-	if s == decode.Client && c.PeerPID != 0 {
+	origin := originOfCall(p.From)
+	switch {
+	case s == decode.Client && c.PeerPID != 0:
 		origin.Receiver = model.Process{PID: int(c.PeerPID)}
+	case s == decode.Server && c.By.PID == 0 && c.ClientPID != 0:
+		origin.Receiver = model.Process{PID: int(c.ClientPID)}
 	}
 	one.stream.Sent(s, &origin)
 	if p.Descriptors > 0 {
@@ -177,20 +217,42 @@ func (u *unixTap) Data(c *unixcalls.Conn, s decode.Side, p unixcalls.Piece) {
 	})
 }
 
-func processOf(p unixcalls.Process) model.Process {
-	return model.Process{PID: int(p.PID), Start: p.Start, Name: p.Comm}
+func originOfCall(p unixcalls.Process) tap.Origin {
+	o := tap.Origin{SoftLimit: p.SoftLimit, HardLimit: p.HardLimit, UID: &p.UID}
+	if p.PID != 0 {
+		o.Process = model.Process{PID: int(p.PID), Start: p.Start, Name: p.Comm}
+	}
+	return o
+}
+
+// absolute returns the path to which a process has connected, which may be relative to
+// its directory.
+func (u *unixTap) absolute(path string, by unixcalls.Process) string {
+	if path == "" || path[0] == '/' || path[0] == '@' || by.PID == 0 {
+		return path
+	}
+	var client tap.End
+	origin := originOfCall(by)
+	u.engine.Complete(&client, &origin)
+	if dir := client.Processes[0].Directory; filepath.IsAbs(dir) {
+		return filepath.Join(dir, path)
+	}
+	return path
 }
 
 // begin tells of a connection.
 func (u *unixTap) begin(c *unixcalls.Conn) *unixConn {
 	one := &unixConn{stream: u.engine.Open(tap.Opening{
-		At: c.At, Server: tap.End{Path: c.Path}, Unix: true, Datagram: c.Type == unixcalls.Datagram, Midstream: c.Midstream, Guessed: !c.ClientKnown,
+		At: c.At, Server: tap.End{Path: u.absolute(c.Path, c.By)}, Unix: true, Datagram: c.Type == unixcalls.Datagram, Midstream: c.Midstream, Guessed: !c.ClientKnown,
 	})}
 	c.Owner = one
+	if c.By.PID != 0 { // the client, where none sends anything
+		one.stream.Sent(decode.Server, &tap.Origin{Receiver: originOfCall(c.By).Process})
+	}
 	if u.files != nil {
 		u.write(func() (err error) {
 			client, server := one.stream.Ends()
-			one.packets, err = u.files.Open(c.At, client, server, c.Midstream)
+			one.packets, err = u.files.Open(c.At, client, server, c.Midstream, c.Type == unixcalls.Datagram)
 			return err
 		})
 	}
@@ -217,9 +279,13 @@ func (u *unixTap) Refused(a unixcalls.Attempt) {
 	if u.run.out.failed() != nil {
 		return
 	}
-	o := tap.Opening{At: a.At, Server: tap.End{Path: a.Path}, Unix: true}
+	if a.Errno == uint32(unix.ENOENT) && strings.TrimPrefix(a.Path, "/var") == nscdSocket && !u.looks {
+		u.nscd++
+		return
+	}
+	o := tap.Opening{At: a.At, Server: tap.End{Path: u.absolute(a.Path, a.Process)}, Unix: true}
 	if a.Process.PID != 0 {
-		origin := tap.Origin{Process: processOf(a.Process), SoftLimit: a.Process.SoftLimit, HardLimit: a.Process.HardLimit}
+		origin := originOfCall(a.Process)
 		u.engine.Complete(&o.Client, &origin)
 	}
 	u.engine.Fail(o, tap.FailureOf(uint16(a.Errno)))
