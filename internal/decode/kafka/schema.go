@@ -21,6 +21,7 @@ const (
 	blob        // bytes, of which the size is shown
 	secretBytes // bytes that are a secret
 	array       // of structures
+	optional    // a structure, or null
 	list32      // an array of 32-bit integers
 	listOf      // an array of strings
 	records     // batches of records
@@ -34,6 +35,8 @@ const (
 	apiKey
 	errorCode
 	errorText
+	configName  // the name of a setting
+	configValue // its value, a secret where its name is that of one
 )
 
 // field is a field of a message, in the versions that have it.
@@ -44,7 +47,7 @@ type field struct {
 	till int16 // the first one that has it no more; 0 where all have it
 	// quiet is set where 0, -1 and false say nothing.
 	quiet bool
-	of    []field // of an array
+	of    []field // of a structure
 }
 
 // walker reads a body as its fields say.
@@ -92,7 +95,7 @@ func (w *walker) field(f *field) {
 		w.show(f, strconv.Itoa(int(int32(w.r.Uint32()))))
 	case integer64:
 		w.show(f, strconv.FormatInt(int64(w.r.Uint64()), 10))
-	case text, topic, group, subject, errorText:
+	case text, topic, group, subject, errorText, configName, configValue:
 		w.show(f, string(w.r.Bytes(w.size(2))))
 	case topicID:
 		if id := w.r.Bytes(16); id != nil {
@@ -121,6 +124,12 @@ func (w *walker) field(f *field) {
 			w.walk(f.of)
 			w.out.end(f.name)
 		})
+	case optional:
+		if int8(w.r.Uint8()) >= 0 {
+			w.out.begin()
+			w.walk(f.of)
+			w.out.end(f.name)
+		}
 	case list32:
 		var all []string
 		w.each(func() { all = append(all, strconv.Itoa(int(int32(w.r.Uint32())))) })

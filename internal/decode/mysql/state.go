@@ -22,7 +22,6 @@ type state struct {
 	capsKnown      bool
 	deprecateEOF   knowledge // columns and rows do not end with EOF
 	compressed     bool
-	zstd           bool
 
 	statements *recent.Map[uint32, *statement]
 	prepared   *statement // the last one, which MariaDB's clients may execute before they know its number
