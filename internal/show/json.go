@@ -41,7 +41,7 @@ func (e *jsonEscaper) Write(b []byte) (int, error) {
 	out, copied := e.buf[:0], 0
 	for i := special(b); i < len(b); i += special(b[i:]) {
 		r, n := utf8.DecodeRune(b[i:])
-		if !unicode.IsGraphic(r) {
+		if !graphic(r) {
 			out = appendJSONEscape(append(out, b[copied:i]...), r)
 			copied = i + n
 		}
@@ -75,6 +75,17 @@ func special(b []byte) int {
 		i++
 	}
 	return i
+}
+
+// graphic is [unicode.IsGraphic], which searches its tables, and knows the most frequent
+// characters without them.
+func graphic(r rune) bool {
+	switch {
+	case r > 0xad && r < 0x300, r >= 0x400 && r < 0x530, r >= 0x4e00 && r < 0xa000, r >= 0xac00 && r < 0xd7a4,
+		r >= 0x2010 && r < 0x2028, r >= 0x3041 && r < 0x3097, r >= 0x3099 && r < 0x3100:
+		return true
+	}
+	return unicode.IsGraphic(r)
 }
 
 // appendJSONEscape appends a character as \uXXXX, or as two of them.
@@ -126,7 +137,7 @@ func AppendJSON(b []byte, s string) []byte {
 		case r == utf8.RuneError && n == 1:
 			b = append(append(b, s[start:i]...), `\ufffd`...)
 			start = i + n
-		case !unicode.IsGraphic(r):
+		case !graphic(r):
 			b = appendJSONEscape(append(b, s[start:i]...), r)
 			start = i + n
 		}

@@ -7,6 +7,7 @@ import (
 	"math"
 	"strings"
 	"testing"
+	"unicode"
 )
 
 func TestJSON(t *testing.T) {
@@ -48,6 +49,14 @@ func FuzzAppendJSON(f *testing.F) {
 			t.Fatalf("%q: %s", s, got)
 		}
 	})
+}
+
+func TestGraphic(t *testing.T) {
+	for r := range rune(unicode.MaxRune + 2) {
+		if graphic(r) != unicode.IsGraphic(r) {
+			t.Errorf("%U: %v", r, graphic(r))
+		}
+	}
 }
 
 // What needs an escape is found wherever it stands, also where words of 8 bytes end.

@@ -94,6 +94,8 @@ func TestPrepared(t *testing.T) {
 		{"a password", nil, with(baseCaps, c(pack(0, "\x16set password = ?")), s(numbered("\x00\x05\x00\x00\x00\x00\x00\x01\x00\x00\x00\x00", col("?", 3), eofBody)),
 			c(pack(0, "\x17\x05\x00\x00\x00\x00\x01\x00\x00\x00", "\x00\x01\xfd\x00", "\x06sesame")), s(pack(1, okBody))),
 			[]string{`prepare|set password = ? → OK|statement=5|parameters=1|columns=0`, `SET|set password = ? → OK|statement=5|$1=•••`}},
+		{"closed after a reset", nil, with(baseCaps, c(pack(0, "\x16select ?")), s(prepared(true)), c(pack(0, "\x1f")), s(pack(1, okBody)), c(pack(0, "\x19\x05\x00\x00\x00"))),
+			[]string{`prepare|select ? → OK|statement=5|parameters=1|columns=1`, "reset connection| → OK", `close| → |statement=5|from client|unknown its statement 5 ended when the connection was reset, or its user changed`}},
 		{"query attributes", nil, with(baseCaps|capQueryAttributes, c(pack(0, "\x03\x01\x01\x00\x01\xfd\x00\x02id\x03abcselect 1")), s(oneRow("1"))),
 			[]string{`SELECT|select 1 → OK|attribute id=abc|rows=1|"n\n1\n"`}},
 	})
@@ -126,6 +128,8 @@ func TestCompressed(t *testing.T) {
 	run(t, []dialogue{
 		{"both ways, across packets", nil, with(zlibCaps, c(deflated(0, ask(text))), s(deflated(1, result[:50]), raw(2, result[50:60]), deflated(3, result[60:]))),
 			[]string{login + "zlib|password=•••", want}},
+		{"a command with a number", nil, with(zlibCaps, c(raw(0, pack(1, "\x03select 1"))), s(raw(1, oneRow("1")))),
+			[]string{login + "zlib|password=•••", `SELECT|select 1 → OK|rows=1|"n\n1\n"`}},
 		{"zstd", nil, with(zstdCaps, c(stored(0, ask(text))), s(stored(1, result[:50]), raw(2, result[50:60]), stored(3, result[60:]))),
 			[]string{login + "zstd|password=•••", want}},
 		{"zstd, damaged", nil, with(zstdCaps, c(raw(0, ask("select 2"))), s(le(40, 3)+"\x01"+le(200, 3)+zstdMagic+strings.Repeat("z", 36)), c(raw(0, ask("select 3"))), s(raw(1, oneRow("3")))),

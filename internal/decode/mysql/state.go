@@ -24,6 +24,7 @@ type state struct {
 	compressed     bool
 
 	statements *recent.Map[uint32, *statement]
+	cleared    bool       // those of before have ended
 	prepared   *statement // the last one, which MariaDB's clients may execute before they know its number
 	queue      []*command
 	weight     int64
@@ -86,6 +87,12 @@ const (
 	columnsEnd
 	events // of a replication
 )
+
+// clear ends all prepared statements.
+func (s *state) clear() {
+	s.statements.Clear()
+	s.cleared = true
+}
 
 // push appends a command.
 func (s *state) push(c *command) {

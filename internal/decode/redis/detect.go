@@ -116,6 +116,11 @@ func detectInline(client, server []byte) decode.Verdict {
 	case len(server) == 0:
 		return decode.Maybe
 	}
+	name := strings.ToUpper(words[0])
+	sync := name == "SYNC" || name == "PSYNC"
+	if sync { // servers say that they are alive with an empty line
+		server = bytes.TrimLeft(server, "\n")
+	}
 	answer, _, whole := bytes.Cut(server, []byte{'\n'})
 	if !whole {
 		return decode.Maybe
@@ -130,7 +135,7 @@ func detectInline(client, server []byte) decode.Verdict {
 	switch answer[0] {
 	case '+':
 		// POP3 and others say "+OK" with a text after it.
-		if s := string(answer); s != "+OK" && s != "+PONG" && s != "+QUEUED" {
+		if s := string(answer); s != "+OK" && s != "+PONG" && s != "+QUEUED" && (!sync || s != "+CONTINUE" && !strings.HasPrefix(s, "+FULLRESYNC ")) {
 			return decode.No
 		}
 	case '-':

@@ -74,7 +74,7 @@ func administer(ctx context.Context, v *kversion.Versions) {
 
 	// A group, and a transaction that commits its offsets.
 	g := must(kgo.NewGroupTransactSession(append(base, kgo.TransactionalID("till"), kgo.ConsumerGroup("readers"), kgo.ConsumeTopics("shop"),
-		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.FetchMaxWait(200*time.Millisecond), kgo.DefaultProduceTopic("made"), kgo.AllowAutoTopicCreation())...))
+		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.FetchMaxWait(200*time.Millisecond), kgo.DefaultProduceTopic("shop"))...))
 	check(g.Begin())
 	g.PollFetches(ctx)
 	one("produce", g.Client().ProduceSync(ctx, kgo.StringRecord("in a transaction")).FirstErr())
