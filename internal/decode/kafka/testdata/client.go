@@ -88,7 +88,7 @@ func administer(ctx context.Context, v *kversion.Versions) {
 	show("list groups", groups, err)
 	cluster, err := a.Metadata(ctx)
 	show("metadata", cluster, err)
-	made, err := a.CreateTopics(ctx, 2, 1, nil, "short", "lived")
+	made, err := a.CreateTopics(ctx, 2, 1, nil, "short")
 	show("create topics", made, err)
 	more, err := a.CreatePartitions(ctx, 3, "short", "absent")
 	show("create partitions", more, err)
@@ -121,7 +121,7 @@ func administer(ctx context.Context, v *kversion.Versions) {
 	}
 	parts, err := wanted.RequestWith(ctx, c)
 	show("partitions", parts, err)
-	dropped, err := a.DeleteTopics(ctx, "short", "lived", "absent")
+	dropped, err := a.DeleteTopics(ctx, "short", "absent")
 	show("delete topics", dropped, err)
 
 	// A group of the newer protocol.
