@@ -1,82 +1,6 @@
 package kafka
 
-// The bodies of what administrators' tools send, and of transactions.
-
-var leaveGroupRequest = []field{
-	{kind: group},
-	{name: "member_id", kind: text, till: 3},
-	{name: "member", kind: array, from: 3, of: []field{
-		{name: "member_id", kind: text},
-		{name: "group_instance_id", kind: text},
-		{name: "reason", kind: text, from: 5},
-	}},
-}
-
-var leaveGroupResponse = []field{
-	{name: "throttle_time_ms", kind: integer32, from: 1, quiet: true},
-	{kind: errorCode},
-	{name: "member", kind: array, from: 3, of: []field{
-		{name: "member_id", kind: text},
-		{name: "group_instance_id", kind: text},
-		{kind: errorCode},
-	}},
-}
-
-// namedGroups is the body of requests about several groups.
-var namedGroups = []field{
-	{kind: subjects},
-}
-
-var describeGroupsRequest = []field{
-	{kind: subjects},
-	{kind: boolean, from: 3},
-}
-
-var describeGroupsResponse = []field{
-	{name: "throttle_time_ms", kind: integer32, from: 1, quiet: true},
-	{name: "group", kind: array, of: []field{
-		{kind: errorCode},
-		{kind: errorText, from: 6},
-		{kind: group},
-		{name: "state", kind: text},
-		{name: "protocol_type", kind: text},
-		{name: "protocol", kind: text},
-		{name: "member", kind: array, of: []field{
-			{name: "member_id", kind: text},
-			{name: "group_instance_id", kind: text, from: 4},
-			{name: "client_id", kind: text},
-			{name: "client_host", kind: text},
-			{name: "metadata_bytes", kind: blob},
-			{name: "assignment_bytes", kind: blob},
-		}},
-		{kind: integer32, from: 3},
-	}},
-}
-
-var listGroupsRequest = []field{
-	{name: "states", kind: listOf, from: 4},
-	{name: "types", kind: listOf, from: 5},
-}
-
-var listGroupsResponse = []field{
-	{name: "throttle_time_ms", kind: integer32, from: 1, quiet: true},
-	{kind: errorCode},
-	{name: "group", kind: array, of: []field{
-		{kind: group},
-		{name: "protocol_type", kind: text},
-		{name: "state", kind: text, from: 4},
-		{name: "type", kind: text, from: 5},
-	}},
-}
-
-var deleteGroupsResponse = []field{
-	{name: "throttle_time_ms", kind: integer32, quiet: true},
-	{name: "group", kind: array, of: []field{
-		{kind: group},
-		{kind: errorCode},
-		{kind: errorText, from: 3},
-	}},
-}
+// The bodies of what administrators' tools send.
 
 var deleteTopicsRequest = []field{
 	{name: "topic", kind: array, from: 6, of: []field{
@@ -235,72 +159,6 @@ var describeClusterResponse = []field{
 	{kind: integer32},
 }
 
-// topicPartitions has the topics of requests that have a list of partitions.
-var topicPartitions = []field{
-	{kind: topic},
-	{name: "partitions", kind: list32},
-}
-
-// partitionErrors has the topics of responses that have an error for each partition.
-var partitionErrors = []field{
-	{kind: topic},
-	{name: "partition", kind: array, of: []field{
-		{kind: partition},
-		{kind: errorCode},
-	}},
-}
-
-var addPartitionsToTxnRequest = []field{
-	{kind: subject, till: 4},
-	{name: "producer_id", kind: integer64, till: 4},
-	{name: "producer_epoch", kind: integer16, till: 4},
-	{name: "topic", kind: array, till: 4, of: topicPartitions},
-	{name: "transaction", kind: array, from: 4, of: []field{
-		{kind: group},
-		{name: "producer_id", kind: integer64},
-		{name: "producer_epoch", kind: integer16},
-		{name: "verify_only", kind: boolean, quiet: true},
-		{name: "topic", kind: array, of: topicPartitions},
-	}},
-}
-
-var addPartitionsToTxnResponse = []field{
-	{name: "throttle_time_ms", kind: integer32, quiet: true},
-	{kind: errorCode, from: 4},
-	{name: "transaction", kind: array, from: 4, of: []field{
-		{kind: group},
-		{name: "topic", kind: array, of: partitionErrors},
-	}},
-	{name: "topic", kind: array, till: 4, of: partitionErrors},
-}
-
-var addOffsetsToTxnRequest = []field{
-	{kind: subject},
-	{name: "producer_id", kind: integer64},
-	{name: "producer_epoch", kind: integer16},
-	{kind: group},
-}
-
-// errorAlone is a response that has nothing but an error.
-var errorAlone = []field{
-	{name: "throttle_time_ms", kind: integer32, quiet: true},
-	{kind: errorCode},
-}
-
-var endTxnRequest = []field{
-	{kind: subject},
-	{name: "producer_id", kind: integer64},
-	{name: "producer_epoch", kind: integer16},
-	{name: "commit", kind: boolean},
-}
-
-var endTxnResponse = []field{
-	{name: "throttle_time_ms", kind: integer32, quiet: true},
-	{kind: errorCode},
-	{name: "producer_id", kind: integer64, from: 5},
-	{name: "producer_epoch", kind: integer16, from: 5},
-}
-
 var txnOffsetCommitRequest = []field{
 	{kind: subject},
 	{kind: group},
@@ -358,53 +216,6 @@ var offsetForLeaderEpochResponse = []field{
 	}},
 }
 
-var offsetDeleteRequest = []field{
-	{kind: group},
-	{name: "topic", kind: array, of: []field{
-		{kind: topic},
-		{name: "partition", kind: array, of: []field{
-			{kind: partition},
-		}},
-	}},
-}
-
-var offsetDeleteResponse = []field{
-	{kind: errorCode},
-	{name: "throttle_time_ms", kind: integer32, quiet: true},
-	{name: "topic", kind: array, of: partitionErrors},
-}
-
-var consumerGroupHeartbeatRequest = []field{
-	{kind: group},
-	{name: "member_id", kind: text},
-	{name: "member_epoch", kind: integer32},
-	{name: "instance_id", kind: text},
-	{name: "rack_id", kind: text},
-	{name: "rebalance_timeout_ms", kind: integer32, quiet: true},
-	{name: "subscribed", kind: listOf},
-	{name: "subscribed_regex", kind: text, from: 1},
-	{name: "assignor", kind: text},
-	{name: "topic", kind: array, of: []field{
-		{kind: topicID},
-		{name: "partitions", kind: list32},
-	}},
-}
-
-var consumerGroupHeartbeatResponse = []field{
-	{name: "throttle_time_ms", kind: integer32, quiet: true},
-	{kind: errorCode},
-	{kind: errorText},
-	{name: "member_id", kind: text},
-	{name: "member_epoch", kind: integer32},
-	{name: "heartbeat_interval_ms", kind: integer32},
-	{name: "assignment", kind: optional, of: []field{
-		{name: "topic", kind: array, of: []field{
-			{kind: topicID},
-			{name: "partitions", kind: list32},
-		}},
-	}},
-}
-
 // nextTopicPartition says where the next request goes on.
 var nextTopicPartition = []field{
 	{name: "topic", kind: text},
@@ -440,4 +251,72 @@ var describeTopicPartitionsResponse = []field{
 		{kind: integer32},
 	}},
 	{name: "cursor", kind: optional, of: nextTopicPartition},
+}
+
+var describeLogDirsRequest = []field{
+	{name: "topic", kind: array, of: topicPartitions},
+}
+
+var describeLogDirsResponse = []field{
+	{name: "throttle_time_ms", kind: integer32, quiet: true},
+	{kind: errorCode, from: 3},
+	{name: "directory", kind: array, of: []field{
+		{kind: errorCode},
+		{kind: group},
+		{name: "topic", kind: array, of: []field{
+			{kind: topic},
+			{name: "partition", kind: array, of: []field{
+				{kind: partition},
+				{name: "size", kind: integer64},
+				{name: "offset_lag", kind: integer64, quiet: true},
+				{name: "future", kind: boolean, quiet: true},
+			}},
+		}},
+		{name: "total_bytes", kind: integer64, from: 4},
+		{name: "usable_bytes", kind: integer64, from: 4},
+		{name: "cordoned", kind: boolean, from: 5, quiet: true},
+	}},
+}
+
+var electLeadersRequest = []field{
+	{name: "type", kind: integer8, from: 1},
+	{name: "topic", kind: array, of: topicPartitions},
+	{name: "timeout_ms", kind: integer32},
+}
+
+var electLeadersResponse = []field{
+	{name: "throttle_time_ms", kind: integer32, quiet: true},
+	{kind: errorCode, from: 1},
+	{name: "topic", kind: array, of: []field{
+		{kind: topic},
+		{name: "partition", kind: array, of: []field{
+			{kind: partition},
+			{kind: errorCode},
+			{kind: errorText},
+		}},
+	}},
+}
+
+var getTelemetryRequest = []field{
+	{name: "client_instance_id", kind: uuid},
+}
+
+var getTelemetryResponse = []field{
+	{name: "throttle_time_ms", kind: integer32, quiet: true},
+	{kind: errorCode},
+	{name: "client_instance_id", kind: uuid},
+	{name: "subscription_id", kind: integer32},
+	{name: "compressions", kind: list8},
+	{name: "push_interval_ms", kind: integer32},
+	{name: "max_bytes", kind: integer32},
+	{name: "delta", kind: boolean},
+	{name: "metrics", kind: listOf},
+}
+
+var pushTelemetryRequest = []field{
+	{name: "client_instance_id", kind: uuid},
+	{name: "subscription_id", kind: integer32},
+	{name: "terminating", kind: boolean, quiet: true},
+	{name: "compression", kind: integer8},
+	{name: "metrics_bytes", kind: blob},
 }

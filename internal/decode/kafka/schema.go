@@ -22,9 +22,13 @@ const (
 	secretBytes // bytes that are a secret
 	array       // of structures
 	optional    // a structure, or null
-	list32      // an array of 32-bit integers
-	listOf      // an array of strings
-	records     // batches of records
+	structure   // a structure that is always there
+	list8       // an array of 8-bit integers
+	list32
+	list64
+	uuid
+	listOf  // an array of strings
+	records // batches of records
 
 	topic     // the name of a topic
 	topicID   // its identifier
@@ -130,11 +134,19 @@ func (w *walker) field(f *field) {
 			w.walk(f.of)
 			w.out.end(f.name)
 		}
+	case structure:
+		w.out.begin()
+		w.walk(f.of)
+		w.out.end(f.name)
+	case list8:
+		w.list(f, func() int64 { return int64(int8(w.r.Uint8())) })
 	case list32:
-		var all []string
-		w.each(func() { all = append(all, strconv.Itoa(int(int32(w.r.Uint32())))) })
-		if len(all) > 0 {
-			w.show(f, "["+strings.Join(all, " ")+"]")
+		w.list(f, func() int64 { return int64(int32(w.r.Uint32())) })
+	case list64:
+		w.list(f, func() int64 { return int64(w.r.Uint64()) })
+	case uuid:
+		if id := w.r.Bytes(16); id != nil {
+			w.show(f, uuidText([16]byte(id)))
 		}
 	case listOf:
 		var all []string
@@ -145,6 +157,20 @@ func (w *walker) field(f *field) {
 	case subjects:
 		w.each(func() { w.show(f, string(w.r.Bytes(w.size(2)))) })
 	}
+}
+
+// list reads an array of numbers.
+func (w *walker) list(f *field, next func() int64) {
+	var all []string
+	w.each(func() { all = append(all, strconv.FormatInt(next(), 10)) })
+	if len(all) > 0 {
+		w.show(f, "["+strings.Join(all, " ")+"]")
+	}
+}
+
+// uuidText returns an identifier as it is written.
+func uuidText(id [16]byte) string {
+	return fmt.Sprintf("%x-%x-%x-%x-%x", id[:4], id[4:6], id[6:8], id[8:10], id[10:])
 }
 
 func (w *walker) show(f *field, value string) {

@@ -179,7 +179,7 @@ func (s *summary) topicID(id [16]byte) {
 	}
 	name, ok := s.session.ids.Get(id)
 	if !ok {
-		name = fmt.Sprintf("%x-%x-%x-%x-%x", id[:4], id[4:6], id[6:8], id[8:10], id[10:])
+		name = uuidText(id)
 		if len(s.topics) <= maxTargets {
 			add(&s.unknown, "the name of topic "+name+" was not seen on this connection")
 		}

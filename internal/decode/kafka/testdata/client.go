@@ -124,12 +124,31 @@ func administer(ctx context.Context, v *kversion.Versions) {
 	dropped, err := a.DeleteTopics(ctx, "short", "absent")
 	show("delete topics", dropped, err)
 
+	dirs, err := a.DescribeAllLogDirs(ctx, nil)
+	show("log directories", dirs, err)
+	elected, err := a.ElectLeaders(ctx, kadm.ElectPreferredReplica, topics)
+	show("elect leaders", elected, err)
+	producers, err := a.DescribeProducers(ctx, topics)
+	show("producers", producers, err)
+	transactions, err := a.ListTransactions(ctx, nil, nil)
+	show("list transactions", transactions, err)
+	state2, err := a.DescribeTransactions(ctx, "till", "absent")
+	show("transactions", state2, err)
+
 	// A group of the newer protocol.
 	beat := kmsg.NewPtrConsumerGroupHeartbeatRequest()
 	beat.Group, beat.MemberID, beat.RebalanceTimeoutMillis = "newer", "8e9b7f3c-0000-4000-8000-000000000001", 45000
 	beat.SubscribedTopicNames, beat.Topics = []string{"shop"}, []kmsg.ConsumerGroupHeartbeatRequestTopic{}
 	beaten, err := beat.RequestWith(ctx, c)
 	show("heartbeat", beaten, err)
+	newer := kmsg.NewPtrConsumerGroupDescribeRequest()
+	newer.Groups = []string{"newer", "absent"}
+	group, err := newer.RequestWith(ctx, c)
+	show("group", group, err)
+	telemetry, err := kmsg.NewPtrGetTelemetrySubscriptionsRequest().RequestWith(ctx, c)
+	show("telemetry", telemetry, err)
+	pushed, err := kmsg.NewPtrPushTelemetryRequest().RequestWith(ctx, c)
+	show("push", pushed, err)
 }
 
 func offsetRequest() kadm.OffsetForLeaderEpochRequest {
