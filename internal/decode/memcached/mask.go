@@ -10,22 +10,22 @@ import (
 
 // Emit emits an exchange without its secrets: the values of keys that have the name of
 // one, and what has such a name within a value.
-func (s *session) Emit(e *decode.Exchange) {
-	if !s.Secrets {
+func (d *session) Emit(e *decode.Exchange) {
+	if !d.Secrets {
 		key := secret.May(e.Target) && secret.Name(e.Target)
 		for _, m := range [...]*decode.Message{&e.Request, &e.Response} {
 			switch {
 			case len(m.Body) == 0:
 			case key:
-				secret.Replace(m, s.Limits.Body, []byte(decode.Masked))
+				secret.Replace(m, d.Limits.Body, []byte(decode.Masked))
 			case bytes.HasPrefix(m.Body, []byte(valueLine)):
-				secret.Replace(m, s.Limits.Body, maskValues(m.Body))
+				secret.Replace(m, d.Limits.Body, maskValues(m.Body))
 			default:
-				secret.Message(s.Conn, m, "")
+				secret.Message(d.Conn, m, "")
 			}
 		}
 	}
-	s.Conn.Emit(e)
+	d.Conn.Emit(e)
 }
 
 const valueLine = "VALUE "
