@@ -16,10 +16,10 @@ func (d *session) Emit(e *decode.Exchange) {
 		for _, m := range [...]*decode.Message{&e.Request, &e.Response} {
 			switch {
 			case len(m.Body) == 0:
+			case strings.Contains(e.Target, " ") && bytes.HasPrefix(m.Body, []byte(valueLine)): // of several keys
+				secret.Replace(m, d.Limits.Body, maskValues(m.Body))
 			case key:
 				secret.Replace(m, d.Limits.Body, []byte(decode.Masked))
-			case bytes.HasPrefix(m.Body, []byte(valueLine)):
-				secret.Replace(m, d.Limits.Body, maskValues(m.Body))
 			default:
 				secret.Message(d.Conn, m, "")
 			}
