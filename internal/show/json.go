@@ -1,7 +1,6 @@
 package show
 
 import (
-	"bytes"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
@@ -39,49 +38,19 @@ type jsonEscaper struct {
 
 // Write implements [io.Writer].
 func (e *jsonEscaper) Write(b []byte) (int, error) {
-	if isASCII(b) && bytes.IndexByte(b, 0x7f) < 0 {
-		return e.w.Write(b)
-	}
-	for i, c := range b {
-		if c >= 0x7f {
-			return e.escape(b, i)
-		}
-	}
-	return e.w.Write(b)
-}
-
-// isASCII reports whether all bytes are below 0x80.
-func isASCII(b []byte) bool {
-	for ; len(b) >= 8; b = b[8:] {
-		if binary.NativeEndian.Uint64(b)&0x8080808080808080 != 0 {
-			return false
-		}
-	}
-	for _, c := range b {
-		if c >= utf8.RuneSelf {
-			return false
-		}
-	}
-	return true
-}
-
-// escape writes b, of which the first i bytes need no escape.
-func (e *jsonEscaper) escape(b []byte, i int) (int, error) {
-	out := append(e.buf[:0], b[:i]...)
-	for i < len(b) {
-		if b[i] < 0x7f {
-			out = append(out, b[i])
-			i++
-			continue
-		}
+	out, copied := e.buf[:0], 0
+	for i := special(b); i < len(b); i += special(b[i:]) {
 		r, n := utf8.DecodeRune(b[i:])
-		if unicode.IsGraphic(r) {
-			out = append(out, b[i:i+n]...)
-		} else {
-			out = appendJSONEscape(out, r)
+		if !graphic(r) {
+			out = appendJSONEscape(append(out, b[copied:i]...), r)
+			copied = i + n
 		}
 		i += n
 	}
+	if copied == 0 {
+		return e.w.Write(b)
+	}
+	out = append(out, b[copied:]...)
 	if e.buf = out; cap(out) > 64<<10 {
 		e.buf = nil
 	}
@@ -89,6 +58,34 @@ func (e *jsonEscaper) escape(b []byte, i int) (int, error) {
 		return 0, err
 	}
 	return len(b), nil
+}
+
+// special returns the index of the first byte that is DEL or not ASCII, or the length.
+func special(b []byte) int {
+	const ones = 0x0101010101010101
+	i := 0
+	for ; len(b)-i >= 8; i += 8 {
+		// The highest bit of a byte is set where it is 0x80 or above, or one more is; a
+		// carry comes only from a byte that is special itself.
+		if v := binary.NativeEndian.Uint64(b[i:]); (v|(v+ones))&(ones<<7) != 0 {
+			break
+		}
+	}
+	for i < len(b) && b[i] < 0x7f {
+		i++
+	}
+	return i
+}
+
+// graphic is [unicode.IsGraphic], which searches its tables, and knows the most frequent
+// characters without them.
+func graphic(r rune) bool {
+	switch {
+	case r > 0xad && r < 0x300, r >= 0x400 && r < 0x530, r >= 0x4e00 && r < 0xa000, r >= 0xac00 && r < 0xd7a4,
+		r >= 0x2010 && r < 0x2028, r >= 0x3041 && r < 0x3097, r >= 0x3099 && r < 0x3100:
+		return true
+	}
+	return unicode.IsGraphic(r)
 }
 
 // appendJSONEscape appends a character as \uXXXX, or as two of them.
@@ -140,7 +137,7 @@ func AppendJSON(b []byte, s string) []byte {
 		case r == utf8.RuneError && n == 1:
 			b = append(append(b, s[start:i]...), `\ufffd`...)
 			start = i + n
-		case !unicode.IsGraphic(r):
+		case !graphic(r):
 			b = appendJSONEscape(append(b, s[start:i]...), r)
 			start = i + n
 		}

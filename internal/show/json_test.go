@@ -3,9 +3,11 @@ package show
 import (
 	"bytes"
 	"encoding/json"
+	"io"
 	"math"
 	"strings"
 	"testing"
+	"unicode"
 )
 
 func TestJSON(t *testing.T) {
@@ -47,6 +49,64 @@ func FuzzAppendJSON(f *testing.F) {
 			t.Fatalf("%q: %s", s, got)
 		}
 	})
+}
+
+func TestGraphic(t *testing.T) {
+	for r := range rune(unicode.MaxRune + 2) {
+		if graphic(r) != unicode.IsGraphic(r) {
+			t.Errorf("%U: %v", r, graphic(r))
+		}
+	}
+}
+
+// What needs an escape is found wherever it stands, also where words of 8 bytes end.
+func TestJSONEscapesEverywhere(t *testing.T) {
+	for _, c := range []struct{ in, want string }{{"\x7f", `\u007f`}, {"\u009b", `\u009b`}, {"\U000e0041", `\udb40\udc41`}, {"\xff", `\ufffd`}, {"•", "•"}} {
+		for before := range 20 {
+			for after := range 20 {
+				pad, end := strings.Repeat("a", before), strings.Repeat("~", after)
+				for _, times := range []int{1, 2} {
+					var b strings.Builder
+					if err := JSONLines(&b).Encode(pad + strings.Repeat(c.in, times) + end); err != nil {
+						t.Fatal(err)
+					}
+					if want := `"` + pad + strings.Repeat(c.want, times) + end + "\"\n"; b.String() != want {
+						t.Fatalf("%q, %d times, after %d and before %d: %s", c.in, times, before, after, b.String())
+					}
+				}
+			}
+		}
+	}
+}
+
+// BenchmarkJSONLines says what the escapes cost beside those of a plain encoder: for lines
+// of ASCII, with a few masks as most exchanges have, and of another script.
+func BenchmarkJSONLines(b *testing.B) {
+	type field struct{ Name, Value string }
+	for _, c := range []struct{ name, cookie, body string }{
+		{"ascii", "a=b", strings.Repeat(`{"id":1,"name":"item"},`, 40)},
+		{"masks", "a=•••", strings.Repeat(`{"id":1,"name":"item"},`, 40)},
+		{"script", "a=•••", strings.Repeat("記録 запись ", 40)},
+	} {
+		v := struct {
+			Time, Method, Target string
+			Header               []field
+			Body                 string
+		}{"2026-01-02T03:04:05Z", "GET", "/items?page=2", []field{{"Host", "localhost:4000"}, {"Cookie", c.cookie}, {"Accept", "*/*"}}, c.body}
+		for _, e := range []struct {
+			name string
+			enc  *json.Encoder
+		}{{"plain", json.NewEncoder(io.Discard)}, {"escaped", JSONLines(io.Discard)}} {
+			e.enc.SetEscapeHTML(false)
+			b.Run(c.name+"/"+e.name, func(b *testing.B) {
+				for b.Loop() {
+					if err := e.enc.Encode(&v); err != nil {
+						b.Fatal(err)
+					}
+				}
+			})
+		}
+	}
 }
 
 // No byte of JSON acts on a terminal, and nothing is lost by that.

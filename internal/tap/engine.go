@@ -141,8 +141,8 @@ func (s Sent) Connection() uint64 {
 	return s.conn.number
 }
 
-// Skip counts a packet that cannot be read.
-func (e *Engine) Skip(reason string) { e.account.Streams.Skipped[reason]++ }
+// Skip counts n packets that cannot be read.
+func (e *Engine) Skip(reason string, n uint64) { e.account.Streams.Skipped[reason] += n }
 
 // Expire ends what has been idle for too long, by the time of the packets.
 func (e *Engine) Expire(now time.Time) { e.table.Expire(now) }

@@ -330,7 +330,7 @@ var views = []view{
 			if e.Protocol != "dns" {
 				return
 			}
-			if e.Request.Seen() {
+			if e.Request.Seen() && (e.Kind == decode.KindRequest || e.Status == "") {
 				add(e.Started, "questions", fmt.Sprintf("%d %s", e.Stream, strings.TrimSuffix(e.Target, ".")))
 			}
 			if e.Status != "" {

@@ -9,6 +9,7 @@ import (
 type frame struct {
 	data []byte // captured
 	wire int    // bytes on the wire, at least len(data)
+	part *part  // where network returns ErrFragment: which one
 }
 
 // skip takes off n bytes, which have been captured.
@@ -75,12 +76,16 @@ func (f *frame) ipv4() (src, dst netip.Addr, proto uint8, err error) {
 	if len(f.data) < size {
 		return src, dst, 0, f.short(size)
 	}
-	if offset&0x3fff != 0 { // more fragments, or an offset
-		return src, dst, 0, ErrFragment
-	}
 	src = netip.AddrFrom4([4]byte(h[12:16]))
 	dst = netip.AddrFrom4([4]byte(h[16:20]))
 	f.skip(size)
+	if offset&0x3fff != 0 { // more fragments, or an offset
+		f.part = &part{
+			of:     datagramKey{src: src, dst: dst, proto: h[9], id: uint32(binary.BigEndian.Uint16(h[4:]))},
+			offset: int(offset&0x1fff) * 8, more: offset&0x2000 != 0,
+		}
+		return src, dst, 0, ErrFragment
+	}
 	return src, dst, h[9], nil
 }
 
@@ -109,32 +114,45 @@ func (f *frame) ipv6() (src, dst netip.Addr, proto uint8, err error) {
 	dst = netip.AddrFrom16([16]byte(h[24:40]))
 	proto = h[6]
 	f.skip(40)
+	proto, err = f.extensions(proto)
+	if err == ErrFragment {
+		f.part.of.src, f.part.of.dst = src, dst
+	}
+	return src, dst, proto, err
+}
+
+// extensions takes off the extension headers of IPv6, of which first is the first one's
+// number.
+func (f *frame) extensions(first uint8) (proto uint8, err error) {
+	proto = first
 	for {
 		var size int
 		switch proto {
 		case hopByHop, routing, destination, mobility, hip, shim6:
 			if len(f.data) < 2 {
-				return src, dst, 0, f.short(2)
+				return 0, f.short(2)
 			}
 			size = 8 + int(f.data[1])*8
 		case auth:
 			if len(f.data) < 2 {
-				return src, dst, 0, f.short(2)
+				return 0, f.short(2)
 			}
 			size = 8 + int(f.data[1])*4
 		case fragment:
 			if len(f.data) < 8 {
-				return src, dst, 0, f.short(8)
+				return 0, f.short(8)
 			}
-			if binary.BigEndian.Uint16(f.data[2:])&0xfff9 != 0 {
-				return src, dst, 0, ErrFragment
+			if v := binary.BigEndian.Uint16(f.data[2:]); v&0xfff9 != 0 {
+				f.part = &part{of: datagramKey{proto: f.data[0], id: binary.BigEndian.Uint32(f.data[4:])}, offset: int(v &^ 7), more: v&1 != 0}
+				f.skip(8)
+				return 0, ErrFragment
 			}
 			size = 8
 		default:
-			return src, dst, proto, nil
+			return proto, nil
 		}
 		if len(f.data) < size {
-			return src, dst, 0, f.short(size)
+			return 0, f.short(size)
 		}
 		proto = f.data[0]
 		f.skip(size)

@@ -12,12 +12,17 @@ type LinkType uint16
 // The link types that are parsed.
 const (
 	LinkNull     LinkType = 0   // BSD loopback, address family in the host's byte order
-	LinkEthernet LinkType = 1   // Ethernet, also with VLAN tags
+	LinkEthernet LinkType = 1   // Ethernet, also with VLAN tags, MPLS labels and PPPoE
+	LinkPPP      LinkType = 9   // PPP, with or without the HDLC-like framing's first bytes
+	LinkDLTRaw   LinkType = 12  // as LinkRaw: programs that write the number of a BSD, not the file's
+	LinkDLTRaw14 LinkType = 14  // as LinkRaw, of OpenBSD
+	LinkPPPHDLC  LinkType = 50  // PPP with HDLC-like framing, or Cisco's
 	LinkRaw      LinkType = 101 // IPv4 or IPv6
 	LinkLoop     LinkType = 108 // OpenBSD loopback, address family in network byte order
 	LinkSLL      LinkType = 113 // Linux "cooked"
 	LinkIPv4     LinkType = 228
 	LinkIPv6     LinkType = 229
+	LinkNFLOG    LinkType = 239 // Linux netfilter log messages
 	LinkPKTAP    LinkType = 258 // macOS, with process information
 	LinkSLL2     LinkType = 276 // Linux "cooked", version 2
 )
@@ -28,7 +33,13 @@ func (l LinkType) String() string {
 		return "NULL"
 	case LinkEthernet:
 		return "ETHERNET"
-	case LinkRaw:
+	case LinkPPP:
+		return "PPP"
+	case LinkPPPHDLC:
+		return "PPP_HDLC"
+	case LinkNFLOG:
+		return "NFLOG"
+	case LinkRaw, LinkDLTRaw, LinkDLTRaw14:
 		return "RAW"
 	case LinkLoop:
 		return "LOOP"
@@ -49,7 +60,7 @@ func (l LinkType) String() string {
 // Supported reports whether [Parse] parses frames of a link type.
 func (l LinkType) Supported() bool {
 	switch l {
-	case LinkNull, LinkEthernet, LinkRaw, LinkLoop, LinkSLL, LinkIPv4, LinkIPv6, LinkPKTAP, LinkSLL2:
+	case LinkNull, LinkEthernet, LinkPPP, LinkDLTRaw, LinkDLTRaw14, LinkPPPHDLC, LinkRaw, LinkLoop, LinkSLL, LinkIPv4, LinkIPv6, LinkNFLOG, LinkPKTAP, LinkSLL2:
 		return true
 	}
 	return false
@@ -71,8 +82,12 @@ const (
 // announces, 0 where it does not say.
 func (f *frame) link(l LinkType) (version int, err error) {
 	switch l {
-	case LinkRaw:
+	case LinkRaw, LinkDLTRaw, LinkDLTRaw14:
 		return 0, nil
+	case LinkPPP, LinkPPPHDLC:
+		return f.ppp()
+	case LinkNFLOG:
+		return f.nflog()
 	case LinkIPv4:
 		return 4, nil
 	case LinkIPv6:
@@ -107,9 +122,94 @@ func (f *frame) ether(at, size int) (version int, err error) {
 			return 6, nil
 		case 0x8100, 0x88a8, 0x9100:
 			at, size = 2, 4
+		case 0x8847, 0x8848:
+			return f.mpls()
+		case 0x8864: // PPPoE: version, type, code, session, length (RFC 2516)
+			if len(f.data) < 6 {
+				return 0, ErrTruncated
+			}
+			f.skip(6)
+			return f.ppp()
 		default:
 			return 0, ErrNotIP
 		}
+	}
+}
+
+// mpls takes off the labels of MPLS (RFC 3032). What is behind them says itself what it
+// is.
+func (f *frame) mpls() (version int, err error) {
+	for {
+		if len(f.data) < 4 {
+			return 0, ErrTruncated
+		}
+		last := f.data[2]&1 != 0
+		f.skip(4)
+		if last {
+			return 0, nil
+		}
+	}
+}
+
+// ppp takes off the header of PPP (RFC 1661, RFC 1662), of which the first two bytes may
+// be missing and the protocol may have one byte, or that of Cisco's HDLC.
+func (f *frame) ppp() (version int, err error) {
+	const allStations, unnumbered, cisco = 0xff, 3, 0x0f
+	if len(f.data) >= 2 && (f.data[0] == allStations && f.data[1] == unnumbered) {
+		f.skip(2)
+	} else if len(f.data) >= 2 && f.data[0] == cisco && f.data[1] == 0 {
+		return f.ether(2, 4)
+	}
+	if len(f.data) < 2 {
+		return 0, ErrTruncated
+	}
+	proto := binary.BigEndian.Uint16(f.data)
+	size := 2
+	if f.data[0]&1 != 0 {
+		proto, size = uint16(f.data[0]), 1
+	}
+	f.skip(size)
+	switch proto {
+	case 0x21:
+		return 4, nil
+	case 0x57:
+		return 6, nil
+	}
+	return 0, ErrNotIP
+}
+
+// nflog takes off a message of netfilter's log: a head of 4 bytes with the family, and
+// attributes with a length and a type in the byte order of the machine that captured, of
+// which the last one is the packet
+// (https://www.tcpdump.org/linktypes/LINKTYPE_NFLOG.html).
+func (f *frame) nflog() (version int, err error) {
+	const payload = 9
+	if len(f.data) < 4 {
+		return 0, ErrTruncated
+	}
+	f.skip(4)
+	order := binary.ByteOrder(binary.LittleEndian)
+	if len(f.data) >= 4 && f.data[0] == 0 { // no attribute has a length that is a multiple of 256
+		order = binary.BigEndian
+	}
+	for {
+		if len(f.data) < 4 {
+			return 0, f.short(4)
+		}
+		size, kind := int(order.Uint16(f.data)), order.Uint16(f.data[2:])&0x7fff
+		if size < 4 {
+			return 0, ErrMalformed
+		}
+		if kind == payload {
+			f.limit(size)
+			f.skip(4)
+			return 0, nil
+		}
+		size = (size + 3) &^ 3
+		if len(f.data) < size {
+			return 0, f.short(size)
+		}
+		f.skip(size)
 	}
 }
 

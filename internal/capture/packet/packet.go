@@ -1,8 +1,8 @@
 // Package packet parses a captured frame down to its TCP segment or UDP
 // datagram.
 //
-// It does not reassemble IP fragments, does not verify checksums (on loopback
-// they are left to hardware that is not there) and does not follow tunnels. It
+// It does not verify checksums (on loopback they are left to hardware that is not
+// there) and does not follow tunnels. [Fragments] puts IP fragments together. It
 // is pure: no I/O, no clock, and no allocation for a packet that it can parse.
 //
 // Formats: https://www.tcpdump.org/linktypes.html (link types),
@@ -110,6 +110,11 @@ func Parse(link LinkType, data []byte, origLen int, p *Packet) error {
 	if err != nil {
 		return err
 	}
+	return f.transport(src, dst, proto, p)
+}
+
+// transport takes off the header of the transport protocol.
+func (f *frame) transport(src, dst netip.Addr, proto uint8, p *Packet) (err error) {
 	switch p.Protocol = Protocol(proto); p.Protocol {
 	case TCP:
 		err = f.tcp(p)

@@ -98,6 +98,20 @@ func TestParse(t *testing.T) {
 		{name: "PKTAP in PKTAP", link: LinkPKTAP, data: join(pktap(149), pktap(12), v6), err: ErrNotIP},
 		{name: "PKTAP header shorter than itself", link: LinkPKTAP, data: bs("04000000 01000000 0c000000"), err: ErrMalformed},
 		{name: "PKTAP header longer than the frame", link: LinkPKTAP, data: bs("ffffffff 01000000 0c000000"), err: ErrTruncated},
+		{name: "MPLS", link: LinkEthernet, data: ether("8847 0001 00ff 0001 01ff", v6), payload: "hello"},
+		{name: "MPLS cut", link: LinkEthernet, data: ether("8847 0001 00ff 00", nil), orig: 50, err: ErrTruncated},
+		{name: "PPPoE in VLAN", link: LinkEthernet, data: ether("8100 0001 8864 1100 0001 0040 0021", v4), payload: "hello"},
+		{name: "PPPoE, LCP", link: LinkEthernet, data: ether("8864 1100 0001 0040 c021", v4), err: ErrNotIP},
+		{name: "PPP", link: LinkPPP, data: join(bs("ff03 0057"), v6), payload: "hello"},
+		{name: "PPP, short", link: LinkPPP, data: join(bs("21"), v4), payload: "hello"},
+		{name: "PPP, cut", link: LinkPPP, data: bs("ff03 00"), orig: 50, err: ErrTruncated},
+		{name: "HDLC of Cisco", link: LinkPPPHDLC, data: join(bs("0f00 0800"), v4), payload: "hello"},
+		{name: "raw, as BSD numbers it", link: LinkDLTRaw, data: v4, payload: "hello"},
+		{name: "raw, as OpenBSD numbers it", link: LinkDLTRaw14, data: v6, payload: "hello"},
+		{name: "NFLOG", link: LinkNFLOG, data: join(bs("02000000 0800 0100 00000000 0500 0a00 78 000000 3100 0900"), v4), payload: "hello"},
+		{name: "NFLOG, big endian", link: LinkNFLOG, data: join(bs("02000000 0008 0001 00000000 0031 0009"), v4), payload: "hello"},
+		{name: "NFLOG, without a packet", link: LinkNFLOG, data: bs("02000000 0800 0100 00000000"), err: ErrMalformed},
+		{name: "NFLOG, an attribute without length", link: LinkNFLOG, data: bs("02000000 0000 0000 00000000"), err: ErrMalformed},
 		{name: "another link type", link: 147, data: v4, err: LinkTypeError(147)},
 		{name: "another link type, big", link: 300, data: v4, err: LinkTypeError(300)},
 
@@ -210,7 +224,7 @@ func TestNames(t *testing.T) {
 
 func FuzzParse(f *testing.F) {
 	v4 := ip4(6, -1, nil, join(tcpOptions, hello))
-	for _, l := range []LinkType{LinkNull, LinkEthernet, LinkRaw, LinkLoop, LinkSLL, LinkIPv4, LinkIPv6, LinkPKTAP, LinkSLL2} {
+	for _, l := range []LinkType{LinkNull, LinkEthernet, LinkRaw, LinkLoop, LinkSLL, LinkIPv4, LinkIPv6, LinkPKTAP, LinkSLL2, LinkPPP, LinkPPPHDLC, LinkNFLOG, LinkDLTRaw} {
 		f.Add(uint16(l), v4, len(v4))
 	}
 	f.Add(uint16(LinkEthernet), ether("86dd", ip6(17, -1, bs("9c40 0035 000d 0000 68656c6c6f"))), 100)

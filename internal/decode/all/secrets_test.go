@@ -69,6 +69,11 @@ func TestSecretsAreMasked(t *testing.T) {
 		"postgresql, COPY":         {message("Q", "copy users(name,password) from stdin\x00") + message("d", "a\t"+pw+"\n") + message("c"), message("G", "\x00\x00\x02\x00\x00\x00\x00") + message("C", "COPY 1\x00") + message("Z", "I")},
 		"postgresql, error":        {message("Q", "insert into users(token) values('"+pw+"')\x00"), message("E", "SERROR\x00VERROR\x00C23505\x00Mduplicate key\x00DKey (token)=("+pw+") already exists.\x00\x00") + message("Z", "I")},
 		"nats":                     {"CONNECT {\"verbose\":false,\"user\":\"u\",\"pass\":\"" + pw + "\"}\r\nPUB a 22\r\n{\"password\":\"" + pw + "\"}\r\n", "INFO {\"server_id\":\"x\",\"version\":\"2\"}\r\n"},
+		"http, engine.io":          {"GET / HTTP/1.1\r\nHost: h\r\n\r\n", answer("text/plain", "40{\"a\":\"b\"}\x1e451-[\"hello\",{\"password\":\""+pw+"\"}]")},
+		"memcached, key":           {"set user:token 0 0 7\r\n" + pw + "\r\nget user:token\r\n", "STORED\r\nVALUE user:token 0 7\r\n" + pw + "\r\nEND\r\n"},
+		"memcached, answer":        {"get k\r\n", "VALUE k 0 22\r\n{\"password\":\"" + pw + "\"}\r\nEND\r\n"},
+		"memcached, answers":       {"get a user:token k\r\n", "VALUE a 0 1\r\n1\r\nVALUE user:token 0 7\r\n" + pw + "\r\nVALUE k 0 22\r\n{\"password\":\"" + pw + "\"}\r\nEND\r\n"},
+		"memcached, meta":          {"mg user:token v\r\n", "VA 7\r\n" + pw + "\r\n"},
 		"memcached":                {"set k 0 0 22\r\n{\"password\":\"" + pw + "\"}\r\n", "STORED\r\n"},
 	} {
 		shown := map[bool]string{}

@@ -220,7 +220,8 @@ func TestSecrets(t *testing.T) {
 		amqplain := call(0, 10, 11, long32("")+short8("AMQPLAIN")+long32(short8("LOGIN")+"S"+long32("app")+short8("PASSWORD")+"S"+long32("sesame"))+short8("en_US"))
 		table := captest.Text([]captest.Flow{captest.Script(t, o, Protocol(), "c "+greeting, "s "+starts, "c "+amqplain)})
 		update := captest.Text([]captest.Flow{captest.Script(t, o, Protocol(), script(hello, []string{"c " + call(0, 10, 70, long32("sesame")+short8("renewed"))})...)})
-		for _, text := range []string{plain, table, update} {
+		declare := captest.Text([]captest.Flow{captest.Script(t, o, Protocol(), script(hello, []string{"c " + call(1, 50, 10, "\x00\x00"+short8("app")+"\x00"+long32(short8("password")+"S"+long32("sesame")))})...)})
+		for _, text := range []string{plain, table, update, declare} {
 			if strings.Contains(text, "sesame") != keep || !strings.Contains(text, "app") {
 				t.Errorf("secrets %v:\n%s", keep, text)
 			}

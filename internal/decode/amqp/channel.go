@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"lodge/internal/decode"
+	"lodge/internal/decode/secret"
 )
 
 // channel is the state of one channel.
@@ -51,6 +52,7 @@ func (c *channel) method(f *frame, m *method, args []decode.Field) {
 	}
 	e := c.session.exchange(f, m.name)
 	e.Details = details(args)
+	secret.Fields(c.session.conn, e.Details)
 	e.Target = target(m, args)
 	e.Group = group(e.Target)
 	switch m.name {

@@ -11,9 +11,9 @@ import (
 	"lodge/internal/decode/captest"
 )
 
-// captures are of dnsmasq 2.90 and dig 9.18 (testdata/make.sh), and of others
+// captures are of dnsmasq 2.90, BIND 9.18 and dig 9.18 (testdata/make.sh), and of others
 // (testdata/SOURCES).
-var captures = []string{"udp", "tcp", "zeek-keepalive", "tcpdump-8053"}
+var captures = []string{"udp", "tcp", "bind", "zeek-keepalive", "tcpdump-8053"}
 
 func TestCaptures(t *testing.T) {
 	for _, name := range captures {
@@ -67,6 +67,14 @@ func line(e *decode.Exchange) string {
 func joined(pdus []captest.PDU) []string {
 	type exchange struct {
 		query, response string
+		// Of the query, beside EDNS: a signature, the serial that IXFR begins with, what an
+		// update adds.
+		authority, additional int
+		addresses             []string
+	}
+	number := func(p captest.PDU, field string) int {
+		n, _ := strconv.Atoi(p.First(field)) // of updates, sections have other names
+		return n
 	}
 	var all []*exchange
 	waits := map[string]*exchange{}
@@ -77,9 +85,9 @@ func joined(pdus []captest.PDU) []string {
 		key := fmt.Sprint(p.Stream, id)
 		if p.First("dns.flags.response") == "1" {
 			if e := waits[key]; e != nil {
-				addresses := p.All("dns.a") // of all sections, in no order
+				addresses := append(e.addresses, p.All("dns.a")...) // of all sections, in no order
 				slices.Sort(addresses)
-				e.response = fmt.Sprintf("%s %s %s %s %s", p.First("dns.flags.rcode"), p.First("dns.count.answers"), p.First("dns.count.auth_rr"), p.First("dns.count.add_rr"), strings.Join(addresses, ","))
+				e.response = fmt.Sprintf("%s %d %d %d %s", p.First("dns.flags.rcode"), number(p, "dns.count.answers"), e.authority+number(p, "dns.count.auth_rr"), e.additional+number(p, "dns.count.add_rr"), strings.Join(addresses, ","))
 				delete(waits, key)
 			}
 			continue
@@ -91,7 +99,13 @@ func joined(pdus []captest.PDU) []string {
 		if name == "<Root>" {
 			name = "."
 		}
-		e := &exchange{fmt.Sprintf("%d %s %s", id, method, name), " 0 0 0 "}
+		e := &exchange{query: fmt.Sprintf("%d %s %s", id, method, name), response: " 0 0 0 ", addresses: p.All("dns.a")}
+		e.authority, e.additional = number(p, "dns.count.auth_rr"), number(p, "dns.count.add_rr")
+		for _, typ := range p.All("dns.resp.type") {
+			if typ == "41" { // EDNS
+				e.additional--
+			}
+		}
 		if waits[key] != nil && waits[key].query == e.query {
 			continue // sent again
 		}

@@ -28,11 +28,15 @@ func data(r *reader, typ uint16) (text string, serial uint32) {
 		return strings.Join(texts(r, r.left()), " "), 0
 	case 13: // HINFO
 		return strings.Join(texts(r, r.left()), " "), 0
+	case 17: // RP
+		return r.name() + " " + r.name(), 0
+	case 18: // AFSDB
+		return fmt.Sprintf("%d %s", r.uint16(), r.name()), 0
 	case 33: // SRV
 		return fmt.Sprintf("%d %d %d %s", r.uint16(), r.uint16(), r.uint16(), r.name()), 0
 	case 35: // NAPTR
 		return fmt.Sprintf("%d %d %s %s", r.uint16(), r.uint16(), strings.Join(texts3(r), " "), r.name()), 0
-	case 43: // DS
+	case 43, 59: // DS, CDS
 		return fmt.Sprintf("%d %d %d %x", r.uint16(), r.uint8(), r.uint8(), r.bytes(r.left())), 0
 	case 44: // SSHFP
 		return fmt.Sprintf("%d %d %x", r.uint8(), r.uint8(), r.bytes(r.left())), 0
@@ -42,18 +46,34 @@ func data(r *reader, typ uint16) (text string, serial uint32) {
 		return text + " " + base64.StdEncoding.EncodeToString(r.bytes(r.left())), 0
 	case 47: // NSEC
 		return strings.TrimSpace(r.name() + " " + bitmap(r)), 0
-	case 48: // DNSKEY
+	case 48, 60: // DNSKEY, CDNSKEY
 		return fmt.Sprintf("%d %d %d %s", r.uint16(), r.uint8(), r.uint8(), base64.StdEncoding.EncodeToString(r.bytes(r.left()))), 0
 	case 52: // TLSA
 		return fmt.Sprintf("%d %d %d %x", r.uint8(), r.uint8(), r.uint8(), r.bytes(r.left())), 0
 	case 64, 65: // SVCB, HTTPS
 		return service(r), 0
+	case 250: // TSIG
+		return signature(r), 0
+	case 256: // URI
+		return fmt.Sprintf("%d %d %q", r.uint16(), r.uint16(), r.bytes(r.left())), 0
 	case 257: // CAA
 		flags := r.uint8()
 		tag := r.bytes(int(r.uint8()))
 		return fmt.Sprintf("%d %s %q", flags, tag, r.bytes(r.left())), 0
 	}
 	return opaque(r.bytes(r.left())), 0
+}
+
+// signature is the data of TSIG (RFC 8945 section 4.2): the algorithm, the time, by how
+// many seconds it may be wrong, the MAC with its length, the number and the error.
+func signature(r *reader) string {
+	text := fmt.Sprintf("%s %d %d", r.name(), uint64(r.uint16())<<32|uint64(r.uint32()), r.uint16())
+	mac := r.bytes(int(r.uint16()))
+	text += fmt.Sprintf(" %d %s %d %d", len(mac), base64.StdEncoding.EncodeToString(mac), r.uint16(), r.uint16())
+	if other := r.bytes(int(r.uint16())); len(other) > 0 {
+		text += fmt.Sprintf(" %x", other)
+	}
+	return text
 }
 
 func address(b []byte) string {

@@ -12,8 +12,9 @@ import (
 )
 
 // captures are of kfake, with franz-go 1.22 in its newest versions (franz) and in
-// those of Kafka 0.11 (old), and with kcat 1.7.1 (testdata/make.sh).
-var captures = []string{"franz", "old", "kcat", "sasl"}
+// those of Kafka 0.11 (old), with kcat 1.7.1, and with what tools for administrators
+// send, in the newest versions and those of Kafka 2.0 (testdata/make.sh).
+var captures = []string{"franz", "old", "kcat", "sasl", "admin"}
 
 func TestCaptures(t *testing.T) {
 	for _, name := range captures {

@@ -6,8 +6,8 @@
 //
 // A request and the response of its correlation id are one exchange. Of all
 // requests the kind, the version and the client are known; bodies are decoded for
-// those that clients send most. Records that are compressed with gzip are shown;
-// with snappy, lz4 or zstd, they are only counted.
+// those that clients and tools for administrators send most. Records that are compressed
+// are shown, whatever the codec.
 package kafka
 
 import (

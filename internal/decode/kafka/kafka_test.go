@@ -59,6 +59,19 @@ func zipped(s string) string {
 	return b.String()
 }
 
+// snapped, lz4ed and zstded return frames in which bytes are stored as they are.
+func snapped(s string) string {
+	return "\x82SNAPPY\x00" + be32(1) + be32(1) + be32(len(s)+2) + string([]byte{byte(len(s)), byte(len(s)-1) << 2}) + s
+}
+
+func lz4ed(s string) string {
+	return "\x04\x22\x4d\x18\x60\x40\x82" + string([]byte{byte(len(s)), 0, 0, 0x80}) + s + be32(0)
+}
+
+func zstded(s string) string {
+	return "\x28\xb5\x2f\xfd\x20" + string([]byte{byte(len(s)), byte(len(s)<<3 | 1), 0, 0}) + s
+}
+
 // produce is the body of Produce of version 0 to 2.
 func produce(acks int, records string) string {
 	return be16(acks) + be32(1000) + be32(1) + str("shop") + be32(1) + be32(0) + bytes4(records)
@@ -89,9 +102,12 @@ func TestExchanges(t *testing.T) {
 			`request client Produce shop → 3 UNKNOWN_TOPIC_OR_PARTITION (failed) request "packed"`,
 			`message client Produce shop request "x\ny"`,
 		}},
-		{"compressed", []string{metadata, brokers, "c " + ask(0, 2, 4, produce(0, batch(5, 1, 1, zipped(record(0, "a", "x")))+batch(6, 3, 1, "not lz4"))) + ask(0, 2, 4, produce(0, batch(5, 1, 1, "no gzip")))}, []string{hello,
-			`message client Produce shop request "x" request truncated unknown: records are compressed with lz4, which is not undone`,
+		{"compressed", []string{metadata, brokers, "c " + ask(0, 2, 4, produce(0, batch(5, 1, 1, zipped(record(0, "a", "x")))+batch(6, 2, 1, snapped(record(0, "b", "y")))+batch(7, 3, 1, lz4ed(record(0, "c", "z")))+batch(8, 4, 1, zstded(record(0, "d", "!"))))) +
+			ask(0, 2, 4, produce(0, batch(5, 1, 1, "no gzip"))) + ask(0, 2, 5, produce(0, batch(5, 3, 1, "no lz4"))) + ask(0, 2, 6, produce(0, batch(5, 5, 1, "something else")))}, []string{hello,
+			`message client Produce shop request "x\ny\nz\n!"`,
 			"message client Produce shop unknown: a batch of records is damaged, or longer than the limit",
+			"message client Produce shop unknown: a batch of records is damaged, or longer than the limit",
+			"message client Produce shop request truncated unknown: records are compressed with codec 5, which is not undone",
 		}},
 		{"pipelined, out of order, unanswered", []string{metadata + ask(10, 0, 2, str("g")) + ask(12, 0, 3, str("g")+be32(1)+str("m")) + ask(12, 0, 4, str("g")+be32(1)+str("m")),
 			brokers, "s " + answer(3, be16(27)) + answer(2, be16(0)+be32(1)+str("localhost")+be32(9092)) + answer(9, "x")}, []string{hello,
@@ -100,8 +116,8 @@ func TestExchanges(t *testing.T) {
 			"request client → answered unknown: its request was not seen",
 			"request client Heartbeat g response incomplete",
 		}},
-		{"not decoded", []string{metadata, brokers, "c " + ask(15, 0, 2, "xyz") + ask(3, 14, 3, "?") + ask(99, 0, 4, ""), "s " + answer(2, "...") + answer(3, "...") + answer(4, "")}, []string{hello,
-			"request client DescribeGroups → answered unknown: the body of DescribeGroups is not decoded",
+		{"not decoded", []string{metadata, brokers, "c " + ask(4, 0, 2, "xyz") + ask(3, 14, 3, "?") + ask(99, 0, 4, ""), "s " + answer(2, "...") + answer(3, "...") + answer(4, "")}, []string{hello,
+			"request client LeaderAndIsr → answered unknown: the body of LeaderAndIsr is not decoded",
 			"request client Metadata → answered unknown: version 14 of Metadata is not decoded",
 			"request client api 99 → answered unknown: the body of api 99 is not decoded",
 		}},
@@ -195,7 +211,9 @@ func TestSecrets(t *testing.T) {
 		o.Secrets = keep
 		a := captest.Text([]captest.Flow{captest.Script(t, o, Protocol(), "c "+ask(17, 0, 1, str("PLAIN")), "s "+answer(1, be16(0)+be32(0)), "c "+sized("\x00app\x00sesame"))})
 		b := captest.Text([]captest.Flow{captest.Script(t, o, Protocol(), "c "+ask(36, 0, 1, bytes4("\x00app\x00sesame")), "s "+answer(1, be16(0)+be16(-1)+bytes4("sesame")))})
-		for _, text := range []string{a, b} {
+		alter := captest.Text([]captest.Flow{captest.Script(t, o, Protocol(), metadata, brokers, "c "+ask(44, 0, 2, be32(1)+"\x02"+str("shop")+be32(2)+str("ssl.key.password")+"\x00"+str("sesame")+str("sasl.jaas.config")+"\x00"+str(`module required password="sesame";`)+"\x00"))})
+		sent := captest.Text([]captest.Flow{captest.Script(t, o, Protocol(), metadata, brokers, "c "+ask(0, 2, 4, produce(0, batch(5, 0, 1, record(0, `{"pin":"sesame"}`, `{"token":"sesame"}`)))))})
+		for _, text := range []string{a, b, alter, sent} {
 			if strings.Contains(text, "sesame") != keep {
 				t.Errorf("secrets %v:\n%s", keep, text)
 			}

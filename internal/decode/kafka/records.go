@@ -5,6 +5,10 @@ import (
 	"strings"
 
 	"lodge/internal/decode"
+	"lodge/internal/decode/lz4"
+	"lodge/internal/decode/secret"
+	"lodge/internal/decode/snappy"
+	"lodge/internal/decode/zstd"
 )
 
 // compressions are the codecs of a batch, by the lowest bits of its attributes.
@@ -104,15 +108,15 @@ func (s *summary) batch(label string, offset int64, r *decode.Reader, whole bool
 		if control {
 			continue // a mark of a transaction's end
 		}
-		var names []string
+		var fields []decode.Field
 		for ; headers > 0 && record.Len() > 0; headers-- {
 			name := record.Bytes(int(max(0, varint(record, 5))))
 			v := record.Bytes(int(max(0, varint(record, 5))))
-			if len(names) < maxTargets {
-				names = append(names, string(name)+"="+quoted(v))
+			if len(fields) < maxTargets {
+				fields = append(fields, decode.Field{Name: string(name), Value: string(v)})
 			}
 		}
-		s.record(label, offset+delta, key, value, names)
+		s.record(label, offset+delta, key, value, fields)
 	}
 }
 
@@ -149,29 +153,39 @@ func (s *summary) message(label string, offset int64, r *decode.Reader, magic in
 // inflate returns the records that were compressed, or nil where they cannot be
 // had.
 func (s *summary) inflate(r *decode.Reader, codec string) *decode.Reader {
-	switch codec {
-	case "":
+	if codec == "" {
 		return r
-	case "gzip":
-		s.encoding = codec
-		b := r.Rest()
-		// What is uncompressed of one message is bounded.
-		limit := max(0, 4*s.session.conn.Limits.Message-s.inflated)
-		out, more, err := decode.Gunzip(b, min(limit, s.session.conn.Limits.Message))
-		s.inflated += len(out)
-		if more || err != nil {
-			s.note("a batch of records is damaged, or longer than the limit")
-		}
-		return decode.NewReader(out)
 	}
 	s.encoding = codec
-	s.body.Skip(int64(r.Len()))
-	s.note("records are compressed with " + codec + ", which is not undone")
-	return nil
+	// What is uncompressed of one message is bounded.
+	limit := min(max(0, 4*s.session.conn.Limits.Message-s.inflated), s.session.conn.Limits.Message)
+	b := r.Rest()
+	var out []byte
+	var more bool
+	var err error
+	switch codec {
+	case "gzip":
+		out, more, err = decode.Gunzip(b, limit)
+	case "snappy":
+		out, more, err = snappy.DecompressJava(b, limit)
+	case "lz4":
+		out, more, err = lz4.Decompress(b, limit)
+	case "zstd":
+		out, more, err = zstd.Decompress(b, limit)
+	default:
+		s.body.Skip(int64(len(b)))
+		s.note("records are compressed with " + codec + ", which is not undone")
+		return nil
+	}
+	s.inflated += len(out)
+	if more || err != nil {
+		s.note("a batch of records is damaged, or longer than the limit")
+	}
+	return decode.NewReader(out)
 }
 
 // record shows a record: its value goes into the body, each on a line.
-func (s *summary) record(label string, offset int64, key, value []byte, headers []string) {
+func (s *summary) record(label string, offset int64, key, value []byte, headers []decode.Field) {
 	if s.body.Len() > 0 {
 		s.body.Write([]byte{'\n'})
 	}
@@ -181,13 +195,22 @@ func (s *summary) record(label string, offset int64, key, value []byte, headers 
 	}
 	line := fmt.Sprintf("%s offset=%d", label, offset)
 	if len(key) > 0 {
-		line += " key=" + quoted(key)
+		line += " key=" + quoted(s.masked(key))
 	}
-	line += " value=" + quoted(value)
+	line += " value=" + quoted(s.masked(value))
+	secret.Fields(s.session.conn, headers)
 	for _, h := range headers {
-		line += " " + h
+		line += " " + h.Name + "=" + quoted([]byte(h.Value))
 	}
 	s.add("record", line)
+}
+
+// masked returns a key or a value without secrets that have their names in it.
+func (s *summary) masked(b []byte) []byte {
+	if s.session.conn.Secrets {
+		return b
+	}
+	return secret.Body("", b)
 }
 
 // varint reads a signed number, as records have them.

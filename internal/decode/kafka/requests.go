@@ -168,8 +168,8 @@ var createTopicsRequest = []field{
 			{name: "replicas", kind: list32},
 		}},
 		{name: "config", kind: array, of: []field{
-			{name: "name", kind: text},
-			{name: "value", kind: text},
+			{name: "name", kind: configName},
+			{name: "value", kind: configValue},
 		}},
 	}},
 	{name: "timeout_ms", kind: integer32},

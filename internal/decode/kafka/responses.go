@@ -201,8 +201,8 @@ var createTopicsResponse = []field{
 		{name: "partitions", kind: integer32, from: 5},
 		{name: "replication_factor", kind: integer16, from: 5},
 		{name: "config", kind: array, from: 5, of: []field{
-			{name: "name", kind: text},
-			{name: "value", kind: text},
+			{name: "name", kind: configName},
+			{name: "value", kind: configValue},
 			{kind: boolean},
 			{kind: integer8},
 			{kind: boolean},

@@ -21,9 +21,14 @@ const (
 	blob        // bytes, of which the size is shown
 	secretBytes // bytes that are a secret
 	array       // of structures
-	list32      // an array of 32-bit integers
-	listOf      // an array of strings
-	records     // batches of records
+	optional    // a structure, or null
+	structure   // a structure that is always there
+	list8       // an array of 8-bit integers
+	list32
+	list64
+	uuid
+	listOf  // an array of strings
+	records // batches of records
 
 	topic     // the name of a topic
 	topicID   // its identifier
@@ -34,6 +39,8 @@ const (
 	apiKey
 	errorCode
 	errorText
+	configName  // the name of a setting
+	configValue // its value, a secret where its name is that of one
 )
 
 // field is a field of a message, in the versions that have it.
@@ -44,7 +51,7 @@ type field struct {
 	till int16 // the first one that has it no more; 0 where all have it
 	// quiet is set where 0, -1 and false say nothing.
 	quiet bool
-	of    []field // of an array
+	of    []field // of a structure
 }
 
 // walker reads a body as its fields say.
@@ -92,7 +99,7 @@ func (w *walker) field(f *field) {
 		w.show(f, strconv.Itoa(int(int32(w.r.Uint32()))))
 	case integer64:
 		w.show(f, strconv.FormatInt(int64(w.r.Uint64()), 10))
-	case text, topic, group, subject, errorText:
+	case text, topic, group, subject, errorText, configName, configValue:
 		w.show(f, string(w.r.Bytes(w.size(2))))
 	case topicID:
 		if id := w.r.Bytes(16); id != nil {
@@ -121,11 +128,25 @@ func (w *walker) field(f *field) {
 			w.walk(f.of)
 			w.out.end(f.name)
 		})
+	case optional:
+		if int8(w.r.Uint8()) >= 0 {
+			w.out.begin()
+			w.walk(f.of)
+			w.out.end(f.name)
+		}
+	case structure:
+		w.out.begin()
+		w.walk(f.of)
+		w.out.end(f.name)
+	case list8:
+		w.list(f, func() int64 { return int64(int8(w.r.Uint8())) })
 	case list32:
-		var all []string
-		w.each(func() { all = append(all, strconv.Itoa(int(int32(w.r.Uint32())))) })
-		if len(all) > 0 {
-			w.show(f, "["+strings.Join(all, " ")+"]")
+		w.list(f, func() int64 { return int64(int32(w.r.Uint32())) })
+	case list64:
+		w.list(f, func() int64 { return int64(w.r.Uint64()) })
+	case uuid:
+		if id := w.r.Bytes(16); id != nil {
+			w.show(f, uuidText([16]byte(id)))
 		}
 	case listOf:
 		var all []string
@@ -136,6 +157,20 @@ func (w *walker) field(f *field) {
 	case subjects:
 		w.each(func() { w.show(f, string(w.r.Bytes(w.size(2)))) })
 	}
+}
+
+// list reads an array of numbers.
+func (w *walker) list(f *field, next func() int64) {
+	var all []string
+	w.each(func() { all = append(all, strconv.FormatInt(next(), 10)) })
+	if len(all) > 0 {
+		w.show(f, "["+strings.Join(all, " ")+"]")
+	}
+}
+
+// uuidText returns an identifier as it is written.
+func uuidText(id [16]byte) string {
+	return fmt.Sprintf("%x-%x-%x-%x-%x", id[:4], id[4:6], id[6:8], id[8:10], id[10:])
 }
 
 func (w *walker) show(f *field, value string) {

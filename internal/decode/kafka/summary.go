@@ -41,7 +41,9 @@ type element struct {
 	label string // "orders", "orders[0]"
 	name  string // of a topic
 	id    [16]byte
-	parts []string
+	// setting is the name of a setting whose value may follow.
+	setting string
+	parts   []string
 }
 
 func newSummary(s *session) *summary {
@@ -121,6 +123,12 @@ func (s *summary) value(f *field, v string) {
 		}
 		return
 	}
+	if e != nil && f.kind == configName {
+		e.setting = v
+	}
+	if e != nil && f.kind == configValue {
+		v = s.setting(e.setting, v)
+	}
 	if f.name == "" || v == "" || f.quiet && (v == "0" || v == "-1" || v == "false") {
 		return
 	}
@@ -128,10 +136,22 @@ func (s *summary) value(f *field, v string) {
 		s.add(f.name, v)
 		return
 	}
-	if strings.ContainsAny(v, " \"") && f.kind == text {
+	if strings.ContainsAny(v, " \"") && (f.kind == text || f.kind == configValue) {
 		v = quoted([]byte(v))
 	}
 	e.parts = append(e.parts, f.name+"="+v)
+}
+
+// setting returns the value of a setting, such as ssl.key.password, or sasl.jaas.config,
+// which has a password in it.
+func (s *summary) setting(name, value string) string {
+	switch c := s.session.conn; {
+	case c.Secrets || value == "":
+		return value
+	case secret.Name(strings.ReplaceAll(name, ".", "_")), strings.HasSuffix(name, "keystore.key"):
+		return decode.Masked
+	}
+	return secret.Inside(value)
 }
 
 func add(to *[]string, v string) {
@@ -159,7 +179,7 @@ func (s *summary) topicID(id [16]byte) {
 	}
 	name, ok := s.session.ids.Get(id)
 	if !ok {
-		name = fmt.Sprintf("%x-%x-%x-%x-%x", id[:4], id[4:6], id[6:8], id[8:10], id[10:])
+		name = uuidText(id)
 		if len(s.topics) <= maxTargets {
 			add(&s.unknown, "the name of topic "+name+" was not seen on this connection")
 		}

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"lodge/internal/decode"
-	"lodge/internal/decode/secret"
 )
 
 // packets is a connection with the binary protocol.
@@ -137,7 +136,6 @@ func (d *packets) end(s decode.Side, cut bool, why string) {
 	p.e.Ended = m.last
 	if s == decode.Client {
 		m.block.body.Fill(&p.e.Request)
-		secret.Message(d.Conn, &p.e.Request, "")
 		p.e.Request.Bytes, p.e.Request.Incomplete = m.size, cut
 		d.requested(p)
 	} else {

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"lodge/internal/decode"
-	"lodge/internal/decode/secret"
 )
 
 // text is a connection with the text protocol.
@@ -124,7 +123,6 @@ func (d *text) stored(cut bool) {
 	t.inBlock = false
 	e := t.p.e
 	t.block.body.Fill(&e.Request)
-	secret.Message(d.Conn, &e.Request, "")
 	e.Request.Bytes, e.Request.Incomplete = t.size, cut
 	e.Ended = t.last
 	if !d.welcome && !d.Secrets && t.p.name == "set" && mayBePassword(e.Request.Body) {

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"lodge/internal/decode"
+	"lodge/internal/decode/snappy"
+	"lodge/internal/decode/zstd"
 )
 
 // header is the begin of each message.
@@ -102,7 +104,7 @@ func (m *message) pack(o decode.Options, b []byte) {
 		switch {
 		case m.wrapped.op.fields() == "" || m.wrapped.size < 0 || m.wrapped.size > maxSize:
 			m.unknown = "the header of the compressed message could not be read"
-		case m.how > 2 || m.how == 1:
+		case m.how > 3:
 			m.unknown = "it is compressed with " + compressor(m.how)
 		default:
 			m.content = newContent(m.wrapped.op, m.view(), m.wrapped.size)
@@ -149,8 +151,8 @@ const inflateFactor = 64
 
 // finish takes the end of the message.
 func (m *message) finish(o decode.Options) {
-	if m.h.op == opCompressed && m.how == 2 && m.unknown == "" && m.opened {
-		m.inflate(o)
+	if m.h.op == opCompressed && m.how != 0 && m.unknown == "" && m.opened {
+		m.inflate(int64(o.Limits.Message) * inflateFactor)
 	}
 	c := m.content
 	if c.walker != nil && !c.bad {
@@ -165,26 +167,45 @@ func (m *message) finish(o decode.Options) {
 	}
 }
 
-// inflate reads what is compressed with zlib.
-func (m *message) inflate(o decode.Options) {
-	z, err := zlib.NewReader(bytes.NewReader(m.packed))
-	if err == nil {
-		limit := int64(o.Limits.Message) * inflateFactor
-		buf := make([]byte, 4096)
-		for err == nil && limit > 0 {
-			var n int
-			n, err = z.Read(buf[:min(limit, int64(len(buf)))])
-			m.content.write(buf[:n])
-			limit -= int64(n)
-		}
-		if limit <= 0 {
-			m.unknown = "more of it is compressed than is read"
-		}
-	}
-	if err != nil && !errors.Is(err, io.EOF) && !m.cut {
-		m.unknown = "it could not be decompressed"
+// inflate reads what is compressed, up to a limit.
+func (m *message) inflate(limit int64) {
+	limit = min(limit, m.wrapped.size)
+	var out []byte
+	var more bool
+	var err error
+	switch m.how {
+	case 1:
+		out, more, err = snappy.Decompress(m.packed, int(limit))
+	case 2:
+		more, err = m.inflateZlib(limit)
+	case 3:
+		out, more, err = zstd.Decompress(m.packed, int(limit))
 	}
 	m.packed = nil
+	m.content.write(out)
+	switch {
+	case more:
+		m.unknown = "more of it is compressed than is read"
+	case err != nil && !m.cut:
+		m.unknown = "it could not be decompressed"
+	}
+}
+
+// inflateZlib reads what is compressed with zlib, and reports whether there is more than
+// the limit.
+func (m *message) inflateZlib(limit int64) (more bool, err error) {
+	z, err := zlib.NewReader(bytes.NewReader(m.packed))
+	buf := make([]byte, 4096)
+	for err == nil && limit >= 0 {
+		var n int
+		n, err = z.Read(buf)
+		m.content.write(buf[:min(int64(n), limit)])
+		limit -= int64(n)
+	}
+	if errors.Is(err, io.EOF) {
+		err = nil
+	}
+	return limit < 0, err
 }
 
 // view returns what the documents of the message go to. It is made with the

@@ -1,6 +1,6 @@
 // Package mongodb decodes MongoDB's wire protocol: OP_MSG with its sections,
-// OP_COMPRESSED with zlib, and the messages of older drivers. Documents become
-// relaxed Extended JSON.
+// OP_COMPRESSED with snappy, zlib and zstd, and the messages of older drivers.
+// Documents become relaxed Extended JSON.
 //
 // https://www.mongodb.com/docs/manual/reference/mongodb-wire-protocol/
 package mongodb

@@ -50,12 +50,18 @@ func section(name string, docs ...d) []byte {
 func packed(how byte, m []byte) []byte {
 	h, _ := parseHeader(m)
 	data := m[headerLen:]
-	if how == 2 {
+	switch le := binary.LittleEndian; how {
+	case 1: // one literal
+		data = append(le.AppendUint16(append(binary.AppendUvarint(nil, uint64(len(data))), 61<<2), uint16(len(data)-1)), data...)
+	case 2:
 		var b bytes.Buffer
 		z := zlib.NewWriter(&b)
 		z.Write(data)
 		z.Close()
 		data = b.Bytes()
+	case 3: // one block that is stored
+		head := le.AppendUint32([]byte{0x28, 0xb5, 0x2f, 0xfd, 0xa0}, uint32(len(data)))
+		data = append(append(head, byte(len(data)<<3|1), byte(len(data)>>5), 0), data...)
 	}
 	return wire(h.id, h.answerTo, opCompressed, num(uint32(h.op), uint32(len(m)-headerLen)), []byte{how}, data)
 }
@@ -192,11 +198,15 @@ func TestExchanges(t *testing.T) {
 		{name: "compressed", parts: []part{
 			c(packed(2, msg(1, 0, 0, find))), s(packed(2, msg(101, 1, 0, ok))),
 			c(packed(0, msg(2, 0, 0, ping))), s(packed(0, msg(102, 2, 0, ok))),
-			c(packed(1, msg(3, 0, 0, ping))), s(packed(3, msg(103, 3, 0, ok))),
+			c(packed(1, msg(3, 0, 0, find))), s(packed(3, msg(103, 3, 0, ok))),
+			c(packed(4, msg(4, 0, 0, ping))), s(packed(1, msg(104, 4, 0, ok))),
+			c(packed(3, msg(5, 0, 0, ping))), s(func() []byte { b := packed(1, msg(105, 5, 0, ok)); b[25]++; return b }()),
 		}, want: []string{
 			"find [" + target + "] → ok n=1 zlib zlib",
 			"ping [admin] → ok n=1",
-			"OP_COMPRESSED [] →  snappy zstd (it is compressed with snappy) (of its answer: it is compressed with zstd)",
+			"find [" + target + "] → ok n=1 snappy zstd",
+			"OP_COMPRESSED [] → ok n=1 an unknown compressor snappy (it is compressed with an unknown compressor)",
+			"ping [admin] → ok n=1 zstd snappy (of its answer: it could not be decompressed)",
 		}},
 		{name: "checksum", parts: []part{
 			c(checked(msg(1, 0, flagChecksum, ping))), s(checked(msg(101, 1, flagChecksum, ok))),

@@ -70,7 +70,9 @@ func (c client) packet(p packet) {
 	case c.session != nil && c.session.change && p.seq != 0:
 		c.session.sent(p)
 		c.session.secret("authentication", p.body)
-	case p.seq != 0 || len(p.body) == 0:
+	case p.seq != 0 && !c.compressed || len(p.body) == 0:
+		// Within compressed packets some clients count on (MariaDB's for Java); servers
+		// look at the numbers of the compressed ones.
 		c.conn.Lost(decode.Loss{Protocol: Name, Side: decode.Client, Reason: decode.LostMalformed, Bytes: p.size})
 	default:
 		c.resume()
@@ -138,7 +140,7 @@ func (c client) command(p packet) {
 			}
 		}
 	case comResetConnection:
-		c.statements.Clear()
+		c.clear()
 	case comSetOption:
 		x.Target = fmt.Sprintf("option %d", r.uint16())
 	}
@@ -227,5 +229,5 @@ func (c client) changeUser(p packet) {
 		x.attributes(readAttributes(&r))
 	}
 	c.session = x
-	c.statements.Clear()
+	c.clear()
 }

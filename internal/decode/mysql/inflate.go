@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"compress/zlib"
 	"io"
+	"slices"
 	"time"
 
 	"lodge/internal/decode"
+	"lodge/internal/decode/zstd"
 )
 
 // inflater undoes the compression of one side:
@@ -23,11 +25,18 @@ type inflater struct {
 	z    io.ReadCloser
 }
 
-const compressedHeader = 7
+const (
+	compressedHeader = 7
+	inflatedPiece    = 16 << 10 // bytes that are handed on at a time
+
+	// zstdMagic begins what is compressed with zstd and not zlib, of which the first
+	// byte is 0x78. Both ends agreed on one, which is not known midstream.
+	zstdMagic = "\x28\xb5\x2f\xfd"
+)
 
 // read reads the packets that are there: their content goes to data, and the
 // number of bytes that cannot be had to gap.
-func (z *inflater) read(zstd bool, data func(time.Time, []byte), gap func(int64)) {
+func (z *inflater) read(data func(time.Time, []byte), gap func(int64)) {
 	for {
 		if z.dead && !z.found() {
 			return
@@ -49,9 +58,6 @@ func (z *inflater) read(zstd bool, data func(time.Time, []byte), gap func(int64)
 		case plain == 0:
 			z.raw = int64(n)
 			z.Advance(compressedHeader)
-		case zstd:
-			z.skip(n, decode.LostUnknown)
-			gap(plain)
 		case n > max(z.conn.Limits.Message, minHeld):
 			z.skip(n, decode.LostTooLong)
 			gap(plain)
@@ -78,6 +84,13 @@ func (z *inflater) skip(n int, why decode.LossReason) {
 // inflate decompresses a packet, and returns how many bytes that gave, at most
 // limit.
 func (z *inflater) inflate(b []byte, limit int64, data func([]byte)) int64 {
+	if bytes.HasPrefix(b, []byte(zstdMagic)) {
+		out, _, _ := zstd.Decompress(b, int(limit)) // what is missing of it is a gap
+		for piece := range slices.Chunk(out, inflatedPiece) {
+			data(piece)
+		}
+		return int64(len(out))
+	}
 	in := bytes.NewReader(b)
 	if z.z == nil {
 		r, err := zlib.NewReader(in)
@@ -89,7 +102,7 @@ func (z *inflater) inflate(b []byte, limit int64, data func([]byte)) int64 {
 		return 0
 	}
 	var got int64
-	buf := make([]byte, min(limit, 16<<10))
+	buf := make([]byte, min(limit, inflatedPiece))
 	for got < limit {
 		n, err := z.z.Read(buf[:min(int64(len(buf)), limit-got)])
 		if n > 0 {

@@ -8,11 +8,10 @@
 // execution of a prepared statement has the statement's text and the parameters
 // that were bound.
 //
-// Not decoded: what is encrypted (TLS is handed over), packets compressed by
-// zstd (they are counted as unknown; small ones are sent as they are), and the
-// events of a replication, which are counted. The X protocol is another one.
-// Where the protocol is compressed, the bytes of a message are counted as they
-// were before.
+// Not decoded: what is encrypted (TLS is handed over), and the events of a
+// replication, which are counted. The X protocol is another one. Where the
+// protocol is compressed, with zlib or zstd, the bytes of a message are counted as
+// they were before.
 package mysql
 
 import (
@@ -112,7 +111,7 @@ func (d *decoder) Data(s decode.Side, at time.Time, b []byte) {
 
 // inflate reads the compressed packets of a side.
 func (d *decoder) inflate(s decode.Side) {
-	d.wire[s].read(d.state.zstd, func(at time.Time, b []byte) { d.plain(s, at, b) }, func(n int64) { d.gap(s, n) })
+	d.wire[s].read(func(at time.Time, b []byte) { d.plain(s, at, b) }, func(n int64) { d.gap(s, n) })
 }
 
 // plain handles bytes that are not compressed, or no more.

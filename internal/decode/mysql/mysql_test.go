@@ -94,6 +94,8 @@ func TestPrepared(t *testing.T) {
 		{"a password", nil, with(baseCaps, c(pack(0, "\x16set password = ?")), s(numbered("\x00\x05\x00\x00\x00\x00\x00\x01\x00\x00\x00\x00", col("?", 3), eofBody)),
 			c(pack(0, "\x17\x05\x00\x00\x00\x00\x01\x00\x00\x00", "\x00\x01\xfd\x00", "\x06sesame")), s(pack(1, okBody))),
 			[]string{`prepare|set password = ? → OK|statement=5|parameters=1|columns=0`, `SET|set password = ? → OK|statement=5|$1=•••`}},
+		{"closed after a reset", nil, with(baseCaps, c(pack(0, "\x16select ?")), s(prepared(true)), c(pack(0, "\x1f")), s(pack(1, okBody)), c(pack(0, "\x19\x05\x00\x00\x00"))),
+			[]string{`prepare|select ? → OK|statement=5|parameters=1|columns=1`, "reset connection| → OK", `close| → |statement=5|from client|unknown its statement 5 ended when the connection was reset, or its user changed`}},
 		{"query attributes", nil, with(baseCaps|capQueryAttributes, c(pack(0, "\x03\x01\x01\x00\x01\xfd\x00\x02id\x03abcselect 1")), s(oneRow("1"))),
 			[]string{`SELECT|select 1 → OK|attribute id=abc|rows=1|"n\n1\n"`}},
 	})
@@ -105,6 +107,12 @@ func deflated(seq int, b string) string {
 	w.Write([]byte(b))
 	w.Close()
 	return le(uint64(z.Len()), 3) + string(rune(seq)) + le(uint64(len(b)), 3) + z.String()
+}
+
+// stored is a packet compressed with zstd, in one block that is not compressed.
+func stored(seq int, b string) string {
+	z := zstdMagic + "\xa0" + le(uint64(len(b)), 4) + le(uint64(len(b)<<3|1), 3) + b
+	return le(uint64(len(z)), 3) + string(rune(seq)) + le(uint64(len(b)), 3) + z
 }
 
 func raw(seq int, b string) string {
@@ -120,10 +128,13 @@ func TestCompressed(t *testing.T) {
 	run(t, []dialogue{
 		{"both ways, across packets", nil, with(zlibCaps, c(deflated(0, ask(text))), s(deflated(1, result[:50]), raw(2, result[50:60]), deflated(3, result[60:]))),
 			[]string{login + "zlib|password=•••", want}},
-		{"zstd", nil, with(zstdCaps, c(raw(0, ask("select 1"))), s(raw(1, oneRow("1"))), c(raw(0, ask("select 2"))), s(le(40, 3)+"\x01"+le(200, 3)+strings.Repeat("z", 40)), c(raw(0, ask("select 3"))), s(raw(1, oneRow("3")))),
-			[]string{login + "zstd|password=•••|unknown what is compressed: zstd is not decoded", `SELECT|select 1 → OK|rows=1|"n\n1\n"`,
-				`SELECT|select 2 → |incomplete|unknown part of its response was not captured`, `SELECT|select 3 → OK|rows=1|"n\n3\n"`,
-				"lost server gap: 200", "lost server unknown: 47"}},
+		{"a command with a number", nil, with(zlibCaps, c(raw(0, pack(1, "\x03select 1"))), s(raw(1, oneRow("1")))),
+			[]string{login + "zlib|password=•••", `SELECT|select 1 → OK|rows=1|"n\n1\n"`}},
+		{"zstd", nil, with(zstdCaps, c(stored(0, ask(text))), s(stored(1, result[:50]), raw(2, result[50:60]), stored(3, result[60:]))),
+			[]string{login + "zstd|password=•••", want}},
+		{"zstd, damaged", nil, with(zstdCaps, c(raw(0, ask("select 2"))), s(le(40, 3)+"\x01"+le(200, 3)+zstdMagic+strings.Repeat("z", 36)), c(raw(0, ask("select 3"))), s(raw(1, oneRow("3")))),
+			[]string{login + "zstd|password=•••", `SELECT|select 2 → |incomplete|unknown part of its response was not captured`, `SELECT|select 3 → OK|rows=1|"n\n3\n"`,
+				"lost server gap: 200", "lost server malformed: 47"}},
 		{"damaged", nil, with(zlibCaps, c(raw(0, ask("select 1"))), s(le(10, 3)+"\x01"+le(100, 3)+strings.Repeat("z", 10)), c(raw(0, ask("select 3"))), s(raw(1, oneRow("3")))),
 			[]string{login + "zlib|password=•••", `SELECT|select 1 → |incomplete|unknown part of its response was not captured`, `SELECT|select 3 → OK|rows=1|"n\n3\n"`,
 				"lost server gap: 100", "lost server malformed: 17"}},
@@ -133,6 +144,8 @@ func TestCompressed(t *testing.T) {
 			[]string{login + "zlib|password=•••", `SELECT|select 3 → OK|rows=1|"n\n3\n"`, "lost client gap: 3"}},
 		{"midstream", midstream, []said{s("tail"), c(raw(0, ask("select 3"))), s(raw(1, oneRow("3")))},
 			[]string{`SELECT|select 3 → OK|rows=1|"n\n3\n"`, "lost server state: 4"}},
+		{"midstream, zstd", midstream, []said{s("tail"), c(raw(0, ask("select 3"))), s(stored(1, oneRow("3"))), c(stored(0, ask(text))), s(raw(1, oneRow("4")))},
+			[]string{`SELECT|select 3 → OK|rows=1|"n\n3\n"`, `SELECT|` + text + ` → OK|rows=1|"n\n4\n"`, "lost server state: 4"}},
 	})
 }
 

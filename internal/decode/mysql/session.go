@@ -144,7 +144,6 @@ func (s *state) answer(p packet) {
 		if !x.change {
 			s.caps, s.capsKnown = x.caps, true
 			s.compressed = x.caps&(capCompress|capZstd) != 0
-			s.zstd = x.zstd
 			ok = s.readOK(p.body) // as the capabilities are known now
 		}
 		s.user, s.database = x.user, x.database
@@ -205,7 +204,6 @@ func (s *state) endSession() {
 		add("compression", "zlib")
 	case x.zstd:
 		add("compression", "zstd")
-		e.Unknown = append(e.Unknown, "what is compressed: zstd is not decoded")
 	}
 	e.Details = append(e.Details, x.details...)
 	s.conn.Emit(e)

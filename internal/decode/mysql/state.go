@@ -22,9 +22,9 @@ type state struct {
 	capsKnown      bool
 	deprecateEOF   knowledge // columns and rows do not end with EOF
 	compressed     bool
-	zstd           bool
 
 	statements *recent.Map[uint32, *statement]
+	cleared    bool       // those of before have ended
 	prepared   *statement // the last one, which MariaDB's clients may execute before they know its number
 	queue      []*command
 	weight     int64
@@ -87,6 +87,12 @@ const (
 	columnsEnd
 	events // of a replication
 )
+
+// clear ends all prepared statements.
+func (s *state) clear() {
+	s.statements.Clear()
+	s.cleared = true
+}
 
 // push appends a command.
 func (s *state) push(c *command) {

@@ -53,8 +53,12 @@ func (c client) onStatement(cmd *command, id uint32) {
 	if !ok {
 		x.number = id
 		how := "was not seen being prepared"
-		if c.conn.Midstream && !c.lost {
+		switch {
+		case c.lost:
+		case c.conn.Midstream:
 			how = "was prepared before the recording began"
+		case c.cleared:
+			how = "ended when the connection was reset, or its user changed"
 		}
 		x.unknown(fmt.Sprintf("its statement %d %s", id, how))
 		return

@@ -10,6 +10,9 @@ import (
 // Detect recognises the protocol.
 func Detect(p *decode.Prefix) decode.Verdict {
 	client, server := p.Bytes[decode.Client], p.Bytes[decode.Server]
+	if syncs(client) { // servers say that they are alive with empty lines
+		server = bytes.TrimLeft(server, "\n")
+	}
 	switch v := detectServer(server, p.Midstream); {
 	case len(server) > 0 && v == decode.No:
 		return decode.No
@@ -130,7 +133,7 @@ func detectInline(client, server []byte) decode.Verdict {
 	switch answer[0] {
 	case '+':
 		// POP3 and others say "+OK" with a text after it.
-		if s := string(answer); s != "+OK" && s != "+PONG" && s != "+QUEUED" {
+		if s := string(answer); s != "+OK" && s != "+PONG" && s != "+QUEUED" && (!syncs(client) || s != "+CONTINUE" && !strings.HasPrefix(s, "+FULLRESYNC ")) {
 			return decode.No
 		}
 	case '-':
@@ -139,6 +142,13 @@ func detectInline(client, server []byte) decode.Verdict {
 		}
 	}
 	return decode.Yes
+}
+
+// syncs reports whether a client begins as a replica, in an inline command.
+func syncs(client []byte) bool {
+	word, _, _ := bytes.Cut(client[:min(len(client), 8)], []byte{' '})
+	word = bytes.ToUpper(bytes.TrimRight(word, "\r\n"))
+	return string(word) == "SYNC" || string(word) == "PSYNC"
 }
 
 // likeName reports whether a word may be the name of a command, typed in capital

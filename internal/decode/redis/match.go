@@ -27,6 +27,14 @@ func newAnswers(s *session, in *decode.Buffer) *answers {
 	return a
 }
 
+// idle lets go of the answer that was read last.
+func (d *answers) idle() {
+	if d.parser.inner || d.answer != nil {
+		return
+	}
+	d.spare, d.parser.v, d.parser.frames, d.tx.exec = nil, nil, nil, nil
+}
+
 // read reads one part of what a server answers.
 func (d *answers) read() progress {
 	if !d.parser.inner && !d.begin() {

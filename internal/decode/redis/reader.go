@@ -42,6 +42,15 @@ func (r *reader) fresh() {
 	r.payload, r.depth, r.prev, r.prev2, r.bad = 0, 0, "", "", false
 }
 
+// idle lets go of the command that was read last. What begins every command anew is next,
+// and only where inline commands are allowed.
+func (r *reader) idle() {
+	if r.inner || !r.inline {
+		return
+	}
+	r.cmd, r.body, r.cur, r.prev, r.prev2, r.frames = nil, nil, argument{}, "", "", nil
+}
+
 // restart forgets the command that is being read.
 func (r *reader) restart() {
 	r.reset()

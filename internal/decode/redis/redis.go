@@ -51,6 +51,8 @@ func (d *decoder) Idle() {
 	for s := range d.in {
 		d.in[s].Release()
 	}
+	d.commands.reader.idle()
+	d.answers.idle()
 }
 
 // Data implements [decode.Decoder].

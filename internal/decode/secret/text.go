@@ -238,10 +238,11 @@ func isForm(b []byte) bool {
 	return eq > 0 && !bytes.ContainsAny(b, " \t\r\n\"'<>{}") && !bytes.ContainsAny(b[:eq], "&;/:?")
 }
 
-// isText reports whether the begin of a body has no control characters of binary data.
+// isText reports whether the begin of a body has no control characters of binary data. RS
+// is between texts of JSON (RFC 7464), and between the packets of engine.io.
 func isText(b []byte) bool {
 	for _, c := range b[:min(len(b), 512)] {
-		if c < ' ' && c != '\n' && c != '\r' && c != '\t' && c != 0x1b {
+		if c < ' ' && c != '\n' && c != '\r' && c != '\t' && c != 0x1b && c != 0x1e {
 			return false
 		}
 	}

@@ -42,7 +42,8 @@ func Cut(ctx context.Context, in io.Reader, out io.Writer, o CutOptions) (CutCou
 		return c.counts, err
 	}
 	// No protocol is decoded: it is to know which packet is of which connection.
-	c.engine = tap.New(tap.Options{Record: func(*tap.Record) {}})
+	engine := tap.New(tap.Options{Record: func(*tap.Record) {}})
+	c.take = NewTaker(engine)
 	for ctx.Err() == nil {
 		rec, err := r.Next()
 		if werr := c.metadata(); werr != nil {
@@ -55,7 +56,9 @@ func Cut(ctx context.Context, in io.Reader, out io.Writer, o CutOptions) (CutCou
 			return c.counts, err
 		}
 		c.counts.Read.Add(int(rec.OrigLen))
-		if !c.keep(rec) {
+		kept := c.keep(rec)
+		engine.Expire(rec.Time)
+		if !kept {
 			continue
 		}
 		if err := c.w.WritePacket(rec); err != nil {
@@ -70,7 +73,7 @@ type cutter struct {
 	r      *pcapfile.Reader
 	w      *pcapfile.Writer
 	o      CutOptions
-	engine *tap.Engine
+	take   *Taker
 	packet packet.Packet
 	counts CutCounts
 	// kept are the ends of connections that are copied, for packets that come when they
@@ -163,10 +166,10 @@ func (c *cutter) keep(r *pcapfile.Record) bool {
 	}
 	p := &c.packet
 	*p = packet.Packet{Time: r.Time}
-	sent := Take(c.engine, packet.LinkType(r.LinkType), r.Data, int(r.OrigLen), p, &tap.Origin{})
-	c.engine.Expire(r.Time)
+	sent := c.take.Take(packet.LinkType(r.LinkType), r.Data, int(r.OrigLen), p, &tap.Origin{})
 	if !p.Src.IsValid() {
-		return false
+		// Of which connection a fragment is, the last one of its datagram says.
+		return packet.IsFragment(packet.LinkType(r.LinkType), r.Data, int(r.OrigLen))
 	}
 	pair := pairOf(p)
 	n := sent.Connection()

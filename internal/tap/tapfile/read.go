@@ -87,6 +87,8 @@ func (s *Source) Place(_ netip.AddrPort, p *model.Process) tap.Place {
 // part that cannot be read; what was read before that is whole.
 func (s *Source) Run(ctx context.Context, e *tap.Engine) error {
 	defer e.Close()
+	take := NewTaker(e)
+	defer take.Close()
 	var p packet.Packet
 	for ctx.Err() == nil {
 		r, err := s.reader.Next()
@@ -101,7 +103,7 @@ func (s *Source) Run(ctx context.Context, e *tap.Engine) error {
 		s.capture.Delivered.Add(int(r.OrigLen))
 		p.Time = r.Time
 		origin := s.origin(r)
-		sent := Take(e, packet.LinkType(r.LinkType), r.Data, int(r.OrigLen), &p, &origin)
+		sent := take.Take(packet.LinkType(r.LinkType), r.Data, int(r.OrigLen), &p, &origin)
 		if s.also != nil {
 			sender, receiver := sent.Ends()
 			s.also(r, sender, receiver)
@@ -111,18 +113,42 @@ func (s *Source) Run(ctx context.Context, e *tap.Engine) error {
 	return nil
 }
 
-// Take gives a frame to an engine. p is reused, and has its time; origLen is the frame's
-// length on the wire. What cannot be read is counted there.
-func Take(e *tap.Engine, link packet.LinkType, data []byte, origLen int, p *packet.Packet, from *tap.Origin) tap.Sent {
-	err := packet.Parse(link, data, origLen, p)
+// Taker gives frames to an engine. What cannot be read is counted there.
+type Taker struct {
+	engine    *tap.Engine
+	fragments packet.Fragments
+}
+
+// NewTaker returns a taker for an engine.
+func NewTaker(e *tap.Engine) *Taker { return &Taker{engine: e} }
+
+// Take gives a frame to the engine. p is reused, and has its time; origLen is the frame's
+// length on the wire. A fragment of IP is held until the others have come.
+func (t *Taker) Take(link packet.LinkType, data []byte, origLen int, p *packet.Packet, from *tap.Origin) tap.Sent {
+	err := t.fragments.Parse(link, data, origLen, p)
 	switch {
 	case err == nil:
-		return e.Packet(p, from)
+		return t.engine.Packet(p, from)
+	case errors.Is(err, packet.ErrHeld):
+		return tap.Sent{}
 	case errors.Is(err, packet.ErrNotTransport) && packet.Unreachable(link, data, origLen, p):
-		return e.Unreachable(p)
+		return t.engine.Unreachable(p)
 	}
-	e.Skip(skipped(err))
+	t.engine.Skip(skipped(err), 1)
+	t.dropped()
 	return tap.Sent{}
+}
+
+// Close counts the fragments of datagrams of which others did not come.
+func (t *Taker) Close() {
+	t.fragments.Close()
+	t.dropped()
+}
+
+func (t *Taker) dropped() {
+	if n := t.fragments.Dropped(); n > 0 {
+		t.engine.Skip(skipped(packet.ErrFragment), n)
+	}
 }
 
 // skipped returns the reason of a packet that [packet.Parse] does not read, for the

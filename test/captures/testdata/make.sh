@@ -1,7 +1,8 @@
 #!/bin/sh
 # make.sh DIR makes captures in DIR: programs and options that the captures of the
 # decoders' own tests do not have. Needs root, tcpdump, iproute2, Debian's postgresql,
-# redis-server, mariadb-server, nghttp2, apache2-utils, wget, curl, python3 and nginx.
+# redis-server, mariadb-server, nghttp2, apache2-utils, wget, curl, python3 and nginx; for
+# the captures of JDBC openjdk-17-jdk-headless, libpostgresql-jdbc-java and libmariadb-java.
 set -eu
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 if [ "${1-}" != inside ]; then
@@ -11,6 +12,8 @@ if [ "${1-}" != inside ]; then
 	work=$(mktemp -d)
 	trap 'rm -rf "$work"' EXIT
 	chmod 711 "$work"
+	jars=/usr/share/java/postgresql.jar:/usr/share/java/mariadb-java-client.jar
+	javac -cp "$jars" -d "$work/java" Jdbc.java
 	unshare -n sh ./make.sh inside "$work"
 	cp "$work"/*.pcap "$out"
 	exit
@@ -197,6 +200,10 @@ postgres() {
 	pgbench -n -S -M prepared -c 1 -t 5 >/dev/null 2>&1
 }
 capture postgresql postgres
+jdbc() { java -cp "$work/java:/usr/share/java/postgresql.jar:/usr/share/java/mariadb-java-client.jar" Jdbc "$@"; }
+u="jdbc:postgresql://127.0.0.1:5432/postgres?user=postgres"
+capture jdbc-postgresql jdbc "$u&prepareThreshold=1" "$u&preferQueryMode=extendedForPrepared" \
+	"$u&binaryTransfer=true&prepareThreshold=2&reWriteBatchedInserts=true" "$u&autosave=always"
 
 # MariaDB: dumps, several statements at once, prepared ones, cursors in procedures, batches.
 install -d -o mysql "$work/mysql"
@@ -237,3 +244,8 @@ mysql() {
 	$m missing -e 'select 1'
 }
 capture mysql mysql
+mariadb --no-defaults -h 127.0.0.1 -P 3399 -u root --skip-ssl --delimiter=// shop -e \
+	"create procedure twice(n int, out m int) begin select n as one; select n, repeat('y', 3000) as two; set m = n * 2; end //"
+u="jdbc:mariadb://127.0.0.1:3399/shop?user=root"
+capture jdbc-mariadb jdbc "$u" "$u&useServerPrepStmts=true&allowMultiQueries=true" \
+	"$u&useCompression=true&useServerPrepStmts=true" "$u&useBulkStmts=true&rewriteBatchedStatements=false&useServerPrepStmts=true"

@@ -84,7 +84,7 @@ func unreadable(name string, err error) error {
 	hint := ""
 	switch {
 	case errors.Is(err, pcapfile.ErrNotCapture):
-		hint = "it takes pcapng and pcap files, not compressed"
+		hint = "it takes pcapng and pcap files; one that is compressed with gzip: zcat FILE | lodge tap -r -"
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		hint = "what is whole was read; the program that wrote it may have been ended"
 	case errors.Is(err, pcapfile.ErrVersion):

@@ -109,7 +109,7 @@ func (s *liveSource) read(ctx context.Context) (tap.Capture, error) {
 		end()
 	})
 	gone := s.watch(reading, read)
-	reader := &liveReader{run: s.run, engine: engine}
+	reader := &liveReader{run: s.run, engine: engine, take: tapfile.NewTaker(engine)}
 	s.rings.Idle = func() {
 		reader.mu.Lock()
 		defer reader.mu.Unlock()
@@ -142,6 +142,7 @@ func (s *liveSource) read(ctx context.Context) (tap.Capture, error) {
 	if lost != nil {
 		ended, unixEnded = lost, lost
 	}
+	reader.take.Close()
 	engine.Close()
 	s.run.keys.over()
 	had := s.rings.Counts()
@@ -307,6 +308,7 @@ type liveReader struct {
 	run     *run
 	mu      sync.Mutex // guards the engine and the outputs, which a tap of Unix sockets uses too
 	engine  *tap.Engine
+	take    *tapfile.Taker
 	packets packet.Packet
 	expired time.Time
 }
@@ -331,7 +333,7 @@ func (l *liveReader) packet(p *ring.Packet) error {
 	}
 	l.packets.Time = p.Time
 	origin := originOf(p)
-	sent := tapfile.Take(l.engine, ring.LinkType, p.Data, p.OrigLen, &l.packets, &origin)
+	sent := l.take.Take(ring.LinkType, p.Data, p.OrigLen, &l.packets, &origin)
 	if out.packets != nil {
 		sender, receiver := sent.Ends()
 		if err := out.packets.packet(p, sender, receiver); err != nil {

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes the captures of this directory, with Debian's dnsmasq-base and
+# Makes the captures of this directory, with Debian's dnsmasq-base, bind9 and
 # bind9-dnsutils. Needs root and tcpdump.
 set -eu
 cd "$(dirname "$0")"
@@ -68,5 +68,66 @@ tcp() {
 }
 capture udp
 capture tcp
+kill "$server"
+wait "$server" || :
+
+# BIND: chains of names, SVCB and HTTPS, transfers, updates with a signature, queries in one
+# piece.
+mkdir "$WORK/named"
+cat >"$WORK/named/zone" <<END
+\$TTL 300
+@ SOA ns hostmaster 1 3600 600 86400 300
+@ NS ns
+ns A 127.0.0.1
+www A 10.0.0.1
+a CNAME b
+b CNAME c
+c CNAME www
+* TXT "wild" "card"
+svc HTTPS 1 . alpn="h2,h3" port=8443 ipv4hint=10.0.0.1 ipv6hint=fd00::1
+svcb SVCB 2 www alpn="dot" key65333="x"
+alias HTTPS 0 www
+tlsa TLSA 3 1 1 aabbccddeeff00112233445566778899aabbccddeeff00112233445566778899
+uri URI 10 1 "https://x.test/"
+dn DNAME other.test.
+END
+key=$(tsig-keygen k)
+echo "$key" >"$WORK/named/k"
+cat >"$WORK/named/conf" <<END
+$key
+options { directory "$WORK/named"; listen-on port 53 { 127.0.0.1; }; recursion no; dnssec-validation no; pid-file "$WORK/named/pid"; session-keyfile "$WORK/named/sk"; allow-transfer { any; }; };
+controls { };
+zone "z.test" { type primary; file "zone"; allow-update { key k; }; notify no; };
+END
+named -g -c "$WORK/named/conf" >"$WORK/named/log" 2>&1 &
+server=$!
+until dig +short +time=1 +tries=1 @127.0.0.1 www.z.test A | grep -q 10.0.0.1; do sleep 0.1; done
+bind() {
+	for n in a missing x.dn any.thing; do ask "$n.z.test" A; done
+	ask svc.z.test HTTPS
+	ask alias.z.test HTTPS
+	ask svcb.z.test SVCB
+	ask tlsa.z.test TLSA
+	ask uri.z.test URI
+	ask other.test A
+	ask -k "$WORK/named/k" z.test AXFR
+	printf 'server 127.0.0.1\nzone z.test\nprereq nxdomain new.z.test\nupdate add new.z.test 60 A 10.9.9.9\nupdate delete uri.z.test\nsend\n' | nsupdate -k "$WORK/named/k"
+	printf 'server 127.0.0.1\nzone z.test\nupdate add no.z.test 60 A 10.9.9.9\nsend\n' | nsupdate 2>/dev/null || :
+	ask +tcp z.test IXFR=1
+	/usr/bin/python3 - <<-'END'
+		import socket, struct
+		def name(n): return b"".join(bytes([len(x)]) + x.encode() for x in n.split(".")) + b"\0"
+		asked = [struct.pack(">6H", i, 0x100, 1, 0, 0, 0) + name(n + ".z.test") + b"\0\1\0\1" for i, n in enumerate(["www", "a", "missing", "new"])]
+		s = socket.create_connection(("127.0.0.1", 53))
+		s.settimeout(0.5)
+		all = b"".join(struct.pack(">H", len(x)) + x for x in asked)
+		s.sendall(all[:5])
+		s.sendall(all[5:])
+		try:
+		    while s.recv(9999): pass
+		except TimeoutError: pass
+	END
+}
+capture bind
 kill "$server"
 wait "$server" || :

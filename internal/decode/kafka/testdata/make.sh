@@ -57,8 +57,10 @@ kcat_() {
 	kcat -C -b $b -t absent -p 0 -o beginning -e -q -m 5 || :
 }
 sasl() { "$WORK/run" sasl; }
+admin() { "$WORK/run" admin; }
 capture franz
 capture old
 capture kcat_
 mv kcat_.pcap kcat.pcap
 capture sasl
+capture admin

@@ -8,7 +8,7 @@ if [ "${1:-}" != inside ]; then
 	work=$(mktemp -d)
 	trap 'rm -rf "$work"' EXIT
 	cp -r "$here/server" "$here/client" "$here/client.mjs" "$work"
-	(cd "$work/server" && go mod init server && go get github.com/FerretDB/FerretDB/ferretdb@v1.24.0 && go build -o ../ferret .)
+	(cd "$work/server" && go mod init server && go get github.com/FerretDB/FerretDB/ferretdb@v1.24.0 github.com/golang/snappy@v0.0.4 github.com/klauspost/compress@v1.18.0 && go build -o ../ferret .)
 	(cd "$work/client" && go mod init client && go get go.mongodb.org/mongo-driver/mongo@v1.17.10 && go build -o ../driver .)
 	(cd "$work" && npm install --silent --no-audit --no-fund mongodb@6.20.0)
 	unshare -n "$0" inside "$work"
@@ -42,3 +42,5 @@ capture go ./driver session 27017
 capture node node client.mjs 27017
 port=27018 # the relay, which takes compressed messages
 capture zlib ./driver session 27018 zlib
+capture snappy ./driver session 27018 snappy
+capture zstd ./driver session 27018 zstd

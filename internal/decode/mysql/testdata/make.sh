@@ -11,6 +11,9 @@ if [ "${1:-}" != inside ]; then
 	gcc -o "$work/capi" "$work/capi.c" $(mariadb_config --cflags --libs)
 	rm "$work/capi.c"
 	(cd "$work" && go mod init client && go get github.com/go-sql-driver/mysql@v1.9.3 && go build -o go .)
+	mkdir "$work/z"
+	cp "$here"/zstd/main.go "$work/z"
+	(cd "$work/z" && go mod init zstd && go get github.com/go-mysql-org/go-mysql@v1.13.0 github.com/klauspost/compress@v1.18.0 && go build -o ../zstd .)
 	unshare -n "$0" inside "$work"
 	cp "$work"/*.pcap "$here"
 	exit
@@ -94,6 +97,19 @@ capture go "$work/go" 'maxAllowedPacket=4096'
 capture compress compressed_session
 capture capi "$work/capi"
 capture binlog replica_session
+
+# zstd: a relay for the client, at another port.
+"$work/zstd" relay 127.0.0.1:3307 127.0.0.1:3306 >"$work/relay" &
+relay=$!
+until grep -q ready "$work/relay"; do sleep 0.1; done
+tcpdump -i lo --immediate-mode -U -w "$work/zstd.pcap" tcp port 3307 2>"$work/dump" &
+dump=$!
+until grep -q listening "$work/dump"; do sleep 0.1; done
+"$work/zstd" client 127.0.0.1:3307
+sleep 0.5
+kill -INT $dump
+wait $dump || true
+kill $relay
 
 # Connections that were joined in their middle.
 editcap -F pcap -r "$work/capi.pcap" "$work/midstream.pcap" 50-103

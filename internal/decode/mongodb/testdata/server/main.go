@@ -1,5 +1,5 @@
 // Command server serves MongoDB's wire protocol with FerretDB, and relays to it
-// what clients send compressed with zlib, which it does not take itself.
+// what clients send compressed, which it does not take itself.
 package main
 
 import (
@@ -13,6 +13,8 @@ import (
 	"os"
 
 	"github.com/FerretDB/FerretDB/ferretdb"
+	"github.com/golang/snappy"
+	"github.com/klauspost/compress/zstd"
 )
 
 func main() {
@@ -59,7 +61,9 @@ func serve(c net.Conn, server string) {
 			return
 		}
 		packed := opcode(m) == opCompressed
+		how := byte(0)
 		if packed {
+			how = m[24]
 			m = unpack(m)
 		}
 		if _, err := s.Write(m); err != nil {
@@ -76,7 +80,7 @@ func serve(c net.Conn, server string) {
 			answer = offer(answer)
 		}
 		if packed {
-			answer = pack(answer)
+			answer = pack(answer, how)
 		}
 		if _, err := c.Write(answer); err != nil {
 			return
@@ -98,14 +102,29 @@ func read(r io.Reader) ([]byte, error) {
 	return m, err
 }
 
-func unpack(m []byte) []byte {
-	z, err := zlib.NewReader(bytes.NewReader(m[25:]))
+// The numbers of the compressors.
+const (
+	useSnappy = 1
+	useZlib   = 2
+	useZstd   = 3
+)
+
+func must[T any](v T, err error) T {
 	if err != nil {
 		log.Fatal(err)
 	}
-	body, err := io.ReadAll(z)
-	if err != nil {
-		log.Fatal(err)
+	return v
+}
+
+func unpack(m []byte) []byte {
+	var body []byte
+	switch m[24] {
+	case useSnappy:
+		body = must(snappy.Decode(nil, m[25:]))
+	case useZlib:
+		body = must(io.ReadAll(must(zlib.NewReader(bytes.NewReader(m[25:])))))
+	case useZstd:
+		body = must(must(zstd.NewReader(nil)).DecodeAll(m[25:], nil))
 	}
 	out := append(append([]byte(nil), m[:12]...), m[16:20]...)
 	out = append(out, body...)
@@ -113,16 +132,23 @@ func unpack(m []byte) []byte {
 	return out
 }
 
-func pack(m []byte) []byte {
+func pack(m []byte, how byte) []byte {
 	out := append([]byte(nil), m[:12]...)
 	out = le.AppendUint32(out, opCompressed)
 	out = append(out, m[12:16]...)
-	out = append(le.AppendUint32(out, uint32(len(m)-16)), 2)
-	var b bytes.Buffer
-	z := zlib.NewWriter(&b)
-	z.Write(m[16:])
-	z.Close()
-	out = append(out, b.Bytes()...)
+	out = append(le.AppendUint32(out, uint32(len(m)-16)), how)
+	switch how {
+	case useSnappy:
+		out = append(out, snappy.Encode(nil, m[16:])...)
+	case useZlib:
+		var b bytes.Buffer
+		z := zlib.NewWriter(&b)
+		z.Write(m[16:])
+		z.Close()
+		out = append(out, b.Bytes()...)
+	case useZstd:
+		out = must(zstd.NewWriter(nil)).EncodeAll(m[16:], out)
+	}
 	le.PutUint32(out, uint32(len(out)))
 	return out
 }
@@ -133,7 +159,7 @@ func offer(m []byte) []byte {
 	if opcode(m) == opReply {
 		at = 36
 	}
-	element := []byte("\x04compression\x00\x11\x00\x00\x00\x020\x00\x05\x00\x00\x00zlib\x00\x00")
+	element := []byte("\x04compression\x00....\x020\x00\x07\x00\x00\x00snappy\x00\x021\x00\x05\x00\x00\x00zlib\x00\x022\x00\x05\x00\x00\x00zstd\x00\x00")
 	le.PutUint32(element[13:], uint32(len(element)-13))
 	out := append(append([]byte(nil), m[:len(m)-1]...), element...)
 	out = append(out, 0)
