@@ -112,11 +112,19 @@ func (s *relaySource) tap(ctx context.Context, rec keeperapi.Record) (*relayFeed
 		if errors.Is(err, keeperapi.ErrNoTap) {
 			return nil, fmt.Errorf("%s is not tapped: it was started by an older lodge (hint: lodge down, then lodge up)", name)
 		}
+		hint := ""
 		var halted *stall.Error
-		if errors.As(err, &halted) {
-			return nil, fmt.Errorf("%s is not tapped: %w (hint: %s)", name, err, halted.Hint())
+		var refused *keeperapi.Error
+		switch {
+		case errors.As(err, &halted):
+			hint = halted.Hint()
+		case errors.As(err, &refused):
+			hint = refused.Hint
 		}
-		return nil, fmt.Errorf("%s is not tapped: %w", name, err)
+		if hint != "" {
+			hint = " (hint: " + hint + ")"
+		}
+		return nil, fmt.Errorf("%s is not tapped: %w%s", name, err, hint)
 	}
 	return newRelayFeed(s, name, c.Home.IP4, conn), nil
 }
