@@ -159,7 +159,8 @@ func lead(c *call, p *relay.Passage) (a unotify.Answer, ok bool) {
 		p.Cancel()
 		return a, ok
 	}
-	p.Connected(at)
+	info, err := unix.GetsockoptTCPInfo(fd, unix.IPPROTO_TCP, unix.TCP_INFO)
+	p.Connected(at, err == nil && info.State != unix.BPF_TCP_SYN_SENT)
 	return a, true
 }
 
