@@ -226,10 +226,10 @@ func send(from, to *net.TCPConn, b []byte) error {
 	var sent error
 	n := 0
 	err = raw.Write(func(fd uintptr) bool {
-		n, sent = unix.SendmsgN(int(fd), b, nil, nil, unix.MSG_NOSIGNAL|unix.MSG_DONTWAIT)
-		return !errors.Is(sent, unix.EINTR)
+		n, sent = unix.Write(int(fd), b) // it does not wait
+		return true
 	})
-	if err != nil || sent != nil && !errors.Is(sent, unix.EAGAIN) {
+	if err != nil || sent != nil && !errors.Is(sent, unix.EAGAIN) && !errors.Is(sent, unix.EINTR) {
 		return errors.Join(err, sent)
 	}
 	if b = b[max(n, 0):]; len(b) == 0 {
