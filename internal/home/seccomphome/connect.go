@@ -132,6 +132,8 @@ func dialTapped(c *call, asked netip.AddrPort, v route.Verdict) unotify.Answer {
 	case !a.Later && refused(c, a):
 		o.Client = clientOf(&c.s, o.Server)
 		r.Refused(o)
+	case !a.Later && a.Errno != 0 && a.Errno != unix.EINPROGRESS:
+		// There is no connection.
 	case outside:
 		r.Outside()
 	default:

@@ -201,11 +201,11 @@ print('done')
 	if totals := tap.end(); len(totals.Lost) != 0 || len(tap.opened) != 400 {
 		t.Errorf("%d connections, %+v", len(tap.opened), totals)
 	}
-	waitFor(t, "the listeners of the relay to be closed", func() bool { return listeners(t) == 0 })
+	waitFor(t, "the listeners of the relay to be closed", func() bool { return listening(t) == 0 })
 }
 
-// listeners counts the listening sockets of this process over IPv4.
-func listeners(t *testing.T) (n int) {
+// listening counts the listening sockets of this process over IPv4.
+func listening(t *testing.T) (n int) {
 	t.Helper()
 	for _, s := range ownSockets(t) {
 		const listens = "0A"

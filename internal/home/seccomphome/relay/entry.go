@@ -289,6 +289,11 @@ func share(s, own *socket.Socket, at netip.AddrPort) bool {
 	if err != nil {
 		return false
 	}
+	// Others may share it with the program's by SO_REUSEPORT: so they may with this one.
+	port, err := unix.GetsockoptInt(s.FD, unix.SOL_SOCKET, unix.SO_REUSEPORT)
+	if err != nil || unix.SetsockoptInt(own.FD, unix.SOL_SOCKET, unix.SO_REUSEPORT, port) != nil {
+		return false
+	}
 	if before == 0 {
 		if unix.SetsockoptInt(s.FD, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1) != nil {
 			return false
