@@ -132,7 +132,7 @@ c, a = pair(); c.shutdown(SHUT_RD); a.sendall(b'x'); time.sleep(0.05); print('re
 c, a = pair(); e = select.poll(); e.register(a, select.POLLIN | 0x2000); c.setsockopt(SOL_SOCKET, SO_LINGER, struct.pack('ii', 1, 0)); c.close()
 print('reset', events(e), all(a)); print(name(a.send, b'x'), name(a.getpeername))
 c, a = pair(); c.setsockopt(SOL_SOCKET, SO_LINGER, struct.pack('ii', 1, 5)); c.sendall(b'last'); c.close(); print('linger', all(a))
-c, a = pair(); c.shutdown(SHUT_RDWR); print('both', all(a), name(a.shutdown, SHUT_WR), name(c.getpeername))
+c, a = pair(); c.shutdown(SHUT_RDWR); print('both', all(a), name(a.shutdown, SHUT_WR))
 
 # a reset that comes while the other end does not read
 for who in (0, 1):
@@ -145,7 +145,6 @@ for who in (0, 1):
 
 # servers that wait for bytes, and clients that never come
 s, p = listening(before=lambda s: s.setsockopt(IPPROTO_TCP, TCP_DEFER_ACCEPT, 5)); c = create_connection(('127.0.0.1', p)); c.sendall(b'x'); print('defer', accept(s)[0].recv(1))
-s, p = listening(); s.close(); print('closed', name(socket().connect, ('127.0.0.1', p)))
 print('length', libc.connect(socket().fileno(), struct.pack('HH', 2, 0), 4))
 `
 
@@ -172,7 +171,8 @@ func TestRelayOptions(t *testing.T) {
 				t.Errorf("%d connections, %+v\n%s", len(tap.opened), totals, want)
 			}
 			for why := range totals.Lost {
-				if why != feed.QueueFull {
+				// The port that a disconnected socket had may be another's by then.
+				if why != feed.QueueFull && why != feed.Address {
 					t.Errorf("lost: %s %+v", why, totals.Lost[why])
 				}
 			}

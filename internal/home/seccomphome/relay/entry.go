@@ -51,7 +51,10 @@ func (r *Relay) Open(s *socket.Socket, from, to netip.AddrPort, o feed.Opening) 
 		return nil, feed.Multipath
 	}
 	if from.Port() != 0 && from.Addr().IsUnspecified() {
-		return nil, feed.Address // the kernel chooses the rest of it
+		if held(from.Port(), to) {
+			return nil, feed.Address // the kernel chooses the rest of it
+		}
+		from = netip.AddrPort{}
 	}
 	e, why := r.announce(to)
 	if e == nil {
@@ -276,6 +279,22 @@ func connect(s *socket.Socket, from, to netip.AddrPort) (up *net.TCPConn, client
 		return nil, client, feed.Many
 	}
 	return up, client, ""
+}
+
+// held reports whether a socket has a port, where one to a service at to would come from. A
+// socket of which a connect failed, or that was disconnected, shows the port still that it
+// had, and has none.
+func held(port uint16, to netip.AddrPort) bool {
+	domain, at := unix.AF_INET, netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), port)
+	if to.Addr().Is6() {
+		domain, at = unix.AF_INET6, netip.AddrPortFrom(netip.IPv6Loopback(), port)
+	}
+	fd, err := unix.Socket(domain, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, unix.IPPROTO_TCP)
+	if err != nil {
+		return true
+	}
+	defer func() { _ = unix.Close(fd) }() // nothing was written to it
+	return unotify.NewAddress(domain, at).Bind(fd) != 0
 }
 
 // share binds a socket to the address that the program's socket s is bound to: two may have
