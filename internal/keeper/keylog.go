@@ -112,8 +112,9 @@ func (l *keyLog) open(flag int) (*os.File, error) {
 }
 
 // tend looks after the file: one that was removed is made again, since some programs
-// fail without its directory, and one that is too large is emptied. Programs that have
-// it open go on at its new end.
+// fail without its directory, what has taken its place is set aside, since programs would
+// wait for a pipe, and one that is too large is emptied. Programs that have it open go on
+// at its new end.
 func (l *keyLog) tend() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -125,9 +126,13 @@ func (l *keyLog) tend() {
 		_ = l.make() // it is tried again
 		return
 	}
-	// One that is written without O_APPEND has a hole after it was emptied.
 	st, ok := fi.Sys().(*syscall.Stat_t)
-	if !ok || min(st.Size, st.Blocks*512) <= l.most {
+	if !ok || !fi.Mode().IsRegular() || fi.Mode().Perm() != 0o600 || int(st.Uid) != os.Geteuid() || st.Nlink != 1 {
+		_ = l.make()
+		return
+	}
+	// One that is written without O_APPEND has a hole after it was emptied.
+	if min(st.Size, st.Blocks*512) <= l.most {
 		return
 	}
 	f, err := l.open(0)

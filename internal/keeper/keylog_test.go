@@ -56,13 +56,14 @@ func TestKeyLogFile(t *testing.T) {
 	if err := os.WriteFile(other, []byte("mine"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	for name, plant := range map[string]func() error{
+	planted := map[string]func() error{
 		"a symbolic link": func() error { return os.Symlink(other, path) },
 		"a link":          func() error { return os.Link(other, path) },
 		"a pipe":          func() error { return unix.Mkfifo(path, 0o666) },
 		"a directory":     func() error { return os.MkdirAll(filepath.Join(path, "deep"), 0o700) },
 		"old keys":        func() error { return os.WriteFile(path, []byte("CLIENT_RANDOM"), 0o644) },
-	} {
+	}
+	for name, plant := range planted {
 		if err := plant(); err != nil {
 			t.Fatal(err)
 		}
@@ -78,6 +79,20 @@ func TestKeyLogFile(t *testing.T) {
 		t.Errorf("the file of others: %q, %v, %v", b, mode(t, other), err)
 	}
 	use()
+	for name, plant := range planted {
+		if err := os.Remove(path); err != nil {
+			t.Fatal(err)
+		}
+		if err := plant(); err != nil {
+			t.Fatal(err)
+		}
+		if l.tend(); mode(t, path) != 0o600 {
+			t.Errorf("%s stays while the key log is used: %v", name, mode(t, path))
+		}
+	}
+	if b, err := os.ReadFile(other); err != nil || string(b) != "mine" || mode(t, other) != 0o644 {
+		t.Errorf("the file of others: %q, %v, %v", b, mode(t, other), err)
+	}
 	writer, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -96,6 +111,9 @@ func TestKeyLogFile(t *testing.T) {
 			t.Fatal(err)
 		}
 		return fi.Size()
+	}
+	if err := os.Truncate(path, 0); err != nil { // the old keys stay
+		t.Fatal(err)
 	}
 	write(1000)
 	if l.tend(); size() != 1000 {

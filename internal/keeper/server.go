@@ -150,7 +150,11 @@ func (k *keeper) tap(w *keeperapi.Wire) error {
 		return errors.Join(errors.New("tap: no Unix socket"), conn.Close())
 	}
 	if err := k.inside.Tap(out); err != nil {
-		return &keeperapi.Error{Message: err.Error(), Hint: "lodge up --engine seccomp"}
+		hint := "end another lodge tap"
+		if errors.Is(err, errors.ErrUnsupported) {
+			hint = "lodge up --engine seccomp"
+		}
+		return &keeperapi.Error{Message: err.Error(), Hint: hint}
 	}
 	return w.Write(keeperapi.Reply{Feed: true}, theirs)
 }

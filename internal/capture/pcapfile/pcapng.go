@@ -57,11 +57,13 @@ type pcapng struct {
 	// skipped. version is the error that the end of the file then is.
 	unknown bool
 	version error
+	// onlySecrets: no other blocks are decoded, but sections.
+	onlySecrets bool
 }
 
 // openPcapng reads the first section header.
-func openPcapng(src *source, r *Reader) error {
-	p := &pcapng{src: src, have: r.have, order: binary.LittleEndian}
+func openPcapng(src *source, r *Reader, onlySecrets bool) error {
+	p := &pcapng{src: src, have: r.have, order: binary.LittleEndian, onlySecrets: onlySecrets}
 	if _, err := p.block(); err != nil {
 		return err
 	}
@@ -196,8 +198,10 @@ func (p *pcapng) knows(kind uint32) bool {
 	switch kind {
 	case blockSection:
 		return true
-	case blockInterface, blockPacket, blockSimplePacket, blockEnhanced, blockNames, blockStatistics, blockSecrets, blockCustom, blockCustomLocal:
+	case blockSecrets:
 		return !p.unknown
+	case blockInterface, blockPacket, blockSimplePacket, blockEnhanced, blockNames, blockStatistics, blockCustom, blockCustomLocal:
+		return !p.unknown && !p.onlySecrets
 	}
 	return false
 }

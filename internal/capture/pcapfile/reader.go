@@ -67,7 +67,10 @@ func (c *contents) startedBy(same []int, at time.Time) int {
 
 // Open reads the head of a capture file. Its error wraps [ErrNotCapture] if the
 // file is of another kind; a compressed file is.
-func Open(r io.Reader) (*Reader, error) {
+func Open(r io.Reader) (*Reader, error) { return open(r, false) }
+
+// open is Open. onlySecrets: of pcapng blocks, only sections and secrets are decoded.
+func open(r io.Reader, onlySecrets bool) (*Reader, error) {
 	src := &source{r: bufio.NewReaderSize(r, 64<<10), buf: []byte{}} // not nil, so that no packet has nil for data
 	magic, err := src.r.Peek(4)
 	if err != nil && err != io.EOF {
@@ -79,7 +82,7 @@ func Open(r io.Reader) (*Reader, error) {
 	have := &contents{byPID: map[uint32][]int{}}
 	reader := &Reader{have: have}
 	if binary.LittleEndian.Uint32(magic) == blockSection {
-		err = openPcapng(src, reader)
+		err = openPcapng(src, reader, onlySecrets)
 	} else {
 		reader.next, err = openPcap(src, have)
 	}

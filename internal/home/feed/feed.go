@@ -151,6 +151,9 @@ const (
 	Unrefused = "made_meanwhile" // refused to the relay, and then made by the program
 )
 
+// ErrTooMany says that a home has as many taps as it may.
+var ErrTooMany = errors.New("too many tap it already")
+
 // Reader reads frames.
 type Reader struct {
 	in   *bufio.Reader

@@ -132,6 +132,8 @@ func dialTapped(c *call, asked netip.AddrPort, v route.Verdict) unotify.Answer {
 	case !a.Later && refused(c, a):
 		o.Client = clientOf(&c.s, o.Server)
 		r.Refused(o)
+	case !a.Later && a.Errno != 0 && a.Errno != unix.EINPROGRESS:
+		// There is no connection.
 	case outside:
 		r.Outside()
 	default:
@@ -159,7 +161,8 @@ func lead(c *call, p *relay.Passage) (a unotify.Answer, ok bool) {
 		p.Cancel()
 		return a, ok
 	}
-	p.Connected(at)
+	info, err := unix.GetsockoptTCPInfo(fd, unix.IPPROTO_TCP, unix.TCP_INFO)
+	p.Connected(at, err == nil && info.State != unix.BPF_TCP_SYN_SENT)
 	return a, true
 }
 

@@ -40,6 +40,16 @@ type reading struct {
 // tapHome taps a home, and returns the other end of the feed.
 func tapHome(t testing.TB, h *Home) *net.UnixConn {
 	t.Helper()
+	ours, theirs := socketPair(t)
+	if err := h.Tap(theirs); err != nil {
+		t.Fatal(err)
+	}
+	return ours
+}
+
+// socketPair returns two sockets that are connected. The first is closed with the test.
+func socketPair(t testing.TB) (ours, theirs *net.UnixConn) {
+	t.Helper()
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -54,11 +64,8 @@ func tapHome(t testing.TB, h *Home) *net.UnixConn {
 		}
 		conns[i] = c.(*net.UnixConn)
 	}
-	if err := h.Tap(conns[0]); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = conns[1].Close() })
-	return conns[1]
+	t.Cleanup(func() { _ = conns[0].Close() })
+	return conns[0], conns[1]
 }
 
 // readTap taps a home and reads what it is told.
@@ -584,23 +591,7 @@ func TestRelayHomeCloses(t *testing.T) {
 		t.Error("there are no counts")
 	}
 	_ = idle.Close()
-	if err := h.Tap(other(t)); err == nil {
+	if _, theirs := socketPair(t); h.Tap(theirs) == nil {
 		t.Error("a relay that is closed is tapped")
 	}
-}
-
-func other(t *testing.T) *net.UnixConn {
-	t.Helper()
-	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_ = unix.Close(pair[1])
-	f := os.NewFile(uintptr(pair[0]), "tap")
-	defer func() { _ = f.Close() }()
-	c, err := net.FileConn(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return c.(*net.UnixConn)
 }

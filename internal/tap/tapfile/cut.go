@@ -22,6 +22,10 @@ type CutOptions struct {
 	Filter, Version string
 	// KeyLog has lines of a TLS key log that are written before all packets.
 	KeyLog []byte
+	// Secrets are those of the file ([pcapfile.ReadSecrets]), which are written before all
+	// packets too, where programs look for them. What they lack of the file's is written
+	// where it comes.
+	Secrets []pcapfile.Secrets
 }
 
 // CutCounts are what [Cut] read and wrote.
@@ -111,8 +115,25 @@ func (c *cutter) head(out io.Writer) (err error) {
 	if c.w, err = pcapfile.NewWriter(out, o); err != nil {
 		return err
 	}
+	secrets := c.o.Secrets
+	c.secrets = len(secrets) // the reader has the same ones, in the same order
 	if len(c.o.KeyLog) > 0 {
-		return c.w.WriteSecrets(pcapfile.Secrets{Type: pcapfile.SecretsTLS, Data: c.o.KeyLog})
+		secrets = append([]pcapfile.Secrets{{Type: pcapfile.SecretsTLS, Data: c.o.KeyLog}}, secrets...)
+	}
+	return c.writeSecrets(secrets)
+}
+
+// writeSecrets writes secrets without the space that a file keeps for more.
+func (c *cutter) writeSecrets(list []pcapfile.Secrets) error {
+	for _, s := range list {
+		if s.Type == pcapfile.SecretsTLS {
+			if s.Data = withoutSpace(s.Data); len(s.Data) == 0 {
+				continue
+			}
+		}
+		if err := c.w.WriteSecrets(s); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -144,11 +165,12 @@ func (c *cutter) metadata() error {
 		}
 		c.names += len(names)
 	}
-	for _, s := range c.r.Secrets()[c.secrets:] {
-		if err := c.w.WriteSecrets(s); err != nil {
+	list := c.r.Secrets()
+	if n := min(c.secrets, len(list)); n < len(list) {
+		if err := c.writeSecrets(list[n:]); err != nil {
 			return err
 		}
-		c.secrets++
+		c.secrets = len(list)
 	}
 	for _, s := range c.r.Drops()[c.statistics:] {
 		if err := c.w.WriteStatistics(s); err != nil {

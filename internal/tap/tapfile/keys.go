@@ -53,6 +53,16 @@ func (w *Writer) KeySpace() (at int64, b []byte) {
 	return k.at, b
 }
 
+// withoutSpace returns the lines of a key log without the comment that is the rest of a
+// space for keys.
+func withoutSpace(lines []byte) []byte {
+	at := bytes.LastIndexByte(lines, '#')
+	if at < 0 || at > 0 && lines[at-1] != '\n' || len(bytes.TrimSpace(lines[at+1:])) > 0 {
+		return lines
+	}
+	return lines[:at]
+}
+
 // counter counts what is written.
 type counter struct {
 	w io.Writer

@@ -45,6 +45,9 @@ func Open(r io.Reader) (*Source, error) {
 // packets behind them.
 func (s *Source) Keys(f func(keylog []byte)) { s.keys = f }
 
+// HasSecrets reports whether the file has decryption secrets, as far as it was read.
+func (s *Source) HasSecrets() bool { return len(s.reader.Secrets()) > 0 }
+
 // giveKeys calls what [Source.Keys] has set.
 func (s *Source) giveKeys() {
 	list := s.reader.Secrets()

@@ -49,6 +49,9 @@ func (r *run) cutOut(ctx context.Context, s *fileSource) error {
 		return unreadable(r.flags.Read, err)
 	}
 	o := tapfile.CutOptions{Filter: strings.Join(r.words, " "), Version: r.kit.Env.Version, KeyLog: r.keys.takeUsed()}
+	if s.looked || s.src.HasSecrets() {
+		o.Secrets = s.secrets()
+	}
 	if !c.all {
 		o.Keep = func(connection uint64) bool {
 			_, ok := c.selected[connection]

@@ -4,14 +4,21 @@ import (
 	"bytes"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"lodge/internal/capture/packet"
 	"lodge/internal/capture/pcapfile"
 	"lodge/internal/cli/kit"
+	"lodge/internal/cli/look/tap/tapcmd"
+	"lodge/internal/tap"
+	"lodge/internal/tap/tapfile"
 )
 
 // recorded is what a file of packets has.
@@ -220,5 +227,182 @@ func TestCutHasKeys(t *testing.T) {
 	want, got := requests(t, args...), requests(t, "-r", small, "secure=yes")
 	if len(want) == 0 || !slices.Equal(got, want) {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+// keysBehind writes a recording with keys, all but a few of which stand behind its packets,
+// and returns its name and that of the packets alone, with their key log.
+func keysBehind(t *testing.T) (run, packets, keys string) {
+	t.Helper()
+	dir, err := filepath.Abs("../../../decode/tls/testdata/keys")
+	if err != nil {
+		t.Fatal(err)
+	}
+	packets, keys = filepath.Join(dir, "nginx13.pcap"), filepath.Join(dir, "nginx13.keys")
+	text, err := os.ReadFile(keys)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := bytes.SplitAfter(text, []byte("\n"))
+	in, err := os.Open(packets)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.Close()
+	r, err := pcapfile.Open(in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	run = filepath.Join(t.TempDir(), "run.pcapng")
+	out, err := os.Create(run)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, err := tapfile.NewWriter(out, tapfile.Options{Link: packet.LinkEthernet, Interface: "lo", Version: "1", KeySpace: 4 << 10})
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The first connection's handshake keys are in the space, so that a part of its keys is
+	// there and the others are missed.
+	var late []byte
+	for _, line := range lines {
+		if len(late) == 0 && bytes.Contains(line, []byte("_HANDSHAKE_")) {
+			if err := w.Secrets(line); err != nil {
+				t.Fatal(err)
+			}
+			continue
+		}
+		late = append(late, line...)
+	}
+	at, b := w.KeySpace()
+	if len(b) == 0 {
+		t.Fatal("no key is before the packets")
+	}
+	if _, err := out.WriteAt(b, at); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := out.Seek(0, io.SeekEnd); err != nil {
+		t.Fatal(err)
+	}
+	for {
+		p, err := r.Next()
+		if err != nil {
+			break
+		}
+		if err := w.Packet(p.Time, p.Data, int(p.OrigLen), 0, nil, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := errors.Join(w.Secrets(late), w.Secrets(bytes.Repeat([]byte("# much\n"), 1000)), w.Close(&tap.Capture{}), out.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return run, packets, keys
+}
+
+// Keys that stand behind the packets which they are for decrypt them too, and are before
+// them in what is cut out of the recording, where Wireshark wants them.
+func TestKeysBehindPackets(t *testing.T) {
+	run, packets, keys := keysBehind(t)
+	want := requests(t, "-r", packets, "--keylog", keys, "secure=yes")
+	if len(want) == 0 {
+		t.Fatal("no requests")
+	}
+	same := func(what string, got []string) {
+		t.Helper()
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: got\n%s\nwant\n%s", what, strings.Join(got, "\n"), strings.Join(want, "\n"))
+		}
+	}
+	same("the recording", requests(t, "-r", run, "secure=yes"))
+	small := filepath.Join(t.TempDir(), "small.pcapng")
+	if code, _, stderr := tapCommand(t, nil, "-r", run, "-o", small); code != kit.ExitDone {
+		t.Fatalf("%d, %s", code, stderr)
+	}
+	same("what is cut out", requests(t, "-r", small, "secure=yes"))
+	f, err := os.Open(small)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	r, err := pcapfile.Open(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Next(); err != nil {
+		t.Fatal(err)
+	}
+	before := r.Secrets()
+	for err == nil {
+		_, err = r.Next()
+	}
+	if len(before) < 2 || len(r.Secrets()) != len(before) {
+		t.Errorf("%d of %d blocks of keys are before the packets", len(before), len(r.Secrets()))
+	}
+	for _, s := range before {
+		if bytes.Contains(s.Data, []byte("    ")) {
+			t.Error("the space for keys is copied")
+		}
+	}
+	// Comparing takes them as well.
+	code, stdout, stderr := tapCommand(t, nil, "diff", run, small, "--json")
+	var d struct {
+		A struct{ Exchanges int }
+	}
+	if err := json.Unmarshal([]byte(stdout), &d); err != nil || code != kit.ExitDone || d.A.Exchanges < len(want) {
+		t.Errorf("%d, %d exchanges, %v, %s", code, d.A.Exchanges, err, stderr)
+	}
+}
+
+// A file of packets has room for keys before them also where no source of keys is known
+// yet: a project that comes later may have keys.
+func TestRoomForKeysOfLaterProjects(t *testing.T) {
+	none := t.TempDir()
+	k := kit.New(kit.Env{Environ: []string{"XDG_RUNTIME_DIR=" + none, "XDG_STATE_HOME=" + none, "HOME=" + none}, Dir: none}, io.Discard)
+	l, err := openKeyLog(k, &tapcmd.Flags{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.close()
+	l.find(t.Context())
+	if l.given() {
+		t.Fatal("there are keys")
+	}
+	path := filepath.Join(none, "run.pcapng")
+	f, err := openOutFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := newPacketFile("run.pcapng", f, l, "1", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.take(func() error { return p.w.Packet(time.Unix(1e9, 0), make([]byte, 60), 60, 0, nil, nil) }); err != nil {
+		t.Fatal(err)
+	}
+	keepers := filepath.Join(none, "lodge", "k")
+	if err := os.MkdirAll(keepers, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	add(t, filepath.Join(keepers, "late.keys"), keyLine("CLIENT_RANDOM", 1))
+	if l.Secrets(keyRandom(1)) == nil {
+		t.Fatal("the project's keys are not found")
+	}
+	if err := p.close(&tap.Capture{}); err != nil {
+		t.Fatal(err)
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	r, err := pcapfile.Open(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Next(); err != nil {
+		t.Fatal(err)
+	}
+	if list := r.Secrets(); len(list) != 1 || !strings.HasPrefix(string(list[0].Data), keyLine("CLIENT_RANDOM", 1)) {
+		t.Errorf("before the first packet: %d blocks of keys", len(list))
 	}
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"lodge/internal/capture/pcapfile"
 	"lodge/internal/cli/daemonview"
 	"lodge/internal/cli/kit"
 	"lodge/internal/cli/look/tap/tapcmd"
@@ -122,7 +123,7 @@ func (d *differ) isFile(name string) bool {
 
 // read reads a recording. One that ends early is read as far as it goes.
 func (d *differ) read(ctx context.Context, name string) (*diff.Run, error) {
-	var in io.Reader = d.kit.Env.Stdin
+	in := d.kit.Env.Stdin
 	if name != "-" {
 		f, err := os.Open(d.kit.Path(name))
 		if err != nil {
@@ -131,13 +132,17 @@ func (d *differ) read(ctx context.Context, name string) (*diff.Run, error) {
 		defer func() { _ = f.Close() }() // only read from
 		in = f
 	}
+	var secrets func() []pcapfile.Secrets
+	if begin, err := in.Seek(0, io.SeekCurrent); err == nil {
+		secrets = func() []pcapfile.Secrets { return allSecrets(in, begin) }
+	}
 	r := diff.NewRun(name, diff.DefaultLimits())
 	buffered := bufio.NewReaderSize(in, 64<<10)
 	var err error
 	if isLines(buffered) {
 		err = readLines(ctx, buffered, r)
 	} else {
-		err = d.readPackets(ctx, buffered, r)
+		err = d.readPackets(ctx, buffered, secrets, r)
 	}
 	if errors.Is(err, io.ErrUnexpectedEOF) {
 		r.Lost("it ends early: " + err.Error())
@@ -179,7 +184,8 @@ func readLines(ctx context.Context, in io.Reader, r *diff.Run) error {
 	return nil
 }
 
-func (d *differ) readPackets(ctx context.Context, in io.Reader, r *diff.Run) error {
+// readPackets reads packets. secrets, if it is not nil, returns all keys that the file has.
+func (d *differ) readPackets(ctx context.Context, in io.Reader, secrets func() []pcapfile.Secrets, r *diff.Run) error {
 	src, err := tapfile.Open(in)
 	if err != nil {
 		return err
@@ -188,6 +194,9 @@ func (d *differ) readPackets(ctx context.Context, in io.Reader, r *diff.Run) err
 	limits.Body = d.body
 	keys := new(keyLog)
 	src.Keys(keys.add)
+	if secrets != nil {
+		keys.lookIn(secrets)
+	}
 	e := tap.New(tap.Options{
 		Protocols: all.Protocols(keys.config()), Decode: decode.Options{Limits: limits}, Ends: src, OriginSource: tap.SourceFile, Record: r.Add,
 	})

@@ -23,6 +23,9 @@ type fileSource struct {
 	in    *os.File
 	begin int64    // where in the file it begins; -1: it can be read once
 	f     *os.File // to close; nil: standard input
+	// looked: had are the keys of the whole file.
+	looked bool
+	had    []pcapfile.Secrets
 }
 
 // openFile opens the file that is asked for.
@@ -53,7 +56,28 @@ func openFile(r *run) (source, error) {
 	}
 	src.Keys(r.keys.add)
 	s.src = src
+	if s.begin >= 0 {
+		r.keys.lookIn(func() []pcapfile.Secrets { return s.secrets() })
+	}
 	return s, nil
+}
+
+// secrets returns the keys of the whole file, which can be read again.
+func (s *fileSource) secrets() []pcapfile.Secrets {
+	if !s.looked {
+		s.looked, s.had = true, allSecrets(s.in, s.begin)
+	}
+	return s.had
+}
+
+// allSecrets returns the keys of the whole of a capture file, which begins at a place of a
+// file. The place up to which it was read is left as it is.
+func allSecrets(f *os.File, begin int64) []pcapfile.Secrets {
+	info, err := f.Stat()
+	if err != nil || !info.Mode().IsRegular() {
+		return nil // the end of a device may not come
+	}
+	return pcapfile.ReadSecrets(io.NewSectionReader(f, begin, info.Size()-begin))
 }
 
 func (s *fileSource) read(ctx context.Context) (tap.Capture, error) {
@@ -120,7 +144,7 @@ type packetFile struct {
 
 func newPacketFile(name string, f *outFile, keys *keyLog, version, note string) (*packetFile, error) {
 	o := tapfile.Options{Link: packet.LinkEthernet, Interface: "lo", Version: version, Note: note}
-	if keys.given() && f.regular {
+	if keys.mayCome() && f.regular {
 		o.KeySpace = keySpace
 	}
 	w, err := tapfile.NewWriter(f, o)

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"lodge/internal/capture/pcapfile"
 	"lodge/internal/cli/kit"
 	"lodge/internal/cli/look/tap/tapcmd"
 	"lodge/internal/decode/tls"
@@ -17,7 +18,8 @@ import (
 )
 
 // keySpace is how much of a file of packets is kept free for keys: those of 300
-// connections and more. Keys that find no room stand behind the packets before them.
+// connections and more. Keys that find no room stand behind the packets before them, where
+// Wireshark does not find them in time, and lodge does ([keyLog.lookIn]).
 const keySpace = 256 << 10
 
 // keyWait is for how long the data of a connection wait for keys: after its end, since
@@ -44,6 +46,9 @@ type keyLog struct {
 	collect bool
 	log     tlskeys.Log
 	added   bool // a capture file has keys
+	// ahead, if it is not nil, adds the keys of all of the capture file that is read,
+	// also those that stand behind the packets which they are for. It is called once.
+	ahead func()
 
 	name    string   // of --keylog, "" for none
 	named   *keyFile // nil for none
@@ -185,6 +190,9 @@ func (l *keyLog) config() tls.Config {
 
 // off reports that there is no key log, and nothing is probed.
 func (l *keyLog) off() bool {
+	if !l.given() && !l.added {
+		l.lookAhead()
+	}
 	if l.finder != nil && len(l.sources) == 0 {
 		l.finder.ask()
 		l.take()
@@ -195,6 +203,20 @@ func (l *keyLog) off() bool {
 // given reports whether keys come from elsewhere than a capture file.
 func (l *keyLog) given() bool { return l.named != nil || len(l.sources) > 0 || l.probes != nil }
 
+// lookIn has the keys of the whole of a capture file taken when one is missed: a file's keys
+// may stand behind the packets that they are for.
+func (l *keyLog) lookIn(whole func() []pcapfile.Secrets) {
+	l.ahead = func() {
+		// The first last: where there are more than are kept, they are needed first, and
+		// the others come once more as the file is read.
+		for _, s := range slices.Backward(whole()) {
+			if s.Type == pcapfile.SecretsTLS {
+				l.add(s.Data)
+			}
+		}
+	}
+}
+
 // add takes the keys of a capture file.
 func (l *keyLog) add(lines []byte) {
 	l.added = true
@@ -202,10 +224,25 @@ func (l *keyLog) add(lines []byte) {
 	l.log.Flush()
 }
 
+// lookAhead takes the keys of the whole capture file, the first time.
+func (l *keyLog) lookAhead() {
+	if ahead := l.ahead; ahead != nil {
+		l.ahead = nil
+		ahead()
+	}
+}
+
+// mayCome reports whether keys may come that are used: they are for a file of packets.
+func (l *keyLog) mayCome() bool { return l.given() || l.finder != nil }
+
 // Secrets implements [tls.Keys].
 func (l *keyLog) Secrets(r *tlskeys.Random) *tlskeys.Secrets {
 	l.update()
 	s := l.log.Secrets(r)
+	if (s == nil || !s.Whole()) && l.ahead != nil {
+		l.lookAhead()
+		s = l.log.Secrets(r)
+	}
 	if s == nil && l.finder != nil && !l.missed[*r] {
 		if len(l.missed) >= tlskeys.MaxConnections {
 			clear(l.missed)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"lodge/internal/cli/daemonview"
+	"lodge/internal/cli/kit"
 	"lodge/internal/keeperapi"
 	"lodge/internal/loopback"
 	"lodge/internal/sockets/holders"
@@ -46,7 +47,8 @@ type keeperID struct {
 const (
 	// keepersEvery is how often keepers are looked for that are new.
 	keepersEvery = 500 * time.Millisecond
-	// lastCounts is how long a keeper may take for what it has still, at the end.
+	// lastCounts is how long a keeper may take for what it has still, at the end: see
+	// patience.
 	lastCounts = 5 * time.Second
 	// relayNote is the comment of a file of packets.
 	relayNote = "made of the bytes that went through the relay of lodge tap --relay: the packets, their handshakes and sequence numbers are made up; addresses, times and bytes are real"
@@ -112,11 +114,19 @@ func (s *relaySource) tap(ctx context.Context, rec keeperapi.Record) (*relayFeed
 		if errors.Is(err, keeperapi.ErrNoTap) {
 			return nil, fmt.Errorf("%s is not tapped: it was started by an older lodge (hint: lodge down, then lodge up)", name)
 		}
+		hint := ""
 		var halted *stall.Error
-		if errors.As(err, &halted) {
-			return nil, fmt.Errorf("%s is not tapped: %w (hint: %s)", name, err, halted.Hint())
+		var refused *keeperapi.Error
+		switch {
+		case errors.As(err, &halted):
+			hint = halted.Hint()
+		case errors.As(err, &refused):
+			hint = refused.Hint
 		}
-		return nil, fmt.Errorf("%s is not tapped: %w", name, err)
+		if hint != "" {
+			hint = " (hint: " + hint + ")"
+		}
+		return nil, fmt.Errorf("%s is not tapped: %w%s", name, err, hint)
 	}
 	return newRelayFeed(s, name, c.Home.IP4, conn), nil
 }
@@ -154,13 +164,24 @@ func (s *relaySource) read(ctx context.Context) (tap.Capture, error) {
 		case <-ctx.Done():
 		}
 	}
+	until := time.Now().Add(patience(ctx))
 	for _, f := range s.open {
-		f.stop()
+		f.stop(until)
 	}
 	s.feeds.Wait()
 	s.engine.Close()
 	s.run.keys.over()
 	return s.capture, nil
+}
+
+// patience returns how long keepers are waited for when the context has ended. After a
+// signal the command has little time, in which the account and the files are to be written:
+// a keeper may be stopped.
+func patience(ctx context.Context) time.Duration {
+	if by := (*kit.Interrupted)(nil); errors.As(context.Cause(ctx), &by) {
+		return kit.InterruptPatience / 2
+	}
+	return lastCounts
 }
 
 // start reads feeds.

@@ -37,9 +37,9 @@ func newRelayFeed(s *relaySource, project string, home netip.Addr, conn *net.Uni
 	return &relayFeed{source: s, project: project, home: home, conn: conn, streams: map[uint64]*relayStream{}}
 }
 
-// stop asks the keeper for the rest.
-func (f *relayFeed) stop() {
-	_ = f.conn.SetReadDeadline(time.Now().Add(lastCounts))
+// stop asks the keeper for the rest, which is to be there by a time.
+func (f *relayFeed) stop(until time.Time) {
+	_ = f.conn.SetReadDeadline(until)
 	_ = f.conn.CloseWrite() // it may have ended
 }
 

@@ -153,10 +153,14 @@ func (c *conn) direction(side uint8, from, to *net.TCPConn, buffers *sync.Pool) 
 		if urgent {
 			err = sendUrgent(to, buf[:n])
 		} else {
-			_, err = to.Write(buf[:n])
+			err = send(from, to, buf[:n])
 		}
 		buffers.Put(buf)
-		if err != nil {
+		switch {
+		case errors.Is(err, errBroken):
+			c.breakOff(side)
+			return
+		case err != nil:
 			c.breakOff(side ^ 1)
 			return
 		}
@@ -202,6 +206,59 @@ func receive(fd int, b []byte) (n int, urgent bool, err error) {
 			return n, urgent, err
 		}
 	}
+}
+
+// errBroken says that the side from which bytes come has broken off.
+var errBroken = errors.New("broken off")
+
+// glance is how often is looked whether a side has broken off while the other one does not
+// take what it sent.
+const glance = 100 * time.Millisecond
+
+// send sends bytes that came from one side to the other. Where that does not take them, it
+// waits, and ends with errBroken when the first side breaks off: the other one is to learn
+// that at once, though it does not read.
+func send(from, to *net.TCPConn, b []byte) error {
+	raw, err := to.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var sent error
+	n := 0
+	err = raw.Write(func(fd uintptr) bool {
+		n, sent = unix.Write(int(fd), b) // it does not wait
+		return true
+	})
+	if err != nil || sent != nil && !errors.Is(sent, unix.EAGAIN) && !errors.Is(sent, unix.EINTR) {
+		return errors.Join(err, sent)
+	}
+	if b = b[max(n, 0):]; len(b) == 0 {
+		return nil
+	}
+	for len(b) > 0 {
+		if err := to.SetWriteDeadline(time.Now().Add(glance)); err != nil {
+			return err
+		}
+		n, err := to.Write(b)
+		b = b[n:]
+		if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+			return err
+		}
+		if err != nil && broken(from) {
+			return errBroken
+		}
+	}
+	return to.SetWriteDeadline(time.Time{})
+}
+
+// broken reports whether the other end of a connection has broken it off.
+func broken(c *net.TCPConn) (yes bool) {
+	control(c, func(fd int) {
+		fds := []unix.PollFd{{Fd: int32(fd)}} //nolint:gosec // a descriptor
+		n, err := unix.Poll(fds, 0)
+		yes = err == nil && n > 0 && fds[0].Revents&unix.POLLERR != 0
+	})
+	return yes
 }
 
 // sendUrgent sends a byte as urgent data.

@@ -51,70 +51,87 @@ func (r *Relay) Open(s *socket.Socket, from, to netip.AddrPort, o feed.Opening) 
 		return nil, feed.Multipath
 	}
 	if from.Port() != 0 && from.Addr().IsUnspecified() {
-		return nil, feed.Address // the kernel chooses the rest of it
+		if held(from.Port(), to) {
+			return nil, feed.Address // the kernel chooses the rest of it
+		}
+		from = netip.AddrPort{}
 	}
-	e, why := r.entry(to)
+	e, why := r.announce(to)
 	if e == nil {
 		return nil, why
 	}
 	up, client, why := connect(s, from, to)
 	if up == nil {
+		r.settle(e)
 		return nil, why
 	}
 	o.Client, o.Server = client, to
-	c := newConn(e, up, o)
-	p = &Passage{At: e.at, Client: client, r: r, e: e, c: c}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.closed || e.retired && !e.awaits() {
-		c.close()
-		return nil, feed.Failed
-	}
-	e.announced++
-	return p, ""
+	return &Passage{At: e.at, Client: client, r: r, e: e, c: newConn(e, up, o)}, ""
 }
 
 // Connected says which address the program's socket has, now that it is connected to At, or
-// about to be.
-func (p *Passage) Connected(own netip.AddrPort) {
+// about to be: made is false then. It may give up before.
+func (p *Passage) Connected(own netip.AddrPort, made bool) {
 	p.r.mu.Lock()
 	defer p.r.mu.Unlock()
 	own = netip.AddrPortFrom(own.Addr().Unmap(), own.Port())
 	if old := p.e.pending[own]; old != nil { // it never came
-		old.close()
+		old.reset()
 	}
 	p.e.announced--
 	if p.r.closed {
 		p.c.close()
 	} else {
 		p.e.pending[own] = p.c
+		if !made {
+			time.AfterFunc(p.r.patience, func() { p.giveUp(own) })
+		}
 	}
 	p.e.settled.Broadcast()
 }
 
-// Cancel is for a program that could not be connected to At.
-func (p *Passage) Cancel() {
+// giveUp is for a program that was to be connected to At, and may never be.
+func (p *Passage) giveUp(own netip.AddrPort) {
 	p.r.mu.Lock()
 	defer p.r.mu.Unlock()
-	p.e.announced--
-	p.e.settled.Broadcast()
-	p.r.tidy(p.e)
+	if p.e.pending[own] != p.c {
+		return // it has come
+	}
+	delete(p.e.pending, own)
 	p.c.reset()
+	p.r.tidy(p.e)
 }
 
-// entry returns the entry of a service, which it makes if there is none.
-func (r *Relay) entry(to netip.AddrPort) (e *entry, why string) {
+// Cancel is for a program that could not be connected to At.
+func (p *Passage) Cancel() {
+	p.c.reset()
+	p.r.settle(p.e)
+}
+
+// settle is the end of an announcement of which nothing comes.
+func (r *Relay) settle(e *entry) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	e.announced--
+	e.settled.Broadcast()
+	r.tidy(e)
+}
+
+// announce returns the entry of a service, which it makes if there is none, and announces
+// a program to it.
+func (r *Relay) announce(to netip.AddrPort) (e *entry, why string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch e = r.entries[to]; {
-	case r.closed:
+	case r.closed, len(r.taps) == 0: // it has ended meanwhile
 		return nil, feed.Failed
 	case len(r.conns) >= r.limit:
 		return nil, feed.Many
 	case e != nil:
 		e.retired = false
+		e.announced++
 		return e, ""
-	case len(r.entries) >= maxEntries:
+	case len(r.entries) >= maxEntries && !r.makeRoom():
 		return nil, feed.Many
 	}
 	at, network := netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), 0), "tcp4"
@@ -133,10 +150,23 @@ func (r *Relay) entry(to netip.AddrPort) (e *entry, why string) {
 		_ = ln.Close() // nothing was written to it
 		return nil, feed.Failed
 	}
-	e = &entry{to: to, at: own, ln: tcp, pending: map[netip.AddrPort]*conn{}, settled: sync.NewCond(&r.mu)}
+	e = &entry{to: to, at: own, ln: tcp, pending: map[netip.AddrPort]*conn{}, settled: sync.NewCond(&r.mu), announced: 1}
 	r.entries[to], r.real[own] = e, e
 	r.running.Go(func() { r.accept(e) })
 	return e, ""
+}
+
+// makeRoom ends an entry without connections, such as one of a service that has ended: a run
+// of tests has hundreds of them. It reports whether there is one. The caller holds r.mu.
+func (r *Relay) makeRoom() bool {
+	for _, e := range r.entries {
+		if e.open == 0 && !e.awaits() {
+			e.retired = true
+			r.tidy(e)
+			return true
+		}
+	}
+	return false
 }
 
 // tidy ends what of an entry is not needed any more. The caller holds r.mu.
@@ -251,6 +281,22 @@ func connect(s *socket.Socket, from, to netip.AddrPort) (up *net.TCPConn, client
 	return up, client, ""
 }
 
+// held reports whether a socket has a port, where one to a service at to would come from. A
+// socket of which a connect failed, or that was disconnected, shows the port still that it
+// had, and has none.
+func held(port uint16, to netip.AddrPort) bool {
+	domain, at := unix.AF_INET, netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), port)
+	if to.Addr().Is6() {
+		domain, at = unix.AF_INET6, netip.AddrPortFrom(netip.IPv6Loopback(), port)
+	}
+	fd, err := unix.Socket(domain, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, unix.IPPROTO_TCP)
+	if err != nil {
+		return true
+	}
+	defer func() { _ = unix.Close(fd) }() // nothing was written to it
+	return unotify.NewAddress(domain, at).Bind(fd) != 0
+}
+
 // share binds a socket to the address that the program's socket s is bound to: two may have
 // it where both allow that, and none listens (socket(7), SO_REUSEADDR). The program's does
 // for as long as it takes.
@@ -260,6 +306,11 @@ func share(s, own *socket.Socket, at netip.AddrPort) bool {
 	}
 	before, err := unix.GetsockoptInt(s.FD, unix.SOL_SOCKET, unix.SO_REUSEADDR)
 	if err != nil {
+		return false
+	}
+	// Others may share it with the program's by SO_REUSEPORT: so they may with this one.
+	port, err := unix.GetsockoptInt(s.FD, unix.SOL_SOCKET, unix.SO_REUSEPORT)
+	if err != nil || unix.SetsockoptInt(own.FD, unix.SOL_SOCKET, unix.SO_REUSEPORT, port) != nil {
 		return false
 	}
 	if before == 0 {

@@ -27,6 +27,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -35,11 +36,13 @@ import (
 
 // Relay is that of one home. Its methods may be called from several goroutines.
 type Relay struct {
-	limit   int // of connections
-	buffers sync.Pool
-	on      atomic.Bool // there is a tap
-	used    atomic.Bool // there was one
-	running sync.WaitGroup
+	limit int // of connections
+	// patience is how long a program is waited for whose socket is not connected yet.
+	patience time.Duration
+	buffers  sync.Pool
+	on       atomic.Bool // there is a tap
+	used     atomic.Bool // there was one
+	running  sync.WaitGroup
 
 	mu      sync.Mutex // guards what follows, and the fields of entries
 	closed  bool
@@ -56,14 +59,19 @@ const (
 	// maxConns bounds the connections whatever descriptors there are, for the memory
 	// that each takes.
 	maxConns = 8192
-	// maxEntries bounds the services.
+	// maxEntries bounds the services that have connections.
 	maxEntries = 256
+	// maxTaps bounds the taps, for the memory that each takes.
+	maxTaps = 16
+	// patience is longer than the kernel tries to connect: about two minutes
+	// (tcp(7), tcp_syn_retries).
+	patience = 150 * time.Second
 )
 
 // New returns a relay that leads nothing.
 func New() *Relay {
 	r := &Relay{
-		limit: maxConns, entries: map[netip.AddrPort]*entry{}, real: map[netip.AddrPort]*entry{}, conns: map[*conn]struct{}{},
+		limit: maxConns, patience: patience, entries: map[netip.AddrPort]*entry{}, real: map[netip.AddrPort]*entry{}, conns: map[*conn]struct{}{},
 	}
 	r.buffers.New = func() any { return new([bufferSize]byte) }
 	var files unix.Rlimit
@@ -95,12 +103,16 @@ func (r *Relay) Real(at netip.AddrPort) (service netip.AddrPort, ok bool) {
 // Tap gives a tap what is connected from now on, until the other end of out is closed for
 // writing. It owns out.
 func (r *Relay) Tap(out *net.UnixConn) error {
-	t := newTap(out)
 	r.mu.Lock()
-	if r.closed {
+	if r.closed || len(r.taps) >= maxTaps {
+		err := errors.New("the home is closed")
+		if !r.closed {
+			err = feed.ErrTooMany
+		}
 		r.mu.Unlock()
-		return errors.Join(errors.New("the home is closed"), out.Close())
+		return errors.Join(err, out.Close())
 	}
+	t := newTap(out)
 	t.begin()
 	r.taps = append(slices.Clip(r.taps), t)
 	r.on.Store(true)
