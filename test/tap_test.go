@@ -413,7 +413,7 @@ func TestTapWrongFiles(t *testing.T) {
 	}{
 		{[]string{"-r", "head.pcap", "-o", "link.jsonl"}, 1, "symbolic link"},
 		{[]string{"-r", "head.pcap", "-o", "lock.jsonl"}, 1, "another lodge tap writes it"},
-		{[]string{"-r", "head.pcap", "-o", "a.har", "-o", "./a.har"}, 1, "another lodge tap writes it"},
+		{[]string{"-r", "head.pcap", "-o", "a.har", "-o", "./a.har"}, 2, "which is given too"},
 		{[]string{"-r", "head.pcap", "--follow", "1"}, 2, "--secrets"},
 		{[]string{"-r", "none.pcapng"}, 1, "none.pcapng"},
 		{[]string{"-r", "empty.pcap"}, 1, "empty.pcap"},

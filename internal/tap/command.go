@@ -46,8 +46,15 @@ func newMasker() *masker {
 		// &code=VALUE, NAME_PASSWORD=VALUE.
 		{secret.Parameter, `([?&](?P<name>[^\s=&?]+)=)([^\s&'"]+)`},
 		{secret.Field, `((?P<name>[A-Za-z0-9_.-]+)=)([^\s&'"]+)`},
-		// curl -u USER:PASSWORD; redis-cli -a PASSWORD; mysql -pPASSWORD.
-		{0, `((?:^|\s)(?:-u|--user|--proxy-user)(?:=|\s*)['"]?[^\s:'"]+:)([^\s'"]+)`},
+		// curl -u USER:PASSWORD, -b NAME=VALUE; redis-cli -a PASSWORD; mysql -pPASSWORD.
+		{0, `((?:^|\s)(?:-u|-U|--user|--proxy-user)(?:=|\s*)['"]?[^\s:'"]+:)([^\s'"]+)`},
+		{0, `((?:^|\s)(?:-b|--cookie)(?:=|\s*)[^\s=;'"]+=)([^\s'"]+)`},
+		{0, `((?:^|\s)(?:-b|--cookie)(?:=|\s*)'[^\s=;']+=)([^']+)`},
+		// Options with one letter that other programs use for something else.
+		{0, `((?:^|/)(?:sshpass|mongo|mongosh|mongodump|mongorestore|mongoexport|mongoimport|rabbitmqadmin|sqlplus|docker login)\s(?:.*?\s)?(?:-p|--password)\s*)('[^']*'|[^\s'"]+)`},
+		{0, `((?:^|/)(?:mosquitto_pub|mosquitto_sub|mosquitto_rr|sqlcmd|isql)\s(?:.*?\s)?-P\s*)('[^']*'|[^\s'"]+)`},
+		{0, `((?:^|/)(?:ldapsearch|ldapmodify|ldapadd|ldapwhoami)\s(?:.*?\s)?-w\s*)('[^']*'|[^\s'"]+)`},
+		{0, `((?:^|/)(?:ab|http|https|siege)\s(?:.*?\s)?(?:-A|-P|-a|--auth)[=\s]\s*[^\s:'"]+:)([^\s'"]+)`},
 		{0, `(redis-cli\b.*?\s-a\s+)('[^']*'|\S+)`},
 		{0, `((?:mysql|mariadb|mysqldump|mysqladmin)\b.*?\s-p)([^\s'"]+)`},
 		// Commands of Redis.

@@ -335,25 +335,19 @@ func (c *conn) fail(why Failure) {
 		return
 	}
 	c.failed = true
-	c.engine.account.Records.Failures++
 	c.record(&Record{Failure: why, Time: c.opened.At})
 }
 
 func (c *conn) emit(x *decode.Exchange) {
-	a := &c.engine.account.Records
 	if x.Begun {
 		// It comes once more, whole.
 		r := c.complete(&Record{Exchange: x, Time: x.Started})
 		c.engine.o.Record(r)
 		return
 	}
-	a.Exchanges++
 	if n := c.descriptors; n > 0 {
 		x.Details = append(x.Details[:len(x.Details):len(x.Details)], decode.Field{Name: "descriptors", Value: strconv.Itoa(n)})
 		c.descriptors = 0
-	}
-	if x.Request.Incomplete || x.Response.Incomplete {
-		a.Incomplete++
 	}
 	at := x.Started
 	if at.IsZero() {
@@ -378,16 +372,7 @@ func (c *conn) record(r *Record) {
 	e.number++
 	r.Number = e.number
 	c.complete(r)
-	ends := []*End{&r.Client, &r.Server}
-	if r.Failure != "" {
-		ends = ends[:1] // there is no process at the other
-	}
-	for _, end := range ends {
-		e.account.Records.Ends++
-		if end.Known() {
-			e.account.Records.Attributed++
-		}
-	}
+	e.account.Records.Add(r)
 	e.o.Record(r)
 }
 

@@ -188,7 +188,7 @@ func (w *Writer) fail(err error) error {
 func entryOf(r *tap.Record) *entry {
 	x := r.Exchange
 	e := &entry{
-		Started: r.Time, Connection: strconv.FormatUint(r.Connection, 10), ServerIP: serverIP(&r.Server),
+		Started: r.Time.UTC(), Connection: strconv.FormatUint(r.Connection, 10), ServerIP: serverIP(&r.Server),
 		Client: processOf(&r.Client), Server: processOf(&r.Server), Comment: strings.Join(x.Unknown, "; "),
 	}
 	version := "HTTP/" + x.Version

@@ -103,10 +103,7 @@ func short(s string) string {
 	if !isOneLine(s) {
 		s = show.OneLine(s)
 	}
-	if len(s) <= maxShort {
-		return s
-	}
-	return strings.ToValidUTF8(s[:maxShort], "") + "…"
+	return show.Short(s, maxShort)
 }
 
 // isOneLine reports whether [show.OneLine] does not change an ASCII text.

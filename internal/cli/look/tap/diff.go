@@ -288,22 +288,8 @@ func (s *split) record(x *tap.Record) error {
 			continue
 		}
 		s.runs[i].Add(x)
-		n := &s.records[i]
-		n.Selected++
-		if x.Exchange == nil {
-			n.Failures++
-		} else {
-			n.Exchanges++
-			if x.Exchange.Request.Incomplete || x.Exchange.Response.Incomplete {
-				n.Incomplete++
-			}
-		}
-		n.Ends += 2
-		for _, e := range []*tap.End{&x.Client, &x.Server} {
-			if e.Known() {
-				n.Attributed++
-			}
-		}
+		s.records[i].Add(x)
+		s.records[i].Selected++
 		return nil
 	}
 	return nil

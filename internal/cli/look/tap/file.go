@@ -1,6 +1,7 @@
 package tap
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 	"lodge/internal/cli/kit"
 	"lodge/internal/tap"
 	"lodge/internal/tap/tapfile"
+	"lodge/internal/tap/wire"
 )
 
 // fileSource is a capture file.
@@ -47,7 +49,11 @@ func openFile(r *run) (source, error) {
 			Hint: "cat > all.pcapng, then lodge tap -r all.pcapng FILTER -o some.pcapng",
 		}, s.close())
 	}
-	src, err := tapfile.Open(in)
+	buffered := bufio.NewReaderSize(in, 64<<10)
+	if in != nil && isLines(buffered) {
+		return openLines(r, buffered, s)
+	}
+	src, err := tapfile.Open(buffered)
 	if err != nil {
 		return nil, errors.Join(unreadable(r.flags.Read, err), s.close())
 	}
@@ -76,13 +82,72 @@ func (s *fileSource) close() error {
 	return nil
 }
 
+// linesSource is a file with the lines of --json: records that were decoded before.
+type linesSource struct {
+	run   *run
+	lines *wire.Reader
+	file  *fileSource
+}
+
+// openLines returns the source of a file with lines.
+func openLines(r *run, in io.Reader, file *fileSource) (source, error) {
+	f := &r.flags
+	if f.Follow > 0 || cuts(f) || f.KeyLog != "" || len(f.Descriptors) > 0 {
+		return nil, errors.Join(&kit.UsageError{
+			Err:  fmt.Errorf("tap: read %s: it has exchanges and no packets: --follow, --keylog, --descriptors and -o FILE.pcapng need these", nameOf(f.Read)),
+			Hint: "lodge tap -o run.pcapng records packets",
+		}, file.close())
+	}
+	r.lines = &tap.Account{Capture: tap.Capture{Unknown: true}}
+	return &linesSource{run: r, lines: wire.NewReader(in), file: file}, nil
+}
+
+// read implements [source]. What the recording lost, its own account says.
+func (s *linesSource) read(ctx context.Context) (tap.Capture, error) {
+	a := s.run.lines
+	var err error
+	for ctx.Err() == nil && err == nil {
+		var x *tap.Record
+		if x, err = s.lines.Next(); err == nil {
+			a.Records.Add(x)
+			s.run.record(x)
+		}
+	}
+	if had := s.lines.Account(); had != nil {
+		n := a.Records
+		*a = *had
+		n.Dropped, n.Unwritten = had.Records.Dropped, had.Records.Unwritten
+		a.Records = n
+	}
+	switch {
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		err = unreadable(s.run.flags.Read, err)
+	case errors.Is(err, io.EOF):
+		err = nil
+	case err != nil:
+		err = &kit.Hinted{Err: fmt.Errorf("tap: read %s: %w", nameOf(s.run.flags.Read), err), Hint: "it takes packets, and the lines that -o run.jsonl writes"}
+	}
+	return a.Capture, err
+}
+
+func (s *linesSource) close() error { return s.file.close() }
+
+// nameOf is what the file is called that is read.
+func nameOf(read string) string {
+	if read == "-" {
+		return "standard input"
+	}
+	return read
+}
+
 // unreadable returns the error of a capture file.
 func unreadable(name string, err error) error {
-	if name == "-" {
-		name = "standard input"
-	}
+	name = nameOf(name)
 	hint := ""
+	foreign := (*pcapfile.ForeignError)(nil)
 	switch {
+	case errors.As(err, &foreign):
+		hint = foreignHint(foreign.Kind, name)
 	case errors.Is(err, pcapfile.ErrNotCapture):
 		hint = "it takes pcapng and pcap files, not compressed"
 	case errors.Is(err, io.ErrUnexpectedEOF):
@@ -99,6 +164,20 @@ func unreadable(name string, err error) error {
 		hint = "lodge tap -o run.pcapng makes one that can be read"
 	}
 	return &kit.Hinted{Err: fmt.Errorf("tap: read %s: %w", name, cause(err)), Hint: hint}
+}
+
+// foreignHint returns what to do with a file of another kind.
+func foreignHint(kind pcapfile.Foreign, name string) string {
+	cat := map[pcapfile.Foreign]string{pcapfile.Gzip: "zcat", pcapfile.Bzip2: "bzcat", pcapfile.Xz: "xzcat", pcapfile.Zstd: "zstdcat", pcapfile.Lz4: "lz4cat"}[kind]
+	switch {
+	case cat != "" && name == "standard input":
+		return cat + " before lodge tap -r -"
+	case cat != "":
+		return cat + " " + name + " | lodge tap -r -"
+	case kind == pcapfile.Snoop:
+		return "editcap -F pcapng " + name + " new.pcapng converts it"
+	}
+	return "the program that writes it may not have begun; lodge tap -o run.pcapng makes one"
 }
 
 // cause is an error without the path, which is said already.

@@ -15,10 +15,12 @@ import (
 // place is counted and left out, so that neither the capture nor the files wait; where a
 // file is read, its reading waits.
 type shown struct {
-	out   flusher
-	ctx   context.Context
-	waits bool // a file is read
-	stop  func(error)
+	out flusher
+	ctx context.Context
+	// interrupted ends at a signal: then nothing is waited for any more.
+	interrupted context.Context
+	waits       bool // a file is read
+	stop        func(error)
 
 	queue chan *tap.Record
 	bytes atomic.Int64 // of bodies in the queue
@@ -39,13 +41,16 @@ type flusher interface {
 const (
 	maxShown      = 8192
 	maxShownBytes = 32 << 20
-	// lastWords is how long standard output has at the end.
+	// lastWords is how long outputs have after a signal.
 	lastWords = 500 * time.Millisecond
 )
 
-// newShown starts the goroutine. stop gets the first error.
-func newShown(ctx context.Context, out flusher, waits bool, stop func(error)) *shown {
-	s := &shown{out: out, ctx: ctx, waits: waits, stop: stop, queue: make(chan *tap.Record, maxShown), ended: make(chan struct{})}
+// newShown starts the goroutine. ctx is that of the run, interrupted ends at a signal, stop
+// gets the first error.
+func newShown(ctx, interrupted context.Context, out flusher, waits bool, stop func(error)) *shown {
+	s := &shown{
+		out: out, ctx: ctx, interrupted: interrupted, waits: waits, stop: stop, queue: make(chan *tap.Record, maxShown), ended: make(chan struct{}),
+	}
 	go s.write()
 	return s
 }
@@ -108,11 +113,18 @@ func (s *shown) drop(x *tap.Record) {
 	}
 }
 
-// drain waits until all is written, for a moment where nothing is read, and returns how
-// many records were left out. Nothing may be recorded afterwards.
+// drain waits until all is written, as long as that takes: what is tapped goes on without
+// the tap by now. From a signal on it waits for a moment. It returns how many records were
+// left out. Nothing may be recorded afterwards.
 func (s *shown) drain() (dropped uint64, whole bool) {
 	s.once.Do(func() {
 		close(s.queue)
+		select {
+		case <-s.ended:
+			s.whole = true
+			return
+		case <-s.interrupted.Done():
+		}
 		select {
 		case <-s.ended:
 			s.whole = true

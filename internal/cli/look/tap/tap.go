@@ -36,13 +36,14 @@ type run struct {
 	body   int
 	out    *outputs
 	engine *tap.Engine
+	lines  *tap.Account // of a file with lines; nil: it has packets, or they are live
 	unix   *tap.Capture // what was counted of Unix sockets, nil: they were not tapped
 	keys   *keyLog
 	probes *tlssecrets.Probes // nil: none
 	types  *protobuf.Files    // of gRPC; nil: none are known
 	stop   context.CancelFunc
-	// followed: bytes of the connection of --follow were seen.
-	followed bool
+	// follows is what --follow prints, nil: nothing.
+	follows *follower
 }
 
 // Run carries out the command c with its flags f and arguments argv.
@@ -55,7 +56,7 @@ func Run(k *kit.Kit, c *cobra.Command, f tapcmd.Flags, argv []string) (err error
 	defer stop()
 	ctx, r.stop = context.WithCancel(ctx)
 	defer r.stop()
-	if f.Duration > 0 && f.Read == "" {
+	if f.Duration > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, f.Duration)
 		defer cancel()
@@ -72,11 +73,14 @@ func Run(k *kit.Kit, c *cobra.Command, f tapcmd.Flags, argv []string) (err error
 	if err != nil {
 		return err
 	}
-	if r.out, err = newOutputs(ctx, k, f, r.keys, r.stop); err != nil {
+	if r.out, err = newOutputs(ctx, c.Context(), k, f, r.keys, r.stop); err != nil {
 		return errors.Join(err, src.close())
 	}
 	if r.out.cut != nil {
 		r.out.cut.begin(r)
+	}
+	if f.Follow > 0 {
+		r.follows = newFollower(c.Context(), k.Out, f.Follow, r.out.fail)
 	}
 	r.greet()
 	capture, err := src.read(ctx)
@@ -88,10 +92,11 @@ func Run(k *kit.Kit, c *cobra.Command, f tapcmd.Flags, argv []string) (err error
 	err = errors.Join(err, src.close())
 	account := r.account(capture)
 	r.keys.warn()
+	r.follows.close()
 	if cerr := r.out.close(&account); err == nil {
 		err = cerr
 	}
-	if err == nil && f.Follow > 0 && !r.followed {
+	if err == nil && r.follows != nil && !r.follows.seen {
 		err = &kit.Hinted{Err: fmt.Errorf("tap: follow connection %d: it carried nothing, or there is none", f.Follow), Hint: "lodge tap --json has the numbers of connections"}
 	}
 	if errors.Is(err, unix.EPIPE) {
@@ -123,6 +128,11 @@ func (r *run) greet() {
 // account is the account of the run.
 func (r *run) account(capture tap.Capture) tap.Account {
 	var a tap.Account
+	if r.lines != nil {
+		a = *r.lines
+		r.out.count(&a.Records)
+		return a
+	}
 	if r.engine != nil {
 		a = r.engine.Account()
 		r.out.count(&a.Records)
@@ -175,6 +185,8 @@ func (r *run) readFlags(c *cobra.Command, argv []string) (err error) {
 		return bad("lodge tap --tls --tls-within .", "--tls-within says where --tls looks, which is not given")
 	case set("read") && f.Read == "":
 		return bad("lodge tap -r run.pcapng", "--read names no file")
+	case f.Duration > 0 && f.Read != "":
+		return bad("lodge tap -r "+f.Read+" -n 100", "--duration ends a live tap: with --read, all packets are there already")
 	case f.Unix && f.Relay:
 		return bad("sudo lodge setup, once", "--relay and --unix: not these together")
 	case f.Unix && (f.Read != "" || f.Packets):
@@ -248,7 +260,7 @@ func (r *run) newEngine(ends tap.Ends, source tap.Source) *tap.Engine {
 		Ends:         ends,
 		OriginSource: source,
 		Record:       r.record,
-		Bytes:        follow(r),
+		Bytes:        r.follows.bytes(),
 	})
 	return r.engine
 }
