@@ -208,7 +208,7 @@ var allowed = map[string][]string{
 	"tap/diff/forms":             {},
 	"tap/diff/tree":              {},
 	"tap/ends":                   {"capture/packet", "loopback", "mark", "model", "sockets", "sockets/holders", "tap"},
-	"tap/har":                    {"decode", "model", "tap"},
+	"tap/har":                    {"decode", "model", "show", "tap"},
 	"tap/stat":                   {"decode", "tap"},
 	"tap/tapfile":                {"capture/packet", "capture/pcapfile", "decode", "mark", "model", "show", "tap"},
 	"tap/tapfilter":              {"decode", "query", "query/exchangequery", "tap"},

@@ -39,13 +39,18 @@ var (
 )
 
 // ForeignError is the error of a file of a kind that is known, and is neither pcap nor
-// pcapng. It wraps [ErrNotCapture].
+// pcapng.
 type ForeignError struct{ Kind Foreign }
 
 func (e *ForeignError) Error() string { return ErrNotCapture.Error() + ": it is " + string(e.Kind) }
 
-// Unwrap returns [ErrNotCapture].
-func (e *ForeignError) Unwrap() error { return ErrNotCapture }
+// Unwrap returns [ErrNotCapture], and of an empty file [io.ErrUnexpectedEOF] too.
+func (e *ForeignError) Unwrap() []error {
+	if e.Kind == Empty {
+		return []error{ErrNotCapture, io.ErrUnexpectedEOF}
+	}
+	return []error{ErrNotCapture}
+}
 
 // Foreign is a kind of file.
 type Foreign string

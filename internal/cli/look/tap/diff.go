@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"lodge/internal/capture/pcapfile"
 	"lodge/internal/cli/daemonview"
 	"lodge/internal/cli/kit"
 	"lodge/internal/cli/look/tap/tapcmd"
@@ -138,6 +139,9 @@ func (d *differ) read(ctx context.Context, name string) (*diff.Run, error) {
 		err = readLines(ctx, buffered, r)
 	} else {
 		err = d.readPackets(ctx, buffered, r)
+	}
+	if foreign := (*pcapfile.ForeignError)(nil); errors.As(err, &foreign) {
+		return nil, &kit.UsageError{Err: fmt.Errorf("tap diff: read %s: %w", nameOf(name), err), Hint: foreignHint(foreign.Kind, nameOf(name), "tap diff - OTHER")}
 	}
 	if errors.Is(err, io.ErrUnexpectedEOF) {
 		r.Lost("it ends early: " + err.Error())

@@ -147,7 +147,7 @@ func unreadable(name string, err error) error {
 	foreign := (*pcapfile.ForeignError)(nil)
 	switch {
 	case errors.As(err, &foreign):
-		hint = foreignHint(foreign.Kind, name)
+		hint = foreignHint(foreign.Kind, name, "tap -r -")
 	case errors.Is(err, pcapfile.ErrNotCapture):
 		hint = "it takes pcapng and pcap files, not compressed"
 	case errors.Is(err, io.ErrUnexpectedEOF):
@@ -167,13 +167,14 @@ func unreadable(name string, err error) error {
 }
 
 // foreignHint returns what to do with a file of another kind.
-func foreignHint(kind pcapfile.Foreign, name string) string {
+// command reads standard input.
+func foreignHint(kind pcapfile.Foreign, name, command string) string {
 	cat := map[pcapfile.Foreign]string{pcapfile.Gzip: "zcat", pcapfile.Bzip2: "bzcat", pcapfile.Xz: "xzcat", pcapfile.Zstd: "zstdcat", pcapfile.Lz4: "lz4cat"}[kind]
 	switch {
 	case cat != "" && name == "standard input":
-		return cat + " before lodge tap -r -"
+		return cat + " before it"
 	case cat != "":
-		return cat + " " + name + " | lodge tap -r -"
+		return cat + " " + name + " | lodge " + command
 	case kind == pcapfile.Snoop:
 		return "editcap -F pcapng " + name + " new.pcapng converts it"
 	}

@@ -278,7 +278,7 @@ func (o *outputs) tellsAccount() bool {
 	case *shown:
 		_, isJSON := front.out.(*lines)
 		_, whole := front.drain()
-		return isJSON && whole
+		return isJSON && whole && !front.failed
 	}
 	return false
 }
@@ -344,6 +344,9 @@ func unwritable(name string, err error) error {
 	switch {
 	case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EDQUOT):
 		hint = "what is whole in it can be read; --body 0 writes less"
+		if kindOf(name) == ".pcapng" {
+			hint = "what is whole in it can be read; a filter of ports captures less"
+		}
 	case errors.Is(err, unix.ENOENT):
 		hint = "make its directory first"
 	case errors.Is(err, errNoReader):

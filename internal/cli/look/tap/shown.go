@@ -27,6 +27,8 @@ type shown struct {
 	ended chan struct{}
 	once  sync.Once
 
+	failed bool // something could not be written; read it when ended is closed
+
 	// By the goroutine of the engine:
 	dropped uint64
 	whole   bool // all was written
@@ -57,10 +59,9 @@ func newShown(ctx, interrupted context.Context, out flusher, waits bool, stop fu
 
 func (s *shown) write() {
 	defer close(s.ended)
-	failed := false
 	for x := range s.queue {
 		s.bytes.Add(-weight(x))
-		if failed {
+		if s.failed {
 			continue
 		}
 		err := s.out.record(x)
@@ -68,7 +69,7 @@ func (s *shown) write() {
 			err = s.out.flush() // nothing follows at once
 		}
 		if err != nil {
-			failed = true
+			s.failed = true
 			s.stop(err)
 		}
 	}

@@ -7,6 +7,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"os/signal"
 	"strconv"
 	"strings"
 	"time"
@@ -52,6 +54,12 @@ func Run(k *kit.Kit, c *cobra.Command, f tapcmd.Flags, argv []string) (err error
 	if err := r.readFlags(c, argv); err != nil {
 		return err
 	}
+	// Go ends a program that writes to a pipe without a reader, unless SIGPIPE is taken: the
+	// files would be left as they are.
+	k.SetPatience(patience)
+	pipes := make(chan os.Signal, 1)
+	signal.Notify(pipes, unix.SIGPIPE)
+	defer signal.Stop(pipes)
 	ctx, stop := kit.UntilReaderGone(c.Context(), k.Env.Stdout)
 	defer stop()
 	ctx, r.stop = context.WithCancel(ctx)
@@ -83,6 +91,8 @@ func Run(k *kit.Kit, c *cobra.Command, f tapcmd.Flags, argv []string) (err error
 		r.follows = newFollower(c.Context(), k.Out, f.Follow, r.out.fail)
 	}
 	r.greet()
+	over := r.sayIfSlow(c.Context())
+	defer over()
 	capture, err := src.read(ctx)
 	if file, ok := src.(*fileSource); ok && r.out.cut != nil && r.out.failed() == nil {
 		if cerr := r.cutOut(c.Context(), file); err == nil {
@@ -106,6 +116,30 @@ func Run(k *kit.Kit, c *cobra.Command, f tapcmd.Flags, argv []string) (err error
 		k.Warn(err.Error()) // the status will be that of the signal, without a word
 	}
 	return err
+}
+
+// patience is how long a run may take after a signal: what was captured until then is
+// read, counted and written, which takes longest after a flood.
+const patience = time.Minute
+
+// sayIfSlow says on a terminal that a run is not over yet some time after a signal. It is
+// over when the function is called that is returned.
+func (r *run) sayIfSlow(interrupted context.Context) (over func()) {
+	if !kit.IsTerminal(r.kit.Env.Stderr) {
+		return func() {}
+	}
+	ended := make(chan struct{})
+	stop := context.AfterFunc(interrupted, func() {
+		select {
+		case <-ended:
+		case <-time.After(time.Second):
+			r.kit.Warn("tap: what was captured is being read; Ctrl-C again ends this without it")
+		}
+	})
+	return func() {
+		stop()
+		close(ended)
+	}
 }
 
 // greet says on a terminal that it has begun: nothing else does before the first exchange.
