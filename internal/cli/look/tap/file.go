@@ -28,11 +28,12 @@ type fileSource struct {
 }
 
 // openFile opens the file that is asked for.
-func openFile(r *run) (source, error) {
+func openFile(ctx context.Context, r *run) (source, error) {
 	s := &fileSource{run: r}
 	in := r.kit.Env.Stdin
 	if name := r.flags.Read; name != "-" {
-		f, err := os.Open(r.kit.Path(name))
+		// A named pipe is not waited for here: see pipe.
+		f, err := os.OpenFile(r.kit.Path(name), os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
 		if err != nil {
 			return nil, &kit.Hinted{Err: fmt.Errorf("tap: read %s: %w", name, cause(err)), Hint: "lodge tap -o run.pcapng makes one"}
 		}
@@ -49,7 +50,7 @@ func openFile(r *run) (source, error) {
 			Hint: "cat > all.pcapng, then lodge tap -r all.pcapng FILTER -o some.pcapng",
 		}, s.close())
 	}
-	buffered := bufio.NewReaderSize(in, 64<<10)
+	buffered := bufio.NewReaderSize(&pipe{ctx, in}, 64<<10)
 	if in != nil && isLines(buffered) {
 		return openLines(r, buffered, s)
 	}
@@ -64,7 +65,10 @@ func openFile(r *run) (source, error) {
 
 func (s *fileSource) read(ctx context.Context) (tap.Capture, error) {
 	err := s.src.Run(ctx, s.run.newEngine(s.src, tap.SourceFile))
-	if err != nil {
+	switch {
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		err = nil // it is over, where nothing came
+	case err != nil:
 		err = unreadable(s.run.flags.Read, err)
 	}
 	if ctx.Err() != nil && s.begin >= 0 { // it was not read to its end, where the counters are
@@ -80,6 +84,35 @@ func (s *fileSource) close() error {
 		_ = s.f.Close() // only read from
 	}
 	return nil
+}
+
+// pipe reads a file, which may be a pipe: nothing may come for long, and a signal ends the
+// wait.
+type pipe struct {
+	ctx  context.Context
+	file *os.File
+}
+
+// pipeWait is how long a read waits before it looks whether the run is over.
+const pipeWait = 100 // milliseconds
+
+// Read implements [io.Reader].
+func (p *pipe) Read(b []byte) (int, error) {
+	raw, err := p.file.SyscallConn()
+	if err != nil {
+		return p.file.Read(b) // it tells
+	}
+	for ready := false; !ready; {
+		if err := p.ctx.Err(); err != nil {
+			return 0, err
+		}
+		err := raw.Control(func(fd uintptr) {
+			n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, pipeWait)
+			ready = n > 0 || err != nil && !errors.Is(err, unix.EINTR)
+		})
+		ready = ready || err != nil
+	}
+	return p.file.Read(b)
 }
 
 // linesSource is a file with the lines of --json: records that were decoded before.
@@ -120,6 +153,8 @@ func (s *linesSource) read(ctx context.Context) (tap.Capture, error) {
 		a.Records = n
 	}
 	switch {
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		err = nil
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		err = unreadable(s.run.flags.Read, err)
 	case errors.Is(err, io.EOF):

@@ -3,6 +3,9 @@ package tap
 import (
 	"bytes"
 	"context"
+	"errors"
+	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -147,6 +150,49 @@ func TestForeignFilesHaveHints(t *testing.T) {
 	}
 	if code, _, stderr := tapCommand(t, nil, "-r", "main.pcapng", "--duration", "1s"); code != kit.ExitUsage || !strings.Contains(stderr, "lodge tap -r main.pcapng -n 100") {
 		t.Errorf("--duration with --read: %d, %s", code, stderr)
+	}
+}
+
+// A signal ends a run that reads a pipe to which nothing is written, also one that has no
+// writer yet, and its files are whole.
+func TestSignalEndsReadingAPipe(t *testing.T) {
+	fifo := filepath.Join(t.TempDir(), "fifo.pcap")
+	if err := unix.Mkfifo(fifo, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.OpenFile(fifo, os.O_RDONLY|unix.O_NONBLOCK, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	got := make(chan error, 1)
+	go func() {
+		_, err := (&pipe{ctx, f}).Read(make([]byte, 10))
+		got <- err
+	}()
+	cancel()
+	if err := <-got; !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	// What is written is read, by and by.
+	done := make(chan string, 1)
+	go func() {
+		b, err := io.ReadAll(&pipe{t.Context(), f})
+		done <- fmt.Sprint(string(b), err)
+	}()
+	w, err := os.OpenFile(fifo, os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range []string{"a", "b"} {
+		if _, err := w.WriteString(text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.Close()
+	if text := <-done; text != "ab<nil>" {
+		t.Error(text)
 	}
 }
 

@@ -56,7 +56,9 @@ func Run(k *kit.Kit, c *cobra.Command, f tapcmd.Flags, argv []string) (err error
 	}
 	// Go ends a program that writes to a pipe without a reader, unless SIGPIPE is taken: the
 	// files would be left as they are.
-	k.SetPatience(patience)
+	if f.Read == "" {
+		k.SetPatience(patience)
+	}
 	pipes := make(chan os.Signal, 1)
 	signal.Notify(pipes, unix.SIGPIPE)
 	defer signal.Stop(pipes)
@@ -189,7 +191,7 @@ type source interface {
 // open opens the source of packets that is asked for.
 func (r *run) open(ctx context.Context) (source, error) {
 	if r.flags.Read != "" {
-		return openFile(r)
+		return openFile(ctx, r)
 	}
 	if r.flags.Relay {
 		return openRelay(ctx, r)
