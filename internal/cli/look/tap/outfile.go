@@ -56,17 +56,18 @@ func openOutFile(path string) (_ *outFile, err error) {
 // errNoReader is the error of a named pipe that no program reads.
 var errNoReader = errors.New("no program reads it")
 
-// claim makes a regular file this run's: of its user, written by no other run.
+// claim makes a file this run's: of its user, and where it is a regular one written by no
+// other run. A named pipe of another user would give that one what is written.
 func (o *outFile) claim() error {
 	var st unix.Stat_t
 	if err := unix.Fstat(int(o.f.Fd()), &st); err != nil {
 		return os.NewSyscallError("fstat", err)
 	}
-	if o.regular = st.Mode&unix.S_IFMT == unix.S_IFREG; !o.regular {
-		return nil
-	}
 	if int(st.Uid) != os.Geteuid() {
 		return fmt.Errorf("it belongs to user %d", st.Uid)
+	}
+	if o.regular = st.Mode&unix.S_IFMT == unix.S_IFREG; !o.regular {
+		return nil
 	}
 	if err := unix.Flock(int(o.f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		if errors.Is(err, unix.EWOULDBLOCK) {

@@ -347,6 +347,8 @@ func unwritable(name string, err error) error {
 		if kindOf(name) == ".pcapng" {
 			hint = "what is whole in it can be read; a filter of ports captures less"
 		}
+	case errors.Is(err, unix.EFBIG):
+		hint = "ulimit -f is its limit; what is whole in it can be read"
 	case errors.Is(err, unix.ENOENT):
 		hint = "make its directory first"
 	case errors.Is(err, errNoReader):

@@ -135,6 +135,31 @@ func TestOutputsOfNoRun(t *testing.T) {
 	}
 }
 
+// A pipe that another user has planted gets nothing.
+func TestPipeOfAnotherUser(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root: it makes a file of another user")
+	}
+	fifo := filepath.Join(t.TempDir(), "fifo.jsonl")
+	if err := unix.Mkfifo(fifo, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r, err := os.OpenFile(fifo, os.O_RDONLY|unix.O_NONBLOCK, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	if err := os.Chown(fifo, 65534, -1); err != nil {
+		t.Fatal(err)
+	}
+	if code, _, stderr := tapCommand(t, nil, "-r", "main.pcapng", "-o", fifo); code != kit.ExitNotDone || !strings.Contains(stderr, "it belongs to user 65534") {
+		t.Errorf("%d, %s", code, stderr)
+	}
+	if n, _ := r.Read(make([]byte, 1)); n > 0 {
+		t.Error("something was written")
+	}
+}
+
 // The hint for what people take for a capture is the command that reads it.
 func TestForeignFilesHaveHints(t *testing.T) {
 	for text, hint := range map[string]string{
