@@ -78,6 +78,7 @@ func houseName(file string) string {
 
 // pure packages import the standard library and each other, nothing else: they can be used, tested and read anywhere.
 var pure = []string{
+	"bounded",
 	"elfcode",
 	"elfsection",
 	"event",

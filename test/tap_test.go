@@ -1,7 +1,9 @@
 package test
 
 import (
+	"bufio"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -239,6 +241,60 @@ func TestTapUnread(t *testing.T) {
 	}
 }
 
+// A reader that has had enough, such as head, ends the tap, whose files are whole.
+func TestTapReaderGone(t *testing.T) {
+	needRoot(t)
+	python(t)
+	need(t, "redis-server")
+	need(t, "redis-benchmark")
+	t.Parallel()
+	e := newEnv(t, ebpf)
+	e.quiet()
+	p := e.project("headed", "lodge.toml", config("db", "redis-server --port 6379 --save ''"))
+	p.lodge("up", "-d").ok(t)
+	home := e.ls().Projects[0].Home.String()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := e.command(t.Context(), p.dir, e.bin, "tap", "--json", "-o", "run.jsonl", "-o", "run.pcapng")
+	cmd.Stdout = w
+	tap := background(t, cmd)
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	use := func() {
+		if out, err := e.beside("redis-benchmark", "-h", home, "-q", "-t", "set", "-n", "2000").CombinedOutput(); err != nil {
+			t.Fatalf("redis-benchmark: %v\n%s", err, out)
+		}
+	}
+	read := make(chan error, 1)
+	go func() {
+		_, err := bufio.NewReader(r).ReadString('\n')
+		read <- errors.Join(err, r.Close())
+	}()
+	for begun := false; !begun; {
+		select {
+		case err := <-read:
+			if err != nil {
+				t.Fatal(err)
+			}
+			begun = true
+		default:
+			use()
+		}
+	}
+	use() // what is written from now on has no reader
+	if res := tap.wait(); res.code != 0 {
+		t.Error(res)
+	}
+	list, _ := tapLines(t, p.read("run.jsonl"))
+	again, _ := tapLines(t, p.lodge("tap", "-r", "run.pcapng", "--json").ok(t)+"\n")
+	if len(list) == 0 || len(again) != len(list) {
+		t.Errorf("%d lines in run.jsonl, %d of run.pcapng", len(list), len(again))
+	}
+}
+
 // Without its helper a tap sees nothing more: it ends, and does not say that nothing was
 // lost.
 func TestTapHelperKilled(t *testing.T) {
@@ -413,7 +469,7 @@ func TestTapWrongFiles(t *testing.T) {
 	}{
 		{[]string{"-r", "head.pcap", "-o", "link.jsonl"}, 1, "symbolic link"},
 		{[]string{"-r", "head.pcap", "-o", "lock.jsonl"}, 1, "another lodge tap writes it"},
-		{[]string{"-r", "head.pcap", "-o", "a.har", "-o", "./a.har"}, 1, "another lodge tap writes it"},
+		{[]string{"-r", "head.pcap", "-o", "a.har", "-o", "./a.har"}, 2, "which is given too"},
 		{[]string{"-r", "head.pcap", "--follow", "1"}, 2, "--secrets"},
 		{[]string{"-r", "none.pcapng"}, 1, "none.pcapng"},
 		{[]string{"-r", "empty.pcap"}, 1, "empty.pcap"},

@@ -62,7 +62,7 @@ func TestPortsExpressions(t *testing.T) {
 		}
 	}
 	for words, want := range map[string]string{
-		"prot=80": "did you mean port=?", "state=lisen": "did you mean listen?", "80 and": "nothing stands behind it", "rtt>5": "200ms", "(80 or 443": "it is not closed", "user=no-such-user-here": "there is none such",
+		"prot=80": "did you mean port=80?", "state=lisen": "did you mean listen?", "80 and": "nothing stands behind it", "rtt>5": "rtt>5ms", "(80 or 443": "it is not closed", "user=no-such-user-here": "there is none such",
 	} {
 		if code, _, stderr := sh.run("ports", words); code != 2 || !strings.Contains(stderr, want) {
 			t.Errorf("%s: status %d, %s", words, code, stderr)

@@ -20,7 +20,7 @@ import (
 func (d *Daemon) handler(ctx context.Context) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /v1/info", func(w http.ResponseWriter, _ *http.Request) {
-		api.Answer(w, localapi.Info{Version: d.cfg.Version, PID: os.Getpid(), StartedAt: d.started}, nil)
+		api.Answer(w, localapi.Info{Version: d.cfg.Version, PID: os.Getpid(), StartedAt: d.started.UTC()}, nil)
 	})
 	mux.HandleFunc("GET /v1/projects", func(w http.ResponseWriter, r *http.Request) {
 		api.Answer(w, d.list(r.Context(), r.URL.Query().Get("all") == "true"), nil)

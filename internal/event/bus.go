@@ -94,7 +94,7 @@ func (b *Bus) publish(events []Event) uint64 {
 	if len(events) == 0 {
 		return last
 	}
-	now := time.Now()
+	now := time.Now().UTC()
 	for i := range events {
 		last++
 		events[i].Stream, events[i].Number = b.stream, last

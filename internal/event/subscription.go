@@ -49,7 +49,7 @@ func (b *Bus) subscribe(after Position, sockets bool) *Subscription {
 
 // missing is the event that stands for missing ones. The caller holds mu.
 func (b *Bus) missing(l Lost, number uint64) Event {
-	return Event{Stream: b.stream, Number: number, Time: time.Now(), Kind: KindLost, Source: Source{Name: SourceDaemon}, Lost: &l}
+	return Event{Stream: b.stream, Number: number, Time: time.Now().UTC(), Kind: KindLost, Source: Source{Name: SourceDaemon}, Lost: &l}
 }
 
 // Next returns the events that come next, at least one and at most MaxBatch and

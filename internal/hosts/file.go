@@ -5,12 +5,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"lodge/internal/bounded"
 )
 
 // maxSize bounds what is read of a hosts file, in bytes: lists of ten thousands
@@ -50,10 +51,7 @@ func (f File) Remove(gone func(owner string) bool) error {
 // nothing is changed. No other lodge changes the file meanwhile.
 func (f File) Change(ctx context.Context, edit func([]byte) ([]byte, error)) error {
 	err := f.locked(ctx, func(path string, file *os.File) error {
-		text, err := io.ReadAll(io.LimitReader(file, maxSize+1))
-		if err == nil && len(text) > maxSize {
-			err = fmt.Errorf("it has more than %d bytes", maxSize)
-		}
+		text, err := bounded.ReadAll(file, maxSize)
 		if err != nil {
 			return err
 		}

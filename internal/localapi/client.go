@@ -304,5 +304,5 @@ func (c *Client) Owners(ctx context.Context) (*holders.Owners, error) {
 	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &now); err != nil {
 		return nil, fmt.Errorf("read clock: %w", err)
 	}
-	return fromTable(t, closed, time.Now().Add(-time.Duration(now.Nano()))), nil
+	return fromTable(t, closed, time.Now().UTC().Add(-time.Duration(now.Nano()))), nil
 }

@@ -3,12 +3,12 @@ package project
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"syscall"
 
+	"lodge/internal/bounded"
 	"lodge/internal/loopback"
 	"lodge/internal/project/dotenv"
 	"lodge/internal/project/syntax"
@@ -172,12 +172,12 @@ func readFile(path string, limit int64) ([]byte, error) {
 	if !info.Mode().IsRegular() {
 		return nil, fmt.Errorf("read %s: %w", path, errNotRegular)
 	}
-	data, err := io.ReadAll(io.LimitReader(f, limit+1))
+	data, err := bounded.ReadAll(f, limit)
+	if large := (*bounded.TooLarge)(nil); errors.As(err, &large) {
+		return nil, fmt.Errorf("read %s: %w", path, err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("read config: %w", err)
-	}
-	if int64(len(data)) > limit {
-		return nil, fmt.Errorf("read %s: larger than %d KiB", path, limit>>10)
 	}
 	return data, nil
 }

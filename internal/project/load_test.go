@@ -164,7 +164,7 @@ func TestLoadErrors(t *testing.T) {
 	loadError(t, top+"/pipe", "lodge.toml: not a regular file")
 
 	write(t, top+"/large/lodge.toml", strings.Repeat("# large\n", maxConfig/8)+"#")
-	loadError(t, top+"/large", "larger than 1024 KiB")
+	loadError(t, top+"/large", "larger than 1 MiB")
 
 	write(t, top+"/bad/lodge.toml", "[services.web]\ncomand = \"run\"\n")
 	err := loadError(t, top+"/bad", `lodge.toml:2:1: services.web: unknown key "comand" (did you mean "command"?)`)

@@ -31,6 +31,14 @@ type token struct {
 	at     int    // which word of the filter, from 1
 }
 
+// after returns a term as it was written, without its key.
+func (t *token) after() string {
+	if n := len(t.text); len(t.source) > n && strings.EqualFold(t.source[:n], t.text) {
+		return clip(t.source[n:])
+	}
+	return t.op.String()
+}
+
 // rawValue is one of the values of a term, with its quotes taken away.
 type rawValue struct {
 	text   string

@@ -293,7 +293,7 @@ func (p *parser) unknown(t token) error {
 			all = append(all, p.schema.Fields[i].Aliases...)
 		}
 		if n := p.schema.Nearest(t.text, all); n != "" {
-			hint = "did you mean " + n + t.op.String() + "? " + "The keys are " + strings.Join(keys, ", ")
+			hint = "did you mean " + n + t.after() + "? The keys are " + strings.Join(keys, ", ")
 		}
 	}
 	return p.wrong(t, hint, "there is no key %q; a name with %s in it is written in quotes", clip(t.text), t.op)

@@ -97,7 +97,7 @@ func TestParseArguments(t *testing.T) {
 
 func TestErrors(t *testing.T) {
 	for line, want := range map[string]string{
-		"servce=api":          `read "servce=api": there is no key "servce"; a name with = in it is written in quotes|did you mean service=?`,
+		"servce=api":          `read "servce=api": there is no key "servce"; a name with = in it is written in quotes|did you mean service=api?`,
 		"80 x=1":              `read "x=1" (word 2): there is no key "x"|the keys are service,`,
 		"80 and":              `read "and" (word 2): nothing stands behind it`,
 		"80 and or 3":         `read "and" (word 2): nothing stands behind it`,
@@ -120,7 +120,7 @@ func TestErrors(t *testing.T) {
 		"service>a":           `read "service>a": service has no >|service=NAME`,
 		"port=70000":          `read "port=70000": "70000" is not a port`,
 		"port=nope":           `read "port=nope": "nope" is not a port`,
-		"took=5":              `read "took=5": "5" is not a time span|200ms`,
+		"took=5":              `read "took=5": "5" is not a time span|took=5ms, or took=5s`,
 		"bytes=1.5":           `read "bytes=1.5": "1.5" is not a whole number|2`,
 		"bytes=5Q":            `read "bytes=5Q": "5Q" is not a number`,
 		"status=5Ki":          `read "status=5Ki": "5Ki" is not a number`,

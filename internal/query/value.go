@@ -52,6 +52,10 @@ func (p *parser) value(f *Field, t token, raw rawValue) ([]Value, error) {
 	}
 	v, err := p.schema.read(f, raw.text)
 	if err != nil {
+		if _, nerr := strconv.ParseFloat(raw.text, 64); nerr == nil && f.Type == Duration { // only its unit is missing
+			begin := f.Name + t.op.String() + raw.text
+			return nil, p.wrong(t, begin+"ms, or "+begin+"s", "%v", err)
+		}
 		return nil, p.because(t, f, err)
 	}
 	ranged := v.Low != v.High

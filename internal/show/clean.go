@@ -144,5 +144,17 @@ func CleanLine(s string, ascii bool) string {
 	return Clean(strings.ReplaceAll(s, "\t", "    "), ascii)
 }
 
+// Short returns at most so many bytes of a text, none of a character that is cut, and an
+// ellipsis where there is more.
+func Short(s string, most int) string {
+	if len(s) <= most {
+		return s
+	}
+	for most > 0 && !utf8.RuneStart(s[most]) {
+		most--
+	}
+	return s[:most] + "…"
+}
+
 // OneLine returns s with every run of blanks and ends of lines as one blank.
 func OneLine(s string) string { return strings.Join(strings.Fields(s), " ") }

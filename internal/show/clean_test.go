@@ -129,3 +129,15 @@ func FuzzClean(f *testing.F) {
 		}
 	})
 }
+
+func TestShort(t *testing.T) {
+	for _, tt := range []struct {
+		in   string
+		most int
+		want string
+	}{{"abc", 3, "abc"}, {"abcd", 3, "abc…"}, {"aäb", 2, "a…"}, {"aäb", 3, "aä…"}, {"ää", 1, "…"}, {"a\xff\xffb", 2, "a\xff…"}, {"", 0, ""}} {
+		if got := Short(tt.in, tt.most); got != tt.want {
+			t.Errorf("%q, %d: %q, want %q", tt.in, tt.most, got, tt.want)
+		}
+	}
+}

@@ -10,7 +10,6 @@ package statefile
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -18,6 +17,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"lodge/internal/bounded"
 )
 
 // ErrNotRegular says that something stands there that is no regular file.
@@ -71,9 +72,9 @@ func Read(path string) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, maxSize+1))
-	if err == nil && len(b) > maxSize {
-		err = fmt.Errorf("read %s: it is larger than %d MiB", path, maxSize>>20)
+	b, err := bounded.ReadAll(f, maxSize)
+	if large := (*bounded.TooLarge)(nil); errors.As(err, &large) {
+		err = fmt.Errorf("read %s: %w", path, err)
 	}
 	return b, err
 }

@@ -11,8 +11,9 @@ import (
 
 // masker masks secrets of command lines, by rules. It is made once for an engine.
 type masker struct {
-	rules []rule
-	known map[string]string // what was masked before
+	rules   []rule
+	address *regexp.Regexp
+	known   map[string]string // what was masked before
 }
 
 // rule finds something of a command line that may be a secret: the first group of the
@@ -32,7 +33,7 @@ const (
 )
 
 func newMasker() *masker {
-	m := &masker{known: make(map[string]string)}
+	m := &masker{known: make(map[string]string), address: regexp.MustCompile(`https?://[^\s'"]+`)}
 	for _, r := range []struct {
 		place secret.Place
 		text  string
@@ -40,14 +41,21 @@ func newMasker() *masker {
 		// A user's password in a URL.
 		{0, `(://[^\s/:@'"]*:)([^\s/@'"]+)(@)`},
 		// A header field of curl and others.
-		{secret.Header, `((?P<name>[A-Za-z][A-Za-z0-9_-]*)\s*:\s*)([^'"]+)`},
+		{secret.Header, `((?P<name>[A-Za-z][A-Za-z0-9_-]*)\s*:\s*)([^'"\\][^'"]*)`},
 		// --password VALUE, --db-password=VALUE, -token VALUE.
 		{secret.Field, `((?:^|\s)--?(?P<name>[A-Za-z0-9_.-]+)(?:=|\s+))('[^']*'|"[^"]*"|[^\s-]\S*)`},
 		// &code=VALUE, NAME_PASSWORD=VALUE.
 		{secret.Parameter, `([?&](?P<name>[^\s=&?]+)=)([^\s&'"]+)`},
 		{secret.Field, `((?P<name>[A-Za-z0-9_.-]+)=)([^\s&'"]+)`},
-		// curl -u USER:PASSWORD; redis-cli -a PASSWORD; mysql -pPASSWORD.
-		{0, `((?:^|\s)(?:-u|--user|--proxy-user)(?:=|\s*)['"]?[^\s:'"]+:)([^\s'"]+)`},
+		// curl -u USER:PASSWORD, -b NAME=VALUE; redis-cli -a PASSWORD; mysql -pPASSWORD.
+		{0, `((?:^|\s)(?:-u|-U|--user|--proxy-user)(?:=|\s*)['"]?[^\s:'"]+:)([^\s'"]+)`},
+		{0, `((?:^|\s)-b\s*[^\s=;'"]+=)([^\s'"]+)`},
+		{0, `((?:^|\s)-b\s*'[^\s=;']+=)([^']+)`},
+		// Options with one letter that other programs use for something else.
+		{0, `((?:^|/)(?:sshpass|mongo|mongosh|mongodump|mongorestore|mongoexport|mongoimport|rabbitmqadmin|sqlplus|docker login)\s(?:.*?\s)??(?:-p|--password)\s*)('[^']*'|[^\s'"]+)`},
+		{0, `((?:^|/)(?:mosquitto_pub|mosquitto_sub|mosquitto_rr|sqlcmd|isql)\s(?:.*?\s)??-P\s*)('[^']*'|[^\s'"]+)`},
+		{0, `((?:^|/)(?:ldapsearch|ldapmodify|ldapadd|ldapwhoami)\s(?:.*?\s)??-w\s*)('[^']*'|[^\s'"]+)`},
+		{0, `((?:^|/)(?:ab|http|https|siege)\s(?:.*?\s)??(?:-A|-P|-a|--auth)[=\s]\s*[^\s:'"]+:)([^\s'"]+)`},
 		{0, `(redis-cli\b.*?\s-a\s+)('[^']*'|\S+)`},
 		{0, `((?:mysql|mariadb|mysqldump|mysqladmin)\b.*?\s-p)([^\s'"]+)`},
 		// Commands of Redis.
@@ -98,11 +106,16 @@ func (m *masker) command(s string) string {
 	if len(masked) > maxCommand {
 		masked = masked[:maxCommand] + " …"
 	}
+	// What curl -d and the like send, before the rules, which know no quotes in quotes.
+	if strings.IndexByte(masked, '{') >= 0 {
+		masked = string(secret.JSON([]byte(masked)))
+	}
+	if strings.IndexByte(masked, '<') >= 0 {
+		masked = string(secret.Markup([]byte(masked)))
+	}
+	masked = m.address.ReplaceAllStringFunc(masked, secret.Target)
 	for i := range m.rules {
 		masked = m.rules[i].mask(masked)
-	}
-	if strings.IndexByte(masked, '{') >= 0 { // JSON of curl -d
-		masked = string(secret.JSON([]byte(masked)))
 	}
 	if len(m.known) >= maxKnown {
 		clear(m.known)

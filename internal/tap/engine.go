@@ -204,6 +204,7 @@ func (c *conn) decoded() *decode.Flow {
 			for s, end := range c.early {
 				if end.how != 0 {
 					c.flow.End(decode.Side(s), end.at, end.how)
+					c.endUnknown(decode.Side(s), end.how)
 				}
 			}
 			c.early = nil
@@ -334,9 +335,9 @@ func (c *conn) End(s decode.Side, at time.Time, how decode.End) {
 	}
 	if c.flow != nil {
 		c.flow.End(s, at, how)
+		c.endUnknown(s, how)
 		return
 	}
-	c.endUnknown(s, how)
 	if c.early == nil {
 		c.early = new([2]ending)
 	}
@@ -360,25 +361,19 @@ func (c *conn) fail(why Failure) {
 		return
 	}
 	c.failed = true
-	c.engine.account.Records.Failures++
 	c.record(&Record{Failure: why, Time: c.opened.At})
 }
 
 func (c *conn) emit(x *decode.Exchange) {
-	a := &c.engine.account.Records
 	if x.Begun {
 		// It comes once more, whole.
 		r := c.complete(&Record{Exchange: x, Time: x.Started})
 		c.engine.o.Record(r)
 		return
 	}
-	a.Exchanges++
 	if n := c.descriptors; n > 0 {
 		x.Details = append(x.Details[:len(x.Details):len(x.Details)], decode.Field{Name: "descriptors", Value: strconv.Itoa(n)})
 		c.descriptors = 0
-	}
-	if x.Request.Incomplete || x.Response.Incomplete {
-		a.Incomplete++
 	}
 	at := x.Started
 	if at.IsZero() {
@@ -403,16 +398,7 @@ func (c *conn) record(r *Record) {
 	e.number++
 	r.Number = e.number
 	c.complete(r)
-	ends := []*End{&r.Client, &r.Server}
-	if r.Failure != "" {
-		ends = ends[:1] // there is no process at the other
-	}
-	for _, end := range ends {
-		e.account.Records.Ends++
-		if end.Known() {
-			e.account.Records.Attributed++
-		}
-	}
+	e.account.Records.Add(r)
 	e.o.Record(r)
 }
 

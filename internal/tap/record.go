@@ -128,6 +128,27 @@ const (
 	SourceFile Source = "file"
 )
 
+// Add counts a record and its ends.
+func (r *Records) Add(x *Record) {
+	ends := []*End{&x.Client, &x.Server}
+	switch e := x.Exchange; {
+	case e == nil:
+		r.Failures++
+		ends = ends[:1] // there is no process at the other
+	default:
+		r.Exchanges++
+		if e.Request.Incomplete || e.Response.Incomplete {
+			r.Incomplete++
+		}
+	}
+	for _, end := range ends {
+		r.Ends++
+		if end.Known() {
+			r.Attributed++
+		}
+	}
+}
+
 // At returns the end's address as text: 127.0.0.1:5432, unix:/run/x.sock, or unix where a
 // Unix socket has no path.
 func (e *End) At() string {

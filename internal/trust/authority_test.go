@@ -182,7 +182,7 @@ func TestFilesThatCannotBeUsed(t *testing.T) {
 		"half":           {whole[:len(whole)/2], "no PEM"},
 		"cut in a block": {whole[:len(whole)-40], "no PEM"},
 		"binary":         {bytes.Repeat([]byte{0, 0xff}, 500), "no PEM"},
-		"too long":       {bytes.Repeat(whole, 50), "more than 65536 bytes"},
+		"too long":       {bytes.Repeat(whole, 50), "larger than 64 KiB"},
 		"another root":   {mixed, "not signed by the root"},
 		"another key":    {foreign, "the key is not the signer's"},
 		"unconstrained":  {unconstrained(t), "its names are not constrained"},

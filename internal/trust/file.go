@@ -7,7 +7,6 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -15,6 +14,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"lodge/internal/bounded"
 )
 
 // Bounds of what is read, in bytes: of a file of ours, and of the system's
@@ -191,13 +192,10 @@ func readBounded(path string) ([]byte, stamp, error) {
 	return b, stampOf(fi), err
 }
 
-func readAll(f *os.File, path string, limit int) ([]byte, error) {
-	b, err := io.ReadAll(io.LimitReader(f, int64(limit)+1))
+func readAll(f *os.File, path string, limit int64) ([]byte, error) {
+	b, err := bounded.ReadAll(f, limit)
 	if err != nil {
 		return nil, plain("read", path, err)
-	}
-	if len(b) > limit {
-		return nil, fmt.Errorf("read %s: it has more than %d bytes", path, limit)
 	}
 	return b, nil
 }

@@ -163,7 +163,8 @@ func TestOpenErrors(t *testing.T) {
 		file string
 		want error
 	}{
-		"empty":           {"", io.ErrUnexpectedEOF},
+		"empty":           {"", &ForeignError{Empty}},
+		"zstd":            {"\x28\xb5\x2f\xfd\x00", &ForeignError{Zstd}},
 		"three bytes":     {"\xd4\xc3\xb2", io.ErrUnexpectedEOF},
 		"gzip":            {"\x1f\x8b\x08\x00\x00\x00\x00\x00", ErrNotCapture},
 		"pcap 3.0":        {"\xd4\xc3\xb2\xa1\x03\x00\x00\x00" + strings.Repeat("\x00", 16), ErrVersion},
@@ -172,8 +173,16 @@ func TestOpenErrors(t *testing.T) {
 		"byte-order mark": {"\n\r\r\n\x1c\x00\x00\x00M<+!" + strings.Repeat("\x00", 16), ErrMalformed},
 	} {
 		r, err := Open(strings.NewReader(c.file))
-		if !errors.Is(err, c.want) || r != nil {
+		want := (*ForeignError)(nil)
+		if errors.As(c.want, &want) {
+			if got := (*ForeignError)(nil); !errors.As(err, &got) || *got != *want || !errors.Is(err, ErrNotCapture) {
+				t.Errorf("%s: %v, want %v", name, err, c.want)
+			}
+		} else if !errors.Is(err, c.want) {
 			t.Errorf("%s: %v, want %v", name, err, c.want)
+		}
+		if r != nil {
+			t.Errorf("%s: it was opened", name)
 		}
 	}
 	empty := pack(le, uint32(magicMicro), uint16(2), uint16(4), uint64(0), uint64(1), [4]uint32{})

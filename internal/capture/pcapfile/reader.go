@@ -76,8 +76,14 @@ func open(r io.Reader, onlySecrets bool) (*Reader, error) {
 	if err != nil && err != io.EOF {
 		return nil, fmt.Errorf("open capture file: %w", err)
 	}
+	if len(magic) == 0 {
+		return nil, fmt.Errorf("open capture file: %w", &ForeignError{Kind: Empty})
+	}
 	if len(magic) < 4 {
 		return nil, fmt.Errorf("open capture file: %w: it has %d bytes: %w", ErrNotCapture, len(magic), io.ErrUnexpectedEOF)
+	}
+	if kind := foreign(magic); kind != "" {
+		return nil, fmt.Errorf("open capture file: %w", &ForeignError{kind})
 	}
 	have := &contents{byPID: map[uint32][]int{}}
 	reader := &Reader{have: have}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 )
 
 // maxBlock is the largest block, and the largest packet of a pcap file, that is
@@ -36,6 +37,51 @@ var (
 	// the format is not known.
 	ErrVersion = errors.New("unknown version of the format")
 )
+
+// ForeignError is the error of a file of a kind that is known, and is neither pcap nor
+// pcapng.
+type ForeignError struct{ Kind Foreign }
+
+func (e *ForeignError) Error() string { return ErrNotCapture.Error() + ": it is " + string(e.Kind) }
+
+// Unwrap returns [ErrNotCapture], and of an empty file [io.ErrUnexpectedEOF] too.
+func (e *ForeignError) Unwrap() []error {
+	if e.Kind == Empty {
+		return []error{ErrNotCapture, io.ErrUnexpectedEOF}
+	}
+	return []error{ErrNotCapture}
+}
+
+// Foreign is a kind of file.
+type Foreign string
+
+// The kinds of files that people take for captures.
+const (
+	Empty Foreign = "empty"
+	Gzip  Foreign = "compressed with gzip"
+	Bzip2 Foreign = "compressed with bzip2"
+	Xz    Foreign = "compressed with xz"
+	Zstd  Foreign = "compressed with zstd"
+	Lz4   Foreign = "compressed with lz4"
+	Snoop Foreign = "a capture of snoop"
+)
+
+// foreign returns the kind of a file by its first four bytes, or "": RFC 1952 section 2.3.1,
+// the formats of bzip2, xz (section 2.1.1.1), zstd (RFC 8878 section 3.1.1) and lz4 frames,
+// RFC 1761 section 2.
+func foreign(magic []byte) Foreign {
+	for _, m := range [...]struct {
+		begin string
+		kind  Foreign
+	}{
+		{"\x1f\x8b", Gzip}, {"BZh", Bzip2}, {"\xfd7zX", Xz}, {"\x28\xb5\x2f\xfd", Zstd}, {"\x04\x22\x4d\x18", Lz4}, {"snoo", Snoop},
+	} {
+		if strings.HasPrefix(string(magic), m.begin) {
+			return m.kind
+		}
+	}
+	return ""
+}
 
 // Error says where in a capture file something is wrong.
 type Error struct {

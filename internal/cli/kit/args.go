@@ -8,6 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"lodge/internal/project"
 )
 
 // Args makes cobra's checks of arguments wrong usage, and says in plain words
@@ -30,7 +32,19 @@ func Args(check cobra.PositionalArgs) cobra.PositionalArgs {
 
 // FlagError makes an error of reading flags wrong usage.
 func FlagError(c *cobra.Command, err error) error {
-	return &UsageError{Err: fmt.Errorf("read flags of %s: %w", c.CommandPath(), plainFlagError(err)), Hint: c.CommandPath() + " --help"}
+	hint := c.CommandPath() + " --help"
+	if e := (*pflag.NotExistError)(nil); errors.As(err, &e) && e.GetSpecifiedShortnames() == "" {
+		var names []string
+		c.Flags().VisitAll(func(f *pflag.Flag) {
+			if !f.Hidden {
+				names = append(names, f.Name)
+			}
+		})
+		if near := project.Nearest(e.GetSpecifiedName(), names); near != "" {
+			hint = c.CommandPath() + " --" + near
+		}
+	}
+	return &UsageError{Err: fmt.Errorf("read flags of %s: %w", c.CommandPath(), plainFlagError(err)), Hint: hint}
 }
 
 // plainFlagError takes the name of Go's function out of what is wrong with a

@@ -1,10 +1,13 @@
 package kit
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/spf13/cobra"
 )
 
 func TestParseSince(t *testing.T) {
@@ -37,6 +40,21 @@ func TestParseSince(t *testing.T) {
 		}
 		if err != nil || got.Format(time.RFC3339Nano) != want {
 			t.Errorf("%q: got %s, %v", text, got.Format(time.RFC3339Nano), err)
+		}
+	}
+}
+
+// A flag that is spelled wrong is told with the right one.
+func TestFlagHints(t *testing.T) {
+	for arg, want := range map[string]string{"--statt": "lodge --stat", "--jso": "lodge --json", "--xyz": "lodge --help", "-x": "lodge --help"} {
+		c := &cobra.Command{Use: "lodge", SilenceErrors: true, SilenceUsage: true, RunE: func(*cobra.Command, []string) error { return nil }}
+		c.Flags().Bool("stat", false, "")
+		c.Flags().Bool("json", false, "")
+		c.SetFlagErrorFunc(FlagError)
+		c.SetArgs([]string{arg})
+		var u *UsageError
+		if err := c.Execute(); !errors.As(err, &u) || u.Hint != want {
+			t.Errorf("%s: %v, hint %+v", arg, err, u)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package kit
 
 import (
+	"cmp"
 	"context"
 	"os"
 	"os/signal"
@@ -29,8 +30,9 @@ type interrupts struct {
 	exit func(status int)
 	once sync.Once
 
-	mu sync.Mutex       // guards to
-	to chan<- os.Signal // nil: signals end the command
+	mu       sync.Mutex       // guards what follows
+	to       chan<- os.Signal // nil: signals end the command
+	patience time.Duration    // 0: InterruptPatience
 }
 
 // newInterrupts returns a context that ends at a signal, once begin was called. The
@@ -59,7 +61,7 @@ func (in *interrupts) run(ch <-chan os.Signal) {
 		select {
 		case s := <-ch:
 			in.mu.Lock()
-			to := in.to
+			to, wait := in.to, cmp.Or(in.patience, InterruptPatience)
 			in.mu.Unlock()
 			n, ok := s.(unix.Signal)
 			switch {
@@ -72,7 +74,7 @@ func (in *interrupts) run(ch <-chan os.Signal) {
 			case first == nil:
 				first = &Interrupted{n}
 				in.cancel(first)
-				patience = time.After(InterruptPatience)
+				patience = time.After(wait)
 			default:
 				in.left(&Interrupted{n})
 				return
@@ -93,6 +95,16 @@ func (in *interrupts) left(by *Interrupted) {
 		return
 	}
 	in.leave <- by
+}
+
+// SetPatience sets how long the command has to end after a signal, where it has more to
+// write than others. A second signal ends it at once all the same.
+func (k *Kit) SetPatience(d time.Duration) {
+	if in := k.signals; in != nil {
+		in.mu.Lock()
+		defer in.mu.Unlock()
+		in.patience = d
+	}
 }
 
 // TakeSignals makes the signals that end a command go to ch instead, until release is called.

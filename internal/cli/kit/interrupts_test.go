@@ -41,6 +41,28 @@ func TestASignalEndsACommand(t *testing.T) {
 	}
 }
 
+// A command that asks for more time has it.
+func TestACommandCanHaveMoreTime(t *testing.T) {
+	a := &Kit{Err: os.Stderr}
+	over := make(chan struct{})
+	got := a.Run(context.Background(), func(ctx context.Context) error {
+		a.SetPatience(time.Hour)
+		raise(t, unix.SIGINT)
+		<-ctx.Done()
+		time.AfterFunc(InterruptPatience+InterruptPatience/4, func() { close(over) })
+		<-over
+		return nil
+	})
+	select {
+	case <-over:
+	default:
+		t.Error("it was left")
+	}
+	if got != 130 {
+		t.Errorf("got %d", got)
+	}
+}
+
 func TestACommandThatDoesNotEndIsLeft(t *testing.T) {
 	release := make(chan struct{})
 	defer close(release)

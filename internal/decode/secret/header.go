@@ -20,6 +20,8 @@ func HeaderValue(name, value string) string {
 		return cookies(value)
 	case last == 'e' && strings.EqualFold(name, "set-cookie"):
 		return setCookie(value)
+	case last == 'l' && strings.EqualFold(name, "sec-websocket-protocol"):
+		return subprotocols(value)
 	case isAddress(name, last):
 		return Target(value)
 	}
@@ -104,6 +106,42 @@ func cookie(pair string) string {
 		return decode.Masked
 	}
 	return name + "=" + decode.Masked
+}
+
+// subprotocols masks the tokens that pages send as a subprotocol, since a WebSocket of a
+// browser can have no other header field: what stands behind "bearer." or the like (as
+// Kubernetes takes it), and what follows a name of a secret.
+func subprotocols(value string) string {
+	parts := strings.Split(value, ",")
+	hidden := false
+	for i, part := range parts {
+		name := strings.TrimSpace(part)
+		blanks := part[:len(part)-len(strings.TrimLeft(part, " \t"))]
+		at := strings.LastIndexByte(name, '.')
+		switch {
+		case hidden:
+			parts[i] = blanks + decode.Masked
+		case strings.HasPrefix(name, "eyJ"): // a JSON Web Token
+			parts[i] = blanks + decode.Masked
+		case at >= 0 && isBearer(name[:at]):
+			parts[i] = blanks + name[:at+1] + decode.Masked
+		case at >= 0 && isBearer(name):
+			parts[i] = blanks + name[:strings.IndexByte(name, '.')+1] + decode.Masked
+		}
+		hidden = !hidden && Is(Parameter, name)
+	}
+	return strings.Join(parts, ",")
+}
+
+// isBearer reports whether a part of a name says that a token follows.
+func isBearer(name string) bool {
+	for part := range strings.SplitSeq(strings.ToLower(name), ".") {
+		switch part {
+		case "bearer", "token", "auth", "authorization", "jwt":
+			return true
+		}
+	}
+	return false
 }
 
 func isToken(s string) bool {

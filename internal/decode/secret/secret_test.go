@@ -104,6 +104,22 @@ func TestBody(t *testing.T) {
 	}
 }
 
+func TestSubprotocols(t *testing.T) {
+	for value, want := range map[string]string{
+		"graphql-transport-ws":                             "graphql-transport-ws",
+		"vite-hmr, vite-ping":                              "vite-hmr, vite-ping",
+		"v4.channel.k8s.io":                                "v4.channel.k8s.io",
+		"base64.binary, bearer.hidden":                     "base64.binary, bearer.•••",
+		"base64url.bearer.authorization.k8s.io.hidden, v4": "base64url.bearer.authorization.k8s.io.•••, v4",
+		"access_token, hidden":                             "access_token, •••",
+		"ws, eyJhbGciOi.eyJzdWIi.c2ln":                     "ws, •••",
+	} {
+		if got := HeaderValue("Sec-WebSocket-Protocol", value); got != want {
+			t.Errorf("%s: %s, want %s", value, got, want)
+		}
+	}
+}
+
 func TestTarget(t *testing.T) {
 	for target, want := range map[string]string{
 		"/a;jsessionid=1/b;v=2?x=3":           "/a;jsessionid=•••/b;v=2?x=3",

@@ -4,6 +4,7 @@ package exchangequery
 
 import (
 	"fmt"
+	"net"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -61,6 +62,7 @@ const (
 	project
 	service
 	address
+	endpoint
 	word
 )
 
@@ -109,6 +111,7 @@ func New(o Options) *query.Schema {
 		{ID: int(Socket), Name: "socket", Type: query.Text, Help: "path of a Unix socket"},
 		{ID: int(Connection), Name: "connection", Aliases: []string{"flow"}, Type: query.Number, Help: "number of the connection"},
 		{ID: moment, Name: "time", Type: query.Time, Help: "when it began"},
+		{ID: endpoint, Type: query.Endpoint, Group: "port"},
 		{ID: word, Type: query.Text, Group: "word"},
 	}
 	s.Word = func(text string, quoted bool) ([]*query.Term, error) { return plainWord(s, &o, text, quoted) }
@@ -147,6 +150,37 @@ func readAddress(text string) ([]query.Value, error) {
 	return []query.Value{{Prefixes: []netip.Prefix{netip.PrefixFrom(ip, ip.BitLen())}}}, nil
 }
 
+// withEquals returns the term that KEY:VALUE was probably meant for, as other languages of
+// filters have it; "" where KEY is none whose values are of a kind that is known.
+func withEquals(s *query.Schema, text string) string {
+	key, value, _ := strings.Cut(text, ":")
+	f := s.Field(key)
+	if f == nil || value == "" || f.Type == query.Text || f.Type == query.Pair {
+		return ""
+	}
+	if _, err := s.ReadValue(f, value); err != nil {
+		return ""
+	}
+	return key + "=" + value
+}
+
+// readEndpoint reads ADDRESS:PORT, of which the address may be localhost.
+func readEndpoint(text string) (v query.Value, ok bool) {
+	host, digits, err := net.SplitHostPort(text)
+	if err != nil {
+		return v, false
+	}
+	port, err := strconv.ParseUint(digits, 10, 16)
+	if err != nil {
+		return v, false
+	}
+	list, err := readAddress(host)
+	if err != nil || strings.Contains(host, "/") {
+		return v, false
+	}
+	return query.Value{Low: int64(port), High: int64(port), Prefixes: list[0].Prefixes}, true
+}
+
 // statusClass reads a status, a range of them, or a class such as 5xx.
 func statusClass(text string) ([]query.Value, error) {
 	if v, ok := class(text); ok {
@@ -174,7 +208,7 @@ func class(text string) (v query.Value, ok bool) {
 }
 
 // plainWord returns what a word without a key means: a class of
-// statuses, a port, a protocol, a PROJECT/SERVICE, or a part of what is shown.
+// statuses, a port, an address, both, a protocol, a PROJECT/SERVICE, or a part of what is shown.
 func plainWord(s *query.Schema, o *Options, text string, quoted bool) ([]*query.Term, error) {
 	if text == "" {
 		return nil, query.NewError(text, "it is empty", "a service, a port, a protocol, or a part of a path or statement")
@@ -200,6 +234,12 @@ func plainWord(s *query.Schema, o *Options, text string, quoted bool) ([]*query.
 	}
 	if vs, err := readAddress(text); err == nil {
 		return term(address, query.Eq, vs[0]), nil
+	}
+	if v, ok := readEndpoint(text); ok {
+		return term(endpoint, query.Eq, v), nil
+	}
+	if hint := withEquals(s, text); hint != "" {
+		return nil, query.NewError(text, "it is a word, without an operator", hint+", or the word in quotes: "+strconv.Quote(text))
 	}
 	if text == "unix" {
 		return term(int(Transport), query.Eq, query.Value{Text: text}), nil
@@ -251,7 +291,7 @@ func OnlyPorts(e query.Expr) bool {
 // all others.
 func Ports(e query.Expr) ([]PortRange, bool) {
 	return query.Bound(e, func(t *query.Term) ([]PortRange, bool) {
-		if t.Field.ID != int(Port) || t.Op != query.Eq {
+		if t.Field.ID != int(Port) && t.Field.ID != endpoint || t.Op != query.Eq {
 			return nil, false
 		}
 		var out []PortRange

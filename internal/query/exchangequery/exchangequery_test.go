@@ -57,8 +57,8 @@ func schema() *query.Schema {
 func TestFilters(t *testing.T) {
 	for text, want := range map[string]bool{
 		"": true, "5432": true, ":5432": true, "5433": false, "5432-5440": true, "postgresql": true, "postgres": true, "pg": true, "redis": false,
-		"shop/web": true, "shop/db": false, "127.0.0.1": true, "::1": false, "localhost": true, "address=localhost": true, "address!=localhost": false, "request": true, "message": false, "node": true, "NODE": true, "items": true, "orders": false,
-		"web": true, `"5432"`: false, "service=web": true, "service=db": false, "project=shop": true, "project=lib": false,
+		"shop/web": true, "shop/db": false, "127.0.0.1": true, "::1": false, "localhost": true, "address=localhost": true, "address!=localhost": false, "127.0.0.1:5432": true, "127.0.0.1:5433": false, "127.0.0.2:5432": false, "localhost:5432": true, "[::1]:5432": false, "localhost:5433 5432": true, "not 127.0.0.1:5432": false, "request": true, "message": false, "node": true, "NODE": true, "items": true, "orders": false,
+		"web": true, `"5432"`: false, `"status:500"`: false, "user:500": false, "key:1": false, "service=web": true, "service=db": false, "project=shop": true, "project=lib": false,
 		"service=web and status>=500": true, "5xx": true, "5XX": true, "4xx": false, "4xx 5xx": true, "not 4xx": true, "5xx redis": false, "status=5xx": true, "status=4xx": false, "status=500-599": true, "code=503": true, "status<500": false, "status!=503": false,
 		"method=select": true, "method=SELECT": true, "method=insert": false, "path~ITEMS": true, "statement~'id = 7'": true, "group~?": true,
 		"failed=yes": true, "failed=no": false, "latency>10ms": true, "latency>1s": false, "took>=20ms": true, "size>1k": true, "size<2000": false,
@@ -75,7 +75,7 @@ func TestFilters(t *testing.T) {
 			t.Errorf("%q: got %v", text, got)
 		}
 	}
-	for _, text := range []string{"protocol=postgress", "status=many", "knd=request", "latency>often", "kind=socket", `""`} {
+	for _, text := range []string{"protocol=postgress", "status=many", "knd=request", "latency>often", "kind=socket", `""`, "status:500", "port:5432", "protocol:http"} {
 		if _, err := query.ParseText(text, schema()); err == nil {
 			t.Errorf("%q is taken", text)
 		}
@@ -85,7 +85,7 @@ func TestFilters(t *testing.T) {
 func TestOnlyPorts(t *testing.T) {
 	for text, want := range map[string]bool{
 		"5432": true, "5432 6379": true, "port=3000-3999": true, "80 or (443 or 8080)": true, "port=80,443": true,
-		"5432 http": false, "not 80": false, "port>80": false, "service=web": false, "80 or http": false, "80 and 443": false,
+		"5432 http": false, "127.0.0.1:80": false, "not 80": false, "port>80": false, "service=web": false, "80 or http": false, "80 and 443": false,
 	} {
 		e, err := query.ParseText(text, schema())
 		if err != nil {
@@ -100,7 +100,7 @@ func TestOnlyPorts(t *testing.T) {
 func TestPorts(t *testing.T) {
 	for text, want := range map[string]string{
 		"": "any", "5432": "5432-5432", "5432 6379": "5432-5432 6379-6379", "port=3000-3999 and http": "3000-3999", "port=80 or service=web": "any",
-		"(80 and http) or 443": "80-80 443-443", "not 80": "any", "port>80": "any", "service=web": "any",
+		"(80 and http) or 443": "80-80 443-443", "not 80": "any", "port>80": "any", "service=web": "any", "127.0.0.1:80": "80-80",
 	} {
 		e, err := query.ParseText(text, schema())
 		if err != nil {

@@ -48,6 +48,21 @@ func (r *row) Pair(_, n int) (owner, name string, ok bool) { return r.Service(n)
 
 func (r *row) Address(_, n int) (netip.Addr, bool) { return r.Exchange.Address(n) }
 
-func (r *row) Endpoint(int, int) (at netip.AddrPort, any, ok bool) {
+// Endpoint returns the address and the port of the nth end that has them.
+func (r *row) Endpoint(_, n int) (at netip.AddrPort, any, ok bool) {
+	for i := 0; i < bothEnds; i++ {
+		ip, ok := r.Exchange.Address(i)
+		port, has := r.Int(Port, i)
+		if !ok || !has {
+			continue
+		}
+		if n == 0 {
+			return netip.AddrPortFrom(ip.Unmap().WithZone(""), uint16(port)), false, true
+		}
+		n--
+	}
 	return netip.AddrPort{}, false, false
 }
+
+// bothEnds is how many ends an exchange has.
+const bothEnds = 2

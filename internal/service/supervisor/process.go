@@ -130,7 +130,7 @@ func (r *lifetime) launch() (*process, *service.Error) {
 		env = launch.TerminalEnv(env)
 	}
 
-	p := &process{out: r.sup.logs.Writer(sp.Name), started: time.Now(), wasReady: sp.Ready.None}
+	p := &process{out: r.sup.logs.Writer(sp.Name), started: time.Now().UTC(), wasReady: sp.Ready.None}
 	if p.from, err = drain.New(std.Read, p.out); err != nil {
 		_ = std.Read.Close()
 		_ = p.out.Close()

@@ -263,7 +263,7 @@ func (s *Supervisor) Start(cmd home.Command, name string, listed bool, command s
 	for i := 2; s.taken(unique); i++ {
 		unique = fmt.Sprintf("%s-%d", name, i)
 	}
-	now := time.Now()
+	now := time.Now().UTC()
 	r := &Run{sup: s, name: unique, listed: listed, begun: make(chan struct{}), main: make(chan struct{}), gone: make(chan struct{})}
 	r.status = service.Status{Name: unique, Kind: service.KindRun, State: service.Starting, Command: command, Dir: cmd.Dir, StartedAt: &now}
 	s.runs[unique] = r

@@ -32,7 +32,7 @@ func BootTime() time.Time {
 	if unix.ClockGettime(unix.CLOCK_BOOTTIME, &ts) != nil {
 		return time.Time{}
 	}
-	return time.Now().Add(-time.Duration(ts.Nano()))
+	return time.Now().UTC().Add(-time.Duration(ts.Nano()))
 }
 
 // ReadPlace is what says where a process belongs: its project, its unit, its container.

@@ -179,5 +179,5 @@ func (o *Owners) OpenedAt(inode uint32) (time.Time, bool) {
 	if s.inode == 0 || s.opened == 0 {
 		return time.Time{}, false
 	}
-	return time.Unix(0, s.opened), true
+	return time.Unix(0, s.opened).UTC(), true
 }

@@ -19,6 +19,7 @@ package diff
 import (
 	"slices"
 
+	"lodge/internal/decode"
 	"lodge/internal/tap/diff/forms"
 )
 
@@ -222,6 +223,8 @@ func reduce(va, vb *viewer, x, y *item) []change {
 		switch {
 		case cut && response:
 		case partly && c.part != PartStatus && (c.what == whatAdded || c.what == whatRemoved):
+		case ca.Kind != decode.KindSession && (c.what == whatAdded || c.what == whatRemoved) &&
+			(c.part == PartVersion || c.part == PartDetail && in(sessionDetails[:], c.name)):
 		case otherAnswer && response && c.part != PartStatus:
 		case c.part == PartDetail && in(resultDetails[:], c.name) && (isBody || isStatus):
 		case c.part == PartStatus && c.name == "" && isBody && !failed && ca.Code == 0 && cb.Code == 0:

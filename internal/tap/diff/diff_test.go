@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"lodge/internal/decode"
 	"lodge/internal/tap"
@@ -151,6 +152,29 @@ func TestFindings(t *testing.T) {
 }
 
 // Latencies are told where they are asked for, of enough exchanges.
+// Names of processes do not act on the terminal, and a text that is not UTF-8 is the same
+// in lines and in packets.
+func TestHostileTexts(t *testing.T) {
+	recorded := func(name, target string) *Run {
+		r := newRecorder("run")
+		x := r.http(curl, process{pid: 20, at: "127.0.0.1:3000"}, "GET /", "200 OK", "{}", nil)
+		x.Target, x.Host = target, "a\xffb"
+		x.Response.Header = append(x.Response.Header, decode.Field{Name: "X-A", Value: target})
+		r.list[0].Server.Processes[0].Name = name
+		if utf8.ValidString(target) {
+			x.Host = "a\ufffdb"
+		}
+		return r.done()
+	}
+	if got := findings(t, Compare(recorded("p", "/\xff\xfe"), recorded("p", "/\ufffd\ufffd"), nil, Options{})); got != "" {
+		t.Error(got)
+	}
+	got := findings(t, Compare(recorded("ev\x1b[31m\u202eil", "/a"), recorded("ev\x1b[31m\u202eil", "/b"), nil, Options{}))
+	if got == "" || strings.ContainsAny(got, "\x1b\u202e") {
+		t.Errorf("%q", got)
+	}
+}
+
 func TestLatency(t *testing.T) {
 	record := func(n int, took time.Duration) func(*recorder) {
 		return func(r *recorder) {

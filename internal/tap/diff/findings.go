@@ -4,9 +4,9 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
-	"strings"
 
 	"lodge/internal/decode"
+	"lodge/internal/show"
 )
 
 // report makes the report of the last match.
@@ -209,10 +209,7 @@ func addNumber(list []uint64, i *item) []uint64 {
 const maxValue = 500
 
 func clip(s string) string {
-	if len(s) <= maxValue {
-		return s
-	}
-	return strings.ToValidUTF8(s[:maxValue], "") + "…"
+	return show.Short(s, maxValue)
 }
 
 func kindOf(c *change) Kind {

@@ -240,6 +240,42 @@ func TestCutByTheEnd(t *testing.T) {
 }
 
 // What depends on how many connections a program opens is told from a factor of two on.
+// A recording that began when connections were open already has neither their begins nor
+// what these told.
+func TestJoinedSessions(t *testing.T) {
+	recorded := func(connects int, version string, midstream uint64, facts ...decode.Field) *Run {
+		r := newRecorder("run")
+		usual(r)
+		for range connects {
+			r.record(api, db, r.now, &decode.Exchange{Protocol: "postgresql", Kind: decode.KindSession, Method: "connect", Target: "shop", Status: "AuthenticationOk"})
+			r.take(time.Second)
+		}
+		for range 3 {
+			x := r.sql(api, "SELECT a FROM b", "SELECT a FROM b", "SELECT 1", "a\n1\n")
+			x.Version, x.Details = version, append(facts, x.Details...)
+			r.take(time.Second)
+		}
+		run := r.done()
+		run.account.Streams.Midstream = midstream
+		return run
+	}
+	facts := []decode.Field{{Name: "database", Value: "shop"}, {Name: "user", Value: "app"}}
+	cold := func() *Run { return recorded(6, "3.0", 0, facts...) }
+	for _, tt := range []struct {
+		name string
+		b    *Run
+		want string
+	}{
+		{"joined", recorded(0, "", 6), ""},
+		{"too few", recorded(0, "", 4), "**missing** postgres"},
+		{"another user", recorded(6, "3.0", 0, facts[0], decode.Field{Name: "user", Value: "root"}), "`user` `root`, was `app`"},
+	} {
+		if got := findings(t, Compare(cold(), tt.b, nil, Options{})); !strings.Contains(got, tt.want) || tt.want == "" && got != "" {
+			t.Errorf("%s: %q", tt.name, got)
+		}
+	}
+}
+
 func TestSessions(t *testing.T) {
 	connect := func(n int) func(r *recorder) {
 		return func(r *recorder) {

@@ -4,8 +4,10 @@ import (
 	"encoding/binary"
 	"hash/maphash"
 	"net/netip"
+	"slices"
 	"strconv"
 	"time"
+	"unicode/utf8"
 
 	"lodge/internal/capture/packet"
 	"lodge/internal/decode"
@@ -204,7 +206,7 @@ func (r *Run) serving(e *tap.End) []int32 {
 func (r *Run) endpoint(e *tap.End) *endpoint {
 	k := endpoint{address: e.Address, path: e.Path, project: e.Project, service: e.Service}
 	if e.Known() {
-		k.process, k.dir = e.Processes[0].Name, e.Processes[0].Directory
+		k.process, k.dir = valid(e.Processes[0].Name), valid(e.Processes[0].Directory)
 	} else if k.service == "" {
 		k.process = e.Container
 	}
@@ -231,6 +233,7 @@ func (r *Run) content(x *tap.Record) *content {
 	if x.Exchange != nil {
 		c.x = *x.Exchange
 		c.x.Started, c.x.Answered, c.x.Ended, c.x.Stream = time.Time{}, time.Time{}, time.Time{}, 0
+		validTexts(&c.x)
 		if c.bodyless = r.bytes > r.limits.Bytes; c.bodyless {
 			c.x.Request.Body, c.x.Response.Body = nil, nil
 			r.bodiesLeft++
@@ -240,6 +243,29 @@ func (r *Run) content(x *tap.Record) *content {
 	r.bytes += int64(len(r.buf))
 	r.contents[key] = c
 	return c
+}
+
+// validTexts makes texts of an exchange as JSON has them, so that a recording as lines does
+// not differ from its packets: each byte that is not UTF-8 is U+FFFD.
+func validTexts(x *decode.Exchange) {
+	for _, s := range []*string{&x.Version, &x.Method, &x.Target, &x.Host, &x.Group, &x.Status} {
+		*s = valid(*s)
+	}
+	for _, list := range []*[]decode.Field{&x.Details, &x.Request.Header, &x.Request.Trailer, &x.Response.Header, &x.Response.Trailer} {
+		for i, f := range *list {
+			if !utf8.ValidString(f.Name) || !utf8.ValidString(f.Value) {
+				*list = slices.Clone(*list)
+				(*list)[i] = decode.Field{Name: valid(f.Name), Value: valid(f.Value)}
+			}
+		}
+	}
+}
+
+func valid(s string) string {
+	if utf8.ValidString(s) {
+		return s
+	}
+	return string([]rune(s))
 }
 
 // body returns a body that is kept once.

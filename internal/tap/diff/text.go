@@ -80,7 +80,7 @@ func (g *Group) String() string {
 	if g.Method != "" && !beginsWith(g.Target, g.Method) {
 		asked = strings.TrimSpace(g.Method + " " + g.Target)
 	}
-	return g.Server + " " + g.Protocol + " " + code(asked)
+	return show.Legible(g.Server) + " " + show.Legible(g.Protocol) + " " + code(asked)
 }
 
 func beginsWith(s, word string) bool {
@@ -116,7 +116,7 @@ func (f *Finding) write(b *strings.Builder) {
 	case KindCount:
 		what = "**count** " + f.Group.String() + fmt.Sprintf(" ×%d, was ×%d", f.CountB, f.CountA)
 	case KindServer:
-		what = "**server** " + f.Server + ": " + code(f.B) + ", was " + code(f.A)
+		what = "**server** " + show.Legible(f.Server) + ": " + code(f.B) + ", was " + code(f.A)
 	case KindLatency:
 		what = "**latency** " + f.Group.String() + ": median " + show.Latency(f.LatencyB) + ", was " + show.Latency(f.LatencyA) +
 			fmt.Sprintf(" (%d and %d)", f.CountB, f.CountA)

@@ -35,6 +35,11 @@ var volatileDetails = [...]string{
 // answer itself differs.
 var resultDetails = [...]string{"affected", "columns", "copied out", "documents", "hits", "rows"}
 
+// sessionDetails are details that stand in requests where the begin of their session was
+// seen, as does the version of the protocol: that one recording lacks them tells when it
+// began, and not what was done.
+var sessionDetails = [...]string{"database", "server version", "user"}
+
 // setUp are methods that prepare others, after their protocol. Programs send them once for
 // each connection, and how many connections a pool opens differs from run to run. Sessions
 // ([decode.KindSession]) belong to them too.

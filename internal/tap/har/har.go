@@ -4,6 +4,7 @@
 package har
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -17,6 +18,7 @@ import (
 
 	"lodge/internal/decode"
 	"lodge/internal/model"
+	"lodge/internal/show"
 	"lodge/internal/tap"
 )
 
@@ -124,8 +126,8 @@ func (w *Writer) Record(r *tap.Record) error {
 		w.leftOut++
 		return nil
 	}
-	b, err := json.Marshal(entryOf(r))
-	if err != nil {
+	var b bytes.Buffer
+	if err := show.JSONLines(&b).Encode(entryOf(r)); err != nil {
 		return w.fail(err)
 	}
 	w.begin()
@@ -133,7 +135,7 @@ func (w *Writer) Record(r *tap.Record) error {
 		w.write(",\n")
 	}
 	w.entries = true
-	w.write(string(b))
+	w.write(strings.TrimSuffix(b.String(), "\n"))
 	return w.err
 }
 
@@ -188,7 +190,7 @@ func (w *Writer) fail(err error) error {
 func entryOf(r *tap.Record) *entry {
 	x := r.Exchange
 	e := &entry{
-		Started: r.Time, Connection: strconv.FormatUint(r.Connection, 10), ServerIP: serverIP(&r.Server),
+		Started: r.Time.UTC(), Connection: strconv.FormatUint(r.Connection, 10), ServerIP: serverIP(&r.Server),
 		Client: processOf(&r.Client), Server: processOf(&r.Server), Comment: strings.Join(x.Unknown, "; "),
 	}
 	version := "HTTP/" + x.Version

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
@@ -89,6 +90,19 @@ func TestEntry(t *testing.T) {
 }
 
 // What is not HTTP is left out, and an archive without entries is one.
+// What could act on a terminal is escaped.
+func TestControlCharacters(t *testing.T) {
+	r := sample()
+	r.Exchange.Target = "/\u202e\u009b\x1b[2J"
+	var b bytes.Buffer
+	if err := NewWriter(&b, "1.0").Record(r); err != nil {
+		t.Fatal(err)
+	}
+	if text := b.String(); strings.ContainsAny(text, "\u202e\u009b\x1b") || !strings.Contains(text, `\u202e\u009b\u001b[2J`) {
+		t.Error(text)
+	}
+}
+
 func TestEmpty(t *testing.T) {
 	sql := sample()
 	sql.Exchange.Protocol = "postgresql"

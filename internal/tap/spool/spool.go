@@ -4,6 +4,7 @@
 package spool
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"sync"
@@ -34,19 +35,27 @@ type Writer struct {
 	queue   [][]byte
 	free    [][]byte
 	busy    bool // a chunk of the queue, or parts, are being written
+	started bool
 	closed  bool
 	err     error
 	done    chan struct{}
 }
 
-// New returns a writer to w, which only its goroutine and WriteParts use until Close
-// returns. Close ends it.
+// New returns a writer to w, which only its goroutine and WriteParts use from Start on
+// until Close returns. Until Start, which is called once, it only takes.
 func New(w io.Writer) *Writer {
 	s := &Writer{w: w, done: make(chan struct{})}
 	s.parts, _ = w.(PartsWriter)
 	s.changed.L = &s.mu
-	go s.run()
 	return s
+}
+
+// Start begins to write. Close ends it.
+func (s *Writer) Start() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.started = true
+	go s.run()
 }
 
 // run writes the chunks of the queue.
@@ -139,7 +148,7 @@ func (s *Writer) write(b []byte) (int, error) {
 func (s *Writer) WriteParts(parts ...[]byte) (n int, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.parts == nil || s.busy || len(s.queue) > 0 || s.closed || s.err != nil {
+	if s.parts == nil || !s.started || s.busy || len(s.queue) > 0 || s.closed || s.err != nil {
 		for _, b := range parts {
 			k, err := s.write(b)
 			n += k
@@ -182,10 +191,13 @@ func (s *Writer) Push() {
 	}
 }
 
-// Flush returns when all that was taken is written, or could not be.
+// Flush returns when all that was taken is written, or could not be. It is for after Start.
 func (s *Writer) Flush() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if !s.started {
+		return errors.New("flush spool: it has not begun to write")
+	}
 	s.push()
 	for (len(s.queue) > 0 || s.busy) && s.err == nil {
 		s.changed.Wait()
@@ -193,15 +205,20 @@ func (s *Writer) Flush() error {
 	return s.err
 }
 
-// Close writes what is held, and ends the goroutine. The writer below is the caller's.
+// Close writes what is held, and ends the goroutine. Before Start it writes nothing. The
+// writer below is the caller's.
 func (s *Writer) Close() error {
 	s.mu.Lock()
 	if s.closed {
 		s.mu.Unlock()
 		return fmt.Errorf("close spool: %w", io.ErrClosedPipe)
 	}
-	s.push()
 	s.closed = true
+	if !s.started {
+		s.mu.Unlock()
+		return nil
+	}
+	s.push()
 	s.changed.Broadcast()
 	s.mu.Unlock()
 	<-s.done

@@ -45,7 +45,12 @@ func (w *withParts) WriteParts(parts ...[]byte) (int, error) {
 func TestOrder(t *testing.T) {
 	for _, w := range []io.Writer{&slow{}, &withParts{}} {
 		s := New(w)
+		if _, err := s.WriteParts([]byte("he"), []byte("ad")); err != nil || len(content(w)) > 0 {
+			t.Fatalf("before Start: %v, %q is written", err, content(w))
+		}
+		s.Start()
 		var want bytes.Buffer
+		want.WriteString("head")
 		for i := range 3000 {
 			text := bytes.Repeat([]byte(strconv.Itoa(i)+","), i%700+1)
 			want.Write(text)
@@ -100,6 +105,7 @@ func content(w io.Writer) []byte {
 func TestStall(t *testing.T) {
 	w := &withParts{slow: slow{gate: make(chan struct{})}}
 	s := New(w)
+	s.Start()
 	piece := make([]byte, chunkSize/2)
 	for range 2 * maxChunks {
 		if _, err := s.Write(piece); err != nil {
@@ -140,6 +146,7 @@ func TestStall(t *testing.T) {
 func TestError(t *testing.T) {
 	boom := errors.New("no space left on device")
 	s := New(&slow{err: boom})
+	s.Start()
 	if _, err := s.Write(make([]byte, 4*chunkSize)); err != nil && !errors.Is(err, boom) {
 		t.Fatal(err)
 	}
@@ -157,5 +164,13 @@ func TestError(t *testing.T) {
 	}
 	if err := s.Close(); err == nil {
 		t.Error("a second Close has no error")
+	}
+	w := &slow{}
+	unused := New(w)
+	if _, err := unused.Write([]byte("x")); err != nil {
+		t.Error(err)
+	}
+	if err := unused.Close(); err != nil || len(content(w)) > 0 {
+		t.Errorf("Close without Start: %v, %q is written", err, content(w))
 	}
 }

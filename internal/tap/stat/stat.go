@@ -4,6 +4,7 @@ package stat
 
 import (
 	"cmp"
+	"math"
 	"slices"
 	"strconv"
 	"time"
@@ -168,7 +169,9 @@ func middle(b int) time.Duration {
 	return time.Duration(low + (uint64(1)<<shift)/2)
 }
 
-// quantile returns a quantile in microseconds, or nil where nothing was added.
+// quantile returns a quantile in microseconds, or nil where nothing was added: the least
+// value that is not exceeded by that share of all (the nearest rank), so that of a few
+// values p99 is the largest.
 func (h *histogram) quantile(q float64) *float64 {
 	if h.n == 0 {
 		return nil
@@ -185,7 +188,7 @@ func (h *histogram) quantile(q float64) *float64 {
 		keys = append(keys, b)
 	}
 	slices.Sort(keys)
-	want, seen := uint64(q*float64(h.n-1))+1, uint64(0)
+	want, seen := uint64(math.Ceil(q*float64(h.n)-1e-9)), uint64(0)
 	for _, b := range keys {
 		if seen += h.buckets[b]; seen >= want {
 			return us(min(middle(b), h.max))

@@ -35,8 +35,8 @@ func TestQuantiles(t *testing.T) {
 			h.add(time.Duration(d))
 		}
 		slices.Sort(list)
-		for _, q := range []float64{0.5, 0.99, 1} {
-			want := float64(list[int(q*float64(len(list)-1))]) / 1000
+		for _, percent := range []int{50, 99, 100} {
+			want, q := float64(list[(percent*len(list)+99)/100-1])/1000, float64(percent)/100
 			if got := *h.quantile(q); got < want*0.98-0.002 || got > want*1.02+0.002 {
 				t.Fatalf("quantile %v of %d: %v, want %v", q, len(list), got, want)
 			}

@@ -105,6 +105,10 @@ func (w row) Text(f exchangequery.Field, n int) (string, bool) {
 	if x != nil && f == exchangequery.Host && n == 1 {
 		return withoutPort(x.Host)
 	}
+	if x != nil && f == exchangequery.Target && n == 1 {
+		path, _, ok := strings.Cut(x.Target, "?")
+		return path, ok && strings.HasPrefix(path, "/")
+	}
 	if x == nil || n > 0 {
 		return "", false
 	}

@@ -53,3 +53,26 @@ func TestAllAndOnlyPorts(t *testing.T) {
 		}
 	}
 }
+
+// A path is the same with and without its query.
+func TestPath(t *testing.T) {
+	for _, tt := range []struct {
+		target, filter string
+		want           bool
+	}{
+		{"/items?page=2", "path=/items", true},
+		{"/items?page=2", "path=/items?page=2", true},
+		{"/items?page=2", "path!=/items", false},
+		{"/items?page=2", "path=/item", false},
+		{"/items", "path=/items", true},
+		{"SELECT a FROM b WHERE c = ?", "statement='SELECT a FROM b WHERE c = '", false},
+	} {
+		f, err := Parse([]string{tt.filter}, exchangequery.Options{Now: time.Now()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := f.Match(&tap.Record{Exchange: &decode.Exchange{Protocol: "http", Target: tt.target}}); got != tt.want {
+			t.Errorf("%s of %q: %v", tt.filter, tt.target, got)
+		}
+	}
+}

@@ -36,8 +36,8 @@ const (
 	fewRequest = 20
 )
 
-// partsOf returns the parts of a record's line.
-func partsOf(r *tap.Record, today time.Time) parts {
+// partsOf returns the parts of a record's line. unknown is what it says not to be known.
+func partsOf(r *tap.Record, today time.Time, unknown string) parts {
 	p := parts{at: r.Time.Local(), protocol: r.Transport.String(), arrow: "→", client: endName(&r.Client, false), server: endName(&r.Server, true)}
 	y, m, d := p.at.Date()
 	p.date = y != today.Year() || m != today.Month() || d != today.Day()
@@ -71,12 +71,10 @@ func partsOf(r *tap.Record, today time.Time) parts {
 	if x.Begun {
 		p.notes = "(goes on)"
 	}
-	if len(x.Unknown) > 0 {
-		if p.notes != "" {
-			p.notes += "  "
-		}
-		p.notes += "(" + short(strings.Join(x.Unknown, "; ")) + ")"
+	if unknown != "" && p.notes != "" {
+		p.notes += "  "
 	}
+	p.notes += unknown
 	return p
 }
 

@@ -27,11 +27,32 @@ type Printer struct {
 	Today time.Time
 
 	buf []byte // of the last line, to use it again
+	// noted has what was said last to be unknown on a connection: it is not said again.
+	noted map[uint64]string
+}
+
+// maxNoted bounds noted.
+const maxNoted = 4096
+
+// note returns what is unknown of a record, if its connection's last record did not say so.
+func (p *Printer) note(r *tap.Record) string {
+	if r.Exchange == nil || len(r.Exchange.Unknown) == 0 {
+		return ""
+	}
+	text := short(strings.Join(r.Exchange.Unknown, "; "))
+	if p.noted[r.Connection] == text {
+		return ""
+	}
+	if p.noted == nil || len(p.noted) >= maxNoted {
+		p.noted = make(map[uint64]string)
+	}
+	p.noted[r.Connection] = text
+	return "(" + text + ")"
 }
 
 // Record prints a record.
 func (p *Printer) Record(r *tap.Record) error {
-	parts := partsOf(r, p.Today)
+	parts := partsOf(r, p.Today, p.note(r))
 	parts.buf = p.buf
 	line := parts.line(p.Width)
 	p.buf = parts.buf
@@ -103,10 +124,7 @@ func short(s string) string {
 	if !isOneLine(s) {
 		s = show.OneLine(s)
 	}
-	if len(s) <= maxShort {
-		return s
-	}
-	return strings.ToValidUTF8(s[:maxShort], "") + "…"
+	return show.Short(s, maxShort)
 }
 
 // isOneLine reports whether [show.OneLine] does not change an ASCII text.

@@ -29,7 +29,7 @@ func sample() *tap.Record {
 }
 
 func line(r *tap.Record) string {
-	parts := partsOf(r, at)
+	parts := partsOf(r, at, new(Printer).note(r))
 	return strings.Join(strings.Fields(parts.line(0)), " ")
 }
 
@@ -181,5 +181,21 @@ func TestAccount(t *testing.T) {
 	a.Capture.Lost = nil
 	if got := strings.Join(Account(a), "\n"); !strings.Contains(got, "2 packets not accounted for") {
 		t.Errorf("a loss without a reason is not told: %s", got)
+	}
+}
+
+// What is not known of a connection is said once.
+func TestNotesAreSaidOnce(t *testing.T) {
+	var b strings.Builder
+	p := &Printer{Out: &b, Today: at}
+	for _, connection := range []uint64{1, 1, 2, 1} {
+		r := sample()
+		r.Connection, r.Exchange.Unknown = connection, []string{"the begin"}
+		if err := p.Record(r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := strings.Count(b.String(), "(the begin)"); n != 2 {
+		t.Errorf("%d times in\n%s", n, b.String())
 	}
 }

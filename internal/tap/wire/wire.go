@@ -110,7 +110,7 @@ type Account struct {
 // Of returns the line of a record.
 func Of(r *tap.Record) *Record {
 	out := &Record{
-		Kind: KindFailure, Number: r.Number, Time: r.Time, Connection: r.Connection, Transport: r.Transport.String(),
+		Kind: KindFailure, Number: r.Number, Time: r.Time.UTC(), Connection: r.Connection, Transport: r.Transport.String(),
 		Client: end(&r.Client), Server: end(&r.Server), Failure: string(r.Failure), Failed: r.Failure != "",
 		LatencyUS: micros(r.Latency()), DurationUS: micros(r.Duration()),
 	}

@@ -42,10 +42,11 @@ func TestLines(t *testing.T) {
 		t.Errorf("got  %s\nwant %s", b.String(), want)
 	}
 	b.Reset()
-	if err := w.Record(&tap.Record{Number: 4, Transport: packet.TCP, Failure: tap.Refused, Time: at}); err != nil {
+	// Times are UTC, also of a machine that has another time.
+	if err := w.Record(&tap.Record{Number: 4, Transport: packet.TCP, Failure: tap.Refused, Time: at.In(time.FixedZone("", 9*3600))}); err != nil {
 		t.Fatal(err)
 	}
-	if got := b.String(); !strings.Contains(got, `"kind":"failure"`) || !strings.Contains(got, `"failed":true,"failure":"refused"`) || strings.Contains(got, "latency") {
+	if got := b.String(); !strings.Contains(got, `"time":"2026-03-04T12:00:00.25Z"`) || !strings.Contains(got, `"kind":"failure"`) || !strings.Contains(got, `"failed":true,"failure":"refused"`) || strings.Contains(got, "latency") {
 		t.Errorf("a failure: %s", got)
 	}
 	b.Reset()

@@ -109,7 +109,7 @@ func reportParty(p Party, at netip.AddrPort) ReportParty {
 // Report returns the frame with the items of one of the digest's lists, in their order.
 func (d *Digest) Report(v List) Report {
 	out := Report{
-		Time: d.frame.Time, View: v.Title(), Counts: d.Counts,
+		Time: d.frame.Time.UTC(), View: v.Title(), Counts: d.Counts,
 		UnknownOwners: d.frame.UnknownOwners, Warnings: d.frame.Warnings,
 	}
 	switch l := v.(type) {

@@ -373,6 +373,9 @@ func TestRoomForKeysOfLaterProjects(t *testing.T) {
 		t.Fatal(err)
 	}
 	p, err := newPacketFile("run.pcapng", f, l, "1", "")
+	if err == nil {
+		err = f.begin()
+	}
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,9 +2,9 @@ package tap
 
 import (
 	"fmt"
-	"io"
 	"os"
 
+	"lodge/internal/bounded"
 	"lodge/internal/cli/kit"
 	"lodge/internal/decode/protobuf"
 )
@@ -37,9 +37,5 @@ func readBounded(path string, most int64) ([]byte, error) {
 		return nil, err
 	}
 	defer func() { _ = f.Close() }() // only read from
-	b, err := io.ReadAll(io.LimitReader(f, most+1))
-	if err == nil && int64(len(b)) > most {
-		err = fmt.Errorf("it is larger than %d MiB", most>>20)
-	}
-	return b, err
+	return bounded.ReadAll(f, most)
 }

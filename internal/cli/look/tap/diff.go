@@ -144,6 +144,9 @@ func (d *differ) read(ctx context.Context, name string) (*diff.Run, error) {
 	} else {
 		err = d.readPackets(ctx, buffered, secrets, r)
 	}
+	if foreign := (*pcapfile.ForeignError)(nil); errors.As(err, &foreign) {
+		return nil, &kit.UsageError{Err: fmt.Errorf("tap diff: read %s: %w", nameOf(name), err), Hint: foreignHint(foreign.Kind, nameOf(name), "tap diff - OTHER")}
+	}
 	if errors.Is(err, io.ErrUnexpectedEOF) {
 		r.Lost("it ends early: " + err.Error())
 		err = nil
@@ -297,22 +300,8 @@ func (s *split) record(x *tap.Record) error {
 			continue
 		}
 		s.runs[i].Add(x)
-		n := &s.records[i]
-		n.Selected++
-		if x.Exchange == nil {
-			n.Failures++
-		} else {
-			n.Exchanges++
-			if x.Exchange.Request.Incomplete || x.Exchange.Response.Incomplete {
-				n.Incomplete++
-			}
-		}
-		n.Ends += 2
-		for _, e := range []*tap.End{&x.Client, &x.Server} {
-			if e.Known() {
-				n.Attributed++
-			}
-		}
+		s.records[i].Add(x)
+		s.records[i].Selected++
 		return nil
 	}
 	return nil

@@ -1,6 +1,7 @@
 package tap
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 	"lodge/internal/cli/kit"
 	"lodge/internal/tap"
 	"lodge/internal/tap/tapfile"
+	"lodge/internal/tap/wire"
 )
 
 // fileSource is a capture file.
@@ -29,11 +31,12 @@ type fileSource struct {
 }
 
 // openFile opens the file that is asked for.
-func openFile(r *run) (source, error) {
+func openFile(ctx context.Context, r *run) (source, error) {
 	s := &fileSource{run: r}
 	in := r.kit.Env.Stdin
 	if name := r.flags.Read; name != "-" {
-		f, err := os.Open(r.kit.Path(name))
+		// A named pipe is not waited for here: see pipe.
+		f, err := os.OpenFile(r.kit.Path(name), os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
 		if err != nil {
 			return nil, &kit.Hinted{Err: fmt.Errorf("tap: read %s: %w", name, cause(err)), Hint: "lodge tap -o run.pcapng makes one"}
 		}
@@ -50,7 +53,11 @@ func openFile(r *run) (source, error) {
 			Hint: "cat > all.pcapng, then lodge tap -r all.pcapng FILTER -o some.pcapng",
 		}, s.close())
 	}
-	src, err := tapfile.Open(in)
+	buffered := bufio.NewReaderSize(&pipe{ctx, in}, 64<<10)
+	if in != nil && isLines(buffered) {
+		return openLines(r, buffered, s)
+	}
+	src, err := tapfile.Open(buffered)
 	if err != nil {
 		return nil, errors.Join(unreadable(r.flags.Read, err), s.close())
 	}
@@ -82,7 +89,10 @@ func allSecrets(f *os.File, begin int64) []pcapfile.Secrets {
 
 func (s *fileSource) read(ctx context.Context) (tap.Capture, error) {
 	err := s.src.Run(ctx, s.run.newEngine(s.src, tap.SourceFile))
-	if err != nil {
+	switch {
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		err = nil // it is over, where nothing came
+	case err != nil:
 		err = unreadable(s.run.flags.Read, err)
 	}
 	if ctx.Err() != nil && s.begin >= 0 { // it was not read to its end, where the counters are
@@ -100,13 +110,103 @@ func (s *fileSource) close() error {
 	return nil
 }
 
+// pipe reads a file, which may be a pipe: nothing may come for long, and a signal ends the
+// wait.
+type pipe struct {
+	ctx  context.Context
+	file *os.File
+}
+
+// pipeWait is how long a read waits before it looks whether the run is over.
+const pipeWait = 100 // milliseconds
+
+// Read implements [io.Reader].
+func (p *pipe) Read(b []byte) (int, error) {
+	raw, err := p.file.SyscallConn()
+	if err != nil {
+		return p.file.Read(b) // it tells
+	}
+	for ready := false; !ready; {
+		if err := p.ctx.Err(); err != nil {
+			return 0, err
+		}
+		err := raw.Control(func(fd uintptr) {
+			n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, pipeWait)
+			ready = n > 0 || err != nil && !errors.Is(err, unix.EINTR)
+		})
+		ready = ready || err != nil
+	}
+	return p.file.Read(b)
+}
+
+// linesSource is a file with the lines of --json: records that were decoded before.
+type linesSource struct {
+	run   *run
+	lines *wire.Reader
+	file  *fileSource
+}
+
+// openLines returns the source of a file with lines.
+func openLines(r *run, in io.Reader, file *fileSource) (source, error) {
+	f := &r.flags
+	if f.Follow > 0 || cuts(f) || f.KeyLog != "" || len(f.Descriptors) > 0 {
+		return nil, errors.Join(&kit.UsageError{
+			Err:  fmt.Errorf("tap: read %s: it has exchanges and no packets: --follow, --keylog, --descriptors and -o FILE.pcapng need these", nameOf(f.Read)),
+			Hint: "lodge tap -o run.pcapng records packets",
+		}, file.close())
+	}
+	r.lines = &tap.Account{Capture: tap.Capture{Unknown: true}}
+	return &linesSource{run: r, lines: wire.NewReader(in), file: file}, nil
+}
+
+// read implements [source]. What the recording lost, its own account says.
+func (s *linesSource) read(ctx context.Context) (tap.Capture, error) {
+	a := s.run.lines
+	var err error
+	for ctx.Err() == nil && err == nil {
+		var x *tap.Record
+		if x, err = s.lines.Next(); err == nil {
+			a.Records.Add(x)
+			s.run.record(x)
+		}
+	}
+	if had := s.lines.Account(); had != nil {
+		n := a.Records
+		*a = *had
+		n.Dropped, n.Unwritten = had.Records.Dropped, had.Records.Unwritten
+		a.Records = n
+	}
+	switch {
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		err = nil
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		err = unreadable(s.run.flags.Read, err)
+	case errors.Is(err, io.EOF):
+		err = nil
+	case err != nil:
+		err = &kit.Hinted{Err: fmt.Errorf("tap: read %s: %w", nameOf(s.run.flags.Read), err), Hint: "it takes packets, and the lines that -o run.jsonl writes"}
+	}
+	return a.Capture, err
+}
+
+func (s *linesSource) close() error { return s.file.close() }
+
+// nameOf is what the file is called that is read.
+func nameOf(read string) string {
+	if read == "-" {
+		return "standard input"
+	}
+	return read
+}
+
 // unreadable returns the error of a capture file.
 func unreadable(name string, err error) error {
-	if name == "-" {
-		name = "standard input"
-	}
+	name = nameOf(name)
 	hint := ""
+	foreign := (*pcapfile.ForeignError)(nil)
 	switch {
+	case errors.As(err, &foreign):
+		hint = foreignHint(foreign.Kind, name, "tap -r -")
 	case errors.Is(err, pcapfile.ErrNotCapture):
 		hint = "it takes pcapng and pcap files; one that is compressed with gzip: zcat FILE | lodge tap -r -"
 	case errors.Is(err, io.ErrUnexpectedEOF):
@@ -123,6 +223,21 @@ func unreadable(name string, err error) error {
 		hint = "lodge tap -o run.pcapng makes one that can be read"
 	}
 	return &kit.Hinted{Err: fmt.Errorf("tap: read %s: %w", name, cause(err)), Hint: hint}
+}
+
+// foreignHint returns what to do with a file of another kind.
+// command reads standard input.
+func foreignHint(kind pcapfile.Foreign, name, command string) string {
+	cat := map[pcapfile.Foreign]string{pcapfile.Gzip: "zcat", pcapfile.Bzip2: "bzcat", pcapfile.Xz: "xzcat", pcapfile.Zstd: "zstdcat", pcapfile.Lz4: "lz4cat"}[kind]
+	switch {
+	case cat != "" && name == "standard input":
+		return cat + " before it"
+	case cat != "":
+		return cat + " " + name + " | lodge " + command
+	case kind == pcapfile.Snoop:
+		return "editcap -F pcapng " + name + " new.pcapng converts it"
+	}
+	return "the program that writes it may not have begun; lodge tap -o run.pcapng makes one"
 }
 
 // cause is an error without the path, which is said already.

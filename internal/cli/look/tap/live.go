@@ -96,10 +96,14 @@ func (s *liveSource) read(ctx context.Context) (tap.Capture, error) {
 	var counts, unixCounts helperapi.TapCounts
 	var ended, unixEnded error
 	end := func() {
-		last := context.WithoutCancel(ctx)
+		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), endPatience)
+		defer cancel()
 		counts, ended = s.tap.End(last)
 		if s.unix != nil {
 			unixCounts, unixEnded = s.unix.tap.End(last)
+		}
+		if errors.Is(ended, context.DeadlineExceeded) {
+			ended = errors.New("end it: the helper does not answer, as if it were halted")
 		}
 	}
 	over := make(chan struct{})
@@ -162,6 +166,9 @@ func (s *liveSource) read(ctx context.Context) (tap.Capture, error) {
 	}
 	return capture, err
 }
+
+// endPatience is how long the helper may take to end a tap.
+const endPatience = 5 * time.Second
 
 // watch ends the reading when the helper goes, with which the tap goes. What it returns
 // waits for that to end, and returns why the helper went, or nil.

@@ -3,6 +3,7 @@ package tap
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"slices"
 	"time"
@@ -13,66 +14,109 @@ import (
 )
 
 // outFile is a file that is written to in large pieces, by a goroutine of its own, and once
-// a second, so that it can be read while it grows.
+// a second, so that it can be read while it grows. Nothing of what is there is changed
+// before begin.
 type outFile struct {
 	f    *os.File
+	path string
 	w    *spool.Writer
-	stop chan struct{}
+	stop chan struct{} // nil before begin
 	done chan struct{}
 	// regular reports that it is a file in which something can be written later.
 	regular bool
+	// made reports that it was not there before.
+	made bool
 }
 
 const flushEvery = time.Second
 
 // openOutFile opens a file for its owner alone: it has what programs said to each other.
-// It is not emptied before it is known to be nobody else's.
 func openOutFile(path string) (_ *outFile, err error) {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|unix.O_NOFOLLOW|unix.O_CLOEXEC|unix.O_NONBLOCK, 0o600)
-	if err != nil {
-		if errors.Is(err, unix.ELOOP) {
-			return nil, errors.New("it is a symbolic link")
-		}
+	const flags = os.O_WRONLY | unix.O_NOFOLLOW | unix.O_CLOEXEC | unix.O_NONBLOCK
+	o := &outFile{path: path, made: true}
+	o.f, err = os.OpenFile(path, flags|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		o.made = false
+		o.f, err = os.OpenFile(path, flags|os.O_CREATE, 0o600)
+	}
+	switch {
+	case errors.Is(err, unix.ELOOP):
+		return nil, errors.New("it is a symbolic link")
+	case errors.Is(err, unix.ENXIO):
+		return nil, errNoReader // open(2), or it is a socket or a device without a driver
+	case err != nil:
 		return nil, cause(err)
 	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, f.Close())
-		}
-	}()
-	var st unix.Stat_t
-	if err := unix.Fstat(int(f.Fd()), &st); err != nil {
-		return nil, os.NewSyscallError("fstat", err)
+	if err := o.claim(); err != nil {
+		return nil, errors.Join(err, o.drop())
 	}
-	regular := st.Mode&unix.S_IFMT == unix.S_IFREG
-	if regular {
-		if err := claim(f, &st); err != nil {
-			return nil, err
-		}
-	}
-	o := &outFile{f: f, w: spool.New(vectors{f}), stop: make(chan struct{}), done: make(chan struct{}), regular: regular}
-	go o.flushNowAndThen()
+	o.w = spool.New(vectors{o.f})
 	return o, nil
 }
 
-// claim makes a regular file this run's: of its user, read by nobody else, written by no
-// other run, empty.
-func claim(f *os.File, st *unix.Stat_t) error {
+// errNoReader is the error of a named pipe that no program reads.
+var errNoReader = errors.New("no program reads it")
+
+// claim makes a file this run's: of its user, and where it is a regular one written by no
+// other run. A named pipe of another user would give that one what is written.
+func (o *outFile) claim() error {
+	var st unix.Stat_t
+	if err := unix.Fstat(int(o.f.Fd()), &st); err != nil {
+		return os.NewSyscallError("fstat", err)
+	}
 	if int(st.Uid) != os.Geteuid() {
 		return fmt.Errorf("it belongs to user %d", st.Uid)
 	}
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+	if o.regular = st.Mode&unix.S_IFMT == unix.S_IFREG; !o.regular {
+		return nil
+	}
+	if err := unix.Flock(int(o.f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		if errors.Is(err, unix.EWOULDBLOCK) {
 			return errors.New("another lodge tap writes it")
 		}
 		return os.NewSyscallError("flock", err)
 	}
-	if st.Mode&0o077 != 0 {
-		if err := f.Chmod(0o600); err != nil {
+	return nil
+}
+
+// begin empties the file, makes its owner the only one who reads it, and starts to write.
+func (o *outFile) begin() error {
+	if o.regular {
+		if err := o.f.Chmod(0o600); err != nil {
+			return cause(err)
+		}
+		if err := o.f.Truncate(0); err != nil {
 			return cause(err)
 		}
 	}
-	return cause(f.Truncate(0))
+	o.w.Start()
+	o.stop, o.done = make(chan struct{}), make(chan struct{})
+	go o.flushNowAndThen()
+	return nil
+}
+
+// drop closes a file that nothing was written to, and removes one that was not there
+// before.
+func (o *outFile) drop() error {
+	if o.stop != nil {
+		close(o.stop)
+		<-o.done
+	}
+	if o.w != nil {
+		_ = o.w.Close() // what it held is not wanted
+	}
+	var err error
+	if o.made {
+		err = cause(os.Remove(o.path))
+	}
+	return errors.Join(err, cause(o.f.Close()))
+}
+
+// hurry bounds how long a pipe is written to from now on: its reader may have been halted.
+func (o *outFile) hurry(by time.Time) {
+	if !o.regular {
+		_ = o.f.SetWriteDeadline(by) // a device has none, and does not wait
+	}
 }
 
 func (o *outFile) flushNowAndThen() {

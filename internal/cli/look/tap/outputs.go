@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -48,20 +49,14 @@ type outputs struct {
 	err error      // the first: no more is written
 }
 
-// newOutputs opens what is written to. stop ends the run.
-func newOutputs(ctx context.Context, k *kit.Kit, f tapcmd.Flags, keys *keyLog, stop context.CancelFunc) (*outputs, error) {
+// newOutputs opens what is written to. ctx is that of the run, which stop ends; interrupted
+// ends at a signal.
+func newOutputs(ctx, interrupted context.Context, k *kit.Kit, f tapcmd.Flags, keys *keyLog, stop context.CancelFunc) (*outputs, error) {
 	o := &outputs{kit: k, limit: f.Count, stop: stop, front: nowhere{}, read: f.Read}
-	for _, name := range f.Output {
-		note := ""
-		if f.Relay {
-			note = relayNote
-		}
-		if err := o.open(k, name, note, keys); err != nil {
-			o.abandon()
-			return nil, err
-		}
+	if err := o.openFiles(interrupted, k, f, keys); err != nil {
+		return nil, err
 	}
-	show := func(out flusher) { o.front = newShown(ctx, out, f.Read != "", o.fail) }
+	show := func(out flusher) { o.front = newShown(ctx, interrupted, out, f.Read != "", o.fail) }
 	switch {
 	case f.Stat:
 		o.front = &statOutput{kit: k, json: f.JSON, table: stat.New()}
@@ -100,32 +95,77 @@ func checkOutputs(f *tapcmd.Flags) error {
 	return nil
 }
 
-// open opens an output file by what its name ends with.
-func (o *outputs) open(k *kit.Kit, name, note string, keys *keyLog) error {
-	path := k.Path(name)
-	if err := checkNotRead(k, o.read, path); err != nil {
-		return unwritable(name, err)
+// openFiles opens the output files. None is changed before all can be written, and what
+// was made for a run that does not begin is removed.
+func (o *outputs) openFiles(interrupted context.Context, k *kit.Kit, f tapcmd.Flags, keys *keyLog) (err error) {
+	var files []*outFile
+	defer func() {
+		if err == nil {
+			return
+		}
+		for _, file := range files {
+			err = errors.Join(err, file.drop())
+		}
+	}()
+	for i, name := range f.Output {
+		path := k.Path(name)
+		for _, other := range f.Output[:i] {
+			if sameFile(path, k.Path(other)) {
+				return &kit.UsageError{Err: fmt.Errorf("tap: --output %s: it is %s, which is given too", name, other), Hint: "lodge tap -o run.pcapng -o run.jsonl"}
+			}
+		}
+		if err := checkNotRead(k, f.Read, path); err != nil {
+			return unwritable(name, err)
+		}
+		file, err := openOutFile(path)
+		if err != nil {
+			return unwritable(name, err)
+		}
+		files = append(files, file)
 	}
-	f, err := openOutFile(path)
-	if err != nil {
-		return unwritable(name, err)
+	for i, file := range files {
+		if err := file.begin(); err != nil {
+			return unwritable(f.Output[i], err)
+		}
 	}
+	context.AfterFunc(interrupted, func() {
+		for _, file := range files {
+			file.hurry(time.Now().Add(lastWords))
+		}
+	})
+	note := ""
+	if f.Relay {
+		note = relayNote
+	}
+	for i, file := range files {
+		if err := o.writeTo(f.Output[i], file, note, keys); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func sameFile(a, b string) bool {
+	x, err := os.Stat(a)
+	y, yerr := os.Stat(b)
+	return err == nil && yerr == nil && os.SameFile(x, y)
+}
+
+// writeTo makes a file an output, by what its name ends with.
+func (o *outputs) writeTo(name string, f *outFile, note string, keys *keyLog) (err error) {
 	switch kindOf(name) {
 	case ".pcapng":
 		if o.read != "" {
 			o.cut = &cutFile{name: name, f: f, selected: make(map[uint64]struct{})}
 			return nil
 		}
-		o.packets, err = newPacketFile(name, f, keys, k.Env.Version, note)
-		if err != nil {
-			return errors.Join(err, f.Close())
-		}
+		o.packets, err = newPacketFile(name, f, keys, o.kit.Env.Version, note)
 	case ".jsonl":
 		o.files = append(o.files, &lines{name: name, lines: wire.NewWriter(f), end: f.Close})
 	case ".har":
-		o.files = append(o.files, &archive{name: name, har: har.NewWriter(f, k.Env.Version), end: f.Close})
+		o.files = append(o.files, &archive{name: name, har: har.NewWriter(f, o.kit.Env.Version), end: f.Close})
 	}
-	return nil
+	return err
 }
 
 // record hands a record to all outputs.
@@ -191,14 +231,15 @@ func (o *outputs) failed() error {
 
 // count completes an account, when all records have come.
 func (o *outputs) count(r *tap.Records) {
-	r.Selected, r.Unwritten = o.selected, o.unwritten
+	r.Selected, r.Unwritten = o.selected, r.Unwritten+o.unwritten
 	for _, out := range o.files {
 		if a, ok := out.(*archive); ok {
 			r.NotInArchive += a.har.LeftOut()
 		}
 	}
 	if s, ok := o.front.(*shown); ok {
-		r.Dropped, _ = s.drain()
+		dropped, _ := s.drain()
+		r.Dropped += dropped
 	}
 	if o.failed() != nil {
 		r.Unwritten = max(r.Unwritten, 1) // something of it is not there
@@ -237,22 +278,9 @@ func (o *outputs) tellsAccount() bool {
 	case *shown:
 		_, isJSON := front.out.(*lines)
 		_, whole := front.drain()
-		return isJSON && whole
+		return isJSON && whole && !front.failed
 	}
 	return false
-}
-
-// abandon closes what was opened before an error; that one is told.
-func (o *outputs) abandon() {
-	for _, out := range o.files {
-		_ = out.close(&tap.Account{})
-	}
-	if o.packets != nil {
-		_ = o.packets.close(&tap.Capture{})
-	}
-	if o.cut != nil {
-		_ = o.cut.f.Close()
-	}
 }
 
 // nowhere is where records go that nobody asked for.
@@ -316,8 +344,17 @@ func unwritable(name string, err error) error {
 	switch {
 	case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EDQUOT):
 		hint = "what is whole in it can be read; --body 0 writes less"
+		if kindOf(name) == ".pcapng" {
+			hint = "what is whole in it can be read; a filter of ports captures less"
+		}
+	case errors.Is(err, unix.EFBIG):
+		hint = "ulimit -f is its limit; what is whole in it can be read"
 	case errors.Is(err, unix.ENOENT):
 		hint = "make its directory first"
+	case errors.Is(err, errNoReader):
+		hint = "start the program that reads it first"
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		hint = "the program that reads it does not: what it has read is whole lines, but for the last one"
 	}
 	return &kit.Hinted{Err: fmt.Errorf("tap: write %s: %w", name, cause(err)), Hint: hint}
 }

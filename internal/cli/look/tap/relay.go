@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"lodge/internal/cli/daemonview"
-	"lodge/internal/cli/kit"
 	"lodge/internal/keeperapi"
 	"lodge/internal/loopback"
 	"lodge/internal/sockets/holders"
@@ -47,8 +46,8 @@ type keeperID struct {
 const (
 	// keepersEvery is how often keepers are looked for that are new.
 	keepersEvery = 500 * time.Millisecond
-	// lastCounts is how long a keeper may take for what it has still, at the end: see
-	// patience.
+	// lastCounts is how long a keeper, which may be stopped, may take for what it has
+	// still at the end; see patience.
 	lastCounts = 5 * time.Second
 	// relayNote is the comment of a file of packets.
 	relayNote = "made of the bytes that went through the relay of lodge tap --relay: the packets, their handshakes and sequence numbers are made up; addresses, times and bytes are real"
@@ -164,7 +163,7 @@ func (s *relaySource) read(ctx context.Context) (tap.Capture, error) {
 		case <-ctx.Done():
 		}
 	}
-	until := time.Now().Add(patience(ctx))
+	until := time.Now().Add(lastCounts)
 	for _, f := range s.open {
 		f.stop(until)
 	}
@@ -172,16 +171,6 @@ func (s *relaySource) read(ctx context.Context) (tap.Capture, error) {
 	s.engine.Close()
 	s.run.keys.over()
 	return s.capture, nil
-}
-
-// patience returns how long keepers are waited for when the context has ended. After a
-// signal the command has little time, in which the account and the files are to be written:
-// a keeper may be stopped.
-func patience(ctx context.Context) time.Duration {
-	if by := (*kit.Interrupted)(nil); errors.As(context.Cause(ctx), &by) {
-		return kit.InterruptPatience / 2
-	}
-	return lastCounts
 }
 
 // start reads feeds.

@@ -15,16 +15,20 @@ import (
 // place is counted and left out, so that neither the capture nor the files wait; where a
 // file is read, its reading waits.
 type shown struct {
-	out   flusher
-	ctx   context.Context
-	waits bool // a file is read
-	stop  func(error)
+	out flusher
+	ctx context.Context
+	// interrupted ends at a signal: then nothing is waited for any more.
+	interrupted context.Context
+	waits       bool // a file is read
+	stop        func(error)
 
 	queue chan *tap.Record
 	room  chan struct{} // a record left the queue
 	bytes atomic.Int64  // of bodies in the queue
 	ended chan struct{}
 	once  sync.Once
+
+	failed bool // something could not be written; read it when ended is closed
 
 	// By the goroutine of the engine:
 	dropped uint64
@@ -40,27 +44,29 @@ type flusher interface {
 const (
 	maxShown      = 8192
 	maxShownBytes = 32 << 20
-	// lastWords is how long standard output has at the end.
+	// lastWords is how long outputs have after a signal.
 	lastWords = 500 * time.Millisecond
 )
 
-// newShown starts the goroutine. stop gets the first error.
-func newShown(ctx context.Context, out flusher, waits bool, stop func(error)) *shown {
-	s := &shown{out: out, ctx: ctx, waits: waits, stop: stop, queue: make(chan *tap.Record, maxShown), room: make(chan struct{}, 1), ended: make(chan struct{})}
+// newShown starts the goroutine. ctx is that of the run, interrupted ends at a signal, stop
+// gets the first error.
+func newShown(ctx, interrupted context.Context, out flusher, waits bool, stop func(error)) *shown {
+	s := &shown{
+		out: out, ctx: ctx, interrupted: interrupted, waits: waits, stop: stop, queue: make(chan *tap.Record, maxShown), room: make(chan struct{}, 1), ended: make(chan struct{}),
+	}
 	go s.write()
 	return s
 }
 
 func (s *shown) write() {
 	defer close(s.ended)
-	failed := false
 	for x := range s.queue {
 		s.bytes.Add(-weight(x))
 		select {
 		case s.room <- struct{}{}:
 		default:
 		}
-		if failed {
+		if s.failed {
 			continue
 		}
 		err := s.out.record(x)
@@ -68,7 +74,7 @@ func (s *shown) write() {
 			err = s.out.flush() // nothing follows at once
 		}
 		if err != nil {
-			failed = true
+			s.failed = true
 			s.stop(err)
 		}
 	}
@@ -121,29 +127,23 @@ func (s *shown) drop(x *tap.Record) {
 	}
 }
 
-// drain waits until all is written, and returns how many records were left out. It waits
-// for a moment where nothing is read; where a file is read, until the user ends it.
-// Nothing may be recorded afterwards.
+// drain waits until all is written, as long as that takes: what is tapped goes on without
+// the tap by now. From a signal on it waits for a moment. It returns how many records were
+// left out. Nothing may be recorded afterwards.
 func (s *shown) drain() (dropped uint64, whole bool) {
 	s.once.Do(func() {
 		close(s.queue)
-		if s.waits {
-			select {
-			case <-s.ended:
-			case <-s.ctx.Done():
-			}
+		select {
+		case <-s.ended:
+			s.whole = true
+			return
+		case <-s.interrupted.Done():
 		}
-		for left := len(s.queue); ; left = len(s.queue) {
-			select {
-			case <-s.ended:
-				s.whole = true
-				return
-			case <-time.After(lastWords):
-			}
-			if !s.waits || len(s.queue) >= left {
-				s.dropped += uint64(len(s.queue)) + 1
-				return
-			}
+		select {
+		case <-s.ended:
+			s.whole = true
+		case <-time.After(lastWords):
+			s.dropped += uint64(len(s.queue)) + 1
 		}
 	})
 	return s.dropped, s.whole

@@ -7,6 +7,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"os/signal"
 	"strconv"
 	"strings"
 	"time"
@@ -36,6 +38,7 @@ type run struct {
 	body   int
 	out    *outputs
 	engine *tap.Engine
+	lines  *tap.Account // of a file with lines; nil: it has packets, or they are live
 	unix   *tap.Capture // what was counted of Unix sockets, nil: they were not tapped
 	// forgotten are their connections of which there were too many.
 	forgotten uint64
@@ -43,8 +46,8 @@ type run struct {
 	probes    *tlssecrets.Probes // nil: none
 	types     *protobuf.Files    // of gRPC; nil: none are known
 	stop      context.CancelFunc
-	// followed: bytes of the connection of --follow were seen.
-	followed bool
+	// follows is what --follow prints, nil: nothing.
+	follows *follower
 }
 
 // Run carries out the command c with its flags f and arguments argv.
@@ -53,6 +56,14 @@ func Run(k *kit.Kit, c *cobra.Command, f tapcmd.Flags, argv []string) (err error
 	if err := r.readFlags(c, argv); err != nil {
 		return err
 	}
+	// Go ends a program that writes to a pipe without a reader, unless SIGPIPE is taken: the
+	// files would be left as they are.
+	if f.Read == "" {
+		k.SetPatience(patience)
+	}
+	pipes := make(chan os.Signal, 1)
+	signal.Notify(pipes, unix.SIGPIPE)
+	defer signal.Stop(pipes)
 	ctx, stop := kit.UntilReaderGone(c.Context(), k.Env.Stdout)
 	defer stop()
 	ctx, r.stop = context.WithCancel(ctx)
@@ -69,18 +80,23 @@ func Run(k *kit.Kit, c *cobra.Command, f tapcmd.Flags, argv []string) (err error
 	if err != nil {
 		return err
 	}
-	if r.out, err = newOutputs(ctx, k, f, r.keys, r.stop); err != nil {
+	if r.out, err = newOutputs(ctx, c.Context(), k, f, r.keys, r.stop); err != nil {
 		return errors.Join(err, src.close())
 	}
 	if r.out.cut != nil {
 		r.out.cut.begin(r)
 	}
+	if f.Follow > 0 {
+		r.follows = newFollower(c.Context(), k.Out, f.Follow, r.out.fail)
+	}
 	r.greet()
-	if f.Duration > 0 && f.Read == "" { // from here on: on a busy machine it takes a while to begin
+	if f.Duration > 0 { // from here on: on a busy machine it takes a while to begin
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, f.Duration)
 		defer cancel()
 	}
+	over := r.sayIfSlow(c.Context())
+	defer over()
 	capture, err := src.read(ctx)
 	if file, ok := src.(*fileSource); ok && r.out.cut != nil && r.out.failed() == nil {
 		if cerr := r.cutOut(c.Context(), file); err == nil {
@@ -90,10 +106,11 @@ func Run(k *kit.Kit, c *cobra.Command, f tapcmd.Flags, argv []string) (err error
 	err = errors.Join(err, src.close())
 	account := r.account(capture)
 	r.keys.warn()
+	r.follows.close()
 	if cerr := r.out.close(&account); err == nil {
 		err = cerr
 	}
-	if err == nil && f.Follow > 0 && !r.followed {
+	if err == nil && r.follows != nil && !r.follows.seen {
 		err = &kit.Hinted{Err: fmt.Errorf("tap: follow connection %d: it carried nothing, or there is none", f.Follow), Hint: "lodge tap --json has the numbers of connections"}
 	}
 	if errors.Is(err, unix.EPIPE) {
@@ -103,6 +120,30 @@ func Run(k *kit.Kit, c *cobra.Command, f tapcmd.Flags, argv []string) (err error
 		k.Warn(err.Error()) // the status will be that of the signal, without a word
 	}
 	return err
+}
+
+// patience is how long a run may take after a signal: what was captured until then is
+// read, counted and written, which takes longest after a flood.
+const patience = time.Minute
+
+// sayIfSlow says on a terminal that a run is not over yet some time after a signal. It is
+// over when the function is called that is returned.
+func (r *run) sayIfSlow(interrupted context.Context) (over func()) {
+	if !kit.IsTerminal(r.kit.Env.Stderr) {
+		return func() {}
+	}
+	ended := make(chan struct{})
+	stop := context.AfterFunc(interrupted, func() {
+		select {
+		case <-ended:
+		case <-time.After(time.Second):
+			r.kit.Warn("tap: what was captured is being read; Ctrl-C again ends this without it")
+		}
+	})
+	return func() {
+		stop()
+		close(ended)
+	}
 }
 
 // greet says on a terminal that it has begun: nothing else does before the first exchange.
@@ -125,6 +166,11 @@ func (r *run) greet() {
 // account is the account of the run.
 func (r *run) account(capture tap.Capture) tap.Account {
 	var a tap.Account
+	if r.lines != nil {
+		a = *r.lines
+		r.out.count(&a.Records)
+		return a
+	}
 	if r.engine != nil {
 		a = r.engine.Account()
 		r.out.count(&a.Records)
@@ -148,7 +194,7 @@ type source interface {
 // open opens the source of packets that is asked for.
 func (r *run) open(ctx context.Context) (source, error) {
 	if r.flags.Read != "" {
-		return openFile(r)
+		return openFile(ctx, r)
 	}
 	if r.flags.Relay {
 		return openRelay(ctx, r)
@@ -178,6 +224,8 @@ func (r *run) readFlags(c *cobra.Command, argv []string) (err error) {
 		return bad("lodge tap --tls --tls-within .", "--tls-within says where --tls looks, which is not given")
 	case set("read") && f.Read == "":
 		return bad("lodge tap -r run.pcapng", "--read names no file")
+	case f.Duration > 0 && f.Read != "":
+		return bad("lodge tap -r "+f.Read+" -n 100", "--duration ends a live tap: with --read, all packets are there already")
 	case f.Unix && f.Relay:
 		return bad("sudo lodge setup, once", "--relay and --unix: not these together")
 	case f.Unix && (f.Read != "" || f.Packets):
@@ -251,7 +299,7 @@ func (r *run) newEngine(ends tap.Ends, source tap.Source) *tap.Engine {
 		Ends:         ends,
 		OriginSource: source,
 		Record:       r.record,
-		Bytes:        follow(r),
+		Bytes:        r.follows.bytes(),
 	})
 	return r.engine
 }

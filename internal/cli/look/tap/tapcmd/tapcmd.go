@@ -90,13 +90,13 @@ What was seen and what was lost is told at the end, on standard error; with --js
 	}
 	fl := c.Flags()
 	fl.SortFlags = false
-	fl.StringVarP(&f.Read, "read", "r", "", "read packets from `FILE` (pcapng or pcap; - is standard input) and not from this machine")
+	fl.StringVarP(&f.Read, "read", "r", "", "read `FILE` (pcapng, pcap, or a .jsonl of -o; - is standard input) and not packets of this machine")
 	fl.StringArrayVarP(&f.Output, "output", "o", nil, "also write `FILE`: .pcapng has the packets, .jsonl the exchanges, .har those of HTTP")
 	fl.BoolVar(&f.Packets, "packets", false, "only write packets, to the .pcapng file of -o: decode and print nothing")
 	fl.BoolVar(&f.Unix, "unix", false, UnixHelp)
 	fl.BoolVar(&f.Relay, "relay", false, RelayHelp)
 	fl.IntVarP(&f.Count, "count", "n", 0, "end after `N` records")
-	fl.DurationVar(&f.Duration, "duration", 0, "end after this `TIME`")
+	fl.DurationVar(&f.Duration, "duration", 0, "end a live tap after this `TIME`")
 	fl.BoolVarP(&f.Verbose, "verbose", "v", false, "with headers, parameters and bodies")
 	fl.BoolVar(&f.JSON, "json", false, "one JSON object a line")
 	fl.BoolVar(&f.Stat, "stat", false, "count by server, endpoint and statement, and print a table at the end")
