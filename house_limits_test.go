@@ -79,7 +79,7 @@ func houseName(file string) string {
 // pure packages import the standard library and each other, nothing else: they can be used, tested and read anywhere.
 var pure = []string{
 	"elfcode",
-	"elfsection",
+	"elffile",
 	"event",
 	"explain/message",
 	"helper/policy",
@@ -104,7 +104,7 @@ var withoutIO = []string{
 	"capture/pcapfile",
 	"capture/stream",
 	"elfcode",
-	"elfsection",
+	"elffile",
 	"eventfilter",
 	"explain/input",
 	"explain/message",
