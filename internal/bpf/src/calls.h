@@ -7,6 +7,7 @@
  * Its programs run in raw tracepoints of system calls, with preemption disabled.
  */
 #pragma once
+#include "look.h"
 #include "sock.h"
 #include "who.h"
 
@@ -45,28 +46,8 @@ struct io_kiocb {
 	} cqe; /* since Linux 5.19 */
 } __attribute__((preserve_access_index));
 
-struct kernel_cap {
-	__u64 val;
-};
-
 struct cred___calls {
-	kuid_t uid, suid, euid, fsuid;
-	struct {
-		__u32 val;
-	} gid, sgid, egid, fsgid;
-	struct kernel_cap cap_permitted;
-} __attribute__((preserve_access_index));
-
-/* Whether a process may be looked at by others of its user: its two lowest flags
- * are MMF_DUMPABLE. They are in a structure since Linux 6.18. */
-struct mm_struct___flags {
-	unsigned long flags;
-} __attribute__((preserve_access_index));
-
-struct mm_struct___bitmap {
-	struct {
-		unsigned long __mm_flags[1];
-	} flags;
+	kuid_t euid;
 } __attribute__((preserve_access_index));
 
 struct files_struct___calls {

@@ -137,30 +137,6 @@ INLINE __u32 peer_pid_of(void *sk)
 	return pid ? number_of(pid, READ(pid, level)) : 0;
 }
 
-/* Reports whether another process of the same user may look at this one: it has
- * the rights of that user and no others. */
-INLINE int is_open(struct task_struct *task)
-{
-	struct cred___calls *cred = (void *)READ(task, cred);
-	struct mm_struct *mm = READ(task, mm);
-	__u32 gid = READ(cred, gid.val);
-	__u64 flags = 0;
-
-	if (READ(cred, uid.val) != only_uid || READ(cred, euid.val) != only_uid || READ(cred, suid.val) != only_uid ||
-	    READ(cred, fsuid.val) != only_uid)
-		return 0;
-	if (READ(cred, egid.val) != gid || READ(cred, sgid.val) != gid || READ(cred, cap_permitted.val))
-		return 0;
-	if (!mm)
-		return 0;
-	if (__builtin_preserve_field_info(((struct mm_struct___flags *)0)->flags, 2))
-		flags = READ((struct mm_struct___flags *)mm, flags);
-	else if (__builtin_preserve_field_info(((struct mm_struct___bitmap *)0)->flags.__mm_flags, 2))
-		bpf_probe_read_kernel(&flags, sizeof(flags),
-				      (void *)mm + OFFSET(struct mm_struct___bitmap, flags.__mm_flags));
-	return (flags & 3) == 1; /* SUID_DUMP_USER */
-}
-
 /* Reports whether the other end is a socket of the user: one that a process of the
  * user made, accepted or listens with. */
 INLINE int is_peer_allowed(struct sock___calls *sk, struct sock___calls *peer)
@@ -184,7 +160,7 @@ INLINE int is_wanted(struct sock___calls *sk, struct sock___calls *peer)
 		return 0;
 	if (reader && (pid_of(task) == reader || peer_pid_of(sk) == reader))
 		return 0;
-	return all_users || is_open(task) || is_peer_allowed(sk, peer);
+	return all_users || is_open_to(task, only_uid) || is_peer_allowed(sk, peer);
 }
 
 /* Makes a socket known anew, if it was not by that time, and returns its id. */
