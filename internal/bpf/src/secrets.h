@@ -140,15 +140,21 @@ INLINE void end(struct secret *s, int bad)
 	bpf_ringbuf_submit(s, 0);
 }
 
-#define COPY(s, part, from, size)                                                            \
-	({                                                                                   \
-		__u64 n_ = (size);                                                           \
-		long bad_ = -1;                                                              \
-		if (n_ > 0 && n_ <= sizeof((s)->part)) {                                     \
-			(s)->part##_size = n_;                                               \
-			bad_ = bpf_copy_from_user((s)->part, n_, (void *)(__u64)(from)); \
-		}                                                                            \
-		bad_ != 0;                                                                   \
+/* The bound is checked once more on what the compiler cannot compute with, since the
+ * verifier of older kernels forgets what was found of a copy (Linux 6.1). */
+#define COPY(s, part, from, size)                                                                    \
+	({                                                                                           \
+		__u64 n_ = (size);                                                                   \
+		long bad_ = -1;                                                                      \
+		if (n_ > 0 && n_ <= sizeof((s)->part)) {                                             \
+			n_ &= 0xff;                                                                  \
+			asm volatile("" : "+r"(n_));                                                 \
+			if (n_ <= sizeof((s)->part)) {                                               \
+				(s)->part##_size = n_;                                               \
+				bad_ = bpf_copy_from_user((s)->part, n_, (void *)(__u64)(from));     \
+			}                                                                            \
+		}                                                                                    \
+		bad_ != 0;                                                                           \
 	})
 
 INLINE int copy_label(struct secret *s, __u64 from, __u64 size) { return COPY(s, label, from, size); }
