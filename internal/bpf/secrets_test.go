@@ -105,7 +105,7 @@ func TestDetachForks(t *testing.T) {
 				t.Error(err)
 			}
 			// Where it takes no time, nobody is kept waiting.
-			if forks < 2 && took > 2*time.Second {
+			if forks == 0 && took > 2*time.Second {
 				t.Errorf("%d processes were started in %v while probes were taken out", forks, took)
 			}
 			t.Logf("%d processes in %v", forks, took)
