@@ -80,7 +80,7 @@ func houseName(file string) string {
 var pure = []string{
 	"bounded",
 	"elfcode",
-	"elfsection",
+	"elffile",
 	"event",
 	"explain/message",
 	"helper/policy",
@@ -105,7 +105,7 @@ var withoutIO = []string{
 	"capture/pcapfile",
 	"capture/stream",
 	"elfcode",
-	"elfsection",
+	"elffile",
 	"eventfilter",
 	"explain/input",
 	"explain/message",

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"time"
 
 	"github.com/cilium/ebpf"
 )
@@ -30,6 +31,8 @@ type SecretsSpec struct {
 	UID      uint32
 	// RingBytes is the size of the ring, a power of two and at least a page.
 	RingBytes int
+	// Turn is shared by all Secrets of the process.
+	Turn Turn
 }
 
 // Secrets are probes that take secrets of TLS, and the ring to which these go. Its
@@ -46,13 +49,15 @@ type Secrets struct {
 	pmu   uint32
 	ring  *TapRing
 	sites []int // perf events: each is one probe
+	gone  <-chan struct{}
+	turn  Turn
 }
 
 // OpenSecrets loads the programs and attaches none. It needs CAP_BPF, CAP_PERFMON
 // and Linux 6.0. On error nothing stays. The error is [ErrNoUprobes] where this
 // machine has none, or none that may be used.
 func OpenSecrets(spec SecretsSpec) (*Secrets, error) {
-	s := &Secrets{}
+	s := &Secrets{turn: spec.Turn}
 	if err := s.open(spec); err != nil {
 		return nil, errors.Join(fmt.Errorf("load uprobes: %w", err), s.Close())
 	}
@@ -143,16 +148,63 @@ func (s *Secrets) Counts() (out SecretCounts, err error) {
 	return out, nil
 }
 
-// Detach takes all probes out. The kernel waits for a grace period of RCU for each: they
-// wait for the same.
+// ErrHeld says that the kernel has not let go of probes yet: a process stands still within
+// one, such as for a page that its file system does not give. They go when it goes on or
+// ends.
+var ErrHeld = errors.New("the kernel holds probes: a process stands still within one, for a page that is not given to it")
+
+// heldAfter is for how long nothing goes on, where the kernel holds a probe.
+const heldAfter = 10 * time.Second
+
+// Turn lets one probe after the other be set or taken out, of all [Secrets] that share it.
+// The kernel takes a lock for each that processes need to fork, and those that wait for it
+// are before those that fork: of 24 that were taken out at once, no process of the machine
+// could fork for three seconds.
+type Turn chan struct{}
+
+// NewTurn returns a turn that is nobody's.
+func NewTurn() Turn { return make(Turn, 1) }
+
+// Detach takes all probes out. The kernel waits for a grace period of RCU for each, which is
+// some ten milliseconds. Where that does not end, the error is [ErrHeld], and Gone says when
+// it has.
 func (s *Secrets) Detach() error {
-	var todo group
-	for _, fd := range s.sites {
-		todo.do(func() error { return closeProbe(fd) })
+	if len(s.sites) == 0 {
+		return nil
 	}
+	sites := s.sites
 	s.sites = nil
-	return todo.wait()
+	one, gone, failed := make(chan struct{}, len(sites)), make(chan struct{}), make(chan error, 1)
+	s.gone = gone
+	// It cannot be interrupted: where it is held, this goroutine is left to the kernel.
+	go func() {
+		defer close(gone)
+		var errs []error
+		for _, fd := range sites {
+			s.turn <- struct{}{}
+			errs = append(errs, closeProbe(fd))
+			<-s.turn
+			one <- struct{}{}
+		}
+		failed <- errors.Join(errs...)
+	}()
+	held := time.NewTimer(heldAfter)
+	defer held.Stop()
+	for {
+		select {
+		case <-one:
+			held.Reset(heldAfter)
+		case err := <-failed:
+			return err
+		case <-held.C:
+			return ErrHeld
+		}
+	}
 }
+
+// Gone returns a channel that is closed when the kernel has let go of the probes that were
+// taken out last; nil if there were none.
+func (s *Secrets) Gone() <-chan struct{} { return s.gone }
 
 // Close takes all probes out and lets go of the ring; see [TapRing.Held].
 func (s *Secrets) Close() error {

@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -61,6 +62,12 @@ func (s *Secrets) Attach(f *os.File, kind SecretKind, offset uint64) error {
 		Type: s.pmu, Size: uint32(unsafe.Sizeof(unix.PerfEventAttr{})),
 		Ext1: uint64(uintptr(unsafe.Pointer(&path[0]))), // config1: the path
 		Ext2: offset,                                    // config2: the offset
+	}
+	select {
+	case s.turn <- struct{}{}:
+		defer func() { <-s.turn }()
+	case <-time.After(heldAfter):
+		return fmt.Errorf("attach uprobe: %w", ErrHeld)
 	}
 	// A CPU has to be named where all processes are meant; the program runs on all.
 	fd, err := unix.PerfEventOpen(&attr, -1, cpus[0], -1, unix.PERF_FLAG_FD_CLOEXEC)

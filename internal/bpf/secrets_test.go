@@ -2,8 +2,12 @@ package bpf
 
 import (
 	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/cilium/ebpf/asm"
 )
@@ -50,6 +54,67 @@ func TestSecretsStack(t *testing.T) {
 	}
 	if len(spec.Programs) != 3 {
 		t.Errorf("%d programs", len(spec.Programs))
+	}
+}
+
+// TestDetachForks: while probes are taken out, by several clients at once, processes of the
+// machine fork.
+func TestDetachForks(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("it needs root")
+	}
+	const clients, each = 4, 8
+	file, err := os.Create(filepath.Join(t.TempDir(), "program"))
+	if err == nil {
+		err = file.Truncate(1 << 16) // nobody executes it
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	turn := NewTurn()
+	var all []*Secrets
+	for range clients {
+		s, err := OpenSecrets(SecretsSpec{AllUsers: true, RingBytes: os.Getpagesize(), Turn: turn})
+		if errors.Is(err, ErrNoUprobes) {
+			t.Skip("no uprobes here: ", err)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		for range each {
+			if err := s.Attach(file, SecretGo, 4096); err != nil {
+				t.Fatal(err)
+			}
+		}
+		all = append(all, s)
+	}
+	began := time.Now()
+	var detaching group
+	for _, s := range all {
+		detaching.do(s.Detach)
+	}
+	detached := make(chan error, 1)
+	go func() { detached <- detaching.wait() }()
+	for forks := 0; ; forks++ {
+		select {
+		case err := <-detached:
+			took := time.Since(began)
+			if err != nil {
+				t.Error(err)
+			}
+			// Where it takes no time, nobody is kept waiting.
+			if forks == 0 && took > 2*time.Second {
+				t.Errorf("%d processes were started in %v while probes were taken out", forks, took)
+			}
+			t.Logf("%d processes in %v", forks, took)
+			return
+		default:
+			if err := exec.Command("/bin/true").Run(); err != nil {
+				t.Fatal(err)
+			}
+		}
 	}
 }
 

@@ -3,10 +3,13 @@ package elfcode
 import (
 	"bytes"
 	"debug/elf"
+	"encoding/binary"
 	"errors"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -159,6 +162,119 @@ func TestNoFile(t *testing.T) {
 	}
 }
 
+// sparse is a file that is zero but for its begin, and says how much of it was read.
+type sparse struct {
+	begin []byte
+	size  int64
+	words map[int64]byte // bytes that are not zero
+	read  int64
+}
+
+func (s *sparse) ReadAt(b []byte, at int64) (int, error) {
+	n := min(int64(len(b)), max(s.size-at, 0))
+	s.read += n
+	clear(b[:n])
+	if at < int64(len(s.begin)) {
+		copy(b[:n], s.begin[at:])
+	}
+	for where, v := range s.words {
+		if where >= at && where < at+n {
+			b[where-at] = v
+		}
+	}
+	if n < int64(len(b)) {
+		return int(n), io.EOF
+	}
+	return int(n), nil
+}
+
+// goFile returns a file that says that it is a Go program: with a table of functions of
+// some size, and as many segments of data as there can be. record is where a function's
+// record is.
+func goFile(size, tableSize, functions uint64, record func(i uint64) uint32) *sparse {
+	le := binary.LittleEndian
+	const segments, sections = 512, 3
+	b := make([]byte, 64)
+	copy(b, "\x7fELF\x02\x01\x01")
+	le.PutUint16(b[16:], 2)
+	le.PutUint64(b[32:], 64)
+	le.PutUint64(b[40:], 64+segments*56)
+	le.PutUint16(b[54:], 56)
+	le.PutUint16(b[56:], segments)
+	le.PutUint16(b[58:], 64)
+	le.PutUint16(b[60:], sections)
+	le.PutUint16(b[62:], 1)
+	for range segments {
+		h := make([]byte, 56)
+		le.PutUint32(h, 1)     // PT_LOAD
+		le.PutUint32(h[4:], 2) // PF_W
+		le.PutUint64(h[32:], size)
+		b = append(b, h...)
+	}
+	names := "\x00.gopclntab\x00.rela.dyn\x00"
+	start := uint64(len(b) + sections*64)
+	section := func(name, offset, size uint64) {
+		h := make([]byte, 64)
+		le.PutUint32(h, uint32(name))
+		le.PutUint64(h[16:], 1<<44)
+		le.PutUint64(h[24:], offset)
+		le.PutUint64(h[32:], size)
+		b = append(b, h...)
+	}
+	section(1, start+4096, tableSize)
+	section(0, start, uint64(len(names)))
+	section(12, 0, size)
+	b = append(b, names...)
+	b = append(b, make([]byte, start+4096-uint64(len(b)))...)
+	const wanted = 4096 // where the names begin
+	table := make([]byte, 72)
+	le.PutUint32(table, magic120)
+	table[7] = 8
+	le.PutUint64(table[8:], functions)
+	le.PutUint64(table[8+8*wordNames:], wanted)
+	le.PutUint64(table[8+8*wordAfter:], wanted+64)
+	le.PutUint64(table[8+8*wordTable:], wanted+64)
+	table = append(append(table, make([]byte, wanted-len(table))...), "\x00\x00wanted\x00"...)
+	table = append(table, make([]byte, wanted+64-len(table))...)
+	for i := range functions {
+		table = le.AppendUint32(le.AppendUint32(table, uint32(i)), record(i))
+	}
+	table = le.AppendUint32(table, 7) // the end of the last one
+	return &sparse{begin: append(b, table...), size: int64(size)}
+}
+
+// TestBounded: what is read of a file that means harm has bounds.
+func TestBounded(t *testing.T) {
+	const most = 1 << 30
+	for name, tc := range map[string]struct {
+		size, table, functions uint64
+		record                 func(i uint64) uint32
+		want                   string
+	}{
+		"records here and there":  {1 << 40, 200 << 20, 1 << 16, func(i uint64) uint32 { return uint32(i%2*(100<<20) + 1<<20) }, "out of order"},
+		"records far apart":       {1 << 40, 256 << 20, 1 << 16, func(i uint64) uint32 { return uint32(i*3000 + 1<<20) }, "no such function"},
+		"a large table":           {1 << 40, 1 << 39, 1, func(uint64) uint32 { return 16 }, "more than"},
+		"large data":              {1 << 40, 1 << 20, 1, func(uint64) uint32 { return 16 }, "not known"},
+		"as much data as allowed": {64 << 20, 1 << 20, 1, func(uint64) uint32 { return 16 }, "not known"},
+	} {
+		r := goFile(tc.size, tc.table, tc.functions, tc.record)
+		if tc.functions == 1 { // the function is found, so that its address is looked for
+			at := int64(len(r.begin)) - 4 - 8 + 16
+			r.words = map[int64]byte{at + 4: 2}
+		}
+		f, err := Open(r)
+		if err != nil {
+			t.Fatal(name, ": ", err)
+		}
+		if _, err := f.GoFunction("wanted"); err == nil || !strings.Contains(err.Error(), tc.want) {
+			t.Errorf("%s: %v, want %q", name, err, tc.want)
+		}
+		if r.read > most {
+			t.Errorf("%s: %d bytes were read", name, r.read)
+		}
+	}
+}
+
 // FuzzFile holds that any file is read in bounds: the helper reads what users give it.
 func FuzzFile(f *testing.F) {
 	if exe, err := os.Executable(); err == nil {
@@ -166,6 +282,8 @@ func FuzzFile(f *testing.F) {
 			f.Add(b[:min(len(b), 8192)])
 		}
 	}
+	small := goFile(1<<20, 1<<16, 2, func(i uint64) uint32 { return uint32(i*16 + 32) })
+	f.Add(small.begin)
 	paths, _ := filepath.Glob("/usr/lib/*/libgnutls*.so.*")
 	for _, path := range paths {
 		if b, err := os.ReadFile(path); err == nil && len(b) < 64<<10 {
@@ -177,7 +295,7 @@ func FuzzFile(f *testing.F) {
 		if err != nil {
 			return
 		}
-		for _, name := range []string{"gnutls_hkdf_expand", "main", ""} {
+		for _, name := range []string{"gnutls_hkdf_expand", "wanted", "main", ""} {
 			if at, err := file.Exported(name); err == nil && !file.Executable(at) {
 				t.Errorf("%s at %#x, which is not executed", name, at)
 			}

@@ -29,13 +29,13 @@ func (f *File) Exported(name string) (uint64, error) {
 }
 
 func (f *File) exported(name string) (uint64, error) {
-	if f.dynamic.fileSize == 0 {
+	if f.dynamic.FileBytes == 0 {
 		return 0, ErrNone // it is linked statically
 	}
 	tags := map[uint64]uint64{}
 	le := binary.LittleEndian
-	b := make([]byte, min(f.dynamic.fileSize, maxDynamic*16)&^15)
-	if err := f.readAt(b, f.dynamic.offset); err != nil {
+	b := make([]byte, min(f.dynamic.FileBytes, maxDynamic*16)&^15)
+	if err := f.ReadAt(b, f.dynamic.Offset); err != nil {
 		return 0, err
 	}
 	for ; len(b) > 0; b = b[16:] {

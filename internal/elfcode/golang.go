@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+
+	"lodge/internal/elffile"
 )
 
 // ErrNotGo is the error of a file that is no Go program, or of which that cannot be told
@@ -14,8 +16,8 @@ var ErrNotGo = errors.New("no Go program")
 // The bounds of what is read of a Go program.
 const (
 	maxFunctions = 1 << 22
-	maxNames     = 256 << 20
-	maxData      = 256 << 20
+	maxTable     = 256 << 20
+	maxData      = 256 << 20 // of all of its data
 	maxModules   = 16
 )
 
@@ -49,13 +51,13 @@ func (f *File) IsGo() bool {
 	return ok
 }
 
-func (f *File) functionTable() (section, bool) {
-	for _, name := range []string{".gopclntab", ".data.rel.ro.gopclntab"} {
-		if s, ok := f.section(name); ok {
+func (f *File) functionTable() (elffile.Section, bool) {
+	for _, name := range [...]string{".gopclntab", ".data.rel.ro.gopclntab"} {
+		if s, err := f.Section(name); err == nil {
 			return s, true
 		}
 	}
-	return section{}, false
+	return elffile.Section{}, false
 }
 
 // GoFunction returns the offset in the file of a function of a Go program, by its full
@@ -83,9 +85,9 @@ type table struct {
 	words [wordsEnd]uint64
 }
 
-func (f *File) goFunction(s section, name string) (uint64, error) {
+func (f *File) goFunction(s elffile.Section, name string) (uint64, error) {
 	var h [8 + 8*wordsEnd]byte
-	if err := f.readAt(h[:], s.offset); err != nil {
+	if err := f.ReadAt(h[:], s.Offset); err != nil {
 		return 0, err
 	}
 	le := binary.LittleEndian
@@ -95,10 +97,13 @@ func (f *File) goFunction(s section, name string) (uint64, error) {
 	if h[7] != 8 {
 		return 0, fmt.Errorf("pointers of %d bytes", h[7])
 	}
-	t := &table{file: f, at: s.offset, size: s.size, addr: s.addr}
+	if s.Size > maxTable {
+		return 0, fmt.Errorf("it has %d bytes, more than %d", s.Size, maxTable)
+	}
+	t := &table{file: f, at: s.Offset, size: s.Size, addr: s.Addr}
 	for i := range t.words {
 		t.words[i] = le.Uint64(h[8+8*i:])
-		if t.words[i] > s.size && i != 2 { // the third is not used any more
+		if t.words[i] > s.Size && i != 2 { // the third is not used any more
 			return 0, errors.New("a part is beyond its end")
 		}
 	}
@@ -121,23 +126,23 @@ func (f *File) goFunction(s section, name string) (uint64, error) {
 }
 
 // name returns where a name stands among the names of functions.
-func (t *table) name(name string) (uint64, error) {
+func (t *table) name(name string) (found uint64, err error) {
 	from, to := t.words[wordNames], t.words[wordAfter]
-	if from > to || to-from > maxNames {
+	if from > to {
 		return 0, errors.New("no names")
 	}
 	want := append(append([]byte{0}, name...), 0)
-	buf := make([]byte, 256<<10)
-	for at := from; at < to; at += uint64(len(buf) - len(want)) {
-		b := buf[:min(uint64(len(buf)), to-at)]
-		if err := t.file.readAt(b, t.at+at); err != nil {
-			return 0, err
+	err = t.file.scan(t.at+from, to-from, uint64(len(want)), 1, func(b []byte, at uint64) bool {
+		i := bytes.Index(b, want)
+		if i >= 0 {
+			found = at + uint64(i) + 1
 		}
-		if i := bytes.Index(b, want); i >= 0 {
-			return at + uint64(i) + 1 - from, nil
-		}
+		return i >= 0
+	})
+	if err == nil && found == 0 {
+		err = ErrNone
 	}
-	return 0, ErrNone
+	return found, err
 }
 
 // entry returns how far behind the begin of all code the function begins whose name
@@ -149,7 +154,7 @@ func (t *table) entry(name uint64) (entry, first, last uint64, err error) {
 		return 0, 0, 0, errors.New("no functions")
 	}
 	list := make([]byte, 8*n+4) // pairs of a distance and the offset of its record, and the end
-	if err := t.file.readAt(list, t.at+base); err != nil {
+	if err := t.file.ReadAt(list, t.at+base); err != nil {
 		return 0, 0, 0, err
 	}
 	le := binary.LittleEndian
@@ -168,7 +173,7 @@ func (t *table) entry(name uint64) (entry, first, last uint64, err error) {
 	return 0, 0, 0, ErrNone // it is inlined wherever it is called
 }
 
-// window reads a table forward.
+// window reads a table forward, so that no part is read often.
 type window struct {
 	table *table
 	from  uint64
@@ -179,10 +184,13 @@ func (w *window) read(at, n uint64) ([]byte, error) {
 	if at+n > w.table.size {
 		return nil, errors.New("a function's record is beyond its end")
 	}
-	if at < w.from || at+n > w.from+uint64(len(w.buf)) {
+	if at < w.from {
+		return nil, errors.New("its functions' records are out of order")
+	}
+	if at+n > w.from+uint64(len(w.buf)) {
 		w.from = at
 		w.buf = make([]byte, max(n, min(64<<10, w.table.size-at)))
-		if err := w.table.file.readAt(w.buf, w.table.at+at); err != nil {
+		if err := w.table.file.ReadAt(w.buf, w.table.at+at); err != nil {
 			return nil, err
 		}
 	}
@@ -192,56 +200,65 @@ func (w *window) read(at, n uint64) ([]byte, error) {
 // text returns the address from which the distances of functions count. It is not that of
 // the section .text where a C compiler's start code stands before it, nor in the table
 // since Go 1.26: runtime.moduledata has it, which points to the table with its first word.
-func (t *table) text(first, last uint64) (uint64, error) {
+func (t *table) text(first, last uint64) (text uint64, err error) {
+	le := binary.LittleEndian
+	found, left := false, uint64(maxData)
 	for _, s := range t.file.loads {
-		if s.flags&flagWrite == 0 || s.fileSize > maxData {
+		skip := (8 - s.Addr%8) % 8
+		if s.Flags&elffile.Write == 0 || s.FileBytes < skip || s.FileBytes > left {
 			continue
 		}
-		b := make([]byte, s.fileSize)
-		if err := t.file.readAt(b, s.offset); err != nil {
-			return 0, err
-		}
-		for at := (8 - s.addr%8) % 8; at+moduleSize <= uint64(len(b)); at += 8 {
-			le := binary.LittleEndian
-			text := le.Uint64(b[at+moduleText:])
-			if le.Uint64(b[at:]) == t.addr && le.Uint64(b[at+moduleFirst:]) == text+first && le.Uint64(b[at+moduleLast:]) == text+last {
-				return text, nil
+		left -= s.FileBytes
+		err := t.file.scan(s.Offset+skip, s.FileBytes-skip, moduleSize, 8, func(b []byte, _ uint64) bool {
+			for ; len(b) >= moduleSize && !found; b = b[8:] {
+				text = le.Uint64(b[moduleText:])
+				found = le.Uint64(b) == t.addr && le.Uint64(b[moduleFirst:]) == text+first && le.Uint64(b[moduleLast:]) == text+last
 			}
+			return found
+		})
+		if err != nil || found {
+			return text, err
 		}
 	}
 	return t.relocated(first, last)
 }
 
-// relocated is text of a program that is mapped anywhere (PIE): the words of its data are
-// in its relocations.
+// relocation is one of a program that is mapped anywhere (Elf64_Rela): where, what, the value.
+const relocation = 24
+
+// relocated is text of such a program (PIE): the words of its data are in its relocations.
 func (t *table) relocated(first, last uint64) (uint64, error) {
-	const size = 24 // Elf64_Rela: where, what, the value
-	s, ok := t.file.section(".rela.dyn")
-	if !ok {
-		s, ok = t.file.section(".rela")
+	s, err := t.file.Section(".rela.dyn")
+	if err != nil {
+		s, err = t.file.Section(".rela")
 	}
-	if !ok || s.size > maxData {
+	if err != nil || s.Size > maxData {
 		return 0, errors.New("where its code begins is not known")
 	}
-	b := make([]byte, s.size-s.size%size)
-	if err := t.file.readAt(b, s.offset); err != nil {
-		return 0, err
-	}
 	le := binary.LittleEndian
-	var modules []uint64
-	for r := b; len(r) > 0; r = r[size:] {
-		if le.Uint64(r[16:]) == t.addr && len(modules) < maxModules {
-			modules = append(modules, le.Uint64(r))
-		}
+	each := func(do func(where, value uint64)) error {
+		return t.file.scan(s.Offset, s.Size-s.Size%relocation, relocation, relocation, func(b []byte, _ uint64) bool {
+			for ; len(b) >= relocation; b = b[relocation:] {
+				do(le.Uint64(b), le.Uint64(b[16:]))
+			}
+			return false
+		})
 	}
+	var modules []uint64
 	values := map[uint64]uint64{}
-	for r := b; len(r) > 0; r = r[size:] {
-		where := le.Uint64(r)
+	err = errors.Join(each(func(where, value uint64) {
+		if value == t.addr && len(modules) < maxModules {
+			modules = append(modules, where)
+		}
+	}), each(func(where, value uint64) {
 		for _, m := range modules {
 			if d := where - m; d == moduleFirst || d == moduleLast || d == moduleText {
-				values[where] = le.Uint64(r[16:])
+				values[where] = value
 			}
 		}
+	}))
+	if err != nil {
+		return 0, err
 	}
 	for _, m := range modules {
 		text, ok := values[m+moduleText]

@@ -30,6 +30,11 @@ const asChild = "as-helper"
 func TestMain(m *testing.M) {
 	flag.Parse()
 	if flag.Arg(0) == asCanary {
+		if os.Getenv(closedVariable) != "" {
+			if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
+				os.Exit(1)
+			}
+		}
 		songs, _ := strconv.Atoi(os.Getenv("LODGE_TEST_SONGS")) // none: one
 		for range max(songs, 1) {
 			canary.Sing()

@@ -21,6 +21,9 @@ import (
 // asCanary makes the test binary the process that is probed first.
 const asCanary = "as-canary"
 
+// closedVariable makes that process one that others of its user may not look into.
+const closedVariable = "LODGE_TEST_CLOSED"
+
 // withCanary are the options of a helper whose canary is the test binary.
 func withCanary() Options {
 	return Options{Canary: []string{"/proc/self/exe", "-test.run=^$", asCanary}}
@@ -166,6 +169,71 @@ func TestSecretsOfUsers(t *testing.T) {
 		}
 	}
 	program.sing(t, credentials(alice, alice)) // nothing is probed any more
+}
+
+// TestSecretsOfClosedProcesses: a user is given no secrets of processes into which that
+// user may not look (ptrace(2)), although they have that user's rights.
+func TestSecretsOfClosedProcesses(t *testing.T) {
+	s := newSpace(t)
+	c := s.tapClients(newShared(withCanary()), alice)[0]
+	one, _ := takeSecrets(t, c)
+	program := newSinger(t, alice, 0o755)
+	if err := one.Probe(t.Context(), program.open(t), helperapi.SecretOpenSSL, program.offset); err != nil {
+		t.Fatal(err)
+	}
+	unreadable := newSinger(t, alice, 0o755)
+	if err := one.Probe(t.Context(), unreadable.open(t), helperapi.SecretOpenSSL, unreadable.offset); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(os.Chown(unreadable.path, 0, 0), os.Chmod(unreadable.path, 0o711)); err != nil {
+		t.Fatal(err)
+	}
+	last := helperapi.SecretCounts{}
+	expect := func(what string, delivered bool) {
+		t.Helper()
+		now, err := one.Counts(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := [2]uint64{0, canary.Calls}
+		if delivered {
+			want = [2]uint64{canary.Calls, 0}
+		}
+		if got := [2]uint64{now.Delivered - last.Delivered, now.NotAllowed - last.NotAllowed}; got != want {
+			t.Errorf("%s: %d secrets are delivered and %d left out, want %d", what, got[0], got[1], want)
+		}
+		last = now
+	}
+	program.sing(t, credentials(alice, alice))
+	expect("a process of the user", true)
+	unreadable.sing(t, credentials(alice, alice))
+	expect("one of which the program cannot be read", false)
+	t.Run("undumpable", func(t *testing.T) {
+		t.Setenv(closedVariable, "1")
+		program.sing(t, credentials(alice, alice))
+		expect("one that is not dumpable", false)
+	})
+	// The namespace is root's, and with it what happens there.
+	roots := credentials(alice, alice)
+	roots.Cloneflags = unix.CLONE_NEWUSER
+	roots.UidMappings = []syscall.SysProcIDMap{{ContainerID: alice, HostID: alice, Size: 1}}
+	roots.GidMappings = []syscall.SysProcIDMap{{ContainerID: alice, HostID: alice, Size: 1}}
+	inRoots := exec.Command(program.path, "-test.run=^$", asCanary)
+	inRoots.SysProcAttr, inRoots.Dir = roots, "/"
+	if out, err := inRoots.CombinedOutput(); errors.Is(err, unix.EPERM) {
+		t.Log("there are no user namespaces here, as in a changed root: ", err)
+	} else if err != nil {
+		t.Fatalf("%v: %s", err, out)
+	} else {
+		expect("one in a user namespace of root's", false)
+	}
+	within := exec.Command("unshare", "--user", "--map-root-user", program.path, "-test.run=^$", asCanary)
+	within.SysProcAttr, within.Dir = credentials(alice, alice), "/"
+	if out, err := within.CombinedOutput(); err != nil {
+		t.Logf("a user has no user namespaces here: %v: %s", err, out)
+		return
+	}
+	expect("one in a user namespace of its own", true)
 }
 
 // TestSecretsLost: what finds no room in the ring is counted.

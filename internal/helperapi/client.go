@@ -88,7 +88,8 @@ func (c *Client) Pid() int {
 func (c *Client) Err() error { return c.err() }
 
 // childPatience bounds how long Close waits for a helper that Spawn started,
-// before it kills it: one that was stopped (SIGSTOP) does not end by itself.
+// before it kills it: one that was stopped (SIGSTOP) does not end by itself. As
+// long it waits for the end of one that was killed.
 const childPatience = 10 * time.Second
 
 // Close says good-bye. Homes go on: see Serve. A helper that Spawn started is
@@ -102,11 +103,20 @@ func (c *Client) Close() error {
 	if c.child == nil {
 		return err
 	}
-	kill := time.AfterFunc(childPatience, func() { _ = c.child.Process.Kill() })
-	defer kill.Stop()
+	ended := make(chan error, 1)
+	go func() { ended <- c.child.Wait() }()
 	var exit *exec.ExitError
-	if werr := c.child.Wait(); werr != nil && !errors.As(werr, &exit) {
-		err = errors.Join(err, fmt.Errorf("wait for helper: %w", werr))
+	for range 2 {
+		select {
+		case werr := <-ended:
+			if werr != nil && !errors.As(werr, &exit) {
+				err = errors.Join(err, fmt.Errorf("wait for helper: %w", werr))
+			}
+			return err
+		case <-time.After(childPatience):
+			_ = c.child.Process.Kill()
+		}
 	}
-	return err
+	// The kernel does not let it end, such as while it holds its probes.
+	return errors.Join(err, fmt.Errorf("wait for helper: process %d does not end, although it was killed", c.Pid()))
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"lodge/internal/elfcode"
 	"lodge/internal/helperapi"
@@ -45,9 +46,8 @@ var known = [...]struct{ file, name, why string }{
 	{"libcoreclr.so", ".NET", "it uses the OpenSSL that it loads, which was not found"},
 }
 
-// inspect looks for TLS in a file that is open for reading. program says that it is what a
-// process executes, and not a library of it.
-func inspect(f *os.File, path string, program bool) library {
+// inspect looks for TLS in a file that is open for reading.
+func inspect(f *os.File, path string) library {
 	file, err := elfcode.Open(f)
 	if err != nil {
 		return library{} // a script's interpreter is what is executed; this is none of ours
@@ -67,7 +67,7 @@ func inspect(f *os.File, path string, program bool) library {
 			return library{name: k.name, why: k.why}
 		}
 	}
-	if program && file.IsGo() {
+	if file.IsGo() {
 		return golang(file)
 	}
 	if _, err := file.Exported("SSL_do_handshake"); err == nil && !strings.HasPrefix(base, "libssl.so") {
@@ -98,11 +98,15 @@ var marks = [...]struct{ text, name, why string }{
 	{"Mbed TLS", "Mbed TLS", "it is within the program, and is not probed"},
 }
 
-// maxScan is how much of a program is searched.
-const maxScan = 256 << 20
+// The bounds of what is searched: the packets wait meanwhile, in their rings.
+const (
+	maxScan     = 256 << 20 // of one program
+	maxScanOne  = 300 * time.Millisecond
+	maxScanning = 3 * time.Second // of all
+)
 
-// scan searches a program for a library that is linked into it.
-func scan(r io.Reader) library {
+// scan searches a program for a library that is linked into it, until a time.
+func scan(r io.Reader, until time.Time) library {
 	const overlap = 64
 	buf := make([]byte, 1<<20)
 	have := 0
@@ -116,11 +120,14 @@ func scan(r io.Reader) library {
 			}
 		}
 		if err != nil {
+			return library{}
+		}
+		if time.Now().After(until) {
 			break
 		}
 		have = copy(buf, b[max(0, len(b)-overlap):])
 	}
-	return library{}
+	return library{why: "; its program is too large to be searched for one to its end"}
 }
 
 // String returns what there is to say of a library in which nothing is probed.

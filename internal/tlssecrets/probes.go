@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -34,10 +35,11 @@ const (
 type Probes struct {
 	secrets *helperapi.Secrets
 	within  []string
-	seen    chan int
+	cut     []string // of these, those with too many files
+	seen    chan seenProcess
 	stop    context.CancelFunc
 	running sync.WaitGroup
-	next    map[int]time.Time // when a process is looked at again; for Saw
+	next    map[int]nextLook // for Saw
 
 	mu        sync.Mutex // guards what follows
 	files     map[fileID]*file
@@ -48,7 +50,14 @@ type Probes struct {
 	bad       uint64 // records that were none
 	err       error  // the ring cannot be read
 	counts    helperapi.SecretCounts
-	scanned   map[string]library // of programs, by path
+	scanned   map[fileID]library // programs that were searched
+	scanning  time.Duration      // how long that took in all
+}
+
+// nextLook is when a process is looked at again.
+type nextLook struct {
+	at    time.Time
+	start uint64 // of the process, 0: not known
 }
 
 // Open has the machine's libraries probed and the processes pids, and then those that
@@ -65,12 +74,12 @@ func Open(ctx context.Context, c *helperapi.Client, within []string, pids []int)
 		return nil, errors.Join(err, eerr)
 	}
 	p := &Probes{
-		secrets: s, within: within, seen: make(chan int, maxSeen), next: map[int]time.Time{},
-		files: map[fileID]*file{}, processes: map[int]*process{}, ring: records, scanned: map[string]library{},
+		secrets: s, within: within, seen: make(chan seenProcess, maxSeen), next: map[int]nextLook{},
+		files: map[fileID]*file{}, processes: map[int]*process{}, ring: records, scanned: map[fileID]library{},
 	}
 	p.probeMachine(ctx)
 	for _, pid := range pids {
-		p.lookAt(ctx, pid)
+		p.lookAt(ctx, seenProcess{pid: pid})
 	}
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
 	p.stop = stop
@@ -88,8 +97,8 @@ func (p *Probes) run(ctx context.Context) {
 			return
 		case <-every.C:
 			p.drain()
-		case pid := <-p.seen:
-			p.lookAt(ctx, pid)
+		case who := <-p.seen:
+			p.lookAt(ctx, who)
 		}
 	}
 }
@@ -149,13 +158,14 @@ func (p *Probes) Read(log *tlskeys.Log) {
 }
 
 // Saw says that a process has sent or received a packet at a time: it is looked at soon. It
-// does not wait.
-func (p *Probes) Saw(pid int, at time.Time) {
-	if next, known := p.next[pid]; known && at.Before(next) {
+// does not wait. start is when the process started, as /proc/PID/stat has it, or 0.
+func (p *Probes) Saw(pid int, start uint64, at time.Time) {
+	next, known := p.next[pid]
+	if another := start != 0 && next.start != 0 && start != next.start; known && !another && at.Before(next.at) {
 		return
 	}
 	select {
-	case p.seen <- pid:
+	case p.seen <- seenProcess{pid, start}:
 	default:
 		return // with its next packet
 	}
@@ -164,22 +174,25 @@ func (p *Probes) Saw(pid int, at time.Time) {
 	}
 	p.mu.Lock()
 	looks := 0
-	if s := p.processes[pid]; s != nil {
+	if s := p.processes[pid]; s != nil && s.is(start) {
 		looks = s.looks
 	}
 	p.mu.Unlock()
-	p.next[pid] = at.Add(lookAgain << min(looks, mostLookings))
+	p.next[pid] = nextLook{at.Add(lookAgain << min(looks, mostLookings)), start}
 }
 
-// Why returns why there are no secrets of a connection of the process pid whose handshake
-// began at a time, for people.
-func (p *Probes) Why(pid int, at time.Time) string {
+// Why returns why there are no secrets of a connection whose handshake began at a time, for
+// people. The connection is of the process pid, which started at start or, where that is
+// 0, is the last one with that id.
+func (p *Probes) Why(pid int, start uint64, at time.Time) string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	s := p.processes[pid]
 	switch {
 	case s == nil:
 		return "it was not looked at"
+	case !s.is(start):
+		return "it had gone before it could be looked at"
 	case s.failed != "":
 		return s.failed
 	}
@@ -190,11 +203,7 @@ func (p *Probes) Why(pid int, at time.Time) string {
 		}
 	}
 	if len(parts) == 0 {
-		l := p.scan(s.exe)
-		if l.name == "" {
-			return "it has no TLS library that is known"
-		}
-		return l.String()
+		return p.scan(pid, s)
 	}
 	return strings.Join(parts, ", ")
 }
@@ -218,18 +227,50 @@ func (f *file) gaveNone(at time.Time) string {
 	return text + ", and gave no secret of it"
 }
 
-// scan searches a program for what is linked into it, once. The caller holds mu.
-func (p *Probes) scan(exe string) library {
-	l, known := p.scanned[exe]
-	if known || len(p.scanned) >= maxFiles {
-		return l
+// scan says what is linked into a process's program, which is searched once. The caller
+// holds mu, without which it is searched: the ring is emptied meanwhile.
+func (p *Probes) scan(pid int, s *process) string {
+	l, known := p.scanned[s.exeID]
+	if !known && len(p.scanned) < maxFiles && p.scanning < maxScanning {
+		began := time.Now()
+		p.mu.Unlock()
+		l = scanProgram(pid, s, began.Add(maxScanOne))
+		p.mu.Lock()
+		p.scanning += time.Since(began)
+		p.scanned[s.exeID] = l
+		known = true
 	}
-	if f, err := openRegular(exe); err == nil {
-		l = scan(f)
+	switch {
+	case !known:
+		return notSearched
+	case l.name == "":
+		return "it has no TLS library that is known" + l.why
+	}
+	return l.String()
+}
+
+// notSearched is what there is to say of a program where many were searched.
+const notSearched = "it has no TLS library that is known; its program was not searched for one, as many others were"
+
+// scanProgram searches the program of a process that was looked at.
+func scanProgram(pid int, s *process, until time.Time) library {
+	for _, path := range [...]string{"/proc/" + strconv.Itoa(pid) + "/exe", s.exe} {
+		f, err := openRegular(path)
+		if err != nil {
+			continue
+		}
+		var l library
+		id, ok := idOf(f)
+		ok = ok && id == s.exeID
+		if ok {
+			l = scan(f, until)
+		}
 		_ = f.Close() // only read from
+		if ok {
+			return l
+		}
 	}
-	p.scanned[exe] = l
-	return l
+	return library{why: "; its program cannot be searched for one any more"}
 }
 
 // File is what became of a file with TLS.

@@ -9,7 +9,10 @@ import (
 )
 
 // Programs that test/machine runs, beside the test programs.
-var programs = map[string]string{"lodge": "./cmd/lodge", "lodged": "./cmd/lodged", "lodge-keeper": "./cmd/lodge-keeper", "lodge-helper": "./cmd/lodge-helper", "shop": "./examples/shop/cmd/shop"}
+var programs = map[string]string{
+	"lodge": "./cmd/lodge", "lodged": "./cmd/lodged", "lodge-keeper": "./cmd/lodge-keeper", "lodge-helper": "./cmd/lodge-helper",
+	"shop": "./examples/shop/cmd/shop", "tlspeer": "./test/testdata/tlspeer",
+}
 
 // build builds every test program and the programs that they run into the
 // work directory, which is the machine's as well.

@@ -42,6 +42,7 @@ func suites() []suite {
 		{name: "shop", pkg: "test/machine", run: "^TestShop$", part: "^TestShop$", limit: 10 * time.Minute},
 		// The last ones, since they change the machine.
 		{name: "tap", pkg: "test/machine", run: "^TestTap$", limit: 15 * time.Minute},
+		{name: "taptls", pkg: "test/machine", run: "^TestTapTLS$", limit: 15 * time.Minute},
 		{name: "setup", pkg: "test/machine", run: "^TestSetup$", limit: 25 * time.Minute},
 		{name: "nodiag", pkg: "test/machine", run: "^TestWithoutSockDiag$", part: "^TestWithoutSockDiag$/^seccomp$", limit: 10 * time.Minute},
 	}

@@ -8,6 +8,7 @@
  * kernel where they are not, those that find their CPU's space in use lose their call.
  */
 #pragma once
+#include "look.h"
 #include "sock.h"
 #include "who.h"
 
@@ -46,36 +47,6 @@ struct io_kiocb {
 	} cqe; /* since Linux 5.19 */
 } __attribute__((preserve_access_index));
 
-struct kernel_cap {
-	__u64 val;
-};
-
-struct cred___calls {
-	kuid_t uid, suid, euid, fsuid;
-	struct {
-		__u32 val;
-	} gid, sgid, egid, fsgid;
-	struct kernel_cap cap_permitted;
-	struct user_namespace *user_ns;
-} __attribute__((preserve_access_index));
-
-struct user_namespace {
-	int level; /* 0: the machine's */
-	kuid_t owner;
-} __attribute__((preserve_access_index));
-
-/* Whether a process may be looked at by others of its user: its two lowest flags
- * are MMF_DUMPABLE. They are in a structure since Linux 6.18. */
-struct mm_struct___flags {
-	unsigned long flags;
-} __attribute__((preserve_access_index));
-
-struct mm_struct___bitmap {
-	struct {
-		unsigned long __mm_flags[1];
-	} flags;
-} __attribute__((preserve_access_index));
-
 struct files_struct___calls {
 	struct fdtable *fdt;
 } __attribute__((preserve_access_index));
@@ -102,7 +73,7 @@ struct sock___calls {
 		__u32 val;
 	} sk_uid;
 	struct pid *sk_peer_pid;
-	struct cred___calls *sk_peer_cred;
+	struct cred *sk_peer_cred;
 } __attribute__((preserve_access_index));
 
 #define MAX_PATH 108

@@ -137,51 +137,19 @@ INLINE __u32 peer_pid_of(void *sk)
 	return pid ? number_of(pid, READ(pid, level)) : 0;
 }
 
-/* Reports whether these are the rights of the user and no others: capabilities count
- * unless they are within a user namespace that the user made (user_namespaces(7)). */
-INLINE int is_plain(struct cred___calls *cred)
-{
-	__u32 gid = READ(cred, gid.val);
-	struct user_namespace *user_ns;
-
-	if (READ(cred, uid.val) != only_uid || READ(cred, euid.val) != only_uid || READ(cred, suid.val) != only_uid ||
-	    READ(cred, fsuid.val) != only_uid || READ(cred, egid.val) != gid || READ(cred, sgid.val) != gid)
-		return 0;
-	if (!READ(cred, cap_permitted.val))
-		return 1;
-	user_ns = READ(cred, user_ns);
-	return READ(user_ns, level) > 0 && READ(user_ns, owner.val) == only_uid;
-}
-
-/* Reports whether another process of the same user may look at this one. */
-INLINE int is_open(struct task_struct *task)
-{
-	struct mm_struct *mm = READ(task, mm);
-	__u64 flags = 0;
-
-	if (!is_plain((void *)READ(task, cred)) || !mm)
-		return 0;
-	if (__builtin_preserve_field_info(((struct mm_struct___flags *)0)->flags, 2))
-		flags = READ((struct mm_struct___flags *)mm, flags);
-	else if (__builtin_preserve_field_info(((struct mm_struct___bitmap *)0)->flags.__mm_flags, 2))
-		bpf_probe_read_kernel(&flags, sizeof(flags),
-				      (void *)mm + OFFSET(struct mm_struct___bitmap, flags.__mm_flags));
-	return (flags & 3) == 1; /* SUID_DUMP_USER */
-}
-
 /* Reports whether the other end is a socket of the user: one that the user made or
  * accepted, or that a process with the rights of the user alone listens with. */
 INLINE int is_peer_allowed(struct sock___calls *sk, struct sock___calls *peer)
 {
-	struct cred___calls *cred;
+	struct cred___look *cred;
 
 	if (!peer)
 		return 0;
 	/* One that waits to be accepted has no user yet. */
 	if (READ(peer, sk_socket) && READ(peer, sk_uid.val) == only_uid)
 		return 1;
-	cred = READ(sk, sk_peer_cred);
-	return cred && is_plain(cred);
+	cred = (void *)READ(sk, sk_peer_cred);
+	return cred && has_rights_of(cred, only_uid);
 }
 
 INLINE int is_wanted(struct sock___calls *sk, struct sock___calls *peer)
@@ -192,7 +160,7 @@ INLINE int is_wanted(struct sock___calls *sk, struct sock___calls *peer)
 		return 0;
 	if (reader && (pid_of(task) == reader || peer_pid_of(sk) == reader))
 		return 0;
-	return all_users || is_open(task) || is_peer_allowed(sk, peer);
+	return all_users || is_open_to(task, only_uid) || is_peer_allowed(sk, peer);
 }
 
 /* Makes a socket known anew, if it was not by that time, and returns its id. */

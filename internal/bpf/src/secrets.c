@@ -45,48 +45,53 @@ INLINE int wanted(__u32 label)
 	return label == 0x20652063 || label == 0x73682063 || label == 0x73682073 || label == 0x70612063 || label == 0x70612073;
 }
 
-INLINE __u64 word_at(__u64 at)
+/* Reading may wait for a page where wait says so: for a process of which nothing is
+ * to be delivered it does not, since a program that waits holds up the end of all
+ * probes of the machine. */
+INLINE __u64 word_at(__u64 at, int wait)
 {
 	__u64 v = 0;
 
-	bpf_copy_from_user(&v, sizeof(v), (void *)at);
+	if (bpf_probe_read_user(&v, sizeof(v), (void *)at) && wait)
+		bpf_copy_from_user(&v, sizeof(v), (void *)at);
 	return v;
 }
 
-INLINE __u32 half_at(__u64 at)
+INLINE __u32 half_at(__u64 at, int wait)
 {
 	__u32 v = 0;
 
-	bpf_copy_from_user(&v, sizeof(v), (void *)at);
+	if (bpf_probe_read_user(&v, sizeof(v), (void *)at) && wait)
+		bpf_copy_from_user(&v, sizeof(v), (void *)at);
 	return v;
 }
 
 /* name_of returns the begin of the name of a parameter, zero at the end of the
  * list. */
-INLINE __u32 name_of(__u64 param)
+INLINE __u32 name_of(__u64 param, int wait)
 {
-	__u64 name = word_at(param);
+	__u64 name = word_at(param, wait);
 
-	return name ? half_at(name) : 0;
+	return name ? half_at(name, wait) : 0;
 }
 
-INLINE __u64 data_of(__u64 param) { return word_at(param + __builtin_offsetof(struct ossl_param, data)); }
+INLINE __u64 data_of(__u64 param, int wait) { return word_at(param + __builtin_offsetof(struct ossl_param, data), wait); }
 
-INLINE __u64 size_of(__u64 param) { return word_at(param + __builtin_offsetof(struct ossl_param, data_size)); }
+INLINE __u64 size_of(__u64 param, int wait) { return word_at(param + __builtin_offsetof(struct ossl_param, data_size), wait); }
 
 /* kind_of says which of the wanted derivations the parameters are of, zero for
  * any other. */
-static __attribute__((noinline)) __u32 kind_of(__u64 params)
+static __attribute__((noinline)) __u32 kind_of(__u64 params, int wait)
 {
 	for (int i = 0; i < MAX_PARAMS; i++, params += sizeof(struct ossl_param)) {
-		__u32 name = name_of(params);
+		__u32 name = name_of(params, wait);
 
 		if (!name)
 			break;
 		if (name == NAME_LABEL)
-			return wanted(half_at(data_of(params))) ? EXPAND_LABEL : 0;
+			return wanted(half_at(data_of(params, wait), wait)) ? EXPAND_LABEL : 0;
 		if (name == NAME_SEED)
-			return size_of(params) == KEY_EXPANSION_SIZE && word_at(data_of(params)) == KEY_EXPA ? MASTER : 0;
+			return size_of(params, wait) == KEY_EXPANSION_SIZE && word_at(data_of(params, wait), wait) == KEY_EXPA ? MASTER : 0;
 	}
 	return 0;
 }
@@ -94,7 +99,7 @@ static __attribute__((noinline)) __u32 kind_of(__u64 params)
 /* fill copies a parameter into its place in a record. */
 static __attribute__((noinline)) int fill(struct secret *s, __u32 name, __u64 param)
 {
-	__u64 size = size_of(param), from = data_of(param);
+	__u64 size = size_of(param, 1), from = data_of(param, 1);
 
 	if (!s)
 		return -1;
@@ -118,7 +123,7 @@ static __attribute__((noinline)) int fill_all(struct secret *s, __u64 params)
 	if (!s)
 		return -1;
 	for (int i = 0; i < MAX_PARAMS; i++, params += sizeof(struct ossl_param)) {
-		__u32 name = name_of(params);
+		__u32 name = name_of(params, 1);
 
 		if (!name)
 			break;
@@ -134,12 +139,13 @@ SEC("uprobe.s/openssl")
 int secrets_openssl(struct regs *ctx)
 {
 	__u64 params = C_ARGUMENT(ctx, 3);
-	__u32 kind = kind_of(params);
+	int ours = allowed();
+	__u32 kind = kind_of(params, ours);
 	struct secret *s;
 
 	if (!kind)
 		return 0;
-	s = begin(kind);
+	s = begin(kind, ours);
 	if (s)
 		end(s, fill_all(s, params));
 	return 0;
@@ -158,12 +164,12 @@ static __attribute__((noinline)) int copy_states(struct secret *s, __u64 mac, __
 {
 	if (!s)
 		return -1;
-	if (digest == 32 && word_at(mac + SHA256_STATE) == 1 && word_at(mac + SHA256_SIZE + SHA256_STATE) == 1) {
+	if (digest == 32 && word_at(mac + SHA256_STATE, 1) == 1 && word_at(mac + SHA256_SIZE + SHA256_STATE, 1) == 1) {
 		s->key_size = 2 * SHA256_STATE;
 		return bpf_copy_from_user(s->key, SHA256_STATE, (void *)mac) ||
 		       bpf_copy_from_user(s->key + SHA256_STATE, SHA256_STATE, (void *)(mac + SHA256_SIZE));
 	}
-	if (digest == 48 && word_at(mac + SHA512_STATE) == 1 && word_at(mac + SHA512_SIZE + SHA512_STATE) == 1) {
+	if (digest == 48 && word_at(mac + SHA512_STATE, 1) == 1 && word_at(mac + SHA512_SIZE + SHA512_STATE, 1) == 1) {
 		s->key_size = 2 * SHA512_STATE;
 		return bpf_copy_from_user(s->key, SHA512_STATE, (void *)mac) ||
 		       bpf_copy_from_user(s->key + SHA512_STATE, SHA512_STATE, (void *)(mac + SHA512_SIZE));
@@ -179,12 +185,12 @@ int secrets_gnutls(struct regs *ctx)
 {
 	__u64 mac = C_ARGUMENT(ctx, 0), digest = C_ARGUMENT(ctx, 3);
 	__u64 size = C_ARGUMENT(ctx, 4), info = C_ARGUMENT(ctx, 5);
+	int ours = allowed(), bad;
 	struct secret *s;
-	int bad;
 
-	if (!wanted(half_at(info + 9)))
+	if (!wanted(half_at(info + 9, ours)))
 		return 0;
-	s = begin(EXPAND_STATES);
+	s = begin(EXPAND_STATES, ours);
 	if (!s)
 		return 0;
 	bad = copy_label(s, info, size);
@@ -199,12 +205,12 @@ SEC("uprobe.s/go")
 int secrets_go(struct regs *ctx)
 {
 	__u64 label = GO_ARGUMENT(ctx, 1);
+	int ours = allowed(), bad;
 	struct secret *s;
-	int bad;
 
-	if (half_at(label) == 0x4f505845) /* "EXPO", of EXPORTER_SECRET */
+	if (half_at(label, ours) == 0x4f505845) /* "EXPO", of EXPORTER_SECRET */
 		return 0;
-	s = begin(LINE);
+	s = begin(LINE, ours);
 	if (!s)
 		return 0;
 	bad = copy_label(s, label, GO_ARGUMENT(ctx, 2));

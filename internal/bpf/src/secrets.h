@@ -2,7 +2,7 @@
 /* The maps of the secrets of TLS, what a record of the ring looks like, and how it
  * is written. */
 #pragma once
-#include "kernel.h"
+#include "look.h"
 
 enum { BPF_MAP_TYPE_PERCPU_ARRAY = 6 };
 
@@ -82,69 +82,11 @@ struct {
 	__uint(max_entries, 4096); /* set by the loader */
 } secret_ring SEC(".maps");
 
-/* Who a process is (include/linux/cred.h). */
-typedef struct {
-	__u32 val;
-} id___tls;
-
-struct user_namespace {
-	int level;
-} __attribute__((preserve_access_index));
-
-typedef struct {
-	__u64 val; /* since Linux 6.3; two words of 32 bits before */
-} caps___tls;
-
-struct cred___tls {
-	id___tls uid, gid, suid, sgid, euid, egid;
-	caps___tls cap_permitted;
-	struct user_namespace *user_ns;
-} __attribute__((preserve_access_index));
-
-struct task_struct___tls {
-	struct cred___tls *cred;
-} __attribute__((preserve_access_index));
-
-/* A field of cred by its offset: what is there may have another type. */
-#define CRED_WORD(cred, field)                                                                                                       \
-	({                                                                                                                           \
-		__u32 v_ = -1;                                                                                                       \
-		bpf_probe_read_kernel(&v_, sizeof(v_), (void *)(cred) + OFFSET(struct cred___tls, field));                           \
-		v_;                                                                                                                  \
-	})
-
-/* The other half of the capabilities, which begin at bit 32. */
-#define CAPS_HIGH(cred)                                                                                                               \
-	({                                                                                                                           \
-		__u32 v_ = -1;                                                                                                       \
-		bpf_probe_read_kernel(&v_, sizeof(v_), (void *)(cred) + OFFSET(struct cred___tls, cap_permitted) + sizeof(v_));      \
-		v_;                                                                                                                  \
-	})
-
 /* allowed reports whether the reader may have the current process's secrets: root
- * may; another user of processes with that user's rights, and no more. With
- * capabilities, or another group of its file, a process has more, unless it has
- * them only in a user namespace, which is its maker's. */
+ * may; another user those of processes whose memory that user may read. */
 static __attribute__((noinline)) int allowed(void)
 {
-	struct task_struct___tls *task = (void *)bpf_get_current_task();
-	struct cred___tls *cred;
-	__u32 gid;
-
-	if (all_users)
-		return 1;
-	cred = READ(task, cred);
-	if (CRED_WORD(cred, uid) != user || CRED_WORD(cred, euid) != user || CRED_WORD(cred, suid) != user)
-		return 0;
-	gid = CRED_WORD(cred, gid);
-	if (CRED_WORD(cred, egid) != gid || CRED_WORD(cred, sgid) != gid)
-		return 0;
-	if (CRED_WORD(cred, cap_permitted) || CAPS_HIGH(cred)) {
-		struct user_namespace *ns = READ(cred, user_ns);
-
-		return READ(ns, level) > 0;
-	}
-	return 1;
+	return all_users || is_open_to((struct task_struct *)bpf_get_current_task(), user);
 }
 
 INLINE struct secret_counts *counts_here(void)
@@ -161,14 +103,15 @@ INLINE struct secret_counts *counts_here(void)
 			__sync_fetch_and_add(&(c)->what, 1); \
 	} while (0)
 
-/* begin counts a secret and returns the record for it, or null. end must follow. */
-INLINE struct secret *begin(__u32 kind)
+/* begin counts a secret and returns the record for it, or null, also where it is not
+ * the reader's. end must follow. */
+INLINE struct secret *begin(__u32 kind, int ours)
 {
 	struct secret_counts *c = counts_here();
 	struct secret *s;
 
 	COUNT(c, seen);
-	if (!allowed()) {
+	if (!ours) {
 		COUNT(c, not_allowed);
 		return 0;
 	}
@@ -197,15 +140,21 @@ INLINE void end(struct secret *s, int bad)
 	bpf_ringbuf_submit(s, 0);
 }
 
-#define COPY(s, part, from, size)                                                            \
-	({                                                                                   \
-		__u64 n_ = (size);                                                           \
-		long bad_ = -1;                                                              \
-		if (n_ > 0 && n_ <= sizeof((s)->part)) {                                     \
-			(s)->part##_size = n_;                                               \
-			bad_ = bpf_copy_from_user((s)->part, n_, (void *)(__u64)(from)); \
-		}                                                                            \
-		bad_ != 0;                                                                   \
+/* The bound is checked once more on what the compiler cannot compute with, since the
+ * verifier of older kernels forgets what was found of a copy (Linux 6.1). */
+#define COPY(s, part, from, size)                                                                    \
+	({                                                                                           \
+		__u64 n_ = (size);                                                                   \
+		long bad_ = -1;                                                                      \
+		if (n_ > 0 && n_ <= sizeof((s)->part)) {                                             \
+			n_ &= 0xff;                                                                  \
+			asm volatile("" : "+r"(n_));                                                 \
+			if (n_ <= sizeof((s)->part)) {                                               \
+				(s)->part##_size = n_;                                               \
+				bad_ = bpf_copy_from_user((s)->part, n_, (void *)(__u64)(from));     \
+			}                                                                            \
+		}                                                                                    \
+		bad_ != 0;                                                                           \
 	})
 
 INLINE int copy_label(struct secret *s, __u64 from, __u64 size) { return COPY(s, label, from, size); }

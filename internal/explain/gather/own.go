@@ -10,7 +10,7 @@ import (
 	"strconv"
 	"strings"
 
-	"lodge/internal/elfsection"
+	"lodge/internal/elffile"
 	"lodge/internal/explain/facts"
 	"lodge/internal/sockets"
 )
@@ -113,7 +113,7 @@ func isAnothers(pid int) bool {
 // The linker's -s and -w, and strip(1), leave what says so.
 func builtFrom(f io.ReaderAt, module string) bool {
 	// The lines of debug.BuildInfo stand in it as text (debug/buildinfo).
-	b, err := elfsection.Read(f, ".go.buildinfo", 1<<20)
+	b, err := elffile.ReadSection(f, ".go.buildinfo", 1<<20)
 	return err == nil && bytes.Contains(b, []byte("\nmod\t"+module+"\t"))
 }
 

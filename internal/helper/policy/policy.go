@@ -76,9 +76,10 @@ const (
 	// rings, that included which the user keeps mapped after a tap has ended.
 	UserTaps      = 8
 	UserRingBytes = 256 << 20
-	// Probes bounds the places that one client has probed, SecretRingBytes is the size
-	// of the ring of its secrets, which counts as a tap's.
+	// Probes bounds the places that one client has probed, UserProbes those of one user.
+	// SecretRingBytes is the size of the ring of a client's secrets, which counts as a tap's.
 	Probes          = 1024
+	UserProbes      = 4096
 	SecretRingBytes = 256 << 10
 	// SpareTaps is how many taps of each network namespace root alone may have.
 	SpareTaps = 8

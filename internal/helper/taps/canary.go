@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"sync"
 	"time"
 
 	"lodge/internal/bpf"
@@ -18,19 +19,51 @@ const canaryRing = 64 << 10
 // canaryPatience is how long the canary may take, which needs a moment on an idle machine.
 const canaryPatience = 20 * time.Second
 
-// tryCanary has a process of our own probed, and returns nil where it came to no harm and
-// the probe saw what it did.
-func tryCanary(ctx context.Context, command []string) error {
+// trial has a process of our own probed before any other is.
+type trial struct {
+	command []string // nil: lodge-helper's
+	turn    bpf.Turn
+
+	mu sync.Mutex // guards held
+	// held is closed when the kernel has let go of the probe of an earlier one, nil: it has.
+	held <-chan struct{}
+}
+
+// run has a process of our own probed, and returns nil where it came to no harm and
+// the probe saw what it did. Not where the kernel still holds the probe of an earlier one,
+// for which a thread of this process waits.
+func (t *trial) run(ctx context.Context) error {
+	command := t.command
 	if len(command) == 0 {
 		command = []string{"/proc/self/exe", "--canary"}
 	}
-	if err := probeCanary(ctx, command, canaryPatience); err != nil {
+	err := t.isHeld()
+	if err == nil {
+		err = t.probe(ctx, command, canaryPatience)
+	}
+	if err != nil {
 		return fmt.Errorf("try uprobes on a process of our own, so that nothing else is probed: %w", err)
 	}
 	return nil
 }
 
-func probeCanary(ctx context.Context, command []string, patience time.Duration) (err error) {
+// isHeld returns nil unless the kernel holds the probe of an earlier one.
+func (t *trial) isHeld() error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.held == nil {
+		return nil
+	}
+	select {
+	case <-t.held:
+		t.held = nil
+		return nil
+	default:
+		return bpf.ErrHeld
+	}
+}
+
+func (t *trial) probe(ctx context.Context, command []string, patience time.Duration) (err error) {
 	maps, err := os.Open("/proc/self/maps")
 	if err != nil {
 		return err
@@ -45,12 +78,20 @@ func probeCanary(ctx context.Context, command []string, patience time.Duration) 
 	}
 	defer exe.Close()
 	// The same program as for others. Root's: the canary has the helper's rights.
-	s, err := bpf.OpenSecrets(bpf.SecretsSpec{AllUsers: true, RingBytes: canaryRing})
+	probes, err := bpf.OpenSecrets(bpf.SecretsSpec{AllUsers: true, RingBytes: canaryRing, Turn: t.turn})
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, s.Close()) }()
-	if err := s.Attach(exe, bpf.SecretOpenSSL, offset); err != nil {
+	defer func() {
+		cerr := probes.Close()
+		if errors.Is(cerr, bpf.ErrHeld) {
+			t.mu.Lock()
+			defer t.mu.Unlock()
+			t.held = probes.Gone()
+		}
+		err = errors.Join(err, cerr)
+	}()
+	if err := probes.Attach(exe, bpf.SecretOpenSSL, offset); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
@@ -65,7 +106,7 @@ func probeCanary(ctx context.Context, command []string, patience time.Duration) 
 		}
 		return fmt.Errorf("run it: %w", err)
 	}
-	c, err := s.Counts()
+	c, err := probes.Counts()
 	if err != nil {
 		return err
 	}

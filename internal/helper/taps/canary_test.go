@@ -15,7 +15,7 @@ func TestCanaryHangs(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("it needs root")
 	}
-	err := probeCanary(t.Context(), []string{"/bin/sleep", "1000"}, 10*time.Millisecond)
+	err := New(nil).trial.probe(t.Context(), []string{"/bin/sleep", "1000"}, 10*time.Millisecond)
 	if errors.Is(err, bpf.ErrNoUprobes) {
 		t.Skip("no uprobes here: ", err)
 	}

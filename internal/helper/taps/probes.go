@@ -52,17 +52,20 @@ func (p *Probes) Start(ctx context.Context) (rep helperapi.SecretsReply, ring *o
 	if p.secrets != nil {
 		return rep, nil, errStarted
 	}
+	if p.all.usage.holds(p.uid) {
+		return rep, nil, &NoUprobesError{fmt.Errorf("take secrets of TLS: of an earlier tap of user %d, %w", p.uid, bpf.ErrHeld)}
+	}
 	if err := bpf.UprobesAllowed(); err != nil {
 		return rep, nil, &NoUprobesError{err}
 	}
-	if err := tryCanary(ctx, p.all.canary); err != nil {
+	if err := p.all.trial.run(ctx); err != nil {
 		return rep, nil, &NoUprobesError{err}
 	}
 	const size = policy.SecretRingBytes
 	if err := p.all.usage.take(p.uid, 0, size); err != nil {
 		return rep, nil, err
 	}
-	secrets, err := bpf.OpenSecrets(bpf.SecretsSpec{AllUsers: policy.SeesSecrets(p.uid), UID: p.uid, RingBytes: size})
+	secrets, err := bpf.OpenSecrets(bpf.SecretsSpec{AllUsers: policy.SeesSecrets(p.uid), UID: p.uid, RingBytes: size, Turn: p.all.turn})
 	if err != nil {
 		p.all.usage.release(p.uid, 0, size, nil)
 		return rep, nil, &NoUprobesError{err}
@@ -87,7 +90,14 @@ func (p *Probes) Add(f *os.File, kind helperapi.SecretKind, offset uint64) error
 	if err := check(f, p.uid, kind, offset); err != nil {
 		return err
 	}
-	return p.secrets.Attach(f, bpf.SecretKind(kind), offset)
+	if err := p.all.usage.takeProbe(p.uid); err != nil {
+		return err
+	}
+	err := p.secrets.Attach(f, bpf.SecretKind(kind), offset)
+	if err != nil {
+		p.all.usage.releaseProbes(p.uid, 1)
+	}
+	return err
 }
 
 // Counts returns what became of the client's secrets until now.
@@ -116,7 +126,7 @@ func (p *Probes) End() (helperapi.SecretCounts, error) {
 		return helperapi.SecretCounts{}, errNotStarted
 	}
 	probes := p.secrets.Probes()
-	err := p.secrets.Detach()
+	err := p.detach()
 	c, cerr := p.counts()
 	c.Probes = probes
 	return c, errors.Join(err, cerr, p.close())
@@ -132,10 +142,23 @@ func (p *Probes) Close() error {
 	return p.close()
 }
 
-// close takes all probes out. The caller holds mu.
+// detach takes all probes out. The caller holds mu.
+func (p *Probes) detach() error {
+	n := p.secrets.Probes()
+	err := p.secrets.Detach()
+	if errors.Is(err, bpf.ErrHeld) {
+		p.all.usage.hold(p.uid, n, p.secrets.Gone())
+	} else {
+		p.all.usage.releaseProbes(p.uid, n)
+	}
+	return err
+}
+
+// close takes all probes out, and lets go of the ring. The caller holds mu.
 func (p *Probes) close() error {
 	ring := p.secrets.Ring()
-	err := p.secrets.Close()
+	err := p.detach()
+	err = errors.Join(err, p.secrets.Close())
 	p.secrets = nil
 	p.all.usage.release(p.uid, 0, policy.SecretRingBytes, []*bpf.TapRing{ring})
 	return err

@@ -25,7 +25,8 @@ import (
 // Shared is what all clients share.
 type Shared struct {
 	usage  *usage
-	canary []string
+	trial  trial
+	turn   bpf.Turn   // of all probes
 	mu     sync.Mutex // guards spaces, how many taps each has, and unix
 	spaces map[spaceID]*space
 	unix   map[uint32]int // taps of Unix sockets, by user
@@ -47,7 +48,8 @@ type space struct {
 // New returns taps of which there are none yet. canary is the command that is probed
 // before any other program, nil: lodge-helper's.
 func New(canary []string) *Shared {
-	return &Shared{usage: newUsage(), canary: canary, spaces: map[spaceID]*space{}, unix: map[uint32]int{}}
+	turn := bpf.NewTurn()
+	return &Shared{usage: newUsage(), trial: trial{command: canary, turn: turn}, turn: turn, spaces: map[spaceID]*space{}, unix: map[uint32]int{}}
 }
 
 // TooManyError says that there are as many taps as there may be.

@@ -18,10 +18,13 @@ type usage struct {
 }
 
 type userUsage struct {
-	taps  int
-	bytes int64
-	// held are rings of taps that have ended, which the user had at the last look.
-	held []*bpf.TapRing
+	taps   int
+	bytes  int64
+	probes int
+	// held says how often the kernel has not let go of probes yet.
+	held int
+	// kept are rings of taps that have ended, which the user had at the last look.
+	kept []*bpf.TapRing
 }
 
 func newUsage() *usage { return &usage{users: map[uint32]*userUsage{}} }
@@ -62,10 +65,55 @@ func (u *usage) release(uid uint32, taps int, bytes int64, rings []*bpf.TapRing)
 	one.taps -= taps
 	one.bytes -= bytes
 	for _, r := range rings {
-		one.held = append(one.held, r)
+		one.kept = append(one.kept, r)
 		one.bytes += int64(r.Bytes())
 	}
 	u.look()
+}
+
+// takeProbe notes one more probe of a user.
+func (u *usage) takeProbe(uid uint32) error {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	one := u.users[uid] // who probes has a ring
+	if one.probes >= policy.UserProbes {
+		return &NotProbedError{fmt.Sprintf("user %d has %d probes, as many as one may have", uid, one.probes)}
+	}
+	one.probes++
+	return nil
+}
+
+// releaseProbes notes that so many probes of a user are gone.
+func (u *usage) releaseProbes(uid uint32, n int) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.users[uid].probes -= n
+	u.forget(uid)
+}
+
+// hold notes that the kernel holds so many probes of a user until gone is closed. Threads
+// of this process wait for that.
+func (u *usage) hold(uid uint32, n int, gone <-chan struct{}) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.users[uid].held++
+	go func() {
+		<-gone
+		u.mu.Lock()
+		defer u.mu.Unlock()
+		one := u.users[uid]
+		one.held--
+		one.probes -= n
+		u.forget(uid)
+	}()
+}
+
+// holds reports whether the kernel holds probes of a user.
+func (u *usage) holds(uid uint32) bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	one := u.users[uid]
+	return one != nil && one.held > 0
 }
 
 // look forgets what users have let go, and users who have nothing. The caller
@@ -79,7 +127,7 @@ func (u *usage) look() {
 
 // look forgets the rings that are gone.
 func (u *userUsage) look() {
-	u.held = slices.DeleteFunc(u.held, func(r *bpf.TapRing) bool {
+	u.kept = slices.DeleteFunc(u.kept, func(r *bpf.TapRing) bool {
 		if r.Held() {
 			return false
 		}
@@ -90,7 +138,7 @@ func (u *userUsage) look() {
 
 // forget removes a user who has nothing. The caller holds mu.
 func (u *usage) forget(uid uint32) {
-	if one := u.users[uid]; one.taps == 0 && one.bytes == 0 && len(one.held) == 0 {
+	if one := u.users[uid]; one.taps == 0 && one.bytes == 0 && one.probes == 0 && len(one.kept) == 0 {
 		delete(u.users, uid)
 	}
 }

@@ -332,10 +332,11 @@ func (l *liveReader) packet(p *ring.Packet) error {
 		return nil // it ends; what is in the rings is let go of, and counted
 	}
 	if probes := l.run.probes; probes != nil {
-		for _, pid := range [...]uint32{p.PID, p.DstPID} {
-			if pid != 0 {
-				probes.Saw(int(pid), p.Time)
-			}
+		if p.PID != 0 {
+			probes.Saw(int(p.PID), p.Start, p.Time)
+		}
+		if p.DstPID != 0 {
+			probes.Saw(int(p.DstPID), 0, p.Time)
 		}
 	}
 	l.packets.Time = p.Time

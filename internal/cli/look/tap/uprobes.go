@@ -32,6 +32,10 @@ func openProbes(ctx context.Context, r *run, helper *helperapi.Client, view *dae
 	if err != nil {
 		return nil, noProbes(err)
 	}
+	cut, most := p.Cut()
+	for _, dir := range cut {
+		r.kit.Warn(fmt.Sprintf("tap: --tls-within %s: only %d of its programs and libraries are probed before they are seen", dir, most))
+	}
 	return p, nil
 }
 
@@ -63,10 +67,11 @@ func withSockets(ctx context.Context, view *daemonview.View) []int {
 
 // closeProbes takes all probes out. The helper has them out as well when it is gone.
 func closeProbes(p *tlssecrets.Probes) error {
-	if err := p.Close(context.Background()); err != nil && !errors.Is(err, helperapi.ErrGone) {
-		return fmt.Errorf("tap: %w", err)
+	err := p.Close(context.Background())
+	if err == nil || errors.Is(err, helperapi.ErrGone) {
+		return nil
 	}
-	return nil
+	return &kit.Hinted{Err: fmt.Errorf("tap: %w", err), Hint: "find a process that hangs: ps -eo pid,user,stat,wchan:24,comm; the probes are gone when it is"}
 }
 
 // explain adds to a record of what was not decrypted why no keys of it could be had.
@@ -92,7 +97,7 @@ func (r *run) explainEnd(end *tap.End, at time.Time) string {
 		return fmt.Sprintf("the process at %s is not known", end.Address)
 	}
 	p := &end.Processes[0]
-	return fmt.Sprintf("%s[%d]: %s", p.Name, p.PID, r.probes.Why(p.PID, at))
+	return fmt.Sprintf("%s[%d]: %s", p.Name, p.PID, r.probes.Why(p.PID, p.Start, at))
 }
 
 // tlsAccount is what the probes have seen, as the account has it.

@@ -1,4 +1,4 @@
-package elfsection
+package elffile
 
 import (
 	"bytes"
@@ -14,6 +14,9 @@ import (
 )
 
 const limit = 1 << 20
+
+// header is what a section header says.
+type header struct{ name, kind, flags, offset, size uint64 }
 
 // image returns an ELF file with a section of names and one called .x, whose header edit
 // changes: name, kind, flags, offset and size.
@@ -72,11 +75,11 @@ func TestRead(t *testing.T) {
 		if err != nil || e.Section(".x") == nil {
 			t.Fatalf("debug/elf: %v, %v", e, err)
 		}
-		if got, err := Read(bytes.NewReader(b), ".x", limit); err != nil || string(got) != "the content" {
+		if got, err := ReadSection(bytes.NewReader(b), ".x", limit); err != nil || string(got) != "the content" {
 			t.Errorf("%q, %v", got, err)
 		}
 		for _, name := range []string{"", ".y", ".", ".xx"} {
-			if got, err := Read(bytes.NewReader(b), name, limit); name != "" && !errors.Is(err, ErrNone) {
+			if got, err := ReadSection(bytes.NewReader(b), name, limit); name != "" && !errors.Is(err, ErrNone) {
 				t.Errorf("%q: %q, %v", name, got, err)
 			}
 		}
@@ -97,13 +100,13 @@ func TestReadMalformed(t *testing.T) {
 			{func(h *header) { h.name = 1<<32 - 1 }, ErrNone.Error()},
 		} {
 			b := image(order, wide, "the content", c.edit)
-			if got, err := Read(bytes.NewReader(b), ".x", limit); err == nil || !strings.Contains(err.Error(), c.want) {
+			if got, err := ReadSection(bytes.NewReader(b), ".x", limit); err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("%q, %v, want %s", got, err, c.want)
 			}
 		}
 		whole := image(order, wide, "the content", nil)
 		for n := range len(whole) {
-			if got, err := Read(bytes.NewReader(whole[:n]), ".x", limit); err == nil {
+			if got, err := ReadSection(bytes.NewReader(whole[:n]), ".x", limit); err == nil {
 				t.Fatalf("the first %d of %d bytes: %q", n, len(whole), got)
 			}
 		}
@@ -118,7 +121,7 @@ func TestReadMalformed(t *testing.T) {
 			clear(none[at : at+8])
 		}
 		clear(none[count : count+2])
-		if _, err := Read(bytes.NewReader(none), ".x", limit); !errors.Is(err, ErrNone) {
+		if _, err := ReadSection(bytes.NewReader(none), ".x", limit); !errors.Is(err, ErrNone) {
 			t.Errorf("without section headers: %v", err)
 		}
 		for _, edit := range []func(b []byte){
@@ -135,7 +138,7 @@ func TestReadMalformed(t *testing.T) {
 		} {
 			b := bytes.Clone(whole)
 			edit(b)
-			if got, err := Read(bytes.NewReader(b), ".x", limit); err == nil {
+			if got, err := ReadSection(bytes.NewReader(b), ".x", limit); err == nil {
 				t.Errorf("%q", got)
 			}
 		}
@@ -179,13 +182,14 @@ func TestReadPrograms(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got, err := Read(f, s.Name, len(want))
+			got, err := ReadSection(f, s.Name, len(want))
 			if err != nil || !bytes.Equal(got, want) {
 				t.Errorf("%s: section %s: %d bytes, %v, want %d", path, s.Name, len(got), err, len(want))
 			}
 			compared++
 		}
-		if _, err := Read(f, ".go.buildinfo", limit); (err == nil) != (path == own || path == small) {
+		compareSegments(t, path, e)
+		if _, err := ReadSection(f, ".go.buildinfo", limit); (err == nil) != (path == own || path == small) {
 			t.Errorf("%s: build information: %v", path, err)
 		}
 		if compared < 5 {
@@ -194,14 +198,92 @@ func TestReadPrograms(t *testing.T) {
 	}
 }
 
+// compareSegments compares a file's segments with those that debug/elf reads.
+func compareSegments(t *testing.T, path string, e *elf.File) {
+	t.Helper()
+	r, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	f, err := Open(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := f.Segments()
+	if err != nil || len(got) != len(e.Progs) || len(got) == 0 || elf.Type(f.Kind) != e.Type {
+		t.Fatalf("%s: %d segments, %v, want %d; kind %d", path, len(got), err, len(e.Progs), f.Kind)
+	}
+	for i, p := range e.Progs {
+		want := Segment{Kind: uint32(p.Type), Flags: uint32(p.Flags), Offset: p.Off, Addr: p.Vaddr, FileBytes: p.Filesz}
+		if got[i] != want {
+			t.Errorf("%s: segment %d: %+v, want %+v", path, i, got[i], want)
+		}
+	}
+}
+
+func TestSegmentsMalformed(t *testing.T) {
+	every(t, func(t *testing.T, order binary.AppendByteOrder, wide bool) {
+		at, size, place := 28, 42, 32
+		if wide {
+			at, size, place = 32, 54, 56
+		}
+		whole := image(order, wide, "the content", nil)
+		program := make([]byte, place)
+		for i := range program {
+			program[i] = 0xff
+		}
+		put := func(n int, length, count uint16) *File {
+			b := append(bytes.Clone(whole), program...)
+			header := order.AppendUint16(order.AppendUint16(nil, length), count)
+			copy(b[size:], header)
+			clear(b[at : at+4])
+			if wide {
+				copy(b[at:at+8], order.AppendUint64(nil, uint64(n)))
+			} else {
+				copy(b[at:at+4], order.AppendUint32(nil, uint32(n)))
+			}
+			f, err := Open(bytes.NewReader(b))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return f
+		}
+		for name, f := range map[string]*File{
+			"beyond the file":    put(len(whole)+place, uint16(place), 1),
+			"of no bytes":        put(len(whole), 0, 1),
+			"of many bytes":      put(len(whole), 4096, 1),
+			"too many":           put(len(whole), uint16(place), maxSegments+1),
+			"beyond any address": put(len(whole), uint16(place), 1),
+		} {
+			got, err := f.Segments()
+			if name == "beyond any address" && !wide {
+				if err != nil || len(got) != 1 { // within 64 bits
+					t.Errorf("%s: %v, %v", name, got, err)
+				}
+			} else if err == nil {
+				t.Errorf("%s: %v", name, got)
+			}
+		}
+	})
+}
+
 func FuzzRead(f *testing.F) {
 	for _, wide := range []bool{false, true} {
 		f.Add(image(binary.LittleEndian, wide, "the content", nil))
 		f.Add(image(binary.BigEndian, wide, "the content", nil))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		if got, err := Read(bytes.NewReader(b), ".x", 64); err == nil && (len(got) > 64 || !bytes.Contains(b, got)) {
+		if got, err := ReadSection(bytes.NewReader(b), ".x", 64); err == nil && (len(got) > 64 || !bytes.Contains(b, got)) {
 			t.Errorf("%q is not in the file", got)
+		}
+		if file, err := Open(bytes.NewReader(b)); err == nil {
+			list, _ := file.Segments()
+			for _, s := range list {
+				if s.Offset+s.FileBytes < s.Offset || s.Addr+s.FileBytes < s.Addr {
+					t.Errorf("%+v", s)
+				}
+			}
 		}
 	})
 }
