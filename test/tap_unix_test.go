@@ -144,8 +144,8 @@ command = "redis-server --port 0 --unixsocket db.sock --save ''"
 	if !slices.Equal(second, got) {
 		t.Errorf("read from the file:\n%s", strings.Join(second, "\n"))
 	}
-	if text := p.lodge("tap", "-r", "run.jsonl", "unix", "web.sock").stderr; !strings.Contains(text, "run.jsonl") {
-		t.Errorf("a file of exchanges is read as packets: %s", text)
+	if text := p.lodge("tap", "-r", "run.jsonl", "unix", "web.sock").ok(t); !strings.Contains(text, "GET /index.html?a=1") {
+		t.Errorf("read from its lines: %s", text)
 	}
 	text := p.lodge("tap", "-r", "run.pcapng", "unix", "web.sock", "method=GET", "not", "ready").ok(t)
 	if n := strings.Count(text, "\n") + 1; n != 2 || !strings.Contains(text, "unix/web unix:"+web) {
