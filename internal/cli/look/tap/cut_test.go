@@ -319,20 +319,9 @@ func TestKeysBehindPackets(t *testing.T) {
 		t.Fatalf("%d, %s", code, stderr)
 	}
 	same("what is cut out", requests(t, "-r", small, "secure=yes"))
-	f, err := os.Open(small)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	r, err := pcapfile.Open(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := r.Next(); err != nil {
-		t.Fatal(err)
-	}
+	r := atFirstPacket(t, small)
 	before := r.Secrets()
-	for err == nil {
+	for err := error(nil); err == nil; {
 		_, err = r.Next()
 	}
 	if len(before) < 2 || len(r.Secrets()) != len(before) {
@@ -393,19 +382,25 @@ func TestRoomForKeysOfLaterProjects(t *testing.T) {
 	if err := p.close(&tap.Capture{}); err != nil {
 		t.Fatal(err)
 	}
-	file, err := os.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer file.Close()
-	r, err := pcapfile.Open(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := r.Next(); err != nil {
-		t.Fatal(err)
-	}
-	if list := r.Secrets(); len(list) != 1 || !strings.HasPrefix(string(list[0].Data), keyLine("CLIENT_RANDOM", 1)) {
+	if list := atFirstPacket(t, path).Secrets(); len(list) != 1 || !strings.HasPrefix(string(list[0].Data), keyLine("CLIENT_RANDOM", 1)) {
 		t.Errorf("before the first packet: %d blocks of keys", len(list))
 	}
+}
+
+// atFirstPacket opens a file of packets, and reads to its first one.
+func atFirstPacket(t *testing.T, path string) *pcapfile.Reader {
+	t.Helper()
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = f.Close() }) // only read from
+	r, err := pcapfile.Open(f)
+	if err == nil {
+		_, err = r.Next()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
 }

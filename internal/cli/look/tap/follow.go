@@ -91,14 +91,7 @@ func (f *follower) close() {
 		return
 	}
 	close(f.texts)
-	select {
-	case <-f.ended:
-		return
-	case <-f.interrupted.Done():
-	}
-	select {
-	case <-f.ended:
-	case <-time.After(lastWords):
+	if !lastOf(f.interrupted, f.ended) {
 		f.fail(errUnread)
 	}
 }

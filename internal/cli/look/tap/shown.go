@@ -133,20 +133,27 @@ func (s *shown) drop(x *tap.Record) {
 func (s *shown) drain() (dropped uint64, whole bool) {
 	s.once.Do(func() {
 		close(s.queue)
-		select {
-		case <-s.ended:
-			s.whole = true
-			return
-		case <-s.interrupted.Done():
-		}
-		select {
-		case <-s.ended:
-			s.whole = true
-		case <-time.After(lastWords):
+		if s.whole = lastOf(s.interrupted, s.ended); !s.whole {
 			s.dropped += uint64(len(s.queue)) + 1
 		}
 	})
 	return s.dropped, s.whole
+}
+
+// lastOf waits until ended is closed, from a signal on for a moment, and reports whether it
+// was.
+func lastOf(interrupted context.Context, ended <-chan struct{}) bool {
+	select {
+	case <-ended:
+		return true
+	case <-interrupted.Done():
+	}
+	select {
+	case <-ended:
+		return true
+	case <-time.After(lastWords):
+		return false
+	}
 }
 
 // close implements [output].
