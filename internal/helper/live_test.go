@@ -41,6 +41,13 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
+	if flag.Arg(0) == asSender {
+		if err := sendToItself(flag.Arg(1)); err != nil {
+			os.Stderr.WriteString(err.Error() + "\n")
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
 	if flag.Arg(0) == asChild {
 		conn, err := helperapi.FromFile(os.NewFile(3, "socket"))
 		if err == nil {
