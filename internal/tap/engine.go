@@ -279,16 +279,19 @@ func (c *conn) note(s decode.Side, o *Origin) {
 		d.cookie = o.Cookie
 	}
 	if o.Process.PID != 0 {
-		d.add(&d.senders, o.Process, o, c.engine.o.Ends)
+		d.add(&d.senders, &o.Process, o, c.engine.o.Ends)
 	}
 	if o.Receiver.PID != 0 {
 		other := &c.ends[s.Other()]
-		other.add(&other.receivers, o.Receiver, &Origin{}, c.engine.o.Ends)
+		other.add(&other.receivers, &o.Receiver, &unmarked, c.engine.o.Ends)
 	}
 }
 
+// unmarked is the origin of a process of which no mark is known.
+var unmarked Origin
+
 // add notes a process, once.
-func (d *side) add(list *[]model.Process, p model.Process, o *Origin, ends Ends) {
+func (d *side) add(list *[]model.Process, p *model.Process, o *Origin, ends Ends) {
 	for i := range *list {
 		if q := &(*list)[i]; q.PID == p.PID && (q.Start == p.Start || p.Start == 0) {
 			return
@@ -297,10 +300,11 @@ func (d *side) add(list *[]model.Process, p model.Process, o *Origin, ends Ends)
 	if len(*list) >= maxSenders {
 		return
 	}
+	found := *p
 	if ends != nil {
-		p = ends.Sender(p, mark.FromLimits(o.SoftLimit, o.HardLimit))
+		found = ends.Sender(found, mark.FromLimits(o.SoftLimit, o.HardLimit))
 	}
-	*list = append(*list, p)
+	*list = append(*list, found)
 	d.end = nil
 }
 

@@ -4,7 +4,7 @@
 #include "calls_find.h"
 
 /* How long after a record that wakes the reader the next one does so: see tap.c. */
-#define WAKE_NS 10000000
+#define WAKE_NS 50000000
 #define HURRY_NS 500000
 
 static __u64 woken; /* ns since boot */

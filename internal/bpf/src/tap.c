@@ -14,7 +14,7 @@ char _license[] SEC("license") = "Dual MIT/GPL";
 /* How long after a record that wakes the reader the next one does so. The reader
  * looks once more after that time, so it misses none in between. It is woken
  * earlier where a ring fills up. */
-#define WAKE_NS 10000000
+#define WAKE_NS 50000000
 #define HURRY_NS 500000
 
 struct run {

@@ -109,6 +109,20 @@ func (b *block) comments(comments []string) {
 	}
 }
 
+func (b *block) processes(refs []ProcessRef) {
+	for _, p := range refs {
+		b.optionPair(optPacketProcess, p.PID, p.TID)
+	}
+}
+
+// encoded writes options that are encoded.
+func (b *block) encoded(options []byte) {
+	if len(options) > 0 {
+		b.b = append(b.b, options...)
+		b.options = true
+	}
+}
+
 func (b *block) text(code uint16, s string) {
 	s = cleaned(s, maxOption)
 	b.uint16(code)

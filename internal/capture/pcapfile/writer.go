@@ -122,7 +122,21 @@ var errInterface = errors.New("its interface was not added")
 // written before it. A packet without a time, which only a Simple Packet Block
 // can be, is written as one if it is on interface 0 and has nothing but data,
 // else with the time 0, which is the begin of 1970.
-func (w *Writer) WritePacket(r *Record) error {
+func (w *Writer) WritePacket(r *Record) error { return w.WritePacketWith(r, PacketOptions{}) }
+
+// PacketOptions are comments and processes that many packets have. The zero value is none.
+type PacketOptions struct{ b []byte }
+
+// NewPacketOptions encodes them once.
+func NewPacketOptions(comments []string, processes []ProcessRef) PacketOptions {
+	var b block
+	b.comments(comments)
+	b.processes(processes)
+	return PacketOptions{b.b}
+}
+
+// WritePacketWith writes a packet that has more comments and processes than the record says.
+func (w *Writer) WritePacketWith(r *Record, more PacketOptions) error {
 	if r.Interface < 0 || r.Interface >= len(w.interfaces) {
 		return fmt.Errorf("write packet: %w: %d", errInterface, r.Interface)
 	}
@@ -137,7 +151,7 @@ func (w *Writer) WritePacket(r *Record) error {
 	orig := max(r.OrigLen, length)
 	var ts uint64
 	if r.Time.IsZero() {
-		if simple(r, iface.SnapLen, orig) {
+		if simple(r, iface.SnapLen, orig) && len(more.b) == 0 {
 			b := w.b.start(blockSimplePacket)
 			b.uint32(orig)
 			b.bytes(r.Data)
@@ -162,15 +176,14 @@ func (w *Writer) WritePacket(r *Record) error {
 		b.pad(len(large))
 	}
 	b.comments(r.Comments)
+	b.encoded(more.b)
 	if r.Flags != 0 {
 		b.optionUint32(optPacketFlags, uint32(r.Flags))
 	}
 	if r.Dropped != 0 {
 		b.optionUint64(optPacketDropCount, r.Dropped)
 	}
-	for _, p := range r.Processes {
-		b.optionPair(optPacketProcess, p.PID, p.TID)
-	}
+	b.processes(r.Processes)
 	b.endOptions()
 	return w.writeAround("packet", at, large)
 }

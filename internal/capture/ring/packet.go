@@ -100,9 +100,11 @@ const (
 	recordComm = 104
 )
 
-// parse reads a record; b has at least recordSize bytes. comm is the last one's,
-// so that a name that stays costs no memory.
-func (p *Packet) parse(b []byte, wall int64, comm string) error {
+// names has names of threads by their ids, so that one that stays costs no memory.
+type names [64]string
+
+// parse reads a record; b has at least recordSize bytes.
+func (p *Packet) parse(b []byte, wall int64, known *names) error {
 	le := binary.NativeEndian
 	p.Boot = le.Uint64(b)
 	p.Time = time.Unix(0, int64(p.Boot)+wall)
@@ -123,9 +125,11 @@ func (p *Packet) parse(b []byte, wall int64, comm string) error {
 			break
 		}
 	}
-	if p.Comm = comm; comm != string(name) {
-		p.Comm = string(name)
+	comm := &known[p.TID%uint32(len(known))]
+	if *comm != string(name) {
+		*comm = string(name)
 	}
+	p.Comm = *comm
 	rest := b[recordSize:]
 	if captured > len(rest) || captured > p.OrigLen {
 		return fmt.Errorf("read ring: a record of %d bytes has a packet of %d", len(b), captured)

@@ -11,12 +11,21 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// How long Run waits for a ring to wake it. A packet that is the first one in 10
+// How long Run waits for a ring to wake it. A packet that is the first one in 50
 // ms wakes it (WAKE_NS in bpf/src/tap.c), as does one in a ring that is a quarter
 // full; what comes in between is found by looking again.
 const (
-	// whileBusy is a little more than those 10 ms.
-	whileBusy = 12 * time.Millisecond
+	// soon is when it looks again after a few records: nobody waits longer for an
+	// answer to what woke it.
+	soon = 12 * time.Millisecond
+	// whileBusy is when it looks again after many records. Each time costs the tapped
+	// programs their place on a processor, so that there is to be something to do.
+	whileBusy = 50 * time.Millisecond
+	// many is how many records are many.
+	many = 256
+	// awake is how long after a record it goes on looking: a little more than those 50
+	// ms, in which no other record wakes it.
+	awake = 60 * time.Millisecond
 	// whileIdle bounds what a packet waits that was under way so long between the
 	// reading of the clock and the ring that it took the first one's wake for its
 	// own.
@@ -124,22 +133,28 @@ func (r *Records) Late() uint64 { return r.late }
 func (r *Records) run(ctx context.Context, handle func(c *cpu, wall int64) error, after func(given bool)) error {
 	stop := context.AfterFunc(ctx, func() { _, _ = unix.Write(r.event, []byte{1, 0, 0, 0, 0, 0, 0, 0}) })
 	defer stop()
+	var last time.Time // when there was something
 	for {
 		over := ctx.Err() != nil
 		given, held, err := r.drain(handle, over)
-		after(given)
+		after(given > 0)
 		if err == nil && r.Read != nil {
 			r.Read(time.Unix(0, int64(r.until)+r.clock.offset))
 		}
 		if over || err != nil {
 			return err
 		}
+		if given > 0 {
+			last = time.Now()
+		}
 		wait := whileIdle
 		switch {
-		case given:
+		case given >= many:
 			wait = whileBusy
-		case held:
+		case given == 0 && held:
 			wait = order
+		case time.Since(last) < awake:
+			wait = soon
 		}
 		if err := r.wait(wait); err != nil {
 			return err
@@ -158,15 +173,15 @@ func (r *Records) wait(d time.Duration) error {
 }
 
 // drain gives the records that are in the rings, all of them or those that are
-// old enough. It reports whether there were any, and whether some are left.
+// old enough. It returns how many there were, and whether some are left.
 //
 // The clock is read before the rings: a packet that was sent because another one
 // had come has a later time than that one, which was in its ring by then. So of
 // what is older than the clock no cause is missing.
-func (r *Records) drain(handle func(c *cpu, wall int64) error, all bool) (given, held bool, err error) {
+func (r *Records) drain(handle func(c *cpu, wall int64) error, all bool) (given int, held bool, err error) {
 	now, err := r.clock.read()
 	if err != nil {
-		return false, false, err
+		return 0, false, err
 	}
 	limit := now - uint64(order)
 	r.until = limit
@@ -195,7 +210,7 @@ func (r *Records) drain(handle func(c *cpu, wall int64) error, all bool) (given,
 				r.late++
 			}
 			r.last = max(r.last, first.next)
-			given = true
+			given++
 			err := handle(first, r.clock.offset)
 			first.skip()
 			if err == nil {

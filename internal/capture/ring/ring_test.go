@@ -71,7 +71,8 @@ func record(at uint64, lost uint32, data string) []byte {
 func (r *Rings) drain(handle func(*Packet) error, all bool) (given, held bool, err error) {
 	give, after := r.packets(handle)
 	defer func() { after(given) }()
-	return r.Records.drain(give, all)
+	n, held, err := r.Records.drain(give, all)
+	return n > 0, held, err
 }
 
 // readAll reads what is in the rings, as its text.

@@ -46,9 +46,10 @@ func (r *Rings) Run(ctx context.Context, handle func(*Packet) error) error {
 // packets returns what takes records as packets, and what counts them.
 func (r *Rings) packets(handle func(*Packet) error) (give func(c *cpu, wall int64) error, after func(given bool)) {
 	var p Packet
+	var known names
 	counts := r.Counts()
 	give = func(c *cpu, wall int64) error {
-		if err := p.parse(c.body, wall, p.Comm); err != nil {
+		if err := p.parse(c.body, wall, &known); err != nil {
 			return err
 		}
 		p.Lost = int(c.lostBefore(binary.NativeEndian.Uint32(c.body[recordLost:])))

@@ -12,8 +12,8 @@ import (
 
 // The sizes of what is written at once, and of what is held.
 const (
-	chunkSize = 256 << 10
-	maxChunks = 256 // 64 MiB
+	chunkSize = 1 << 20
+	maxChunks = 64 // 64 MiB
 	// kept is how many chunks are kept to be used again.
 	kept = 4
 )

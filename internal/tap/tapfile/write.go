@@ -21,10 +21,11 @@ type Writer struct {
 	begun   time.Time
 	last    time.Time
 	record  pcapfile.Record // reused
+	// options are those of the packets between two ends, by what is known of these. Their
+	// processes are written.
+	options map[endPair]pcapfile.PacketOptions
 	// connections counts those whose packets are made up.
 	connections uint32
-	comment     [1]string
-	texts       map[endPair]pairText
 
 	out  *counter
 	keys keySpace
@@ -36,22 +37,12 @@ type processKey struct {
 	start uint64
 }
 
-// endPair are the ends of a packet, and pairText what was said of them last.
+// endPair are the ends of a packet. What is known of an end is not changed: there is
+// another one when more is known. (Those that are kept here are no other ones later.)
 type endPair struct{ sender, receiver *tap.End }
 
-type pairText struct {
-	sender, receiver endText
-	text             string
-}
-
-// endText is what the text of an end is made of.
-type endText struct {
-	pid                    int
-	name, project, service string
-}
-
-// maxTexts bounds how many texts are kept.
-const maxTexts = 4096
+// maxOptions bounds for how many pairs of ends the options are kept.
+const maxOptions = 4096
 
 // maxWritten bounds what is remembered of the processes that were written; a process
 // that is forgotten is written again, which does no harm.
@@ -95,43 +86,53 @@ func NewWriter(w io.Writer, o Options) (*Writer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Writer{out: out, keys: keys, w: pw, iface: iface, link: o.Link, written: make(map[processKey]bool), texts: make(map[endPair]pairText)}, nil
+	return &Writer{out: out, keys: keys, w: pw, iface: iface, link: o.Link, written: make(map[processKey]bool), options: make(map[endPair]pcapfile.PacketOptions)}, nil
 }
 
 // Packet writes a packet. data is the packet as it was captured, origLen its length on
 // the wire; sender and receiver are the ends of its connection as they are known by now,
 // nil where it has none.
 func (w *Writer) Packet(at time.Time, data []byte, origLen int, flags pcapfile.Flags, sender, receiver *tap.End) error {
-	r := &w.record
-	*r = pcapfile.Record{
-		Time: at, LinkType: pcapfile.LinkType(w.link), Interface: w.iface, Data: data, OrigLen: uint32(origLen),
-		Flags: flags, Processes: r.Processes[:0],
-	}
 	if w.begun.IsZero() {
 		w.begun = at
 	}
 	w.last = at
-	for _, e := range []*tap.End{sender, receiver} {
-		ref := pcapfile.ProcessRef{}
+	options, ok := w.options[endPair{sender, receiver}]
+	if !ok {
+		var err error
+		if options, err = w.introduce(sender, receiver); err != nil {
+			return err
+		}
+	}
+	w.record = pcapfile.Record{
+		Time: at, LinkType: pcapfile.LinkType(w.link), Interface: w.iface, Data: data, OrigLen: uint32(origLen), Flags: flags,
+	}
+	return w.w.WritePacketWith(&w.record, options)
+}
+
+// introduce writes the processes at two ends, and makes the options of the packets between
+// them.
+func (w *Writer) introduce(sender, receiver *tap.End) (pcapfile.PacketOptions, error) {
+	var refs [2]pcapfile.ProcessRef
+	n := 0
+	for i, e := range []*tap.End{sender, receiver} {
 		if e != nil && e.Known() {
 			if err := w.process(e); err != nil {
-				return err
+				return pcapfile.PacketOptions{}, err
 			}
-			ref.PID = uint32(e.Processes[0].PID)
-		}
-		r.Processes = append(r.Processes, ref)
-	}
-	if r.Processes[1].PID == 0 {
-		r.Processes = r.Processes[:1]
-		if r.Processes[0].PID == 0 {
-			r.Processes = r.Processes[:0]
+			refs[i].PID, n = uint32(e.Processes[0].PID), i+1
 		}
 	}
-	if text := w.describe(sender, receiver); text != "" {
-		w.comment[0] = text
-		r.Comments = w.comment[:]
+	var comments []string
+	if text := describe(sender, receiver); text != "" {
+		comments = []string{text}
 	}
-	return w.w.WritePacket(r)
+	if len(w.options) >= maxOptions {
+		clear(w.options)
+	}
+	options := pcapfile.NewPacketOptions(comments, refs[:n])
+	w.options[endPair{sender, receiver}] = options
+	return options, nil
 }
 
 // process writes the block of an end's first process, once; and once more when its
@@ -163,35 +164,9 @@ func (w *Writer) process(e *tap.End) error {
 }
 
 // describe names both ends of a packet, for programs that do not know the blocks of
-// processes. What is said of a connection changes rarely, and is kept.
-func (w *Writer) describe(sender, receiver *tap.End) string {
-	k := endPair{sender, receiver}
-	from, to := textOf(sender), textOf(receiver)
-	if t, ok := w.texts[k]; ok && t.sender == from && t.receiver == to {
-		return t.text
-	}
-	if len(w.texts) >= maxTexts {
-		clear(w.texts)
-	}
-	text := describe(from, to)
-	w.texts[k] = pairText{from, to, text}
-	return text
-}
-
-func textOf(e *tap.End) (t endText) {
-	if e == nil || !e.Known() {
-		return t
-	}
-	p := &e.Processes[0]
-	t = endText{pid: p.PID, name: p.Name}
-	if e.Service != "" {
-		t.project, t.service = e.Project, e.Service
-	}
-	return t
-}
-
-func describe(sender, receiver endText) string {
-	from, to := sender.String(), receiver.String()
+// processes.
+func describe(sender, receiver *tap.End) string {
+	from, to := nameOf(sender), nameOf(receiver)
 	switch {
 	case from == "" && to == "":
 		return ""
@@ -203,13 +178,14 @@ func describe(sender, receiver endText) string {
 	return "from " + from + " to " + to
 }
 
-func (t *endText) String() string {
-	if *t == (endText{}) {
+func nameOf(e *tap.End) string {
+	if e == nil || !e.Known() {
 		return ""
 	}
-	text := show.CleanLine(t.name, false) + " (" + strconv.Itoa(t.pid) + ")"
-	if t.service != "" {
-		return t.project + "/" + t.service + ", " + text
+	p := &e.Processes[0]
+	text := show.CleanLine(p.Name, false) + " (" + strconv.Itoa(p.PID) + ")"
+	if e.Service != "" {
+		return e.Project + "/" + e.Service + ", " + text
 	}
 	return text
 }

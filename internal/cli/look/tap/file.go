@@ -242,6 +242,9 @@ func foreignHint(kind pcapfile.Foreign, name, command string) string {
 
 // cause is an error without the path, which is said already.
 func cause(err error) error {
+	if err == nil { // for each packet that is written
+		return nil
+	}
 	if p := (*os.PathError)(nil); errors.As(err, &p) {
 		return p.Err
 	}

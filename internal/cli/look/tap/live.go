@@ -316,8 +316,10 @@ type liveReader struct {
 	mu      sync.Mutex // guards the engine and the outputs, which a tap of Unix sockets uses too
 	engine  *tap.Engine
 	take    *tapfile.Taker
-	packets packet.Packet
 	expired time.Time
+	// Of the packet that is being read, and reused.
+	packets packet.Packet
+	origin  tap.Origin
 }
 
 // expireEvery is how often what was waited for is given up, and idle connections are ended.
@@ -340,8 +342,8 @@ func (l *liveReader) packet(p *ring.Packet) error {
 		}
 	}
 	l.packets.Time = p.Time
-	origin := originOf(p)
-	sent := l.take.Take(ring.LinkType, p.Data, p.OrigLen, &l.packets, &origin)
+	l.origin = originOf(p)
+	sent := l.take.Take(ring.LinkType, p.Data, p.OrigLen, &l.packets, &l.origin)
 	if out.packets != nil {
 		sender, receiver := sent.Ends()
 		if err := out.packets.packet(p, sender, receiver); err != nil {

@@ -44,7 +44,7 @@ The exit status is 0 without a difference, 1 with one, and 2 where a recording c
 		Args: kit.Args(cobra.ExactArgs(2)),
 		RunE: func(c *cobra.Command, argv []string) error {
 			if work == nil {
-				return session.Offload(k)
+				return session.OffloadBeside(k)
 			}
 			return work(k, c, f, argv)
 		},

@@ -83,7 +83,7 @@ What was seen and what was lost is told at the end, on standard error; with --js
 		Args: cobra.ArbitraryArgs, // the words of a filter, although there is a command below
 		RunE: func(c *cobra.Command, argv []string) error {
 			if work == nil {
-				return session.Offload(k)
+				return session.OffloadBeside(k)
 			}
 			return work(k, c, f, argv)
 		},
