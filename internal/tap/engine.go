@@ -132,6 +132,10 @@ func (s Sent) Ends() (sender, receiver *End) {
 	return s.conn.find(s.from), s.conn.find(s.from.Other())
 }
 
+// Flow returns a number of the packet's connection and direction, which others have only
+// where the packet is of none.
+func (s Sent) Flow() uint64 { return s.Connection()<<1 | uint64(s.from) }
+
 // Connection returns the number of the packet's connection, 0 where it is of none: of none
 // that is open.
 func (s Sent) Connection() uint64 {
@@ -254,8 +258,11 @@ type side struct {
 	cookie    uint64
 	senders   []model.Process
 	receivers []model.Process // named by packets of the other side
-	end       *End            // what was found; nil before it is looked for
-	full      bool            // nothing more can be found
+	// The ids of the last ones of both, and when the sender started.
+	sender, receiver int
+	started          uint64
+	end              *End // what was found; nil before it is looked for
+	full             bool // nothing more can be found
 }
 
 // maxSenders bounds the processes of one end; a server with more workers on one
@@ -278,11 +285,12 @@ func (c *conn) note(s decode.Side, o *Origin) {
 	if o.Cookie != 0 {
 		d.cookie = o.Cookie
 	}
-	if o.Process.PID != 0 {
-		d.add(&d.senders, &o.Process, o, c.engine.o.Ends)
+	if p := &o.Process; p.PID != 0 && (p.PID != d.sender || p.Start != d.started) {
+		d.sender, d.started = p.PID, p.Start
+		d.add(&d.senders, p, o, c.engine.o.Ends)
 	}
-	if o.Receiver.PID != 0 {
-		other := &c.ends[s.Other()]
+	if other := &c.ends[s.Other()]; o.Receiver.PID != 0 && o.Receiver.PID != other.receiver {
+		other.receiver = o.Receiver.PID
 		other.add(&other.receivers, &o.Receiver, &unmarked, c.engine.o.Ends)
 	}
 }

@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"bytes"
 	"net/netip"
 	"time"
 
@@ -74,18 +75,25 @@ type pair struct {
 }
 
 func pairOf(p *packet.Packet) pair {
-	src, dst := p.Src, p.Dst
-	if src.Compare(dst) > 0 {
-		src, dst = dst, src
-	}
-	out := pair{a: src.Addr().As16(), b: dst.Addr().As16(), aPort: src.Port(), bPort: dst.Port(), protocol: p.Protocol}
-	if src.Addr().Is4In6() {
+	out := pair{a: p.Src.Addr().As16(), b: p.Dst.Addr().As16(), aPort: p.Src.Port(), bPort: p.Dst.Port(), protocol: p.Protocol}
+	if p.Src.Addr().Is4In6() {
 		out.mapped = 1
 	}
-	if dst.Addr().Is4In6() {
+	if p.Dst.Addr().Is4In6() {
 		out.mapped |= 2
 	}
+	if out.aPort > out.bPort || out.aPort == out.bPort && bytes.Compare(out.a[:], out.b[:]) > 0 {
+		out.a, out.b, out.aPort, out.bPort = out.b, out.a, out.bPort, out.aPort
+		out.mapped = out.mapped>>1 | out.mapped<<1&2
+	}
 	return out
+}
+
+// slot returns where a connection is in what [Table.find] looks at first.
+func (p *pair) slot() int {
+	a, b := &p.a, &p.b
+	h := uint32(p.aPort)*0x9e37 ^ uint32(p.bPort)*0x79b9 ^ uint32(a[15]^b[15])<<8 ^ uint32(a[13]^b[13])
+	return int((h ^ h>>9) % frequent)
 }
 
 // conn is a connection of a table.
@@ -97,6 +105,8 @@ type conn struct {
 	halves [2]half
 	last   time.Time // of a packet
 	cost   int       // of what is held, in ConnBytes
+	// settled is until when it keeps its place in its list.
+	settled time.Time
 
 	// self: both ends are one socket, which TCP allows. There is one stream, the
 	// client's, and both sides see it.

@@ -9,9 +9,12 @@ import (
 
 // Table has the connections of a capture. It is for one goroutine at a time.
 type Table struct {
-	o      Options
-	open   func(Opened) Conn
-	conns  map[pair]*conn
+	o     Options
+	open  func(Opened) Conn
+	conns map[pair]*conn
+	// found are connections that were found, by [pair.slot]: few bytes are touched for
+	// a packet of one of them.
+	found  [frequent]*conn
 	counts Counts
 	cost   int // of what is held, in HeldBytes
 	now    time.Time
@@ -22,6 +25,35 @@ type Table struct {
 	// holes has those that wait for missing bytes.
 	holes list
 }
+
+// frequent is of how many connections at most the packets are found faster.
+const frequent = 512
+
+// find returns a connection, or nil.
+func (t *Table) find(p *pair) *conn {
+	at := &t.found[p.slot()]
+	if c := *at; c != nil && c.pair == *p {
+		return c
+	}
+	c := t.conns[*p]
+	if c != nil {
+		*at = c
+	}
+	return c
+}
+
+// used moves a connection that is used to the front of its list. What is used all the time
+// is not moved each time: the list's neighbours would be touched.
+func (t *Table) used(l *list, c *conn) {
+	if c.recent.list == l && t.now.Before(c.settled) {
+		return
+	}
+	c.settled = t.now.Add(settled)
+	l.front(&c.recent)
+}
+
+// settled is how exact the order of a list of connections is.
+const settled = 5 * time.Millisecond
 
 // New returns an empty table. open is called for each new connection; it may
 // return nil for one whose content is not wanted.
@@ -40,7 +72,7 @@ func (t *Table) Packet(p *packet.Packet) {
 	t.now = p.Time
 	t.forget(4)
 	pair := pairOf(p)
-	c := t.conns[pair]
+	c := t.find(&pair)
 	if p.Protocol == packet.UDP {
 		takeDatagram(t, c, pair, p)
 		return
@@ -56,7 +88,7 @@ func takeDatagram(t *Table, c *conn, pair pair, p *packet.Packet) {
 		c = t.add(pair, o)
 	}
 	c.last = p.Time
-	t.udp.front(&c.recent)
+	t.used(&t.udp, c)
 	if c.watch != nil {
 		c.watch.Packet(c.side(p), p)
 	}
@@ -153,6 +185,9 @@ func (t *Table) remove(c *conn) {
 	c.recent.remove()
 	c.holes.remove()
 	delete(t.conns, c.pair)
+	if at := &t.found[c.pair.slot()]; *at == c {
+		*at = nil
+	}
 }
 
 // forget removes closed connections whose time is over, at most n.

@@ -32,7 +32,7 @@ func (t *Table) segment(c *conn, pair pair, p *packet.Packet) {
 	}
 	if !c.closed {
 		c.last = p.Time
-		t.busy.front(&c.recent)
+		t.used(&t.busy, c)
 	}
 	s := c.side(p)
 	if c.watch != nil && !c.closed {

@@ -39,7 +39,7 @@ func TestKeySpace(t *testing.T) {
 			t.Fatal(err)
 		}
 		at := time.Unix(1e9, 0)
-		if err := w.Packet(at, make([]byte, 60), 60, 0, nil, nil); err != nil {
+		if err := w.Packet(0, at, make([]byte, 60), 60, 0, nil, nil); err != nil {
 			t.Fatal(err)
 		}
 		for i := range tt.lines {
@@ -114,7 +114,7 @@ func TestKeysOfFile(t *testing.T) {
 			if err != nil {
 				break
 			}
-			if err := w.Packet(r.Time, r.Data, int(r.OrigLen), 0, nil, nil); err != nil {
+			if err := w.Packet(0, r.Time, r.Data, int(r.OrigLen), 0, nil, nil); err != nil {
 				t.Fatal(err)
 			}
 		}

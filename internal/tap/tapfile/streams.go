@@ -25,6 +25,7 @@ func (w *Writer) Streams() *Streams { return &Streams{w} }
 // Segments is one connection in a file. It is for one goroutine.
 type Segments struct {
 	w     *Writer
+	flow  uint64
 	stops bool // nothing more may follow
 	from  [2]netip.AddrPort
 	next  [2]uint32 // sequence numbers
@@ -36,7 +37,7 @@ func newSegments(w *Writer, client, server *tap.End) *Segments {
 	// kernel's do: otherwise it looks like the first one, sent again.
 	w.connections++
 	isn := w.connections * 0x9e3779b1
-	return &Segments{w: w, from: [2]netip.AddrPort{client.Address, server.Address}, next: [2]uint32{isn, ^isn}}
+	return &Segments{w: w, flow: uint64(w.connections) << 1, from: [2]netip.AddrPort{client.Address, server.Address}, next: [2]uint32{isn, ^isn}}
 }
 
 // Open writes the handshake of a connection.
@@ -109,7 +110,7 @@ func (g *Segments) put(side decode.Side, at time.Time, flags packet.Flags, data 
 	if flags.Has(packet.SYN) || flags.Has(packet.FIN) {
 		g.next[side]++
 	}
-	return g.w.Packet(at, g.buf, len(g.buf), pcapfile.ChecksumNotReady, sender, receiver)
+	return g.w.Packet(g.flow|uint64(side), at, g.buf, len(g.buf), pcapfile.ChecksumNotReady, sender, receiver)
 }
 
 // header appends the headers of Ethernet, as on lo, and of IP.

@@ -92,7 +92,7 @@ func TestReadWriteRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	first, account := records(t, file, func(r *pcapfile.Record, sender, receiver *tap.End) {
-		if err := w.Packet(r.Time, r.Data, int(r.OrigLen), r.Flags, sender, receiver); err != nil {
+		if err := w.Packet(0, r.Time, r.Data, int(r.OrigLen), r.Flags, sender, receiver); err != nil {
 			t.Fatal(err)
 		}
 	})
@@ -117,13 +117,16 @@ func TestDirectory(t *testing.T) {
 	}
 	late := false
 	_, account := records(t, sample(t), func(r *pcapfile.Record, sender, receiver *tap.End) {
-		for _, e := range []*tap.End{sender, receiver} {
-			if e != nil && e.Known() && e.Service == "web" && late {
-				e.Processes[0].Directory = "/srv/shop"
+		for _, e := range []**tap.End{&sender, &receiver} {
+			if *e != nil && (*e).Known() && (*e).Service == "web" && late {
+				more := **e
+				more.Processes = slices.Clone(more.Processes)
+				more.Processes[0].Directory = "/srv/shop"
+				*e = &more
 			}
 		}
 		late = true
-		if err := w.Packet(r.Time, r.Data, int(r.OrigLen), r.Flags, sender, receiver); err != nil {
+		if err := w.Packet(0, r.Time, r.Data, int(r.OrigLen), r.Flags, sender, receiver); err != nil {
 			t.Fatal(err)
 		}
 	})
@@ -227,7 +230,7 @@ func TestFullDisk(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 10 {
-		if err = w.Packet(time.Unix(1, 0), make([]byte, 60), 60, 0, nil, nil); err != nil {
+		if err = w.Packet(0, time.Unix(1, 0), make([]byte, 60), 60, 0, nil, nil); err != nil {
 			break
 		}
 	}

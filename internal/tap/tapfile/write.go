@@ -21,9 +21,8 @@ type Writer struct {
 	begun   time.Time
 	last    time.Time
 	record  pcapfile.Record // reused
-	// options are those of the packets between two ends, by what is known of these. Their
-	// processes are written.
-	options map[endPair]pcapfile.PacketOptions
+	// introduced are ends that are written, by the low bits of the flow.
+	introduced [1024]ends
 	// connections counts those whose packets are made up.
 	connections uint32
 
@@ -37,12 +36,12 @@ type processKey struct {
 	start uint64
 }
 
-// endPair are the ends of a packet. What is known of an end is not changed: there is
-// another one when more is known. (Those that are kept here are no other ones later.)
-type endPair struct{ sender, receiver *tap.End }
-
-// maxOptions bounds for how many pairs of ends the options are kept.
-const maxOptions = 4096
+// ends are those of a packet, with what its options say of them. What is known of an end is
+// not changed: there is another one when more is known.
+type ends struct {
+	sender, receiver *tap.End
+	options          pcapfile.PacketOptions
+}
 
 // maxWritten bounds what is remembered of the processes that were written; a process
 // that is forgotten is written again, which does no harm.
@@ -86,28 +85,29 @@ func NewWriter(w io.Writer, o Options) (*Writer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Writer{out: out, keys: keys, w: pw, iface: iface, link: o.Link, written: make(map[processKey]bool), options: make(map[endPair]pcapfile.PacketOptions)}, nil
+	return &Writer{out: out, keys: keys, w: pw, iface: iface, link: o.Link, written: make(map[processKey]bool)}, nil
 }
 
-// Packet writes a packet. data is the packet as it was captured, origLen its length on
-// the wire; sender and receiver are the ends of its connection as they are known by now,
-// nil where it has none.
-func (w *Writer) Packet(at time.Time, data []byte, origLen int, flags pcapfile.Flags, sender, receiver *tap.End) error {
+// Packet writes a packet. flow is a number of its connection and direction; data is the
+// packet as it was captured, origLen its length on the wire; sender and receiver are the
+// ends of its connection as they are known by now, nil where it has none.
+func (w *Writer) Packet(flow uint64, at time.Time, data []byte, origLen int, flags pcapfile.Flags, sender, receiver *tap.End) error {
 	if w.begun.IsZero() {
 		w.begun = at
 	}
 	w.last = at
-	options, ok := w.options[endPair{sender, receiver}]
-	if !ok {
-		var err error
-		if options, err = w.introduce(sender, receiver); err != nil {
+	e := &w.introduced[flow%uint64(len(w.introduced))]
+	if e.sender != sender || e.receiver != receiver {
+		options, err := w.introduce(sender, receiver)
+		if err != nil {
 			return err
 		}
+		*e = ends{sender, receiver, options}
 	}
 	w.record = pcapfile.Record{
 		Time: at, LinkType: pcapfile.LinkType(w.link), Interface: w.iface, Data: data, OrigLen: uint32(origLen), Flags: flags,
 	}
-	return w.w.WritePacketWith(&w.record, options)
+	return w.w.WritePacketWith(&w.record, e.options)
 }
 
 // introduce writes the processes at two ends, and makes the options of the packets between
@@ -127,12 +127,7 @@ func (w *Writer) introduce(sender, receiver *tap.End) (pcapfile.PacketOptions, e
 	if text := describe(sender, receiver); text != "" {
 		comments = []string{text}
 	}
-	if len(w.options) >= maxOptions {
-		clear(w.options)
-	}
-	options := pcapfile.NewPacketOptions(comments, refs[:n])
-	w.options[endPair{sender, receiver}] = options
-	return options, nil
+	return pcapfile.NewPacketOptions(comments, refs[:n]), nil
 }
 
 // process writes the block of an end's first process, once; and once more when its

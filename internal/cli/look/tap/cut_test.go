@@ -289,7 +289,7 @@ func keysBehind(t *testing.T) (run, packets, keys string) {
 		if err != nil {
 			break
 		}
-		if err := w.Packet(p.Time, p.Data, int(p.OrigLen), 0, nil, nil); err != nil {
+		if err := w.Packet(0, p.Time, p.Data, int(p.OrigLen), 0, nil, nil); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -368,7 +368,7 @@ func TestRoomForKeysOfLaterProjects(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := p.take(func() error { return p.w.Packet(time.Unix(1e9, 0), make([]byte, 60), 60, 0, nil, nil) }); err != nil {
+	if err := p.take(func() error { return p.w.Packet(0, time.Unix(1e9, 0), make([]byte, 60), 60, 0, nil, nil) }); err != nil {
 		t.Fatal(err)
 	}
 	keepers := filepath.Join(none, "lodge", "k")

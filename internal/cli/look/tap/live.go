@@ -316,7 +316,7 @@ type liveReader struct {
 	mu      sync.Mutex // guards the engine and the outputs, which a tap of Unix sockets uses too
 	engine  *tap.Engine
 	take    *tapfile.Taker
-	expired time.Time
+	expires time.Time // when the engine is told the time again
 	// Of the packet that is being read, and reused.
 	packets packet.Packet
 	origin  tap.Origin
@@ -345,13 +345,12 @@ func (l *liveReader) packet(p *ring.Packet) error {
 	l.origin = originOf(p)
 	sent := l.take.Take(ring.LinkType, p.Data, p.OrigLen, &l.packets, &l.origin)
 	if out.packets != nil {
-		sender, receiver := sent.Ends()
-		if err := out.packets.packet(p, sender, receiver); err != nil {
+		if err := out.packets.packet(p, sent); err != nil {
 			out.fail(err)
 		}
 	}
-	if p.Time.Sub(l.expired) > expireEvery {
-		l.expired = p.Time
+	if p.Time.After(l.expires) {
+		l.expires = p.Time.Add(expireEvery)
 		l.engine.Expire(p.Time)
 		l.run.keys.look(time.Now())
 	}
@@ -373,7 +372,7 @@ func originOf(p *ring.Packet) tap.Origin {
 }
 
 // packet writes a packet.
-func (p *packetFile) packet(q *ring.Packet, sender, receiver *tap.End) error {
+func (p *packetFile) packet(q *ring.Packet, sent tap.Sent) error {
 	flags := pcapfile.Outbound
 	if q.Flags&ring.ChecksumPartial != 0 {
 		flags |= pcapfile.ChecksumNotReady
@@ -381,5 +380,6 @@ func (p *packetFile) packet(q *ring.Packet, sender, receiver *tap.End) error {
 	if q.Segment > 0 {
 		flags |= pcapfile.Segmented
 	}
-	return p.take(func() error { return p.w.Packet(q.Time, q.Data, q.OrigLen, flags, sender, receiver) })
+	sender, receiver := sent.Ends()
+	return p.take(func() error { return p.w.Packet(sent.Flow(), q.Time, q.Data, q.OrigLen, flags, sender, receiver) })
 }

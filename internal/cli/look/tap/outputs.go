@@ -10,7 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -45,8 +45,7 @@ type outputs struct {
 
 	selected, unwritten uint64
 
-	mu  sync.Mutex // guards err
-	err error      // the first: no more is written
+	err atomic.Pointer[error] // the first: no more is written
 }
 
 // newOutputs opens what is written to. ctx is that of the run, which stop ends; interrupted
@@ -215,18 +214,16 @@ func (o *outputs) begun(x *tap.Record) {
 // fail ends the run for an output that cannot be written. It may be called by any
 // goroutine.
 func (o *outputs) fail(err error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.err == nil {
-		o.err = err
+	if o.err.CompareAndSwap(nil, &err) {
 		o.stop()
 	}
 }
 
 func (o *outputs) failed() error {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.err
+	if err := o.err.Load(); err != nil {
+		return *err
+	}
+	return nil
 }
 
 // count completes an account, when all records have come.
