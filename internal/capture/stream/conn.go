@@ -89,13 +89,6 @@ func pairOf(p *packet.Packet) pair {
 	return out
 }
 
-// slot returns where a connection is in what [Table.find] looks at first.
-func (p *pair) slot() int {
-	a, b := &p.a, &p.b
-	h := uint32(p.aPort)*0x9e37 ^ uint32(p.bPort)*0x79b9 ^ uint32(a[15]^b[15])<<8 ^ uint32(a[13]^b[13])
-	return int((h ^ h>>9) % frequent)
-}
-
 // conn is a connection of a table.
 type conn struct {
 	pair   pair

@@ -95,8 +95,8 @@ func FuzzPacket(f *testing.F) {
 		}
 		table.Flush()
 		checkCounts(t, table)
-		if c := table.Counts(); c.Open != 0 || c.Held != 0 || table.cost != 0 || len(table.conns) != 0 {
-			t.Errorf("after Flush: %+v, cost %d, %d connections", c, table.cost, len(table.conns))
+		if c := table.Counts(); c.Open != 0 || c.Held != 0 || table.cost != 0 || table.conns.len() != 0 {
+			t.Errorf("after Flush: %+v, cost %d, %d connections", c, table.cost, table.conns.len())
 		}
 		for _, g := range made {
 			if g.over != [2]bool{true, true} {
@@ -118,11 +118,11 @@ func distance(b []byte) uint32 {
 // checkTable holds that what is held is within the limits and in order.
 func checkTable(t *testing.T, table *Table) {
 	t.Helper()
-	if len(table.conns) > table.o.MaxConns || table.cost > table.o.HeldBytes {
-		t.Fatalf("%d connections, %d bytes are held", len(table.conns), table.cost)
+	if table.conns.len() > table.o.MaxConns || table.cost > table.o.HeldBytes {
+		t.Fatalf("%d connections, %d bytes are held", table.conns.len(), table.cost)
 	}
 	total, open := 0, uint64(0)
-	for _, c := range table.conns {
+	for _, c := range table.conns.all {
 		cost := 0
 		for s := range c.halves {
 			h := &c.halves[s]

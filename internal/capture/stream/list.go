@@ -1,5 +1,7 @@
 package stream
 
+import "time"
+
 // list is a list of connections. A connection is in one by an element of its
 // own, so that it is taken out without a search.
 type list struct{ root element }
@@ -20,6 +22,19 @@ func (l *list) front(e *element) {
 	e.remove()
 	e.list, e.prev, e.next = l, &l.root, l.root.next
 	e.prev.next, e.next.prev = e, e
+}
+
+// settled is how exact the order of a list of connections is.
+const settled = 5 * time.Millisecond
+
+// use moves a connection that is used to the front of its list. One that is used all the
+// time is not moved each time: the list's neighbours would be touched.
+func (l *list) use(c *conn, now time.Time) {
+	if c.recent.list == l && now.Before(c.settled) {
+		return
+	}
+	c.settled = now.Add(settled)
+	l.front(&c.recent)
 }
 
 // remove takes an element out of the list that it is in.

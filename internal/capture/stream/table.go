@@ -9,12 +9,9 @@ import (
 
 // Table has the connections of a capture. It is for one goroutine at a time.
 type Table struct {
-	o     Options
-	open  func(Opened) Conn
-	conns map[pair]*conn
-	// found are connections that were found, by [pair.slot]: few bytes are touched for
-	// a packet of one of them.
-	found  [frequent]*conn
+	o      Options
+	open   func(Opened) Conn
+	conns  index
 	counts Counts
 	cost   int // of what is held, in HeldBytes
 	now    time.Time
@@ -26,39 +23,10 @@ type Table struct {
 	holes list
 }
 
-// frequent is of how many connections at most the packets are found faster.
-const frequent = 512
-
-// find returns a connection, or nil.
-func (t *Table) find(p *pair) *conn {
-	at := &t.found[p.slot()]
-	if c := *at; c != nil && c.pair == *p {
-		return c
-	}
-	c := t.conns[*p]
-	if c != nil {
-		*at = c
-	}
-	return c
-}
-
-// used moves a connection that is used to the front of its list. What is used all the time
-// is not moved each time: the list's neighbours would be touched.
-func (t *Table) used(l *list, c *conn) {
-	if c.recent.list == l && t.now.Before(c.settled) {
-		return
-	}
-	c.settled = t.now.Add(settled)
-	l.front(&c.recent)
-}
-
-// settled is how exact the order of a list of connections is.
-const settled = 5 * time.Millisecond
-
 // New returns an empty table. open is called for each new connection; it may
 // return nil for one whose content is not wanted.
 func New(o Options, open func(Opened) Conn) *Table {
-	t := &Table{o: o.withDefaults(), open: open, conns: map[pair]*conn{}}
+	t := &Table{o: o.withDefaults(), open: open, conns: newIndex()}
 	for _, l := range []*list{&t.busy, &t.tcp, &t.udp, &t.closed, &t.holes} {
 		l.init()
 	}
@@ -72,7 +40,7 @@ func (t *Table) Packet(p *packet.Packet) {
 	t.now = p.Time
 	t.forget(4)
 	pair := pairOf(p)
-	c := t.find(&pair)
+	c := t.conns.find(&pair)
 	if p.Protocol == packet.UDP {
 		takeDatagram(t, c, pair, p)
 		return
@@ -88,7 +56,7 @@ func takeDatagram(t *Table, c *conn, pair pair, p *packet.Packet) {
 		c = t.add(pair, o)
 	}
 	c.last = p.Time
-	t.used(&t.udp, c)
+	t.udp.use(c, t.now)
 	if c.watch != nil {
 		c.watch.Packet(c.side(p), p)
 	}
@@ -100,7 +68,8 @@ func takeDatagram(t *Table, c *conn, pair pair, p *packet.Packet) {
 // conversation of UDP whose client sent the packet, are refused and end.
 func (t *Table) Unreachable(p *packet.Packet) {
 	t.now = p.Time
-	c := t.conns[pairOf(p)]
+	pair := pairOf(p)
+	c := t.conns.find(&pair)
 	switch {
 	case c == nil, c.closed, c.side(p) != decode.Client,
 		p.Protocol == packet.TCP && (!c.opened.ClientKnown || c.halves[decode.Server].started && c.halves[decode.Server].isnKnown):
@@ -134,12 +103,12 @@ func guess(p *packet.Packet) Opened {
 
 // add makes a connection.
 func (t *Table) add(pair pair, o Opened) *conn {
-	for len(t.conns) >= t.o.MaxConns {
+	for t.conns.len() >= t.o.MaxConns {
 		t.evict()
 	}
 	c := &conn{pair: pair, opened: o, last: o.At, self: o.Key.Src == o.Key.Dst}
 	c.recent.c, c.holes.c = c, c
-	t.conns[pair] = c
+	t.conns.add(c)
 	t.counts.Opened++
 	t.counts.Open++
 	if c.app = t.open(o); c.app == nil {
@@ -184,10 +153,7 @@ func (t *Table) stop(c *conn, at time.Time) {
 func (t *Table) remove(c *conn) {
 	c.recent.remove()
 	c.holes.remove()
-	delete(t.conns, c.pair)
-	if at := &t.found[c.pair.slot()]; *at == c {
-		*at = nil
-	}
+	t.conns.remove(c)
 }
 
 // forget removes closed connections whose time is over, at most n.
@@ -224,7 +190,7 @@ func (t *Table) Expire(now time.Time) {
 			i.Idle()
 		}
 	}
-	t.forget(len(t.conns))
+	t.forget(t.conns.len())
 }
 
 // idleAfter is how long nothing has come of a connection of which [Idler] is told.

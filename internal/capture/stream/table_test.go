@@ -96,7 +96,7 @@ func TestMaxConns(t *testing.T) {
 	}
 	for n, there := range map[int]bool{1: true, 2: false, 3: false, 4: true, 5: true} {
 		p := packet.Packet{Src: netip.AddrPortFrom(clientAddr.Addr(), uint16(n)), Dst: serverAddr, Protocol: packet.TCP}
-		if (s.table.conns[pairOf(&p)] != nil) != there {
+		if (s.table.conns.all[pairOf(&p)] != nil) != there {
 			t.Errorf("connection %d: want it there %v", n, there)
 		}
 	}

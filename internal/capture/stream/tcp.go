@@ -32,7 +32,7 @@ func (t *Table) segment(c *conn, pair pair, p *packet.Packet) {
 	}
 	if !c.closed {
 		c.last = p.Time
-		t.used(&t.busy, c)
+		t.busy.use(c, t.now)
 	}
 	s := c.side(p)
 	if c.watch != nil && !c.closed {

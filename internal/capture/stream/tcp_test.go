@@ -420,8 +420,8 @@ func TestTCP(t *testing.T) {
 				t.Errorf("counts %s\nwant   %s", got, tt.counts)
 			}
 			s.play("flush")
-			if c := s.table.Counts(); c.Open != 0 || c.Held != 0 || s.table.cost != 0 || len(s.table.conns) != 0 {
-				t.Errorf("after Flush: %+v, cost %d, %d connections", c, s.table.cost, len(s.table.conns))
+			if c := s.table.Counts(); c.Open != 0 || c.Held != 0 || s.table.cost != 0 || s.table.conns.len() != 0 {
+				t.Errorf("after Flush: %+v, cost %d, %d connections", c, s.table.cost, s.table.conns.len())
 			}
 		})
 	}
