@@ -30,6 +30,7 @@ func ServeListener(ctx context.Context, ln *net.UnixListener, o Options, report 
 	stop := context.AfterFunc(ctx, func() { _ = ln.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
 	all, guests := newShared(o), newGuests()
+	defer all.taps.Wait()
 	// Sessions see the end after the mark.
 	sctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()

@@ -90,7 +90,9 @@ func newSession(conn *net.UnixConn, uid, gid uint32, all *shared, idle func(bool
 // When Serve returns, homes in which something runs stay, and their hooks with
 // them if a keeper holds the links.
 func Serve(ctx context.Context, conn *net.UnixConn, uid, gid uint32, o Options) error {
-	return newSession(conn, uid, gid, newShared(o), func(bool) {}).serve(ctx)
+	all := newShared(o)
+	defer all.taps.Wait()
+	return newSession(conn, uid, gid, all, func(bool) {}).serve(ctx)
 }
 
 // serve reads requests until the client has gone or ctx ends, and then ends the

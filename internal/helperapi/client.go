@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"lodge/internal/procfs"
 	"lodge/internal/stall"
 )
 
@@ -89,7 +90,8 @@ func (c *Client) Err() error { return c.err() }
 
 // childPatience bounds how long Close waits for a helper that Spawn started,
 // before it kills it: one that was stopped (SIGSTOP) does not end by itself. As
-// long it waits for the end of one that was killed.
+// long it waits for the end of one that was killed. One that the kernel works for is
+// left to it.
 const childPatience = 10 * time.Second
 
 // Close says good-bye. Homes go on: see Serve. A helper that Spawn started is
@@ -114,9 +116,13 @@ func (c *Client) Close() error {
 			}
 			return err
 		case <-time.After(childPatience):
+			if procfs.ReadActivity([]int{c.Pid()}).Disk {
+				// A signal cannot end what the kernel does, and would keep it from doing
+				// all of it, such as from taking probes out (see taps.Shared.Wait).
+				return errors.Join(err, fmt.Errorf("wait for helper: process %d ends when the kernel lets go of what it takes back", c.Pid()))
+			}
 			_ = c.child.Process.Kill()
 		}
 	}
-	// The kernel does not let it end, such as while it holds its probes.
 	return errors.Join(err, fmt.Errorf("wait for helper: process %d does not end, although it was killed", c.Pid()))
 }

@@ -63,6 +63,16 @@ func (t *trial) isHeld() error {
 	}
 }
 
+// wait waits until the kernel holds no probe of it.
+func (t *trial) wait() {
+	t.mu.Lock()
+	held := t.held
+	t.mu.Unlock()
+	if held != nil {
+		<-held
+	}
+}
+
 func (t *trial) probe(ctx context.Context, command []string, patience time.Duration) (err error) {
 	maps, err := os.Open("/proc/self/maps")
 	if err != nil {

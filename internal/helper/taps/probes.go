@@ -37,6 +37,14 @@ type Probes struct {
 // Probes returns the uprobes of a client of the user uid, of which there are none yet.
 func (s *Shared) Probes(uid uint32) *Probes { return &Probes{all: s, uid: uid} }
 
+// Wait waits for probes that the kernel holds: a process that ends while it takes one out
+// leaves its breakpoint in the programs that were probed (register_for_each_vma in
+// kernel/events/uprobes.c fails for one that is killed).
+func (s *Shared) Wait() {
+	s.usage.held.Wait()
+	s.trial.wait()
+}
+
 // Empty reports whether the client takes no secrets.
 func (p *Probes) Empty() bool {
 	p.mu.Lock()

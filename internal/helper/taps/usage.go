@@ -15,6 +15,8 @@ import (
 type usage struct {
 	mu    sync.Mutex // guards users
 	users map[uint32]*userUsage
+	// held are the probes that the kernel holds.
+	held sync.WaitGroup
 }
 
 type userUsage struct {
@@ -97,7 +99,7 @@ func (u *usage) hold(uid uint32, n int, gone <-chan struct{}) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.users[uid].held++
-	go func() {
+	u.held.Go(func() {
 		<-gone
 		u.mu.Lock()
 		defer u.mu.Unlock()
@@ -105,7 +107,7 @@ func (u *usage) hold(uid uint32, n int, gone <-chan struct{}) {
 		one.held--
 		one.probes -= n
 		u.forget(uid)
-	}()
+	})
 }
 
 // holds reports whether the kernel holds probes of a user.
